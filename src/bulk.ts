@@ -1,0 +1,152 @@
+import type { Engine } from './engine.ts';
+import { Job } from './job.ts';
+import type { OrderOutcome } from './outcome.ts';
+
+/** Has all orders of a list processed; resolves when each has its outcome, index-aligned. */
+export async function outcomesOfAll(
+  engine: Engine,
+  orders: Iterable<unknown>,
+  overflow: 'reject' | 'wait',
+): Promise<OrderOutcome[]> {
+  const outcomes: OrderOutcome[] = [];
+  let open = 0;
+  let allSettled: (() => void) | undefined;
+  for (const order of orders) {
+    if (!engine.clock.hasTime()) await engine.clock.nextTurn();
+    const begun = engine.begin(order);
+    if (!(begun instanceof Job)) {
+      outcomes.push(begun);
+      continue;
+    }
+    const at = outcomes.length;
+    outcomes.length += 1;
+    open += 1;
+    const waiting = engine.enter(begun, { overflow }, (outcome) => {
+      outcomes[at] = outcome;
+      open -= 1;
+      if (open === 0) allSettled?.();
+    });
+    // One at a time: the rest waits in the caller's list, and none overtakes another.
+    if (waiting !== undefined) await waiting;
+  }
+  if (open > 0) {
+    await new Promise<void>((resolve) => {
+      allSettled = resolve;
+    });
+  }
+  return outcomes;
+}
+
+/**
+ * Outcomes of a source's orders, in the source's order. The source is asked for its next order only
+ * when the one before was accepted and fewer than `window` outcomes are owed to the reader, so neither
+ * a fast source nor a slow reader fills the memory.
+ */
+export async function* outcomesOfStream(
+  engine: Engine,
+  source: AsyncIterable<unknown> | Iterable<unknown>,
+  window: number,
+): AsyncGenerator<OrderOutcome, void, undefined> {
+  const pump = new Pump(engine, source, window);
+  const pumping = pump.run();
+  try {
+    for (;;) {
+      const next = pump.owed.shift();
+      if (next !== undefined) {
+        const outcome = await next;
+        pump.wake();
+        yield outcome;
+      } else if (pump.isDone) {
+        // Throws what the source threw.
+        return await pumping;
+      } else {
+        await pump.moved();
+      }
+    }
+  } finally {
+    pump.stop();
+  }
+}
+
+/** Pulls orders from a source for a reader. */
+class Pump {
+  /** What the reader is still to get, in order. */
+  readonly owed: Promise<OrderOutcome>[] = [];
+  isDone = false;
+  readonly #engine: Engine;
+  readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
+  readonly #window: number;
+  #isStopped = false;
+  #wakeReader = (): void => {};
+  #wakePump = (): void => {};
+
+  constructor(engine: Engine, source: AsyncIterable<unknown> | Iterable<unknown>, window: number) {
+    this.#engine = engine;
+    this.#window = window;
+    this.#iterator =
+      Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  }
+
+  /** Rejects with what the source throws; the reader hears of it when it has all outcomes before. */
+  run(): Promise<void> {
+    const running = this.#pull().finally(() => {
+      this.isDone = true;
+      this.#wakeReader();
+    });
+    running.catch(() => {});
+    return running;
+  }
+
+  /** Resolves when there is something new for the reader. */
+  moved(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wakeReader = resolve;
+    });
+  }
+
+  /** The reader has taken something. */
+  wake(): void {
+    this.#wakePump();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#wakePump();
+    // Not awaited: a source that waits for something may never come back from it.
+    if (!this.isDone) this.#return().catch(() => {});
+  }
+
+  async #return(): Promise<void> {
+    await this.#iterator.return?.();
+  }
+
+  async #pull(): Promise<void> {
+    const { clock } = this.#engine;
+    while (!this.#isStopped) {
+      if (!clock.hasTime()) await clock.nextTurn();
+      const next = await this.#iterator.next();
+      if (next.done === true || this.#isStopped) return;
+      await this.#start(next.value);
+      while (this.owed.length >= this.#window && !this.#isStopped) {
+        await new Promise<void>((resolve) => {
+          this.#wakePump = resolve;
+        });
+      }
+    }
+  }
+
+  /** Resolves when the order is accepted, or needs no accepting. */
+  #start(order: unknown): Promise<void> | undefined {
+    const begun = this.#engine.begin(order);
+    let waiting: Promise<void> | undefined;
+    this.owed.push(
+      begun instanceof Job
+        ? new Promise((resolve) => {
+            waiting = this.#engine.enter(begun, { overflow: 'wait' }, resolve);
+          })
+        : Promise.resolve(begun),
+    );
+    this.#wakeReader();
+    return waiting;
+  }
+}

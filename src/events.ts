@@ -1,0 +1,171 @@
+import { EventEmitter } from 'eventemitter3';
+import { isThenable } from './awaitable.ts';
+import { messageOf, OrderError, show } from './errors.ts';
+import type { OrderRecord, Receipt, StepResult } from './outcome.ts';
+import type { ShutdownSummary } from './shutdown.ts';
+
+/** An order that holds its user for longer than it should. */
+export interface StalledOrder {
+  /** The order's id. */
+  readonly orderId: string;
+  /** The user whose other orders wait behind it. */
+  readonly userId: string;
+  /** For how long its steps have run, in milliseconds. */
+  readonly runningMs: number;
+  /** The names of the steps that have not ended. */
+  readonly steps: readonly string[];
+}
+
+/** One step of an order has ended. */
+export interface SteppedOrder {
+  /** The order's id. */
+  readonly orderId: string;
+  /** Whose order it is. */
+  readonly userId: string;
+  /** How the step ended. */
+  readonly step: StepResult;
+}
+
+/**
+ * What listeners get. A listener that throws or rejects hurts nobody: the others are still called,
+ * and what it threw comes as an `error` event with the code `internal`.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface ProcessorEvents<Payload = unknown> {
+  /** An order was accepted. */
+  accepted: OrderRecord<Payload>;
+  /** An order was refused; its code says why. */
+  refused: OrderError;
+  /** The processing of an order began. */
+  started: OrderRecord<Payload>;
+  /** One step of an order ended. */
+  stepped: SteppedOrder;
+  /** An order completed. */
+  completed: Receipt;
+  /** An order failed; its code says why. */
+  failed: OrderError;
+  /** An order was canceled. */
+  canceled: OrderError;
+  /** An order holds its user for longer than it should. Once per order. */
+  stalled: StalledOrder;
+  /** The last unsettled order was settled. */
+  idle: undefined;
+  /** `shutdown` is done. */
+  shutdown: ShutdownSummary;
+  /** Something failed that is not one order's outcome: a call of the storage, or a listener. */
+  error: OrderError;
+}
+
+/** The name of an event. */
+export type EventName = keyof ProcessorEvents;
+
+const names: readonly string[] = [
+  'accepted',
+  'refused',
+  'started',
+  'stepped',
+  'completed',
+  'failed',
+  'canceled',
+  'stalled',
+  'idle',
+  'shutdown',
+  'error',
+] satisfies EventName[];
+
+type Listener = (payload: never) => unknown;
+type Guard = (payload: unknown) => void;
+
+/** The typed emitter inside a processor, whose listeners can do no harm. */
+export class Events {
+  readonly #emitter = new EventEmitter();
+  // The same guard for the same listener, so that `off` finds it.
+  readonly #guards = new WeakMap<Listener, Guard>();
+  readonly #errorGuards = new WeakMap<Listener, Guard>();
+  readonly #heard = Object.fromEntries(names.map((name) => [name, false])) as Record<
+    EventName,
+    boolean
+  >;
+  #hasOnces = false;
+  #hasWarned = false;
+
+  on(event: EventName, listener: Listener): void {
+    this.#emitter.on(event, this.#guard(event, listener));
+    this.#heard[event] = true;
+  }
+
+  once(event: EventName, listener: Listener): void {
+    this.#emitter.once(event, this.#guard(event, listener));
+    this.#heard[event] = true;
+    this.#hasOnces = true;
+  }
+
+  off(event: EventName, listener: Listener): void {
+    const guard = this.#guardsOf(event).get(listener);
+    if (guard !== undefined) this.#emitter.off(event, guard);
+    this.#count(event);
+  }
+
+  /** Whether anybody listens, by event; ask before building what they would get. */
+  get heard(): Readonly<Record<EventName, boolean>> {
+    return this.#heard;
+  }
+
+  emit<E extends EventName>(event: E, payload: ProcessorEvents[E]): void {
+    this.#emitter.emit(event, payload);
+    if (this.#hasOnces) this.#count(event);
+  }
+
+  #count(event: EventName): void {
+    this.#heard[event] = this.#emitter.listenerCount(event) > 0;
+  }
+
+  #guard(event: EventName, listener: Listener): Guard {
+    if (!names.includes(event)) {
+      throw new TypeError(
+        `Expected \`event\` to be one of ${names.join(', ')}, got \`${show(event)}\``,
+      );
+    }
+    if (typeof listener !== 'function') {
+      throw new TypeError(`Expected \`listener\` to be a function, got \`${show(listener)}\``);
+    }
+    const guards = this.#guardsOf(event);
+    let guard = guards.get(listener);
+    if (guard === undefined) {
+      // What a listener of `error` throws is not an event again: it would never end.
+      const failed =
+        event === 'error' ? (cause: unknown) => this.#warnOnce(cause) : this.#listenerFailed;
+      guard = (payload) => {
+        try {
+          const result = listener(payload as never);
+          if (isThenable(result)) result.then(undefined, failed);
+        } catch (cause) {
+          failed(cause);
+        }
+      };
+      guards.set(listener, guard);
+    }
+    return guard;
+  }
+
+  #guardsOf(event: EventName): WeakMap<Listener, Guard> {
+    return event === 'error' ? this.#errorGuards : this.#guards;
+  }
+
+  readonly #listenerFailed = (cause: unknown): void => {
+    if (this.#heard.error) {
+      this.emit('error', new OrderError('internal', 'A listener threw', { cause }));
+    } else this.#warnOnce(cause);
+  };
+
+  #warnOnce(cause: unknown): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    process.emitWarning('A listener threw; listen to `error` to hear of it each time', {
+      type: 'OrderProcessorWarning',
+      code: 'listener',
+      detail: messageOf(cause, show(cause)),
+    });
+  }
+}

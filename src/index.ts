@@ -1,0 +1,26 @@
+/**
+ * Process a stream of orders one at a time per user and in parallel across users, with every user's
+ * balance exactly right. Start at {@link OrderProcessor}.
+ *
+ * @module
+ */
+
+export type { Awaitable } from './awaitable.ts';
+export { isOrderError, OrderError, type OrderErrorCode, type OrderErrorFacts } from './errors.ts';
+export type { EventName, ProcessorEvents, StalledOrder, SteppedOrder } from './events.ts';
+export type { OrderProcessorOptions } from './options.ts';
+export type { AcceptedOrder, Order, OrderFields, Priority } from './order.ts';
+export { OrderProcessor, type SubmitOptions } from './order-processor.ts';
+export type {
+  OrderOutcome,
+  OrderRecord,
+  OrderStatus,
+  Receipt,
+  StepResult,
+  UnfulfilledOutcome,
+} from './outcome.ts';
+export type { Step, StepContext } from './pipeline.ts';
+export type { ShutdownOptions, ShutdownSummary } from './shutdown.ts';
+export type { Percentiles, ProcessorStats } from './stats.ts';
+export type { BalanceChange, BalanceResult, BalanceStorage } from './storage/balance-storage.ts';
+export { MemoryStorage, type MemoryStorageOptions } from './storage/memory.ts';

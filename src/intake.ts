@@ -1,0 +1,154 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Clock } from './clock.ts';
+import { OrderError } from './errors.ts';
+import type { Job } from './job.ts';
+import type { KeyedQueue } from './keyed-queue.ts';
+import type { Settings } from './options.ts';
+import type { OrderRecord } from './outcome.ts';
+import type { Counts } from './stats.ts';
+import type { OrderStorage } from './storage/order-storage.ts';
+import { Caller, WaitingLine } from './waiting-line.ts';
+
+/** Between which bounds `retryAfterMs` is, and what it is when nothing was settled lately. */
+const retryAfterMs = { least: 1, most: 60_000, unknown: 1_000 } as const;
+
+/**
+ * What stands before acceptance: is the order known already, and is there room for it? Holds every
+ * accepted and unsettled order by its id.
+ */
+export class Intake {
+  readonly #unsettled = new Map<string, Job>();
+  readonly #line: WaitingLine;
+  readonly #settings: Settings;
+  readonly #storage: OrderStorage;
+  readonly #queue: KeyedQueue<Job>;
+  readonly #counts: Counts;
+  readonly #clock: Clock;
+  readonly #hasUserBound: boolean;
+  // The pace of settling since then gives the estimate of `retryAfterMs`.
+  #pace = { settled: 0, since: 0 };
+
+  constructor(
+    settings: Settings,
+    storage: OrderStorage,
+    queue: KeyedQueue<Job>,
+    counts: Counts,
+    clock: Clock,
+  ) {
+    this.#settings = settings;
+    this.#storage = storage;
+    this.#queue = queue;
+    this.#counts = counts;
+    this.#clock = clock;
+    this.#hasUserBound = settings.capacityPerUser < settings.capacity;
+    this.#line = new WaitingLine({
+      has: () => this.#unsettled.size < settings.capacity,
+      hasFor: (userId, promised) =>
+        !this.#hasUserBound || queue.countOf(userId) + promised < settings.capacityPerUser,
+    });
+  }
+
+  /** How many orders are accepted and unsettled. */
+  get size(): number {
+    return this.#unsettled.size;
+  }
+
+  get waitingCallers(): number {
+    return this.#line.size;
+  }
+
+  get(id: string): Job | undefined {
+    return this.#unsettled.get(id);
+  }
+
+  /** Accepted and unsettled orders, oldest first. */
+  jobs(): IterableIterator<Job> {
+    return this.#unsettled.values();
+  }
+
+  add(job: Job): void {
+    this.#unsettled.set(job.id, job);
+  }
+
+  delete(job: Job): void {
+    this.#unsettled.delete(job.id);
+  }
+
+  /**
+   * The order that has this id already, in flight or settled (invariant 5).
+   *
+   * @throws OrderError `order_conflict` if its content is another
+   */
+  known(job: Job): Job | OrderRecord | undefined {
+    const known =
+      (this.#unsettled.size === 0 ? undefined : this.#unsettled.get(job.id)) ??
+      this.#storage.find(job.id);
+    if (known === undefined) return undefined;
+    if (!isSameContent(known, job)) {
+      const { id: orderId, userId } = job;
+      const message = `The id ${JSON.stringify(orderId)} belongs to an order with other content`;
+      throw new OrderError('order_conflict', message, { orderId, userId });
+    }
+    this.#counts.duplicates += 1;
+    return known;
+  }
+
+  /** Whether an order may be accepted now, without overtaking anybody who waits. */
+  hasRoomFor(job: Job): boolean {
+    return this.#line.isOpen(job.userId);
+  }
+
+  /** Has `admit` called when there is room; the result takes the caller out of the line again. */
+  wait(job: Job, admit: () => void): () => boolean {
+    const caller = new Caller(job, admit);
+    this.#line.join(caller);
+    return () => this.#line.leave(caller);
+  }
+
+  /** An order of this user was settled, so there may be room. */
+  roomMayHaveCome(userId: string): void {
+    this.#line.advance(userId);
+  }
+
+  /** Everybody who waits is admitted, only to be refused by the state of the processor. */
+  dismissWaiting(): void {
+    this.#line.dismiss();
+  }
+
+  queueFull(job: Job): OrderError {
+    const { capacity, capacityPerUser } = this.#settings;
+    const { id: orderId, userId } = job;
+    const message =
+      this.#unsettled.size >= capacity
+        ? `The processor has ${capacity} unsettled orders, as many as \`capacity\` allows`
+        : `The user has ${this.#queue.countOf(userId)} unsettled orders; \`capacityPerUser\` is ${capacityPerUser}`;
+    return new OrderError('queue_full', message, {
+      orderId,
+      userId,
+      retryAfterMs: this.#retryAfterMs(),
+    });
+  }
+
+  /** How long one settlement took lately. */
+  #retryAfterMs(): number {
+    const now = this.#clock.now();
+    const { settled } = this.#counts;
+    const { since } = this.#pace;
+    const done = settled - this.#pace.settled;
+    if (now - since > 1_000) this.#pace = { settled, since: now };
+    if (done === 0) return retryAfterMs.unknown;
+    const estimate = Math.ceil((now - since) / done);
+    return Math.min(retryAfterMs.most, Math.max(retryAfterMs.least, estimate));
+  }
+}
+
+/** Priority is not content: it says when, not what. */
+function isSameContent(known: Job | OrderRecord, job: Job): boolean {
+  if (known.userId !== job.userId || known.amount !== job.amount) return false;
+  if (known.payload === job.payload) return true;
+  try {
+    return isDeepStrictEqual(known.payload, job.payload);
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,114 @@
+import type { Lane, QueueEntry } from './keyed-queue.ts';
+import type { AcceptedOrder, Priority } from './order.ts';
+import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
+import { noSteps } from './outcome.ts';
+
+/** A priority's rank is its place here; lower is more urgent. */
+export const ranks: readonly Priority[] = ['high', 'medium', 'low'];
+
+/**
+ * Where an accepted order is. `settling`: its outcome is decided and on its way to the storage, so it
+ * can't be canceled any more. `settled`: recorded, and its caller told. `abandoned`: shutdown's
+ * deadline passed before the storage answered.
+ */
+export type JobState = 'pending' | 'processing' | 'settling' | 'settled' | 'abandoned';
+
+/** Hears an order's outcome. */
+export type Follower = (outcome: OrderOutcome) => void;
+
+type Resolve = (result: Receipt | Promise<never>) => void;
+
+let resolveOfNewPromise: Resolve;
+const keepResolve = (resolve: Resolve): void => {
+  resolveOfNewPromise = resolve;
+};
+
+/**
+ * An order inside the processor. A million of them may wait, so every field counts: whatever only a
+ * running order needs is kept by its `Run`.
+ */
+export class Job implements QueueEntry {
+  readonly id: string;
+  readonly userId: string;
+  readonly amount: number;
+  readonly rank: number;
+  readonly payload: unknown;
+  /** On the processor's clock. */
+  acceptedAt = 0;
+  state: JobState = 'pending';
+  #audience: Resolve | Follower[] | undefined = undefined;
+  // The keyed queue's links.
+  prev: QueueEntry | undefined = undefined;
+  next: QueueEntry | undefined = undefined;
+  lane: Lane | undefined = undefined;
+
+  constructor(id: string, userId: string, amount: number, rank: number, payload: unknown) {
+    this.id = id;
+    this.userId = userId;
+    this.amount = amount;
+    this.rank = rank;
+    this.payload = payload;
+  }
+
+  get priority(): Priority {
+    return ranks[this.rank] as Priority;
+  }
+
+  /** What steps see. */
+  toOrder(): AcceptedOrder {
+    const { id, userId, amount, priority, payload } = this;
+    return Object.freeze({ id, userId, amount, priority, payload });
+  }
+
+  /** What `order(id)` answers before the order is settled; times in Unix milliseconds. */
+  toRecord(acceptedAt: number, startedAt: number | undefined): OrderRecord {
+    return {
+      ...this.toOrder(),
+      status: this.state === 'pending' ? 'pending' : 'processing',
+      acceptedAt,
+      startedAt,
+      settledAt: undefined,
+      balance: undefined,
+      code: undefined,
+      message: undefined,
+      steps: noSteps,
+    };
+  }
+
+  /** Whether somebody waits for the outcome. */
+  get hasAudience(): boolean {
+    return this.#audience !== undefined;
+  }
+
+  follow(follower: Follower): void {
+    const audience = this.#audience;
+    if (audience === undefined) this.#audience = [follower];
+    else if (typeof audience === 'function') {
+      this.#audience = [(outcome) => audience(toResult(outcome)), follower];
+    } else audience.push(follower);
+  }
+
+  /**
+   * A promise of the receipt. It keeps no more than its `resolve` alive, since a million of them may
+   * wait: a failure resolves it with a promise that is rejected.
+   */
+  promise(): Promise<Receipt> {
+    const promise = new Promise<Receipt>(keepResolve);
+    const resolve = resolveOfNewPromise;
+    if (this.#audience === undefined) this.#audience = resolve;
+    else this.follow((outcome) => resolve(toResult(outcome)));
+    return promise;
+  }
+
+  tell(outcome: OrderOutcome): void {
+    const audience = this.#audience;
+    this.#audience = undefined;
+    if (typeof audience === 'function') audience(toResult(outcome));
+    else if (audience !== undefined) for (const follower of audience) follower(outcome);
+  }
+}
+
+/** An outcome as what a promise's `resolve` takes. */
+export function toResult(outcome: OrderOutcome): Receipt | Promise<never> {
+  return outcome.status === 'completed' ? outcome : Promise.reject(outcome.error);
+}

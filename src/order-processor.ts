@@ -1,0 +1,332 @@
+import { outcomesOfAll, outcomesOfStream } from './bulk.ts';
+import { Engine } from './engine.ts';
+import { isOrderError, OrderError, show } from './errors.ts';
+import type { EventName, ProcessorEvents } from './events.ts';
+import { Job, toResult } from './job.ts';
+import { checkOptions, type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
+import { isName, type Order } from './order.ts';
+import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
+import { storageFailed } from './settle.ts';
+import {
+  drain,
+  readShutdownOptions,
+  type ShutdownOptions,
+  type ShutdownSummary,
+} from './shutdown.ts';
+import { isAbortSignal } from './signals.ts';
+import type { ProcessorStats } from './stats.ts';
+import { MemoryStorage } from './storage/memory.ts';
+import type { OrderStorage } from './storage/order-storage.ts';
+import { RememberingStorage } from './storage/remembering.ts';
+
+/** What {@link OrderProcessor.submit} takes beside the order. */
+export interface SubmitOptions {
+  /**
+   * Cancels the order when it aborts, as {@link OrderProcessor.cancel} does. For an order whose id is
+   * known already it only ends this caller's waiting.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** At most this many outcomes of a stream wait for its reader. */
+const streamWindow = 1_000;
+
+/**
+ * Processes orders one at a time per user and in parallel across users, and keeps every user's
+ * balance exactly right.
+ *
+ * Its life has three states, changed only in `shutdown`:
+ *
+ * ```text
+ * running ── shutdown() ──▶ draining ── all settled, or the deadline ──▶ closed
+ * accepts orders            refuses with `shut_down`, finishes           storage closed
+ *                           what it accepted, pauses nothing
+ * ```
+ *
+ * @typeParam Payload - the type of the orders' `payload`
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * const processor = new OrderProcessor({ concurrency: 16 });
+ * const receipt = await processor.submit({ userId: 'u-1', amount: 1200 });
+ * console.log(receipt.balance); // prints: 1200
+ * console.log(await processor.balance('u-1')); // prints: 1200
+ * await processor.shutdown();
+ * ```
+ */
+export class OrderProcessor<Payload = unknown> {
+  readonly #settings: Settings;
+  readonly #storage: OrderStorage;
+  readonly #engine: Engine;
+  #state: ProcessorStats['state'] = 'running';
+  #shutdown: Promise<ShutdownSummary> | undefined;
+
+  /**
+   * @param options - each is checked
+   * @throws TypeError or RangeError for an option that is unknown, of a wrong type or out of range
+   */
+  constructor(options: OrderProcessorOptions<Payload> = {}) {
+    this.#settings = readOptions(options);
+    const storage = this.#settings.storage ?? new MemoryStorage();
+    this.#storage = storage instanceof MemoryStorage ? storage : new RememberingStorage(storage);
+    this.#engine = new Engine(this.#settings, this.#storage);
+  }
+
+  /**
+   * Has an order processed. Inside a step, do not await the `submit` of an order of the same user: it
+   * waits for the step's own order, which then ends by `timeoutMs` or `cancel` only; `stalled` says so.
+   *
+   * @param order - is checked and copied at once; only `payload` is kept by reference
+   * @param options - a signal to cancel it with
+   * @returns the receipt, when the order has completed; rejects with an {@link OrderError} when it was
+   *   refused, failed or was canceled
+   */
+  submit(order: Order<Payload>, options?: SubmitOptions): Promise<Receipt> {
+    if (options !== undefined) return this.#submitWith(order, options);
+    const begun = this.#engine.begin(order);
+    if (!(begun instanceof Job)) return this.#engine.deliver(begun);
+    return this.#engine.tryEnter(begun) ? begun.promise() : this.#enter(begun);
+  }
+
+  /**
+   * Has an order accepted, to be processed later. Listen to the events for its outcome, or ask
+   * {@link order}.
+   *
+   * @param order - see {@link submit}
+   * @returns the order's record, when it is accepted, durably where the storage is durable; for an id
+   *   that is known already, the record of the known order. Rejects with an {@link OrderError} when
+   *   the order was refused
+   */
+  async enqueue(order: Order<Payload>): Promise<OrderRecord<Payload>> {
+    return this.#recordOf(await this.#engine.enqueue(order, this.#settings.overflow));
+  }
+
+  /**
+   * The fast path for bulk work: has many orders processed, of one user in the order given. Each
+   * stands for itself: where there is no room, `overflow` decides for each order.
+   *
+   * @param orders - each is checked and copied when its turn comes
+   * @returns one outcome for each order, in the same order, when all are settled; rejects only with
+   *   `invalid_order` for something that is not iterable
+   */
+  submitMany(orders: Iterable<Order<Payload>>): Promise<OrderOutcome[]> {
+    try {
+      checkIterable(orders, [Symbol.iterator]);
+    } catch (error) {
+      return Promise.reject(this.#engine.refuse(error).error);
+    }
+    return outcomesOfAll(this.#engine, orders, this.#settings.overflow);
+  }
+
+  /**
+   * Has a stream of orders processed with back-pressure: the source is asked for its next order only
+   * when the one before was accepted (whatever `overflow` says, this waits for room) and no more than
+   * 1 000 outcomes wait for the reader.
+   *
+   * @param orders - iterable or async iterable; what it throws comes out after the outcomes of the
+   *   orders before
+   * @returns the outcomes, in the order of the source. Leaving the loop stops the source; orders
+   *   already accepted go on
+   */
+  submitStream(
+    orders: AsyncIterable<Order<Payload>> | Iterable<Order<Payload>>,
+  ): AsyncIterableIterator<OrderOutcome> {
+    checkIterable(orders, [Symbol.asyncIterator, Symbol.iterator]);
+    return outcomesOfStream(this.#engine, orders, Math.min(streamWindow, this.#settings.capacity));
+  }
+
+  /**
+   * All that is known of an accepted order, as long as the storage remembers it.
+   *
+   * @param id - the order's id
+   */
+  async order(id: string): Promise<OrderRecord<Payload> | undefined> {
+    if (!isName(id)) return undefined;
+    const known = this.#engine.intake.get(id) ?? this.#storage.find(id);
+    return known === undefined ? undefined : this.#recordOf(known);
+  }
+
+  /**
+   * A user's balance in minor units, or `undefined` if the user has never had one.
+   *
+   * @param userId - anything that is no user's id gives `undefined`
+   * @returns rejects with `storage_failed` if the storage cannot say
+   */
+  async balance(userId: string): Promise<number | undefined> {
+    if (!isName(userId)) return undefined;
+    try {
+      return await this.#storage.get(userId);
+    } catch (cause) {
+      throw storageFailed('The storage could not give the balance', cause);
+    }
+  }
+
+  /**
+   * Cancels an order: one that waits is settled `canceled`; of one that is processed the steps' signal
+   * aborts, and its user's next order waits until they have ended.
+   *
+   * @param id - the order's id
+   * @returns whether the order was canceled by this call, once that is settled; false for an order
+   *   that is unknown, decided or settled
+   */
+  async cancel(id: string): Promise<boolean> {
+    const job = this.#engine.intake.get(id);
+    return job !== undefined && this.#engine.cancel(job, 'The order was canceled');
+  }
+
+  /** What the processor does and has done; cheap enough to be asked every second. */
+  stats(): ProcessorStats {
+    return this.#engine.stats(this.#state);
+  }
+
+  /**
+   * Lets no further order begin, of one user or at all. Accepting goes on, and so does what is being
+   * processed. Without effect once the processor is shutting down.
+   *
+   * @param userId - whose orders; everybody's when left out
+   */
+  pause(userId?: string): void {
+    if (this.#state === 'running') this.#engine.dispatcher.pause(userId);
+  }
+
+  /**
+   * Ends a pause. The pause of the whole processor and that of a user are independent of each other.
+   *
+   * @param userId - whose pause; that of the whole processor when left out
+   */
+  resume(userId?: string): void {
+    this.#engine.dispatcher.resume(userId);
+  }
+
+  /** Resolves when nothing accepted is left unsettled; at once if that is so now. */
+  onIdle(): Promise<void> {
+    return this.#engine.onIdle();
+  }
+
+  /**
+   * Ends the processor: refuses new orders with `shut_down`, ends every pause, finishes what was
+   * accepted, closes the storage. At the deadline it cancels what is left, and gives steps and storage
+   * one more second. Do not await it inside a step: the step's own order is among what it waits for.
+   * `balance` and `order` go on answering from what the storage still offers.
+   *
+   * @param options - the deadline
+   * @returns a summary; always resolves. The first call decides, later ones give the same promise
+   * @throws TypeError or RangeError for an option that is unknown or out of range
+   */
+  shutdown(options: ShutdownOptions = {}): Promise<ShutdownSummary> {
+    this.#shutdown ??= this.#shutDown(readShutdownOptions(options));
+    return this.#shutdown;
+  }
+
+  /** {@link shutdown} with its defaults, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+
+  /**
+   * Calls a listener at each event of a name. What it throws hurts nobody; see {@link ProcessorEvents}.
+   *
+   * @param event - the event's name
+   * @param listener - called synchronously
+   * @throws TypeError for an unknown event or a listener that is no function
+   */
+  on<E extends EventName>(
+    event: E,
+    listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
+  ): this {
+    this.#engine.events.on(event, listener);
+    return this;
+  }
+
+  /**
+   * The same for the next event of the name alone.
+   *
+   * @param event - the event's name
+   * @param listener - called synchronously, once
+   */
+  once<E extends EventName>(
+    event: E,
+    listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
+  ): this {
+    this.#engine.events.once(event, listener);
+    return this;
+  }
+
+  /**
+   * Takes a listener back.
+   *
+   * @param event - the event's name
+   * @param listener - the function that `on` or `once` was given
+   */
+  off<E extends EventName>(
+    event: E,
+    listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
+  ): this {
+    this.#engine.events.off(event, listener);
+    return this;
+  }
+
+  #submitWith(order: Order<Payload>, options: SubmitOptions): Promise<Receipt> {
+    try {
+      checkOptions('submit', options, ['signal']);
+      const { signal } = options;
+      if (signal !== undefined && !isAbortSignal(signal)) {
+        throw new TypeError('Expected `signal` to be an AbortSignal');
+      }
+      if (signal?.aborted) {
+        throw new OrderError('canceled', 'The `signal` had aborted before the order was accepted');
+      }
+      const begun = this.#engine.begin(order);
+      return begun instanceof Job ? this.#enter(begun, signal) : this.#engine.deliver(begun);
+    } catch (cause) {
+      const { message } = cause as Error;
+      const error = isOrderError(cause)
+        ? cause
+        : new OrderError('invalid_order', message, { cause });
+      return Promise.reject(this.#engine.refuse(error).error);
+    }
+  }
+
+  #enter(job: Job, signal?: AbortSignal): Promise<Receipt> {
+    const { overflow } = this.#settings;
+    return new Promise((resolve) => {
+      this.#engine.enter(job, { overflow, signal }, (outcome) => resolve(toResult(outcome)));
+    });
+  }
+
+  #recordOf(known: Job | OrderRecord): OrderRecord<Payload> {
+    return (known instanceof Job ? this.#engine.recordOf(known) : known) as OrderRecord<Payload>;
+  }
+
+  async #shutDown(timeoutMs: number): Promise<ShutdownSummary> {
+    const engine = this.#engine;
+    const before = { ...engine.counts };
+    const startedAt = engine.clock.read();
+    this.#state = 'draining';
+    engine.isOpen = false;
+    engine.dispatcher.resumeAll();
+    engine.intake.dismissWaiting();
+    const rest = await drain(engine, () => this.#storage.close?.(), timeoutMs);
+    this.#state = 'closed';
+    const summary: ShutdownSummary = {
+      completed: engine.counts.completed - before.completed,
+      failed: engine.counts.failed - before.failed,
+      canceled: engine.counts.canceled - before.canceled,
+      ...rest,
+      durationMs: engine.clock.read() - startedAt,
+    };
+    engine.events.emit('shutdown', summary);
+    return summary;
+  }
+}
+
+function checkIterable(orders: unknown, symbols: readonly symbol[]): void {
+  const methods = symbols.map((symbol) => (orders as Record<symbol, unknown> | null)?.[symbol]);
+  if (typeof orders === 'object' && methods.some((method) => typeof method === 'function')) return;
+  throw new OrderError(
+    'invalid_order',
+    `Expected \`orders\` to be iterable, got \`${show(orders)}\``,
+  );
+}

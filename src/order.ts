@@ -1,0 +1,115 @@
+import { OrderError, show } from './errors.ts';
+import { Job, ranks } from './job.ts';
+import { nextOrderId } from './order-id.ts';
+
+/** How urgent an order is. Without one it is `'medium'`. */
+export type Priority = 'high' | 'medium' | 'low';
+
+/** The fields of an order that do not depend on its payload. */
+export interface OrderFields {
+  /**
+   * The idempotency key, 1 to 256 characters. The same id with the same content is the same order;
+   * with other content it is refused with `order_conflict`. Generated (a UUID version 7, so ids sort
+   * by time) when absent.
+   */
+  readonly id?: string | undefined;
+  /** Whose order this is, 1 to 256 characters. Orders of one user are processed one at a time. */
+  readonly userId: string;
+  /** A safe integer in minor units (cents), added to the balance; negative is a debit. */
+  readonly amount: number;
+  /** `'medium'` by default. Not part of the content that makes two orders with one id the same. */
+  readonly priority?: Priority | undefined;
+}
+
+/**
+ * What a caller hands in. `payload` is the host's own data for steps and listeners; it is kept by
+ * reference, so do not change it afterwards. Every other field is copied.
+ *
+ * @typeParam Payload - the payload's type; the field may be left out where it may be `undefined`
+ */
+export type Order<Payload = unknown> = OrderFields &
+  (undefined extends Payload
+    ? { readonly payload?: Payload | undefined }
+    : { readonly payload: Payload });
+
+/**
+ * An order as steps and listeners see it: complete, frozen.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface AcceptedOrder<Payload = unknown> {
+  /** The caller's id, or the generated one. */
+  readonly id: string;
+  /** Whose order this is. */
+  readonly userId: string;
+  /** In minor units; negative is a debit. */
+  readonly amount: number;
+  /** How urgent it is. */
+  readonly priority: Priority;
+  /** The caller's payload, by reference. */
+  readonly payload: Payload;
+}
+
+/** The most characters (UTF-16 code units) that an `id` or a `userId` may have. */
+export const maxIdLength = 256;
+
+/** Checks an order and copies it, reading each field once; throws `invalid_order`. */
+export function parseOrder(input: unknown): Job {
+  if (typeof input !== 'object' || input === null) throw invalid('order', 'an object', input);
+  let fields: Record<keyof Order, unknown>;
+  let id: unknown;
+  let userId: unknown;
+  let amount: unknown;
+  let priority: unknown;
+  let payload: unknown;
+  try {
+    fields = input as Record<keyof Order, unknown>;
+    id = fields.id;
+    userId = fields.userId;
+    amount = fields.amount;
+    priority = fields.priority;
+    payload = fields.payload;
+  } catch (cause) {
+    throw new OrderError('invalid_order', 'Reading the order threw', { cause });
+  }
+  if (!isName(userId)) throw invalid('userId', nameForm, userId, id);
+  if (id !== undefined && !isName(id)) throw invalid('id', nameForm, id, undefined, userId);
+  if (!Number.isSafeInteger(amount)) {
+    throw invalid('amount', 'a safe integer in minor units', amount, id, userId);
+  }
+  const rank = priority === undefined ? 1 : ranks.indexOf(priority as Priority);
+  if (rank === -1) {
+    throw invalid('priority', "'high', 'medium' or 'low'", priority, id, userId);
+  }
+  // `+ 0` makes of -0 a 0.
+  return new Job(id ?? nextOrderId(), userId, (amount as number) + 0, rank, payload);
+}
+
+const nameForm = `a well-formed string of 1 to ${maxIdLength} characters`;
+
+/** Well-formed, because a lone surrogate has no UTF-8: two such ids could become one in a file. */
+export function isName(value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    value.length > 0 &&
+    value.length <= maxIdLength &&
+    value.isWellFormed()
+  );
+}
+
+function invalid(
+  name: string,
+  form: string,
+  value: unknown,
+  id?: unknown,
+  userId?: unknown,
+): OrderError {
+  return new OrderError(
+    'invalid_order',
+    `Expected \`${name}\` to be ${form}, got \`${show(value)}\``,
+    {
+      orderId: isName(id) ? id : undefined,
+      userId: isName(userId) ? userId : undefined,
+    },
+  );
+}

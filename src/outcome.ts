@@ -1,0 +1,80 @@
+import type { OrderError } from './errors.ts';
+import type { AcceptedOrder } from './order.ts';
+
+/** What became of one step of an order. */
+export interface StepResult {
+  /** The step's name. */
+  readonly name: string;
+  /**
+   * `'ok'`: it finished. `'error'`: it threw or rejected. `'canceled'`: it was under way when the
+   * order failed or was canceled. `'skipped'`: it never began.
+   */
+  readonly status: 'ok' | 'error' | 'canceled' | 'skipped';
+  /** How long it ran, in whole milliseconds, up to the order's outcome at the most. */
+  readonly durationMs: number;
+  /** With `'error'`: the error's own code, or `'internal'`. */
+  readonly code?: string;
+}
+
+/** What a caller gets for a completed order. */
+export interface Receipt {
+  /** Always `'completed'`; tells a receipt from an {@link UnfulfilledOutcome}. */
+  readonly status: 'completed';
+  /** The order's id. */
+  readonly orderId: string;
+  /** Whose order it was. */
+  readonly userId: string;
+  /** What was added to the balance, in minor units. */
+  readonly amount: number;
+  /** The user's balance right after this order, in minor units. */
+  readonly balance: number;
+  /** When the order was accepted, in Unix milliseconds. */
+  readonly acceptedAt: number;
+  /** How long it waited for its turn, in whole milliseconds. */
+  readonly waitMs: number;
+  /** How long it was processed and settled, in whole milliseconds. */
+  readonly durationMs: number;
+  /** The results of its steps, in declaration order. */
+  readonly steps: readonly StepResult[];
+}
+
+/** What `submitMany` and `submitStream` say of an order that did not complete. */
+export interface UnfulfilledOutcome {
+  /** `'refused'`: it was never accepted. The others are an accepted order's outcome. */
+  readonly status: 'failed' | 'canceled' | 'refused';
+  /** Why. */
+  readonly error: OrderError;
+}
+
+/** The end of one order of a `submitMany` or a `submitStream`. */
+export type OrderOutcome = Receipt | UnfulfilledOutcome;
+
+/** Where an accepted order is. The last three are outcomes, and final. */
+export type OrderStatus = 'pending' | 'processing' | 'completed' | 'failed' | 'canceled';
+
+/**
+ * All that is known of an accepted order.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface OrderRecord<Payload = unknown> extends AcceptedOrder<Payload> {
+  /** Where the order is. */
+  readonly status: OrderStatus;
+  /** When it was accepted, in Unix milliseconds. */
+  readonly acceptedAt: number;
+  /** When its processing began, in Unix milliseconds; `undefined` if it has not. */
+  readonly startedAt: number | undefined;
+  /** When its outcome was recorded, in Unix milliseconds; `undefined` before. */
+  readonly settledAt: number | undefined;
+  /** The user's balance right after the order, in minor units; only of a completed one. */
+  readonly balance: number | undefined;
+  /** Why it failed or was canceled; see {@link OrderError.code}. */
+  readonly code: string | undefined;
+  /** The same for people. */
+  readonly message: string | undefined;
+  /** The results of its steps, in declaration order; empty before it is settled. */
+  readonly steps: readonly StepResult[];
+}
+
+/** Shared by all orders without steps. */
+export const noSteps: readonly StepResult[] = Object.freeze([]);

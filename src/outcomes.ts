@@ -1,0 +1,64 @@
+import { OrderError } from './errors.ts';
+import type { OrderOutcome, OrderRecord, Receipt, StepResult } from './outcome.ts';
+import type {
+  Refusal,
+  SettledFields,
+  Settlement,
+  SettleResult,
+  Times,
+} from './storage/order-storage.ts';
+
+/** Why the storage refused a completed order's change, for people. */
+const refusals: Readonly<Record<Refusal, string>> = {
+  insufficient_funds: 'The debit would take the balance below `minBalance`',
+  balance_overflow: 'The balance would leave the safe integers',
+};
+
+export function receiptOf(
+  { id, userId, amount }: SettledFields,
+  balance: number,
+  { acceptedAt, startedAt = acceptedAt, settledAt }: Times,
+  steps: readonly StepResult[],
+): Receipt {
+  return {
+    status: 'completed',
+    orderId: id,
+    userId,
+    amount,
+    balance,
+    acceptedAt,
+    waitMs: startedAt - acceptedAt,
+    durationMs: settledAt - startedAt,
+    steps,
+  };
+}
+
+/** What an order came to: the storage may have refused what the steps had completed. */
+export function outcomeOf(settlement: Settlement, result: SettleResult): OrderOutcome {
+  const { outcome, error, steps, times } = settlement;
+  if (typeof result === 'number') return receiptOf(settlement, result, times, steps);
+  if (result !== undefined) return refusedBy(result, settlement, steps);
+  return { status: outcome === 'canceled' ? outcome : 'failed', error: error as OrderError };
+}
+
+/** The outcome of an order that the storage remembers, as its first caller heard it. */
+export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
+  const { id: orderId, userId, steps, status, balance, acceptedAt, startedAt, settledAt } = record;
+  if (status === 'completed') {
+    const times = { acceptedAt, startedAt, settledAt: settledAt as number };
+    return receiptOf(record, balance as number, times, steps);
+  }
+  const facts = { orderId, userId, steps };
+  const error = new OrderError(record.code ?? 'internal', record.message ?? '', facts);
+  return { status: status === 'canceled' ? status : 'failed', error };
+}
+
+/** The outcome of an order whose change the storage refused. */
+export function refusedBy(
+  refusal: Refusal,
+  { id: orderId, userId }: SettledFields,
+  steps: readonly StepResult[],
+): OrderOutcome {
+  const error = new OrderError(refusal, refusals[refusal], { orderId, userId, steps });
+  return { status: 'failed', error };
+}

@@ -1,0 +1,82 @@
+import type { Awaitable } from './awaitable.ts';
+import type { Engine } from './engine.ts';
+import { checkOptions, checkTimeout } from './options.ts';
+
+/** What {@link OrderProcessor.shutdown} takes. */
+export interface ShutdownOptions {
+  /**
+   * After how long what is left is canceled, in milliseconds: an integer from 1 to 2 147 483 647,
+   * 30 000 by default.
+   */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What became of everything; the counts are of orders settled since the call of `shutdown`. */
+export interface ShutdownSummary {
+  /** Orders that completed. */
+  readonly completed: number;
+  /** Orders that failed. */
+  readonly failed: number;
+  /** Orders that were canceled, most of them because the deadline had come. */
+  readonly canceled: number;
+  /** Ids of accepted orders whose outcome the storage did not confirm in time; unknown. */
+  readonly unsettled: readonly string[];
+  /** Ids of orders whose steps still ran at the end, in spite of their signal. */
+  readonly running: readonly string[];
+  /** Whether the deadline came before everything was settled. */
+  readonly timedOut: boolean;
+  /** What closing the storage threw, or that it did not end in time; `undefined` if it closed. */
+  readonly storageError: unknown;
+  /** How long the shutdown took, in milliseconds. */
+  readonly durationMs: number;
+}
+
+/** After the deadline: how long steps may take to end and the storage to answer, in milliseconds. */
+const graceMs = 1_000;
+
+/** @throws TypeError or RangeError */
+export function readShutdownOptions(options: ShutdownOptions): number {
+  checkOptions('shutdown', options, ['timeoutMs']);
+  const { timeoutMs = 30_000 } = options;
+  checkTimeout('timeoutMs', timeoutMs);
+  return timeoutMs;
+}
+
+/** Drains, cancels what is left at the deadline, closes the storage. Always resolves (invariant 4). */
+export async function drain(
+  engine: Engine,
+  closeStorage: () => Awaitable<void> | undefined,
+  timeoutMs: number,
+): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'timedOut' | 'storageError'>> {
+  const timedOut = !(await endsWithin(engine.onDrained(), timeoutMs));
+  if (timedOut) {
+    engine.cancelAll(`The processor shut down after ${timeoutMs} ms`);
+    await endsWithin(engine.onDrained(), graceMs);
+  }
+  const unsettled = engine.abandon();
+  const running = [...engine.dispatcher.runs.keys()].map((job) => job.id);
+  return { unsettled, running, timedOut, storageError: await close(closeStorage) };
+}
+
+async function close(closeStorage: () => Awaitable<void> | undefined): Promise<unknown> {
+  try {
+    const closing = Promise.resolve(closeStorage());
+    if (await endsWithin(closing, graceMs)) return undefined;
+    closing.catch(() => {});
+    return new Error(`The storage did not close within ${graceMs} ms`);
+  } catch (error) {
+    return error ?? new Error('Closing the storage threw nothing');
+  }
+}
+
+async function endsWithin(promise: Promise<void>, ms: number): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const isLate = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
+  });
+  try {
+    return await Promise.race([promise.then(() => true), isLate]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

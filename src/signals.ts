@@ -1,0 +1,34 @@
+/**
+ * One listener on a signal for all who wait for it: many orders may share one signal, and Node.js
+ * searches all listeners of a signal to remove one.
+ */
+const callbacksOf = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** Calls back once when the signal aborts; the result takes that back. The signal must not have aborted. */
+export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+  let callbacks = callbacksOf.get(signal);
+  if (callbacks === undefined) {
+    const all = new Set<() => void>();
+    const dispatch = (): void => {
+      callbacksOf.delete(signal);
+      for (const each of all) each();
+    };
+    signal.addEventListener('abort', dispatch, { once: true });
+    callbacksOf.set(signal, all);
+    callbacks = all;
+  }
+  const own = callbacks;
+  // A function of its own, since the same callback may wait twice.
+  const entry = (): void => callback();
+  own.add(entry);
+  return () => own.delete(entry);
+}
+
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as AbortSignal).aborted === 'boolean' &&
+    typeof (value as AbortSignal).addEventListener === 'function'
+  );
+}

@@ -1,0 +1,157 @@
+/** How long the older half of a percentile's window may be, in milliseconds. */
+const windowMs = 60_000;
+
+/** Values below this have a bucket each; above, each doubling has this many half as wide. */
+const exact = 32;
+const buckets = exact + (31 - 5) * (exact / 2);
+
+/** A duration's spread over the last one to two minutes. */
+export interface Percentiles {
+  /** Half of the values are at most this many milliseconds. */
+  readonly p50: number;
+  /** 95 of 100 are at most this many milliseconds. */
+  readonly p95: number;
+  /** 99 of 100 are at most this many milliseconds. */
+  readonly p99: number;
+  /** The greatest, in milliseconds. */
+  readonly max: number;
+  /** The arithmetic mean, in milliseconds. */
+  readonly mean: number;
+}
+
+/**
+ * Counts waiting times and durations, in whole milliseconds, in buckets that are at most 1/16 wide,
+ * over the current minute and the one before. Recording costs two increments; the size is fixed.
+ */
+export class Timings {
+  readonly #waits = new Histogram();
+  readonly #durations = new Histogram();
+  #startedAt = 0;
+
+  record(waitMs: number, durationMs: number, now: number): void {
+    if (now - this.#startedAt >= windowMs) this.#rotate(now);
+    this.#waits.count(waitMs);
+    this.#durations.count(durationMs);
+  }
+
+  percentiles(now: number): { waitMs: Percentiles; durationMs: Percentiles } {
+    if (now - this.#startedAt >= windowMs) this.#rotate(now);
+    return { waitMs: this.#waits.percentiles(), durationMs: this.#durations.percentiles() };
+  }
+
+  #rotate(now: number): void {
+    const isStale = now - this.#startedAt >= 2 * windowMs;
+    this.#startedAt = now;
+    for (const histogram of [this.#waits, this.#durations]) {
+      histogram.rotate();
+      if (isStale) histogram.rotate();
+    }
+  }
+}
+
+class Histogram {
+  #current = new Uint32Array(buckets);
+  #previous = new Uint32Array(buckets);
+
+  count(ms: number): void {
+    const bucket = bucketOf(ms);
+    this.#current[bucket] = (this.#current[bucket] as number) + 1;
+  }
+
+  rotate(): void {
+    [this.#current, this.#previous] = [this.#previous, this.#current];
+    this.#current.fill(0);
+  }
+
+  percentiles(): Percentiles {
+    const counts = this.#current.map((count, bucket) => count + (this.#previous[bucket] as number));
+    let total = 0;
+    let sum = 0;
+    let max = 0;
+    counts.forEach((count, bucket) => {
+      if (count === 0) return;
+      total += count;
+      max = upperBound(bucket);
+      sum += count * max;
+    });
+    if (total === 0) return { p50: 0, p95: 0, p99: 0, max: 0, mean: 0 };
+    const at = (share: number): number => {
+      let left = Math.ceil(total * share);
+      const bucket = counts.findIndex((count) => {
+        left -= count;
+        return left <= 0;
+      });
+      return upperBound(bucket);
+    };
+    return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max, mean: sum / total };
+  }
+}
+
+function bucketOf(ms: number): number {
+  if (ms < exact) return ms > 0 ? ms | 0 : 0;
+  const value = Math.min(ms, 0x7fffffff) | 0;
+  const doubling = 31 - Math.clz32(value) - 5;
+  const half = exact / 2;
+  return exact + doubling * half + ((value >> (doubling + 1)) - half);
+}
+
+/** The greatest value that falls into a bucket. */
+function upperBound(bucket: number): number {
+  if (bucket < exact) return bucket;
+  const half = exact / 2;
+  const doubling = Math.floor((bucket - exact) / half);
+  const step = (bucket - exact) % half;
+  return (half + step + 1) * 2 ** (doubling + 1) - 1;
+}
+
+/** Everything a processor counts; see {@link ProcessorStats} for each. */
+export class Counts {
+  accepted = 0;
+  refused = 0;
+  duplicates = 0;
+  completed = 0;
+  failed = 0;
+  canceled = 0;
+
+  get settled(): number {
+    return this.completed + this.failed + this.canceled;
+  }
+}
+
+/** What `stats()` answers. Counts are since the processor was made. */
+export interface ProcessorStats {
+  /** `'running'`, then `'draining'` from the call of `shutdown` on, then `'closed'`. */
+  readonly state: 'running' | 'draining' | 'closed';
+  /** Whether the whole processor is paused. */
+  readonly isPaused: boolean;
+  /** Orders accepted. */
+  readonly accepted: number;
+  /** Orders refused. */
+  readonly refused: number;
+  /** Orders whose id and content were known already, in flight or settled. */
+  readonly duplicates: number;
+  /** Orders settled as completed. */
+  readonly completed: number;
+  /** Orders settled as failed. */
+  readonly failed: number;
+  /** Orders settled as canceled. */
+  readonly canceled: number;
+  /** Accepted orders whose processing has not begun. */
+  readonly queueLength: number;
+  /** Callers that wait for room with `overflow: 'wait'`. */
+  readonly waitingCallers: number;
+  /** Accepted orders without an outcome: the waiting ones and those under way. */
+  readonly unsettled: number;
+  /** Orders whose steps are under way, at most `concurrency` (stalled ones are counted apart). */
+  readonly activeWorkers: number;
+  /** Orders that hold their user long after they should have ended; see the `stalled` event. */
+  readonly stalled: number;
+  /** Waiting times of the last one to two minutes. */
+  readonly waitMs: Percentiles;
+  /** Durations of processing, settlement included, of the last one to two minutes. */
+  readonly durationMs: Percentiles;
+  /** For how long the oldest waiting order has waited, in milliseconds; 0 if none waits. */
+  readonly oldestWaitMs: number;
+  /** Milliseconds since the processor was made. */
+  readonly uptimeMs: number;
+}

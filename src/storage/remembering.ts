@@ -1,0 +1,87 @@
+import { type Awaitable, isThenable } from '../awaitable.ts';
+import { show } from '../errors.ts';
+import type { OrderRecord } from '../outcome.ts';
+import { outcomeOf } from '../outcomes.ts';
+import type { BalanceChange, BalanceResult, BalanceStorage } from './balance-storage.ts';
+import { defaultRetainSettled } from './memory.ts';
+import type { BatchStorage, Settlement, SettleResult } from './order-storage.ts';
+import { SettledOrders } from './settled-orders.ts';
+
+/**
+ * A host's own balance storage, with the last settled orders remembered beside it: the core then has
+ * one way for all storages. It believes nothing that it can check.
+ */
+export class RememberingStorage implements BatchStorage {
+  readonly #storage: BalanceStorage;
+  readonly #settled = new SettledOrders(defaultRetainSettled);
+
+  constructor(storage: BalanceStorage) {
+    this.#storage = storage;
+  }
+
+  get(userId: string): Awaitable<number | undefined> {
+    const balance = this.#storage.get(userId);
+    return isThenable(balance) ? balance.then(checkBalance) : checkBalance(balance);
+  }
+
+  settle(settlements: readonly Settlement[]): Awaitable<readonly SettleResult[]> {
+    const changes = settlements.filter((order) => order.outcome === 'completed').map(toChange);
+    if (changes.length === 0) return this.#remember(settlements, []);
+    const count = changes.length;
+    const results = this.#storage.apply(changes);
+    return isThenable(results)
+      ? results.then((late) => this.#remember(settlements, checkResults(late, count)))
+      : this.#remember(settlements, checkResults(results, count));
+  }
+
+  find(id: string): OrderRecord | undefined {
+    return this.#settled.find(id);
+  }
+
+  close(): Awaitable<void> {
+    return this.#storage.close?.();
+  }
+
+  #remember(
+    settlements: readonly Settlement[],
+    results: readonly SettleResult[],
+  ): readonly SettleResult[] {
+    let next = 0;
+    return settlements.map((order) => {
+      const result = order.outcome === 'completed' ? results[next++] : undefined;
+      this.#settled.remember(order, outcomeOf(order, result), order.times);
+      return result;
+    });
+  }
+}
+
+function toChange({ id, userId, amount, minBalance }: Settlement): BalanceChange {
+  return { orderId: id, userId, amount, minBalance };
+}
+
+function checkBalance(balance: number | undefined): number | undefined {
+  if (balance === undefined || Number.isSafeInteger(balance)) return balance;
+  throw new TypeError(
+    `Expected the storage's \`get\` to give a safe integer, got \`${show(balance)}\``,
+  );
+}
+
+function checkResults(results: readonly BalanceResult[], count: number): readonly SettleResult[] {
+  if (!Array.isArray(results) || results.length !== count) {
+    const got = Array.isArray(results) ? `${results.length}` : show(results);
+    throw new TypeError(
+      `Expected the storage's \`apply\` to give ${count} results, got \`${got}\``,
+    );
+  }
+  return results.map(checkResult);
+}
+
+function checkResult(result: BalanceResult): SettleResult {
+  const { balance, refused } = result as { balance?: unknown; refused?: unknown };
+  if (refused === 'insufficient_funds' || refused === 'balance_overflow') return refused;
+  if (refused === undefined && Number.isSafeInteger(balance)) return balance as number;
+  throw new TypeError(
+    `Expected a result of the storage's \`apply\` to have a safe integer as \`balance\` ` +
+      `or a known code as \`refused\`, got \`${show(balance ?? refused)}\``,
+  );
+}

@@ -1,0 +1,122 @@
+import type { Priority } from '../order.ts';
+import type { OrderOutcome, OrderRecord, OrderStatus, StepResult } from '../outcome.ts';
+import { noSteps } from '../outcome.ts';
+import { IdIndex } from './id-index.ts';
+import type { SettledFields, Times } from './order-storage.ts';
+
+/** What only some orders have. */
+interface Extra {
+  readonly payload: unknown;
+  readonly steps: readonly StepResult[];
+  readonly code: string | undefined;
+  readonly message: string | undefined;
+}
+
+const priorities: readonly Priority[] = ['medium', 'high', 'low'];
+const statuses: readonly OrderStatus[] = ['completed', 'failed', 'canceled'];
+
+// The columns' numbers, side by side for each order.
+const AMOUNT = 0;
+const BALANCE = 1;
+const ACCEPTED = 2;
+const STARTED = 3;
+const SETTLED = 4;
+const KIND = 5;
+const WIDTH = 6;
+
+/**
+ * The last so many settled orders, in memory. They are kept as columns in a ring and not as objects:
+ * what stays costs more in the garbage collector than in writing, and numbers in a typed array cost
+ * it nothing. The ring also says which id is the oldest.
+ */
+export class SettledOrders {
+  readonly #limit: number;
+  readonly #slots = new IdIndex((slot) => this.#ids[slot]);
+  #ids: (string | undefined)[] = [];
+  #userIds: (string | undefined)[] = [];
+  #extras: (Extra | undefined)[] = [];
+  #numbers = new Float64Array(0);
+  /** The slot to write next; the oldest once the ring is full. */
+  #at = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  remember(order: SettledFields, outcome: OrderOutcome, times: Times): void {
+    if (this.#limit === 0) return;
+    const slot = this.#at;
+    this.#at = slot + 1 === this.#limit ? 0 : slot + 1;
+    if (slot === this.#ids.length) this.#grow();
+    else if (this.#ids[slot] !== undefined) this.#slots.delete(slot);
+    this.#slots.add(order.id, slot);
+    this.#ids[slot] = order.id;
+    this.#userIds[slot] = order.userId;
+    this.#extras[slot] = extraOf(order, outcome);
+    const numbers = this.#numbers;
+    const at = slot * WIDTH;
+    numbers[at + AMOUNT] = order.amount;
+    numbers[at + BALANCE] = outcome.status === 'completed' ? outcome.balance : Number.NaN;
+    numbers[at + ACCEPTED] = times.acceptedAt;
+    numbers[at + STARTED] = times.startedAt ?? Number.NaN;
+    numbers[at + SETTLED] = times.settledAt;
+    numbers[at + KIND] = kindOf(order.priority, outcome.status);
+  }
+
+  find(id: string): OrderRecord | undefined {
+    const slot = this.#slots.find(id);
+    if (slot === -1) return undefined;
+    const extra = this.#extras[slot];
+    const number = (column: number): number => this.#numbers[slot * WIDTH + column] as number;
+    const startedAt = number(STARTED);
+    const balance = number(BALANCE);
+    const kind = number(KIND);
+    return {
+      id,
+      userId: this.#userIds[slot] as string,
+      amount: number(AMOUNT),
+      priority: priorities[kind >> 2] as Priority,
+      payload: extra?.payload,
+      status: statuses[kind & 3] as OrderStatus,
+      acceptedAt: number(ACCEPTED),
+      startedAt: Number.isNaN(startedAt) ? undefined : startedAt,
+      settledAt: number(SETTLED),
+      balance: Number.isNaN(balance) ? undefined : balance,
+      code: extra?.code,
+      message: extra?.message,
+      steps: extra?.steps ?? noSteps,
+    };
+  }
+
+  /** Doubles the ring, up to the limit: a small host does not pay for a large retention. */
+  #grow(): void {
+    const grown = Math.min(this.#limit, Math.max(256, this.#ids.length * 2));
+    this.#ids = lengthened(this.#ids, grown);
+    this.#userIds = lengthened(this.#userIds, grown);
+    this.#extras = lengthened(this.#extras, grown);
+    const numbers = new Float64Array(grown * WIDTH);
+    numbers.set(this.#numbers);
+    this.#numbers = numbers;
+    this.#slots.grow(grown);
+  }
+}
+
+function lengthened<T>(column: readonly T[], length: number): (T | undefined)[] {
+  return [...column, ...new Array<undefined>(length - column.length).fill(undefined)];
+}
+
+/** Priority and status in one number; most are 0, medium and completed. */
+function kindOf(priority: Priority, status: OrderOutcome['status']): number {
+  const rank = priority === 'medium' ? 0 : priority === 'high' ? 1 : 2;
+  return rank * 4 + (status === 'completed' ? 0 : status === 'failed' ? 1 : 2);
+}
+
+function extraOf({ payload }: SettledFields, outcome: OrderOutcome): Extra | undefined {
+  if (outcome.status === 'completed') {
+    const { steps } = outcome;
+    if (payload === undefined && steps.length === 0) return undefined;
+    return { payload, steps, code: undefined, message: undefined };
+  }
+  const { code, message, steps } = outcome.error;
+  return { payload, steps, code, message };
+}

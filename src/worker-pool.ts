@@ -1,0 +1,37 @@
+import PQueue from 'p-queue';
+
+/**
+ * Up to `concurrency` workers on p-queue. A worker is one run of `work`, which goes on until it finds
+ * nothing more to do; so p-queue is asked once for a run and not once for an order.
+ */
+export class WorkerPool {
+  readonly #queue: PQueue;
+  readonly #work: () => Promise<void>;
+  readonly #failed: (error: unknown) => void;
+  #workers = 0;
+
+  /**
+   * @param work - must count itself out through {@link leave} in the same breath in which it finds
+   *   nothing to do: an order that comes between that and the end of its promise needs a new worker
+   * @param failed - hears what `work` throws, which it should not
+   */
+  constructor(concurrency: number, work: () => Promise<void>, failed: (error: unknown) => void) {
+    this.#queue = new PQueue({ concurrency });
+    this.#work = work;
+    this.#failed = failed;
+  }
+
+  /** Has up to `wanted` workers at work, as far as `concurrency` allows. */
+  wake(wanted: number): void {
+    while (this.#workers < wanted && this.#workers < this.#queue.concurrency) {
+      this.#workers += 1;
+      // A worker begins in a microtask, never inside the caller's `submit`.
+      this.#queue.add(() => Promise.resolve().then(this.#work)).catch(this.#failed);
+    }
+  }
+
+  /** A worker is about to end. */
+  leave(): void {
+    this.#workers -= 1;
+  }
+}

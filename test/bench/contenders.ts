@@ -1,0 +1,157 @@
+import AsyncLock from 'async-lock';
+import fastq from 'fastq';
+import { MemoryStorage, OrderProcessor } from 'order-processor';
+import PQueue from 'p-queue';
+
+/** What the workloads submit; ours takes it as it is. */
+export interface BenchOrder {
+  readonly id: string;
+  readonly userId: string;
+  readonly amount: number;
+}
+
+export type Submit = (order: BenchOrder) => Promise<unknown>;
+
+/** How many settled orders `MemoryStorage` remembers by default. */
+const retained = 100_000;
+
+/** How many workers everybody has. */
+const concurrency = 16;
+
+/** The limit: an async function that adds to a `Map`. */
+export function bare(): Submit {
+  const balances = new Map<string, number>();
+  return async (order) => {
+    const balance = (balances.get(order.userId) ?? 0) + order.amount;
+    balances.set(order.userId, balance);
+    return { orderId: order.id, balance };
+  };
+}
+
+/**
+ * The limit for what we promise: the same function when it also checks the order, looks its id up,
+ * and remembers the last ids with their balances.
+ */
+export function floor(): Submit {
+  const balances = new Map<string, number>();
+  const settled = new Map<string, number>();
+  const ring = new Array<string | undefined>(retained).fill(undefined);
+  let at = 0;
+  return async (order) => {
+    if (typeof order !== 'object' || order === null) throw new TypeError('order');
+    const { id, userId, amount } = order;
+    if (typeof id !== 'string' || id.length === 0 || id.length > 256) throw new TypeError('id');
+    if (typeof userId !== 'string' || userId.length === 0 || userId.length > 256) {
+      throw new TypeError('userId');
+    }
+    if (!Number.isSafeInteger(amount)) throw new TypeError('amount');
+    const known = settled.get(id);
+    if (known !== undefined) return { orderId: id, balance: known };
+    const balance = (balances.get(userId) ?? 0) + amount;
+    balances.set(userId, balance);
+    const oldest = ring[at];
+    if (oldest !== undefined) settled.delete(oldest);
+    ring[at] = id;
+    at = at + 1 === retained ? 0 : at + 1;
+    settled.set(id, balance);
+    return { orderId: id, balance };
+  };
+}
+
+let heard = 0;
+
+/** Everything on: validation, idempotency, stats, one `completed` listener. */
+export function makeOurs(retainSettled?: number, capacity?: number): OrderProcessor {
+  const processor = new OrderProcessor({
+    storage: new MemoryStorage(retainSettled === undefined ? {} : { retainSettled }),
+    concurrency,
+    ...(capacity === undefined ? {} : { capacity }),
+  });
+  processor.on('completed', (receipt) => {
+    heard += receipt.amount;
+  });
+  return processor;
+}
+
+export function ours(retainSettled?: number): Submit {
+  const processor = makeOurs(retainSettled);
+  return (order) => processor.submit(order);
+}
+
+/** What every peer does for an order: the same work as `bare`. */
+function makeWork(): (order: BenchOrder) => Promise<unknown> {
+  return bare();
+}
+
+/** A p-queue for each user inside a global p-queue; a user's queue is dropped when it is idle. */
+export function pQueuePerUser(): Submit {
+  const work = makeWork();
+  const all = new PQueue({ concurrency });
+  const queues = new Map<string, PQueue>();
+  return (order) => {
+    let queue = queues.get(order.userId);
+    if (queue === undefined) {
+      const own = new PQueue({ concurrency: 1 });
+      own.addEventListener('idle', () => queues.delete(order.userId));
+      queues.set(order.userId, own);
+      queue = own;
+    }
+    return queue.add(() => all.add(() => work(order)));
+  };
+}
+
+/** A fastq for each user inside a global fastq. */
+export function fastqPerUser(): Submit {
+  const work = makeWork();
+  const all = fastq.promise(work, concurrency);
+  const queues = new Map<string, fastq.queueAsPromised<BenchOrder, unknown>>();
+  return (order) => {
+    let queue = queues.get(order.userId);
+    if (queue === undefined) {
+      queue = fastq.promise((each: BenchOrder) => all.push(each), 1);
+      const { userId } = order;
+      queue.drain = () => queues.delete(userId);
+      queues.set(userId, queue);
+    }
+    return queue.push(order);
+  };
+}
+
+/** A chain of promises for each user over a global fastq. */
+export function promiseChain(): Submit {
+  const work = makeWork();
+  const all = fastq.promise(work, concurrency);
+  const tails = new Map<string, Promise<unknown>>();
+  return (order) => {
+    const { userId } = order;
+    const before = tails.get(userId);
+    const own = before === undefined ? all.push(order) : before.then(() => all.push(order));
+    const tail = own.then(
+      () => {
+        if (tails.get(userId) === tail) tails.delete(userId);
+      },
+      () => {},
+    );
+    tails.set(userId, tail);
+    return own;
+  };
+}
+
+/** async-lock by user over a global fastq. */
+export function asyncLock(): Submit {
+  const work = makeWork();
+  const all = fastq.promise(work, concurrency);
+  const lock = new AsyncLock({ maxPending: Number.POSITIVE_INFINITY });
+  return (order) => lock.acquire(order.userId, () => all.push(order));
+}
+
+export const peers: Readonly<Record<string, () => Submit>> = {
+  'p-queue per user': pQueuePerUser,
+  'fastq per user': fastqPerUser,
+  'promise chain over fastq': promiseChain,
+  'async-lock over fastq': asyncLock,
+};
+
+export function checkHeard(): number {
+  return heard;
+}

@@ -1,0 +1,169 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { OrderProcessor } from 'order-processor';
+import { type BenchOrder, bare, floor, makeOurs, ours, peers, type Submit } from './contenders.ts';
+
+/** One round of a contender: orders per second, or the figure that the workload is about. */
+type Run = () => Promise<number>;
+
+export interface Workload {
+  readonly contenders: readonly string[];
+  /** Makes the input and the contender's round. */
+  prepare(contender: string): Run;
+}
+
+/** Made before the clock starts, ids hashed, so that nothing but the contender is measured. */
+function makeOrders(count: number, userOf: (index: number) => number): BenchOrder[] {
+  const users: string[] = [];
+  const ids = new Set<string>();
+  return Array.from({ length: count }, (_, index) => {
+    const user = userOf(index);
+    users[user] ??= `user-${user}`;
+    const id = `order-${index}`;
+    ids.add(id);
+    return { id, userId: users[user], amount: 1 + (index % 100) };
+  });
+}
+
+/** Spread without a pattern, the same in each run. */
+function spread(users: number): (index: number) => number {
+  return (index) => (Math.imul(index, 2_654_435_761) >>> 0) % users;
+}
+
+async function closedLoop(submit: Submit, orders: BenchOrder[], inFlight: number): Promise<number> {
+  let next = 0;
+  const caller = async (): Promise<void> => {
+    while (next < orders.length) {
+      const order = orders[next] as BenchOrder;
+      next += 1;
+      await submit(order);
+    }
+  };
+  const start = performance.now();
+  await Promise.all(Array.from({ length: inFlight }, caller));
+  return perSecond(orders.length, start);
+}
+
+function perSecond(count: number, start: number): number {
+  return (count / (performance.now() - start)) * 1_000;
+}
+
+type Makers = Readonly<Record<string, () => Submit>>;
+
+function closedLoops(count: number, userOf: (index: number) => number, makers: Makers): Workload {
+  return {
+    contenders: Object.keys(makers),
+    prepare: (contender) => {
+      const orders = makeOrders(count, userOf);
+      const make = makers[contender] as () => Submit;
+      return () => closedLoop(make(), orders, 1_000);
+    },
+  };
+}
+
+/** Contenders that all take the same million orders. */
+function onMillion(
+  users: number,
+  runs: Readonly<Record<string, (orders: BenchOrder[]) => Promise<number>>>,
+): Workload {
+  return {
+    contenders: Object.keys(runs),
+    prepare: (contender) => {
+      const orders = makeOrders(million, spread(users));
+      const run = runs[contender] as (orders: BenchOrder[]) => Promise<number>;
+      return () => run(orders);
+    },
+  };
+}
+
+const million = 1_000_000;
+
+async function inChunks(processor: OrderProcessor, orders: BenchOrder[]): Promise<number> {
+  const start = performance.now();
+  for (let at = 0; at < orders.length; at += 10_000) {
+    await processor.submitMany(orders.slice(at, at + 10_000));
+  }
+  return perSecond(orders.length, start);
+}
+
+/** Accepts a backlog while paused, then drains it; throughput of both together. */
+async function backlog(orders: BenchOrder[], waiting: number): Promise<number> {
+  const processor = makeOurs(undefined, waiting);
+  const start = performance.now();
+  for (let at = 0; at < orders.length; at += waiting) {
+    processor.pause();
+    const end = Math.min(orders.length, at + waiting);
+    let last: Promise<unknown> | undefined;
+    for (let index = at; index < end; index += 1) {
+      last = processor.submit(orders[index] as BenchOrder);
+    }
+    processor.resume();
+    await processor.onIdle();
+    await last;
+  }
+  return perSecond(orders.length, start);
+}
+
+/** The longest stretch, in milliseconds, for which draining a million waiting orders held the loop. */
+async function longestHold(orders: BenchOrder[]): Promise<number> {
+  const processor = makeOurs(undefined, orders.length);
+  processor.pause();
+  for (const order of orders) void processor.enqueue(order);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  globalThis.gc?.();
+  const delay = monitorEventLoopDelay({ resolution: 1 });
+  delay.enable();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  delay.reset();
+  processor.resume();
+  await processor.onIdle();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  delay.disable();
+  return delay.percentile(99.9) / 1e6;
+}
+
+/** Heap bytes per waiting order beyond the caller's own object. */
+async function heapPerOrder(orders: BenchOrder[], how: 'submit' | 'enqueue'): Promise<number> {
+  const processor = makeOurs(undefined, orders.length);
+  processor.pause();
+  const promises: Promise<unknown>[] = new Array(orders.length).fill(Promise.resolve());
+  const before = await heapUsed();
+  for (let index = 0; index < orders.length; index += 1) {
+    const promise = processor[how](orders[index] as BenchOrder);
+    if (how === 'submit') promises[index] = promise;
+  }
+  const after = await heapUsed();
+  processor.resume();
+  await processor.onIdle();
+  return (after - before) / orders.length;
+}
+
+async function heapUsed(): Promise<number> {
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  globalThis.gc?.();
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed;
+}
+
+export const workloads = {
+  closed: closedLoops(500_000, spread(10_000), { floor, ours: () => ours(), ...peers }),
+  closedForgetful: closedLoops(500_000, spread(10_000), { bare, ours: () => ours(0), ...peers }),
+  bulk: onMillion(150, {
+    bare: (orders) => closedLoop(bare(), orders, 1_000),
+    floor: (orders) => closedLoop(floor(), orders, 1_000),
+    ours: (orders) => inChunks(makeOurs(), orders),
+    oursForgetful: (orders) => inChunks(makeOurs(0), orders),
+  }),
+  manyUsers: closedLoops(500_000, (index) => index, { floor, ours: () => ours() }),
+  hotUser: closedLoops(500_000, () => 0, { floor, ours: () => ours() }),
+  backlog: onMillion(10_000, {
+    million: (orders) => backlog(orders, million),
+    thousand: (orders) => backlog(orders, 1_000),
+  }),
+  hold: onMillion(10_000, { ours: longestHold }),
+  heap: onMillion(10_000, {
+    submit: (orders) => heapPerOrder(orders, 'submit'),
+    enqueue: (orders) => heapPerOrder(orders, 'enqueue'),
+  }),
+} satisfies Record<string, Workload>;
+
+export type WorkloadName = keyof typeof workloads;
