@@ -8,6 +8,7 @@ import type { StepResult } from './outcome.ts';
 import { noSteps } from './outcome.ts';
 import { type Decision, Run, type RunListener } from './pipeline.ts';
 import { nothingToDo, type Settler } from './settle.ts';
+import { WaitingTimes } from './waiting-times.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 /** So many orders without steps are settled in one call; small enough to look at the clock between. */
@@ -23,6 +24,7 @@ export class Dispatcher implements RunListener {
   /** Orders whose steps have not all ended, settled or not. */
   readonly runs = new Map<Job, Run>();
   isPaused = false;
+  readonly #waitingTimes = new WaitingTimes();
   readonly #settings: Settings;
   readonly #clock: Clock;
   readonly #events: Events;
@@ -49,7 +51,7 @@ export class Dispatcher implements RunListener {
     this.#pool = new WorkerPool(
       this.#hasSteps ? settings.concurrency : 1,
       () => (this.#hasSteps ? this.#workOnSteps() : this.#workInBatches()),
-      (cause) => events.emit('error', new OrderError('internal', 'A worker failed', { cause })),
+      (cause) => events.tell.error?.(new OrderError('internal', 'A worker failed', { cause })),
     );
   }
 
@@ -59,6 +61,11 @@ export class Dispatcher implements RunListener {
     let active = 0;
     for (const run of this.runs.values()) if (run.holdsWorker) active += 1;
     return active;
+  }
+
+  /** When the oldest waiting order was accepted, on the processor's clock. */
+  get oldestWaiting(): number | undefined {
+    return this.#waitingTimes.oldest;
   }
 
   /** How many orders hold their user for longer than they should. */
@@ -75,6 +82,7 @@ export class Dispatcher implements RunListener {
 
   add(job: Job): void {
     this.queue.push(job);
+    this.#waitingTimes.add(job.acceptedAt);
     this.wake();
   }
 
@@ -103,8 +111,10 @@ export class Dispatcher implements RunListener {
   /** Cancels an order that is not decided yet; false if it is. */
   cancel(job: Job, message: string): boolean {
     if (job.state === 'pending' && this.queue.remove(job)) {
+      this.#waitingTimes.remove(job.acceptedAt);
       const { id: orderId, userId } = job;
       const error = new OrderError('canceled', message, { orderId, userId });
+      this.#clock.read();
       this.#settler.add(job, { outcome: 'canceled', error, steps: noSteps }, undefined);
       this.#settler.flush();
       return true;
@@ -128,7 +138,7 @@ export class Dispatcher implements RunListener {
       if (!this.#clock.hasTime()) await this.#clock.nextTurn();
       let count = 0;
       for (; count < batchSize && !this.isPaused; count += 1) {
-        const job = this.queue.take();
+        const job = this.#take();
         if (job === undefined) break;
         this.#settle(job);
       }
@@ -137,17 +147,23 @@ export class Dispatcher implements RunListener {
     }
   }
 
+  #take(): Job | undefined {
+    const job = this.queue.take();
+    if (job !== undefined) this.#waitingTimes.remove(job.acceptedAt);
+    return job;
+  }
+
   #settle(job: Job): void {
     job.state = 'processing';
     const startedAt = this.#clock.now();
-    if (this.#events.heard.started) this.#emitStarted(job, startedAt);
+    if (this.#events.tell.started) this.#emitStarted(job, startedAt);
     this.#settler.add(job, nothingToDo, startedAt);
   }
 
   async #workOnSteps(): Promise<void> {
     for (;;) {
       if (!this.#clock.hasTime()) await this.#clock.nextTurn();
-      const job = this.isPaused ? undefined : this.queue.take();
+      const job = this.isPaused ? undefined : this.#take();
       if (job === undefined) return this.#pool.leave();
       const run = this.#run(job);
       if (run.holdsWorker) await run.freed();
@@ -159,22 +175,20 @@ export class Dispatcher implements RunListener {
     job.state = 'processing';
     const run = new Run(job, steps, this.#clock, this.#settings, this);
     this.runs.set(job, run);
-    if (this.#events.heard.started) this.#emitStarted(job, run.startedAt);
+    if (this.#events.tell.started) this.#emitStarted(job, run.startedAt);
     run.start();
     return run;
   }
 
   #emitStarted(job: Job, startedAt: number): void {
     const clock = this.#clock;
-    this.#events.emit(
-      'started',
+    this.#events.tell.started?.(
       job.toRecord(clock.toUnix(job.acceptedAt), clock.toUnix(startedAt)),
     );
   }
 
   stepped({ job }: Run, step: StepResult): void {
-    if (!this.#events.heard.stepped) return;
-    this.#events.emit('stepped', { orderId: job.id, userId: job.userId, step });
+    this.#events.tell.stepped?.({ orderId: job.id, userId: job.userId, step });
   }
 
   decided(run: Run, decision: Decision): void {
@@ -191,8 +205,9 @@ export class Dispatcher implements RunListener {
     const { id: orderId, userId } = run.job;
     const runningMs = this.#clock.read() - run.startedAt;
     const steps = run.running;
-    if (this.#events.heard.stalled) {
-      this.#events.emit('stalled', { orderId, userId, runningMs, steps });
+    const { stalled } = this.#events.tell;
+    if (stalled !== undefined) {
+      stalled({ orderId, userId, runningMs, steps });
       return;
     }
     process.emitWarning(

@@ -5,7 +5,7 @@ import { Events } from './events.ts';
 import { Intake } from './intake.ts';
 import { type Follower, Job, toResult } from './job.ts';
 import type { Settings } from './options.ts';
-import { parseOrder } from './order.ts';
+import { type ParsedOrder, parseOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt, UnfulfilledOutcome } from './outcome.ts';
 import { outcomeOfRecord } from './outcomes.ts';
 import { nothingToDo, Settler, storageFailed } from './settle.ts';
@@ -45,7 +45,7 @@ export class Engine {
     const { clock, events } = this;
     this.#settler = new Settler(storage, clock, settings.minBalance, {
       settled: (job, outcome, times) => this.#settled(job, outcome, times),
-      storageFailed: (error) => events.emit('error', error),
+      storageFailed: (error) => events.tell.error?.(error),
     });
     this.dispatcher = new Dispatcher(settings, clock, events, this.#settler, () =>
       this.#checkDrained(),
@@ -59,10 +59,10 @@ export class Engine {
    */
   begin(order: unknown): OrderOutcome | Job {
     try {
-      const job = this.#open(order);
-      const known = this.intake.known(job);
+      const parsed = this.#open(order);
+      const known = this.intake.known(parsed);
       if (known !== undefined) return known instanceof Job ? known : outcomeOfRecord(known);
-      return this.#mayGoAtOnce() ? this.#goAtOnce(job) : job;
+      return this.#mayGoAtOnce() ? this.#goAtOnce(parsed) : new Job(parsed);
     } catch (error) {
       return this.refuse(error);
     }
@@ -80,7 +80,7 @@ export class Engine {
 
   /** Whether `begin`'s job needs no more than somebody to follow it; accepts it if there is room. */
   tryEnter(job: Job): boolean {
-    if (this.intake.get(job.id) === job) return true;
+    if (this.intake.jobs.get(job.id) === job) return true;
     if (!this.isOpen || !this.intake.hasRoomFor(job)) return false;
     this.#accept(job);
     return true;
@@ -91,7 +91,7 @@ export class Engine {
    * while the order waits for room.
    */
   enter(job: Job, { overflow, signal }: Entry, tell: Follower): Promise<void> | undefined {
-    const isOwn = this.intake.get(job.id) !== job;
+    const isOwn = this.intake.jobs.get(job.id) !== job;
     if (this.tryEnter(job)) {
       this.#follow(job, isOwn, signal, tell);
       return undefined;
@@ -123,12 +123,13 @@ export class Engine {
   }
 
   /** Accepts an order without anybody following it; rejects if it is refused. */
-  async enqueue(order: unknown, overflow: Entry['overflow']): Promise<Job | OrderRecord> {
+  async enqueue(order: unknown, overflow: Entry['overflow']): Promise<OrderRecord> {
     try {
-      const job = this.#open(order);
-      const known = this.intake.known(job);
-      if (known !== undefined) return known;
-      if (this.tryEnter(job)) return job;
+      const parsed = this.#open(order);
+      const known = this.intake.known(parsed);
+      if (known !== undefined) return this.recordOf(known);
+      const job = new Job(parsed);
+      if (this.tryEnter(job)) return this.recordOf(job);
       if (overflow === 'reject') throw this.intake.queueFull(job);
       return await this.#waitToEnqueue(job);
     } catch (error) {
@@ -141,55 +142,57 @@ export class Engine {
       ? thrown
       : new OrderError('internal', 'The order could not be taken', { cause: thrown });
     this.counts.refused += 1;
-    if (this.events.heard.refused) this.events.emit('refused', error);
+    this.events.tell.refused?.(error);
     return { status: 'refused', error };
   }
 
   /** Whether the order was canceled by this, once it is settled. */
   cancel(job: Job, message: string): Promise<boolean> {
     return new Promise((resolve) => {
+      job.follow((outcome) => resolve(outcome.status === 'canceled'));
       if (!this.dispatcher.cancel(job, message)) resolve(false);
-      else if (job.state === 'settled') resolve(true);
-      else job.follow((outcome) => resolve(outcome.status === 'canceled'));
     });
   }
 
   /** Resolves when nothing accepted is unsettled. */
   onIdle(): Promise<void> {
-    if (this.intake.size === 0) return Promise.resolve();
+    if (this.intake.jobs.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
   /** Resolves when, beside that, no step runs. */
   onDrained(): Promise<void> {
-    if (this.intake.size === 0 && this.dispatcher.runs.size === 0) return Promise.resolve();
+    if (this.intake.jobs.size === 0 && this.dispatcher.runs.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#drainWaiters.push(resolve));
   }
 
   /** Cancels whatever is not decided yet. */
   cancelAll(message: string): void {
-    for (const job of [...this.intake.jobs()]) this.dispatcher.cancel(job, message);
+    for (const job of this.intake.jobs.all()) this.dispatcher.cancel(job, message);
   }
 
   /**
    * Gives up on orders whose settlement the storage has not confirmed: their callers hear that the
-   * outcome is unknown. Gives their ids.
+   * outcome is unknown. Gives their ids. Steps that still run are no longer watched.
    */
   abandon(): string[] {
-    return [...this.intake.jobs()].map((job) => {
+    for (const run of this.dispatcher.runs.values()) run.unwatch();
+    return this.intake.jobs.all().map((job) => {
       job.state = 'abandoned';
-      this.intake.delete(job);
+      this.intake.jobs.delete(job);
       const message = 'The storage did not answer before the deadline; the outcome is unknown';
       job.tell({ status: 'failed', error: storageFailed(message, undefined, job) });
       return job.id;
     });
   }
 
-  recordOf(job: Job): OrderRecord {
+  /** What is known of an order as of now. */
+  recordOf(known: Job | OrderRecord): OrderRecord {
+    if (!(known instanceof Job)) return known;
     const { clock, dispatcher } = this;
-    const startedAt = dispatcher.runs.get(job)?.startedAt;
-    return job.toRecord(
-      clock.toUnix(job.acceptedAt),
+    const startedAt = dispatcher.runs.get(known)?.startedAt;
+    return known.toRecord(
+      clock.toUnix(known.acceptedAt),
       startedAt === undefined ? undefined : clock.toUnix(startedAt),
     );
   }
@@ -203,25 +206,16 @@ export class Engine {
       ...counts,
       queueLength: dispatcher.queue.size,
       waitingCallers: intake.waitingCallers,
-      unsettled: intake.size,
+      unsettled: intake.jobs.size,
       activeWorkers: dispatcher.activeWorkers,
       stalled: dispatcher.stalledOrders,
       ...this.timings.percentiles(now),
-      oldestWaitMs: this.#oldestWaitMs(now),
+      oldestWaitMs: now - (dispatcher.oldestWaiting ?? now),
       uptimeMs: now,
     };
   }
 
-  /** The map is in order of acceptance, and few orders are beyond waiting: the first is soon found. */
-  #oldestWaitMs(now: number): number {
-    if (this.dispatcher.queue.size === 0) return 0;
-    for (const job of this.intake.jobs()) {
-      if (job.state === 'pending') return now - job.acceptedAt;
-    }
-    return 0;
-  }
-
-  #open(order: unknown): Job {
+  #open(order: unknown): ParsedOrder {
     if (!this.isOpen) throw shutDown();
     return parseOrder(order);
   }
@@ -233,36 +227,34 @@ export class Engine {
   #mayGoAtOnce(): boolean {
     return (
       this.#settler.isDirect &&
-      this.intake.size === 0 &&
+      this.intake.jobs.size === 0 &&
       !this.#isTelling &&
       this.dispatcher.isPassable &&
-      !this.events.heard.accepted &&
-      !this.events.heard.started
+      this.events.tell.accepted === undefined &&
+      this.events.tell.started === undefined
     );
   }
 
   /** The short way: nobody waits for room, for an outcome or for idleness, so nobody is to be told. */
-  #goAtOnce(job: Job): OrderOutcome {
+  #goAtOnce(order: ParsedOrder): OrderOutcome {
     const times = this.#instant;
     const now = this.clock.toUnix(this.clock.now());
     if (times.settledAt !== now) times.acceptedAt = times.startedAt = times.settledAt = now;
-    const outcome = this.#settler.settleAtOnce(job, nothingToDo, times);
+    const outcome = this.#settler.settleAtOnce(order, nothingToDo, times);
     this.counts.accepted += 1;
     this.#count(outcome, times);
-    this.#tell(job, outcome);
-    if (this.events.heard.idle) this.events.emit('idle', undefined);
+    this.#tell(outcome);
+    this.events.tell.idle?.(undefined);
     return outcome;
   }
 
   #accept(job: Job): void {
     this.counts.accepted += 1;
     job.acceptedAt = this.clock.now();
-    this.intake.add(job);
+    this.intake.jobs.add(job);
     // No worker begins before this returns, so `accepted` still comes first, and may cancel it.
     this.dispatcher.add(job);
-    if (this.events.heard.accepted) {
-      this.events.emit('accepted', job.toRecord(this.clock.toUnix(job.acceptedAt), undefined));
-    }
+    this.events.tell.accepted?.(job.toRecord(this.clock.toUnix(job.acceptedAt), undefined));
   }
 
   /** Its turn has come; meanwhile the processor may have shut down, or the id become known. */
@@ -283,11 +275,11 @@ export class Engine {
     return job;
   }
 
-  #waitToEnqueue(job: Job): Promise<Job | OrderRecord> {
+  #waitToEnqueue(job: Job): Promise<OrderRecord> {
     return new Promise((resolve, reject) => {
       this.intake.wait(job, () => {
         try {
-          resolve(this.#enterWaited(job));
+          resolve(this.recordOf(this.#enterWaited(job)));
         } catch (error) {
           reject(error);
         }
@@ -312,10 +304,10 @@ export class Engine {
   }
 
   #settled(job: Job, outcome: OrderOutcome, times: Times): void {
-    this.intake.delete(job);
+    this.intake.jobs.delete(job);
     this.#count(outcome, times);
     this.dispatcher.settled(job);
-    this.#tell(job, outcome);
+    this.#tell(outcome, job);
     this.intake.roomMayHaveCome(job.userId);
     this.#checkIdle();
   }
@@ -328,19 +320,20 @@ export class Engine {
     this.timings.record(startedAt - acceptedAt, settledAt - startedAt, this.clock.last);
   }
 
-  #tell(job: Job, outcome: OrderOutcome): void {
+  #tell(outcome: OrderOutcome, job?: Job): void {
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
-    if (outcome.status === 'completed') {
-      if (this.events.heard.completed) this.events.emit('completed', outcome);
-    } else if (outcome.status !== 'refused') this.events.emit(outcome.status, outcome.error);
-    if (job.hasAudience) job.tell(outcome);
+    const { tell } = this.events;
+    if (outcome.status === 'completed') tell.completed?.(outcome);
+    else if (outcome.status === 'failed') tell.failed?.(outcome.error);
+    else if (outcome.status === 'canceled') tell.canceled?.(outcome.error);
+    job?.tell(outcome);
     this.#isTelling = wasTelling;
   }
 
   #checkIdle(): void {
-    if (this.intake.size > 0) return;
-    if (this.events.heard.idle) this.events.emit('idle', undefined);
+    if (this.intake.jobs.size > 0) return;
+    this.events.tell.idle?.(undefined);
     if (this.#idleWaiters.length > 0) {
       const waiters = this.#idleWaiters;
       this.#idleWaiters = [];
@@ -351,7 +344,7 @@ export class Engine {
 
   #checkDrained(): void {
     if (this.#drainWaiters.length === 0) return;
-    if (this.intake.size > 0 || this.dispatcher.runs.size > 0) return;
+    if (this.intake.jobs.size > 0 || this.dispatcher.runs.size > 0) return;
     for (const resolve of this.#drainWaiters.splice(0)) resolve();
   }
 }

@@ -76,6 +76,7 @@ const names: readonly string[] = [
 
 type Listener = (payload: never) => unknown;
 type Guard = (payload: unknown) => void;
+type Tellers = { [E in EventName]: ((payload: ProcessorEvents[E]) => void) | undefined };
 
 /** The typed emitter inside a processor, whose listeners can do no harm. */
 export class Events {
@@ -83,42 +84,49 @@ export class Events {
   // The same guard for the same listener, so that `off` finds it.
   readonly #guards = new WeakMap<Listener, Guard>();
   readonly #errorGuards = new WeakMap<Listener, Guard>();
-  readonly #heard = Object.fromEntries(names.map((name) => [name, false])) as Record<
-    EventName,
-    boolean
-  >;
+  readonly #tell = Object.fromEntries(names.map((name) => [name, undefined])) as Tellers;
   #hasOnces = false;
   #hasWarned = false;
 
+  /**
+   * What tells the listeners of each event, `undefined` where nobody listens: so nothing is built for
+   * nobody, and the one listener of the event that every order raises is called straight.
+   */
+  get tell(): Readonly<Tellers> {
+    return this.#tell;
+  }
+
   on(event: EventName, listener: Listener): void {
     this.#emitter.on(event, this.#guard(event, listener));
-    this.#heard[event] = true;
+    this.#update(event);
   }
 
   once(event: EventName, listener: Listener): void {
     this.#emitter.once(event, this.#guard(event, listener));
-    this.#heard[event] = true;
     this.#hasOnces = true;
+    this.#update(event);
   }
 
   off(event: EventName, listener: Listener): void {
     const guard = this.#guardsOf(event).get(listener);
     if (guard !== undefined) this.#emitter.off(event, guard);
-    this.#count(event);
+    this.#update(event);
   }
 
-  /** Whether anybody listens, by event; ask before building what they would get. */
-  get heard(): Readonly<Record<EventName, boolean>> {
-    return this.#heard;
+  #update(event: EventName): void {
+    const guards = this.#emitter.listeners(event) as Guard[];
+    this.#tell[event] =
+      guards.length === 1 && !this.#hasOnces
+        ? guards[0]
+        : guards.length === 0
+          ? undefined
+          : (payload: unknown) => this.#emit(event, payload);
   }
 
-  emit<E extends EventName>(event: E, payload: ProcessorEvents[E]): void {
+  #emit(event: EventName, payload: unknown): void {
     this.#emitter.emit(event, payload);
-    if (this.#hasOnces) this.#count(event);
-  }
-
-  #count(event: EventName): void {
-    this.#heard[event] = this.#emitter.listenerCount(event) > 0;
+    // A listener that was there for once is gone.
+    if (this.#hasOnces) this.#update(event);
   }
 
   #guard(event: EventName, listener: Listener): Guard {
@@ -154,9 +162,9 @@ export class Events {
   }
 
   readonly #listenerFailed = (cause: unknown): void => {
-    if (this.#heard.error) {
-      this.emit('error', new OrderError('internal', 'A listener threw', { cause }));
-    } else this.#warnOnce(cause);
+    const { error } = this.#tell;
+    if (error === undefined) this.#warnOnce(cause);
+    else error(new OrderError('internal', 'A listener threw', { cause }));
   };
 
   #warnOnce(cause: unknown): void {

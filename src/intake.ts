@@ -2,8 +2,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from './clock.ts';
 import { OrderError } from './errors.ts';
 import type { Job } from './job.ts';
+import { JobIndex } from './job-index.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
 import type { Settings } from './options.ts';
+import type { ParsedOrder } from './order.ts';
 import type { OrderRecord } from './outcome.ts';
 import type { Counts } from './stats.ts';
 import type { OrderStorage } from './storage/order-storage.ts';
@@ -13,11 +15,11 @@ import { Caller, WaitingLine } from './waiting-line.ts';
 const retryAfterMs = { least: 1, most: 60_000, unknown: 1_000 } as const;
 
 /**
- * What stands before acceptance: is the order known already, and is there room for it? Holds every
- * accepted and unsettled order by its id.
+ * What stands before acceptance: is the order known already, and is there room for it?
  */
 export class Intake {
-  readonly #unsettled = new Map<string, Job>();
+  /** Every accepted and unsettled order. */
+  readonly jobs = new JobIndex();
   readonly #line: WaitingLine;
   readonly #settings: Settings;
   readonly #storage: OrderStorage;
@@ -42,36 +44,14 @@ export class Intake {
     this.#clock = clock;
     this.#hasUserBound = settings.capacityPerUser < settings.capacity;
     this.#line = new WaitingLine({
-      has: () => this.#unsettled.size < settings.capacity,
+      has: () => this.jobs.size < settings.capacity,
       hasFor: (userId, promised) =>
         !this.#hasUserBound || queue.countOf(userId) + promised < settings.capacityPerUser,
     });
   }
 
-  /** How many orders are accepted and unsettled. */
-  get size(): number {
-    return this.#unsettled.size;
-  }
-
   get waitingCallers(): number {
     return this.#line.size;
-  }
-
-  get(id: string): Job | undefined {
-    return this.#unsettled.get(id);
-  }
-
-  /** Accepted and unsettled orders, oldest first. */
-  jobs(): IterableIterator<Job> {
-    return this.#unsettled.values();
-  }
-
-  add(job: Job): void {
-    this.#unsettled.set(job.id, job);
-  }
-
-  delete(job: Job): void {
-    this.#unsettled.delete(job.id);
   }
 
   /**
@@ -79,13 +59,11 @@ export class Intake {
    *
    * @throws OrderError `order_conflict` if its content is another
    */
-  known(job: Job): Job | OrderRecord | undefined {
-    const known =
-      (this.#unsettled.size === 0 ? undefined : this.#unsettled.get(job.id)) ??
-      this.#storage.find(job.id);
+  known(order: ParsedOrder): Job | OrderRecord | undefined {
+    const known = this.jobs.get(order.id) ?? this.#storage.find(order.id);
     if (known === undefined) return undefined;
-    if (!isSameContent(known, job)) {
-      const { id: orderId, userId } = job;
+    if (!isSameContent(known, order)) {
+      const { id: orderId, userId } = order;
       const message = `The id ${JSON.stringify(orderId)} belongs to an order with other content`;
       throw new OrderError('order_conflict', message, { orderId, userId });
     }
@@ -119,7 +97,7 @@ export class Intake {
     const { capacity, capacityPerUser } = this.#settings;
     const { id: orderId, userId } = job;
     const message =
-      this.#unsettled.size >= capacity
+      this.jobs.size >= capacity
         ? `The processor has ${capacity} unsettled orders, as many as \`capacity\` allows`
         : `The user has ${this.#queue.countOf(userId)} unsettled orders; \`capacityPerUser\` is ${capacityPerUser}`;
     return new OrderError('queue_full', message, {
@@ -143,11 +121,11 @@ export class Intake {
 }
 
 /** Priority is not content: it says when, not what. */
-function isSameContent(known: Job | OrderRecord, job: Job): boolean {
-  if (known.userId !== job.userId || known.amount !== job.amount) return false;
-  if (known.payload === job.payload) return true;
+function isSameContent(known: Job | OrderRecord, order: ParsedOrder): boolean {
+  if (known.userId !== order.userId || known.amount !== order.amount) return false;
+  if (known.payload === order.payload) return true;
   try {
-    return isDeepStrictEqual(known.payload, job.payload);
+    return isDeepStrictEqual(known.payload, order.payload);
   } catch {
     return false;
   }

@@ -1,10 +1,7 @@
 import type { Lane, QueueEntry } from './keyed-queue.ts';
-import type { AcceptedOrder, Priority } from './order.ts';
+import { type AcceptedOrder, ParsedOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
 import { noSteps } from './outcome.ts';
-
-/** A priority's rank is its place here; lower is more urgent. */
-export const ranks: readonly Priority[] = ['high', 'medium', 'low'];
 
 /**
  * Where an accepted order is. `settling`: its outcome is decided and on its way to the storage, so it
@@ -27,12 +24,7 @@ const keepResolve = (resolve: Resolve): void => {
  * An order inside the processor. A million of them may wait, so every field counts: whatever only a
  * running order needs is kept by its `Run`.
  */
-export class Job implements QueueEntry {
-  readonly id: string;
-  readonly userId: string;
-  readonly amount: number;
-  readonly rank: number;
-  readonly payload: unknown;
+export class Job extends ParsedOrder implements QueueEntry {
   /** On the processor's clock. */
   acceptedAt = 0;
   state: JobState = 'pending';
@@ -41,17 +33,11 @@ export class Job implements QueueEntry {
   prev: QueueEntry | undefined = undefined;
   next: QueueEntry | undefined = undefined;
   lane: Lane | undefined = undefined;
+  // The index's: the next order in the same bucket.
+  chain: Job | undefined = undefined;
 
-  constructor(id: string, userId: string, amount: number, rank: number, payload: unknown) {
-    this.id = id;
-    this.userId = userId;
-    this.amount = amount;
-    this.rank = rank;
-    this.payload = payload;
-  }
-
-  get priority(): Priority {
-    return ranks[this.rank] as Priority;
+  constructor({ id, userId, amount, rank, payload }: ParsedOrder) {
+    super(id, userId, amount, rank, payload);
   }
 
   /** What steps see. */
@@ -73,11 +59,6 @@ export class Job implements QueueEntry {
       message: undefined,
       steps: noSteps,
     };
-  }
-
-  /** Whether somebody waits for the outcome. */
-  get hasAudience(): boolean {
-    return this.#audience !== undefined;
   }
 
   follow(follower: Follower): void {

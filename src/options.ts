@@ -104,7 +104,8 @@ function readSteps(steps: unknown): readonly Step[] {
   return steps.map((step: Step, index) => {
     const at = `steps[${index}]`;
     checkMethods(at, step, ['run']);
-    checkOptions(at, step, ['name', 'run']);
+    // An instance of the host's own class may have fields of its own.
+    if (Object.getPrototypeOf(step) === Object.prototype) checkOptions(at, step, ['name', 'run']);
     const { name } = step;
     if (typeof name !== 'string' || name === '') {
       throw wrong(TypeError, `${at}.name`, 'a string that is not empty', name);

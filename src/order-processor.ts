@@ -4,7 +4,7 @@ import { isOrderError, OrderError, show } from './errors.ts';
 import type { EventName, ProcessorEvents } from './events.ts';
 import { Job, toResult } from './job.ts';
 import { checkOptions, type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
-import { isName, type Order } from './order.ts';
+import { isName, nameForm, type Order } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
 import { storageFailed } from './settle.ts';
 import {
@@ -17,7 +17,7 @@ import { isAbortSignal } from './signals.ts';
 import type { ProcessorStats } from './stats.ts';
 import { MemoryStorage } from './storage/memory.ts';
 import type { OrderStorage } from './storage/order-storage.ts';
-import { RememberingStorage } from './storage/remembering.ts';
+import { asOrderStorage } from './storage/remembering.ts';
 
 /** What {@link OrderProcessor.submit} takes beside the order. */
 export interface SubmitOptions {
@@ -69,8 +69,7 @@ export class OrderProcessor<Payload = unknown> {
    */
   constructor(options: OrderProcessorOptions<Payload> = {}) {
     this.#settings = readOptions(options);
-    const storage = this.#settings.storage ?? new MemoryStorage();
-    this.#storage = storage instanceof MemoryStorage ? storage : new RememberingStorage(storage);
+    this.#storage = asOrderStorage(this.#settings.storage ?? new MemoryStorage());
     this.#engine = new Engine(this.#settings, this.#storage);
   }
 
@@ -100,7 +99,8 @@ export class OrderProcessor<Payload = unknown> {
    *   the order was refused
    */
   async enqueue(order: Order<Payload>): Promise<OrderRecord<Payload>> {
-    return this.#recordOf(await this.#engine.enqueue(order, this.#settings.overflow));
+    const record = await this.#engine.enqueue(order, this.#settings.overflow);
+    return record as OrderRecord<Payload>;
   }
 
   /**
@@ -144,8 +144,8 @@ export class OrderProcessor<Payload = unknown> {
    */
   async order(id: string): Promise<OrderRecord<Payload> | undefined> {
     if (!isName(id)) return undefined;
-    const known = this.#engine.intake.get(id) ?? this.#storage.find(id);
-    return known === undefined ? undefined : this.#recordOf(known);
+    const known = this.#engine.intake.jobs.get(id) ?? this.#storage.find(id);
+    return known && (this.#engine.recordOf(known) as OrderRecord<Payload>);
   }
 
   /**
@@ -172,7 +172,7 @@ export class OrderProcessor<Payload = unknown> {
    *   that is unknown, decided or settled
    */
   async cancel(id: string): Promise<boolean> {
-    const job = this.#engine.intake.get(id);
+    const job = this.#engine.intake.jobs.get(id);
     return job !== undefined && this.#engine.cancel(job, 'The order was canceled');
   }
 
@@ -186,8 +186,10 @@ export class OrderProcessor<Payload = unknown> {
    * processed. Without effect once the processor is shutting down.
    *
    * @param userId - whose orders; everybody's when left out
+   * @throws TypeError for something that can't be a user's id
    */
   pause(userId?: string): void {
+    checkUserId(userId);
     if (this.#state === 'running') this.#engine.dispatcher.pause(userId);
   }
 
@@ -195,8 +197,10 @@ export class OrderProcessor<Payload = unknown> {
    * Ends a pause. The pause of the whole processor and that of a user are independent of each other.
    *
    * @param userId - whose pause; that of the whole processor when left out
+   * @throws TypeError for something that can't be a user's id
    */
   resume(userId?: string): void {
+    checkUserId(userId);
     this.#engine.dispatcher.resume(userId);
   }
 
@@ -296,10 +300,6 @@ export class OrderProcessor<Payload = unknown> {
     });
   }
 
-  #recordOf(known: Job | OrderRecord): OrderRecord<Payload> {
-    return (known instanceof Job ? this.#engine.recordOf(known) : known) as OrderRecord<Payload>;
-  }
-
   async #shutDown(timeoutMs: number): Promise<ShutdownSummary> {
     const engine = this.#engine;
     const before = { ...engine.counts };
@@ -317,9 +317,14 @@ export class OrderProcessor<Payload = unknown> {
       ...rest,
       durationMs: engine.clock.read() - startedAt,
     };
-    engine.events.emit('shutdown', summary);
+    engine.events.tell.shutdown?.(summary);
     return summary;
   }
+}
+
+function checkUserId(userId: unknown): void {
+  if (userId === undefined || isName(userId)) return;
+  throw new TypeError(`Expected \`userId\` to be ${nameForm}, got \`${show(userId)}\``);
 }
 
 function checkIterable(orders: unknown, symbols: readonly symbol[]): void {

@@ -1,5 +1,4 @@
 import { OrderError, show } from './errors.ts';
-import { Job, ranks } from './job.ts';
 import { nextOrderId } from './order-id.ts';
 
 /** How urgent an order is. Without one it is `'medium'`. */
@@ -53,8 +52,34 @@ export interface AcceptedOrder<Payload = unknown> {
 /** The most characters (UTF-16 code units) that an `id` or a `userId` may have. */
 export const maxIdLength = 256;
 
+/** A priority's rank is its place here; lower is more urgent. */
+export const ranks: readonly Priority[] = ['high', 'medium', 'low'];
+
+/** A checked copy of an order. */
+export class ParsedOrder implements AcceptedOrder {
+  readonly id: string;
+  readonly userId: string;
+  readonly amount: number;
+  readonly rank: number;
+  readonly payload: unknown;
+  /** Of the id; 0 before it is known. */
+  hash = 0;
+
+  constructor(id: string, userId: string, amount: number, rank: number, payload: unknown) {
+    this.id = id;
+    this.userId = userId;
+    this.amount = amount;
+    this.rank = rank;
+    this.payload = payload;
+  }
+
+  get priority(): Priority {
+    return ranks[this.rank] as Priority;
+  }
+}
+
 /** Checks an order and copies it, reading each field once; throws `invalid_order`. */
-export function parseOrder(input: unknown): Job {
+export function parseOrder(input: unknown): ParsedOrder {
   if (typeof input !== 'object' || input === null) throw invalid('order', 'an object', input);
   let fields: Record<keyof Order, unknown>;
   let id: unknown;
@@ -82,10 +107,10 @@ export function parseOrder(input: unknown): Job {
     throw invalid('priority', "'high', 'medium' or 'low'", priority, id, userId);
   }
   // `+ 0` makes of -0 a 0.
-  return new Job(id ?? nextOrderId(), userId, (amount as number) + 0, rank, payload);
+  return new ParsedOrder(id ?? nextOrderId(), userId, (amount as number) + 0, rank, payload);
 }
 
-const nameForm = `a well-formed string of 1 to ${maxIdLength} characters`;
+export const nameForm = `a well-formed string of 1 to ${maxIdLength} characters`;
 
 /** Well-formed, because a lone surrogate has no UTF-8: two such ids could become one in a file. */
 export function isName(value: unknown): value is string {

@@ -15,7 +15,7 @@ const refusals: Readonly<Record<Refusal, string>> = {
 };
 
 export function receiptOf(
-  { id, userId, amount }: SettledFields,
+  { id, userId, amount }: Pick<SettledFields, 'id' | 'userId' | 'amount'>,
   balance: number,
   { acceptedAt, startedAt = acceptedAt, settledAt }: Times,
   steps: readonly StepResult[],
@@ -56,7 +56,7 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
 /** The outcome of an order whose change the storage refused. */
 export function refusedBy(
   refusal: Refusal,
-  { id: orderId, userId }: SettledFields,
+  { id: orderId, userId }: Pick<SettledFields, 'id' | 'userId'>,
   steps: readonly StepResult[],
 ): OrderOutcome {
   const error = new OrderError(refusal, refusals[refusal], { orderId, userId, steps });

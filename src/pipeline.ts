@@ -163,6 +163,11 @@ export class Run {
     this.#decide('canceled', { code: 'canceled', message });
   }
 
+  /** Lets the process end although a step runs. */
+  unwatch(): void {
+    clearTimeout(this.#timer);
+  }
+
   #startStep(at: number, order: AcceptedOrder, context: StepContext): void {
     this.#begun[at] = this.#clock.read();
     this.#running += 1;

@@ -10,6 +10,7 @@ import type {
   BatchStorage,
   DirectStorage,
   OrderStorage,
+  SettledFields,
   Settlement,
   SettleResult,
   Times,
@@ -86,12 +87,13 @@ export class Settler {
       settledAt: clock.toUnix(clock.last),
     };
     if (this.#direct !== undefined) {
+      job.state = 'settled';
       const outcome = this.settleAtOnce(job, decision, times);
       this.#listener.settled(job, outcome, times);
       return;
     }
     job.state = 'settling';
-    const { id, userId, amount, priority, payload } = job;
+    const { id, userId, amount, priority, payload, hash } = job;
     const minBalance = this.#minBalance;
     const batch = this.#gathered;
     batch.jobs.push(job);
@@ -101,6 +103,7 @@ export class Settler {
       amount,
       priority,
       payload,
+      hash,
       ...decision,
       times,
       minBalance,
@@ -108,18 +111,21 @@ export class Settler {
   }
 
   /** Settles one order without telling anybody. */
-  settleAtOnce(job: Job, { outcome, error, steps }: Decision, times: Times): OrderOutcome {
+  settleAtOnce(
+    order: SettledFields,
+    { outcome, error, steps }: Decision,
+    times: Times,
+  ): OrderOutcome {
     const storage = this.#direct as DirectStorage;
-    job.state = 'settled';
     let settled: OrderOutcome;
     if (outcome === 'completed') {
-      const balance = storage.change(job.userId, job.amount, this.#minBalance);
+      const balance = storage.change(order.userId, order.amount, this.#minBalance);
       settled =
         typeof balance === 'number'
-          ? receiptOf(job, balance, times, steps)
-          : refusedBy(balance, job, steps);
+          ? receiptOf(order, balance, times, steps)
+          : refusedBy(balance, order, steps);
     } else settled = { status: outcome, error: error as OrderError };
-    storage.remember(job, settled, times);
+    storage.remember(order, settled, times);
     return settled;
   }
 

@@ -41,6 +41,11 @@ export type BalanceResult =
  */
 export interface BalanceStorage {
   /**
+   * How many settled orders the processor remembers beside this storage, for idempotency and for
+   * `order(id)`: an integer from 0 up, 100 000 by default.
+   */
+  readonly retainSettled?: number;
+  /**
    * The user's balance in minor units, or `undefined` if the user has never had one.
    *
    * @param userId - any accepted order's `userId`

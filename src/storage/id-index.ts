@@ -1,3 +1,5 @@
+import { hashOf } from '../id-hash.ts';
+
 /**
  * Finds the slot of a ring that holds an id: a hash table in two typed arrays, with open addressing.
  * A `Map` does the same with one entry of three words for each id and another for each deleted one;
@@ -11,8 +13,6 @@ export class IdIndex {
   #mask = 0;
   /** By slot. */
   #hashes = new Int32Array(0);
-  #lastId: string | undefined;
-  #lastHash = 0;
 
   /** @param idOf - the id in a slot; must still answer for a slot that is being deleted */
   constructor(idOf: (slot: number) => string | undefined) {
@@ -35,7 +35,7 @@ export class IdIndex {
   /** The slot of an id, or -1. */
   find(id: string): number {
     if (this.#mask === 0) return -1;
-    const hash = this.#hash(id);
+    const hash = hashOf(id);
     const places = this.#places;
     for (let place = hash & this.#mask; ; place = (place + 1) & this.#mask) {
       const slot = (places[place] as number) - 1;
@@ -44,9 +44,8 @@ export class IdIndex {
     }
   }
 
-  /** Notes that a free slot now holds an id that is nowhere yet. */
-  add(id: string, slot: number): void {
-    const hash = this.#hash(id);
+  /** Notes that a free slot now holds an id, of this hash, that is nowhere yet. */
+  add(slot: number, hash: number): void {
     this.#hashes[slot] = hash;
     this.#places[this.#freePlace(hash)] = slot + 1;
   }
@@ -73,24 +72,4 @@ export class IdIndex {
     while (this.#places[place] !== 0) place = (place + 1) & this.#mask;
     return place;
   }
-
-  /** An order is looked up and soon after remembered: the second time its hash is at hand. */
-  #hash(id: string): number {
-    if (id === this.#lastId) return this.#lastHash;
-    this.#lastId = id;
-    this.#lastHash = hashOf(id);
-    return this.#lastHash;
-  }
-}
-
-// Secret, so that nobody can send ids that all fall into one place.
-const seed = crypto.getRandomValues(new Int32Array(1))[0] as number;
-
-function hashOf(id: string): number {
-  let hash = seed ^ id.length;
-  for (let at = 0; at < id.length; at += 1) {
-    hash = Math.imul(hash ^ id.charCodeAt(at), 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  return hash;
 }

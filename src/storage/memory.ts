@@ -1,4 +1,5 @@
 import { checkInteger, checkOptions } from '../options.ts';
+import type { AcceptedOrder } from '../order.ts';
 import type { OrderOutcome, OrderRecord } from '../outcome.ts';
 import { noSteps } from '../outcome.ts';
 import { receiptOf } from '../outcomes.ts';
@@ -34,6 +35,8 @@ export const defaultRetainSettled = 100_000;
  * ```
  */
 export class MemoryStorage implements BalanceStorage, DirectStorage {
+  /** How many settled orders are remembered. */
+  readonly retainSettled: number;
   readonly #balances = new Map<string, number>();
   readonly #settled: SettledOrders;
 
@@ -45,6 +48,7 @@ export class MemoryStorage implements BalanceStorage, DirectStorage {
     checkOptions('MemoryStorage', options, ['retainSettled']);
     const { retainSettled = defaultRetainSettled } = options;
     checkInteger('retainSettled', retainSettled, 0);
+    this.retainSettled = retainSettled;
     this.#settled = new SettledOrders(retainSettled);
   }
 
@@ -69,7 +73,8 @@ export class MemoryStorage implements BalanceStorage, DirectStorage {
       if (record?.balance !== undefined) return { balance: record.balance };
       const balance = this.change(userId, amount, minBalance);
       if (typeof balance === 'string') return { refused: balance };
-      const order: SettledFields = { id: orderId, userId, amount, priority, payload: undefined };
+      const fields: AcceptedOrder = { id: orderId, userId, amount, priority, payload: undefined };
+      const order: SettledFields = { ...fields, hash: 0 };
       const now = Date.now();
       const times = { acceptedAt: now, startedAt: now, settledAt: now };
       this.#settled.remember(order, receiptOf(order, balance, times, noSteps), times);

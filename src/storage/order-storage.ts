@@ -13,10 +13,10 @@ export interface Times {
 }
 
 /** What a settled order is, beside what became of it. */
-export type SettledFields = Pick<
-  AcceptedOrder,
-  'id' | 'userId' | 'amount' | 'priority' | 'payload'
->;
+export interface SettledFields extends AcceptedOrder {
+  /** Of the id, where it is known already; else 0. */
+  readonly hash: number;
+}
 
 /** An order with its outcome, on its way into the storage. */
 export interface Settlement extends SettledFields {

@@ -1,22 +1,26 @@
 import { type Awaitable, isThenable } from '../awaitable.ts';
 import { show } from '../errors.ts';
+import { checkInteger } from '../options.ts';
 import type { OrderRecord } from '../outcome.ts';
 import { outcomeOf } from '../outcomes.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from './balance-storage.ts';
-import { defaultRetainSettled } from './memory.ts';
-import type { BatchStorage, Settlement, SettleResult } from './order-storage.ts';
+import { defaultRetainSettled, MemoryStorage } from './memory.ts';
+import type { BatchStorage, OrderStorage, Settlement, SettleResult } from './order-storage.ts';
 import { SettledOrders } from './settled-orders.ts';
 
 /**
  * A host's own balance storage, with the last settled orders remembered beside it: the core then has
  * one way for all storages. It believes nothing that it can check.
  */
-export class RememberingStorage implements BatchStorage {
+class RememberingStorage implements BatchStorage {
   readonly #storage: BalanceStorage;
-  readonly #settled = new SettledOrders(defaultRetainSettled);
+  readonly #settled: SettledOrders;
 
   constructor(storage: BalanceStorage) {
+    const { retainSettled = defaultRetainSettled } = storage;
+    checkInteger('storage.retainSettled', retainSettled, 0);
     this.#storage = storage;
+    this.#settled = new SettledOrders(retainSettled);
   }
 
   get(userId: string): Awaitable<number | undefined> {
@@ -53,6 +57,20 @@ export class RememberingStorage implements BatchStorage {
       return result;
     });
   }
+}
+
+/** Any storage as the core sees it. */
+export function asOrderStorage(storage: BalanceStorage): OrderStorage {
+  return isPlainMemory(storage) ? storage : new RememberingStorage(storage);
+}
+
+/** A subclass or a patched instance wants its own `get` and `apply` to be called. */
+function isPlainMemory(storage: BalanceStorage): storage is MemoryStorage {
+  return (
+    Object.getPrototypeOf(storage) === MemoryStorage.prototype &&
+    !Object.hasOwn(storage, 'get') &&
+    !Object.hasOwn(storage, 'apply')
+  );
 }
 
 function toChange({ id, userId, amount, minBalance }: Settlement): BalanceChange {

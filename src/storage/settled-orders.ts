@@ -1,3 +1,4 @@
+import { hashOf } from '../id-hash.ts';
 import type { Priority } from '../order.ts';
 import type { OrderOutcome, OrderRecord, OrderStatus, StepResult } from '../outcome.ts';
 import { noSteps } from '../outcome.ts';
@@ -49,7 +50,7 @@ export class SettledOrders {
     this.#at = slot + 1 === this.#limit ? 0 : slot + 1;
     if (slot === this.#ids.length) this.#grow();
     else if (this.#ids[slot] !== undefined) this.#slots.delete(slot);
-    this.#slots.add(order.id, slot);
+    this.#slots.add(slot, order.hash || hashOf(order.id));
     this.#ids[slot] = order.id;
     this.#userIds[slot] = order.userId;
     this.#extras[slot] = extraOf(order, outcome);
