@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from './clock.ts';
 import { OrderError } from './errors.ts';
 import type { Events } from './events.ts';
@@ -81,6 +82,8 @@ export class Dispatcher implements RunListener {
   }
 
   add(job: Job): void {
+    // Steps must see the `AsyncLocalStorage` values of their own caller, not of whoever woke the worker.
+    if (this.#hasSteps) job.scope = new AsyncResource('Order', { requireManualDestroy: true });
     this.queue.push(job);
     this.#waitingTimes.add(job.acceptedAt);
     this.wake();
@@ -176,7 +179,8 @@ export class Dispatcher implements RunListener {
     const run = new Run(job, steps, this.#clock, this.#settings, this);
     this.runs.set(job, run);
     if (this.#events.tell.started) this.#emitStarted(job, run.startedAt);
-    run.start();
+    if (job.scope === undefined) run.start();
+    else job.scope.runInAsyncScope(() => run.start());
     return run;
   }
 

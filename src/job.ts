@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks';
 import type { Lane, QueueEntry } from './keyed-queue.ts';
 import { type AcceptedOrder, ParsedOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
@@ -33,6 +34,8 @@ export class Job extends ParsedOrder implements QueueEntry {
   prev: QueueEntry | undefined = undefined;
   next: QueueEntry | undefined = undefined;
   lane: Lane | undefined = undefined;
+  /** The caller's async context, for the steps; not even a field where there are none. */
+  declare scope: AsyncResource | undefined;
   // The index's: the next order in the same bucket.
   chain: Job | undefined = undefined;
 

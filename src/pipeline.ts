@@ -48,7 +48,8 @@ export interface Step<Payload = unknown> {
   /** Unlike the other steps' names; it stands in the results. */
   readonly name: string;
   /**
-   * Does the work. What it returns is awaited and otherwise ignored.
+   * Does the work, in the async context of the order's `submit` or `enqueue`, so `AsyncLocalStorage`
+   * works as expected. What it returns is awaited and otherwise ignored.
    *
    * @param order - the order, frozen
    * @param context - the signal and the attempt

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import PQueue from 'p-queue';
 
 /**
@@ -8,6 +9,8 @@ export class WorkerPool {
   readonly #queue: PQueue;
   readonly #work: () => Promise<void>;
   readonly #failed: (error: unknown) => void;
+  // p-queue runs a task in the async context of its `add`, which is that of some order's caller.
+  readonly #scope = new AsyncResource('OrderProcessor', { requireManualDestroy: true });
   #workers = 0;
 
   /**
@@ -26,7 +29,9 @@ export class WorkerPool {
     while (this.#workers < wanted && this.#workers < this.#queue.concurrency) {
       this.#workers += 1;
       // A worker begins in a microtask, never inside the caller's `submit`.
-      this.#queue.add(() => Promise.resolve().then(this.#work)).catch(this.#failed);
+      this.#scope.runInAsyncScope(() => {
+        this.#queue.add(() => Promise.resolve().then(this.#work)).catch(this.#failed);
+      });
     }
   }
 
