@@ -1,8 +1,12 @@
 import type { Engine } from './engine.ts';
+import { OrderError } from './errors.ts';
 import { Job } from './job.ts';
 import type { OrderOutcome } from './outcome.ts';
 
-/** Has all orders of a list processed; resolves when each has its outcome, index-aligned. */
+/**
+ * Has all orders of a list processed; resolves when each has its outcome, index-aligned. If the list
+ * itself throws, it rejects; the orders before go on.
+ */
 export async function outcomesOfAll(
   engine: Engine,
   orders: Iterable<unknown>,
@@ -11,23 +15,28 @@ export async function outcomesOfAll(
   const outcomes: OrderOutcome[] = [];
   let open = 0;
   let allSettled: (() => void) | undefined;
-  for (const order of orders) {
-    if (!engine.clock.hasTime()) await engine.clock.nextTurn();
-    const begun = engine.begin(order);
-    if (!(begun instanceof Job)) {
-      outcomes.push(begun);
-      continue;
-    }
+  const enter = (job: Job): Promise<void> | undefined => {
     const at = outcomes.length;
     outcomes.length += 1;
     open += 1;
-    const waiting = engine.enter(begun, { overflow }, (outcome) => {
+    return engine.enter(job, { overflow }, (outcome) => {
       outcomes[at] = outcome;
       open -= 1;
       if (open === 0) allSettled?.();
     });
-    // One at a time: the rest waits in the caller's list, and none overtakes another.
-    if (waiting !== undefined) await waiting;
+  };
+  try {
+    for (const order of orders) {
+      if (!engine.clock.hasTime()) await engine.clock.nextTurn();
+      const begun = engine.begin(order);
+      // One at a time: the rest waits in the caller's list, and none overtakes another.
+      if (begun instanceof Job) {
+        const waiting = enter(begun);
+        if (waiting !== undefined) await waiting;
+      } else outcomes.push(begun);
+    }
+  } catch (cause) {
+    throw new OrderError('invalid_order', 'Reading the orders threw', { cause });
   }
   if (open > 0) {
     await new Promise<void>((resolve) => {

@@ -12,8 +12,11 @@ import { nothingToDo, type Settler } from './settle.ts';
 import { WaitingTimes } from './waiting-times.ts';
 import { WorkerPool } from './worker-pool.ts';
 
-/** So many orders without steps are settled in one call; small enough to look at the clock between. */
-const batchSize = 64;
+/** So many orders without steps are settled before the clock is looked at again. */
+const directBatch = 64;
+
+/** So many go into one call of a storage that takes its time. */
+const callBatch = 1_024;
 
 /**
  * Takes accepted orders from the keyed queue to their decision. Orders without steps go to the
@@ -32,7 +35,7 @@ export class Dispatcher implements RunListener {
   readonly #settler: Settler;
   readonly #pool: WorkerPool;
   readonly #hasSteps: boolean;
-  readonly #ended: () => void;
+  readonly #ended: (job: Job) => void;
 
   /** @param ended - told after a run has ended and its user is free */
   constructor(
@@ -40,7 +43,7 @@ export class Dispatcher implements RunListener {
     clock: Clock,
     events: Events,
     settler: Settler,
-    ended: () => void,
+    ended: (job: Job) => void,
   ) {
     this.#settings = settings;
     this.#clock = clock;
@@ -90,8 +93,8 @@ export class Dispatcher implements RunListener {
   }
 
   /** A free worker and a runnable order never both wait: called whenever one of them may be new. */
-  wake(wanted = 1): void {
-    if (!this.isPaused && this.queue.isRunnable) this.#pool.wake(wanted);
+  wake(more = 1): void {
+    if (!this.isPaused && this.queue.isRunnable) this.#pool.wake(more);
   }
 
   pause(userId: string | undefined): void {
@@ -136,6 +139,7 @@ export class Dispatcher implements RunListener {
   }
 
   async #workInBatches(): Promise<void> {
+    const batchSize = this.#settler.isDirect ? directBatch : callBatch;
     for (;;) {
       while (this.#settler.underWay !== undefined) await this.#settler.underWay;
       if (!this.#clock.hasTime()) await this.#clock.nextTurn();
@@ -205,6 +209,14 @@ export class Dispatcher implements RunListener {
     if (state === 'settled' || state === 'abandoned') this.#release(run);
   }
 
+  /** Runs that have ended are done with; the rest is no longer watched. */
+  abandonRuns(): void {
+    for (const run of [...this.runs.values()]) {
+      if (run.hasEnded) this.#release(run);
+      else run.unwatch();
+    }
+  }
+
   stalled(run: Run): void {
     const { id: orderId, userId } = run.job;
     const runningMs = this.#clock.read() - run.startedAt;
@@ -224,6 +236,6 @@ export class Dispatcher implements RunListener {
     this.runs.delete(run.job);
     this.queue.release(run.job);
     this.wake();
-    this.#ended();
+    this.#ended(run.job);
   }
 }

@@ -1,16 +1,16 @@
 import { Clock } from './clock.ts';
 import { Dispatcher } from './dispatch.ts';
-import { isOrderError, OrderError } from './errors.ts';
-import { Events } from './events.ts';
+import { OrderError } from './errors.ts';
 import { Intake } from './intake.ts';
 import { type Follower, Job, toResult } from './job.ts';
 import type { Settings } from './options.ts';
 import { type ParsedOrder, parseOrder } from './order.ts';
-import type { OrderOutcome, OrderRecord, Receipt, UnfulfilledOutcome } from './outcome.ts';
+import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
 import { outcomeOfRecord } from './outcomes.ts';
+import { Reporter } from './reporter.ts';
 import { nothingToDo, Settler, storageFailed } from './settle.ts';
 import { onAbort } from './signals.ts';
-import { Counts, type ProcessorStats, Timings } from './stats.ts';
+import type { ProcessorStats } from './stats.ts';
 import type { OrderStorage, Times } from './storage/order-storage.ts';
 
 /** What only those need to know who enter an order in a way of their own. */
@@ -28,29 +28,28 @@ export class Engine {
   /** False from the call of `shutdown` on. */
   isOpen = true;
   readonly clock = new Clock();
-  readonly events = new Events();
-  readonly counts = new Counts();
-  readonly timings = new Timings();
+  readonly reporter = new Reporter();
   readonly dispatcher: Dispatcher;
   readonly intake: Intake;
   readonly #settler: Settler;
+  #isIdle = true;
   #idleWaiters: (() => void)[] = [];
   #drainWaiters: (() => void)[] = [];
   /** The times of an order that goes at once; one object for all, since each only copies from it. */
   readonly #instant = { acceptedAt: 0, startedAt: 0, settledAt: 0 };
-  /** While listeners and callers are told, an order they submit goes to the queue, not deeper. */
-  #isTelling = false;
 
   constructor(settings: Settings, storage: OrderStorage) {
-    const { clock, events } = this;
+    const { clock } = this;
+    const { counts, events } = this.reporter;
     this.#settler = new Settler(storage, clock, settings.minBalance, {
       settled: (job, outcome, times) => this.#settled(job, outcome, times),
       storageFailed: (error) => events.tell.error?.(error),
     });
-    this.dispatcher = new Dispatcher(settings, clock, events, this.#settler, () =>
-      this.#checkDrained(),
-    );
-    this.intake = new Intake(settings, storage, this.dispatcher.queue, this.counts, clock);
+    this.dispatcher = new Dispatcher(settings, clock, events, this.#settler, ({ userId }) => {
+      this.intake.roomMayHaveCome(userId);
+      this.#checkDrained();
+    });
+    this.intake = new Intake(settings, storage, this.dispatcher.queue, counts, clock);
   }
 
   /**
@@ -64,7 +63,7 @@ export class Engine {
       if (known !== undefined) return known instanceof Job ? known : outcomeOfRecord(known);
       return this.#mayGoAtOnce() ? this.#goAtOnce(parsed) : new Job(parsed);
     } catch (error) {
-      return this.refuse(error);
+      return this.reporter.refused(error);
     }
   }
 
@@ -78,12 +77,14 @@ export class Engine {
       : Promise.resolve(toResult(outcome));
   }
 
-  /** Whether `begin`'s job needs no more than somebody to follow it; accepts it if there is room. */
-  tryEnter(job: Job): boolean {
-    if (this.intake.jobs.get(job.id) === job) return true;
-    if (!this.isOpen || !this.intake.hasRoomFor(job)) return false;
-    this.#accept(job);
-    return true;
+  /** Enters `begin`'s job if that needs no waiting, which makes a promise of its receipt. */
+  promiseOf(job: Job): Promise<Receipt> | undefined {
+    const isKnown = this.intake.jobs.get(job.id) === job;
+    if (!isKnown && !this.intake.hasRoomFor(job)) return undefined;
+    // Before it is accepted: a listener of `accepted` may cancel it.
+    const promise = job.promise();
+    if (!isKnown) this.#accept(job);
+    return promise;
   }
 
   /**
@@ -91,35 +92,17 @@ export class Engine {
    * while the order waits for room.
    */
   enter(job: Job, { overflow, signal }: Entry, tell: Follower): Promise<void> | undefined {
-    const isOwn = this.intake.jobs.get(job.id) !== job;
-    if (this.tryEnter(job)) {
-      this.#follow(job, isOwn, signal, tell);
-      return undefined;
+    if (this.intake.jobs.get(job.id) === job) {
+      this.#follow(job, false, signal, tell);
+    } else if (this.intake.hasRoomFor(job)) {
+      this.#follow(job, true, signal, tell);
+      this.#accept(job);
+    } else if (overflow === 'reject') {
+      tell(this.reporter.refused(this.intake.queueFull(job)));
+    } else {
+      return this.#wait(job, signal, tell);
     }
-    if (overflow === 'reject') {
-      tell(this.refuse(this.intake.queueFull(job)));
-      return undefined;
-    }
-    return new Promise((resolve) => {
-      let takeBack: (() => void) | undefined;
-      const end = (outcome: OrderOutcome): void => {
-        takeBack?.();
-        resolve();
-        tell(outcome);
-      };
-      const leave = this.intake.wait(job, () => {
-        const entered = this.#enterAtLast(job);
-        if (!(entered instanceof Job)) return end(entered);
-        takeBack?.();
-        resolve();
-        this.#follow(entered, entered === job, signal, tell);
-      });
-      takeBack =
-        signal &&
-        onAbort(signal, () => {
-          if (leave()) end(this.refuse(canceled(job)));
-        });
-    });
+    return undefined;
   }
 
   /** Accepts an order without anybody following it; rejects if it is refused. */
@@ -129,21 +112,23 @@ export class Engine {
       const known = this.intake.known(parsed);
       if (known !== undefined) return this.recordOf(known);
       const job = new Job(parsed);
-      if (this.tryEnter(job)) return this.recordOf(job);
+      if (this.intake.hasRoomFor(job)) {
+        this.#accept(job);
+        return this.recordOf(job);
+      }
       if (overflow === 'reject') throw this.intake.queueFull(job);
-      return await this.#waitToEnqueue(job);
+      return await new Promise((resolve, reject) => {
+        this.intake.wait(job, () => {
+          try {
+            resolve(this.recordOf(this.#enterAtLast(job)));
+          } catch (error) {
+            reject(error);
+          }
+        });
+      });
     } catch (error) {
-      throw this.refuse(error).error;
+      throw this.reporter.refused(error).error;
     }
-  }
-
-  refuse(thrown: unknown): UnfulfilledOutcome {
-    const error = isOrderError(thrown)
-      ? thrown
-      : new OrderError('internal', 'The order could not be taken', { cause: thrown });
-    this.counts.refused += 1;
-    this.events.tell.refused?.(error);
-    return { status: 'refused', error };
   }
 
   /** Whether the order was canceled by this, once it is settled. */
@@ -176,19 +161,26 @@ export class Engine {
    * outcome is unknown. Gives their ids. Steps that still run are no longer watched.
    */
   abandon(): string[] {
-    for (const run of this.dispatcher.runs.values()) run.unwatch();
-    return this.intake.jobs.all().map((job) => {
+    this.#settler.drop();
+    const ids = this.intake.jobs.all().map((job) => {
       job.state = 'abandoned';
       this.intake.jobs.delete(job);
       const message = 'The storage did not answer before the deadline; the outcome is unknown';
-      job.tell({ status: 'failed', error: storageFailed(message, undefined, job) });
+      const error = storageFailed(message, undefined, job);
+      const times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
+      this.reporter.settled({ status: 'failed', error }, times, this.clock.last, job);
       return job.id;
     });
+    this.dispatcher.abandonRuns();
+    if (ids.length > 0) this.#checkIdle();
+    return ids;
   }
 
   /** What is known of an order as of now. */
   recordOf(known: Job | OrderRecord): OrderRecord {
     if (!(known instanceof Job)) return known;
+    const settled = known.state === 'settled' ? this.intake.settled(known.id) : undefined;
+    if (settled !== undefined) return settled;
     const { clock, dispatcher } = this;
     const startedAt = dispatcher.runs.get(known)?.startedAt;
     return known.toRecord(
@@ -198,7 +190,8 @@ export class Engine {
   }
 
   stats(state: ProcessorStats['state']): ProcessorStats {
-    const { counts, dispatcher, intake } = this;
+    const { dispatcher, intake } = this;
+    const { counts, timings } = this.reporter;
     const now = this.clock.read();
     return {
       state,
@@ -209,15 +202,22 @@ export class Engine {
       unsettled: intake.jobs.size,
       activeWorkers: dispatcher.activeWorkers,
       stalled: dispatcher.stalledOrders,
-      ...this.timings.percentiles(now),
+      ...timings.percentiles(now),
       oldestWaitMs: now - (dispatcher.oldestWaiting ?? now),
       uptimeMs: now,
     };
   }
 
   #open(order: unknown): ParsedOrder {
-    if (!this.isOpen) throw shutDown();
-    return parseOrder(order);
+    const parsed = parseOrder(order);
+    this.#checkOpen(parsed);
+    return parsed;
+  }
+
+  #checkOpen({ id: orderId, userId }: ParsedOrder): void {
+    if (this.isOpen) return;
+    const message = 'The processor accepts no more orders';
+    throw new OrderError('shut_down', message, { orderId, userId });
   }
 
   /**
@@ -225,13 +225,14 @@ export class Engine {
    * listen to what comes before the outcome: then nobody can tell it from an order that was queued.
    */
   #mayGoAtOnce(): boolean {
+    const { tell } = this.reporter.events;
     return (
       this.#settler.isDirect &&
       this.intake.jobs.size === 0 &&
-      !this.#isTelling &&
+      !this.reporter.isTelling &&
       this.dispatcher.isPassable &&
-      this.events.tell.accepted === undefined &&
-      this.events.tell.started === undefined
+      tell.accepted === undefined &&
+      tell.started === undefined
     );
   }
 
@@ -241,50 +242,66 @@ export class Engine {
     const now = this.clock.toUnix(this.clock.now());
     if (times.settledAt !== now) times.acceptedAt = times.startedAt = times.settledAt = now;
     const outcome = this.#settler.settleAtOnce(order, nothingToDo, times);
-    this.counts.accepted += 1;
-    this.#count(outcome, times);
-    this.#tell(outcome);
-    this.events.tell.idle?.(undefined);
+    const { counts, events } = this.reporter;
+    counts.accepted += 1;
+    this.reporter.settled(outcome, times, this.clock.last);
+    // Unless a listener has just submitted another.
+    if (this.#isIdle) events.tell.idle?.(undefined);
     return outcome;
   }
 
   #accept(job: Job): void {
-    this.counts.accepted += 1;
+    this.#isIdle = false;
+    this.reporter.counts.accepted += 1;
     job.acceptedAt = this.clock.now();
     this.intake.jobs.add(job);
     // No worker begins before this returns, so `accepted` still comes first, and may cancel it.
     this.dispatcher.add(job);
-    this.events.tell.accepted?.(job.toRecord(this.clock.toUnix(job.acceptedAt), undefined));
+    const { tell } = this.reporter.events;
+    tell.accepted?.(job.toRecord(this.clock.toUnix(job.acceptedAt), undefined));
   }
 
-  /** Its turn has come; meanwhile the processor may have shut down, or the id become known. */
-  #enterAtLast(job: Job): OrderOutcome | Job {
-    try {
-      const known = this.#enterWaited(job);
-      return known instanceof Job ? known : outcomeOfRecord(known);
-    } catch (error) {
-      return this.refuse(error);
-    }
-  }
-
-  #enterWaited(job: Job): Job | OrderRecord {
-    if (!this.isOpen) throw shutDown(job);
-    const known = this.intake.known(job);
-    if (known !== undefined) return known;
-    this.#accept(job);
-    return job;
-  }
-
-  #waitToEnqueue(job: Job): Promise<OrderRecord> {
-    return new Promise((resolve, reject) => {
-      this.intake.wait(job, () => {
+  #wait(job: Job, signal: AbortSignal | undefined, tell: Follower): Promise<void> {
+    return new Promise((resolve) => {
+      let takeBack: (() => void) | undefined;
+      const end = (outcome: OrderOutcome): void => {
+        takeBack?.();
+        resolve();
+        tell(outcome);
+      };
+      let leave: (() => boolean) | undefined;
+      takeBack =
+        signal &&
+        onAbort(signal, () => {
+          if (leave?.()) end(this.reporter.refused(canceled(job)));
+        });
+      leave = this.intake.wait(job, () => {
+        // The signal of many may have made this room, by canceling another.
+        if (signal?.aborted) return end(this.reporter.refused(canceled(job)));
+        takeBack?.();
         try {
-          resolve(this.recordOf(this.#enterWaited(job)));
+          const entered = this.#enterAtLast(job, () => this.#follow(job, true, signal, tell));
+          if (!(entered instanceof Job)) end(outcomeOfRecord(entered));
+          else if (entered !== job) this.#follow(entered, false, signal, tell);
         } catch (error) {
-          reject(error);
+          end(this.reporter.refused(error));
         }
+        resolve();
       });
     });
+  }
+
+  /**
+   * A waiting order's turn has come; meanwhile the processor may have shut down, or the id have become
+   * known. Gives what stands for the order now.
+   */
+  #enterAtLast(job: Job, follow?: () => void): Job | OrderRecord {
+    this.#checkOpen(job);
+    const known = this.intake.known(job);
+    if (known !== undefined) return known;
+    follow?.();
+    this.#accept(job);
+    return job;
   }
 
   #follow(job: Job, isOwn: boolean, signal: AbortSignal | undefined, tell: Follower): void {
@@ -305,35 +322,17 @@ export class Engine {
 
   #settled(job: Job, outcome: OrderOutcome, times: Times): void {
     this.intake.jobs.delete(job);
-    this.#count(outcome, times);
     this.dispatcher.settled(job);
-    this.#tell(outcome, job);
+    this.reporter.settled(outcome, times, this.clock.last, job);
     this.intake.roomMayHaveCome(job.userId);
     this.#checkIdle();
   }
 
-  #count({ status }: OrderOutcome, { acceptedAt, startedAt, settledAt }: Times): void {
-    if (status === 'completed') this.counts.completed += 1;
-    else if (status === 'failed') this.counts.failed += 1;
-    else this.counts.canceled += 1;
-    if (startedAt === undefined) return;
-    this.timings.record(startedAt - acceptedAt, settledAt - startedAt, this.clock.last);
-  }
-
-  #tell(outcome: OrderOutcome, job?: Job): void {
-    const wasTelling = this.#isTelling;
-    this.#isTelling = true;
-    const { tell } = this.events;
-    if (outcome.status === 'completed') tell.completed?.(outcome);
-    else if (outcome.status === 'failed') tell.failed?.(outcome.error);
-    else if (outcome.status === 'canceled') tell.canceled?.(outcome.error);
-    job?.tell(outcome);
-    this.#isTelling = wasTelling;
-  }
-
   #checkIdle(): void {
-    if (this.intake.jobs.size > 0) return;
-    this.events.tell.idle?.(undefined);
+    // A listener may have settled more, and said so, before this order's own turn to say it.
+    if (this.intake.jobs.size > 0 || this.#isIdle) return;
+    this.#isIdle = true;
+    this.reporter.events.tell.idle?.(undefined);
     if (this.#idleWaiters.length > 0) {
       const waiters = this.#idleWaiters;
       this.#idleWaiters = [];
@@ -352,13 +351,6 @@ export class Engine {
 const bySignal = 'The order was canceled by its signal';
 
 /** The refusal of an order whose caller gave up, be it its own or another caller's. */
-export function canceled({ id: orderId, userId }: Job): OrderError {
+function canceled({ id: orderId, userId }: Job): OrderError {
   return new OrderError('canceled', bySignal, { orderId, userId });
-}
-
-function shutDown(job?: Job): OrderError {
-  return new OrderError('shut_down', 'The processor accepts no more orders', {
-    orderId: job?.id,
-    userId: job?.userId,
-  });
 }

@@ -71,6 +71,10 @@ export class Intake {
     return known;
   }
 
+  settled(id: string): OrderRecord | undefined {
+    return this.#storage.find(id);
+  }
+
   /** Whether an order may be accepted now, without overtaking anybody who waits. */
   hasRoomFor(job: Job): boolean {
     return this.#line.isOpen(job.userId);

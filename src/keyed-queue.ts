@@ -149,7 +149,8 @@ export class KeyedQueue<T extends QueueEntry> {
   /** Takes a waiting entry out of its place; false if it is not waiting here. */
   remove(entry: T): boolean {
     const lane = entry.lane;
-    if (lane === undefined || (entry.prev === undefined && lane.head !== entry)) return false;
+    if (lane === undefined || this.#lanes.get(entry.userId) !== lane) return false;
+    if (entry.prev === undefined && lane.head !== entry) return false;
     this.#unlink(lane, entry);
     entry.lane = undefined;
     this.#place(lane);
@@ -211,7 +212,7 @@ export class KeyedQueue<T extends QueueEntry> {
     else if (medium.passedOver >= (passedOverAtMost[1] as number)) ring = medium;
     else if (high.head !== undefined) ring = high;
     else if (medium.head !== undefined) ring = medium;
-    else if (low.head !== undefined) return low;
+    else if (low.head !== undefined) ring = low;
     if (medium.head !== undefined && ring !== medium) medium.passedOver += 1;
     if (low.head !== undefined && ring !== low) low.passedOver += 1;
     if (ring !== undefined) ring.passedOver = 0;

@@ -101,7 +101,8 @@ export function readOptions(options: OrderProcessorOptions<never>): Settings {
 function readSteps(steps: unknown): readonly Step[] {
   if (!Array.isArray(steps)) throw wrong(TypeError, 'steps', 'an array', steps);
   const names = new Set<string>();
-  return steps.map((step: Step, index) => {
+  // Not `map`, which passes over holes.
+  return Array.from(steps, (step: Step, index) => {
     const at = `steps[${index}]`;
     checkMethods(at, step, ['run']);
     // An instance of the host's own class may have fields of its own.

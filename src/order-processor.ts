@@ -1,6 +1,6 @@
 import { outcomesOfAll, outcomesOfStream } from './bulk.ts';
 import { Engine } from './engine.ts';
-import { isOrderError, OrderError, show } from './errors.ts';
+import { isOrderError, messageOf, OrderError, show } from './errors.ts';
 import type { EventName, ProcessorEvents } from './events.ts';
 import { Job, toResult } from './job.ts';
 import { checkOptions, type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
@@ -75,7 +75,8 @@ export class OrderProcessor<Payload = unknown> {
 
   /**
    * Has an order processed. Inside a step, do not await the `submit` of an order of the same user: it
-   * waits for the step's own order, which then ends by `timeoutMs` or `cancel` only; `stalled` says so.
+   * waits for the step's own order, which then ends by `timeoutMs`, `cancel` or `shutdown` only;
+   * `stalled` says so. Use `enqueue` there, or hand on the step's signal, so that the wait ends too.
    *
    * @param order - is checked and copied at once; only `payload` is kept by reference
    * @param options - a signal to cancel it with
@@ -86,12 +87,12 @@ export class OrderProcessor<Payload = unknown> {
     if (options !== undefined) return this.#submitWith(order, options);
     const begun = this.#engine.begin(order);
     if (!(begun instanceof Job)) return this.#engine.deliver(begun);
-    return this.#engine.tryEnter(begun) ? begun.promise() : this.#enter(begun);
+    return this.#engine.promiseOf(begun) ?? this.#enter(begun);
   }
 
   /**
    * Has an order accepted, to be processed later. Listen to the events for its outcome, or ask
-   * {@link order}.
+   * {@link OrderProcessor.order}.
    *
    * @param order - see {@link submit}
    * @returns the order's record, when it is accepted, durably where the storage is durable; for an id
@@ -105,17 +106,18 @@ export class OrderProcessor<Payload = unknown> {
 
   /**
    * The fast path for bulk work: has many orders processed, of one user in the order given. Each
-   * stands for itself: where there is no room, `overflow` decides for each order.
+   * stands for itself: where there is no room, `overflow` decides for each order, so a list beyond
+   * `capacity` wants `'wait'`.
    *
    * @param orders - each is checked and copied when its turn comes
    * @returns one outcome for each order, in the same order, when all are settled; rejects only with
-   *   `invalid_order` for something that is not iterable
+   *   `invalid_order`, for something that is not iterable or that throws; the orders before it go on
    */
   submitMany(orders: Iterable<Order<Payload>>): Promise<OrderOutcome[]> {
     try {
       checkIterable(orders, [Symbol.iterator]);
     } catch (error) {
-      return Promise.reject(this.#engine.refuse(error).error);
+      return Promise.reject(this.#engine.reporter.refused(error).error);
     }
     return outcomesOfAll(this.#engine, orders, this.#settings.overflow);
   }
@@ -144,7 +146,7 @@ export class OrderProcessor<Payload = unknown> {
    */
   async order(id: string): Promise<OrderRecord<Payload> | undefined> {
     if (!isName(id)) return undefined;
-    const known = this.#engine.intake.jobs.get(id) ?? this.#storage.find(id);
+    const known = this.#engine.intake.jobs.get(id) ?? this.#engine.intake.settled(id);
     return known && (this.#engine.recordOf(known) as OrderRecord<Payload>);
   }
 
@@ -240,7 +242,7 @@ export class OrderProcessor<Payload = unknown> {
     event: E,
     listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
   ): this {
-    this.#engine.events.on(event, listener);
+    this.#engine.reporter.events.on(event, listener);
     return this;
   }
 
@@ -254,7 +256,7 @@ export class OrderProcessor<Payload = unknown> {
     event: E,
     listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
   ): this {
-    this.#engine.events.once(event, listener);
+    this.#engine.reporter.events.once(event, listener);
     return this;
   }
 
@@ -268,7 +270,7 @@ export class OrderProcessor<Payload = unknown> {
     event: E,
     listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
   ): this {
-    this.#engine.events.off(event, listener);
+    this.#engine.reporter.events.off(event, listener);
     return this;
   }
 
@@ -277,7 +279,7 @@ export class OrderProcessor<Payload = unknown> {
       checkOptions('submit', options, ['signal']);
       const { signal } = options;
       if (signal !== undefined && !isAbortSignal(signal)) {
-        throw new TypeError('Expected `signal` to be an AbortSignal');
+        throw new TypeError(`Expected \`signal\` to be an AbortSignal, got \`${show(signal)}\``);
       }
       if (signal?.aborted) {
         throw new OrderError('canceled', 'The `signal` had aborted before the order was accepted');
@@ -285,24 +287,25 @@ export class OrderProcessor<Payload = unknown> {
       const begun = this.#engine.begin(order);
       return begun instanceof Job ? this.#enter(begun, signal) : this.#engine.deliver(begun);
     } catch (cause) {
-      const { message } = cause as Error;
-      const error = isOrderError(cause)
-        ? cause
-        : new OrderError('invalid_order', message, { cause });
-      return Promise.reject(this.#engine.refuse(error).error);
+      return Promise.reject(this.#engine.reporter.refused(badOptions(cause)).error);
     }
   }
 
   #enter(job: Job, signal?: AbortSignal): Promise<Receipt> {
     const { overflow } = this.#settings;
     return new Promise((resolve) => {
-      this.#engine.enter(job, { overflow, signal }, (outcome) => resolve(toResult(outcome)));
+      try {
+        this.#engine.enter(job, { overflow, signal }, (outcome) => resolve(toResult(outcome)));
+      } catch (cause) {
+        // The signal can't be listened to, and the order was not accepted.
+        resolve(toResult(this.#engine.reporter.refused(badOptions(cause))));
+      }
     });
   }
 
   async #shutDown(timeoutMs: number): Promise<ShutdownSummary> {
     const engine = this.#engine;
-    const before = { ...engine.counts };
+    const before = { ...engine.reporter.counts };
     const startedAt = engine.clock.read();
     this.#state = 'draining';
     engine.isOpen = false;
@@ -311,15 +314,20 @@ export class OrderProcessor<Payload = unknown> {
     const rest = await drain(engine, () => this.#storage.close?.(), timeoutMs);
     this.#state = 'closed';
     const summary: ShutdownSummary = {
-      completed: engine.counts.completed - before.completed,
-      failed: engine.counts.failed - before.failed,
-      canceled: engine.counts.canceled - before.canceled,
+      completed: engine.reporter.counts.completed - before.completed,
+      failed: engine.reporter.counts.failed - before.failed,
+      canceled: engine.reporter.counts.canceled - before.canceled,
       ...rest,
       durationMs: engine.clock.read() - startedAt,
     };
-    engine.events.tell.shutdown?.(summary);
+    engine.reporter.events.tell.shutdown?.(summary);
     return summary;
   }
+}
+
+function badOptions(cause: unknown): OrderError {
+  if (isOrderError(cause)) return cause;
+  return new OrderError('invalid_order', messageOf(cause, 'Reading the options threw'), { cause });
 }
 
 function checkUserId(userId: unknown): void {

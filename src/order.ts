@@ -7,12 +7,15 @@ export type Priority = 'high' | 'medium' | 'low';
 /** The fields of an order that do not depend on its payload. */
 export interface OrderFields {
   /**
-   * The idempotency key, 1 to 256 characters. The same id with the same content is the same order;
-   * with other content it is refused with `order_conflict`. Generated (a UUID version 7, so ids sort
-   * by time) when absent.
+   * The idempotency key: 1 to 256 characters (UTF-16 code units) of well-formed Unicode. The same id
+   * with the same content is the same order; with other content it is refused with `order_conflict`.
+   * Generated (a UUID version 7, so ids sort by time) when absent.
    */
   readonly id?: string | undefined;
-  /** Whose order this is, 1 to 256 characters. Orders of one user are processed one at a time. */
+  /**
+   * Whose order this is: 1 to 256 characters (UTF-16 code units) of well-formed Unicode. Orders of
+   * one user are processed one at a time.
+   */
   readonly userId: string;
   /** A safe integer in minor units (cents), added to the balance; negative is a debit. */
   readonly amount: number;
@@ -28,8 +31,14 @@ export interface OrderFields {
  */
 export type Order<Payload = unknown> = OrderFields &
   (undefined extends Payload
-    ? { readonly payload?: Payload | undefined }
-    : { readonly payload: Payload });
+    ? {
+        /** The host's own data for steps and listeners, kept by reference. */
+        readonly payload?: Payload | undefined;
+      }
+    : {
+        /** The host's own data for steps and listeners, kept by reference. */
+        readonly payload: Payload;
+      });
 
 /**
  * An order as steps and listeners see it: complete, frozen.

@@ -9,7 +9,8 @@ import type { StepResult } from './outcome.ts';
 export interface StepContext {
   /**
    * Aborts when the order has failed, timed out or been canceled. Hand it to whatever the step waits
-   * for: a step that goes on regardless holds its user's other orders until it ends.
+   * for: a step that goes on regardless holds its user's other orders until it ends. An `abort`
+   * listener that throws is an uncaught exception of the process, as Node.js has it.
    */
   readonly signal: AbortSignal;
   /** Which run of this order it is, from 1 up. */

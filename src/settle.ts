@@ -142,6 +142,11 @@ export class Settler {
     return this.#underWay;
   }
 
+  /** Forgets what was not handed over: nothing may be applied after the storage is closed. */
+  drop(): void {
+    this.#gathered = new Batch();
+  }
+
   #send(storage: BatchStorage, batch: Batch): void {
     let results: Awaitable<readonly SettleResult[]>;
     this.#isCalling = true;

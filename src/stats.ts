@@ -40,11 +40,11 @@ export class Timings {
   }
 
   #rotate(now: number): void {
-    const isStale = now - this.#startedAt >= 2 * windowMs;
-    this.#startedAt = now;
+    const windows = Math.floor((now - this.#startedAt) / windowMs);
+    this.#startedAt += windows * windowMs;
     for (const histogram of [this.#waits, this.#durations]) {
       histogram.rotate();
-      if (isStale) histogram.rotate();
+      if (windows > 1) histogram.rotate();
     }
   }
 }

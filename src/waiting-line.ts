@@ -37,6 +37,7 @@ export class WaitingLine {
   /** Of each user, how many stand in the common line. */
   readonly #promised = new Map<string, number>();
   #size = 0;
+  #isAdvancing = false;
 
   constructor(room: Room) {
     this.#room = room;
@@ -80,14 +81,17 @@ export class WaitingLine {
   advance(userId: string): void {
     if (this.#size === 0) return;
     this.#advanceUser(userId);
-    for (;;) {
-      const caller = this.#line.head;
-      if (caller === undefined || !this.#room.has()) return;
+    // What is admitted may be settled at once and make room again: that is for this loop, not a deeper one.
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    for (let caller = this.#line.head; caller !== undefined; caller = this.#line.head) {
+      if (!this.#room.has()) break;
       this.#take(caller);
       caller.admit();
       // Its order may have been known already, and then the user still has the room.
       this.#advanceUser(caller.job.userId);
     }
+    this.#isAdvancing = false;
   }
 
   /** Everybody's turn, whether there is room or not. */

@@ -24,9 +24,10 @@ export class WorkerPool {
     this.#failed = failed;
   }
 
-  /** Has up to `wanted` workers at work, as far as `concurrency` allows. */
-  wake(wanted: number): void {
-    while (this.#workers < wanted && this.#workers < this.#queue.concurrency) {
+  /** Puts so many more workers to work, as far as `concurrency` allows. */
+  wake(more: number): void {
+    const workers = Math.min(this.#workers + more, this.#queue.concurrency);
+    while (this.#workers < workers) {
       this.#workers += 1;
       // A worker begins in a microtask, never inside the caller's `submit`.
       this.#scope.runInAsyncScope(() => {

@@ -38,6 +38,32 @@ export type BalanceResult =
  * 6. `get` answers what the last finished `apply` left.
  *
  * Methods may answer at once or with a promise; answering at once is the fast way in memory.
+ *
+ * @example
+ * ```ts
+ * import { type BalanceStorage, OrderProcessor } from 'order-processor';
+ *
+ * const balances = new Map<string, number>();
+ * const applied = new Map<string, number>();
+ * const storage: BalanceStorage = {
+ *   get: (userId) => balances.get(userId),
+ *   apply: (changes) =>
+ *     changes.map(({ orderId, userId, amount, minBalance = -Infinity }) => {
+ *       const before = applied.get(orderId);
+ *       if (before !== undefined) return { balance: before };
+ *       const balance = (balances.get(userId) ?? 0) + amount;
+ *       if (!Number.isSafeInteger(balance)) return { refused: 'balance_overflow' };
+ *       if (amount < 0 && balance < minBalance) return { refused: 'insufficient_funds' };
+ *       balances.set(userId, balance);
+ *       applied.set(orderId, balance);
+ *       return { balance };
+ *     }),
+ * };
+ *
+ * await using processor = new OrderProcessor({ storage });
+ * await processor.submit({ userId: 'u-1', amount: 1200 });
+ * console.log(balances.get('u-1')); // prints: 1200
+ * ```
  */
 export interface BalanceStorage {
   /**

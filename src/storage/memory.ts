@@ -4,7 +4,7 @@ import type { OrderOutcome, OrderRecord } from '../outcome.ts';
 import { noSteps } from '../outcome.ts';
 import { receiptOf } from '../outcomes.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from './balance-storage.ts';
-import type { DirectStorage, Refusal, SettledFields, Times } from './order-storage.ts';
+import type { Refusal, SettledFields, Times } from './order-storage.ts';
 import { SettledOrders } from './settled-orders.ts';
 
 /** The options of a {@link MemoryStorage}. */
@@ -34,7 +34,7 @@ export const defaultRetainSettled = 100_000;
  * console.log(storage.get('u-1')); // prints: 1200
  * ```
  */
-export class MemoryStorage implements BalanceStorage, DirectStorage {
+export class MemoryStorage implements BalanceStorage {
   /** How many settled orders are remembered. */
   readonly retainSettled: number;
   readonly #balances = new Map<string, number>();
@@ -77,6 +77,8 @@ export class MemoryStorage implements BalanceStorage, DirectStorage {
       const order: SettledFields = { ...fields, hash: 0 };
       const now = Date.now();
       const times = { acceptedAt: now, startedAt: now, settledAt: now };
+      // It may have failed before, which nothing was applied for.
+      this.#settled.forget(orderId);
       this.#settled.remember(order, receiptOf(order, balance, times, noSteps), times);
       return { balance };
     });

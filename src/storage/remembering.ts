@@ -25,7 +25,10 @@ class RememberingStorage implements BatchStorage {
 
   get(userId: string): Awaitable<number | undefined> {
     const balance = this.#storage.get(userId);
-    return isThenable(balance) ? balance.then(checkBalance) : checkBalance(balance);
+    // `Promise.resolve`, since a thenable may call back twice, or with another one.
+    return isThenable(balance)
+      ? Promise.resolve(balance).then(checkBalance)
+      : checkBalance(balance);
   }
 
   settle(settlements: readonly Settlement[]): Awaitable<readonly SettleResult[]> {
@@ -34,7 +37,9 @@ class RememberingStorage implements BatchStorage {
     const count = changes.length;
     const results = this.#storage.apply(changes);
     return isThenable(results)
-      ? results.then((late) => this.#remember(settlements, checkResults(late, count)))
+      ? Promise.resolve(results).then((late) =>
+          this.#remember(settlements, checkResults(late, count)),
+        )
       : this.#remember(settlements, checkResults(results, count));
   }
 
@@ -91,11 +96,12 @@ function checkResults(results: readonly BalanceResult[], count: number): readonl
       `Expected the storage's \`apply\` to give ${count} results, got \`${got}\``,
     );
   }
-  return results.map(checkResult);
+  // Not `map`, which passes over holes.
+  return Array.from(results, checkResult);
 }
 
 function checkResult(result: BalanceResult): SettleResult {
-  const { balance, refused } = result as { balance?: unknown; refused?: unknown };
+  const { balance, refused } = (result ?? {}) as { balance?: unknown; refused?: unknown };
   if (refused === 'insufficient_funds' || refused === 'balance_overflow') return refused;
   if (refused === undefined && Number.isSafeInteger(balance)) return balance as number;
   throw new TypeError(

@@ -64,6 +64,13 @@ export class SettledOrders {
     numbers[at + KIND] = kindOf(order.priority, outcome.status);
   }
 
+  forget(id: string): void {
+    const slot = this.#slots.find(id);
+    if (slot === -1) return;
+    this.#slots.delete(slot);
+    this.#ids[slot] = undefined;
+  }
+
   find(id: string): OrderRecord | undefined {
     const slot = this.#slots.find(id);
     if (slot === -1) return undefined;
@@ -102,8 +109,8 @@ export class SettledOrders {
   }
 }
 
-function lengthened<T>(column: readonly T[], length: number): (T | undefined)[] {
-  return [...column, ...new Array<undefined>(length - column.length).fill(undefined)];
+function lengthened<T>(column: (T | undefined)[], length: number): (T | undefined)[] {
+  return column.concat(new Array<undefined>(length - column.length).fill(undefined));
 }
 
 /** Priority and status in one number; most are 0, medium and completed. */

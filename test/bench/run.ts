@@ -1,0 +1,174 @@
+/**
+ * Prints the table of figures that the README shows, as ratios, each against its target.
+ *
+ * ```sh
+ * npm run bench                      # everything: about ten minutes
+ * npm run bench -- --quick           # fewer passes
+ * npm run bench -- closed heap size  # some workloads
+ * ```
+ */
+import { execFile } from 'node:child_process';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+import { bundleSize } from '../bundle-size.ts';
+import { peers } from './contenders.ts';
+import { workloads } from './workloads.ts';
+
+/** One line of the table. */
+interface Row {
+  readonly workload: string;
+  readonly figure: string;
+  readonly target: number;
+  /** `'least'`: the target is met from there up; `'most'`: up to there. */
+  readonly bound: 'least' | 'most';
+  readonly digits: number;
+  readonly measured: (of: MedianOf) => number;
+}
+
+/** The median of a contender's figures. */
+type MedianOf = (contender: string) => number;
+
+const least = (
+  workload: string,
+  figure: string,
+  target: number,
+  measured: Row['measured'],
+): Row => ({
+  workload,
+  figure,
+  target,
+  bound: 'least',
+  digits: 2,
+  measured,
+});
+const most = (
+  workload: string,
+  figure: string,
+  target: number,
+  measured: Row['measured'],
+): Row => ({
+  ...least(workload, figure, target, measured),
+  bound: 'most',
+  digits: 1,
+});
+
+const ratio =
+  (over: string, under: string) =>
+  (of: MedianOf): number =>
+    of(over) / of(under);
+const toBestPeer = (of: MedianOf): number =>
+  of('ours') / Math.max(...Object.keys(peers).map((peer) => of(peer)));
+
+/** By the workload that they need. */
+const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = {
+  closed: [
+    least('closed loop, 1 000 in flight, 10 000 users', 'of `floor`', 0.65, ratio('ours', 'floor')),
+    least('', 'times the best peer', 1.5, toBestPeer),
+    least('', 'times p-queue per user', 8, ratio('ours', 'p-queue per user')),
+  ],
+  closedForgetful: [
+    least('the same with `retainSettled: 0`', 'of `bare`', 0.35, ratio('ours', 'bare')),
+    least('', 'times the best peer', 2.5, toBestPeer),
+  ],
+  bulk: [
+    least(
+      '`submitMany`, a million orders in chunks of 10 000, 150 users',
+      'of `floor`',
+      1,
+      ratio('ours', 'floor'),
+    ),
+    least('', 'with `retainSettled: 0`, of `bare`', 0.7, ratio('oursForgetful', 'bare')),
+  ],
+  manyUsers: [
+    least('500 000 users, one order each, closed loop', 'of `floor`', 0.65, ratio('ours', 'floor')),
+  ],
+  hotUser: [least('one hot user, closed loop', 'of `floor`', 0.65, ratio('ours', 'floor'))],
+  backlog: [
+    least(
+      'a million orders waiting against a thousand waiting',
+      'throughput',
+      0.7,
+      ratio('million', 'thousand'),
+    ),
+  ],
+  hold: [
+    most('draining a million waiting orders', 'event loop delay, 99.9th percentile, ms', 10, (of) =>
+      of('ours'),
+    ),
+  ],
+  heap: [
+    most("heap per waiting order, beyond the caller's own object", 'bytes, `enqueue`', 300, (of) =>
+      of('enqueue'),
+    ),
+    most('', "bytes, `submit`, its promise and the caller's included", 300, (of) => of('submit')),
+  ],
+  size: [
+    most('core with its dependencies, minified and gzipped', 'kB', 15, (of) => of('core') / 1_000),
+  ],
+};
+
+const { values: flags, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { quick: { type: 'boolean', default: false } },
+});
+const passes = flags.quick ? 2 : 5;
+const roundsPerPass = flags.quick ? 1 : 2;
+
+function isRow(name: string): name is keyof typeof rows {
+  return Object.hasOwn(rows, name);
+}
+
+function median(figures: readonly number[]): number {
+  const sorted = figures.toSorted((one, other) => one - other);
+  const middle = sorted.length >> 1;
+  const upper = sorted[middle] ?? Number.NaN;
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
+}
+
+async function round(workload: string, contender: string): Promise<number[]> {
+  const file = join(import.meta.dirname, 'round.ts');
+  const args = ['--expose-gc', file, workload, contender, String(roundsPerPass)];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  return JSON.parse(stdout) as number[];
+}
+
+/** Contenders take turns, so that a machine that grows slower or faster does so for all alike. */
+async function measure(workload: keyof typeof rows): Promise<MedianOf> {
+  const figures = new Map<string, number[]>();
+  if (workload === 'size') figures.set('core', [await bundleSize()]);
+  else {
+    for (let pass = 1; pass <= passes; pass += 1) {
+      for (const contender of workloads[workload].contenders) {
+        process.stderr.write(`${workload}: ${contender}, pass ${pass} of ${passes}\n`);
+        const known = figures.get(contender) ?? [];
+        figures.set(contender, [...known, ...(await round(workload, contender))]);
+      }
+    }
+  }
+  return (contender) => median(figures.get(contender) ?? []);
+}
+
+function line({ workload, figure, target, bound, digits, measured }: Row, of: MedianOf): string {
+  const got = measured(of);
+  const isMet = bound === 'least' ? got >= target : got <= target;
+  const sign = bound === 'least' ? '≥' : '≤';
+  const result = `${got.toFixed(digits)} ${isMet ? 'ok' : 'short'}`;
+  return `| ${workload} | ${figure} | ${sign} ${target} | ${result} |`;
+}
+
+const selected = positionals.length > 0 ? positionals : Object.keys(rows);
+const unknown = selected.filter((name) => !isRow(name));
+if (unknown.length > 0) {
+  console.error(`No workload ${unknown.join(', ')}. There are: ${Object.keys(rows).join(', ')}`);
+  process.exitCode = 1;
+} else {
+  const lines: string[] = [];
+  for (const name of selected.filter(isRow)) {
+    const of = await measure(name);
+    lines.push(...rows[name].map((row) => line(row, of)));
+  }
+  console.log(`Node ${process.version}, ${cpus().length} cores\n`);
+  console.log('| workload | figure | target | measured |\n| --- | --- | --- | --- |');
+  for (const each of lines) console.log(each);
+}

@@ -1,0 +1,159 @@
+import { deepStrictEqual } from 'node:assert';
+import type { Receipt } from 'order-processor';
+import type { Driver } from './driver.ts';
+import type { Scenario } from './plan.ts';
+
+const refusals = ['queue_full', 'shut_down', 'order_conflict'];
+
+/** Compares what was seen of a whole run with what must be; gives everything that is wrong. */
+export async function verdict(driver: Driver, scenario: Scenario): Promise<string[]> {
+  const { observer, open } = driver;
+  const wrong = [...observer.violations, ...(driver.storage?.offences ?? [])];
+  for (const name of open) wrong.push(`invariant 4: never settled: ${name}`);
+  wrong.push(...callsWrong(driver, scenario), ...outcomesWrong(driver, scenario));
+  wrong.push(...(await balancesWrong(driver, scenario)));
+  if (scenario.isHeardEarly) wrong.push(...orderWrong(driver));
+  wrong.push(...endWrong(driver));
+  return wrong;
+}
+
+/** Each caller heard what became of its order, and nothing else. */
+function callsWrong({ calls, cancels, observer }: Driver, { overflow }: Scenario): string[] {
+  const wrong: string[] = [];
+  for (const { id, plan, heard, hasSignal, isConflict } of calls) {
+    const outcomes = observer.outcomesOf(id);
+    if (isConflict && heard !== 'order_conflict') wrong.push(`no conflict: ${id} heard ${heard}`);
+    if (heard === 'queue_full' && overflow === 'wait') wrong.push(`queue_full: ${id}`);
+    if (typeof heard === 'object') {
+      deepStrictEqual(heard, outcomes.at(-1), `invariant 5: ${id} has two receipts`);
+      if (heard.amount !== plan.amount) wrong.push(`invariant 5: ${id} got another's receipt`);
+    } else if (heard === 'accepted') {
+      if (outcomes.length === 0) wrong.push(`invariant 3: ${id} was accepted and has no outcome`);
+    } else if (heard !== undefined && !refusals.includes(heard) && !outcomes.includes(heard)) {
+      if (!(heard === 'canceled' && hasSignal)) wrong.push(`${id} heard ${heard} of ${outcomes}`);
+    }
+  }
+  for (const { id, isTrue } of cancels) {
+    if (isTrue && !observer.outcomesOf(id).includes('canceled')) wrong.push(`not canceled: ${id}`);
+  }
+  return wrong;
+}
+
+/** An order came to what its steps did. */
+function outcomesWrong({ calls, observer }: Driver, scenario: Scenario): string[] {
+  const wrong: string[] = [];
+  const { timeoutMs, stepCount, storage, minBalance, msPerReading } = scenario;
+  for (const { id, plan } of calls) {
+    const steps = plan.steps.slice(0, stepCount);
+    const isTooLong = steps.some(
+      ({ durationMs }) =>
+        durationMs === 'never' || (msPerReading === 0 && durationMs > (timeoutMs ?? Infinity)),
+    );
+    for (const outcome of observer.outcomesOf(id)) {
+      const isPossible =
+        typeof outcome === 'object'
+          ? !isTooLong && steps.every(({ ends }) => ends === 'well')
+          : {
+              declined: steps.some(({ ends }) => ends === 'with a code'),
+              internal: steps.some(({ ends }) => ends === 'without a code'),
+              timeout: timeoutMs !== undefined && stepCount > 0,
+              canceled: true,
+              storage_failed: storage !== 'memory',
+              insufficient_funds: minBalance !== undefined,
+            }[outcome];
+      if (isPossible !== true) wrong.push(`${id} cannot have come to ${JSON.stringify(outcome)}`);
+    }
+  }
+  return wrong;
+}
+
+/** The balance is the sum of what completed, after each order and at the end. */
+async function balancesWrong(driver: Driver, { minBalance }: Scenario): Promise<string[]> {
+  const { calls, observer, processor, storage } = driver;
+  const wrong: string[] = [];
+  const balances = new Map<string, number>();
+  for (const [key, outcome] of observer.settled) {
+    const userId = observer.userOf.get(key) as string;
+    const before = balances.get(userId) ?? 0;
+    if (outcome === 'insufficient_funds') {
+      const own = calls.filter(({ id }) => id === key.slice(0, key.indexOf('#')));
+      const isShort = own.some(
+        ({ plan: { amount } }) => amount < 0 && before + amount < (minBalance as number),
+      );
+      if (!isShort) wrong.push(`invariant 3: ${key} had sufficient funds in ${before}`);
+    }
+    if (typeof outcome === 'string') continue;
+    const { amount, balance } = outcome;
+    if (balance !== before + amount) wrong.push(`invariant 3: ${key} of ${before} to ${balance}`);
+    if (minBalance !== undefined && amount < 0 && balance < minBalance) {
+      wrong.push(`invariant 3: ${key} went below the least balance`);
+    }
+    balances.set(userId, balance);
+  }
+  for (const userId of new Set(calls.map(({ plan }) => `u-${plan.user}`))) {
+    const balance = await processor.balance(userId);
+    if (balance !== balances.get(userId)) wrong.push(`invariant 3: ${userId} ended at ${balance}`);
+  }
+  const completed = [...observer.settled.values()].filter((outcome) => typeof outcome === 'object');
+  if (storage !== undefined && storage.applied.size !== completed.length) {
+    wrong.push(`invariant 10: ${storage.applied.size} applied, ${completed.length} receipts`);
+  }
+  return wrong;
+}
+
+/** Per user: started in the order accepted, but for those canceled before; settled in that order. */
+function orderWrong({ observer }: Driver): string[] {
+  const { accepted, started, settled, userOf } = observer;
+  const wrong: string[] = [];
+  const begun = new Set(started);
+  for (const key of accepted) {
+    const outcome = settled.get(key) as Receipt | string | undefined;
+    if (outcome === undefined) wrong.push(`invariant 3: ${key} has no outcome`);
+    if (begun.has(key) || outcome === 'canceled' || outcome === 'storage_failed') continue;
+    wrong.push(`invariant 1: ${key} came to ${JSON.stringify(outcome)} and never started`);
+  }
+  for (const user of new Set(userOf.values())) {
+    const own = (key: string): boolean => userOf.get(key) === user && begun.has(key);
+    const expected = accepted.filter(own).join();
+    const order = started.filter(own).join();
+    const settledOrder = [...settled.keys()].filter(own).join();
+    if (order !== expected) wrong.push(`invariant 1: accepted ${expected} but started ${order}`);
+    if (settledOrder !== expected) wrong.push(`invariant 1: ${expected} settled ${settledOrder}`);
+  }
+  return wrong;
+}
+
+/** Nothing is left, and the counts add up. */
+function endWrong({ observer, processor, unsettledAtShutdown }: Driver): string[] {
+  const wrong: string[] = [];
+  const stats = processor.stats();
+  const { settled, running, shutdowns, refused } = observer;
+  const outcomes = [...settled.values()];
+  const expect = (name: string, got: unknown, expected: unknown): void => {
+    if (got !== expected) wrong.push(`${name}: expected ${expected}, got ${got}`);
+  };
+  const canceled = outcomes.filter((outcome) => outcome === 'canceled').length;
+  const completed = outcomes.filter((outcome) => typeof outcome === 'object').length;
+  expect('completed', stats.completed, completed);
+  expect('canceled', stats.canceled, canceled);
+  expect('failed', stats.failed, outcomes.length - completed - canceled);
+  expect('accepted', stats.accepted, outcomes.length);
+  expect('refused', stats.refused, refused);
+  expect('unsettled', stats.unsettled, 0);
+  expect('queueLength', stats.queueLength, 0);
+  expect('waitingCallers', stats.waitingCallers, 0);
+  expect('activeWorkers', stats.activeWorkers, 0);
+  expect('stalled', stats.stalled, running.size);
+  expect('state', stats.state, 'closed');
+  expect('shutdown events', shutdowns.length, 1);
+  const [summary] = shutdowns;
+  if (summary === undefined) return wrong;
+  const sum = summary.completed + summary.failed + summary.canceled;
+  expect('settled in shutdown', sum, unsettledAtShutdown);
+  expect('unsettled in shutdown', summary.unsettled.join(), '');
+  expect('storage', summary.storageError, undefined);
+  for (const id of running.keys()) {
+    if (!summary.running.includes(id)) wrong.push(`${id} runs and the summary does not say so`);
+  }
+  return wrong;
+}

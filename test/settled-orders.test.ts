@@ -1,0 +1,160 @@
+import fc from 'fast-check';
+import { MemoryStorage, OrderError, OrderProcessor } from 'order-processor';
+import { describe, expect, it } from 'vitest';
+import type { OrderOutcome, StepResult } from '../src/outcome.ts';
+import { receiptOf } from '../src/outcomes.ts';
+import type { SettledFields, Times } from '../src/storage/order-storage.ts';
+import { SettledOrders } from '../src/storage/settled-orders.ts';
+import { range } from './helpers.ts';
+
+const times: Times = { acceptedAt: 1, startedAt: 2, settledAt: 3 };
+
+const plain = { userId: 'u', priority: 'medium', payload: undefined, hash: 0 } as const;
+
+function remember(orders: SettledOrders, id: string, amount = 1): void {
+  const fields: SettledFields = { ...plain, id, amount };
+  orders.remember(fields, receiptOf(fields, amount, times, []), times);
+}
+
+const safeInteger = fc.maxSafeInteger().map((value) => value + 0);
+const unixMs = fc.nat(Number.MAX_SAFE_INTEGER);
+
+const fields: fc.Arbitrary<SettledFields> = fc.record({
+  id: fc.string({ minLength: 1 }),
+  userId: fc.string({ minLength: 1 }),
+  amount: safeInteger,
+  priority: fc.constantFrom('high' as const, 'medium' as const, 'low' as const),
+  payload: fc.option(fc.anything(), { nil: undefined }),
+  hash: fc.constant(0),
+});
+
+const steps: fc.Arbitrary<readonly StepResult[]> = fc.array(
+  fc.record({
+    name: fc.string(),
+    status: fc.constantFrom('ok' as const, 'error' as const, 'canceled' as const),
+    durationMs: fc.nat(),
+  }),
+  { maxLength: 3 },
+);
+
+const ending = fc.record({
+  status: fc.constantFrom('completed' as const, 'failed' as const, 'canceled' as const),
+  balance: safeInteger,
+  code: fc.string(),
+  message: fc.string(),
+  steps,
+  times: fc.record({
+    acceptedAt: unixMs,
+    startedAt: fc.option(unixMs, { nil: undefined }),
+    settledAt: unixMs,
+  }),
+});
+
+describe('settled orders', () => {
+  it('give back every field of a record', () => {
+    const property = fc.property(fields, ending, (order, end) => {
+      const { status, balance, code, message } = end;
+      const outcome: OrderOutcome =
+        status === 'completed'
+          ? receiptOf(order, balance, end.times, end.steps)
+          : { status, error: new OrderError(code, message, { steps: end.steps }) };
+      const orders = new SettledOrders(10);
+      remember(orders, `${order.id}-before`);
+      orders.remember(order, outcome, end.times);
+      remember(orders, `${order.id}-after`);
+      const isCompleted = status === 'completed';
+      const found = orders.find(order.id);
+      const { hash: _, ...accepted } = order;
+      expect(found).toStrictEqual({
+        ...accepted,
+        ...end.times,
+        status,
+        balance: isCompleted ? balance : undefined,
+        code: isCompleted ? undefined : code,
+        message: isCompleted ? undefined : message,
+        steps: end.steps,
+      });
+      expect(found?.payload).toBe(order.payload);
+    });
+    fc.assert(property, { numRuns: 500 });
+  });
+
+  it('invariant 6: are as many as the limit says, and the oldest is forgotten first', () => {
+    const sizes = fc.record({ limit: fc.nat(40), count: fc.nat(150) });
+    const property = fc.property(sizes, ({ limit, count }) => {
+      const orders = new SettledOrders(limit);
+      for (const at of range(count)) {
+        remember(orders, `${at}`, at);
+        const found = range(at + 2).filter((other) => orders.find(`${other}`) !== undefined);
+        expect(found).toEqual(range(at + 1).slice(-limit || at + 1));
+      }
+    });
+    fc.assert(property, { numRuns: 40 });
+  });
+
+  it.each([255, 256, 257, 511, 512, 513, 1_000])(
+    'invariant 6: hold exactly %i, through the growth of their ring',
+    (limit) => {
+      const orders = new SettledOrders(limit);
+      for (const at of range(3 * limit)) {
+        remember(orders, `o-${at}`, at);
+        const oldest = at - limit + 1;
+        if (oldest > 0) expect(orders.find(`o-${oldest - 1}`)).toBeUndefined();
+        expect(orders.find(`o-${Math.max(0, oldest)}`)?.amount).toBe(Math.max(0, oldest));
+        expect(orders.find(`o-${at}`)?.amount).toBe(at);
+      }
+      const amounts = range(3 * limit).map((at) => orders.find(`o-${at}`)?.amount);
+      expect(amounts.filter((amount) => amount !== undefined)).toEqual(
+        range(3 * limit).slice(2 * limit),
+      );
+    },
+  );
+
+  it('are none with a limit of 0', () => {
+    const orders = new SettledOrders(0);
+    remember(orders, 'o-1');
+    remember(orders, 'o-1');
+    expect(orders.find('o-1')).toBeUndefined();
+  });
+
+  it('invariant 6: a payload is not kept for longer than its order', () => {
+    const orders = new SettledOrders(1);
+    const order: SettledFields = {
+      ...plain,
+      id: 'a',
+      amount: 1,
+      priority: 'high',
+      payload: { secret: 1 },
+    };
+    orders.remember(order, receiptOf(order, 1, times, []), times);
+    remember(orders, 'b');
+    expect(orders.find('b')).toMatchObject({ id: 'b', payload: undefined, priority: 'medium' });
+    expect(orders.find('a')).toBeUndefined();
+  });
+});
+
+describe('the retention of a MemoryStorage', () => {
+  it('invariant 5: an order is the same as long as it is remembered, and a new one after', async () => {
+    const storage = new MemoryStorage({ retainSettled: 2 });
+    await using processor = new OrderProcessor({ storage });
+    for (const id of ['o-1', 'o-2', 'o-1', 'o-2']) {
+      await processor.submit({ id, userId: 'u', amount: 1 });
+    }
+    expect(storage.get('u')).toBe(2);
+    await processor.submit({ id: 'o-3', userId: 'u', amount: 1 });
+    expect(await processor.order('o-1')).toBeUndefined();
+    expect((await processor.submit({ id: 'o-2', userId: 'u', amount: 1 })).balance).toBe(2);
+    expect((await processor.submit({ id: 'o-1', userId: 'u', amount: 1 })).balance).toBe(4);
+  });
+
+  it('storage rule 2: an id that had failed is applied once and not again', async () => {
+    const storage = new MemoryStorage();
+    await using processor = new OrderProcessor({ storage, minBalance: 0 });
+    await expect(processor.submit({ id: 'o-1', userId: 'u', amount: -5 })).rejects.toThrow();
+    const change = { orderId: 'o-1', userId: 'u', amount: 5, minBalance: undefined };
+    expect(storage.apply([change])).toEqual([{ balance: 5 }]);
+    expect(storage.apply([change])).toEqual([{ balance: 5 }]);
+    expect(storage.get('u')).toBe(5);
+    expect(storage.find('o-1')).toMatchObject({ status: 'completed', balance: 5 });
+  });
+});
