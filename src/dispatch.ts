@@ -37,7 +37,7 @@ export class Dispatcher implements RunListener {
   readonly #hasSteps: boolean;
   readonly #ended: (job: Job) => void;
 
-  /** @param ended - told after a run has ended and its user is free */
+  /** @param ended - told when a run has ended after its order was settled: its user is free only now */
   constructor(
     settings: Settings,
     clock: Clock,
@@ -206,7 +206,9 @@ export class Dispatcher implements RunListener {
 
   ended(run: Run): void {
     const { state } = run.job;
-    if (state === 'settled' || state === 'abandoned') this.#release(run);
+    if (state !== 'settled' && state !== 'abandoned') return;
+    this.#release(run);
+    this.#ended(run.job);
   }
 
   /** Runs that have ended are done with; the rest is no longer watched. */
@@ -236,6 +238,5 @@ export class Dispatcher implements RunListener {
     this.runs.delete(run.job);
     this.queue.release(run.job);
     this.wake();
-    this.#ended(run.job);
   }
 }
