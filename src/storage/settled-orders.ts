@@ -49,7 +49,6 @@ export class SettledOrders {
     const slot = this.#at;
     this.#at = slot + 1 === this.#limit ? 0 : slot + 1;
     if (slot === this.#ids.length) this.#grow();
-    else if (this.#ids[slot] !== undefined) this.#slots.delete(slot);
     this.#slots.add(slot, order.hash || hashOf(order.id));
     this.#ids[slot] = order.id;
     this.#userIds[slot] = order.userId;
@@ -66,9 +65,7 @@ export class SettledOrders {
 
   forget(id: string): void {
     const slot = this.#slots.find(id);
-    if (slot === -1) return;
-    this.#slots.delete(slot);
-    this.#ids[slot] = undefined;
+    if (slot !== -1) this.#ids[slot] = undefined;
   }
 
   find(id: string): OrderRecord | undefined {
