@@ -41,7 +41,7 @@ export class Engine {
   constructor(settings: Settings, storage: OrderStorage) {
     const { clock } = this;
     const { counts, events } = this.reporter;
-    this.#settler = new Settler(storage, clock, settings.minBalance, {
+    this.#settler = new Settler(storage, clock, settings, {
       settled: (job, outcome, times) => this.#settled(job, outcome, times),
       storageFailed: (error) => events.tell.error?.(error),
     });

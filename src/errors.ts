@@ -89,6 +89,12 @@ export class OrderError extends Error {
     this.steps = facts.steps ?? [];
     Object.defineProperty(this, brand, { value: true });
   }
+
+  /** For `JSON.stringify`: all but the cause, which is not for strangers. */
+  toJSON(): Record<string, unknown> {
+    const { code, message, orderId, userId, retryAfterMs, steps } = this;
+    return { code, message, orderId, userId, retryAfterMs, steps };
+  }
 }
 
 /**

@@ -53,7 +53,10 @@ export interface ProcessorEvents<Payload = unknown> {
   idle: undefined;
   /** `shutdown` is done. */
   shutdown: ShutdownSummary;
-  /** Something failed that is not one order's outcome: a call of the storage, or a listener. */
+  /**
+   * Something failed that is not one order's outcome: a listener, a call of the storage, or the
+   * storage has not answered for `stalledAfterMs`.
+   */
   error: OrderError;
 }
 

@@ -2,10 +2,10 @@
 const seed = crypto.getRandomValues(new Int32Array(1))[0] as number;
 
 let lastId = '';
-let lastHash = seed;
+let lastHash = 1;
 
 /**
- * 32 bits of an id. An order's id is looked up among the unsettled orders, then among the settled
+ * 32 bits of an id, never 0. An order's id is looked up among the unsettled orders, then among the settled
  * ones, and soon after remembered: from the second time on its hash is at hand.
  */
 export function hashOf(id: string): number {
@@ -16,6 +16,6 @@ export function hashOf(id: string): number {
     hash ^= hash >>> 15;
   }
   lastId = id;
-  lastHash = hash;
-  return hash;
+  lastHash = hash || 1;
+  return lastHash;
 }

@@ -36,8 +36,6 @@ export class Job extends ParsedOrder implements QueueEntry {
   lane: Lane | undefined = undefined;
   /** The caller's async context, for the steps; not even a field where there are none. */
   declare scope: AsyncResource | undefined;
-  // The index's: the next order in the same bucket.
-  chain: Job | undefined = undefined;
 
   constructor({ id, userId, amount, rank, payload }: ParsedOrder) {
     super(id, userId, amount, rank, payload);

@@ -32,7 +32,8 @@ export interface OrderProcessorOptions<Payload = unknown> {
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * After how long an order that holds its user raises `stalled`, in milliseconds, counted from when
+   * After how long an order that holds its user raises `stalled`, and a storage that does not answer
+   * raises `error`, in milliseconds; for an order counted from when
    * it was told to end or, without `timeoutMs`, from its beginning: an integer from 1 to
    * 2 147 483 647, 30 000 by default.
    */

@@ -174,7 +174,7 @@ export class OrderProcessor<Payload = unknown> {
    *   that is unknown, decided or settled
    */
   async cancel(id: string): Promise<boolean> {
-    const job = this.#engine.intake.jobs.get(id);
+    const job = isName(id) ? this.#engine.intake.jobs.get(id) : undefined;
     return job !== undefined && this.#engine.cancel(job, 'The order was canceled');
   }
 

@@ -2,6 +2,7 @@ import { type Awaitable, isThenable } from './awaitable.ts';
 import type { Clock } from './clock.ts';
 import { OrderError } from './errors.ts';
 import type { Job } from './job.ts';
+import type { Settings } from './options.ts';
 import type { OrderOutcome } from './outcome.ts';
 import { noSteps } from './outcome.ts';
 import { outcomeOf, receiptOf, refusedBy } from './outcomes.ts';
@@ -32,7 +33,7 @@ class Batch {
 export interface SettlerListener {
   /** The order is settled, or will never be: `storage_failed`. */
   settled(job: Job, outcome: OrderOutcome, times: Times): void;
-  /** A call of the storage failed; the orders in it have been told. */
+  /** A call of the storage failed, and the orders in it have been told; or it has not answered. */
   storageFailed(error: OrderError): void;
 }
 
@@ -47,6 +48,7 @@ export class Settler {
   readonly #batched: BatchStorage | undefined;
   readonly #clock: Clock;
   readonly #minBalance: number | undefined;
+  readonly #stalledAfterMs: number;
   readonly #listener: SettlerListener;
   #gathered = new Batch();
   #underWay: Promise<void> | undefined;
@@ -55,13 +57,14 @@ export class Settler {
   constructor(
     storage: OrderStorage,
     clock: Clock,
-    minBalance: number | undefined,
+    { minBalance, stalledAfterMs }: Pick<Settings, 'minBalance' | 'stalledAfterMs'>,
     listener: SettlerListener,
   ) {
     this.#direct = 'change' in storage ? storage : undefined;
     this.#batched = 'change' in storage ? undefined : storage;
     this.#clock = clock;
     this.#minBalance = minBalance;
+    this.#stalledAfterMs = stalledAfterMs;
     this.#listener = listener;
   }
 
@@ -165,11 +168,16 @@ export class Settler {
   async #receive(batch: Batch, late: PromiseLike<readonly SettleResult[]>): Promise<void> {
     let results: readonly SettleResult[] | undefined;
     let cause: unknown;
+    const slow = setTimeout(() => {
+      const message = `The storage has not answered for ${this.#stalledAfterMs} ms`;
+      this.#listener.storageFailed(storageFailed(message, undefined));
+    }, this.#stalledAfterMs);
     try {
       results = await late;
     } catch (thrown) {
       cause = thrown;
     }
+    clearTimeout(slow);
     this.#underWay = undefined;
     if (results === undefined) this.#fail(batch, cause);
     else this.#finish(batch, results);

@@ -15,7 +15,7 @@ export interface ShutdownOptions {
 export interface ShutdownSummary {
   /** Orders that completed. */
   readonly completed: number;
-  /** Orders that failed. */
+  /** Orders that failed; those in `unsettled` count as failed too, since that is what they heard. */
   readonly failed: number;
   /** Orders that were canceled, most of them because the deadline had come. */
   readonly canceled: number;

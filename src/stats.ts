@@ -3,19 +3,21 @@ const windowMs = 60_000;
 
 /** Values below this have a bucket each; above, each doubling has this many half as wide. */
 const exact = 32;
+/** Whatever took longer counts as this. */
+const longest = 0x7fffffff;
 const buckets = exact + (31 - 5) * (exact / 2);
 
 /** A duration's spread over the last one to two minutes. */
 export interface Percentiles {
-  /** Half of the values are at most this many milliseconds. */
+  /** Half of the values are at most this many milliseconds; up to 1/16 too high, as the two below. */
   readonly p50: number;
   /** 95 of 100 are at most this many milliseconds. */
   readonly p95: number;
   /** 99 of 100 are at most this many milliseconds. */
   readonly p99: number;
-  /** The greatest, in milliseconds. */
+  /** The greatest, in milliseconds; exact. */
   readonly max: number;
-  /** The arithmetic mean, in milliseconds. */
+  /** The arithmetic mean, in milliseconds; exact. */
   readonly mean: number;
 }
 
@@ -50,49 +52,54 @@ export class Timings {
 }
 
 class Histogram {
-  #current = new Uint32Array(buckets);
-  #previous = new Uint32Array(buckets);
+  #current = new Span();
+  #previous = new Span();
 
-  count(ms: number): void {
+  count(duration: number): void {
+    const span = this.#current;
+    const ms = duration > 0 ? Math.min(duration, longest) | 0 : 0;
     const bucket = bucketOf(ms);
-    this.#current[bucket] = (this.#current[bucket] as number) + 1;
+    span.counts[bucket] = (span.counts[bucket] as number) + 1;
+    span.sum += ms;
+    if (ms > span.max) span.max = ms;
   }
 
   rotate(): void {
-    [this.#current, this.#previous] = [this.#previous, this.#current];
-    this.#current.fill(0);
+    this.#previous = this.#current;
+    this.#current = new Span();
   }
 
   percentiles(): Percentiles {
-    const counts = this.#current.map((count, bucket) => count + (this.#previous[bucket] as number));
-    let total = 0;
-    let sum = 0;
-    let max = 0;
-    counts.forEach((count, bucket) => {
-      if (count === 0) return;
-      total += count;
-      max = upperBound(bucket);
-      sum += count * max;
-    });
+    const spans = [this.#current, this.#previous] as const;
+    const counts = spans[0].counts.map((count, at) => count + (spans[1].counts[at] as number));
+    const total = counts.reduce((sum, count) => sum + count, 0);
     if (total === 0) return { p50: 0, p95: 0, p99: 0, max: 0, mean: 0 };
+    const max = Math.max(spans[0].max, spans[1].max);
+    const mean = (spans[0].sum + spans[1].sum) / total;
     const at = (share: number): number => {
       let left = Math.ceil(total * share);
       const bucket = counts.findIndex((count) => {
         left -= count;
         return left <= 0;
       });
-      return upperBound(bucket);
+      return Math.min(max, upperBound(bucket));
     };
-    return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max, mean: sum / total };
+    return { p50: at(0.5), p95: at(0.95), p99: at(0.99), max, mean };
   }
 }
 
+/** What one minute holds. */
+class Span {
+  readonly counts = new Uint32Array(buckets);
+  sum = 0;
+  max = 0;
+}
+
 function bucketOf(ms: number): number {
-  if (ms < exact) return ms > 0 ? ms | 0 : 0;
-  const value = Math.min(ms, 0x7fffffff) | 0;
-  const doubling = 31 - Math.clz32(value) - 5;
+  if (ms < exact) return ms;
+  const doubling = 31 - Math.clz32(ms) - 5;
   const half = exact / 2;
-  return exact + doubling * half + ((value >> (doubling + 1)) - half);
+  return exact + doubling * half + ((ms >> (doubling + 1)) - half);
 }
 
 /** The greatest value that falls into a bucket. */
@@ -142,7 +149,7 @@ export interface ProcessorStats {
   readonly waitingCallers: number;
   /** Accepted orders without an outcome: the waiting ones and those under way. */
   readonly unsettled: number;
-  /** Orders whose steps are under way, at most `concurrency` (stalled ones are counted apart). */
+  /** Workers that are busy, at most `concurrency`. A stalled order that was told to end has none. */
   readonly activeWorkers: number;
   /** Orders that hold their user long after they should have ended; see the `stalled` event. */
   readonly stalled: number;

@@ -9,7 +9,8 @@ export interface Times {
   readonly acceptedAt: number;
   /** `undefined` if its processing never began. */
   readonly startedAt: number | undefined;
-  readonly settledAt: number;
+  /** A storage that takes its time sets it when it is done. */
+  settledAt: number;
 }
 
 /** What a settled order is, beside what became of it. */

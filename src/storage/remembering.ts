@@ -56,7 +56,10 @@ class RememberingStorage implements BatchStorage {
     results: readonly SettleResult[],
   ): readonly SettleResult[] {
     let next = 0;
+    const now = Date.now();
     return settlements.map((order) => {
+      // Of two clocks; neither may make a duration negative.
+      order.times.settledAt = Math.max(order.times.settledAt, now);
       const result = order.outcome === 'completed' ? results[next++] : undefined;
       this.#settled.remember(order, outcomeOf(order, result), order.times);
       return result;

@@ -93,9 +93,9 @@ export class SettledOrders {
     };
   }
 
-  /** Doubles the ring, up to the limit: a small host does not pay for a large retention. */
+  /** Lengthens the ring, up to the limit: a small host does not pay for a large retention. */
   #grow(): void {
-    const grown = Math.min(this.#limit, Math.max(256, this.#ids.length * 2));
+    const grown = Math.min(this.#limit, Math.max(1_024, this.#ids.length * 4));
     this.#ids = lengthened(this.#ids, grown);
     this.#userIds = lengthened(this.#userIds, grown);
     this.#extras = lengthened(this.#extras, grown);

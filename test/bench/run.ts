@@ -84,14 +84,15 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
     least('500 000 users, one order each, closed loop', 'of `floor`', 0.65, ratio('ours', 'floor')),
   ],
   hotUser: [least('one hot user, closed loop', 'of `floor`', 0.65, ratio('ours', 'floor'))],
-  backlog: [
+  beside: [
     least(
       'a million orders waiting against a thousand waiting',
-      'throughput',
+      'closed loop beside them',
       0.7,
       ratio('million', 'thousand'),
     ),
   ],
+  backlog: [least('', 'accepting and draining them', 0.7, ratio('million', 'thousand'))],
   hold: [
     most('draining a million waiting orders', 'longest hold of the event loop, ms', 10, (of) =>
       of('ours'),

@@ -103,6 +103,19 @@ async function backlog(orders: BenchOrder[], waiting: number): Promise<number> {
   return perSecond(orders.length, start);
 }
 
+/** A closed loop beside so many orders that wait, of paused users. */
+async function besideWaiting(orders: BenchOrder[], waiting: number): Promise<number> {
+  const processor = makeOurs(undefined, waiting + 10_000);
+  for (let user = 0; user < 10_000; user += 1) processor.pause(`paused-${user}`);
+  for (let at = 0; at < waiting; at += 1) {
+    const order = { id: `waiting-${at}`, userId: `paused-${at % 10_000}`, amount: 1 };
+    const accepted = processor.enqueue(order);
+    if (at % 1_000 === 0) await accepted;
+  }
+  globalThis.gc?.();
+  return closedLoop((order) => processor.submit(order), orders, 1_000);
+}
+
 /** The longest stretch, in milliseconds, for which draining a million waiting orders held the loop. */
 async function longestHold(orders: BenchOrder[]): Promise<number> {
   const processor = makeOurs(undefined, orders.length);
@@ -158,6 +171,10 @@ export const workloads = {
   backlog: onMillion(10_000, {
     million: (orders) => backlog(orders, million),
     thousand: (orders) => backlog(orders, 1_000),
+  }),
+  beside: onMillion(10_000, {
+    million: (orders) => besideWaiting(orders, million),
+    thousand: (orders) => besideWaiting(orders, 1_000),
   }),
   hold: onMillion(10_000, { ours: longestHold }),
   heap: onMillion(10_000, {

@@ -1,0 +1,58 @@
+import { type BalanceStorage, isOrderError, OrderError, OrderProcessor } from 'order-processor';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+/** Answers after so long. */
+function slowStorage(ms: number): BalanceStorage {
+  return {
+    get: () => undefined,
+    apply: (changes) =>
+      new Promise((resolve) => {
+        setTimeout(() => resolve(changes.map(({ amount }) => ({ balance: amount }))), ms);
+      }),
+  };
+}
+
+it('counts the time that a storage takes into receipts, records and stats', async () => {
+  const processor = new OrderProcessor({ storage: slowStorage(100) });
+  const submitted = processor.submit({ id: 'a', userId: 'u', amount: 1 });
+  await vi.advanceTimersByTimeAsync(100);
+  const receipt = await submitted;
+  expect(receipt.durationMs).toBeGreaterThanOrEqual(99);
+  expect(await processor.submit({ id: 'a', userId: 'u', amount: 1 })).toEqual(receipt);
+  const record = await processor.order('a');
+  expect((record?.settledAt ?? 0) - (record?.startedAt ?? 0)).toBe(receipt.durationMs);
+  expect(processor.stats().durationMs.max).toBe(receipt.durationMs);
+});
+
+it('invariant 8: says so when a storage does not answer, once per call, and still waits', async () => {
+  const processor = new OrderProcessor({ storage: slowStorage(500), stalledAfterMs: 100 });
+  const errors: OrderError[] = [];
+  processor.on('error', (error) => errors.push(error));
+  const submitted = processor.submit({ userId: 'u', amount: 1 });
+  await vi.advanceTimersByTimeAsync(99);
+  expect(errors).toEqual([]);
+  await vi.advanceTimersByTimeAsync(401);
+  expect(errors.map(({ code }) => code)).toEqual(['storage_failed']);
+  expect((await submitted).balance).toBe(1);
+});
+
+it.each([undefined, null, 5, ['w']])('cancel(%o) is false whatever waits', async (id) => {
+  const processor = new OrderProcessor();
+  processor.pause();
+  await processor.enqueue({ id: 'w', userId: 'u', amount: 1 });
+  expect(await processor.cancel(id as never)).toBe(false);
+});
+
+it('gives an error to JSON with its message and without its cause', () => {
+  const error = new OrderError('declined', 'No', { orderId: 'a', cause: new Error('secret') });
+  expect(isOrderError(error)).toBe(true);
+  expect(JSON.parse(JSON.stringify(error))).toEqual({
+    code: 'declined',
+    message: 'No',
+    orderId: 'a',
+    steps: [],
+  });
+});
