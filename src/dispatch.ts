@@ -207,8 +207,7 @@ export class Dispatcher implements RunListener {
   ended(run: Run): void {
     const { state } = run.job;
     if (state !== 'settled' && state !== 'abandoned') return;
-    this.#release(run);
-    this.#ended(run.job);
+    if (this.#release(run)) this.#ended(run.job);
   }
 
   /** Runs that have ended are done with; the rest is no longer watched. */
@@ -234,9 +233,12 @@ export class Dispatcher implements RunListener {
     );
   }
 
-  #release(run: Run): void {
-    this.runs.delete(run.job);
+  /** The order is settled and its steps have ended; false if that was known. */
+  #release(run: Run): boolean {
+    if (!this.runs.delete(run.job)) return false;
     this.queue.release(run.job);
-    this.wake();
+    // Else its own worker is about to look for more.
+    if (!run.holdsWorker) this.wake();
+    return true;
   }
 }

@@ -33,8 +33,8 @@ export class Engine {
   readonly intake: Intake;
   readonly #settler: Settler;
   #isIdle = true;
-  #idleWaiters: (() => void)[] = [];
-  #drainWaiters: (() => void)[] = [];
+  readonly #idleWaiters: (() => void)[] = [];
+  readonly #drainWaiters: (() => void)[] = [];
   /** The times of an order that goes at once; one object for all, since each only copies from it. */
   readonly #instant = { acceptedAt: 0, startedAt: 0, settledAt: 0 };
 
@@ -60,9 +60,13 @@ export class Engine {
     try {
       const parsed = this.#open(order);
       const known = this.intake.known(parsed);
-      if (known !== undefined) return known instanceof Job ? known : outcomeOfRecord(known);
+      if (known !== undefined) {
+        this.clock.now();
+        return known instanceof Job ? known : outcomeOfRecord(known);
+      }
       return this.#mayGoAtOnce() ? this.#goAtOnce(parsed) : new Job(parsed);
     } catch (error) {
+      this.clock.now();
       return this.reporter.refused(error);
     }
   }
@@ -98,7 +102,9 @@ export class Engine {
       this.#follow(job, true, signal, tell);
       this.#accept(job);
     } else if (overflow === 'reject') {
-      tell(this.reporter.refused(this.intake.queueFull(job)));
+      const refusal = this.reporter.refused(this.intake.queueFull(job));
+      if (!this.clock.hasTime()) return this.clock.nextTurn().then(() => tell(refusal));
+      tell(refusal);
     } else {
       return this.#wait(job, signal, tell);
     }
@@ -108,27 +114,31 @@ export class Engine {
   /** Accepts an order without anybody following it; rejects if it is refused. */
   async enqueue(order: unknown, overflow: Entry['overflow']): Promise<OrderRecord> {
     try {
-      const parsed = this.#open(order);
-      const known = this.intake.known(parsed);
-      if (known !== undefined) return this.recordOf(known);
-      const job = new Job(parsed);
-      if (this.intake.hasRoomFor(job)) {
-        this.#accept(job);
-        return this.recordOf(job);
-      }
-      if (overflow === 'reject') throw this.intake.queueFull(job);
-      return await new Promise((resolve, reject) => {
-        this.intake.wait(job, () => {
-          try {
-            resolve(this.recordOf(this.#enterAtLast(job)));
-          } catch (error) {
-            reject(error);
-          }
-        });
-      });
-    } catch (error) {
-      throw this.reporter.refused(error).error;
+      const record = this.#tryEnqueue(order);
+      if (!(record instanceof Job)) return await this.#paced(record);
+      if (overflow === 'wait') return await this.#waitToEnqueue(record);
+      throw this.intake.queueFull(record);
+    } catch (thrown) {
+      throw await this.#paced(this.reporter.refused(thrown).error);
     }
+  }
+
+  /** A caller that enqueues one order after the other must let them be processed in between. */
+  async #paced<T>(answer: T): Promise<T> {
+    if (!this.clock.hasTime()) await this.clock.nextTurn();
+    return answer;
+  }
+
+  #waitToEnqueue(job: Job): Promise<OrderRecord> {
+    return new Promise((resolve, reject) => {
+      this.intake.wait(job, () => {
+        try {
+          resolve(this.recordOf(this.#enterAtLast(job)));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
   }
 
   /** Whether the order was canceled by this, once it is settled. */
@@ -152,8 +162,11 @@ export class Engine {
   }
 
   /** Cancels whatever is not decided yet. */
-  cancelAll(message: string): void {
-    for (const job of this.intake.jobs.all()) this.dispatcher.cancel(job, message);
+  async cancelAll(message: string): Promise<void> {
+    for (const job of this.intake.jobs.all()) {
+      if (!this.clock.hasTime()) await this.clock.nextTurn();
+      this.dispatcher.cancel(job, message);
+    }
   }
 
   /**
@@ -208,6 +221,17 @@ export class Engine {
     };
   }
 
+  /** The record of an order that is accepted or known; a job for which there is no room. */
+  #tryEnqueue(order: unknown): OrderRecord | Job {
+    const parsed = this.#open(order);
+    const known = this.intake.known(parsed);
+    if (known !== undefined) return this.recordOf(known);
+    const job = new Job(parsed);
+    if (!this.intake.hasRoomFor(job)) return job;
+    this.#accept(job);
+    return this.recordOf(job);
+  }
+
   #open(order: unknown): ParsedOrder {
     const parsed = parseOrder(order);
     this.#checkOpen(parsed);
@@ -242,11 +266,10 @@ export class Engine {
     const now = this.clock.toUnix(this.clock.now());
     if (times.settledAt !== now) times.acceptedAt = times.startedAt = times.settledAt = now;
     const outcome = this.#settler.settleAtOnce(order, nothingToDo, times);
-    const { counts, events } = this.reporter;
-    counts.accepted += 1;
+    this.reporter.counts.accepted += 1;
     this.reporter.settled(outcome, times, this.clock.last);
     // Unless a listener has just submitted another.
-    if (this.#isIdle) events.tell.idle?.(undefined);
+    if (this.#isIdle) this.reporter.idle();
     return outcome;
   }
 
@@ -270,16 +293,20 @@ export class Engine {
         tell(outcome);
       };
       let leave: (() => boolean) | undefined;
-      takeBack =
-        signal &&
-        onAbort(signal, () => {
-          if (leave?.()) end(this.reporter.refused(canceled(job)));
-        });
+      try {
+        takeBack =
+          signal &&
+          onAbort(signal, () => {
+            if (leave?.()) end(this.reporter.refused(canceled(job)));
+          });
+      } catch (error) {
+        return end(this.reporter.refused(error));
+      }
       leave = this.intake.wait(job, () => {
-        // The signal of many may have made this room, by canceling another.
-        if (signal?.aborted) return end(this.reporter.refused(canceled(job)));
         takeBack?.();
         try {
+          // The signal of many may have made this room, by canceling another.
+          if (signal?.aborted) throw canceled(job);
           const entered = this.#enterAtLast(job, () => this.#follow(job, true, signal, tell));
           if (!(entered instanceof Job)) end(outcomeOfRecord(entered));
           else if (entered !== job) this.#follow(entered, false, signal, tell);
@@ -310,14 +337,19 @@ export class Engine {
       return;
     }
     const takeBack = onAbort(signal, () => {
+      if (isOwn) {
+        this.dispatcher.cancel(job, bySignal);
+        return;
+      }
       // Somebody else's order is not this caller's to cancel.
-      if (isOwn) this.dispatcher.cancel(job, bySignal);
-      else tell({ status: 'canceled', error: canceled(job) });
+      job.unfollow(follower);
+      tell({ status: 'canceled', error: canceled(job) });
     });
-    job.follow((outcome) => {
+    const follower: Follower = (outcome) => {
       takeBack();
       tell(outcome);
-    });
+    };
+    job.follow(follower);
   }
 
   #settled(job: Job, outcome: OrderOutcome, times: Times): void {
@@ -332,12 +364,8 @@ export class Engine {
     // A listener may have settled more, and said so, before this order's own turn to say it.
     if (this.intake.jobs.size > 0 || this.#isIdle) return;
     this.#isIdle = true;
-    this.reporter.events.tell.idle?.(undefined);
-    if (this.#idleWaiters.length > 0) {
-      const waiters = this.#idleWaiters;
-      this.#idleWaiters = [];
-      for (const resolve of waiters) resolve();
-    }
+    this.reporter.idle();
+    for (const resolve of this.#idleWaiters.splice(0)) resolve();
     this.#checkDrained();
   }
 

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from './clock.ts';
 import { OrderError } from './errors.ts';
@@ -82,7 +83,8 @@ export class Intake {
 
   /** Has `admit` called when there is room; the result takes the caller out of the line again. */
   wait(job: Job, admit: () => void): () => boolean {
-    const caller = new Caller(job, admit);
+    // Its room comes with another order's settlement; its steps are to see its own caller's context.
+    const caller = new Caller(job, AsyncResource.bind(admit));
     this.#line.join(caller);
     return () => this.#line.leave(caller);
   }

@@ -41,7 +41,7 @@ export class JobIndex {
     if (this.#shardOf(job.hash).delete(job)) this.#size -= 1;
   }
 
-  /** All orders, oldest first; takes time for all of them. */
+  /** All orders, oldest first, by the millisecond; takes time for all of them. */
   all(): Job[] {
     const jobs = this.#shards.flatMap((shard) => shard.all());
     return jobs.sort((a, b) => a.acceptedAt - b.acceptedAt);

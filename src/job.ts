@@ -29,7 +29,7 @@ export class Job extends ParsedOrder implements QueueEntry {
   /** On the processor's clock. */
   acceptedAt = 0;
   state: JobState = 'pending';
-  #audience: Resolve | Follower[] | undefined = undefined;
+  #audience: Resolve | Set<Follower> | undefined = undefined;
   // The keyed queue's links.
   prev: QueueEntry | undefined = undefined;
   next: QueueEntry | undefined = undefined;
@@ -64,10 +64,15 @@ export class Job extends ParsedOrder implements QueueEntry {
 
   follow(follower: Follower): void {
     const audience = this.#audience;
-    if (audience === undefined) this.#audience = [follower];
+    if (audience === undefined) this.#audience = new Set([follower]);
     else if (typeof audience === 'function') {
-      this.#audience = [(outcome) => audience(toResult(outcome)), follower];
-    } else audience.push(follower);
+      this.#audience = new Set([(outcome) => audience(toResult(outcome)), follower]);
+    } else audience.add(follower);
+  }
+
+  /** Somebody has given up. */
+  unfollow(follower: Follower): void {
+    if (this.#audience instanceof Set) this.#audience.delete(follower);
   }
 
   /**

@@ -2,7 +2,7 @@ import { outcomesOfAll, outcomesOfStream } from './bulk.ts';
 import { Engine } from './engine.ts';
 import { isOrderError, messageOf, OrderError, show } from './errors.ts';
 import type { EventName, ProcessorEvents } from './events.ts';
-import { Job, toResult } from './job.ts';
+import { Job } from './job.ts';
 import { checkOptions, type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
 import { isName, nameForm, type Order } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
@@ -293,12 +293,16 @@ export class OrderProcessor<Payload = unknown> {
 
   #enter(job: Job, signal?: AbortSignal): Promise<Receipt> {
     const { overflow } = this.#settings;
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
+      const tell = (outcome: OrderOutcome): void => {
+        if (outcome.status === 'completed') resolve(outcome);
+        else reject(outcome.error);
+      };
       try {
-        this.#engine.enter(job, { overflow, signal }, (outcome) => resolve(toResult(outcome)));
+        this.#engine.enter(job, { overflow, signal }, tell);
       } catch (cause) {
         // The signal can't be listened to, and the order was not accepted.
-        resolve(toResult(this.#engine.reporter.refused(badOptions(cause))));
+        tell(this.#engine.reporter.refused(badOptions(cause)));
       }
     });
   }
@@ -315,7 +319,7 @@ export class OrderProcessor<Payload = unknown> {
     this.#state = 'closed';
     const summary: ShutdownSummary = {
       completed: engine.reporter.counts.completed - before.completed,
-      failed: engine.reporter.counts.failed - before.failed,
+      failed: engine.reporter.counts.failed - before.failed - rest.unsettled.length,
       canceled: engine.reporter.counts.canceled - before.canceled,
       ...rest,
       durationMs: engine.clock.read() - startedAt,

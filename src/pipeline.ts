@@ -1,4 +1,4 @@
-import { type Awaitable, isThenable } from './awaitable.ts';
+import { type Awaitable, asPromise, isThenable } from './awaitable.ts';
 import type { Clock } from './clock.ts';
 import { codeOf, messageOf, OrderError } from './errors.ts';
 import type { Job } from './job.ts';
@@ -108,6 +108,7 @@ export class Run {
   #running = 0;
   #hasStarted = false;
   #timer: NodeJS.Timeout | undefined;
+  #holdsWorker = true;
   #free: (() => void) | undefined;
 
   constructor(
@@ -133,7 +134,7 @@ export class Run {
 
   /** Whether the run still has a worker: a stalled one that was told to end gives its worker back. */
   get holdsWorker(): boolean {
-    return !this.hasEnded && !(this.isStalled && this.isDecided);
+    return this.#holdsWorker;
   }
 
   /** The names of the steps that run. */
@@ -177,8 +178,7 @@ export class Run {
     try {
       result = (this.#steps[at] as Step).run(order, context);
       if (isThenable(result)) {
-        // A thenable's `then` may throw, call twice or at once: `resolve` makes a promise of it.
-        Promise.resolve(result).then(
+        asPromise(result).then(
           () => this.#stepEnded(at),
           (thrown) => this.#stepEnded(at, this.#verdictOn(at, thrown)),
         );
@@ -216,7 +216,7 @@ export class Run {
     const { name } = this.#steps[at] as Step;
     const result: StepResult =
       code === undefined ? { name, status, durationMs } : { name, status, durationMs, code };
-    this.#results[at] = result;
+    this.#results[at] = Object.freeze(result);
     if (status !== 'skipped') this.#listener.stepped(this, result);
   }
 
@@ -236,7 +236,7 @@ export class Run {
       const steps = this.#results as StepResult[];
       error = new OrderError(code, message, { orderId, userId, cause, steps });
       this.#controller.abort(error);
-      if (this.isStalled) this.#free?.();
+      if (this.isStalled) this.#freeWorker();
       else if (!this.hasEnded) this.#watchForStall();
     }
     const steps = Object.freeze(this.#results as StepResult[]);
@@ -247,6 +247,11 @@ export class Run {
     this.#decide('completed');
     clearTimeout(this.#timer);
     this.#listener.ended(this);
+    this.#freeWorker();
+  }
+
+  #freeWorker(): void {
+    this.#holdsWorker = false;
     this.#free?.();
   }
 
@@ -266,7 +271,7 @@ export class Run {
     this.#timer = setTimeout(() => {
       this.isStalled = true;
       this.#listener.stalled(this);
-      if (this.isDecided) this.#free?.();
+      if (this.isDecided) this.#freeWorker();
     }, this.#limits.stalledAfterMs);
   }
 }

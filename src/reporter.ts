@@ -19,14 +19,33 @@ export class Reporter {
 
   /** @param now - on the processor's clock */
   settled(outcome: OrderOutcome, times: Times, now: number, job?: Job): void {
-    this.#count(outcome, times, now);
+    const { acceptedAt, startedAt, settledAt } = times;
+    if (startedAt !== undefined) {
+      this.timings.record(startedAt - acceptedAt, settledAt - startedAt, now);
+    }
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
-    const { tell } = this.events;
-    if (outcome.status === 'completed') tell.completed?.(outcome);
-    else if (outcome.status === 'failed') tell.failed?.(outcome.error);
-    else if (outcome.status === 'canceled') tell.canceled?.(outcome.error);
+    // First, since what a listener does to the outcome must not change what its caller gets.
     job?.tell(outcome);
+    const { counts, events } = this;
+    if (outcome.status === 'completed') {
+      counts.completed += 1;
+      events.tell.completed?.(outcome);
+    } else {
+      const { status, error } = outcome;
+      counts[status] += 1;
+      if (status !== 'refused') events.tell[status]?.(error);
+    }
+    this.#isTelling = wasTelling;
+  }
+
+  /** Nothing accepted is unsettled. */
+  idle(): void {
+    const { idle } = this.events.tell;
+    if (idle === undefined) return;
+    const wasTelling = this.#isTelling;
+    this.#isTelling = true;
+    idle(undefined);
     this.#isTelling = wasTelling;
   }
 
@@ -38,13 +57,5 @@ export class Reporter {
     this.counts.refused += 1;
     this.events.tell.refused?.(error);
     return { status: 'refused', error };
-  }
-
-  #count({ status }: OrderOutcome, { acceptedAt, startedAt, settledAt }: Times, now: number): void {
-    if (status === 'completed') this.counts.completed += 1;
-    else if (status === 'failed') this.counts.failed += 1;
-    else this.counts.canceled += 1;
-    if (startedAt === undefined) return;
-    this.timings.record(startedAt - acceptedAt, settledAt - startedAt, now);
   }
 }

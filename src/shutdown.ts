@@ -15,7 +15,7 @@ export interface ShutdownOptions {
 export interface ShutdownSummary {
   /** Orders that completed. */
   readonly completed: number;
-  /** Orders that failed; those in `unsettled` count as failed too, since that is what they heard. */
+  /** Orders that failed; without those in `unsettled`, though that is what their callers heard. */
   readonly failed: number;
   /** Orders that were canceled, most of them because the deadline had come. */
   readonly canceled: number;
@@ -50,7 +50,7 @@ export async function drain(
 ): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'timedOut' | 'storageError'>> {
   const timedOut = !(await endsWithin(engine.onDrained(), timeoutMs));
   if (timedOut) {
-    engine.cancelAll(`The processor shut down after ${timeoutMs} ms`);
+    await engine.cancelAll(`The processor shut down after ${timeoutMs} ms`);
     await endsWithin(engine.onDrained(), graceMs);
   }
   const unsettled = engine.abandon();

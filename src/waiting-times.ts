@@ -7,6 +7,8 @@ export class WaitingTimes {
   #counts: number[] = [];
   /** Everything before has left. */
   #first = 0;
+  /** How many of the times somebody still waits since. */
+  #live = 0;
 
   /** @param ms - at least as great as any before */
   add(ms: number): void {
@@ -17,6 +19,7 @@ export class WaitingTimes {
     }
     this.#times.push(ms);
     this.#counts.push(1);
+    this.#live += 1;
   }
 
   /** @param ms - one that was added and has not left */
@@ -29,8 +32,9 @@ export class WaitingTimes {
       else high = middle;
     }
     this.#counts[low] = (this.#counts[low] as number) - 1;
+    if (this.#counts[low] === 0) this.#live -= 1;
     while (this.#counts[this.#first] === 0) this.#first += 1;
-    if (this.#first > 32 && this.#first * 2 > this.#times.length) this.#compact();
+    if (this.#times.length > 64 && this.#live * 2 < this.#times.length) this.#compact();
   }
 
   /** The least time; undefined if none waits. */
@@ -39,8 +43,8 @@ export class WaitingTimes {
   }
 
   #compact(): void {
-    this.#times = this.#times.slice(this.#first);
-    this.#counts = this.#counts.slice(this.#first);
+    this.#times = this.#times.filter((_, at) => this.#counts[at] !== 0);
+    this.#counts = this.#counts.filter((count) => count !== 0);
     this.#first = 0;
   }
 }

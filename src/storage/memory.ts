@@ -21,7 +21,8 @@ export const defaultRetainSettled = 100_000;
 
 /**
  * Keeps balances and the last settled orders in memory: the default storage, as fast as a plain loop,
- * gone when the process ends.
+ * gone when the process ends. Give it to one processor at a time: two would not know of each other's
+ * orders in flight.
  *
  * @example
  * ```ts

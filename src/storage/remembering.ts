@@ -1,4 +1,4 @@
-import { type Awaitable, isThenable } from '../awaitable.ts';
+import { type Awaitable, asPromise, isThenable } from '../awaitable.ts';
 import { show } from '../errors.ts';
 import { checkInteger } from '../options.ts';
 import type { OrderRecord } from '../outcome.ts';
@@ -25,10 +25,7 @@ class RememberingStorage implements BatchStorage {
 
   get(userId: string): Awaitable<number | undefined> {
     const balance = this.#storage.get(userId);
-    // `Promise.resolve`, since a thenable may call back twice, or with another one.
-    return isThenable(balance)
-      ? Promise.resolve(balance).then(checkBalance)
-      : checkBalance(balance);
+    return isThenable(balance) ? asPromise(balance).then(checkBalance) : checkBalance(balance);
   }
 
   settle(settlements: readonly Settlement[]): Awaitable<readonly SettleResult[]> {
@@ -37,9 +34,7 @@ class RememberingStorage implements BatchStorage {
     const count = changes.length;
     const results = this.#storage.apply(changes);
     return isThenable(results)
-      ? Promise.resolve(results).then((late) =>
-          this.#remember(settlements, checkResults(late, count)),
-        )
+      ? asPromise(results).then((late) => this.#remember(settlements, checkResults(late, count)))
       : this.#remember(settlements, checkResults(results, count));
   }
 
