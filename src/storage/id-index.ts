@@ -10,10 +10,8 @@ import { hashOf } from '../id-hash.ts';
  */
 export class IdIndex {
   readonly #idOf: (slot: number) => string | undefined;
-  // Slot + 1 by place, 0 where free. Each at least twice as long as there are slots.
-  #places = new Int32Array(0);
-  #before = new Int32Array(0);
-  #mask = 0;
+  #table = new Table(0);
+  #before = new Table(0);
   /** By slot. */
   #hashes = new Int32Array(0);
   #added = 0;
@@ -26,12 +24,10 @@ export class IdIndex {
   /** Makes room for slots below `slots`. */
   grow(slots: number): void {
     const hashes = this.#hashes;
-    const length = 2 ** Math.ceil(Math.log2(slots * 2));
     this.#hashes = new Int32Array(slots);
     this.#hashes.set(hashes);
-    this.#places = new Int32Array(length);
-    this.#before = new Int32Array(length);
-    this.#mask = length - 1;
+    this.#table = new Table(slots);
+    this.#before = new Table(slots);
     this.#added = 0;
     hashes.forEach((hash, slot) => {
       this.add(slot, hash);
@@ -40,32 +36,78 @@ export class IdIndex {
 
   /** The slot of an id, or -1. */
   find(id: string): number {
-    if (this.#mask === 0) return -1;
+    if (this.#hashes.length === 0) return -1;
     const hash = hashOf(id);
-    const slot = this.#findIn(this.#places, id, hash);
+    const slot = this.#findIn(this.#table, id, hash);
     return slot === -1 ? this.#findIn(this.#before, id, hash) : slot;
   }
 
   /** Notes that a slot, the next in turn, holds an id of this hash. */
   add(slot: number, hash: number): void {
     if (this.#added === this.#hashes.length) {
-      [this.#places, this.#before] = [this.#before, this.#places];
-      this.#places.fill(0);
+      [this.#table, this.#before] = [this.#before, this.#table];
+      this.#table.clear();
       this.#added = 0;
     }
     this.#added += 1;
     this.#hashes[slot] = hash;
-    const places = this.#places;
-    let place = hash & this.#mask;
-    while (places[place] !== 0) place = (place + 1) & this.#mask;
-    places[place] = slot + 1;
+    this.#table.add(slot, hash);
   }
 
-  #findIn(places: Int32Array, id: string, hash: number): number {
-    for (let place = hash & this.#mask; ; place = (place + 1) & this.#mask) {
+  #findIn(table: Table, id: string, hash: number): number {
+    if (!table.mayHave(hash)) return -1;
+    const { places, mask } = table;
+    for (let place = hash & mask; ; place = (place + 1) & mask) {
       const slot = (places[place] as number) - 1;
       if (slot === -1) return -1;
       if (this.#hashes[slot] === hash && this.#idOf(slot) === id) return slot;
     }
   }
+}
+
+class Table {
+  /** Slot + 1 by place, 0 where free; at least twice as long as there are slots. */
+  readonly places: Int32Array;
+  readonly mask: number;
+  // The places are too many for a near cache, so they are only read where they are likely to tell
+  // something. Nearly every id that is looked up is new, and a bit for each of four times as many
+  // places says so; and a bit for each place says whether it is taken.
+  readonly #seen: Int32Array;
+  readonly #seenMask: number;
+  readonly #taken: Int32Array;
+
+  constructor(slots: number) {
+    const length = slots === 0 ? 0 : 2 ** Math.ceil(Math.log2(slots * 2));
+    this.places = new Int32Array(length);
+    this.mask = length - 1;
+    this.#seen = new Int32Array(Math.ceil(length / 8));
+    this.#seenMask = length * 4 - 1;
+    this.#taken = new Int32Array(Math.ceil(length / 32));
+  }
+
+  mayHave(hash: number): boolean {
+    return hasBit(this.#seen, hash & this.#seenMask);
+  }
+
+  add(slot: number, hash: number): void {
+    setBit(this.#seen, hash & this.#seenMask);
+    let place = hash & this.mask;
+    while (hasBit(this.#taken, place)) place = (place + 1) & this.mask;
+    setBit(this.#taken, place);
+    this.places[place] = slot + 1;
+  }
+
+  clear(): void {
+    this.places.fill(0);
+    this.#seen.fill(0);
+    this.#taken.fill(0);
+  }
+}
+
+function hasBit(bits: Int32Array, bit: number): boolean {
+  return (((bits[bit >>> 5] as number) >>> (bit & 31)) & 1) === 1;
+}
+
+function setBit(bits: Int32Array, bit: number): void {
+  bits[bit >>> 5] = (bits[bit >>> 5] as number) | (1 << (bit & 31));
 }
