@@ -1,3 +1,4 @@
+import { isThenable } from './awaitable.ts';
 import { outcomesOfAll, outcomesOfStream } from './bulk.ts';
 import { Engine } from './engine.ts';
 import { isOrderError, messageOf, OrderError, show } from './errors.ts';
@@ -9,6 +10,7 @@ import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
 import { storageFailed } from './settle.ts';
 import {
   drain,
+  graceMs,
   readShutdownOptions,
   type ShutdownOptions,
   type ShutdownSummary,
@@ -60,6 +62,8 @@ export class OrderProcessor<Payload = unknown> {
   readonly #settings: Settings;
   readonly #storage: OrderStorage;
   readonly #engine: Engine;
+  /** Gives up each question to the storage that is under way. */
+  readonly #asking = new Set<() => void>();
   #state: ProcessorStats['state'] = 'running';
   #shutdown: Promise<ShutdownSummary> | undefined;
 
@@ -154,12 +158,14 @@ export class OrderProcessor<Payload = unknown> {
    * A user's balance in minor units, or `undefined` if the user has never had one.
    *
    * @param userId - anything that is no user's id gives `undefined`
-   * @returns rejects with `storage_failed` if the storage cannot say
+   * @returns rejects with `storage_failed` if the storage cannot say, or has not when the processor
+   *   has shut down
    */
   async balance(userId: string): Promise<number | undefined> {
     if (!isName(userId)) return undefined;
     try {
-      return await this.#storage.get(userId);
+      const balance = this.#storage.get(userId);
+      return isThenable(balance) ? await this.#whileOpen(balance) : balance;
     } catch (cause) {
       throw storageFailed('The storage could not give the balance', cause);
     }
@@ -307,6 +313,21 @@ export class OrderProcessor<Payload = unknown> {
     });
   }
 
+  /** A storage that never answers is given up when the processor has closed (invariant 4). */
+  #whileOpen<T>(asked: PromiseLike<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => reject(new Error('The storage did not answer'));
+      const timer = this.#state === 'closed' ? setTimeout(giveUp, graceMs) : undefined;
+      this.#asking.add(giveUp);
+      Promise.resolve(asked)
+        .then(resolve, reject)
+        .finally(() => {
+          this.#asking.delete(giveUp);
+          clearTimeout(timer);
+        });
+    });
+  }
+
   async #shutDown(timeoutMs: number): Promise<ShutdownSummary> {
     const engine = this.#engine;
     const before = { ...engine.reporter.counts };
@@ -317,6 +338,7 @@ export class OrderProcessor<Payload = unknown> {
     engine.intake.dismissWaiting();
     const rest = await drain(engine, () => this.#storage.close?.(), timeoutMs);
     this.#state = 'closed';
+    for (const giveUp of this.#asking) giveUp();
     const summary: ShutdownSummary = {
       completed: engine.reporter.counts.completed - before.completed,
       failed: engine.reporter.counts.failed - before.failed - rest.unsettled.length,

@@ -32,7 +32,7 @@ export interface ShutdownSummary {
 }
 
 /** After the deadline: how long steps may take to end and the storage to answer, in milliseconds. */
-const graceMs = 1_000;
+export const graceMs = 1_000;
 
 /** @throws TypeError or RangeError */
 export function readShutdownOptions(options: ShutdownOptions): number {

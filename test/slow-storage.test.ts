@@ -39,6 +39,16 @@ it('invariant 8: says so when a storage does not answer, once per call, and stil
   expect((await submitted).balance).toBe(1);
 });
 
+it('invariant 4: gives up a balance that the storage never tells when the processor has closed', async () => {
+  const storage = { ...slowStorage(1), get: () => new Promise<number>(() => {}) };
+  const processor = new OrderProcessor({ storage });
+  const before = processor.balance('u').catch((error) => error.code);
+  await processor.shutdown();
+  const after = processor.balance('u').catch((error) => error.code);
+  await vi.advanceTimersByTimeAsync(1_000);
+  expect([await before, await after]).toEqual(['storage_failed', 'storage_failed']);
+});
+
 it.each([undefined, null, 5, ['w']])('cancel(%o) is false whatever waits', async (id) => {
   const processor = new OrderProcessor();
   processor.pause();

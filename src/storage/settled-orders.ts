@@ -95,7 +95,9 @@ export class SettledOrders {
 
   /** Lengthens the ring, up to the limit: a small host does not pay for a large retention. */
   #grow(): void {
-    const grown = Math.min(this.#limit, Math.max(1_024, this.#ids.length * 4));
+    const longer = Math.max(1_024, this.#ids.length * 4);
+    // Not in two steps where one will do: the longer the ring, the longer it holds the event loop.
+    const grown = longer * 2 >= this.#limit ? this.#limit : longer;
     this.#ids = lengthened(this.#ids, grown);
     this.#userIds = lengthened(this.#userIds, grown);
     this.#extras = lengthened(this.#extras, grown);
