@@ -61,6 +61,7 @@ export class Engine {
       const parsed = this.#open(order);
       const known = this.intake.known(parsed);
       if (known !== undefined) {
+        // For `deliver`, which asks whether the turn is spent as of the last reading; here and below.
         this.clock.now();
         return known instanceof Job ? known : outcomeOfRecord(known);
       }

@@ -88,7 +88,8 @@ export class Events {
   readonly #guards = new WeakMap<Listener, Guard>();
   readonly #errorGuards = new WeakMap<Listener, Guard>();
   readonly #tell = Object.fromEntries(names.map((name) => [name, undefined])) as Tellers;
-  #hasOnces = false;
+  /** Events with a listener for once, which must be looked at again when they have been raised. */
+  readonly #onces = new Set<EventName>();
   #hasWarned = false;
 
   /**
@@ -106,7 +107,7 @@ export class Events {
 
   once(event: EventName, listener: Listener): void {
     this.#emitter.once(event, this.#guard(event, listener));
-    this.#hasOnces = true;
+    this.#onces.add(event);
     this.#update(event);
   }
 
@@ -119,7 +120,7 @@ export class Events {
   #update(event: EventName): void {
     const guards = this.#emitter.listeners(event) as Guard[];
     this.#tell[event] =
-      guards.length === 1 && !this.#hasOnces
+      guards.length === 1 && !this.#onces.has(event)
         ? guards[0]
         : guards.length === 0
           ? undefined
@@ -127,9 +128,10 @@ export class Events {
   }
 
   #emit(event: EventName, payload: unknown): void {
+    // Before: a listener may itself listen once more.
+    const hadOnces = this.#onces.delete(event);
     this.#emitter.emit(event, payload);
-    // A listener that was there for once is gone.
-    if (this.#hasOnces) this.#update(event);
+    if (hadOnces) this.#update(event);
   }
 
   #guard(event: EventName, listener: Listener): Guard {

@@ -5,7 +5,7 @@ import type { Job } from './job.ts';
 import type { Settings } from './options.ts';
 import type { OrderOutcome } from './outcome.ts';
 import { noSteps } from './outcome.ts';
-import { outcomeOf, receiptOf, refusedBy } from './outcomes.ts';
+import { receiptOf, refusedBy } from './outcomes.ts';
 import type { Decision } from './pipeline.ts';
 import type {
   BatchStorage,
@@ -13,7 +13,6 @@ import type {
   OrderStorage,
   SettledFields,
   Settlement,
-  SettleResult,
   Times,
 } from './storage/order-storage.ts';
 
@@ -151,57 +150,59 @@ export class Settler {
   }
 
   #send(storage: BatchStorage, batch: Batch): void {
-    let results: Awaitable<readonly SettleResult[]>;
+    let outcomes: Awaitable<readonly OrderOutcome[]>;
     this.#isCalling = true;
     try {
-      results = storage.settle(batch.settlements);
+      outcomes = storage.settle(batch.settlements);
     } catch (cause) {
       this.#fail(batch, cause);
       return;
     } finally {
       this.#isCalling = false;
     }
-    if (isThenable(results)) this.#underWay = this.#receive(batch, results);
-    else this.#finish(batch, results);
+    if (isThenable(outcomes)) this.#underWay = this.#receive(batch, outcomes);
+    else this.#finish(batch, outcomes);
   }
 
-  async #receive(batch: Batch, late: PromiseLike<readonly SettleResult[]>): Promise<void> {
-    let results: readonly SettleResult[] | undefined;
+  async #receive(batch: Batch, late: PromiseLike<readonly OrderOutcome[]>): Promise<void> {
+    let outcomes: readonly OrderOutcome[] | undefined;
     let cause: unknown;
     const slow = setTimeout(() => {
       const message = `The storage has not answered for ${this.#stalledAfterMs} ms`;
       this.#listener.storageFailed(storageFailed(message, undefined));
     }, this.#stalledAfterMs);
     try {
-      results = await late;
+      outcomes = await late;
     } catch (thrown) {
       cause = thrown;
     }
     clearTimeout(slow);
     this.#underWay = undefined;
-    if (results === undefined) this.#fail(batch, cause);
-    else this.#finish(batch, results);
+    if (outcomes === undefined) this.#fail(batch, cause);
+    else this.#finish(batch, outcomes);
     this.flush();
   }
 
-  #finish({ jobs, settlements }: Batch, results: readonly SettleResult[]): void {
+  #finish({ jobs, settlements }: Batch, outcomes: readonly OrderOutcome[]): void {
     for (let at = 0; at < jobs.length; at += 1) {
       const job = jobs[at] as Job;
       // Abandoned: shutdown's deadline came first, and its caller has been told.
       if (job.state !== 'settling') continue;
       job.state = 'settled';
-      const settlement = settlements[at] as Settlement;
-      this.#listener.settled(job, outcomeOf(settlement, results[at]), settlement.times);
+      const { times } = settlements[at] as Settlement;
+      this.#listener.settled(job, outcomes[at] as OrderOutcome, times);
     }
   }
 
   /** Nothing is known to be recorded, so the orders fail, and are not remembered: they may come again. */
-  #fail({ jobs, settlements }: Batch, cause: unknown): void {
-    const failed = settlements.map((settlement, at): Settlement => {
-      const error = storageFailed('The storage did not settle it', cause, jobs[at]);
-      return { ...settlement, outcome: 'failed', error };
+  #fail(batch: Batch, cause: unknown): void {
+    const outcomes = batch.jobs.map((job): OrderOutcome => {
+      return {
+        status: 'failed',
+        error: storageFailed('The storage did not settle it', cause, job),
+      };
     });
-    this.#finish({ jobs, settlements: failed }, []);
+    this.#finish(batch, outcomes);
     this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
   }
 }

@@ -134,3 +134,15 @@ it('invariant 8: a listener that changes its receipt does not change how its cal
   processor.resume();
   await expect(submitted).resolves.toMatchObject({ balance: 1 });
 });
+
+it('tells a listener that listens once more from inside itself, and then no more', async () => {
+  const processor = new OrderProcessor();
+  const log: string[] = [];
+  processor.once('completed', () => {
+    log.push('first');
+    processor.once('completed', () => log.push('second'));
+  });
+  processor.on('completed', () => log.push('always'));
+  for (const userId of ['a', 'b', 'c']) await processor.submit({ userId, amount: 1 });
+  expect(log.toSorted()).toEqual(['always', 'always', 'always', 'first', 'second']);
+});

@@ -63,6 +63,6 @@ export interface DirectStorage extends KeepsOrders {
 
 /** May take its time, and may fail. */
 export interface BatchStorage extends KeepsOrders {
-  /** Records outcomes and applies balances in the order given; index-aligned results. */
-  settle(settlements: readonly Settlement[]): Awaitable<readonly SettleResult[]>;
+  /** Records outcomes and applies balances in the order given; index-aligned. */
+  settle(settlements: readonly Settlement[]): Awaitable<readonly OrderOutcome[]>;
 }

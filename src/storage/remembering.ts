@@ -1,7 +1,7 @@
 import { type Awaitable, asPromise, isThenable } from '../awaitable.ts';
 import { show } from '../errors.ts';
 import { checkInteger } from '../options.ts';
-import type { OrderRecord } from '../outcome.ts';
+import type { OrderOutcome, OrderRecord } from '../outcome.ts';
 import { outcomeOf } from '../outcomes.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from './balance-storage.ts';
 import { defaultRetainSettled, MemoryStorage } from './memory.ts';
@@ -28,7 +28,7 @@ class RememberingStorage implements BatchStorage {
     return isThenable(balance) ? asPromise(balance).then(checkBalance) : checkBalance(balance);
   }
 
-  settle(settlements: readonly Settlement[]): Awaitable<readonly SettleResult[]> {
+  settle(settlements: readonly Settlement[]): Awaitable<readonly OrderOutcome[]> {
     const changes = settlements.filter((order) => order.outcome === 'completed').map(toChange);
     if (changes.length === 0) return this.#remember(settlements, []);
     const count = changes.length;
@@ -49,15 +49,16 @@ class RememberingStorage implements BatchStorage {
   #remember(
     settlements: readonly Settlement[],
     results: readonly SettleResult[],
-  ): readonly SettleResult[] {
+  ): readonly OrderOutcome[] {
     let next = 0;
     const now = Date.now();
     return settlements.map((order) => {
       // Of two clocks; neither may make a duration negative.
       order.times.settledAt = Math.max(order.times.settledAt, now);
       const result = order.outcome === 'completed' ? results[next++] : undefined;
-      this.#settled.remember(order, outcomeOf(order, result), order.times);
-      return result;
+      const outcome = outcomeOf(order, result);
+      this.#settled.remember(order, outcome, order.times);
+      return outcome;
     });
   }
 }
