@@ -7,7 +7,9 @@ export type Awaitable<T> = T | PromiseLike<T>;
  */
 export function asPromise<T>(thenable: PromiseLike<T>): Promise<T> {
   const isPlain =
-    Object.getPrototypeOf(thenable) === Promise.prototype && !Object.hasOwn(thenable, 'then');
+    Object.getPrototypeOf(thenable) === Promise.prototype &&
+    !Object.hasOwn(thenable, 'then') &&
+    !Object.hasOwn(thenable, 'constructor');
   return isPlain ? (thenable as Promise<T>) : new Promise((resolve) => resolve(thenable));
 }
 

@@ -1,7 +1,10 @@
-import type { Engine } from './engine.ts';
+import { type Begun, type Engine, isOutcome } from './engine.ts';
 import { OrderError } from './errors.ts';
 import { Job } from './job.ts';
 import type { OrderOutcome } from './outcome.ts';
+
+/** So many orders of a list may be with a schema that takes its time; it keeps each user's in order. */
+const checksAtOnce = 1_000;
 
 /**
  * Has all orders of a list processed; resolves when each has its outcome, index-aligned. If the list
@@ -15,25 +18,39 @@ export async function outcomesOfAll(
   const outcomes: OrderOutcome[] = [];
   let open = 0;
   let allSettled: (() => void) | undefined;
-  const enter = (job: Job): Promise<void> | undefined => {
-    const at = outcomes.length;
-    outcomes.length += 1;
-    open += 1;
-    return engine.enter(job, { overflow }, (outcome) => {
-      outcomes[at] = outcome;
-      open -= 1;
-      if (open === 0) allSettled?.();
+  const place = (at: number, outcome: OrderOutcome): void => {
+    outcomes[at] = outcome;
+    open -= 1;
+    if (open === 0) allSettled?.();
+  };
+  const enter = (at: number, begun: Begun): Promise<void> | undefined => {
+    if (!(begun instanceof Job)) return void place(at, begun);
+    return engine.enter(begun, { overflow }, (outcome, isSettled) => {
+      if (isSettled) place(at, outcome);
+      return isSettled;
     });
   };
+  let checking: Promise<void>[] = [];
   try {
     for (const order of orders) {
       if (!engine.clock.hasTime()) await engine.clock.nextTurn();
       const begun = engine.begin(order);
+      if (isOutcome(begun)) {
+        outcomes.push(begun);
+        continue;
+      }
+      const at = outcomes.length;
+      outcomes.length += 1;
+      open += 1;
+      if (begun instanceof Promise) {
+        checking.push(begun.then((late) => enter(at, late())));
+        if (checking.length < checksAtOnce) continue;
+      }
+      if (checking.length > 0) await Promise.all(checking);
+      checking = [];
       // One at a time: the rest waits in the caller's list, and none overtakes another.
-      if (begun instanceof Job) {
-        const waiting = enter(begun);
-        if (waiting !== undefined) await waiting;
-      } else outcomes.push(begun);
+      const waiting = begun instanceof Promise ? undefined : enter(at, begun);
+      if (waiting !== undefined) await waiting;
     }
   } catch (cause) {
     throw new OrderError('invalid_order', 'Reading the orders threw', { cause });
@@ -147,11 +164,20 @@ class Pump {
   /** Resolves when the order is accepted, or needs no accepting. */
   #start(order: unknown): Promise<void> | undefined {
     const begun = this.#engine.begin(order);
+    return begun instanceof Promise
+      ? begun.then((late) => this.#enter(late()))
+      : this.#enter(begun);
+  }
+
+  #enter(begun: Begun): Promise<void> | undefined {
     let waiting: Promise<void> | undefined;
     this.owed.push(
       begun instanceof Job
         ? new Promise((resolve) => {
-            waiting = this.#engine.enter(begun, { overflow: 'wait' }, resolve);
+            waiting = this.#engine.enter(begun, { overflow: 'wait' }, (outcome, isSettled) => {
+              if (isSettled) resolve(outcome);
+              return isSettled;
+            });
           })
         : Promise.resolve(begun),
     );

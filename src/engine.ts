@@ -1,10 +1,10 @@
+import { Admission, bySignal, canceled } from './admission.ts';
 import { Clock } from './clock.ts';
 import { Dispatcher } from './dispatch.ts';
-import { OrderError } from './errors.ts';
 import { Intake } from './intake.ts';
 import { type Follower, Job, toResult } from './job.ts';
 import type { Settings } from './options.ts';
-import { type ParsedOrder, parseOrder } from './order.ts';
+import { ParsedOrder, parseOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
 import { outcomeOfRecord } from './outcomes.ts';
 import { Reporter } from './reporter.ts';
@@ -12,6 +12,14 @@ import { nothingToDo, Settler, storageFailed } from './settle.ts';
 import { onAbort } from './signals.ts';
 import type { ProcessorStats } from './stats.ts';
 import type { OrderStorage, Times } from './storage/order-storage.ts';
+
+/** How far an order has come at once: its outcome, or the job to enter. */
+export type Begun = OrderOutcome | Job;
+
+/** What most orders of a list are; a look at one property, since there may be a million of them. */
+export function isOutcome(begun: Begun | Promise<() => Begun>): begun is OrderOutcome {
+  return (begun as Partial<OrderOutcome>).status !== undefined;
+}
 
 /** What only those need to know who enter an order in a way of their own. */
 interface Entry {
@@ -25,14 +33,17 @@ interface Entry {
  * wait for room.
  */
 export class Engine {
-  /** False from the call of `shutdown` on. */
-  isOpen = true;
   readonly clock = new Clock();
   readonly reporter = new Reporter();
   readonly dispatcher: Dispatcher;
   readonly intake: Intake;
+  readonly admission: Admission;
   readonly #settler: Settler;
+  readonly #copy: typeof ParsedOrder;
   #isIdle = true;
+  /** The order whose steps begin in its caller's call, and what it came to in that. */
+  #starting: Job | undefined;
+  #startOutcome: OrderOutcome | undefined;
   readonly #idleWaiters: (() => void)[] = [];
   readonly #drainWaiters: (() => void)[] = [];
   /** The times of an order that goes at once; one object for all, since each only copies from it. */
@@ -43,31 +54,86 @@ export class Engine {
     const { counts, events } = this.reporter;
     this.#settler = new Settler(storage, clock, settings, {
       settled: (job, outcome, times) => this.#settled(job, outcome, times),
+      refused: (job, error) => this.dispatcher.runner.refused(job, error),
+      admitted: (job) => this.dispatcher.runner.admitted(job),
       storageFailed: (error) => events.tell.error?.(error),
     });
-    this.dispatcher = new Dispatcher(settings, clock, events, this.#settler, ({ userId }) => {
-      this.intake.roomMayHaveCome(userId);
-      this.#checkDrained();
+    this.dispatcher = new Dispatcher(settings, clock, events, this.#settler, {
+      ended: ({ userId }) => {
+        this.intake.roomMayHaveCome(userId);
+        this.#checkDrained();
+      },
+      told: (job, outcome) => this.reporter.told(job, outcome),
     });
     this.intake = new Intake(settings, storage, this.dispatcher.queue, counts, clock);
+    this.admission = new Admission(settings, this.intake);
+    // What has steps becomes a job in any case, but where schema and rules may make another of it.
+    this.#copy = this.dispatcher.hasSteps && !this.admission.hasHostCode ? Job : ParsedOrder;
   }
 
   /**
    * Takes an order as far as it goes without waiting: its outcome if it is refused, was settled
-   * before, or could be settled at once; else the job to `enter`, which may be an earlier caller's.
+   * before, or could be settled at once; else the job to `enter`, which may be an earlier caller's. If
+   * the schema takes its time, a promise of a function that does so, to be called at once.
+   *
+   * @param signal - its caller's
    */
-  begin(order: unknown): OrderOutcome | Job {
+  begin(order: unknown, signal?: AbortSignal): Begun | Promise<() => Begun> {
     try {
-      const parsed = this.#open(order);
+      const parsed = parseOrder(order, this.#copy);
+      if (signal?.aborted) throw canceled(parsed);
       const known = this.intake.known(parsed);
-      if (known !== undefined) {
-        // For `deliver`, which asks whether the turn is spent as of the last reading; here and below.
-        this.clock.now();
-        return known instanceof Job ? known : outcomeOfRecord(known);
-      }
-      return this.#mayGoAtOnce() ? this.#goAtOnce(parsed) : new Job(parsed);
+      // What was accepted once is not refused when it comes again.
+      return known === undefined && this.admission.hasHostCode
+        ? this.#beginWithCare(parsed, signal)
+        : this.#admit(known, parsed, signal);
     } catch (error) {
       this.clock.now();
+      return this.reporter.refused(error);
+    }
+  }
+
+  /** The same where the host's schema or rules have a say. */
+  #beginWithCare(
+    order: ParsedOrder,
+    signal: AbortSignal | undefined,
+  ): Begun | Promise<() => Begun> {
+    const checked = this.admission.check(order, signal);
+    if (!(checked instanceof Promise)) return this.#judge(checked, signal);
+    return checked.then(
+      (late) => () => this.#judgeLate(late, signal),
+      (error) => () => this.reporter.refused(error),
+    );
+  }
+
+  #judge(order: ParsedOrder, signal: AbortSignal | undefined): Begun {
+    const judged = this.admission.judge(order, signal);
+    return judged instanceof ParsedOrder && !(judged instanceof Job)
+      ? this.#admit(undefined, judged, signal)
+      : this.#admit(judged, order, signal);
+  }
+
+  #admit(
+    known: Job | OrderRecord | undefined,
+    order: ParsedOrder,
+    signal: AbortSignal | undefined,
+  ): Begun {
+    if (known !== undefined) {
+      // For `deliver`, which asks whether the turn is spent as of the last reading; as in `begin`.
+      this.clock.now();
+      return known instanceof Job ? known : outcomeOfRecord(known);
+    }
+    this.admission.checkOpen(order);
+    if (!this.#mayGoAtOnce()) return Job.of(order);
+    if (!this.dispatcher.hasSteps) return this.#goAtOnce(order);
+    // Whoever may cancel it must be heard from the beginning.
+    return signal === undefined ? this.#startAtOnce(order) : Job.of(order);
+  }
+
+  #judgeLate(order: ParsedOrder, signal: AbortSignal | undefined): Begun {
+    try {
+      return this.#judge(order, signal);
+    } catch (error) {
       return this.reporter.refused(error);
     }
   }
@@ -84,6 +150,8 @@ export class Engine {
 
   /** Enters `begin`'s job if that needs no waiting, which makes a promise of its receipt. */
   promiseOf(job: Job): Promise<Receipt> | undefined {
+    const told = job.run?.told;
+    if (told !== undefined) return this.deliver(told);
     const isKnown = this.intake.jobs.get(job.id) === job;
     if (!isKnown && !this.intake.hasRoomFor(job)) return undefined;
     // Before it is accepted: a listener of `accepted` may cancel it.
@@ -104,8 +172,8 @@ export class Engine {
       this.#accept(job);
     } else if (overflow === 'reject') {
       const refusal = this.reporter.refused(this.intake.queueFull(job));
-      if (!this.clock.hasTime()) return this.clock.nextTurn().then(() => tell(refusal));
-      tell(refusal);
+      if (!this.clock.hasTime()) return this.clock.nextTurn().then(() => void tell(refusal, true));
+      tell(refusal, true);
     } else {
       return this.#wait(job, signal, tell);
     }
@@ -115,7 +183,12 @@ export class Engine {
   /** Accepts an order without anybody following it; rejects if it is refused. */
   async enqueue(order: unknown, overflow: Entry['overflow']): Promise<OrderRecord> {
     try {
-      const record = this.#tryEnqueue(order);
+      const parsed = parseOrder(order);
+      const known = this.intake.known(parsed);
+      if (known !== undefined) return await this.#paced(this.recordOf(known));
+      let checked = this.admission.check(parsed, undefined);
+      if (checked instanceof Promise) checked = await checked;
+      const record = this.#tryEnqueue(checked);
       if (!(record instanceof Job)) return await this.#paced(record);
       if (overflow === 'wait') return await this.#waitToEnqueue(record);
       throw this.intake.queueFull(record);
@@ -158,7 +231,7 @@ export class Engine {
 
   /** Resolves when, beside that, no step runs. */
   onDrained(): Promise<void> {
-    if (this.intake.jobs.size === 0 && this.dispatcher.runs.size === 0) return Promise.resolve();
+    if (this.intake.jobs.size === 0 && this.dispatcher.runner.isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#drainWaiters.push(resolve));
   }
 
@@ -185,7 +258,7 @@ export class Engine {
       this.reporter.settled({ status: 'failed', error }, times, this.clock.last, job);
       return job.id;
     });
-    this.dispatcher.abandonRuns();
+    this.dispatcher.runner.abandonAll();
     if (ids.length > 0) this.#checkIdle();
     return ids;
   }
@@ -195,8 +268,8 @@ export class Engine {
     if (!(known instanceof Job)) return known;
     const settled = known.state === 'settled' ? this.intake.settled(known.id) : undefined;
     if (settled !== undefined) return settled;
-    const { clock, dispatcher } = this;
-    const startedAt = dispatcher.runs.get(known)?.startedAt;
+    const { clock } = this;
+    const startedAt = known.run?.startedAt;
     return known.toRecord(
       clock.toUnix(known.acceptedAt),
       startedAt === undefined ? undefined : clock.toUnix(startedAt),
@@ -212,10 +285,10 @@ export class Engine {
       isPaused: dispatcher.isPaused,
       ...counts,
       queueLength: dispatcher.queue.size,
-      waitingCallers: intake.waitingCallers,
+      waitingCallers: intake.waitingCallers + this.admission.waiting,
       unsettled: intake.jobs.size,
       activeWorkers: dispatcher.activeWorkers,
-      stalled: dispatcher.stalledOrders,
+      stalled: dispatcher.runner.stalledOrders,
       ...timings.percentiles(now),
       oldestWaitMs: now - (dispatcher.oldestWaiting ?? now),
       uptimeMs: now,
@@ -223,26 +296,15 @@ export class Engine {
   }
 
   /** The record of an order that is accepted or known; a job for which there is no room. */
-  #tryEnqueue(order: unknown): OrderRecord | Job {
-    const parsed = this.#open(order);
-    const known = this.intake.known(parsed);
-    if (known !== undefined) return this.recordOf(known);
-    const job = new Job(parsed);
+  #tryEnqueue(order: ParsedOrder): OrderRecord | Job {
+    const admitted = this.admission.judge(order, undefined);
+    if (!(admitted instanceof ParsedOrder) || admitted instanceof Job) {
+      return this.recordOf(admitted);
+    }
+    const job = Job.of(admitted);
     if (!this.intake.hasRoomFor(job)) return job;
     this.#accept(job);
     return this.recordOf(job);
-  }
-
-  #open(order: unknown): ParsedOrder {
-    const parsed = parseOrder(order);
-    this.#checkOpen(parsed);
-    return parsed;
-  }
-
-  #checkOpen({ id: orderId, userId }: ParsedOrder): void {
-    if (this.isOpen) return;
-    const message = 'The processor accepts no more orders';
-    throw new OrderError('shut_down', message, { orderId, userId });
   }
 
   /**
@@ -274,11 +336,27 @@ export class Engine {
     return outcome;
   }
 
-  #accept(job: Job): void {
+  /** The same with steps: those that return at once are over here, and the rest goes on. */
+  #startAtOnce(order: ParsedOrder): Begun {
+    const job = Job.of(order);
+    this.#register(job);
+    this.#starting = job;
+    this.dispatcher.start(job);
+    const outcome = this.#startOutcome;
+    this.#starting = undefined;
+    this.#startOutcome = undefined;
+    return outcome ?? job;
+  }
+
+  #register(job: Job): void {
     this.#isIdle = false;
     this.reporter.counts.accepted += 1;
     job.acceptedAt = this.clock.now();
     this.intake.jobs.add(job);
+  }
+
+  #accept(job: Job): void {
+    this.#register(job);
     // No worker begins before this returns, so `accepted` still comes first, and may cancel it.
     this.dispatcher.add(job);
     const { tell } = this.reporter.events;
@@ -291,7 +369,7 @@ export class Engine {
       const end = (outcome: OrderOutcome): void => {
         takeBack?.();
         resolve();
-        tell(outcome);
+        tell(outcome, true);
       };
       let leave: (() => boolean) | undefined;
       try {
@@ -324,7 +402,7 @@ export class Engine {
    * known. Gives what stands for the order now.
    */
   #enterAtLast(job: Job, follow?: () => void): Job | OrderRecord {
-    this.#checkOpen(job);
+    this.admission.checkOpen(job);
     const known = this.intake.known(job);
     if (known !== undefined) return known;
     follow?.();
@@ -333,6 +411,8 @@ export class Engine {
   }
 
   #follow(job: Job, isOwn: boolean, signal: AbortSignal | undefined, tell: Follower): void {
+    const told = job.run?.told;
+    if (told !== undefined && tell(told, false) !== false) return;
     if (signal === undefined) {
       job.follow(tell);
       return;
@@ -344,16 +424,18 @@ export class Engine {
       }
       // Somebody else's order is not this caller's to cancel.
       job.unfollow(follower);
-      tell({ status: 'canceled', error: canceled(job) });
+      tell({ status: 'canceled', error: canceled(job) }, true);
     });
-    const follower: Follower = (outcome) => {
-      takeBack();
-      tell(outcome);
+    const follower: Follower = (outcome, isSettled) => {
+      const hasHeard = tell(outcome, isSettled);
+      if (hasHeard !== false) takeBack();
+      return hasHeard;
     };
     job.follow(follower);
   }
 
   #settled(job: Job, outcome: OrderOutcome, times: Times): void {
+    if (job === this.#starting) this.#startOutcome = outcome;
     this.intake.jobs.delete(job);
     this.dispatcher.settled(job);
     this.reporter.settled(outcome, times, this.clock.last, job);
@@ -366,20 +448,15 @@ export class Engine {
     if (this.intake.jobs.size > 0 || this.#isIdle) return;
     this.#isIdle = true;
     this.reporter.idle();
-    for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    if (this.#idleWaiters.length > 0) {
+      for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    }
     this.#checkDrained();
   }
 
   #checkDrained(): void {
     if (this.#drainWaiters.length === 0) return;
-    if (this.intake.jobs.size > 0 || this.dispatcher.runs.size > 0) return;
+    if (this.intake.jobs.size > 0 || !this.dispatcher.runner.isIdle) return;
     for (const resolve of this.#drainWaiters.splice(0)) resolve();
   }
-}
-
-const bySignal = 'The order was canceled by its signal';
-
-/** The refusal of an order whose caller gave up, be it its own or another caller's. */
-function canceled({ id: orderId, userId }: Job): OrderError {
-  return new OrderError('canceled', bySignal, { orderId, userId });
 }

@@ -1,25 +1,30 @@
 import type { StepResult } from './outcome.ts';
 
 /**
- * The codes that the library itself gives. A step may fail an order with a code of its own, so
+ * The codes that the library itself gives. Rules and steps give codes of their own, so
  * {@link OrderError.code} is a `string`; compare it with these.
  *
- * | code | when |
- * | --- | --- |
- * | `invalid_order` | refused: the order is not well formed; the message says what was expected |
- * | `order_conflict` | refused: the id was used before, for an order with other content |
- * | `queue_full` | refused: `capacity` or `capacityPerUser` is reached; see `retryAfterMs` |
- * | `shut_down` | refused: the processor is shutting down or has shut down |
- * | `insufficient_funds` | failed: the debit would take the balance below `minBalance` |
- * | `balance_overflow` | failed: the balance would leave the safe integers |
- * | `timeout` | failed: the steps did not end within `timeoutMs` |
- * | `canceled` | canceled by its `signal`, by `cancel(id)` or by `shutdown`'s deadline |
- * | `storage_failed` | the storage threw, rejected or answered nonsense; `cause` has its error |
- * | `internal` | a step or a listener threw something without a code; `cause` has it |
+ * | code | the order was | because | retryable | HTTP |
+ * | --- | --- | --- | --- | --- |
+ * | `invalid_order` | refused | it is not well formed or its payload does not fit the `schema`; see `issues` | no | 400 |
+ * | `order_conflict` | refused | the id was used before, for an order with other content | no | 409 |
+ * | `rule_refused` | refused | a rule said so without a code of its own | no | 422 |
+ * | a rule's own | refused | a rule said so | no | 422 |
+ * | `queue_full` | refused | `capacity` or `capacityPerUser` is reached; see `retryAfterMs` | yes | 503 |
+ * | `shut_down` | refused | the processor is shutting down or has shut down | yes | 503 |
+ * | `insufficient_funds` | failed | the debit would take the balance below `minBalance` | no | 422 |
+ * | `balance_overflow` | failed | the balance would leave the safe integers | no | 422 |
+ * | `timeout` | failed | the steps, or an attempt at one, did not end within `timeoutMs` | yes | 504 |
+ * | `canceled` | canceled, or refused before it was accepted | its `signal`, `cancel(id)` or the deadline of `shutdown` | yes | 408 |
+ * | `storage_failed` | failed | the storage threw, rejected or answered nonsense; `cause` has its error | yes | 503 |
+ * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 503, or 400 if not retryable |
+ * | `internal` | failed or refused | a step, a rule or the schema threw something without a code; `cause` has it | no | 500 |
+ * | `compensation_failed` | (`error` event) | a finished step of an order that failed could not be taken back | | |
  */
 export type OrderErrorCode =
   | 'invalid_order'
   | 'order_conflict'
+  | 'rule_refused'
   | 'queue_full'
   | 'shut_down'
   | 'insufficient_funds'
@@ -27,7 +32,16 @@ export type OrderErrorCode =
   | 'timeout'
   | 'canceled'
   | 'storage_failed'
+  | 'compensation_failed'
   | 'internal';
+
+/** One thing that is wrong with a payload, as the `schema` has it. */
+export interface OrderIssue {
+  /** Where, as `items[0].quantity`; empty for the payload itself. */
+  readonly path: string;
+  /** What, for people. */
+  readonly message: string;
+}
 
 /** The facts an {@link OrderError} carries beside its code and message. */
 export interface OrderErrorFacts {
@@ -39,6 +53,12 @@ export interface OrderErrorFacts {
   readonly retryAfterMs?: number | undefined;
   /** The results of the order's steps, in declaration order, where it had begun. */
   readonly steps?: readonly StepResult[] | undefined;
+  /** What rules said of the order; see {@link prioritize}. None by default. */
+  readonly labels?: readonly string[] | undefined;
+  /** With `invalid_order`: what the `schema` has against the payload. None by default. */
+  readonly issues?: readonly OrderIssue[] | undefined;
+  /** Whether trying again may help; by default as {@link OrderErrorCode} has it, `true` for other codes. */
+  readonly retryable?: boolean | undefined;
   /** What was thrown underneath, if anything. */
   readonly cause?: unknown;
 }
@@ -46,8 +66,22 @@ export interface OrderErrorFacts {
 // A registered symbol, so that the guard knows an error of another copy of the package.
 const brand = Symbol.for('order-processor.OrderError');
 
+const codeForm = /^[a-z][a-z0-9_]{0,63}$/;
+
+/** Trying again changes nothing about these. */
+const finalCodes: readonly string[] = [
+  'invalid_order',
+  'order_conflict',
+  'rule_refused',
+  'insufficient_funds',
+  'balance_overflow',
+  'compensation_failed',
+  'internal',
+] satisfies OrderErrorCode[];
+
 /**
- * Why an order was refused, failed or was canceled. Everything the library rejects with is one.
+ * Why an order was refused, failed or was canceled. Everything the library rejects with is one. A step
+ * may throw one to fail its order with a code of its own.
  *
  * @example
  * ```ts
@@ -71,29 +105,46 @@ export class OrderError extends Error {
   readonly userId: string | undefined;
   /** With `queue_full`: milliseconds after which trying again is worth it, an estimate from 1 up. */
   readonly retryAfterMs: number | undefined;
-  /** The results of the order's steps, in declaration order; empty if none began. */
+  /** The results of the order's steps, in declaration order; empty if its processing never began. */
   readonly steps: readonly StepResult[];
+  /** What rules said of the order. */
+  readonly labels: readonly string[];
+  /** With `invalid_order`: what the `schema` has against the payload; else empty. */
+  readonly issues: readonly OrderIssue[];
+  /**
+   * Whether the same order may succeed if it is tried again. An order that was refused may come again
+   * as it is. One that failed or was canceled needs a new `id`, since its outcome is remembered; but
+   * for `storage_failed`, which is not unless steps were compensated.
+   */
+  readonly retryable: boolean;
 
   /**
-   * @param code - lower snake case
+   * @param code - lower snake case, up to 64 characters
    * @param message - for people
    * @param facts - whose order, and what lies underneath
+   * @throws TypeError for a code that can't be one
    */
   constructor(code: OrderErrorCode | (string & {}), message: string, facts: OrderErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    if (typeof code !== 'string' || !codeForm.test(code)) {
+      throw new TypeError(`Expected \`code\` to be lower snake case, got \`${show(code)}\``);
+    }
     this.name = 'OrderError';
     this.code = code;
     this.orderId = facts.orderId;
     this.userId = facts.userId;
     this.retryAfterMs = facts.retryAfterMs;
     this.steps = facts.steps ?? [];
+    this.labels = facts.labels ?? [];
+    this.issues = facts.issues ?? [];
+    this.retryable = facts.retryable ?? !finalCodes.includes(code);
     Object.defineProperty(this, brand, { value: true });
   }
 
   /** For `JSON.stringify`: all but the cause, which is not for strangers. */
   toJSON(): Record<string, unknown> {
-    const { code, message, orderId, userId, retryAfterMs, steps } = this;
-    return { code, message, orderId, userId, retryAfterMs, steps };
+    const { code, message, orderId, userId, retryable, retryAfterMs, issues, labels, steps } = this;
+    return { code, message, orderId, userId, retryable, retryAfterMs, issues, labels, steps };
   }
 }
 
@@ -103,10 +154,13 @@ export class OrderError extends Error {
  * @param value - anything
  */
 export function isOrderError(value: unknown): value is OrderError {
-  return value instanceof Error && (value as { [brand]?: unknown })[brand] === true;
+  try {
+    return value instanceof Error && (value as { [brand]?: unknown })[brand] === true;
+  } catch {
+    // A proxy may throw.
+    return false;
+  }
 }
-
-const codeForm = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** The lower-snake-case `code` that something thrown carries, if it does; never throws itself. */
 export function codeOf(thrown: unknown): string | undefined {
@@ -126,6 +180,11 @@ export function messageOf(thrown: unknown, fallback: string): string {
   } catch {
     return fallback;
   }
+}
+
+/** Something thrown as the cause of an error, be it nothing. */
+export function causeOf(thrown: unknown, title: string): unknown {
+  return thrown === undefined ? new Error(`${title} threw undefined`) : thrown;
 }
 
 /** A value as an error message shows it: short, on one line, whatever it is. */

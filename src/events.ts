@@ -10,6 +10,8 @@ export interface StalledOrder {
   readonly orderId: string;
   /** The user whose other orders wait behind it. */
   readonly userId: string;
+  /** What rules said of the order. */
+  readonly labels: readonly string[];
   /** For how long its steps have run, in milliseconds. */
   readonly runningMs: number;
   /** The names of the steps that have not ended. */
@@ -22,8 +24,34 @@ export interface SteppedOrder {
   readonly orderId: string;
   /** Whose order it is. */
   readonly userId: string;
+  /** What rules said of the order. */
+  readonly labels: readonly string[];
   /** How the step ended. */
   readonly step: StepResult;
+}
+
+/** An attempt at a step failed, and there will be another. */
+export interface RetriedStep {
+  /** The order's id. */
+  readonly orderId: string;
+  /** Whose order it is. */
+  readonly userId: string;
+  /** What rules said of the order. */
+  readonly labels: readonly string[];
+  /** The step's name. */
+  readonly step: string;
+  /** Whether it was the step's compensation that failed, and not the step. */
+  readonly isCompensation: boolean;
+  /** Which attempt failed, from 1 up. */
+  readonly attempt: number;
+  /** After what pause the next one begins, in milliseconds, if a worker is free then. */
+  readonly delayMs: number;
+  /** Why it failed: the error's own code, `'timeout'` or `'internal'`. */
+  readonly code: string;
+  /** The same for people. */
+  readonly message: string;
+  /** What was thrown, if anything. */
+  readonly cause: unknown;
 }
 
 /**
@@ -39,10 +67,12 @@ export interface ProcessorEvents<Payload = unknown> {
   refused: OrderError;
   /** The processing of an order began. */
   started: OrderRecord<Payload>;
-  /** One step of an order ended. */
+  /** One step of an order ended, or was compensated. */
   stepped: SteppedOrder;
+  /** An attempt at a step, or at its compensation, failed, and there will be another. */
+  retried: RetriedStep;
   /** An order completed. */
-  completed: Receipt;
+  completed: Receipt<Payload>;
   /** An order failed; its code says why. */
   failed: OrderError;
   /** An order was canceled. */
@@ -54,8 +84,9 @@ export interface ProcessorEvents<Payload = unknown> {
   /** `shutdown` is done. */
   shutdown: ShutdownSummary;
   /**
-   * Something failed that is not one order's outcome: a listener, a call of the storage, or the
-   * storage has not answered for `stalledAfterMs`.
+   * Something failed that is not one order's outcome: a listener, a call of the storage, a
+   * compensation (`compensation_failed`, with the order's id), a `retryIf`; or the storage has not
+   * answered for `stalledAfterMs`.
    */
   error: OrderError;
 }
@@ -68,6 +99,7 @@ const names: readonly string[] = [
   'refused',
   'started',
   'stepped',
+  'retried',
   'completed',
   'failed',
   'canceled',

@@ -6,12 +6,25 @@
  */
 
 export type { Awaitable } from './awaitable.ts';
-export { isOrderError, OrderError, type OrderErrorCode, type OrderErrorFacts } from './errors.ts';
-export type { EventName, ProcessorEvents, StalledOrder, SteppedOrder } from './events.ts';
+export {
+  isOrderError,
+  OrderError,
+  type OrderErrorCode,
+  type OrderErrorFacts,
+  type OrderIssue,
+} from './errors.ts';
+export type {
+  EventName,
+  ProcessorEvents,
+  RetriedStep,
+  StalledOrder,
+  SteppedOrder,
+} from './events.ts';
 export type { OrderProcessorOptions } from './options.ts';
 export type { AcceptedOrder, Order, OrderFields, Priority } from './order.ts';
 export { OrderProcessor, type SubmitOptions } from './order-processor.ts';
 export type {
+  CompensationResult,
   OrderOutcome,
   OrderRecord,
   OrderStatus,
@@ -19,8 +32,32 @@ export type {
   StepResult,
   UnfulfilledOutcome,
 } from './outcome.ts';
-export type { Step, StepContext } from './pipeline.ts';
+export {
+  maxAmount,
+  maxItems,
+  minAmount,
+  type PayloadWithItems,
+  prioritize,
+  type Rule,
+  type RuleVerdict,
+  refuse,
+  urgentAbove,
+} from './rules.ts';
+export type {
+  StandardSchema,
+  StandardSchemaIssue,
+  StandardSchemaPathSegment,
+  StandardSchemaResult,
+  StandardSchemaTypes,
+} from './schema.ts';
 export type { ShutdownOptions, ShutdownSummary } from './shutdown.ts';
 export type { Percentiles, ProcessorStats } from './stats.ts';
+export type {
+  CompensationContext,
+  CompensationOptions,
+  RetryOptions,
+  Step,
+  StepContext,
+} from './step.ts';
 export type { BalanceChange, BalanceResult, BalanceStorage } from './storage/balance-storage.ts';
 export { MemoryStorage, type MemoryStorageOptions } from './storage/memory.ts';

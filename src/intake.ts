@@ -6,7 +6,7 @@ import type { Job } from './job.ts';
 import { JobIndex } from './job-index.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
 import type { Settings } from './options.ts';
-import type { ParsedOrder } from './order.ts';
+import { ParsedOrder } from './order.ts';
 import type { OrderRecord } from './outcome.ts';
 import type { Counts } from './stats.ts';
 import type { OrderStorage } from './storage/order-storage.ts';
@@ -63,7 +63,9 @@ export class Intake {
   known(order: ParsedOrder): Job | OrderRecord | undefined {
     const known = this.jobs.get(order.id) ?? this.#storage.find(order.id);
     if (known === undefined) return undefined;
-    if (!isSameContent(known, order)) {
+    const content =
+      known instanceof ParsedOrder ? known.content : this.#storage.contentOf(order.id);
+    if (!isSameContent(known, content, order)) {
       const { id: orderId, userId } = order;
       const message = `The id ${JSON.stringify(orderId)} belongs to an order with other content`;
       throw new OrderError('order_conflict', message, { orderId, userId });
@@ -99,18 +101,20 @@ export class Intake {
     this.#line.dismiss();
   }
 
-  queueFull(job: Job): OrderError {
+  /** @param message - what is full */
+  queueFull(
+    { id: orderId, userId, labels }: ParsedOrder,
+    message = this.#whatIsFull(userId),
+  ): OrderError {
+    const retryAfterMs = this.#retryAfterMs();
+    return new OrderError('queue_full', message, { orderId, userId, labels, retryAfterMs });
+  }
+
+  #whatIsFull(userId: string): string {
     const { capacity, capacityPerUser } = this.#settings;
-    const { id: orderId, userId } = job;
-    const message =
-      this.jobs.size >= capacity
-        ? `The processor has ${capacity} unsettled orders, as many as \`capacity\` allows`
-        : `The user has ${this.#queue.countOf(userId)} unsettled orders; \`capacityPerUser\` is ${capacityPerUser}`;
-    return new OrderError('queue_full', message, {
-      orderId,
-      userId,
-      retryAfterMs: this.#retryAfterMs(),
-    });
+    return this.jobs.size >= capacity
+      ? `The processor has ${capacity} unsettled orders, as many as \`capacity\` allows`
+      : `The user has ${this.#queue.countOf(userId)} unsettled orders; \`capacityPerUser\` is ${capacityPerUser}`;
   }
 
   /** How long one settlement took lately. */
@@ -127,11 +131,11 @@ export class Intake {
 }
 
 /** Priority is not content: it says when, not what. */
-function isSameContent(known: Job | OrderRecord, order: ParsedOrder): boolean {
+function isSameContent(known: Job | OrderRecord, content: unknown, order: ParsedOrder): boolean {
   if (known.userId !== order.userId || known.amount !== order.amount) return false;
-  if (known.payload === order.payload) return true;
+  if (content === order.content) return true;
   try {
-    return isDeepStrictEqual(known.payload, order.payload);
+    return isDeepStrictEqual(content, order.content);
   } catch {
     return false;
   }

@@ -3,6 +3,7 @@ import type { Lane, QueueEntry } from './keyed-queue.ts';
 import { type AcceptedOrder, ParsedOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
 import { noSteps } from './outcome.ts';
+import type { Run } from './pipeline.ts';
 
 /**
  * Where an accepted order is. `settling`: its outcome is decided and on its way to the storage, so it
@@ -11,8 +12,11 @@ import { noSteps } from './outcome.ts';
  */
 export type JobState = 'pending' | 'processing' | 'settling' | 'settled' | 'abandoned';
 
-/** Hears an order's outcome. */
-export type Follower = (outcome: OrderOutcome) => void;
+/**
+ * Hears an order's outcome, be it that it is certain and not settled yet. `false` says that the
+ * follower waits for the latter.
+ */
+export type Follower = (outcome: OrderOutcome, isSettled: boolean) => unknown;
 
 type Resolve = (result: Receipt | Promise<never>) => void;
 
@@ -36,15 +40,22 @@ export class Job extends ParsedOrder implements QueueEntry {
   lane: Lane | undefined = undefined;
   /** The caller's async context, for the steps; not even a field where there are none. */
   declare scope: AsyncResource | undefined;
+  /** From the beginning of its steps to their end; not even a field where there are none. */
+  declare run: Run | undefined;
 
-  constructor({ id, userId, amount, rank, payload }: ParsedOrder) {
-    super(id, userId, amount, rank, payload);
+  /** A job of an order, itself if it is one. */
+  static of(order: ParsedOrder): Job {
+    if (order instanceof Job) return order;
+    const { id, userId, amount, rank, payload, labels } = order;
+    const job = new Job(id, userId, amount, rank, payload, labels);
+    if ('input' in order) job.input = order.input;
+    return job;
   }
 
   /** What steps see. */
   toOrder(): AcceptedOrder {
-    const { id, userId, amount, priority, payload } = this;
-    return Object.freeze({ id, userId, amount, priority, payload });
+    const { id, userId, amount, priority, payload, labels } = this;
+    return Object.freeze({ id, userId, amount, priority, payload, labels });
   }
 
   /** What `order(id)` answers before the order is settled; times in Unix milliseconds. */
@@ -58,6 +69,7 @@ export class Job extends ParsedOrder implements QueueEntry {
       balance: undefined,
       code: undefined,
       message: undefined,
+      retryable: undefined,
       steps: noSteps,
     };
   }
@@ -87,11 +99,22 @@ export class Job extends ParsedOrder implements QueueEntry {
     return promise;
   }
 
+  /** The order is settled. */
   tell(outcome: OrderOutcome): void {
     const audience = this.#audience;
     this.#audience = undefined;
     if (typeof audience === 'function') audience(toResult(outcome));
-    else if (audience !== undefined) for (const follower of audience) follower(outcome);
+    else if (audience !== undefined) for (const follower of audience) follower(outcome, true);
+  }
+
+  /** The outcome is certain: whoever does not wait for its settlement hears of it. */
+  tellEarly(outcome: OrderOutcome): void {
+    const audience = this.#audience;
+    if (audience instanceof Set) {
+      for (const follower of audience) {
+        if (follower(outcome, false) !== false) audience.delete(follower);
+      }
+    } else this.tell(outcome);
   }
 }
 

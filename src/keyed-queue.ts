@@ -106,16 +106,17 @@ export class KeyedQueue<T extends QueueEntry> {
   }
 
   push(entry: T): void {
-    let lane = this.#lanes.get(entry.userId);
-    if (lane === undefined) {
-      lane = new Lane(entry.userId);
-      lane.paused = this.#pausedUsers.size > 0 && this.#pausedUsers.has(entry.userId);
-      this.#lanes.set(entry.userId, lane);
-    }
-    entry.lane = lane;
+    const lane = this.#laneOf(entry);
     lane.push(entry);
     lane.count(entry, 1);
     this.#size += 1;
+    this.#place(lane);
+  }
+
+  /** An entry that never waited counts as taken; a `release` is owed for it. */
+  hold(entry: T): void {
+    const lane = this.#laneOf(entry);
+    lane.taken += 1;
     this.#place(lane);
   }
 
@@ -171,6 +172,18 @@ export class KeyedQueue<T extends QueueEntry> {
 
   resumeAll(): void {
     for (const userId of [...this.#pausedUsers]) this.resume(userId);
+  }
+
+  #laneOf(entry: T): Lane {
+    const { userId } = entry;
+    let lane = this.#lanes.get(userId);
+    if (lane === undefined) {
+      lane = new Lane(userId);
+      lane.paused = this.#pausedUsers.size > 0 && this.#pausedUsers.has(userId);
+      this.#lanes.set(userId, lane);
+    }
+    entry.lane = lane;
+    return lane;
   }
 
   #setPaused(userId: string, paused: boolean): void {

@@ -9,6 +9,17 @@ export class LinkedList<T extends Linked<T>> {
   head: T | undefined = undefined;
   tail: T | undefined = undefined;
 
+  get isEmpty(): boolean {
+    return this.head === undefined;
+  }
+
+  /** All members as of now; they may leave meanwhile. */
+  all(): T[] {
+    const members: T[] = [];
+    for (let member = this.head; member !== undefined; member = member.next) members.push(member);
+    return members;
+  }
+
   push(member: T): void {
     const { tail } = this;
     member.prev = tail;

@@ -1,13 +1,18 @@
-import { show } from './errors.ts';
-import type { Step } from './pipeline.ts';
+import { checkInteger, checkMethods, checkOptions, checkTimeout, wrong } from './checks.ts';
+import { readRetry } from './retry.ts';
+import { type Rule, readRules } from './rules.ts';
+import { checkSchema, type StandardSchema } from './schema.ts';
+import type { RetryOptions, Step } from './step.ts';
+import { readSteps, type StepPlan } from './step-plan.ts';
 import type { BalanceStorage } from './storage/balance-storage.ts';
 
 /**
  * The options of an {@link OrderProcessor}.
  *
- * @typeParam Payload - the payload's type
+ * @typeParam Payload - the payload's type, as steps, rules, events and receipts see it
+ * @typeParam Input - the payload's type as callers hand it in; another one only where a `schema` makes it so
  */
-export interface OrderProcessorOptions<Payload = unknown> {
+export interface OrderProcessorOptions<Payload = unknown, Input = Payload> {
   /** Where balances are kept. A new {@link MemoryStorage} by default. */
   readonly storage?: BalanceStorage | undefined;
   /** How many orders may be processed at once, each of another user. An integer from 1 up, 16 by default. */
@@ -23,7 +28,8 @@ export interface OrderProcessorOptions<Payload = unknown> {
   readonly overflow?: 'reject' | 'wait' | undefined;
   /**
    * The least balance that a debit may leave, a safe integer in minor units; a debit that would leave
-   * less fails with `insufficient_funds`. No bound by default.
+   * less fails with `insufficient_funds`, without its steps being run where that is clear before. No
+   * bound by default.
    */
   readonly minBalance?: number | undefined;
   /**
@@ -32,14 +38,27 @@ export interface OrderProcessorOptions<Payload = unknown> {
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * After how long an order that holds its user raises `stalled`, and a storage that does not answer
-   * raises `error`, in milliseconds; for an order counted from when
-   * it was told to end or, without `timeoutMs`, from its beginning: an integer from 1 to
-   * 2 147 483 647, 30 000 by default.
+   * For how long anything is waited for that nobody can end, in milliseconds: an integer from 1 to
+   * 2 147 483 647, 30 000 by default. An order that holds its user for longer raises `stalled`, counted
+   * from when it was told to end or, without `timeoutMs`, from its beginning; a storage that does not
+   * answer raises `error`; an attempt at a step that goes on for longer after its time was up fails the
+   * order though others are left; a compensation without a limit of its own is given up.
    */
   readonly stalledAfterMs?: number | undefined;
-  /** What is done for each order before its balance changes; without steps only the balance changes. */
+  /**
+   * Checks each order's payload before the order is accepted, and may change it. What does not fit is
+   * refused with `invalid_order`. Any {@link StandardSchema}; none by default.
+   */
+  readonly schema?: StandardSchema<Input, Payload> | undefined;
+  /** Refuse orders, or make them more or less urgent, before they are accepted. None by default. */
+  readonly rules?: readonly Rule<Payload>[] | undefined;
+  /**
+   * What is done for each order before its balance changes, at most 100 steps; without steps only the
+   * balance changes.
+   */
   readonly steps?: readonly Step<Payload>[] | undefined;
+  /** How often a step without a `retry` of its own is tried. Once by default. */
+  readonly retry?: RetryOptions | undefined;
 }
 
 /** The options with their defaults, checked. */
@@ -52,11 +71,10 @@ export interface Settings {
   readonly minBalance: number | undefined;
   readonly timeoutMs: number | undefined;
   readonly stalledAfterMs: number;
-  readonly steps: readonly Step[];
+  readonly schema: StandardSchema | undefined;
+  readonly rules: readonly Rule[];
+  readonly plan: StepPlan;
 }
-
-/** The longest time that a timer can wait. */
-const maxTimeoutMs = 2_147_483_647;
 
 const optionNames = [
   'storage',
@@ -67,12 +85,17 @@ const optionNames = [
   'minBalance',
   'timeoutMs',
   'stalledAfterMs',
+  'schema',
+  'rules',
   'steps',
+  'retry',
 ];
 
-export function readOptions(options: OrderProcessorOptions<never>): Settings {
+export function readOptions<Payload, Input>(
+  options: OrderProcessorOptions<Payload, Input>,
+): Settings {
   checkOptions('OrderProcessor', options, optionNames);
-  const { storage, minBalance, timeoutMs, steps = [] } = options;
+  const { storage, minBalance, timeoutMs, schema, rules = [], steps = [] } = options;
   const { concurrency = 16, capacity = 10_000, overflow = 'reject' } = options;
   const { capacityPerUser = Number.MAX_SAFE_INTEGER, stalledAfterMs = 30_000 } = options;
   if (storage !== undefined) checkMethods('storage', storage, ['get', 'apply']);
@@ -85,6 +108,8 @@ export function readOptions(options: OrderProcessorOptions<never>): Settings {
   if (minBalance !== undefined) checkInteger('minBalance', minBalance, Number.MIN_SAFE_INTEGER);
   if (timeoutMs !== undefined) checkTimeout('timeoutMs', timeoutMs);
   checkTimeout('stalledAfterMs', stalledAfterMs);
+  if (schema !== undefined) checkSchema(schema);
+  const retry = options.retry === undefined ? undefined : readRetry('retry', options.retry);
   return {
     storage,
     concurrency,
@@ -94,73 +119,8 @@ export function readOptions(options: OrderProcessorOptions<never>): Settings {
     minBalance,
     timeoutMs,
     stalledAfterMs,
-    steps: readSteps(steps),
+    schema,
+    rules: readRules(rules),
+    plan: readSteps(steps, { timeoutMs, stalledAfterMs, retry }),
   };
-}
-
-/** Copies the steps, so that a change of the caller's array changes nothing here. */
-function readSteps(steps: unknown): readonly Step[] {
-  if (!Array.isArray(steps)) throw wrong(TypeError, 'steps', 'an array', steps);
-  const names = new Set<string>();
-  // Not `map`, which passes over holes.
-  return Array.from(steps, (step: Step, index) => {
-    const at = `steps[${index}]`;
-    checkMethods(at, step, ['run']);
-    // An instance of the host's own class may have fields of its own.
-    if (Object.getPrototypeOf(step) === Object.prototype) checkOptions(at, step, ['name', 'run']);
-    const { name } = step;
-    if (typeof name !== 'string' || name === '') {
-      throw wrong(TypeError, `${at}.name`, 'a string that is not empty', name);
-    }
-    if (names.has(name)) throw wrong(RangeError, `${at}.name`, 'unlike the other names', name);
-    names.add(name);
-    return { name, run: step.run.bind(step) };
-  });
-}
-
-/** A misspelt option that is silently ignored costs hours, so an unknown one is an error. */
-export function checkOptions(of: string, options: unknown, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null) {
-    throw wrong(TypeError, `${of} options`, 'an object', options);
-  }
-  for (const name of Object.keys(options)) {
-    if (!known.includes(name)) {
-      throw new TypeError(
-        `Expected the options of ${of} to be among ${known.join(', ')}, got \`${name}\``,
-      );
-    }
-  }
-}
-
-export function checkInteger(name: string, value: unknown, least: number): void {
-  if (Number.isSafeInteger(value) && (value as number) >= least) return;
-  const form = least === Number.MIN_SAFE_INTEGER ? 'a safe integer' : `an integer from ${least} up`;
-  throw wrong(typeof value === 'number' ? RangeError : TypeError, name, form, value);
-}
-
-export function checkTimeout(name: string, value: unknown): void {
-  if (Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= maxTimeoutMs) {
-    return;
-  }
-  const form = `an integer from 1 to ${maxTimeoutMs}`;
-  throw wrong(typeof value === 'number' ? RangeError : TypeError, name, form, value);
-}
-
-function checkMethods(name: string, value: unknown, methods: readonly string[]): void {
-  if (typeof value !== 'object' || value === null) throw wrong(TypeError, name, 'an object', value);
-  for (const method of methods) {
-    const found = (value as Record<string, unknown>)[method];
-    if (typeof found !== 'function') {
-      throw wrong(TypeError, `${name}.${method}`, 'a function', found);
-    }
-  }
-}
-
-function wrong(
-  kind: new (message: string) => Error,
-  name: string,
-  form: string,
-  value: unknown,
-): Error {
-  return new kind(`Expected \`${name}\` to be ${form}, got \`${show(value)}\``);
 }

@@ -1,10 +1,11 @@
 import { isThenable } from './awaitable.ts';
 import { outcomesOfAll, outcomesOfStream } from './bulk.ts';
-import { Engine } from './engine.ts';
+import { checkOptions } from './checks.ts';
+import { type Begun, Engine } from './engine.ts';
 import { isOrderError, messageOf, OrderError, show } from './errors.ts';
 import type { EventName, ProcessorEvents } from './events.ts';
 import { Job } from './job.ts';
-import { checkOptions, type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
+import { type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
 import { isName, nameForm, type Order } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
 import { storageFailed } from './settle.ts';
@@ -45,7 +46,9 @@ const streamWindow = 1_000;
  *                           what it accepted, pauses nothing
  * ```
  *
- * @typeParam Payload - the type of the orders' `payload`
+ * @typeParam Payload - the type of the orders' `payload`, as steps, rules, events and receipts see it
+ * @typeParam Input - the type of the `payload` as callers hand it in; another one only where a `schema`
+ *   makes it so
  *
  * @example
  * ```ts
@@ -58,7 +61,7 @@ const streamWindow = 1_000;
  * await processor.shutdown();
  * ```
  */
-export class OrderProcessor<Payload = unknown> {
+export class OrderProcessor<Payload = unknown, Input = Payload> {
   readonly #settings: Settings;
   readonly #storage: OrderStorage;
   readonly #engine: Engine;
@@ -71,7 +74,7 @@ export class OrderProcessor<Payload = unknown> {
    * @param options - each is checked
    * @throws TypeError or RangeError for an option that is unknown, of a wrong type or out of range
    */
-  constructor(options: OrderProcessorOptions<Payload> = {}) {
+  constructor(options: OrderProcessorOptions<Payload, Input> = {}) {
     this.#settings = readOptions(options);
     this.#storage = asOrderStorage(this.#settings.storage ?? new MemoryStorage());
     this.#engine = new Engine(this.#settings, this.#storage);
@@ -87,11 +90,10 @@ export class OrderProcessor<Payload = unknown> {
    * @returns the receipt, when the order has completed; rejects with an {@link OrderError} when it was
    *   refused, failed or was canceled
    */
-  submit(order: Order<Payload>, options?: SubmitOptions): Promise<Receipt> {
+  submit(order: Order<Input>, options?: SubmitOptions): Promise<Receipt<Payload>> {
     if (options !== undefined) return this.#submitWith(order, options);
     const begun = this.#engine.begin(order);
-    if (!(begun instanceof Job)) return this.#engine.deliver(begun);
-    return this.#engine.promiseOf(begun) ?? this.#enter(begun);
+    return begun instanceof Promise ? begun.then((late) => this.#go(late())) : this.#go(begun);
   }
 
   /**
@@ -103,7 +105,7 @@ export class OrderProcessor<Payload = unknown> {
    *   that is known already, the record of the known order. Rejects with an {@link OrderError} when
    *   the order was refused
    */
-  async enqueue(order: Order<Payload>): Promise<OrderRecord<Payload>> {
+  async enqueue(order: Order<Input>): Promise<OrderRecord<Payload>> {
     const record = await this.#engine.enqueue(order, this.#settings.overflow);
     return record as OrderRecord<Payload>;
   }
@@ -117,13 +119,14 @@ export class OrderProcessor<Payload = unknown> {
    * @returns one outcome for each order, in the same order, when all are settled; rejects only with
    *   `invalid_order`, for something that is not iterable or that throws; the orders before it go on
    */
-  submitMany(orders: Iterable<Order<Payload>>): Promise<OrderOutcome[]> {
+  submitMany(orders: Iterable<Order<Input>>): Promise<OrderOutcome<Payload>[]> {
     try {
       checkIterable(orders, [Symbol.iterator]);
     } catch (error) {
       return Promise.reject(this.#engine.reporter.refused(error).error);
     }
-    return outcomesOfAll(this.#engine, orders, this.#settings.overflow);
+    const outcomes = outcomesOfAll(this.#engine, orders, this.#settings.overflow);
+    return outcomes as Promise<OrderOutcome<Payload>[]>;
   }
 
   /**
@@ -137,10 +140,12 @@ export class OrderProcessor<Payload = unknown> {
    *   already accepted go on
    */
   submitStream(
-    orders: AsyncIterable<Order<Payload>> | Iterable<Order<Payload>>,
-  ): AsyncIterableIterator<OrderOutcome> {
+    orders: AsyncIterable<Order<Input>> | Iterable<Order<Input>>,
+  ): AsyncIterableIterator<OrderOutcome<Payload>> {
     checkIterable(orders, [Symbol.asyncIterator, Symbol.iterator]);
-    return outcomesOfStream(this.#engine, orders, Math.min(streamWindow, this.#settings.capacity));
+    const window = Math.min(streamWindow, this.#settings.capacity);
+    const outcomes = outcomesOfStream(this.#engine, orders, window);
+    return outcomes as AsyncIterableIterator<OrderOutcome<Payload>>;
   }
 
   /**
@@ -176,8 +181,8 @@ export class OrderProcessor<Payload = unknown> {
    * aborts, and its user's next order waits until they have ended.
    *
    * @param id - the order's id
-   * @returns whether the order was canceled by this call, once that is settled; false for an order
-   *   that is unknown, decided or settled
+   * @returns whether the order was canceled by this call, once that is certain; it is settled when its
+   *   steps have ended. False for an order that is unknown, decided or settled
    */
   async cancel(id: string): Promise<boolean> {
     const job = isName(id) ? this.#engine.intake.jobs.get(id) : undefined;
@@ -219,8 +224,8 @@ export class OrderProcessor<Payload = unknown> {
 
   /**
    * Ends the processor: refuses new orders with `shut_down`, ends every pause, finishes what was
-   * accepted, closes the storage. At the deadline it cancels what is left, and gives steps and storage
-   * one more second. Do not await it inside a step: the step's own order is among what it waits for.
+   * accepted, closes the storage. At the deadline it cancels what is left, and gives steps,
+   * compensations, the storage's last answer and its closing one more second each. Do not await it inside a step: the step's own order is among what it waits for.
    * `balance` and `order` go on answering from what the storage still offers.
    *
    * @param options - the deadline
@@ -228,7 +233,13 @@ export class OrderProcessor<Payload = unknown> {
    * @throws TypeError or RangeError for an option that is unknown or out of range
    */
   shutdown(options: ShutdownOptions = {}): Promise<ShutdownSummary> {
-    this.#shutdown ??= this.#shutDown(readShutdownOptions(options));
+    if (this.#shutdown === undefined) {
+      const timeoutMs = readShutdownOptions(options);
+      const { promise, resolve } = Promise.withResolvers<ShutdownSummary>();
+      // First, since a listener of what follows may call it too.
+      this.#shutdown = promise;
+      resolve(this.#shutDown(timeoutMs));
+    }
     return this.#shutdown;
   }
 
@@ -280,21 +291,29 @@ export class OrderProcessor<Payload = unknown> {
     return this;
   }
 
-  #submitWith(order: Order<Payload>, options: SubmitOptions): Promise<Receipt> {
+  #submitWith(order: Order<Input>, options: SubmitOptions): Promise<Receipt<Payload>> {
     try {
       checkOptions('submit', options, ['signal']);
       const { signal } = options;
       if (signal !== undefined && !isAbortSignal(signal)) {
         throw new TypeError(`Expected \`signal\` to be an AbortSignal, got \`${show(signal)}\``);
       }
-      if (signal?.aborted) {
-        throw new OrderError('canceled', 'The `signal` had aborted before the order was accepted');
-      }
-      const begun = this.#engine.begin(order);
-      return begun instanceof Job ? this.#enter(begun, signal) : this.#engine.deliver(begun);
+      const begun = this.#engine.begin(order, signal);
+      return begun instanceof Promise
+        ? begun.then((late) => this.#go(late(), signal))
+        : this.#go(begun, signal);
     } catch (cause) {
       return Promise.reject(this.#engine.reporter.refused(badOptions(cause)).error);
     }
+  }
+
+  #go(begun: Begun, signal?: AbortSignal): Promise<Receipt<Payload>> {
+    const receipt =
+      begun instanceof Job
+        ? ((signal === undefined ? this.#engine.promiseOf(begun) : undefined) ??
+          this.#enter(begun, signal))
+        : this.#engine.deliver(begun);
+    return receipt as Promise<Receipt<Payload>>;
   }
 
   #enter(job: Job, signal?: AbortSignal): Promise<Receipt> {
@@ -333,9 +352,8 @@ export class OrderProcessor<Payload = unknown> {
     const before = { ...engine.reporter.counts };
     const startedAt = engine.clock.read();
     this.#state = 'draining';
-    engine.isOpen = false;
     engine.dispatcher.resumeAll();
-    engine.intake.dismissWaiting();
+    engine.admission.close();
     const rest = await drain(engine, () => this.#storage.close?.(), timeoutMs);
     this.#state = 'closed';
     for (const giveUp of this.#asking) giveUp();

@@ -54,9 +54,14 @@ export interface AcceptedOrder<Payload = unknown> {
   readonly amount: number;
   /** How urgent it is. */
   readonly priority: Priority;
-  /** The caller's payload, by reference. */
+  /** The caller's payload, by reference, or what the `schema` made of it. */
   readonly payload: Payload;
+  /** What rules said of it; see {@link prioritize}. */
+  readonly labels: readonly string[];
 }
+
+/** Shared by all orders without labels. */
+export const noLabels: readonly string[] = Object.freeze([]);
 
 /** The most characters (UTF-16 code units) that an `id` or a `userId` may have. */
 export const maxIdLength = 256;
@@ -71,24 +76,44 @@ export class ParsedOrder implements AcceptedOrder {
   readonly amount: number;
   readonly rank: number;
   readonly payload: unknown;
+  readonly labels: readonly string[];
   /** Of the id; 0 before it is known. */
   hash = 0;
+  /** The payload as handed in, where the schema has made another of it; else not even a field. */
+  declare input: unknown;
 
-  constructor(id: string, userId: string, amount: number, rank: number, payload: unknown) {
+  constructor(
+    id: string,
+    userId: string,
+    amount: number,
+    rank: number,
+    payload: unknown,
+    labels: readonly string[],
+  ) {
     this.id = id;
     this.userId = userId;
     this.amount = amount;
     this.rank = rank;
     this.payload = payload;
+    this.labels = labels;
   }
 
   get priority(): Priority {
     return ranks[this.rank] as Priority;
   }
+
+  /** What its caller handed in, by which the same id is the same order or a conflict. */
+  get content(): unknown {
+    return Object.hasOwn(this, 'input') ? this.input : this.payload;
+  }
 }
 
-/** Checks an order and copies it, reading each field once; throws `invalid_order`. */
-export function parseOrder(input: unknown): ParsedOrder {
+/**
+ * Checks an order and copies it, reading each field once; throws `invalid_order`.
+ *
+ * @param Copy - what becomes of it, so that nothing is made twice
+ */
+export function parseOrder(input: unknown, Copy: typeof ParsedOrder = ParsedOrder): ParsedOrder {
   if (typeof input !== 'object' || input === null) throw invalid('order', 'an object', input);
   let fields: Record<keyof Order, unknown>;
   let id: unknown;
@@ -116,7 +141,8 @@ export function parseOrder(input: unknown): ParsedOrder {
     throw invalid('priority', "'high', 'medium' or 'low'", priority, id, userId);
   }
   // `+ 0` makes of -0 a 0.
-  return new ParsedOrder(id ?? nextOrderId(), userId, (amount as number) + 0, rank, payload);
+  const sum = (amount as number) + 0;
+  return new Copy(id ?? nextOrderId(), userId, sum, rank, payload, noLabels);
 }
 
 export const nameForm = `a well-formed string of 1 to ${maxIdLength} characters`;

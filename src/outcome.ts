@@ -7,17 +7,40 @@ export interface StepResult {
   readonly name: string;
   /**
    * `'ok'`: it finished. `'error'`: it threw or rejected. `'canceled'`: it was under way when the
-   * order failed or was canceled. `'skipped'`: it never began.
+   * order failed or was canceled. `'skipped'`: it never began. `'compensated'`: it had finished, and
+   * was taken back.
    */
-  readonly status: 'ok' | 'error' | 'canceled' | 'skipped';
-  /** How long it ran, in whole milliseconds, up to the order's outcome at the most. */
+  readonly status: 'ok' | 'error' | 'canceled' | 'skipped' | 'compensated';
+  /** How long it took, in whole milliseconds, pauses between attempts included. */
   readonly durationMs: number;
+  /** How often it was tried; 0 if it never began. */
+  readonly attempts: number;
   /** With `'error'`: the error's own code, or `'internal'`. */
   readonly code?: string;
+  /** How its compensation ended, if there was one. If that failed, what the step did still stands. */
+  readonly compensation?: CompensationResult;
 }
 
-/** What a caller gets for a completed order. */
-export interface Receipt {
+/** What became of the compensation of a step. */
+export interface CompensationResult {
+  /** `'ok'`: the step was taken back. `'error'`: that failed; see `code` and `message`. */
+  readonly status: 'ok' | 'error';
+  /** How long it took, in whole milliseconds, pauses between attempts included. */
+  readonly durationMs: number;
+  /** How often it was tried. */
+  readonly attempts: number;
+  /** With `'error'`: the error's own code, `'timeout'` or `'internal'`. */
+  readonly code?: string;
+  /** With `'error'`: the same for people. */
+  readonly message?: string;
+}
+
+/**
+ * What a caller gets for a completed order.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface Receipt<Payload = unknown> {
   /** Always `'completed'`; tells a receipt from an {@link UnfulfilledOutcome}. */
   readonly status: 'completed';
   /** The order's id. */
@@ -36,6 +59,10 @@ export interface Receipt {
   readonly durationMs: number;
   /** The results of its steps, in declaration order. */
   readonly steps: readonly StepResult[];
+  /** What rules said of it; see {@link prioritize}. */
+  readonly labels: readonly string[];
+  /** The payload, as steps saw it. */
+  readonly payload: Payload;
 }
 
 /** What `submitMany` and `submitStream` say of an order that did not complete. */
@@ -46,8 +73,12 @@ export interface UnfulfilledOutcome {
   readonly error: OrderError;
 }
 
-/** The end of one order of a `submitMany` or a `submitStream`. */
-export type OrderOutcome = Receipt | UnfulfilledOutcome;
+/**
+ * The end of one order of a `submitMany` or a `submitStream`.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export type OrderOutcome<Payload = unknown> = Receipt<Payload> | UnfulfilledOutcome;
 
 /** Where an accepted order is. The last three are outcomes, and final. */
 export type OrderStatus = 'pending' | 'processing' | 'completed' | 'failed' | 'canceled';
@@ -72,6 +103,8 @@ export interface OrderRecord<Payload = unknown> extends AcceptedOrder<Payload> {
   readonly code: string | undefined;
   /** The same for people. */
   readonly message: string | undefined;
+  /** With a `code`: whether trying again may help; see {@link OrderError.retryable}. */
+  readonly retryable: boolean | undefined;
   /** The results of its steps, in declaration order; empty before it is settled. */
   readonly steps: readonly StepResult[];
 }

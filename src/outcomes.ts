@@ -9,13 +9,19 @@ import type {
 } from './storage/order-storage.ts';
 
 /** Why the storage refused a completed order's change, for people. */
-const refusals: Readonly<Record<Refusal, string>> = {
+export const refusals: Readonly<Record<Refusal, string>> = {
   insufficient_funds: 'The debit would take the balance below `minBalance`',
   balance_overflow: 'The balance would leave the safe integers',
 };
 
 export function receiptOf(
-  { id, userId, amount }: Pick<SettledFields, 'id' | 'userId' | 'amount'>,
+  {
+    id,
+    userId,
+    amount,
+    labels,
+    payload,
+  }: Pick<SettledFields, 'id' | 'userId' | 'amount' | 'labels' | 'payload'>,
   balance: number,
   { acceptedAt, startedAt = acceptedAt, settledAt }: Times,
   steps: readonly StepResult[],
@@ -30,6 +36,8 @@ export function receiptOf(
     waitMs: startedAt - acceptedAt,
     durationMs: settledAt - startedAt,
     steps,
+    labels,
+    payload,
   };
 }
 
@@ -43,12 +51,13 @@ export function outcomeOf(settlement: Settlement, result: SettleResult): OrderOu
 
 /** The outcome of an order that the storage remembers, as its first caller heard it. */
 export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
-  const { id: orderId, userId, steps, status, balance, acceptedAt, startedAt, settledAt } = record;
+  const { id: orderId, userId, labels, steps, status, retryable } = record;
+  const { balance, acceptedAt, startedAt, settledAt } = record;
   if (status === 'completed') {
     const times = { acceptedAt, startedAt, settledAt: settledAt as number };
     return receiptOf(record, balance as number, times, steps);
   }
-  const facts = { orderId, userId, steps };
+  const facts = { orderId, userId, labels, steps, retryable };
   const error = new OrderError(record.code ?? 'internal', record.message ?? '', facts);
   return { status: status === 'canceled' ? status : 'failed', error };
 }
@@ -56,9 +65,9 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
 /** The outcome of an order whose change the storage refused. */
 export function refusedBy(
   refusal: Refusal,
-  { id: orderId, userId }: Pick<SettledFields, 'id' | 'userId'>,
+  { id: orderId, userId, labels }: Pick<SettledFields, 'id' | 'userId' | 'labels'>,
   steps: readonly StepResult[],
 ): OrderOutcome {
-  const error = new OrderError(refusal, refusals[refusal], { orderId, userId, steps });
+  const error = new OrderError(refusal, refusals[refusal], { orderId, userId, labels, steps });
   return { status: 'failed', error };
 }

@@ -39,6 +39,14 @@ export class Reporter {
     this.#isTelling = wasTelling;
   }
 
+  /** What becomes of an order is certain: its callers need not wait until it is settled. */
+  told(job: Job, outcome: OrderOutcome): void {
+    const wasTelling = this.#isTelling;
+    this.#isTelling = true;
+    job.tellEarly(outcome);
+    this.#isTelling = wasTelling;
+  }
+
   /** Nothing accepted is unsettled. */
   idle(): void {
     const { idle } = this.events.tell;

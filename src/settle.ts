@@ -1,12 +1,12 @@
-import { type Awaitable, isThenable } from './awaitable.ts';
+import { type Awaitable, asPromise, isThenable } from './awaitable.ts';
 import type { Clock } from './clock.ts';
 import { OrderError } from './errors.ts';
 import type { Job } from './job.ts';
 import type { Settings } from './options.ts';
-import type { OrderOutcome } from './outcome.ts';
+import type { OrderOutcome, StepResult } from './outcome.ts';
 import { noSteps } from './outcome.ts';
-import { receiptOf, refusedBy } from './outcomes.ts';
-import type { Decision } from './pipeline.ts';
+import { outcomeOf, receiptOf, refusals, refusedBy } from './outcomes.ts';
+import type { Decision } from './run-listener.ts';
 import type {
   BatchStorage,
   DirectStorage,
@@ -15,12 +15,14 @@ import type {
   Settlement,
   Times,
 } from './storage/order-storage.ts';
+import type { Verdict } from './task.ts';
 
 /** All steps done, where there are none. */
 export const nothingToDo: Decision = Object.freeze({
   outcome: 'completed',
   error: undefined,
   steps: noSteps,
+  isCompensable: false,
 });
 
 /** Decided orders on their way into the storage; the arrays are index-aligned. */
@@ -32,6 +34,10 @@ class Batch {
 export interface SettlerListener {
   /** The order is settled, or will never be: `storage_failed`. */
   settled(job: Job, outcome: OrderOutcome, times: Times): void;
+  /** The amount of an order that had completed was not taken, and its steps can be taken back. */
+  refused(job: Job, error: OrderError): void;
+  /** The amount of an order whose steps have not run was taken: it had been applied before. */
+  admitted(job: Job): void;
   /** A call of the storage failed, and the orders in it have been told; or it has not answered. */
   storageFailed(error: OrderError): void;
 }
@@ -89,13 +95,11 @@ export class Settler {
       settledAt: clock.toUnix(clock.last),
     };
     if (this.#direct !== undefined) {
-      job.state = 'settled';
-      const outcome = this.settleAtOnce(job, decision, times);
-      this.#listener.settled(job, outcome, times);
+      this.#conclude(job, this.settleAtOnce(job, decision, times), decision, times);
       return;
     }
     job.state = 'settling';
-    const { id, userId, amount, priority, payload, hash } = job;
+    const { id, userId, amount, priority, payload, labels, content, hash } = job;
     const minBalance = this.#minBalance;
     const batch = this.#gathered;
     batch.jobs.push(job);
@@ -105,6 +109,8 @@ export class Settler {
       amount,
       priority,
       payload,
+      labels,
+      content,
       hash,
       ...decision,
       times,
@@ -115,7 +121,7 @@ export class Settler {
   /** Settles one order without telling anybody. */
   settleAtOnce(
     order: SettledFields,
-    { outcome, error, steps }: Decision,
+    { outcome, error, steps, isCompensable }: Decision,
     times: Times,
   ): OrderOutcome {
     const storage = this.#direct as DirectStorage;
@@ -127,8 +133,51 @@ export class Settler {
           ? receiptOf(order, balance, times, steps)
           : refusedBy(balance, order, steps);
     } else settled = { status: outcome, error: error as OrderError };
-    storage.remember(order, settled, times);
+    if (!isCompensable || settled.status === 'completed') storage.remember(order, settled, times);
     return settled;
+  }
+
+  /**
+   * Why a debit cannot succeed, if that is clear before its order's steps are run: the user's earlier
+   * orders are settled by then. The storage has the last word all the same.
+   */
+  refusalOf({ userId, amount }: Job): Awaitable<Verdict | undefined> {
+    const minBalance = this.#minBalance;
+    if (minBalance === undefined || amount >= 0) return undefined;
+    const check = (balance = 0): Verdict | undefined => {
+      if (balance + amount >= minBalance) return undefined;
+      const message = refusals.insufficient_funds;
+      // Only the host's storage knows whether it has applied this order in an earlier life.
+      return { code: 'insufficient_funds', message, isForStorage: !this.isDirect };
+    };
+    const fail = (cause: unknown): Verdict => {
+      const message = 'The storage could not give the balance';
+      this.#listener.storageFailed(storageFailed(message, cause));
+      return { code: 'storage_failed', message, cause };
+    };
+    try {
+      const balance = (this.#direct ?? this.#batched)?.get(userId);
+      if (!isThenable(balance)) return check(balance);
+      const slow = this.#watch();
+      return asPromise(balance)
+        .then(check, fail)
+        .finally(() => clearTimeout(slow));
+    } catch (cause) {
+      return fail(cause);
+    }
+  }
+
+  /** Tells of a call of the storage that takes too long. */
+  #watch(): NodeJS.Timeout {
+    return setTimeout(() => {
+      const message = `The storage has not answered for ${this.#stalledAfterMs} ms`;
+      this.#listener.storageFailed(storageFailed(message, undefined));
+    }, this.#stalledAfterMs);
+  }
+
+  /** A settled order's steps came to something after all. */
+  amend({ id }: Job, steps: readonly StepResult[]): void {
+    (this.#direct ?? this.#batched)?.amend(id, steps);
   }
 
   /** Sends what is gathered. Without a promise it is settled on return; the promise never rejects. */
@@ -167,10 +216,7 @@ export class Settler {
   async #receive(batch: Batch, late: PromiseLike<readonly OrderOutcome[]>): Promise<void> {
     let outcomes: readonly OrderOutcome[] | undefined;
     let cause: unknown;
-    const slow = setTimeout(() => {
-      const message = `The storage has not answered for ${this.#stalledAfterMs} ms`;
-      this.#listener.storageFailed(storageFailed(message, undefined));
-    }, this.#stalledAfterMs);
+    const slow = this.#watch();
     try {
       outcomes = await late;
     } catch (thrown) {
@@ -188,19 +234,35 @@ export class Settler {
       const job = jobs[at] as Job;
       // Abandoned: shutdown's deadline came first, and its caller has been told.
       if (job.state !== 'settling') continue;
-      job.state = 'settled';
-      const { times } = settlements[at] as Settlement;
-      this.#listener.settled(job, outcomes[at] as OrderOutcome, times);
+      const settlement = settlements[at] as Settlement;
+      this.#conclude(job, outcomes[at] as OrderOutcome, settlement, settlement.times);
     }
+  }
+
+  #conclude(
+    job: Job,
+    outcome: OrderOutcome,
+    { isCompensable, isTrial }: Pick<Decision, 'isCompensable' | 'isTrial'>,
+    times: Times,
+  ): void {
+    const isRefused = isCompensable && outcome.status !== 'completed';
+    if (isRefused || isTrial) {
+      job.state = 'processing';
+      if (isRefused) this.#listener.refused(job, outcome.error);
+      else this.#listener.admitted(job);
+      return;
+    }
+    job.state = 'settled';
+    this.#listener.settled(job, outcome, times);
   }
 
   /** Nothing is known to be recorded, so the orders fail, and are not remembered: they may come again. */
   #fail(batch: Batch, cause: unknown): void {
-    const outcomes = batch.jobs.map((job): OrderOutcome => {
-      return {
-        status: 'failed',
-        error: storageFailed('The storage did not settle it', cause, job),
-      };
+    const outcomes = batch.settlements.map((settlement): OrderOutcome => {
+      // What changes no balance came to what it came to, and its caller may have been told.
+      if (settlement.outcome !== 'completed') return outcomeOf(settlement, undefined);
+      const error = storageFailed('The storage did not settle it', cause, settlement);
+      return { status: 'failed', error };
     });
     this.#finish(batch, outcomes);
     this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
@@ -208,10 +270,16 @@ export class Settler {
 }
 
 /** A failure of the storage, with the order that it hit. */
-export function storageFailed(message: string, cause: unknown, job?: Job): OrderError {
+export function storageFailed(
+  message: string,
+  cause: unknown,
+  order?: Pick<Settlement, 'id' | 'userId' | 'labels'> & { readonly steps?: Settlement['steps'] },
+): OrderError {
   return new OrderError('storage_failed', message, {
     cause,
-    orderId: job?.id,
-    userId: job?.userId,
+    orderId: order?.id,
+    userId: order?.userId,
+    labels: order?.labels,
+    steps: order?.steps,
   });
 }

@@ -1,6 +1,6 @@
 import type { Awaitable } from './awaitable.ts';
+import { checkOptions, checkTimeout } from './checks.ts';
 import type { Engine } from './engine.ts';
-import { checkOptions, checkTimeout } from './options.ts';
 
 /** What {@link OrderProcessor.shutdown} takes. */
 export interface ShutdownOptions {
@@ -23,7 +23,7 @@ export interface ShutdownSummary {
   readonly unsettled: readonly string[];
   /** Ids of orders whose steps still ran at the end, in spite of their signal. */
   readonly running: readonly string[];
-  /** Whether the deadline came before everything was settled. */
+  /** Whether the deadline came before everything was settled and all steps had ended. */
   readonly timedOut: boolean;
   /** What closing the storage threw, or that it did not end in time; `undefined` if it closed. */
   readonly storageError: unknown;
@@ -31,7 +31,10 @@ export interface ShutdownSummary {
   readonly durationMs: number;
 }
 
-/** After the deadline: how long steps may take to end and the storage to answer, in milliseconds. */
+/**
+ * After the deadline: how long steps may take to end, then compensations, then the storage to answer,
+ * in milliseconds.
+ */
 export const graceMs = 1_000;
 
 /** @throws TypeError or RangeError */
@@ -51,10 +54,16 @@ export async function drain(
   const timedOut = !(await endsWithin(engine.onDrained(), timeoutMs));
   if (timedOut) {
     await engine.cancelAll(`The processor shut down after ${timeoutMs} ms`);
-    await endsWithin(engine.onDrained(), graceMs);
+    const { runner } = engine.dispatcher;
+    if (!(await endsWithin(engine.onDrained(), graceMs))) {
+      runner.hurryAll();
+      await endsWithin(engine.onDrained(), graceMs);
+      runner.concludeAll();
+      await endsWithin(engine.onIdle(), graceMs);
+    }
   }
   const unsettled = engine.abandon();
-  const running = [...engine.dispatcher.runs.keys()].map((job) => job.id);
+  const { running } = engine.dispatcher.runner;
   return { unsettled, running, timedOut, storageError: await close(closeStorage) };
 }
 

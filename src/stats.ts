@@ -57,7 +57,11 @@ class Histogram {
 
   count(duration: number): void {
     const span = this.#current;
-    const ms = duration > 0 ? Math.min(duration, longest) | 0 : 0;
+    if (duration <= 0) {
+      span.counts[0] = (span.counts[0] as number) + 1;
+      return;
+    }
+    const ms = Math.min(duration, longest) | 0;
     const bucket = bucketOf(ms);
     span.counts[bucket] = (span.counts[bucket] as number) + 1;
     span.sum += ms;
@@ -145,7 +149,7 @@ export interface ProcessorStats {
   readonly canceled: number;
   /** Accepted orders whose processing has not begun. */
   readonly queueLength: number;
-  /** Callers that wait for room with `overflow: 'wait'`. */
+  /** Callers that wait for a `schema` that takes its time, or for room with `overflow: 'wait'`. */
   readonly waitingCallers: number;
   /** Accepted orders without an outcome: the waiting ones and those under way. */
   readonly unsettled: number;

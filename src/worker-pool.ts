@@ -31,7 +31,12 @@ export class WorkerPool {
       this.#workers += 1;
       // A worker begins in a microtask, never inside the caller's `submit`.
       this.#scope.runInAsyncScope(() => {
-        this.#queue.add(() => Promise.resolve().then(this.#work)).catch(this.#failed);
+        this.#queue
+          .add(() => Promise.resolve().then(this.#work))
+          .catch((error: unknown) => {
+            this.#workers -= 1;
+            this.#failed(error);
+          });
       });
     }
   }

@@ -2,11 +2,10 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { Job } from '../src/job.ts';
 import { JobIndex } from '../src/job-index.ts';
-import { ParsedOrder } from '../src/order.ts';
 import { range } from './helpers.ts';
 
 function jobOf(id: string, acceptedAt = 0): Job {
-  const job = new Job(new ParsedOrder(id, 'u', 1, 1, undefined));
+  const job = new Job(id, 'u', 1, 1, undefined, []);
   job.acceptedAt = acceptedAt;
   return job;
 }

@@ -21,9 +21,10 @@ describe('shutdown', () => {
     processor.on('shutdown', (summary) => summaries.push(summary));
     const done = processor.shutdown();
     expect(processor.stats().state).toBe('draining');
+    // Not a new order.
+    const again = codeOf(processor.submit({ id: 'o-0', userId: 'u-0', amount: 1 }));
     for (const refused of [
       processor.submit({ userId: 'u', amount: 1 }),
-      processor.submit({ id: 'o-0', userId: 'u-0', amount: 1 }),
       processor.enqueue({ userId: 'u', amount: 1 }),
     ]) {
       expect((await errorOf(refused)).code).toBe('shut_down');
@@ -34,6 +35,7 @@ describe('shutdown', () => {
     expect(storage.close).not.toHaveBeenCalled();
     await clock.runAll();
     const summary = await done;
+    expect(await again).toBe('completed');
     // Nine orders on two workers, one of them canceled, of 10 ms each.
     expect(summary).toEqual({
       completed: 8,
@@ -149,7 +151,9 @@ describe('shutdown', () => {
       },
     };
     const processor: OrderProcessor = new OrderProcessor({ steps: [step] });
+    processor.pause();
     const submitted = range(3).map(() => processor.submit({ userId: 'u', amount: 1 }));
+    processor.resume();
     await clock.runAll();
     expect((await Promise.all(submitted)).at(-1)?.balance).toBe(3);
     expect(await done).toMatchObject({ completed: 3, timedOut: false, durationMs: 15 });

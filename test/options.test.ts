@@ -6,40 +6,8 @@ import {
   type SubmitOptions,
 } from 'order-processor';
 import { describe, expect, it } from 'vitest';
+import { type Bad, expectThrows, noCounts, noTimeouts } from './bad-values.ts';
 import { errorOf } from './helpers.ts';
-
-type Bad = readonly [value: unknown, kind: ErrorConstructor, shown: string];
-
-/** What is no integer from 1 up. */
-const noCounts: readonly Bad[] = [
-  [0, RangeError, '0'],
-  [-1, RangeError, '-1'],
-  [1.5, RangeError, '1.5'],
-  [Number.NaN, RangeError, 'NaN'],
-  [Number.POSITIVE_INFINITY, RangeError, 'Infinity'],
-  [2 ** 53, RangeError, '9007199254740992'],
-  ['1', TypeError, '"1"'],
-  [1n, TypeError, '1'],
-  [true, TypeError, 'true'],
-  [null, TypeError, 'null'],
-  [{}, TypeError, '[object Object]'],
-  [Object.create(null), TypeError, 'object'],
-  [Symbol('one'), TypeError, 'Symbol(one)'],
-];
-
-const noTimeouts: readonly Bad[] = [...noCounts, [2_147_483_648, RangeError, '2147483648']];
-
-/** Exactly this error, message and all. */
-function expectThrows(call: () => unknown, kind: ErrorConstructor, message: string): void {
-  let thrown: unknown;
-  try {
-    call();
-  } catch (error) {
-    thrown = error;
-  }
-  expect(thrown).toBeInstanceOf(kind);
-  expect((thrown as Error).message).toBe(message);
-}
 
 function make(options: object): OrderProcessor {
   return new OrderProcessor(options as never);
@@ -94,7 +62,7 @@ describe('an OrderProcessor', () => {
 
   it('refuses an unknown option and names the known ones', () => {
     const known =
-      'storage, concurrency, capacity, capacityPerUser, overflow, minBalance, timeoutMs, stalledAfterMs, steps';
+      'storage, concurrency, capacity, capacityPerUser, overflow, minBalance, timeoutMs, stalledAfterMs, schema, rules, steps, retry';
     for (const name of ['concurency', 'timeout', '__proto__x', 'Storage']) {
       const message = `Expected the options of OrderProcessor to be among ${known}, got \`${name}\``;
       expectThrows(() => make({ [name]: undefined }), TypeError, message);
@@ -155,12 +123,12 @@ describe('an OrderProcessor', () => {
     [
       [{ run() {} }],
       TypeError,
-      'Expected `steps[0].name` to be a string that is not empty, got `undefined`',
+      'Expected `steps[0].name` to be a well-formed string of 1 to 256 characters, got `undefined`',
     ],
     [
       [{ name: '', run() {} }],
       TypeError,
-      'Expected `steps[0].name` to be a string that is not empty, got `""`',
+      'Expected `steps[0].name` to be a well-formed string of 1 to 256 characters, got `""`',
     ],
     [
       [step, { ...step }],
@@ -170,7 +138,7 @@ describe('an OrderProcessor', () => {
     [
       [{ ...step, retries: 3 }],
       TypeError,
-      'Expected the options of steps[0] to be among name, run, got `retries`',
+      'Expected the options of steps[0] to be among name, run, compensate, after, concurrency, timeoutMs, retry, compensation, got `retries`',
     ],
   ])('refuses %o as `steps`', (steps, kind, message) => {
     expectThrows(() => make({ steps }), kind, message);

@@ -35,9 +35,9 @@ describe('steps', () => {
       balance: 5,
       durationMs: 30,
       steps: [
-        { name: 'payment', status: 'ok', durationMs: 30 },
-        { name: 'vendor', status: 'ok', durationMs: 10 },
-        { name: 'courier', status: 'ok', durationMs: 20 },
+        { name: 'payment', status: 'ok', durationMs: 30, attempts: 1 },
+        { name: 'vendor', status: 'ok', durationMs: 10, attempts: 1 },
+        { name: 'courier', status: 'ok', durationMs: 20, attempts: 1 },
       ],
     });
   });
@@ -76,18 +76,22 @@ describe('steps', () => {
       userId: 'u',
     });
     expect(error.steps).toEqual([
-      { name: 'quick', status: 'ok', durationMs: 5 },
-      { name: 'slow', status: 'canceled', durationMs: 20 },
-      { name: 'fails', status: 'error', durationMs: 20, code: 'declined' },
+      { name: 'quick', status: 'ok', durationMs: 5, attempts: 1 },
+      { name: 'slow', status: 'canceled', durationMs: 20, attempts: 1 },
+      { name: 'fails', status: 'error', durationMs: 20, attempts: 1, code: 'declined' },
     ]);
     expect(await processor.balance('u')).toBeUndefined();
+    // Settled only when all of them have ended: until then what `slow` comes to is not certain.
+    expect(await processor.order('a')).toMatchObject({ status: 'processing', steps: [] });
+    gate.resolve();
+    await clock.settle();
     expect(await processor.order('a')).toMatchObject({
       status: 'failed',
       code: 'declined',
-      steps: error.steps,
+      retryable: true,
+      steps: [{ status: 'ok' }, { status: 'canceled', durationMs: 100 }, { status: 'error' }],
     });
-    gate.resolve();
-    await clock.settle();
+    expect(await processor.balance('u')).toBeUndefined();
   });
 
   it('invariant 3: one that fails before the next has begun skips it', async () => {
@@ -104,7 +108,11 @@ describe('steps', () => {
     ];
     const processor = new OrderProcessor({ steps });
     const { steps: results } = await errorOf(processor.submit({ userId: 'u', amount: 1 }));
-    expect(results.map(({ status }) => status)).toEqual(['ok', 'error', 'skipped']);
+    expect(results.map(({ status, attempts }) => [status, attempts])).toEqual([
+      ['ok', 1],
+      ['error', 1],
+      ['skipped', 0],
+    ]);
     expect(began).toEqual(['first']);
   });
 
@@ -143,20 +151,25 @@ describe('steps', () => {
     expect(clock.timers).toBe(0);
   });
 
-  it('invariant 8: get a frozen order and an own, frozen context', async () => {
+  it('invariant 8: get a frozen order and a context that cannot be changed', async () => {
     const seen: unknown[] = [];
     const payload = { note: 'mine' };
     const step: Step = {
       name: 'looks',
       run(order, context) {
-        seen.push(Object.isFrozen(order), Object.isFrozen(context), order.payload === payload);
-        expect(order).toEqual({ id: 'a', userId: 'u', amount: 1, priority: 'high', payload });
+        seen.push(Object.isFrozen(order), order.payload === payload);
+        for (const name of ['signal', 'attempt', 'order', 'results', 'idempotencyKey'] as const) {
+          seen.push(!Reflect.set(context, name, undefined) && context[name] !== undefined);
+        }
+        const accepted = { id: 'a', userId: 'u', amount: 1, priority: 'high', payload, labels: [] };
+        expect(order).toEqual(accepted);
+        expect(context.order).toBe(order);
         expect(context.attempt).toBe(1);
       },
     };
     const processor = new OrderProcessor({ steps: [step] });
     await processor.submit({ id: 'a', userId: 'u', amount: 1, priority: 'high', payload });
-    expect(seen).toEqual([true, true, true]);
+    expect(seen).toEqual(range(7).map(() => true));
   });
 });
 
@@ -227,7 +240,7 @@ it('invariant 3: a receipt says all of an order', async () => {
     processor.submit({ id: `o-${index}`, userId: 'u', amount: 7, payload: 'p' }),
   );
   await clock.runAll();
-  const step = { name: 'work', status: 'ok', durationMs: 10 };
+  const step = { name: 'work', status: 'ok', durationMs: 10, attempts: 1 };
   const shared = {
     status: 'completed',
     userId: 'u',
@@ -235,6 +248,8 @@ it('invariant 3: a receipt says all of an order', async () => {
     acceptedAt,
     durationMs: 10,
     steps: [step],
+    labels: [],
+    payload: 'p',
   };
   expect(await Promise.all(submitted)).toEqual([
     { ...shared, orderId: 'o-0', balance: 7, waitMs: 0 },

@@ -32,11 +32,10 @@ describe('stats', () => {
     expect(processor.stats()).toEqual(none);
     void processor.submit(order('a'));
     void processor.submit(order('b'));
-    const waiting = { ...none, accepted: 2, unsettled: 2 };
-    expect(processor.stats()).toEqual({ ...waiting, queueLength: 2 });
+    const at0 = { ...none, accepted: 2, unsettled: 2, queueLength: 1, activeWorkers: 1 };
+    expect(processor.stats()).toEqual(at0);
     await clock.advance(4);
-    const at4 = { ...waiting, queueLength: 1, activeWorkers: 1, oldestWaitMs: 4, uptimeMs: 4 };
-    expect(processor.stats()).toEqual(at4);
+    expect(processor.stats()).toEqual({ ...at0, oldestWaitMs: 4, uptimeMs: 4 });
     await clock.advance(8);
     expect(processor.stats()).toMatchObject({
       completed: 1,
@@ -66,6 +65,7 @@ describe('stats', () => {
 
   it('add up over a mix', async () => {
     const processor = new OrderProcessor({ steps: [sleeps], capacity: 50, minBalance: 0 });
+    processor.pause();
     const codes = range(80).map((index) =>
       codeOf(
         processor.submit({
@@ -75,6 +75,7 @@ describe('stats', () => {
       ),
     );
     for (const index of range(10)) void processor.cancel(`o-${index * 3}`);
+    processor.resume();
     await clock.runAll();
     const heard = await Promise.all(codes);
     const count = (code: string): number => heard.filter((each) => each === code).length;
@@ -111,6 +112,8 @@ describe('order', () => {
       balance: undefined,
       code: undefined,
       message: undefined,
+      retryable: undefined,
+      labels: [],
       steps: [],
     };
     expect(await processor.order('b')).toEqual(pending);
@@ -125,11 +128,12 @@ describe('order', () => {
       startedAt,
       settledAt: acceptedAt + 20,
       balance: 2,
-      steps: [{ name: 'sleeps', status: 'ok', durationMs: 10 }],
+      steps: [{ name: 'sleeps', status: 'ok', durationMs: 10, attempts: 1 }],
     });
     expect(await processor.order('c')).toMatchObject({
       status: 'canceled',
       code: 'canceled',
+      retryable: true,
       settledAt: acceptedAt + 15,
     });
     expect(await Promise.all(submitted)).toEqual(['completed', 'completed', 'canceled']);

@@ -117,7 +117,9 @@ describe('steps that never end', () => {
     expect(processor.stats()).toMatchObject({ stalled: 0, activeWorkers: 1, queueLength: 2 });
     expect(other.isSettled).toBe(false);
     await clock.advance(1);
-    expect(stalls).toEqual([{ orderId: 'x', userId: 'u', runningMs: 150, steps: ['never'] }]);
+    expect(stalls).toEqual([
+      { orderId: 'x', userId: 'u', labels: [], runningMs: 150, steps: ['never'] },
+    ]);
     expect(other.isSettled).toBe(true);
     expect(processor.stats()).toMatchObject({ stalled: 1, activeWorkers: 0, queueLength: 1 });
     await clock.advance(100_000);

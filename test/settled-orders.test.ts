@@ -9,7 +9,14 @@ import { range } from './helpers.ts';
 
 const times: Times = { acceptedAt: 1, startedAt: 2, settledAt: 3 };
 
-const plain = { userId: 'u', priority: 'medium', payload: undefined, hash: 0 } as const;
+const plain = {
+  userId: 'u',
+  priority: 'medium',
+  payload: undefined,
+  content: undefined,
+  labels: [],
+  hash: 0,
+} as const;
 
 function remember(orders: SettledOrders, id: string, amount = 1): void {
   const fields: SettledFields = { ...plain, id, amount };
@@ -25,6 +32,8 @@ const fields: fc.Arbitrary<SettledFields> = fc.record({
   amount: safeInteger,
   priority: fc.constantFrom('high' as const, 'medium' as const, 'low' as const),
   payload: fc.option(fc.anything(), { nil: undefined }),
+  content: fc.option(fc.anything(), { nil: undefined }),
+  labels: fc.array(fc.string(), { maxLength: 2 }),
   hash: fc.constant(0),
 });
 
@@ -33,6 +42,7 @@ const steps: fc.Arbitrary<readonly StepResult[]> = fc.array(
     name: fc.string(),
     status: fc.constantFrom('ok' as const, 'error' as const, 'canceled' as const),
     durationMs: fc.nat(),
+    attempts: fc.nat(),
   }),
   { maxLength: 3 },
 );
@@ -40,8 +50,9 @@ const steps: fc.Arbitrary<readonly StepResult[]> = fc.array(
 const ending = fc.record({
   status: fc.constantFrom('completed' as const, 'failed' as const, 'canceled' as const),
   balance: safeInteger,
-  code: fc.string(),
+  code: fc.stringMatching(/^[a-z][a-z0-9_]{0,20}$/),
   message: fc.string(),
+  retryable: fc.boolean(),
   steps,
   times: fc.record({
     acceptedAt: unixMs,
@@ -53,18 +64,19 @@ const ending = fc.record({
 describe('settled orders', () => {
   it('give back every field of a record', () => {
     const property = fc.property(fields, ending, (order, end) => {
-      const { status, balance, code, message } = end;
+      const { status, balance, code, message, retryable, steps } = end;
       const outcome: OrderOutcome =
         status === 'completed'
-          ? receiptOf(order, balance, end.times, end.steps)
-          : { status, error: new OrderError(code, message, { steps: end.steps }) };
+          ? receiptOf(order, balance, end.times, steps)
+          : { status, error: new OrderError(code, message, { steps, retryable }) };
       const orders = new SettledOrders(10);
       remember(orders, `${order.id}-before`);
       orders.remember(order, outcome, end.times);
       remember(orders, `${order.id}-after`);
       const isCompleted = status === 'completed';
       const found = orders.find(order.id);
-      const { hash: _, ...accepted } = order;
+      const { hash: _, content, ...accepted } = order;
+      expect(orders.contentOf(order.id)).toBe(content);
       expect(found).toStrictEqual({
         ...accepted,
         ...end.times,
@@ -72,7 +84,8 @@ describe('settled orders', () => {
         balance: isCompleted ? balance : undefined,
         code: isCompleted ? undefined : code,
         message: isCompleted ? undefined : message,
-        steps: end.steps,
+        retryable: isCompleted ? undefined : retryable,
+        steps,
       });
       expect(found?.payload).toBe(order.payload);
     });
@@ -125,10 +138,17 @@ describe('settled orders', () => {
       amount: 1,
       priority: 'high',
       payload: { secret: 1 },
+      content: { secret: 1 },
+      labels: ['secret'],
     };
     orders.remember(order, receiptOf(order, 1, times, []), times);
     remember(orders, 'b');
-    expect(orders.find('b')).toMatchObject({ id: 'b', payload: undefined, priority: 'medium' });
+    expect(orders.find('b')).toMatchObject({
+      id: 'b',
+      payload: undefined,
+      priority: 'medium',
+      labels: [],
+    });
     expect(orders.find('a')).toBeUndefined();
   });
 });

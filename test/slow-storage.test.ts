@@ -63,6 +63,9 @@ it('gives an error to JSON with its message and without its cause', () => {
     code: 'declined',
     message: 'No',
     orderId: 'a',
+    retryable: true,
+    issues: [],
+    labels: [],
     steps: [],
   });
 });

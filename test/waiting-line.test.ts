@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Job } from '../src/job.ts';
-import { ParsedOrder } from '../src/order.ts';
 import { Caller, type Room, WaitingLine } from '../src/waiting-line.ts';
 
 function jobOf(name: string): Job {
-  return new Job(new ParsedOrder(name, name.charAt(0), 1, 1, undefined));
+  return new Job(name, name.charAt(0), 1, 1, undefined, []);
 }
 
 /** So many orders in all and for each user; it keeps who is in, and who came in, in order. */

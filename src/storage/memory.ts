@@ -1,6 +1,6 @@
-import { checkInteger, checkOptions } from '../options.ts';
-import type { AcceptedOrder } from '../order.ts';
-import type { OrderOutcome, OrderRecord } from '../outcome.ts';
+import { checkInteger, checkOptions } from '../checks.ts';
+import { noLabels } from '../order.ts';
+import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
 import { noSteps } from '../outcome.ts';
 import { receiptOf } from '../outcomes.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from './balance-storage.ts';
@@ -74,8 +74,14 @@ export class MemoryStorage implements BalanceStorage {
       if (record?.balance !== undefined) return { balance: record.balance };
       const balance = this.change(userId, amount, minBalance);
       if (typeof balance === 'string') return { refused: balance };
-      const fields: AcceptedOrder = { id: orderId, userId, amount, priority, payload: undefined };
-      const order: SettledFields = { ...fields, hash: 0 };
+      const fields = { id: orderId, userId, amount, payload: undefined };
+      const order: SettledFields = {
+        ...fields,
+        priority: 'medium',
+        labels: noLabels,
+        content: undefined,
+        hash: 0,
+      };
       const now = Date.now();
       const times = { acceptedAt: now, startedAt: now, settledAt: now };
       // It may have failed before, which nothing was applied for.
@@ -103,7 +109,14 @@ export class MemoryStorage implements BalanceStorage {
   find(id: string): OrderRecord | undefined {
     return this.#settled.find(id);
   }
-}
 
-/** Of changes that come without an order. */
-const priority = 'medium';
+  /** @internal */
+  contentOf(id: string): unknown {
+    return this.#settled.contentOf(id);
+  }
+
+  /** @internal */
+  amend(id: string, steps: readonly StepResult[]): void {
+    this.#settled.amend(id, steps);
+  }
+}

@@ -17,6 +17,8 @@ export interface Times {
 export interface SettledFields extends AcceptedOrder {
   /** Of the id, where it is known already; else 0. */
   readonly hash: number;
+  /** The payload as its caller handed it in. */
+  readonly content: unknown;
 }
 
 /** An order with its outcome, on its way into the storage. */
@@ -26,6 +28,10 @@ export interface Settlement extends SettledFields {
   readonly error: OrderError | undefined;
   readonly steps: readonly StepResult[];
   readonly times: Times;
+  /** A refusal is not the outcome yet, and not recorded: it comes again when it is one. */
+  readonly isCompensable: boolean;
+  /** Nor is it the outcome that the amount is applied: the steps are run then, and it comes again. */
+  readonly isTrial?: boolean;
   readonly minBalance: number | undefined;
 }
 
@@ -48,6 +54,10 @@ export type OrderStorage = DirectStorage | BatchStorage;
 interface KeepsOrders extends Pick<BalanceStorage, 'get' | 'close'> {
   /** A settled order that is still remembered. */
   find(id: string): OrderRecord | undefined;
+  /** The payload of one, as its caller handed it in. */
+  contentOf(id: string): unknown;
+  /** What became of its steps after it was settled, if it is still remembered. */
+  amend(id: string, steps: readonly StepResult[]): void;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { type Awaitable, asPromise, isThenable } from '../awaitable.ts';
+import { checkInteger } from '../checks.ts';
 import { show } from '../errors.ts';
-import { checkInteger } from '../options.ts';
-import type { OrderOutcome, OrderRecord } from '../outcome.ts';
+import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
 import { outcomeOf } from '../outcomes.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from './balance-storage.ts';
 import { defaultRetainSettled, MemoryStorage } from './memory.ts';
@@ -29,37 +29,50 @@ class RememberingStorage implements BatchStorage {
   }
 
   settle(settlements: readonly Settlement[]): Awaitable<readonly OrderOutcome[]> {
-    const changes = settlements.filter((order) => order.outcome === 'completed').map(toChange);
-    if (changes.length === 0) return this.#remember(settlements, []);
-    const count = changes.length;
-    const results = this.#storage.apply(changes);
+    const completed = settlements.filter(isCompleted);
+    const count = completed.length;
+    // What changes no balance does not depend on whether the storage works.
+    for (const order of settlements) if (!isCompleted(order)) this.#record(order, undefined);
+    if (count === 0) return this.#outcomes(settlements, []);
+    const results = this.#storage.apply(completed.map(toChange));
     return isThenable(results)
-      ? asPromise(results).then((late) => this.#remember(settlements, checkResults(late, count)))
-      : this.#remember(settlements, checkResults(results, count));
+      ? asPromise(results).then((late) => this.#outcomes(settlements, checkResults(late, count)))
+      : this.#outcomes(settlements, checkResults(results, count));
   }
 
   find(id: string): OrderRecord | undefined {
     return this.#settled.find(id);
   }
 
+  contentOf(id: string): unknown {
+    return this.#settled.contentOf(id);
+  }
+
+  amend(id: string, steps: readonly StepResult[]): void {
+    this.#settled.amend(id, steps);
+  }
+
   close(): Awaitable<void> {
     return this.#storage.close?.();
   }
 
-  #remember(
+  #outcomes(
     settlements: readonly Settlement[],
     results: readonly SettleResult[],
   ): readonly OrderOutcome[] {
     let next = 0;
-    const now = Date.now();
-    return settlements.map((order) => {
-      // Of two clocks; neither may make a duration negative.
-      order.times.settledAt = Math.max(order.times.settledAt, now);
-      const result = order.outcome === 'completed' ? results[next++] : undefined;
-      const outcome = outcomeOf(order, result);
-      this.#settled.remember(order, outcome, order.times);
-      return outcome;
-    });
+    return settlements.map((order) =>
+      isCompleted(order) ? this.#record(order, results[next++]) : outcomeOf(order, undefined),
+    );
+  }
+
+  #record(order: Settlement, result: SettleResult): OrderOutcome {
+    // Of two clocks; neither may make a duration negative.
+    order.times.settledAt = Math.max(order.times.settledAt, Date.now());
+    const outcome = outcomeOf(order, result);
+    const isFinal = outcome.status === 'completed' ? !order.isTrial : !order.isCompensable;
+    if (isFinal) this.#settled.remember(order, outcome, order.times);
+    return outcome;
   }
 }
 
@@ -75,6 +88,10 @@ function isPlainMemory(storage: BalanceStorage): storage is MemoryStorage {
     !Object.hasOwn(storage, 'get') &&
     !Object.hasOwn(storage, 'apply')
   );
+}
+
+function isCompleted({ outcome }: Settlement): boolean {
+  return outcome === 'completed';
 }
 
 function toChange({ id, userId, amount, minBalance }: Settlement): BalanceChange {

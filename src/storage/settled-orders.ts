@@ -1,5 +1,5 @@
 import { hashOf } from '../id-hash.ts';
-import type { Priority } from '../order.ts';
+import { noLabels, type Priority } from '../order.ts';
 import type { OrderOutcome, OrderRecord, OrderStatus, StepResult } from '../outcome.ts';
 import { noSteps } from '../outcome.ts';
 import { IdIndex } from './id-index.ts';
@@ -8,10 +8,23 @@ import type { SettledFields, Times } from './order-storage.ts';
 /** What only some orders have. */
 interface Extra {
   readonly payload: unknown;
+  readonly content: unknown;
   readonly steps: readonly StepResult[];
   readonly code: string | undefined;
   readonly message: string | undefined;
+  readonly retryable: boolean | undefined;
+  readonly labels: readonly string[];
 }
+
+const completed: Extra = {
+  payload: undefined,
+  content: undefined,
+  steps: noSteps,
+  labels: noLabels,
+  code: undefined,
+  message: undefined,
+  retryable: undefined,
+};
 
 const priorities: readonly Priority[] = ['medium', 'high', 'low'];
 const statuses: readonly OrderStatus[] = ['completed', 'failed', 'canceled'];
@@ -37,6 +50,7 @@ export class SettledOrders {
   #userIds: (string | undefined)[] = [];
   #extras: (Extra | undefined)[] = [];
   #numbers = new Float64Array(0);
+  #lastPlain: Extra = completed;
   /** The slot to write next; the oldest once the ring is full. */
   #at = 0;
 
@@ -46,13 +60,14 @@ export class SettledOrders {
 
   remember(order: SettledFields, outcome: OrderOutcome, times: Times): void {
     if (this.#limit === 0) return;
+    if (mayComeAgain(outcome)) return;
     const slot = this.#at;
     this.#at = slot + 1 === this.#limit ? 0 : slot + 1;
     if (slot === this.#ids.length) this.#grow();
     this.#slots.add(slot, order.hash || hashOf(order.id));
     this.#ids[slot] = order.id;
     this.#userIds[slot] = order.userId;
-    this.#extras[slot] = extraOf(order, outcome);
+    this.#extras[slot] = this.#extraOf(order, outcome);
     const numbers = this.#numbers;
     const at = slot * WIDTH;
     numbers[at + AMOUNT] = order.amount;
@@ -89,8 +104,34 @@ export class SettledOrders {
       balance: Number.isNaN(balance) ? undefined : balance,
       code: extra?.code,
       message: extra?.message,
+      retryable: extra?.retryable,
+      labels: extra?.labels ?? noLabels,
       steps: extra?.steps ?? noSteps,
     };
+  }
+
+  #extraOf({ payload, content, labels }: SettledFields, outcome: OrderOutcome): Extra | undefined {
+    if (outcome.status !== 'completed') {
+      const { code, message, retryable, steps } = outcome.error;
+      return { payload, content, steps, labels, code, message, retryable };
+    }
+    const { steps } = outcome;
+    const isPlain = payload === undefined && content === undefined && labels.length === 0;
+    if (!isPlain) return { ...completed, payload, content, steps, labels };
+    if (steps.length === 0) return undefined;
+    // Most orders whose steps finished at once have their results in common.
+    if (this.#lastPlain.steps !== steps) this.#lastPlain = { ...completed, steps };
+    return this.#lastPlain;
+  }
+
+  contentOf(id: string): unknown {
+    return this.#extras[this.#slots.find(id)]?.content;
+  }
+
+  amend(id: string, steps: readonly StepResult[]): void {
+    const slot = this.#slots.find(id);
+    const extra = this.#extras[slot];
+    if (extra !== undefined) this.#extras[slot] = { ...extra, steps };
   }
 
   /** Lengthens the ring, up to the limit: a small host does not pay for a large retention. */
@@ -118,12 +159,11 @@ function kindOf(priority: Priority, status: OrderOutcome['status']): number {
   return rank * 4 + (status === 'completed' ? 0 : status === 'failed' ? 1 : 2);
 }
 
-function extraOf({ payload }: SettledFields, outcome: OrderOutcome): Extra | undefined {
-  if (outcome.status === 'completed') {
-    const { steps } = outcome;
-    if (payload === undefined && steps.length === 0) return undefined;
-    return { payload, steps, code: undefined, message: undefined };
-  }
-  const { code, message, steps } = outcome.error;
-  return { payload, steps, code, message };
+/**
+ * Nothing is known to be recorded of an order that the storage failed. But what was compensated must not
+ * run again under the same id: a payment provider would take its idempotency key for a repetition.
+ */
+function mayComeAgain(outcome: OrderOutcome): boolean {
+  if (outcome.status === 'completed' || outcome.error.code !== 'storage_failed') return false;
+  return outcome.error.steps.every(({ compensation }) => compensation === undefined);
 }

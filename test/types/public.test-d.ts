@@ -62,7 +62,7 @@ describe('payload', () => {
       expectTypeOf(record).toEqualTypeOf<OrderRecord<Meal>>();
     });
     processor.once('completed', (receipt) => {
-      expectTypeOf(receipt).toEqualTypeOf<Receipt>();
+      expectTypeOf(receipt).toEqualTypeOf<Receipt<Meal>>();
     });
     expectTypeOf(processor.order('o-1')).resolves.toEqualTypeOf<OrderRecord<Meal> | undefined>();
     expectTypeOf(

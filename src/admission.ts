@@ -1,0 +1,81 @@
+import { OrderError } from './errors.ts';
+import type { Intake } from './intake.ts';
+import type { Job } from './job.ts';
+import type { Settings } from './options.ts';
+import type { ParsedOrder } from './order.ts';
+import type { OrderRecord } from './outcome.ts';
+import { applyRules } from './rules.ts';
+import { PayloadCheck } from './schema.ts';
+
+/**
+ * What an order that is not known goes through before anybody asks whether there is room for it: the
+ * schema checks its payload, and the rules judge it. Whoever is refused is refused by a throw.
+ *
+ * Schema and rules are the host's code, which may shut the processor down, abort the order's signal or
+ * submit orders, this one too: so all that is looked at again after them.
+ */
+export class Admission {
+  /** False from the call of `shutdown` on. */
+  isOpen = true;
+  readonly #settings: Settings;
+  readonly #intake: Intake;
+  readonly #payloadCheck: PayloadCheck | undefined;
+  /** Without, neither `check` nor `judge` has anything to do. */
+  readonly hasHostCode: boolean;
+
+  constructor(settings: Settings, intake: Intake) {
+    this.#settings = settings;
+    this.#intake = intake;
+    this.#payloadCheck = settings.schema && new PayloadCheck(settings.schema);
+    this.hasHostCode = settings.schema !== undefined || settings.rules.length > 0;
+  }
+
+  /** How many orders wait for the schema. */
+  get waiting(): number {
+    return this.#payloadCheck?.size ?? 0;
+  }
+
+  /** The order as the schema has it; a promise if the schema takes its time. */
+  check(order: ParsedOrder, signal: AbortSignal | undefined): ParsedOrder | Promise<ParsedOrder> {
+    this.checkOpen(order);
+    if (this.#payloadCheck === undefined) return order;
+    return this.#payloadCheck.check(order, signal, () => this.#checkRoom(order));
+  }
+
+  #checkRoom(order: ParsedOrder): void {
+    const { capacity, overflow } = this.#settings;
+    if (overflow === 'wait' || this.waiting < capacity) return;
+    const message = `The schema is checking ${capacity} orders, as many as \`capacity\` allows`;
+    throw this.#intake.queueFull(order, message);
+  }
+
+  /** What stands for the order by now, or else the order as the rules have it. */
+  judge(order: ParsedOrder, signal: AbortSignal | undefined): Job | OrderRecord | ParsedOrder {
+    this.checkOpen(order);
+    const known = this.#intake.known(order);
+    const ruled = known === undefined ? applyRules(this.#settings.rules, order) : order;
+    this.checkOpen(order);
+    if (signal?.aborted) throw canceled(ruled);
+    return known ?? this.#intake.known(order) ?? ruled;
+  }
+
+  checkOpen({ id: orderId, userId, labels }: ParsedOrder): void {
+    if (this.isOpen) return;
+    const message = 'The processor accepts no more orders';
+    throw new OrderError('shut_down', message, { orderId, userId, labels });
+  }
+
+  /** The processor shuts down: whoever waits to be accepted is refused. */
+  close(): void {
+    this.isOpen = false;
+    this.#intake.dismissWaiting();
+    this.#payloadCheck?.dismiss();
+  }
+}
+
+export const bySignal = 'The order was canceled by its signal';
+
+/** The refusal of an order whose caller gave up, be it its own or another caller's. */
+export function canceled({ id: orderId, userId, labels }: ParsedOrder): OrderError {
+  return new OrderError('canceled', bySignal, { orderId, userId, labels });
+}

@@ -1,0 +1,74 @@
+import { isThenable } from './awaitable.ts';
+import { checkInteger, checkOptions, checkTimeout, wrong } from './checks.ts';
+import type { RetryOptions } from './step.ts';
+
+/** Retry options with their defaults, checked. */
+export interface RetryPolicy {
+  readonly attempts: number;
+  readonly delayMs: number;
+  readonly factor: number;
+  readonly maxDelayMs: number;
+  readonly jitter: boolean;
+  readonly retryIf: ((error: unknown, attempt: number) => unknown) | undefined;
+}
+
+const names = ['attempts', 'delayMs', 'factor', 'maxDelayMs', 'jitter', 'retryIf'];
+
+/** @param at - where the options stand, for messages */
+export function readRetry(at: string, options: RetryOptions): RetryPolicy {
+  checkOptions(at, options, names);
+  const { attempts = 3, delayMs = 100, factor = 2, maxDelayMs = 30_000 } = options;
+  const { jitter = true, retryIf } = options;
+  checkInteger(`${at}.attempts`, attempts, 1);
+  checkTimeout(`${at}.delayMs`, delayMs);
+  if (typeof factor !== 'number' || !(factor >= 1 && factor < Infinity)) {
+    const kind = typeof factor === 'number' ? RangeError : TypeError;
+    throw wrong(kind, `${at}.factor`, 'a number from 1 up', factor);
+  }
+  checkTimeout(`${at}.maxDelayMs`, maxDelayMs);
+  if (typeof jitter !== 'boolean') throw wrong(TypeError, `${at}.jitter`, 'a boolean', jitter);
+  if (retryIf !== undefined && typeof retryIf !== 'function') {
+    throw wrong(TypeError, `${at}.retryIf`, 'a function', retryIf);
+  }
+  return { attempts, delayMs, factor, maxDelayMs, jitter, retryIf };
+}
+
+/** The pause after an attempt that failed, in whole milliseconds. */
+export function pauseMs(policy: RetryPolicy, attempt: number): number {
+  const { delayMs, factor, maxDelayMs, jitter } = policy;
+  const longest = Math.min(maxDelayMs, delayMs * factor ** (attempt - 1));
+  return Math.max(1, Math.round(jitter ? longest * (0.5 + Math.random() / 2) : longest));
+}
+
+/**
+ * Whether what was thrown may be tried again. A predicate that throws says no, and is told of.
+ *
+ * @param failed - hears what the predicate throws
+ */
+export function isWorthRetrying(
+  { retryIf }: RetryPolicy,
+  thrown: unknown,
+  attempt: number,
+  failed: (cause: unknown) => void,
+): boolean {
+  if (retryableOf(thrown) === false) return false;
+  if (retryIf === undefined) return true;
+  try {
+    const answer = retryIf(thrown, attempt);
+    if (isThenable(answer)) answer.then(undefined, failed);
+    return answer === true;
+  } catch (cause) {
+    failed(cause);
+    return false;
+  }
+}
+
+/** What something thrown says of itself; never throws. */
+export function retryableOf(thrown: unknown): boolean | undefined {
+  try {
+    const { retryable } = Object(thrown) as { retryable?: unknown };
+    return typeof retryable === 'boolean' ? retryable : undefined;
+  } catch {
+    return undefined;
+  }
+}

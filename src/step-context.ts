@@ -1,0 +1,82 @@
+import type { OrderError } from './errors.ts';
+import type { AcceptedOrder } from './order.ts';
+import type { CompensationContext, StepContext } from './step.ts';
+import type { PlannedStep } from './step-plan.ts';
+
+/** Whose step it is. */
+export interface ContextOwner {
+  readonly order: AcceptedOrder;
+  /** The order's signal, made when somebody first asks for it. */
+  readonly signal: AbortSignal;
+  /** Why the order failed. */
+  readonly error: OrderError;
+  resultsBefore(step: PlannedStep): Readonly<Record<string, unknown>>;
+}
+
+/** What the function of one attempt is given; all of it is made when somebody looks at it. */
+export class Context implements StepContext<never> {
+  readonly #attempt: number;
+  readonly #owner: ContextOwner;
+  readonly #step: PlannedStep;
+  #own: AbortController | undefined = undefined;
+
+  constructor(owner: ContextOwner, step: PlannedStep, attempt: number) {
+    this.#attempt = attempt;
+    this.#owner = owner;
+    this.#step = step;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.hasOwnSignal) return this.#owner.signal;
+    this.#own ??= new AbortController();
+    return this.#own.signal;
+  }
+
+  get attempt(): number {
+    return this.#attempt;
+  }
+
+  get order(): AcceptedOrder<never> {
+    return this.#owner.order as AcceptedOrder<never>;
+  }
+
+  get results(): Readonly<Record<string, unknown>> {
+    return this.#owner.resultsBefore(this.#step);
+  }
+
+  get idempotencyKey(): string {
+    return `${this.#owner.order.id}:${this.#step.key}`;
+  }
+
+  /** @internal */
+  abort(reason: OrderError): void {
+    if (!this.hasOwnSignal) return;
+    this.#own ??= new AbortController();
+    this.#own.abort(reason);
+  }
+
+  /** An attempt with a time limit is told to end while its order goes on. */
+  protected get hasOwnSignal(): boolean {
+    return this.#step.limits.timeoutMs !== undefined;
+  }
+}
+
+export class ContextOfCompensation extends Context implements CompensationContext<never, never> {
+  readonly result: never;
+  readonly error: OrderError;
+
+  constructor(owner: ContextOwner, step: PlannedStep, attempt: number, result: unknown) {
+    super(owner, step, attempt);
+    this.result = result as never;
+    this.error = owner.error;
+  }
+
+  /** It outlives the order's signal. */
+  protected override get hasOwnSignal(): boolean {
+    return true;
+  }
+
+  override get idempotencyKey(): string {
+    return `${super.idempotencyKey}/compensate`;
+  }
+}
