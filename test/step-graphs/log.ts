@@ -1,0 +1,137 @@
+import type { OrderError, Receipt, StepContext, StepResult } from 'order-processor';
+import type { AttemptPlan, Kind, Limits } from './plan.ts';
+
+/** One call of one of a step's functions, as the function itself sees it. */
+export interface Call {
+  readonly at: number;
+  readonly of: Kind;
+  readonly attempt: number;
+  readonly plan: AttemptPlan;
+  readonly limits: Limits;
+  readonly context: StepContext<unknown>;
+  readonly beganAt: number;
+  /** Whether it waits for its signal, and so knows when it aborted. */
+  isListening: boolean;
+  abortedAt: number | undefined;
+  endedAt: number | undefined;
+  ended: AttemptPlan['ends'] | 'told' | undefined;
+}
+
+/** What was said of one step. */
+export interface Report {
+  readonly at: number;
+  readonly result: StepResult;
+  readonly saidAt: number;
+}
+
+export interface Retried {
+  readonly at: number;
+  readonly of: Kind;
+  readonly attempt: number;
+  readonly saidAt: number;
+  readonly delayMs: number;
+}
+
+export interface Settled {
+  readonly status: 'completed' | 'failed' | 'canceled';
+  readonly code: string | undefined;
+  readonly steps: readonly StepResult[];
+  readonly outcome: Receipt | OrderError;
+  readonly settledAt: number;
+  /** What the steps had come to by then. */
+  readonly expected: readonly StepResult[];
+}
+
+/** Everything that was seen of one order. */
+export class OrderLog {
+  readonly id: string;
+  readonly userId: string;
+  readonly canCompensate: readonly boolean[];
+  readonly calls: Call[] = [];
+  readonly reports: Report[] = [];
+  readonly retried: Retried[] = [];
+  isAccepted = false;
+  /** When somebody asked for its cancellation. */
+  readonly cancels: number[] = [];
+  /** The codes that its compensations were told with. */
+  readonly toldCodes = new Set<string>();
+  compensationErrors = 0;
+  startedAt: number | undefined;
+  stalledAt: number | undefined;
+  settled: Settled | undefined;
+
+  /** @param canCompensate - by step */
+  constructor(id: string, userId: string, canCompensate: readonly boolean[]) {
+    this.id = id;
+    this.userId = userId;
+    this.canCompensate = canCompensate;
+  }
+
+  callsOf(at: number, of: Kind): Call[] {
+    return this.calls.filter((call) => call.at === at && call.of === of);
+  }
+
+  get running(): Call[] {
+    return this.calls.filter(({ endedAt }) => endedAt === undefined);
+  }
+
+  /** The run that did what a compensation takes back. */
+  finishOf(at: number): Call | undefined {
+    return this.calls.find((call) => call.at === at && call.of === 'run' && call.ended === 'well');
+  }
+
+  /** What was said of a step's run, or of its compensation. */
+  reportOf(at: number, of: Kind): Report | undefined {
+    return this.reports.find(
+      (report) => report.at === at && (report.result.compensation === undefined) === (of === 'run'),
+    );
+  }
+
+  /** The first failure of a step, which decides the order. */
+  get failure(): Report | undefined {
+    return this.reports.find(({ result }) => result.status === 'error');
+  }
+
+  /** Begun, and not both settled and at rest: what finished late may still have to be taken back. */
+  get isBusy(): boolean {
+    if (this.startedAt === undefined) return false;
+    if (this.settled === undefined || this.running.length > 0) return true;
+    if (this.settled.status === 'completed') return false;
+    return this.canCompensate.some((can, at) => {
+      return can && this.finishOf(at) !== undefined && !this.reportOf(at, 'compensate');
+    });
+  }
+
+  /** Whether a step, or its compensation, waits for something: a place, the end of a pause. */
+  isUnended(at: number): boolean {
+    const isCompensating = this.callsOf(at, 'compensate').length > 0;
+    return this.reportOf(at, isCompensating ? 'compensate' : 'run') === undefined;
+  }
+
+  /** Nothing of it runs, since it waits to try again. */
+  get isPausing(): boolean {
+    if (this.running.length > 0) return false;
+    return this.retried.some(({ at, of, attempt }) => {
+      return this.callsOf(at, of).length === attempt && this.reportOf(at, of) === undefined;
+    });
+  }
+}
+
+/** The code that an attempt's failure has. */
+export function codeOfFailure(ends: Call['ended']): string | undefined {
+  switch (ends) {
+    case 'with a code':
+      return 'declined';
+    case 'for good':
+      return 'declined_for_good';
+    case 'without a code':
+      return 'internal';
+    default:
+      return undefined;
+  }
+}
+
+/** What a run gives, so that those after it and its compensation can be checked. */
+export function valueGiven(id: string, at: number, attempt: number): string {
+  return `${id}/${at}/${attempt}`;
+}

@@ -1,0 +1,106 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { StepResult } from 'order-processor';
+import { runsInTime } from './begin.ts';
+import type { OrderLog, Settled } from './log.ts';
+import type { Observer } from './observer.ts';
+
+/** What an order's results must be, as far as its steps have come. */
+export function expectedSteps({ plan }: Observer, log: OrderLog): readonly StepResult[] {
+  if (log.startedAt === undefined) return [];
+  return plan.steps.map(({ name }, at) => {
+    const report = log.reportOf(at, 'compensate') ?? log.reportOf(at, 'run');
+    if (report !== undefined) return report.result;
+    const attempts = log.callsOf(at, 'run').length;
+    // Those that still run are told by `stalled`, and how long they ran is the library's to say.
+    const status = attempts === 0 ? 'skipped' : 'canceled';
+    return { name, status, durationMs: attempts === 0 ? 0 : Number.NaN, attempts };
+  });
+}
+
+/** What must hold when an order is settled. */
+export function checkSettlement(observer: Observer, log: OrderLog, settled: Settled): void {
+  const { status, code } = settled;
+  const wrong = (what: string): void => {
+    observer.wrong(`${log.id} is settled ${code ?? status}: ${what}`);
+  };
+  if (!log.isAccepted) wrong('it was not accepted');
+  if (log.running.length > 0 && log.stalledAt === undefined) {
+    wrong(`s${log.running.map(({ at }) => at)} still runs and \`stalled\` did not say so`);
+  }
+  for (const { at } of runsInTime(observer, log)) wrong(`s${at} may yet end`);
+  checkResults(observer, log, settled, wrong);
+  if (status === 'completed') checkCompleted(observer, log, wrong);
+  else {
+    checkCode(observer, log, settled, wrong);
+    checkCompensated(observer, log, wrong);
+  }
+}
+
+type Wrong = (what: string) => void;
+
+/** Steps of an order that stalled may have ended while its outcome was on its way to the storage. */
+function isOnItsWay({ plan }: Observer, { stalledAt }: OrderLog): boolean {
+  return stalledAt !== undefined && plan.storage === 'async';
+}
+
+function checkResults(
+  observer: Observer,
+  log: OrderLog,
+  { steps, expected }: Settled,
+  wrong: Wrong,
+): void {
+  const known = steps.map((step, at) => {
+    const is = expected[at];
+    if (Number.isNaN(is?.durationMs)) return { ...step, durationMs: Number.NaN };
+    const isEarlier = log.reports.some(({ result }) => isDeepStrictEqual(result, step));
+    const isUnreported = step.status === 'canceled' && step.attempts === is?.attempts;
+    return isOnItsWay(observer, log) && (isEarlier || isUnreported) ? is : step;
+  });
+  if (isDeepStrictEqual(known, expected)) return;
+  wrong(`the results are ${JSON.stringify(steps)}, expected ${JSON.stringify(expected)}`);
+}
+
+function checkCompleted({ plan }: Observer, log: OrderLog, wrong: Wrong): void {
+  for (const at of plan.steps.keys()) {
+    if (log.finishOf(at) === undefined) wrong(`s${at} did not finish`);
+    if (log.callsOf(at, 'compensate').length > 0) wrong(`s${at} was taken back`);
+  }
+  if (log.running.length > 0) wrong(`s${log.running.map(({ at }) => at)} still runs`);
+}
+
+/** The outcome is what the first failure says, or there was none of a step. */
+function checkCode(observer: Observer, log: OrderLog, settled: Settled, wrong: Wrong): void {
+  const { plan, clock, deadlineAt } = observer;
+  const { status, code = '' } = settled;
+  if (status !== (code === 'canceled' ? 'canceled' : 'failed')) wrong(`as ${status}`);
+  const { failure } = log;
+  // A listener that hears of the failure may cancel the order before it has failed.
+  const isOvertaken = code === 'canceled' && log.cancels.includes(failure?.saidAt ?? -1);
+  if (failure !== undefined && !isOvertaken) {
+    if (failure.result.code !== code) wrong(`s${failure.at} failed with ${failure.result.code}`);
+  } else {
+    const { startedAt = Infinity } = log;
+    const ran = plan.steps.filter((_, at) => log.finishOf(at) !== undefined).length;
+    const isAtAnEnd = ran === plan.steps.length || log.calls.length === 0;
+    const isPossible = {
+      canceled: log.cancels.length > 0 || clock.now >= deadlineAt,
+      timeout: clock.now >= (plan.isHeardEarly ? startedAt : 0) + (plan.timeoutMs ?? Infinity),
+      // Nothing else changes the balance, so it is clear before the steps begin.
+      insufficient_funds: plan.minBalance !== undefined && log.calls.length === 0,
+      storage_failed: plan.storage !== 'memory' && isAtAnEnd,
+    }[code];
+    if (isPossible !== true) wrong('nothing has led to that');
+  }
+  for (const told of log.toldCodes) if (told !== code) wrong(`it was compensated for ${told}`);
+}
+
+/** Whatever had finished is taken back by now, or said not to be. */
+function checkCompensated(observer: Observer, log: OrderLog, wrong: Wrong): void {
+  for (const [at, { canCompensate }] of observer.plan.steps.entries()) {
+    const finish = log.finishOf(at);
+    if (finish === undefined || !canCompensate) continue;
+    const isLate =
+      isOnItsWay(observer, log) && (finish.endedAt as number) >= (log.stalledAt as number);
+    if (log.reportOf(at, 'compensate') === undefined && !isLate) wrong(`s${at} is not taken back`);
+  }
+}

@@ -1,0 +1,229 @@
+import { deepStrictEqual } from 'node:assert';
+import type { StepResult } from 'order-processor';
+import type { Driver } from './driver.ts';
+import type { OrderLog } from './log.ts';
+import { graceMs, type Scenario } from './plan.ts';
+
+/** Compares what was seen of a whole run with what must be; gives everything that is wrong. */
+export async function verdict(driver: Driver, plan: Scenario): Promise<string[]> {
+  const { observer, open, storage } = driver;
+  const wrong = [...observer.violations, ...(storage?.host.offences ?? [])];
+  for (const name of open) wrong.push(`invariant 4: never settled: ${name}`);
+  for (const log of observer.logs.values()) {
+    if (!log.isAccepted) continue;
+    wrong.push(...orderWrong(log, plan), ...signalsWrong(driver, log, plan));
+    wrong.push(...(await recordWrong(driver, log)));
+  }
+  wrong.push(...callersWrong(driver, plan), ...sequenceWrong(driver));
+  wrong.push(...(await balancesWrong(driver)), ...endWrong(driver));
+  return wrong;
+}
+
+/** Everything that began has ended, and what had finished was taken back exactly if it had to be. */
+function orderWrong(log: OrderLog, { steps }: Scenario): string[] {
+  const wrong: string[] = [];
+  const { id, settled, running } = log;
+  if (settled === undefined) return [`invariant 3: ${id} has no outcome`];
+  for (const { at, of, plan } of running) {
+    if (plan.durationMs !== 'never') wrong.push(`${id} s${at} ${of} did not end`);
+    if (log.stalledAt === undefined)
+      wrong.push(`${id} s${at} ${of} never ends, without \`stalled\``);
+  }
+  let failures = 0;
+  for (const [at, { canCompensate }] of steps.entries()) {
+    const report = log.reportOf(at, 'compensate');
+    const calls = log.callsOf(at, 'compensate');
+    if (report?.result.compensation?.status === 'error') failures += 1;
+    const isDue = settled.status !== 'completed' && canCompensate && log.finishOf(at) !== undefined;
+    if (isDue && report === undefined) wrong.push(`${id} s${at} was not taken back`);
+    if (!isDue && calls.length > 0) wrong.push(`${id} s${at} was taken back`);
+    // One that was given up may end well all the same.
+    const well = calls.filter(({ ended }) => ended === 'well');
+    if (well.length > 1) wrong.push(`${id} s${at} was taken back ${well.length} times`);
+  }
+  if (log.compensationErrors !== failures) {
+    wrong.push(`${id}: ${failures} failed compensations, ${log.compensationErrors} events`);
+  }
+  return wrong;
+}
+
+/** Whoever was to be told to end was told at once, and nobody else was. */
+function signalsWrong({ observer }: Driver, log: OrderLog, plan: Scenario): string[] {
+  const wrong: string[] = [];
+  const { startedAt = 0, failure, settled } = log;
+  // Where nobody heard when it started, it may have been before its first step began.
+  const isStartVague = !plan.isHeardEarly;
+  const timeOutAt = startedAt + (plan.timeoutMs ?? Infinity);
+  const failedAt = failure?.saidAt ?? Infinity;
+  for (const { at, of, beganAt, endedAt = Infinity, abortedAt, limits, isListening } of log.calls) {
+    if (!isListening) continue;
+    const overdueAt = beganAt + (limits.timeoutMs ?? Infinity);
+    const name = `${log.id} s${at} ${of}, begun at ${beganAt},`;
+    const dueAt = of === 'run' ? Math.min(overdueAt, timeOutAt, failedAt) : overdueAt;
+    if (endedAt > dueAt && !((abortedAt ?? Infinity) <= dueAt)) {
+      wrong.push(`${name} was not told to end at ${dueAt} but ${abortedAt}`);
+    }
+    if (abortedAt === undefined || abortedAt >= dueAt) continue;
+    if (isStartVague && settled?.code === 'timeout') continue;
+    const isCanceled = log.cancels.includes(abortedAt) || abortedAt === observer.deadlineAt;
+    // A shutdown that waits no longer says so to compensations too.
+    if (of === 'compensate' && abortedAt >= observer.deadlineAt + graceMs) continue;
+    if (of === 'compensate' || !isCanceled || settled?.code !== 'canceled') {
+      wrong.push(`${name} was told to end at ${abortedAt}`);
+    }
+  }
+  return wrong;
+}
+
+/** The record says the same as the event. */
+async function recordWrong({ processor }: Driver, log: OrderLog): Promise<string[]> {
+  const { id, settled } = log;
+  const record = await processor.order(id);
+  // What the storage did not take may come again.
+  if (settled === undefined || (record === undefined && settled.code === 'storage_failed'))
+    return [];
+  const { status, code, outcome } = settled;
+  // What finished after the settlement has been compensated since, and the record knows.
+  const steps = settled.steps.map((step, at) => log.reportOf(at, 'compensate')?.result ?? step);
+  const expected = {
+    status,
+    code,
+    steps: steps.map(sure),
+    balance: 'code' in outcome ? undefined : outcome.balance,
+  };
+  try {
+    const { status, code, steps = [], balance } = record ?? {};
+    deepStrictEqual({ status, code, steps: steps.map(sure), balance }, expected);
+  } catch {
+    return [`the record of ${id} is ${JSON.stringify(record)}, not ${JSON.stringify(expected)}`];
+  }
+  return [];
+}
+
+/** All of a result, but how long a step was going on in spite of its signal when somebody looked. */
+function sure(step: StepResult): object {
+  const { durationMs, ...rest } = step;
+  return step.status === 'canceled' ? rest : { durationMs, ...rest };
+}
+
+/** Each caller heard exactly what its order came to, in time. */
+function callersWrong(driver: Driver, plan: Scenario): string[] {
+  const { callers, cancels, observer } = driver;
+  const wrong: string[] = [];
+  for (const { id, heard, askedAt, heardAt = 0, isOneOfMany } of callers) {
+    const log = observer.logs.get(id);
+    if (heard === 'accepted') continue;
+    if (heard === undefined || log?.settled === undefined) {
+      // It was handed in with an aborted signal, or by a listener after the shutdown.
+      const wasRefused = ['canceled', 'shut_down'].includes(Object(heard).code);
+      if (log?.isAccepted || !wasRefused) wrong.push(`${id} heard ${heard}`);
+      continue;
+    }
+    const { settled, startedAt } = log;
+    if (!('code' in heard)) {
+      if (heard !== settled.outcome) wrong.push(`invariant 5: ${id} has two receipts`);
+      continue;
+    }
+    if (heard.code !== settled.code) wrong.push(`${id} heard ${heard.code} of ${settled.code}`);
+    const names = heard.steps.map(({ name }) => name).join();
+    const expected = startedAt === undefined ? '' : plan.steps.map(({ name }) => name).join();
+    if (names !== expected) wrong.push(`${id} heard of ${names}`);
+    if (isOneOfMany || startedAt === undefined) continue;
+    if (heardAt > settled.settledAt) wrong.push(`${id} heard it after it was settled`);
+    const { failure } = log;
+    const decided = [...log.cancels, observer.deadlineAt, failure?.saidAt ?? -1, askedAt];
+    const isCertain = !log.calls.some(({ at }) => log.canCompensate[at]);
+    const isAtOnce =
+      settled.code === 'canceled' || (failure && (isCertain || settled.code === 'timeout'));
+    if (isAtOnce && !decided.includes(heardAt)) wrong.push(`${id} heard it late, at ${heardAt}`);
+    // Nobody waits for compensations beyond the time, but for the storage, which may be their reason; and
+    // no timer is shorter than 1 ms.
+    const takenBackAt = log.calls.find(({ of }) => of === 'compensate')?.beganAt ?? 0;
+    const refusedAt = settled.code === 'storage_failed' ? takenBackAt + 1 : 0;
+    const limitAt = Math.max(askedAt, startedAt + (plan.timeoutMs ?? Infinity), refusedAt);
+    const isOver = log.calls.every(({ endedAt = Infinity }) => endedAt <= limitAt);
+    if (heardAt > limitAt && !isOver) {
+      wrong.push(`${id} heard it beyond its time, at ${heardAt}`);
+    }
+  }
+  for (const { id, isTrue } of cancels) {
+    const { settled } = observer.logs.get(id) ?? {};
+    if (isTrue && settled?.status !== 'canceled') wrong.push(`${id} is not canceled`);
+  }
+  return wrong;
+}
+
+/** Per user: started in the order accepted, and settled in that order. */
+function sequenceWrong({ observer }: Driver): string[] {
+  const wrong: string[] = [];
+  const { accepted, started, settled, logs } = observer;
+  for (const userId of new Set([...logs.values()].map((log) => log.userId))) {
+    const own = (id: string): boolean =>
+      logs.get(id)?.userId === userId && logs.get(id)?.startedAt !== undefined;
+    if (!observer.plan.isHeardEarly) continue;
+    const expected = accepted.filter(own).join();
+    for (const [what, ids] of Object.entries({ started, settled })) {
+      const got = ids.filter(own).join();
+      if (got !== expected) wrong.push(`invariant 1: accepted ${expected} but ${what} ${got}`);
+    }
+  }
+  for (const { id, startedAt, settled, isAccepted } of logs.values()) {
+    if (isAccepted && startedAt === undefined && settled?.code !== 'canceled') {
+      wrong.push(`invariant 1: ${id} came to ${settled?.code} and never started`);
+    }
+  }
+  return wrong;
+}
+
+/** The balance is the sum of what completed, after each order and at the end. */
+async function balancesWrong({ callers, observer, processor, storage }: Driver): Promise<string[]> {
+  const wrong: string[] = [];
+  const balances = new Map<string, number>();
+  for (const id of observer.settled) {
+    const { settled, userId } = observer.logs.get(id) as OrderLog;
+    const plan = callers.find((caller) => caller.id === id)?.plan;
+    if (settled === undefined || !('balance' in settled.outcome) || plan === undefined) continue;
+    const { amount, balance } = settled.outcome;
+    const expected = (balances.get(userId) ?? 0) + plan.amount;
+    if (amount !== plan.amount) wrong.push(`${id} was applied with ${amount}`);
+    if (balance !== expected) wrong.push(`invariant 3: ${id} led to ${balance}, not ${expected}`);
+    const { minBalance = -Infinity } = observer.plan;
+    if (amount < 0 && balance < minBalance) wrong.push(`invariant 3: ${id} led to ${balance}`);
+    balances.set(userId, balance);
+  }
+  for (const { userId } of observer.logs.values()) {
+    const balance = storage ? storage.host.get(userId) : await processor.balance(userId);
+    if (balance !== balances.get(userId)) wrong.push(`invariant 3: ${userId} ended at ${balance}`);
+  }
+  return wrong;
+}
+
+/** Nothing is left but functions that never end, and everybody is told of those. */
+function endWrong({ observer, processor }: Driver): string[] {
+  const wrong: string[] = [];
+  const expect = (name: string, got: unknown, expected: unknown): void => {
+    if (got !== expected) wrong.push(`${name}: expected ${expected}, got ${got}`);
+  };
+  const logs = [...observer.logs.values()].filter(({ isAccepted }) => isAccepted);
+  const stats = processor.stats();
+  const count = (status: string): number =>
+    logs.filter(({ settled }) => settled?.status === status).length;
+  for (const name of ['completed', 'failed', 'canceled'] as const) {
+    expect(name, stats[name], count(name));
+  }
+  expect('accepted', stats.accepted, logs.length);
+  expect('unsettled', stats.unsettled, 0);
+  expect('queueLength', stats.queueLength, 0);
+  expect('activeWorkers', stats.activeWorkers, 0);
+  expect('state', stats.state, 'closed');
+  const endless = logs.filter(({ running }) => running.length > 0);
+  expect('stalled', stats.stalled, endless.length);
+  const [summary] = observer.shutdowns;
+  expect('shutdown events', observer.shutdowns.length, 1);
+  expect('unsettled in shutdown', summary?.unsettled.join(), '');
+  expect('the closing of the storage', summary?.storageError, undefined);
+  for (const { id } of endless) {
+    if (!summary?.running.includes(id)) wrong.push(`${id} runs and the summary does not say so`);
+  }
+  return wrong;
+}
