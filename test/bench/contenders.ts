@@ -1,6 +1,6 @@
 import AsyncLock from 'async-lock';
 import fastq from 'fastq';
-import { MemoryStorage, OrderProcessor } from 'order-processor';
+import { MemoryStorage, OrderProcessor, type Step } from 'order-processor';
 import PQueue from 'p-queue';
 
 /** What the workloads submit; ours takes it as it is. */
@@ -143,6 +143,39 @@ export function asyncLock(): Submit {
   const all = fastq.promise(work, concurrency);
   const lock = new AsyncLock({ maxPending: Number.POSITIVE_INFINITY });
   return (order) => lock.acquire(order.userId, () => all.push(order));
+}
+
+type Work = Step['run'];
+
+/** Three steps that return at once, be it as async functions. */
+export const works: Readonly<Record<'sync' | 'async', readonly Work[]>> = {
+  sync: [() => true, () => true, () => true],
+  async: [async () => true, async () => true, async () => true],
+};
+
+/** The limit for steps: the same functions in a `Promise.all`, under one AbortController per order. */
+export function bareSteps(runs: readonly Work[]): Submit {
+  return async (order) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const accepted = order as unknown as Parameters<Work>[0];
+    const context = { signal } as Parameters<Work>[1];
+    try {
+      return await Promise.all(runs.map((run) => run(accepted, context)));
+    } catch (error) {
+      controller.abort(error);
+      throw error;
+    }
+  };
+}
+
+export function oursWithSteps(runs: readonly Work[]): Submit {
+  const steps = runs.map((run, at) => ({ name: `step-${at}`, run }));
+  const processor = new OrderProcessor({ concurrency, steps });
+  processor.on('completed', (receipt) => {
+    heard += receipt.amount;
+  });
+  return (order) => processor.submit(order);
 }
 
 export const peers: Readonly<Record<string, () => Submit>> = {

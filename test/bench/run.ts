@@ -84,6 +84,15 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
     least('500 000 users, one order each, closed loop', 'of `floor`', 0.65, ratio('ours', 'floor')),
   ],
   hotUser: [least('one hot user, closed loop', 'of `floor`', 0.65, ratio('ours', 'floor'))],
+  steps: [
+    least(
+      'three steps that return at once, closed loop, 1 000 in flight, 10 000 users',
+      'of `Promise.all` under an AbortController',
+      0.5,
+      ratio('ours', 'bare'),
+    ),
+    least('', 'the same with async steps', 0.5, ratio('oursAsync', 'bareAsync')),
+  ],
   beside: [
     least(
       'a million orders waiting against a thousand waiting',

@@ -1,6 +1,17 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { OrderProcessor } from 'order-processor';
-import { type BenchOrder, bare, floor, makeOurs, ours, peers, type Submit } from './contenders.ts';
+import {
+  type BenchOrder,
+  bare,
+  bareSteps,
+  floor,
+  makeOurs,
+  ours,
+  oursWithSteps,
+  peers,
+  type Submit,
+  works,
+} from './contenders.ts';
 
 /** One round of a contender: orders per second, or the figure that the workload is about. */
 type Run = () => Promise<number>;
@@ -168,6 +179,12 @@ export const workloads = {
   }),
   manyUsers: closedLoops(500_000, (index) => index, { floor, ours: () => ours() }),
   hotUser: closedLoops(500_000, () => 0, { floor, ours: () => ours() }),
+  steps: closedLoops(200_000, spread(10_000), {
+    bare: () => bareSteps(works.sync),
+    ours: () => oursWithSteps(works.sync),
+    bareAsync: () => bareSteps(works.async),
+    oursAsync: () => oursWithSteps(works.async),
+  }),
   backlog: onMillion(10_000, {
     million: (orders) => backlog(orders, million),
     thousand: (orders) => backlog(orders, 1_000),
