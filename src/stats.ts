@@ -23,25 +23,39 @@ export interface Percentiles {
 
 /**
  * Counts waiting times and durations, in whole milliseconds, in buckets that are at most 1/16 wide,
- * over the current minute and the one before. Recording costs two increments; the size is fixed.
+ * over the current minute and the one before. Recording costs an increment or two; the size is fixed.
  */
 export class Timings {
   readonly #waits = new Histogram();
   readonly #durations = new Histogram();
   #startedAt = 0;
+  /** Orders that neither waited nor took any time, as most do without steps: not in the buckets yet. */
+  #instants = 0;
 
   record(waitMs: number, durationMs: number, now: number): void {
     if (now - this.#startedAt >= windowMs) this.#rotate(now);
+    if (waitMs <= 0 && durationMs <= 0) {
+      this.#instants += 1;
+      return;
+    }
     this.#waits.count(waitMs);
     this.#durations.count(durationMs);
   }
 
   percentiles(now: number): { waitMs: Percentiles; durationMs: Percentiles } {
     if (now - this.#startedAt >= windowMs) this.#rotate(now);
+    this.#countInstants();
     return { waitMs: this.#waits.percentiles(), durationMs: this.#durations.percentiles() };
   }
 
+  #countInstants(): void {
+    this.#waits.count(0, this.#instants);
+    this.#durations.count(0, this.#instants);
+    this.#instants = 0;
+  }
+
   #rotate(now: number): void {
+    this.#countInstants();
     const windows = Math.floor((now - this.#startedAt) / windowMs);
     this.#startedAt += windows * windowMs;
     for (const histogram of [this.#waits, this.#durations]) {
@@ -55,15 +69,11 @@ class Histogram {
   #current = new Span();
   #previous = new Span();
 
-  count(duration: number): void {
+  count(duration: number, times = 1): void {
     const span = this.#current;
-    if (duration <= 0) {
-      span.counts[0] = (span.counts[0] as number) + 1;
-      return;
-    }
-    const ms = Math.min(duration, longest) | 0;
+    const ms = duration > 0 ? Math.min(duration, longest) | 0 : 0;
     const bucket = bucketOf(ms);
-    span.counts[bucket] = (span.counts[bucket] as number) + 1;
+    span.counts[bucket] = (span.counts[bucket] as number) + times;
     span.sum += ms;
     if (ms > span.max) span.max = ms;
   }
