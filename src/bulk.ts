@@ -30,7 +30,7 @@ export async function outcomesOfAll(
       return isSettled;
     });
   };
-  let checking: Promise<void>[] = [];
+  const checking: Promise<void>[] = [];
   try {
     for (const order of orders) {
       if (!engine.clock.hasTime()) await engine.clock.nextTurn();
@@ -44,13 +44,12 @@ export async function outcomesOfAll(
       open += 1;
       if (begun instanceof Promise) {
         checking.push(begun.then((late) => enter(at, late())));
-        if (checking.length < checksAtOnce) continue;
+        if (checking.length === checksAtOnce) await Promise.all(checking.splice(0));
+      } else {
+        // One at a time: the rest waits in the caller's list, and none overtakes another.
+        const waiting = enter(at, begun);
+        if (waiting !== undefined) await waiting;
       }
-      if (checking.length > 0) await Promise.all(checking);
-      checking = [];
-      // One at a time: the rest waits in the caller's list, and none overtakes another.
-      const waiting = begun instanceof Promise ? undefined : enter(at, begun);
-      if (waiting !== undefined) await waiting;
     }
   } catch (cause) {
     throw new OrderError('invalid_order', 'Reading the orders threw', { cause });

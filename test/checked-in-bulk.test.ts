@@ -157,3 +157,19 @@ describe('a list whose schema takes its time', () => {
     expect(processor.stats()).toMatchObject({ completed: 1, refused: 1, unsettled: 0 });
   });
 });
+
+it('invariant 5: an id that is checked at once does not come in beside the same id that is checked later', async () => {
+  const schema = schemaOf((value) =>
+    value === 'slow' ? clock.sleep(10).then(() => ({ value })) : { value },
+  );
+  const processor = new OrderProcessor({ schema });
+  const accepted: string[] = [];
+  processor.on('accepted', ({ userId }) => accepted.push(userId));
+  const outcomes = processor.submitMany([
+    { id: 'a', userId: 'u', amount: 1, payload: 'slow' },
+    { id: 'a', userId: 'v', amount: 1, payload: 'quick' },
+  ]);
+  await clock.runAll();
+  expect(said(await outcomes)).toEqual(['refused order_conflict', 'a']);
+  expect(accepted).toEqual(['v']);
+});
