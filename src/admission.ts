@@ -6,6 +6,7 @@ import type { ParsedOrder } from './order.ts';
 import type { OrderRecord } from './outcome.ts';
 import { applyRules } from './rules.ts';
 import { PayloadCheck } from './schema.ts';
+import { canceled } from './signals.ts';
 
 /**
  * What an order that is not known goes through before anybody asks whether there is room for it: the
@@ -71,11 +72,4 @@ export class Admission {
     this.#intake.dismissWaiting();
     this.#payloadCheck?.dismiss();
   }
-}
-
-export const bySignal = 'The order was canceled by its signal';
-
-/** The refusal of an order whose caller gave up, be it its own or another caller's. */
-export function canceled({ id: orderId, userId, labels }: ParsedOrder): OrderError {
-  return new OrderError('canceled', bySignal, { orderId, userId, labels });
 }

@@ -172,11 +172,8 @@ export class Dispatcher {
 
   #settle(job: Job): void {
     job.state = 'processing';
-    const clock = this.#clock;
-    const startedAt = clock.now();
-    this.#events.tell.started?.(
-      job.toRecord(clock.toUnix(job.acceptedAt), clock.toUnix(startedAt)),
-    );
+    const startedAt = this.#clock.now();
+    this.#events.tell.started?.(job.toRecord(this.#clock, startedAt));
     this.#settler.add(job, nothingToDo, startedAt);
   }
 

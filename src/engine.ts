@@ -1,4 +1,4 @@
-import { Admission, bySignal, canceled } from './admission.ts';
+import { Admission } from './admission.ts';
 import { Clock } from './clock.ts';
 import { Dispatcher } from './dispatch.ts';
 import { Intake } from './intake.ts';
@@ -9,7 +9,7 @@ import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
 import { outcomeOfRecord } from './outcomes.ts';
 import { Reporter } from './reporter.ts';
 import { nothingToDo, Settler, storageFailed } from './settle.ts';
-import { onAbort } from './signals.ts';
+import { bySignal, canceled, onAbort } from './signals.ts';
 import type { ProcessorStats } from './stats.ts';
 import type { OrderStorage, Times } from './storage/order-storage.ts';
 
@@ -268,12 +268,7 @@ export class Engine {
     if (!(known instanceof Job)) return known;
     const settled = known.state === 'settled' ? this.intake.settled(known.id) : undefined;
     if (settled !== undefined) return settled;
-    const { clock } = this;
-    const startedAt = known.run?.startedAt;
-    return known.toRecord(
-      clock.toUnix(known.acceptedAt),
-      startedAt === undefined ? undefined : clock.toUnix(startedAt),
-    );
+    return known.toRecord(this.clock, known.run?.startedAt);
   }
 
   stats(state: ProcessorStats['state']): ProcessorStats {
@@ -297,7 +292,7 @@ export class Engine {
 
   /** The record of an order that is accepted or known; a job for which there is no room. */
   #tryEnqueue(order: ParsedOrder): OrderRecord | Job {
-    const admitted = this.admission.judge(order, undefined);
+    const admitted = this.admission.hasHostCode ? this.admission.judge(order, undefined) : order;
     if (!(admitted instanceof ParsedOrder) || admitted instanceof Job) {
       return this.recordOf(admitted);
     }
@@ -360,7 +355,7 @@ export class Engine {
     // No worker begins before this returns, so `accepted` still comes first, and may cancel it.
     this.dispatcher.add(job);
     const { tell } = this.reporter.events;
-    tell.accepted?.(job.toRecord(this.clock.toUnix(job.acceptedAt), undefined));
+    tell.accepted?.(job.toRecord(this.clock));
   }
 
   #wait(job: Job, signal: AbortSignal | undefined, tell: Follower): Promise<void> {

@@ -1,4 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks';
+import type { Clock } from './clock.ts';
 import type { Lane, QueueEntry } from './keyed-queue.ts';
 import { type AcceptedOrder, ParsedOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
@@ -58,13 +59,17 @@ export class Job extends ParsedOrder implements QueueEntry {
     return Object.freeze({ id, userId, amount, priority, payload, labels });
   }
 
-  /** What `order(id)` answers before the order is settled; times in Unix milliseconds. */
-  toRecord(acceptedAt: number, startedAt: number | undefined): OrderRecord {
+  /**
+   * What `order(id)` answers before the order is settled.
+   *
+   * @param startedAt - on the processor's clock, if its processing has begun
+   */
+  toRecord(clock: Clock, startedAt?: number): OrderRecord {
     return {
       ...this.toOrder(),
       status: this.state === 'pending' ? 'pending' : 'processing',
-      acceptedAt,
-      startedAt,
+      acceptedAt: clock.toUnix(this.acceptedAt),
+      startedAt: startedAt === undefined ? undefined : clock.toUnix(startedAt),
       settledAt: undefined,
       balance: undefined,
       code: undefined,

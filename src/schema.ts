@@ -2,7 +2,7 @@ import { isThenable } from './awaitable.ts';
 import { checkMethods, wrong } from './checks.ts';
 import { causeOf, OrderError, type OrderIssue, show } from './errors.ts';
 import { ParsedOrder } from './order.ts';
-import { onAbort } from './signals.ts';
+import { canceled, onAbort } from './signals.ts';
 
 /**
  * A validator after {@link https://standardschema.dev | Standard Schema}, version 1: a schema of Zod,
@@ -133,22 +133,23 @@ export class PayloadCheck {
     signal: AbortSignal | undefined,
   ): Promise<ParsedOrder> {
     return new Promise((resolve, reject) => {
-      const { id: orderId, userId } = order;
-      const refuse = (code: 'shut_down' | 'canceled', message: string): void => {
+      const refuse = (error: OrderError): void => {
         end();
-        reject(new OrderError(code, message, { orderId, userId }));
+        reject(error);
       };
-      const dismissed = (): void =>
-        refuse('shut_down', 'The processor shut down before the payload was checked');
-      const canceled = (): void => refuse('canceled', 'The order was canceled by its signal');
-      const takeBack = signal && onAbort(signal, canceled);
+      const dismissed = (): void => {
+        const { id: orderId, userId } = order;
+        const message = 'The processor shut down before the payload was checked';
+        refuse(new OrderError('shut_down', message, { orderId, userId }));
+      };
+      const takeBack = signal && onAbort(signal, () => refuse(canceled(order)));
       const end = (): void => {
         takeBack?.();
         this.#underWay.delete(dismissed);
       };
       this.#underWay.add(dismissed);
       // The schema itself may have seen to that.
-      if (signal?.aborted) canceled();
+      if (signal?.aborted) refuse(canceled(order));
       const answered = late.then(
         (value) => () => read(order, value),
         (cause) => () => {

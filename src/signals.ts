@@ -1,3 +1,6 @@
+import { OrderError } from './errors.ts';
+import type { ParsedOrder } from './order.ts';
+
 /**
  * One listener on a signal for all who wait for it: many orders may share one signal, and Node.js
  * searches all listeners of a signal to remove one.
@@ -31,4 +34,11 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
     typeof (value as AbortSignal).aborted === 'boolean' &&
     typeof (value as AbortSignal).addEventListener === 'function'
   );
+}
+
+export const bySignal = 'The order was canceled by its signal';
+
+/** The refusal of an order whose caller gave up, be it its own or another caller's. */
+export function canceled({ id: orderId, userId, labels }: ParsedOrder): OrderError {
+  return new OrderError('canceled', bySignal, { orderId, userId, labels });
 }

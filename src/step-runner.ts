@@ -92,8 +92,7 @@ export class StepRunner implements RunListener {
 
   /** Begins an order in its caller's call; gives its run if that is not over on return. */
   start(job: Job): Run | undefined {
-    job.state = 'processing';
-    const run = new Run(job, this.#settings.plan, this.#clock, this.#settings, this);
+    const run = this.#runFor(job);
     this.#begun = run;
     run.start(this.#settler.refusalOf(job));
     if (run.hasEnded) {
@@ -247,16 +246,17 @@ export class StepRunner implements RunListener {
   }
 
   #run(job: Job): Run {
-    job.state = 'processing';
-    const run = new Run(job, this.#settings.plan, this.#clock, this.#settings, this);
+    const run = this.#runFor(job);
     this.#add(run);
-    const clock = this.#clock;
-    this.#events.tell.started?.(
-      job.toRecord(clock.toUnix(job.acceptedAt), clock.toUnix(run.startedAt)),
-    );
+    this.#events.tell.started?.(job.toRecord(this.#clock, run.startedAt));
     // A listener may have canceled it.
     if (!run.isDecided) run.inScope(() => run.start(this.#settler.refusalOf(job)));
     return run;
+  }
+
+  #runFor(job: Job): Run {
+    job.state = 'processing';
+    return new Run(job, this.#settings.plan, this.#clock, this.#settings, this);
   }
 
   #runOf(job: Job): Run | undefined {

@@ -9,21 +9,11 @@ import {
   type Step,
 } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { errorOf } from './helpers.ts';
+import { errorOf, throwing } from './helpers.ts';
 import { useVirtualClock } from './virtual-clock.ts';
 
 const clock = useVirtualClock();
 const order: Order = { id: 'a', userId: 'u', amount: 1 };
-
-/** A step that throws this. */
-function throwing(thrown: unknown): Step {
-  return {
-    name: 'work',
-    run() {
-      throw thrown;
-    },
-  };
-}
 
 /** The rows of the table in the documentation of `OrderErrorCode`, and the codes of the type. */
 function documented(): { rows: Map<string, readonly string[]>; codes: string[] } {

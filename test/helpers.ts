@@ -1,4 +1,4 @@
-import { isOrderError, type OrderError, type OrderProcessor } from 'order-processor';
+import { isOrderError, type OrderError, type OrderProcessor, type Step } from 'order-processor';
 
 export interface Deferred<T> {
   readonly promise: Promise<T>;
@@ -89,4 +89,14 @@ export type Then = (
 /** A thenable with this `then`, be it an honest one. */
 export function thenable(then: Then, target: object = {}): PromiseLike<unknown> {
   return Object.defineProperty(target, 'then', { value: then }) as PromiseLike<unknown>;
+}
+
+/** A step that throws this. */
+export function throwing(thrown: unknown): Step {
+  return {
+    name: 'work',
+    run() {
+      throw thrown;
+    },
+  };
 }

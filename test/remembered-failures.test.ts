@@ -5,24 +5,13 @@ import {
   type OrderError,
   OrderProcessor,
   prioritize,
-  type Step,
 } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { errorOf } from './helpers.ts';
+import { errorOf, throwing } from './helpers.ts';
 import { useVirtualClock } from './virtual-clock.ts';
 
 const clock = useVirtualClock();
 const order: Order = { id: 'a', userId: 'u', amount: 1 };
-
-/** A step that throws this. */
-function throwing(thrown: unknown): Step {
-  return {
-    name: 'work',
-    run() {
-      throw thrown;
-    },
-  };
-}
 
 /** Answers later, and remembers nothing. */
 const later: BalanceStorage = {

@@ -1,0 +1,42 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { VirtualClock } from './virtual-clock.ts';
+
+/** `SEED` and `REPLAY`, the path, of a failure's report run it again. */
+const replay = { seed: process.env.SEED, path: process.env.REPLAY };
+
+const unhandled: unknown[] = [];
+const hear = (reason: unknown): void => void unhandled.push(reason);
+beforeAll(() => void process.on('unhandledRejection', hear));
+afterAll(() => void process.off('unhandledRejection', hear));
+
+/**
+ * Plays random scenarios, each on a virtual clock of its own, and wants none of them to give anything
+ * that is wrong, to leave a timer or to leave a rejection unhandled.
+ *
+ * @param runs - how many; `RUNS` in the environment overrules it
+ * @param play - gives everything that is wrong
+ */
+export async function checkScenarios<T>(
+  scenario: fc.Arbitrary<T>,
+  runs: number,
+  play: (plan: T, clock: VirtualClock) => Promise<string[]>,
+): Promise<void> {
+  const clock = new VirtualClock();
+  const property = fc.asyncProperty(scenario, async (plan) => {
+    clock.install();
+    try {
+      const wrong = await play(plan, clock);
+      for (const reason of unhandled.splice(0)) wrong.push(`invariant 8: unhandled: ${reason}`);
+      if (clock.timers > 0) wrong.push(`${clock.timers} timers are left`);
+      expect(wrong).toEqual([]);
+    } finally {
+      clock.uninstall();
+    }
+  });
+  await fc.assert(property, {
+    numRuns: Number(process.env.RUNS ?? runs),
+    ...(replay.seed === undefined ? {} : { seed: Number(replay.seed) }),
+    ...(replay.path === undefined ? {} : { path: replay.path }),
+  });
+}
