@@ -3,7 +3,12 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   resolve: {
-    alias: { 'order-processor': fileURLToPath(new URL('src/index.ts', import.meta.url)) },
+    // The longer names first: one that is the beginning of another would be taken for it.
+    alias: {
+      'order-processor/sqlite': fileURLToPath(new URL('src/sqlite/index.ts', import.meta.url)),
+      'order-processor/testing': fileURLToPath(new URL('src/testing/index.ts', import.meta.url)),
+      'order-processor': fileURLToPath(new URL('src/index.ts', import.meta.url)),
+    },
   },
   test: {
     include: ['test/**/*.test.ts'],

@@ -6,6 +6,7 @@ import type { ParsedOrder } from './order.ts';
 import type { OrderRecord } from './outcome.ts';
 import { applyRules } from './rules.ts';
 import { PayloadCheck } from './schema.ts';
+import { storageFailed } from './settlements.ts';
 import { canceled } from './signals.ts';
 
 /**
@@ -18,6 +19,8 @@ import { canceled } from './signals.ts';
 export class Admission {
   /** False from the call of `shutdown` on. */
   isOpen = true;
+  /** Why the storage can keep no orders now. */
+  failure: OrderError | undefined = undefined;
   readonly #settings: Settings;
   readonly #intake: Intake;
   readonly #payloadCheck: PayloadCheck | undefined;
@@ -60,10 +63,14 @@ export class Admission {
     return known ?? this.#intake.known(order) ?? ruled;
   }
 
-  checkOpen({ id: orderId, userId, labels }: ParsedOrder): void {
-    if (this.isOpen) return;
-    const message = 'The processor accepts no more orders';
-    throw new OrderError('shut_down', message, { orderId, userId, labels });
+  checkOpen(order: ParsedOrder): void {
+    if (!this.isOpen) {
+      const { id: orderId, userId, labels } = order;
+      const message = 'The processor accepts no more orders';
+      throw new OrderError('shut_down', message, { orderId, userId, labels });
+    }
+    if (this.failure === undefined) return;
+    throw storageFailed('The storage can keep no orders now', this.failure, order);
   }
 
   /** The processor shuts down: whoever waits to be accepted is refused. */

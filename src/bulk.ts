@@ -1,4 +1,4 @@
-import { type Begun, type Engine, isOutcome } from './engine.ts';
+import { type Beginning, type Engine, isOutcome } from './engine.ts';
 import { OrderError } from './errors.ts';
 import { Job } from './job.ts';
 import type { OrderOutcome } from './outcome.ts';
@@ -23,7 +23,8 @@ export async function outcomesOfAll(
     open -= 1;
     if (open === 0) allSettled?.();
   };
-  const enter = (at: number, begun: Begun): Promise<void> | undefined => {
+  const enter = (at: number, begun: Beginning): Promise<void> | undefined => {
+    if (begun instanceof Promise) return begun.then((late) => enter(at, late()));
     if (!(begun instanceof Job)) return void place(at, begun);
     return engine.enter(begun, { overflow }, (outcome, isSettled) => {
       if (isSettled) place(at, outcome);
@@ -43,7 +44,7 @@ export async function outcomesOfAll(
       outcomes.length += 1;
       open += 1;
       if (begun instanceof Promise) {
-        checking.push(begun.then((late) => enter(at, late())));
+        checking.push(enter(at, begun) as Promise<void>);
         if (checking.length === checksAtOnce) await Promise.all(checking.splice(0));
       } else {
         // One at a time: the rest waits in the caller's list, and none overtakes another.
@@ -162,13 +163,11 @@ class Pump {
 
   /** Resolves when the order is accepted, or needs no accepting. */
   #start(order: unknown): Promise<void> | undefined {
-    const begun = this.#engine.begin(order);
-    return begun instanceof Promise
-      ? begun.then((late) => this.#enter(late()))
-      : this.#enter(begun);
+    return this.#enter(this.#engine.begin(order));
   }
 
-  #enter(begun: Begun): Promise<void> | undefined {
+  #enter(begun: Beginning): Promise<void> | undefined {
+    if (begun instanceof Promise) return begun.then((late) => this.#enter(late()));
     let waiting: Promise<void> | undefined;
     this.owed.push(
       begun instanceof Job

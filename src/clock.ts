@@ -67,6 +67,11 @@ export class Clock {
     return this.#epoch + ms;
   }
 
+  /** Unix milliseconds as a reading, negative for what was before the clock was made. */
+  fromUnix(ms: number): number {
+    return ms - this.#epoch;
+  }
+
   #startTurn(): void {
     this.#inTurn = true;
     this.#turnStartedAt = this.#ms;

@@ -1,13 +1,15 @@
 import type { Clock } from './clock.ts';
 import { OrderError } from './errors.ts';
 import type { Events } from './events.ts';
+import type { Funds } from './funds.ts';
 import type { Job } from './job.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import type { Settings } from './options.ts';
-import type { OrderOutcome } from './outcome.ts';
+import type { UnfulfilledOutcome } from './outcome.ts';
 import { noSteps } from './outcome.ts';
 import type { Decision } from './run-listener.ts';
-import { nothingToDo, type Settler } from './settle.ts';
+import { callBatch, type Settler } from './settle.ts';
+import { nothingToDo } from './settlements.ts';
 import { StepRunner } from './step-runner.ts';
 import { WaitingTimes } from './waiting-times.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -15,15 +17,12 @@ import { WorkerPool } from './worker-pool.ts';
 /** So many orders without steps are settled before the clock is looked at again. */
 const directBatch = 64;
 
-/** So many go into one call of a storage that takes its time. */
-const callBatch = 1_024;
-
 /** Hears what becomes of orders beside their settlement. */
 export interface DispatchListener {
   /** The order was settled before, and now its steps have ended: its user is free. */
   ended(job: Job): void;
   /** The outcome is certain before it is settled. */
-  told(job: Job, outcome: OrderOutcome): void;
+  told(job: Job, outcome: UnfulfilledOutcome): void;
 }
 
 /**
@@ -35,6 +34,8 @@ export class Dispatcher {
   readonly queue: KeyedQueue<Job>;
   readonly runner: StepRunner;
   isPaused = false;
+  /** Nothing may begin: the storage could not take what it comes to. */
+  isHalted = false;
   readonly #waitingTimes = new WaitingTimes();
   readonly #clock: Clock;
   readonly #events: Events;
@@ -47,6 +48,7 @@ export class Dispatcher {
     clock: Clock,
     events: Events,
     settler: Settler,
+    funds: Funds,
     { ended, told }: DispatchListener,
   ) {
     this.#clock = clock;
@@ -54,7 +56,7 @@ export class Dispatcher {
     this.#settler = settler;
     this.hasSteps = settings.plan.steps.length > 0;
     this.queue = new KeyedQueue({ exclusive: this.hasSteps });
-    this.runner = new StepRunner(settings, clock, events, settler, {
+    this.runner = new StepRunner(settings, clock, events, settler, funds, {
       ended,
       told,
       released: (job) => this.queue.release(job),
@@ -83,8 +85,13 @@ export class Dispatcher {
     return !this.isPaused && !this.queue.hasPauses && !(this.hasSteps && this.queue.users > 0);
   }
 
+  /** An order was handed in: its steps are to see the `AsyncLocalStorage` values of its own caller. */
+  admit(job: Job): void {
+    if (this.hasSteps && job.scope === undefined) this.runner.admit(job);
+  }
+
   add(job: Job): void {
-    if (this.hasSteps) this.runner.admit(job);
+    this.admit(job);
     this.queue.push(job);
     this.#waitingTimes.add(job.acceptedAt);
     this.wake();
@@ -101,7 +108,7 @@ export class Dispatcher {
   /** A free worker and a runnable order never both wait: called whenever one of them may be new. */
   wake(more = 1): void {
     // A pause holds back what has not begun; what has is to go on.
-    const isRunnable = this.queue.isRunnable && !this.isPaused;
+    const isRunnable = this.queue.isRunnable && !this.#isHeld;
     if (isRunnable || this.runner.hasWaiting) this.#pool.wake(more);
   }
 
@@ -122,10 +129,16 @@ export class Dispatcher {
     this.resume(undefined);
   }
 
+  /** Takes a waiting order out of the queue; false if it does not wait there. */
+  drop(job: Job): boolean {
+    if (job.state !== 'pending' || !this.queue.remove(job)) return false;
+    this.#waitingTimes.remove(job.acceptedAt);
+    return true;
+  }
+
   /** Cancels an order that is not decided yet; false if it is. */
   cancel(job: Job, message: string): boolean {
-    if (job.state === 'pending' && this.queue.remove(job)) {
-      this.#waitingTimes.remove(job.acceptedAt);
+    if (this.drop(job)) {
       const { id: orderId, userId, labels } = job;
       const error = new OrderError('canceled', message, { orderId, userId, labels });
       this.#clock.read();
@@ -151,10 +164,10 @@ export class Dispatcher {
   async #workInBatches(): Promise<void> {
     const batchSize = this.#settler.isDirect ? directBatch : callBatch;
     for (;;) {
-      while (this.#settler.underWay !== undefined) await this.#settler.underWay;
+      while (this.#settler.isFull) await this.#settler.underWay;
       if (!this.#clock.hasTime()) await this.#clock.nextTurn();
       let count = 0;
-      for (; count < batchSize && !this.isPaused; count += 1) {
+      for (; count < batchSize && !this.#isHeld; count += 1) {
         const job = this.#take();
         if (job === undefined) break;
         this.#settle(job);
@@ -162,6 +175,10 @@ export class Dispatcher {
       if (count === 0) return this.#pool.leave();
       this.#settler.flush();
     }
+  }
+
+  get #isHeld(): boolean {
+    return this.isPaused || this.isHalted;
   }
 
   #take(): Job | undefined {
@@ -180,7 +197,7 @@ export class Dispatcher {
   async #workOnSteps(): Promise<void> {
     for (;;) {
       if (!this.#clock.hasTime()) await this.#clock.nextTurn();
-      const run = this.runner.next(() => (this.isPaused ? undefined : this.#take()));
+      const run = this.runner.next(() => (this.#isHeld ? undefined : this.#take()));
       if (run === undefined) return this.#pool.leave();
       if (run.worker.holds) await run.worker.freed();
     }

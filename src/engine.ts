@@ -1,23 +1,33 @@
 import { Admission } from './admission.ts';
+import type { Awaitable } from './awaitable.ts';
 import { Clock } from './clock.ts';
+import { checkJson } from './content.ts';
 import { Dispatcher } from './dispatch.ts';
+import { isOrderError, type OrderError } from './errors.ts';
+import { Funds } from './funds.ts';
 import { Intake } from './intake.ts';
 import { type Follower, Job, toResult } from './job.ts';
+import { Keeper } from './keeper.ts';
 import type { Settings } from './options.ts';
 import { ParsedOrder, parseOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
 import { outcomeOfRecord } from './outcomes.ts';
+import { Questions } from './questions.ts';
 import { Reporter } from './reporter.ts';
-import { nothingToDo, Settler, storageFailed } from './settle.ts';
+import { Settler } from './settle.ts';
+import { nothingToDo, storageFailed } from './settlements.ts';
 import { bySignal, canceled, onAbort } from './signals.ts';
 import type { ProcessorStats } from './stats.ts';
-import type { OrderStorage, Times } from './storage/order-storage.ts';
+import type { CoreStorage, JournalStorage, Times } from './storage/core-storage.ts';
 
 /** How far an order has come at once: its outcome, or the job to enter. */
 export type Begun = OrderOutcome | Job;
 
+/** The same, or a promise of a function that gives it, to be called at once. */
+export type Beginning = Begun | Promise<() => Beginning>;
+
 /** What most orders of a list are; a look at one property, since there may be a million of them. */
-export function isOutcome(begun: Begun | Promise<() => Begun>): begun is OrderOutcome {
+export function isOutcome(begun: Beginning): begun is OrderOutcome {
   return (begun as Partial<OrderOutcome>).status !== undefined;
 }
 
@@ -35,11 +45,16 @@ interface Entry {
 export class Engine {
   readonly clock = new Clock();
   readonly reporter = new Reporter();
+  readonly questions = new Questions();
   readonly dispatcher: Dispatcher;
   readonly intake: Intake;
   readonly admission: Admission;
+  /** Where the storage keeps orders. */
+  readonly keeper: Keeper | undefined;
   readonly #settler: Settler;
   readonly #copy: typeof ParsedOrder;
+  /** Whether payloads must be JSON. */
+  readonly #isJson: boolean;
   #isIdle = true;
   /** The order whose steps begin in its caller's call, and what it came to in that. */
   #starting: Job | undefined;
@@ -49,26 +64,68 @@ export class Engine {
   /** The times of an order that goes at once; one object for all, since each only copies from it. */
   readonly #instant = { acceptedAt: 0, startedAt: 0, settledAt: 0 };
 
-  constructor(settings: Settings, storage: OrderStorage) {
+  constructor(settings: Settings, storage: CoreStorage) {
     const { clock } = this;
     const { counts, events } = this.reporter;
+    const storageHasFailed = (error: OrderError): void => {
+      if (this.keeper === undefined) events.tell.error?.(error);
+      else this.keeper.storageFailed(error);
+    };
     this.#settler = new Settler(storage, clock, settings, {
       settled: (job, outcome, times) => this.#settled(job, outcome, times),
       refused: (job, error) => this.dispatcher.runner.refused(job, error),
       admitted: (job) => this.dispatcher.runner.admitted(job),
-      storageFailed: (error) => events.tell.error?.(error),
+      known: (job, order) => this.keeper?.settledBefore(job, order),
+      noted: (job, outcome) => this.keeper?.noted(job, outcome),
+      delayed: (job, error) => this.keeper?.delayed(job, error),
+      storageFailed: storageHasFailed,
     });
-    this.dispatcher = new Dispatcher(settings, clock, events, this.#settler, {
+    const funds = new Funds(storage, settings, {
+      slow: (error) => events.tell.error?.(error),
+      failed: (error) => {
+        if (this.keeper !== undefined) return this.keeper.outlive(error);
+        events.tell.error?.(error);
+        return false;
+      },
+    });
+    this.dispatcher = new Dispatcher(settings, clock, events, this.#settler, funds, {
       ended: ({ userId }) => {
         this.intake.roomMayHaveCome(userId);
         this.#checkDrained();
       },
-      told: (job, outcome) => this.reporter.told(job, outcome),
+      told: (job, outcome) => {
+        // What a caller is told must hold after a restart, too.
+        if (job.entry === undefined) this.reporter.told(job, outcome);
+        else this.#settler.note(job, outcome);
+      },
     });
-    this.intake = new Intake(settings, storage, this.dispatcher.queue, counts, clock);
+    const acceptingOf = (userId: string): number => this.keeper?.acceptingOf(userId) ?? 0;
+    const { queue } = this.dispatcher;
+    this.intake = new Intake(settings, storage, queue, counts, clock, acceptingOf);
     this.admission = new Admission(settings, this.intake);
     // What has steps becomes a job in any case, but where schema and rules may make another of it.
     this.#copy = this.dispatcher.hasSteps && !this.admission.hasHostCode ? Job : ParsedOrder;
+    const journal = 'settle' in storage ? storage.journal : undefined;
+    this.#isJson = journal?.isJson === true;
+    this.keeper = journal && this.#keep(journal);
+  }
+
+  #keep(journal: JournalStorage): Keeper {
+    const { clock, questions, reporter, dispatcher, intake, admission } = this;
+    return new Keeper(journal, {
+      clock,
+      questions,
+      reporter,
+      dispatcher,
+      intake,
+      admission,
+      settler: this.#settler,
+      add: (job) => this.#add(job),
+      enlist: (job) => this.#enlist(job),
+      remove: (job) => this.#remove(job),
+      settled: (job, outcome, times) => this.#settled(job, outcome, times),
+      checkIdle: () => this.#checkIdle(),
+    });
   }
 
   /**
@@ -78,9 +135,10 @@ export class Engine {
    *
    * @param signal - its caller's
    */
-  begin(order: unknown, signal?: AbortSignal): Begun | Promise<() => Begun> {
+  begin(order: unknown, signal?: AbortSignal): Beginning {
+    let parsed: ParsedOrder | undefined;
     try {
-      const parsed = parseOrder(order, this.#copy);
+      parsed = parseOrder(order, this.#copy);
       if (signal?.aborted) throw canceled(parsed);
       const known = this.intake.known(parsed);
       // What was accepted once is not refused when it comes again.
@@ -89,20 +147,35 @@ export class Engine {
         : this.#admit(known, parsed, signal);
     } catch (error) {
       this.clock.now();
-      return this.reporter.refused(error);
+      return this.#refuse(error, parsed);
     }
   }
 
+  /** What was accepted once is not refused for good when it comes again, which only the storage may know. */
+  #refuse(error: unknown, order: ParsedOrder | undefined): Beginning {
+    if (!this.#mayBeKept(error, order)) return this.reporter.refused(error);
+    return (this.keeper as Keeper).knownInstead(order as ParsedOrder).then(
+      (known) => () => this.#standIn(known) ?? this.reporter.refused(error),
+      (conflict) => () => this.reporter.refused(conflict),
+    );
+  }
+
+  #mayBeKept(error: unknown, order: ParsedOrder | undefined): boolean {
+    if (this.keeper === undefined || order === undefined) return false;
+    return !isOrderError(error) || (!error.retryable && error.code !== 'order_conflict');
+  }
+
+  #standIn(known: Job | OrderRecord | undefined): Begun | undefined {
+    return known === undefined || known instanceof Job ? known : outcomeOfRecord(known);
+  }
+
   /** The same where the host's schema or rules have a say. */
-  #beginWithCare(
-    order: ParsedOrder,
-    signal: AbortSignal | undefined,
-  ): Begun | Promise<() => Begun> {
+  #beginWithCare(order: ParsedOrder, signal: AbortSignal | undefined): Beginning {
     const checked = this.admission.check(order, signal);
     if (!(checked instanceof Promise)) return this.#judge(checked, signal);
     return checked.then(
       (late) => () => this.#judgeLate(late, signal),
-      (error) => () => this.reporter.refused(error),
+      (error) => () => this.#refuse(error, order),
     );
   }
 
@@ -121,20 +194,21 @@ export class Engine {
     if (known !== undefined) {
       // For `deliver`, which asks whether the turn is spent as of the last reading; as in `begin`.
       this.clock.now();
-      return known instanceof Job ? known : outcomeOfRecord(known);
+      return this.#standIn(known) as Begun;
     }
     this.admission.checkOpen(order);
+    if (this.#isJson) checkJson(order);
     if (!this.#mayGoAtOnce()) return Job.of(order);
     if (!this.dispatcher.hasSteps) return this.#goAtOnce(order);
     // Whoever may cancel it must be heard from the beginning.
     return signal === undefined ? this.#startAtOnce(order) : Job.of(order);
   }
 
-  #judgeLate(order: ParsedOrder, signal: AbortSignal | undefined): Begun {
+  #judgeLate(order: ParsedOrder, signal: AbortSignal | undefined): Beginning {
     try {
       return this.#judge(order, signal);
     } catch (error) {
-      return this.reporter.refused(error);
+      return this.#refuse(error, order);
     }
   }
 
@@ -150,7 +224,7 @@ export class Engine {
 
   /** Enters `begin`'s job if that needs no waiting, which makes a promise of its receipt. */
   promiseOf(job: Job): Promise<Receipt> | undefined {
-    const told = job.run?.told;
+    const told = toldOf(job);
     if (told !== undefined) return this.deliver(told);
     const isKnown = this.intake.jobs.get(job.id) === job;
     if (!isKnown && !this.intake.hasRoomFor(job)) return undefined;
@@ -170,7 +244,7 @@ export class Engine {
     } else if (this.intake.hasRoomFor(job)) {
       this.#follow(job, true, signal, tell);
       this.#accept(job);
-    } else if (overflow === 'reject') {
+    } else if (overflow === 'reject' && !this.#mayWait()) {
       const refusal = this.reporter.refused(this.intake.queueFull(job));
       if (!this.clock.hasTime()) return this.clock.nextTurn().then(() => void tell(refusal, true));
       tell(refusal, true);
@@ -182,32 +256,66 @@ export class Engine {
 
   /** Accepts an order without anybody following it; rejects if it is refused. */
   async enqueue(order: unknown, overflow: Entry['overflow']): Promise<OrderRecord> {
+    let parsed: ParsedOrder | undefined;
+    let entered: Job | OrderRecord;
     try {
-      const parsed = parseOrder(order);
-      const known = this.intake.known(parsed);
-      if (known !== undefined) return await this.#paced(this.recordOf(known));
-      let checked = this.admission.check(parsed, undefined);
-      if (checked instanceof Promise) checked = await checked;
-      const record = this.#tryEnqueue(checked);
-      if (!(record instanceof Job)) return await this.#paced(record);
-      if (overflow === 'wait') return await this.#waitToEnqueue(record);
-      throw this.intake.queueFull(record);
+      parsed = parseOrder(order);
+      entered = this.intake.known(parsed) ?? (await this.#enterToQueue(parsed, overflow));
     } catch (thrown) {
-      throw await this.#paced(this.reporter.refused(thrown).error);
+      const known = await this.#knownInstead(thrown, parsed);
+      if (isOrderError(known)) throw await this.#paced(known);
+      entered = known;
+    }
+    const { keeper } = this;
+    const isKept = entered instanceof Job && keeper !== undefined;
+    return await this.#paced(isKept ? keeper.whenKept(entered as Job) : this.recordOf(entered));
+  }
+
+  async #enterToQueue(order: ParsedOrder, overflow: Entry['overflow']): Promise<Job | OrderRecord> {
+    let checked = this.admission.check(order, undefined);
+    if (checked instanceof Promise) checked = await checked;
+    const admitted = this.admission.hasHostCode
+      ? this.admission.judge(checked, undefined)
+      : checked;
+    if (!(admitted instanceof ParsedOrder) || admitted instanceof Job) return admitted;
+    if (this.#isJson) checkJson(admitted);
+    const job = Job.of(admitted);
+    if (this.intake.hasRoomFor(job)) {
+      this.#accept(job, true);
+      return job;
+    }
+    if (overflow === 'wait' || this.#mayWait()) return await this.#waitToEnqueue(job);
+    throw this.intake.queueFull(job);
+  }
+
+  /** The refusal of an order, or the order that its id stands for. */
+  async #knownInstead(
+    thrown: unknown,
+    order: ParsedOrder | undefined,
+  ): Promise<OrderError | Job | OrderRecord> {
+    try {
+      const known = this.#mayBeKept(thrown, order)
+        ? await this.keeper?.knownInstead(order as ParsedOrder)
+        : undefined;
+      return known ?? this.reporter.refused(thrown).error;
+    } catch (conflict) {
+      return this.reporter.refused(conflict).error;
     }
   }
 
   /** A caller that enqueues one order after the other must let them be processed in between. */
-  async #paced<T>(answer: T): Promise<T> {
+  async #paced<T>(answer: Awaitable<T>): Promise<T> {
+    // First, since nobody else listens to it.
+    const value = await answer;
     if (!this.clock.hasTime()) await this.clock.nextTurn();
-    return answer;
+    return value;
   }
 
-  #waitToEnqueue(job: Job): Promise<OrderRecord> {
+  #waitToEnqueue(job: Job): Promise<Job | OrderRecord> {
     return new Promise((resolve, reject) => {
       this.intake.wait(job, () => {
         try {
-          resolve(this.recordOf(this.#enterAtLast(job)));
+          resolve(this.#enterAtLast(job, { isEnqueued: true }));
         } catch (error) {
           reject(error);
         }
@@ -218,20 +326,27 @@ export class Engine {
   /** Whether the order was canceled by this, once it is settled. */
   cancel(job: Job, message: string): Promise<boolean> {
     return new Promise((resolve) => {
-      job.follow((outcome) => resolve(outcome.status === 'canceled'));
-      if (!this.dispatcher.cancel(job, message)) resolve(false);
+      // It was told before that it is to fail or be canceled.
+      if (job.entry?.decided !== undefined) return resolve(false);
+      job.follow((outcome, isSettled) => {
+        const isCanceled = outcome.status === 'canceled';
+        // A storage that fails may settle it later.
+        if (isCanceled || isSettled) resolve(isCanceled);
+        return isCanceled || isSettled;
+      });
+      if (!this.#cancel(job, message)) resolve(false);
     });
   }
 
   /** Resolves when nothing accepted is unsettled. */
   onIdle(): Promise<void> {
-    if (this.intake.jobs.size === 0) return Promise.resolve();
+    if (this.#hasNothingLeft) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
   /** Resolves when, beside that, no step runs. */
   onDrained(): Promise<void> {
-    if (this.intake.jobs.size === 0 && this.dispatcher.runner.isIdle) return Promise.resolve();
+    if (this.#hasNothingLeft && this.dispatcher.runner.isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#drainWaiters.push(resolve));
   }
 
@@ -239,8 +354,21 @@ export class Engine {
   async cancelAll(message: string): Promise<void> {
     for (const job of this.intake.jobs.all()) {
       if (!this.clock.hasTime()) await this.clock.nextTurn();
-      this.dispatcher.cancel(job, message);
+      this.#cancel(job, message);
     }
+  }
+
+  #cancel(job: Job, message: string): boolean {
+    return this.keeper?.cancel(job, message) || this.dispatcher.cancel(job, message);
+  }
+
+  get #hasNothingLeft(): boolean {
+    return this.intake.jobs.size === 0 && !this.intake.isRecovering;
+  }
+
+  /** Orders that come while those of an earlier life are taken up wait for that, within bounds. */
+  #mayWait(): boolean {
+    return this.intake.isRecovering && this.intake.mayWait;
   }
 
   /**
@@ -249,6 +377,7 @@ export class Engine {
    */
   abandon(): string[] {
     this.#settler.drop();
+    this.keeper?.close();
     const ids = this.intake.jobs.all().map((job) => {
       job.state = 'abandoned';
       this.intake.jobs.delete(job);
@@ -271,12 +400,22 @@ export class Engine {
     return known.toRecord(this.clock, known.run?.startedAt);
   }
 
+  /** Every order that is accepted and unsettled; takes time for all of them. */
+  recordsInFlight(): OrderRecord[] {
+    return this.intake.jobs
+      .all()
+      .filter(({ state }) => state !== 'accepting')
+      .map((job) => this.recordOf(job));
+  }
+
   stats(state: ProcessorStats['state']): ProcessorStats {
-    const { dispatcher, intake } = this;
+    const { dispatcher, intake, keeper } = this;
     const { counts, timings } = this.reporter;
     const now = this.clock.read();
     return {
       state,
+      storage: keeper?.isFailing ? 'failing' : intake.isRecovering ? 'recovering' : 'ready',
+      recovered: keeper?.recovery.recovered ?? 0,
       isPaused: dispatcher.isPaused,
       ...counts,
       queueLength: dispatcher.queue.size,
@@ -288,18 +427,6 @@ export class Engine {
       oldestWaitMs: now - (dispatcher.oldestWaiting ?? now),
       uptimeMs: now,
     };
-  }
-
-  /** The record of an order that is accepted or known; a job for which there is no room. */
-  #tryEnqueue(order: ParsedOrder): OrderRecord | Job {
-    const admitted = this.admission.hasHostCode ? this.admission.judge(order, undefined) : order;
-    if (!(admitted instanceof ParsedOrder) || admitted instanceof Job) {
-      return this.recordOf(admitted);
-    }
-    const job = Job.of(admitted);
-    if (!this.intake.hasRoomFor(job)) return job;
-    this.#accept(job);
-    return this.recordOf(job);
   }
 
   /**
@@ -344,14 +471,26 @@ export class Engine {
   }
 
   #register(job: Job): void {
-    this.#isIdle = false;
     this.reporter.counts.accepted += 1;
     job.acceptedAt = this.clock.now();
+    this.#add(job);
+  }
+
+  #add(job: Job): void {
+    this.#isIdle = false;
     this.intake.jobs.add(job);
   }
 
-  #accept(job: Job): void {
-    this.#register(job);
+  /** @param isEnqueued - whether somebody wants to know that it is accepted */
+  #accept(job: Job, isEnqueued = false): void {
+    job.acceptedAt = this.clock.now();
+    this.#add(job);
+    if (!this.keeper?.takes(job, isEnqueued)) this.#enlist(job);
+  }
+
+  /** The order is accepted. */
+  #enlist(job: Job): void {
+    this.reporter.counts.accepted += 1;
     // No worker begins before this returns, so `accepted` still comes first, and may cancel it.
     this.dispatcher.add(job);
     const { tell } = this.reporter.events;
@@ -381,7 +520,9 @@ export class Engine {
         try {
           // The signal of many may have made this room, by canceling another.
           if (signal?.aborted) throw canceled(job);
-          const entered = this.#enterAtLast(job, () => this.#follow(job, true, signal, tell));
+          const entered = this.#enterAtLast(job, {
+            follow: () => this.#follow(job, true, signal, tell),
+          });
           if (!(entered instanceof Job)) end(outcomeOfRecord(entered));
           else if (entered !== job) this.#follow(entered, false, signal, tell);
         } catch (error) {
@@ -396,17 +537,20 @@ export class Engine {
    * A waiting order's turn has come; meanwhile the processor may have shut down, or the id have become
    * known. Gives what stands for the order now.
    */
-  #enterAtLast(job: Job, follow?: () => void): Job | OrderRecord {
+  #enterAtLast(
+    job: Job,
+    { follow, isEnqueued }: { follow?: () => void; isEnqueued?: boolean },
+  ): Job | OrderRecord {
     this.admission.checkOpen(job);
     const known = this.intake.known(job);
     if (known !== undefined) return known;
     follow?.();
-    this.#accept(job);
+    this.#accept(job, isEnqueued);
     return job;
   }
 
   #follow(job: Job, isOwn: boolean, signal: AbortSignal | undefined, tell: Follower): void {
-    const told = job.run?.told;
+    const told = toldOf(job);
     if (told !== undefined && tell(told, false) !== false) return;
     if (signal === undefined) {
       job.follow(tell);
@@ -414,7 +558,7 @@ export class Engine {
     }
     const takeBack = onAbort(signal, () => {
       if (isOwn) {
-        this.dispatcher.cancel(job, bySignal);
+        this.#cancel(job, bySignal);
         return;
       }
       // Somebody else's order is not this caller's to cancel.
@@ -434,13 +578,23 @@ export class Engine {
     this.intake.jobs.delete(job);
     this.dispatcher.settled(job);
     this.reporter.settled(outcome, times, this.clock.last, job);
-    this.intake.roomMayHaveCome(job.userId);
+    this.#roomMayHaveCome(job.userId);
     this.#checkIdle();
+  }
+
+  #remove(job: Job): void {
+    this.intake.jobs.delete(job);
+    this.#roomMayHaveCome(job.userId);
+  }
+
+  #roomMayHaveCome(userId: string): void {
+    this.keeper?.recovery.roomMayHaveCome();
+    this.intake.roomMayHaveCome(userId);
   }
 
   #checkIdle(): void {
     // A listener may have settled more, and said so, before this order's own turn to say it.
-    if (this.intake.jobs.size > 0 || this.#isIdle) return;
+    if (this.#isIdle || !this.#hasNothingLeft) return;
     this.#isIdle = true;
     this.reporter.idle();
     if (this.#idleWaiters.length > 0) {
@@ -451,7 +605,12 @@ export class Engine {
 
   #checkDrained(): void {
     if (this.#drainWaiters.length === 0) return;
-    if (this.intake.jobs.size > 0 || !this.dispatcher.runner.isIdle) return;
+    if (!this.#hasNothingLeft || !this.dispatcher.runner.isIdle) return;
     for (const resolve of this.#drainWaiters.splice(0)) resolve();
   }
+}
+
+/** What its callers have been told of an order that is not settled. */
+function toldOf({ entry, run }: Job): OrderOutcome | undefined {
+  return entry === undefined ? run?.told : entry.told;
 }

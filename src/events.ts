@@ -79,6 +79,10 @@ export interface ProcessorEvents<Payload = unknown> {
   canceled: OrderError;
   /** An order holds its user for longer than it should. Once per order. */
   stalled: StalledOrder;
+  /** The storage can keep no orders now: none is taken, and none begins; see `ProcessorStats.storage`. */
+  interrupted: OrderError;
+  /** The storage works again. */
+  restored: undefined;
   /** The last unsettled order was settled. */
   idle: undefined;
   /** `shutdown` is done. */
@@ -104,6 +108,8 @@ const names: readonly string[] = [
   'failed',
   'canceled',
   'stalled',
+  'interrupted',
+  'restored',
   'idle',
   'shutdown',
   'error',

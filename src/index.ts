@@ -20,6 +20,7 @@ export type {
   StalledOrder,
   SteppedOrder,
 } from './events.ts';
+export type { OrderPage, OrderQuery } from './listing.ts';
 export type { OrderProcessorOptions } from './options.ts';
 export type { AcceptedOrder, Order, OrderFields, Priority } from './order.ts';
 export { OrderProcessor, type SubmitOptions } from './order-processor.ts';
@@ -61,3 +62,14 @@ export type {
 } from './step.ts';
 export type { BalanceChange, BalanceResult, BalanceStorage } from './storage/balance-storage.ts';
 export { MemoryStorage, type MemoryStorageOptions } from './storage/memory.ts';
+export type {
+  AcceptResult,
+  DecidedOutcome,
+  ListPosition,
+  NewOrder,
+  OrderStorage,
+  Settlement,
+  SettlementResult,
+  StoredOrder,
+  StoredOrderQuery,
+} from './storage/order-storage.ts';

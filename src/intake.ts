@@ -1,15 +1,15 @@
 import { AsyncResource } from 'node:async_hooks';
-import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from './clock.ts';
+import { type Content, checkSame } from './content.ts';
 import { OrderError } from './errors.ts';
 import type { Job } from './job.ts';
 import { JobIndex } from './job-index.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
 import type { Settings } from './options.ts';
-import { ParsedOrder } from './order.ts';
+import type { ParsedOrder } from './order.ts';
 import type { OrderRecord } from './outcome.ts';
 import type { Counts } from './stats.ts';
-import type { OrderStorage } from './storage/order-storage.ts';
+import type { CoreStorage } from './storage/core-storage.ts';
 import { Caller, WaitingLine } from './waiting-line.ts';
 
 /** Between which bounds `retryAfterMs` is, and what it is when nothing was settled lately. */
@@ -23,21 +23,29 @@ export class Intake {
   readonly jobs = new JobIndex();
   readonly #line: WaitingLine;
   readonly #settings: Settings;
-  readonly #storage: OrderStorage;
+  readonly #storage: CoreStorage;
   readonly #queue: KeyedQueue<Job>;
   readonly #counts: Counts;
   readonly #clock: Clock;
   readonly #hasUserBound: boolean;
+  readonly #isJson: boolean;
+  /** Orders on their way into the storage, of a user: they are in no lane yet. */
+  readonly #acceptingOf: (userId: string) => number;
+  /** Orders of an earlier life are taken up first; whoever comes meanwhile waits. */
+  isRecovering = false;
   // The pace of settling since then gives the estimate of `retryAfterMs`.
   #pace = { settled: 0, since: 0 };
 
   constructor(
     settings: Settings,
-    storage: OrderStorage,
+    storage: CoreStorage,
     queue: KeyedQueue<Job>,
     counts: Counts,
     clock: Clock,
+    acceptingOf: (userId: string) => number,
   ) {
+    this.#acceptingOf = acceptingOf;
+    this.#isJson = 'settle' in storage && storage.journal?.isJson === true;
     this.#settings = settings;
     this.#storage = storage;
     this.#queue = queue;
@@ -45,10 +53,20 @@ export class Intake {
     this.#clock = clock;
     this.#hasUserBound = settings.capacityPerUser < settings.capacity;
     this.#line = new WaitingLine({
-      has: () => this.jobs.size < settings.capacity,
+      has: () => this.hasRoom && !this.isRecovering,
       hasFor: (userId, promised) =>
-        !this.#hasUserBound || queue.countOf(userId) + promised < settings.capacityPerUser,
+        !this.#hasUserBound || this.#countOf(userId) + promised < settings.capacityPerUser,
     });
+  }
+
+  /** Whether one more order may be unsettled. */
+  get hasRoom(): boolean {
+    return this.jobs.size < this.#settings.capacity;
+  }
+
+  /** Whether one more may wait where that is not asked for. */
+  get mayWait(): boolean {
+    return this.#line.size < this.#settings.capacity;
   }
 
   get waitingCallers(): number {
@@ -61,21 +79,21 @@ export class Intake {
    * @throws OrderError `order_conflict` if its content is another
    */
   known(order: ParsedOrder): Job | OrderRecord | undefined {
-    const known = this.jobs.get(order.id) ?? this.#storage.find(order.id);
+    const job = this.jobs.get(order.id);
+    const known = job ?? this.#storage.record(order.id);
     if (known === undefined) return undefined;
-    const content =
-      known instanceof ParsedOrder ? known.content : this.#storage.contentOf(order.id);
-    if (!isSameContent(known, content, order)) {
-      const { id: orderId, userId } = order;
-      const message = `The id ${JSON.stringify(orderId)} belongs to an order with other content`;
-      throw new OrderError('order_conflict', message, { orderId, userId });
-    }
+    this.checkSame(job ?? { ...known, content: this.#storage.contentOf(order.id) }, order);
     this.#counts.duplicates += 1;
     return known;
   }
 
+  /** @throws OrderError `order_conflict` */
+  checkSame(known: Content, order: ParsedOrder): void {
+    checkSame(known, order, this.#isJson);
+  }
+
   settled(id: string): OrderRecord | undefined {
-    return this.#storage.find(id);
+    return this.#storage.record(id);
   }
 
   /** Whether an order may be accepted now, without overtaking anybody who waits. */
@@ -91,8 +109,8 @@ export class Intake {
     return () => this.#line.leave(caller);
   }
 
-  /** An order of this user was settled, so there may be room. */
-  roomMayHaveCome(userId: string): void {
+  /** An order of this user was settled, so there may be room; without one, for everybody. */
+  roomMayHaveCome(userId = ''): void {
     this.#line.advance(userId);
   }
 
@@ -110,11 +128,15 @@ export class Intake {
     return new OrderError('queue_full', message, { orderId, userId, labels, retryAfterMs });
   }
 
+  #countOf(userId: string): number {
+    return this.#queue.countOf(userId) + this.#acceptingOf(userId);
+  }
+
   #whatIsFull(userId: string): string {
     const { capacity, capacityPerUser } = this.#settings;
     return this.jobs.size >= capacity
       ? `The processor has ${capacity} unsettled orders, as many as \`capacity\` allows`
-      : `The user has ${this.#queue.countOf(userId)} unsettled orders; \`capacityPerUser\` is ${capacityPerUser}`;
+      : `The user has ${this.#countOf(userId)} unsettled orders; \`capacityPerUser\` is ${capacityPerUser}`;
   }
 
   /** How long one settlement took lately. */
@@ -127,16 +149,5 @@ export class Intake {
     if (done === 0) return retryAfterMs.unknown;
     const estimate = Math.ceil((now - since) / done);
     return Math.min(retryAfterMs.most, Math.max(retryAfterMs.least, estimate));
-  }
-}
-
-/** Priority is not content: it says when, not what. */
-function isSameContent(known: Job | OrderRecord, content: unknown, order: ParsedOrder): boolean {
-  if (known.userId !== order.userId || known.amount !== order.amount) return false;
-  if (content === order.content) return true;
-  try {
-    return isDeepStrictEqual(content, order.content);
-  } catch {
-    return false;
   }
 }

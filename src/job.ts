@@ -1,17 +1,36 @@
 import type { AsyncResource } from 'node:async_hooks';
 import type { Clock } from './clock.ts';
 import type { Lane, QueueEntry } from './keyed-queue.ts';
-import { type AcceptedOrder, ParsedOrder } from './order.ts';
-import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
+import { type AcceptedOrder, ParsedOrder, ranks } from './order.ts';
+import type { OrderOutcome, OrderRecord, Receipt, UnfulfilledOutcome } from './outcome.ts';
 import { noSteps } from './outcome.ts';
 import type { Run } from './pipeline.ts';
+import type { DecidedOutcome, NewOrder, StoredOrder } from './storage/order-storage.ts';
+
+/** What only orders have that a storage keeps. */
+export interface Entry {
+  /** How often it may have been begun, this time included. */
+  readonly attempt: number;
+  /** What its callers were told in an earlier life. */
+  readonly decided: DecidedOutcome | undefined;
+  /** The same in this life; not before it is noted. */
+  told: UnfulfilledOutcome | undefined;
+  /** For who enqueued it, until it is kept. */
+  kept: Promise<OrderRecord> | undefined;
+}
 
 /**
- * Where an accepted order is. `settling`: its outcome is decided and on its way to the storage, so it
+ * Where an order is. `accepting`: on its way into the storage, to be kept. `settling`: its outcome is decided and on its way to the storage, so it
  * can't be canceled any more. `settled`: recorded, and its caller told. `abandoned`: shutdown's
  * deadline passed before the storage answered.
  */
-export type JobState = 'pending' | 'processing' | 'settling' | 'settled' | 'abandoned';
+export type JobState =
+  | 'accepting'
+  | 'pending'
+  | 'processing'
+  | 'settling'
+  | 'settled'
+  | 'abandoned';
 
 /**
  * Hears an order's outcome, be it that it is certain and not settled yet. `false` says that the
@@ -43,6 +62,8 @@ export class Job extends ParsedOrder implements QueueEntry {
   declare scope: AsyncResource | undefined;
   /** From the beginning of its steps to their end; not even a field where there are none. */
   declare run: Run | undefined;
+  /** Where the storage keeps orders, from the moment on that it is asked to; else not even a field. */
+  declare entry: Entry | undefined;
 
   /** A job of an order, itself if it is one. */
   static of(order: ParsedOrder): Job {
@@ -51,6 +72,22 @@ export class Job extends ParsedOrder implements QueueEntry {
     const job = new Job(id, userId, amount, rank, payload, labels);
     if ('input' in order) job.input = order.input;
     return job;
+  }
+
+  /** An order that the storage kept in an earlier life, or that was taken to be lost. */
+  static recovered(order: StoredOrder, clock: Clock): Job {
+    const { id, userId, amount, priority, payload, content, labels, attempt, decided } = order;
+    const job = new Job(id, userId, amount, ranks.indexOf(priority), payload, labels);
+    if (content !== payload) job.input = content;
+    job.acceptedAt = clock.fromUnix(order.acceptedAt);
+    job.entry = entryOf(attempt, decided);
+    return job;
+  }
+
+  /** What a storage is to keep. */
+  toNewOrder(clock: Clock): NewOrder {
+    const acceptedAt = clock.toUnix(this.acceptedAt);
+    return { ...this.toOrder(), content: this.content, acceptedAt };
   }
 
   /** What steps see. */
@@ -67,7 +104,7 @@ export class Job extends ParsedOrder implements QueueEntry {
   toRecord(clock: Clock, startedAt?: number): OrderRecord {
     return {
       ...this.toOrder(),
-      status: this.state === 'pending' ? 'pending' : 'processing',
+      status: this.state === 'pending' || this.state === 'accepting' ? 'pending' : 'processing',
       acceptedAt: clock.toUnix(this.acceptedAt),
       startedAt: startedAt === undefined ? undefined : clock.toUnix(startedAt),
       settledAt: undefined,
@@ -85,6 +122,16 @@ export class Job extends ParsedOrder implements QueueEntry {
     else if (typeof audience === 'function') {
       this.#audience = new Set([(outcome) => audience(toResult(outcome)), follower]);
     } else audience.add(follower);
+  }
+
+  /** Resolves when the order is settled, or not accepted. */
+  outcome(): Promise<OrderOutcome> {
+    return new Promise((resolve) => {
+      this.follow((outcome, isSettled) => {
+        if (isSettled) resolve(outcome);
+        return isSettled;
+      });
+    });
   }
 
   /** Somebody has given up. */
@@ -126,4 +173,8 @@ export class Job extends ParsedOrder implements QueueEntry {
 /** An outcome as what a promise's `resolve` takes. */
 export function toResult(outcome: OrderOutcome): Receipt | Promise<never> {
   return outcome.status === 'completed' ? outcome : Promise.reject(outcome.error);
+}
+
+export function entryOf(attempt: number, decided?: DecidedOutcome): Entry {
+  return { attempt, decided, told: undefined, kept: undefined };
 }

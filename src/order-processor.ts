@@ -1,26 +1,27 @@
 import { isThenable } from './awaitable.ts';
 import { outcomesOfAll, outcomesOfStream } from './bulk.ts';
 import { checkOptions } from './checks.ts';
-import { type Begun, Engine } from './engine.ts';
+import { type Beginning, Engine } from './engine.ts';
 import { isOrderError, messageOf, OrderError, show } from './errors.ts';
 import type { EventName, ProcessorEvents } from './events.ts';
 import { Job } from './job.ts';
+import { isWanted, type OrderPage, type OrderQuery, pageOf, readQuery } from './listing.ts';
 import { type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
 import { isName, nameForm, type Order } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
-import { storageFailed } from './settle.ts';
+import { recordOf } from './outcomes.ts';
+import { storageFailed } from './settlements.ts';
 import {
   drain,
-  graceMs,
   readShutdownOptions,
   type ShutdownOptions,
   type ShutdownSummary,
 } from './shutdown.ts';
 import { isAbortSignal } from './signals.ts';
 import type { ProcessorStats } from './stats.ts';
+import { asCoreStorage } from './storage/as-core-storage.ts';
+import type { CoreStorage } from './storage/core-storage.ts';
 import { MemoryStorage } from './storage/memory.ts';
-import type { OrderStorage } from './storage/order-storage.ts';
-import { asOrderStorage } from './storage/remembering.ts';
 
 /** What {@link OrderProcessor.submit} takes beside the order. */
 export interface SubmitOptions {
@@ -63,10 +64,8 @@ const streamWindow = 1_000;
  */
 export class OrderProcessor<Payload = unknown, Input = Payload> {
   readonly #settings: Settings;
-  readonly #storage: OrderStorage;
+  readonly #storage: CoreStorage;
   readonly #engine: Engine;
-  /** Gives up each question to the storage that is under way. */
-  readonly #asking = new Set<() => void>();
   #state: ProcessorStats['state'] = 'running';
   #shutdown: Promise<ShutdownSummary> | undefined;
 
@@ -76,7 +75,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   constructor(options: OrderProcessorOptions<Payload, Input> = {}) {
     this.#settings = readOptions(options);
-    this.#storage = asOrderStorage(this.#settings.storage ?? new MemoryStorage());
+    this.#storage = asCoreStorage(this.#settings.storage ?? new MemoryStorage());
     this.#engine = new Engine(this.#settings, this.#storage);
   }
 
@@ -92,8 +91,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   submit(order: Order<Input>, options?: SubmitOptions): Promise<Receipt<Payload>> {
     if (options !== undefined) return this.#submitWith(order, options);
-    const begun = this.#engine.begin(order);
-    return begun instanceof Promise ? begun.then((late) => this.#go(late())) : this.#go(begun);
+    return this.#go(this.#engine.begin(order));
   }
 
   /**
@@ -155,8 +153,37 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   async order(id: string): Promise<OrderRecord<Payload> | undefined> {
     if (!isName(id)) return undefined;
-    const known = this.#engine.intake.jobs.get(id) ?? this.#engine.intake.settled(id);
-    return known && (this.#engine.recordOf(known) as OrderRecord<Payload>);
+    const job = this.#engine.intake.jobs.get(id);
+    // Before it is kept it is not accepted.
+    const known = job?.state === 'accepting' ? undefined : (job ?? this.#engine.intake.settled(id));
+    const record = known === undefined ? await this.#keptOrder(id) : this.#engine.recordOf(known);
+    return record as OrderRecord<Payload> | undefined;
+  }
+
+  /**
+   * Lists orders, those accepted last first, a page at a time: the ones in flight, and the settled ones as
+   * long as the storage remembers them. A page may have fewer than `limit` orders though there are more:
+   * `cursor` tells.
+   *
+   * @param query - which orders
+   * @returns rejects with a TypeError or RangeError for an option that is unknown or out of range, with
+   *   `storage_failed` if the storage cannot say
+   */
+  async orders(query: OrderQuery = {}): Promise<OrderPage<Payload>> {
+    const checked = readQuery(query);
+    const { status } = checked;
+    const own = this.#engine.recordsInFlight().filter((record) => isWanted(checked, record));
+    try {
+      const stored =
+        status === 'processing'
+          ? []
+          : await this.#engine.questions.ask(
+              Promise.resolve(this.#storage.list({ ...checked, status })),
+            );
+      return pageOf(own, stored.map(recordOf), checked) as OrderPage<Payload>;
+    } catch (cause) {
+      throw storageFailed('The storage could not list the orders', cause);
+    }
   }
 
   /**
@@ -170,7 +197,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     if (!isName(userId)) return undefined;
     try {
       const balance = this.#storage.get(userId);
-      return isThenable(balance) ? await this.#whileOpen(balance) : balance;
+      return isThenable(balance) ? await this.#engine.questions.ask(balance) : balance;
     } catch (cause) {
       throw storageFailed('The storage could not give the balance', cause);
     }
@@ -187,6 +214,20 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   async cancel(id: string): Promise<boolean> {
     const job = isName(id) ? this.#engine.intake.jobs.get(id) : undefined;
     return job !== undefined && this.#engine.cancel(job, 'The order was canceled');
+  }
+
+  /**
+   * Resolves when the orders that an earlier life left unsettled have been taken up, before any new one
+   * begins; at once where the storage keeps none. Never rejects: a storage that fails is asked again
+   * until it works or the processor has shut down.
+   */
+  get ready(): Promise<void> {
+    return this.#engine.keeper?.ready ?? Promise.resolve();
+  }
+
+  /** How many orders that an earlier life left unsettled have been taken up. */
+  get recovered(): number {
+    return this.#engine.keeper?.recovery.recovered ?? 0;
   }
 
   /** What the processor does and has done; cheap enough to be asked every second. */
@@ -298,16 +339,14 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
       if (signal !== undefined && !isAbortSignal(signal)) {
         throw new TypeError(`Expected \`signal\` to be an AbortSignal, got \`${show(signal)}\``);
       }
-      const begun = this.#engine.begin(order, signal);
-      return begun instanceof Promise
-        ? begun.then((late) => this.#go(late(), signal))
-        : this.#go(begun, signal);
+      return this.#go(this.#engine.begin(order, signal), signal);
     } catch (cause) {
       return Promise.reject(this.#engine.reporter.refused(badOptions(cause)).error);
     }
   }
 
-  #go(begun: Begun, signal?: AbortSignal): Promise<Receipt<Payload>> {
+  #go(begun: Beginning, signal?: AbortSignal): Promise<Receipt<Payload>> {
+    if (begun instanceof Promise) return begun.then((late) => this.#go(late(), signal));
     const receipt =
       begun instanceof Job
         ? ((signal === undefined ? this.#engine.promiseOf(begun) : undefined) ??
@@ -332,19 +371,16 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     });
   }
 
-  /** A storage that never answers is given up when the processor has closed (invariant 4). */
-  #whileOpen<T>(asked: PromiseLike<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const giveUp = (): void => reject(new Error('The storage did not answer'));
-      const timer = this.#state === 'closed' ? setTimeout(giveUp, graceMs) : undefined;
-      this.#asking.add(giveUp);
-      Promise.resolve(asked)
-        .then(resolve, reject)
-        .finally(() => {
-          this.#asking.delete(giveUp);
-          clearTimeout(timer);
-        });
-    });
+  /** What a storage says that keeps orders. */
+  async #keptOrder(id: string): Promise<OrderRecord | undefined> {
+    const { keeper } = this.#engine;
+    if (keeper === undefined) return undefined;
+    try {
+      const stored = await this.#engine.questions.ask(keeper.find(id));
+      return stored && recordOf(stored);
+    } catch (cause) {
+      throw storageFailed('The storage could not give the order', cause);
+    }
   }
 
   async #shutDown(timeoutMs: number): Promise<ShutdownSummary> {
@@ -356,7 +392,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     engine.admission.close();
     const rest = await drain(engine, () => this.#storage.close?.(), timeoutMs);
     this.#state = 'closed';
-    for (const giveUp of this.#asking) giveUp();
+    engine.questions.close();
     const summary: ShutdownSummary = {
       completed: engine.reporter.counts.completed - before.completed,
       failed: engine.reporter.counts.failed - before.failed - rest.unsettled.length,

@@ -1,12 +1,7 @@
 import { OrderError } from './errors.ts';
 import type { OrderOutcome, OrderRecord, Receipt, StepResult } from './outcome.ts';
-import type {
-  Refusal,
-  SettledFields,
-  Settlement,
-  SettleResult,
-  Times,
-} from './storage/order-storage.ts';
+import type { CoreSettlement, Refusal, SettledFields, Times } from './storage/core-storage.ts';
+import type { StoredOrder } from './storage/order-storage.ts';
 
 /** Why the storage refused a completed order's change, for people. */
 export const refusals: Readonly<Record<Refusal, string>> = {
@@ -41,10 +36,17 @@ export function receiptOf(
   };
 }
 
-/** What an order came to: the storage may have refused what the steps had completed. */
-export function outcomeOf(settlement: Settlement, result: SettleResult): OrderOutcome {
-  const { outcome, error, steps, times } = settlement;
-  if (typeof result === 'number') return receiptOf(settlement, result, times, steps);
+/**
+ * What an order came to: the storage may have refused what the steps had completed.
+ *
+ * @param result - the balance after a completed order, or why the storage refused its change
+ */
+export function outcomeOf(
+  settlement: CoreSettlement,
+  result: number | Refusal | undefined,
+): OrderOutcome {
+  const { outcome, error, steps } = settlement;
+  if (typeof result === 'number') return receiptOf(settlement, result, settlement, steps);
   if (result !== undefined) return refusedBy(result, settlement, steps);
   return { status: outcome === 'canceled' ? outcome : 'failed', error: error as OrderError };
 }
@@ -60,6 +62,12 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
   const facts = { orderId, userId, labels, steps, retryable };
   const error = new OrderError(record.code ?? 'internal', record.message ?? '', facts);
   return { status: status === 'canceled' ? status : 'failed', error };
+}
+
+/** What hosts see of an order that a storage keeps. */
+export function recordOf(stored: StoredOrder): OrderRecord {
+  const { content: _content, attempt: _attempt, decided: _decided, ...record } = stored;
+  return record;
 }
 
 /** The outcome of an order whose change the storage refused. */

@@ -5,7 +5,7 @@ import { OrderError } from './errors.ts';
 import type { Job } from './job.ts';
 import type { Linked } from './linked-list.ts';
 import type { AcceptedOrder } from './order.ts';
-import type { OrderOutcome, StepResult } from './outcome.ts';
+import type { StepResult, UnfulfilledOutcome } from './outcome.ts';
 import type { RunListener } from './run-listener.ts';
 import { StepBoard } from './step-board.ts';
 import { Context } from './step-context.ts';
@@ -65,7 +65,7 @@ export class Run implements TaskOwner, Linked<Run> {
   /** More became of its steps after that. */
   #isAmended = false;
   /** What callers have been told before the order was settled. */
-  told: OrderOutcome | undefined = undefined;
+  told: UnfulfilledOutcome | undefined = undefined;
   #hasPaused = false;
   /** The storage was asked first, and the steps wait for a worker. */
   #isToStart = false;
@@ -112,6 +112,11 @@ export class Run implements TaskOwner, Linked<Run> {
     const { signal } = this.#controller;
     if (this.#error !== undefined && !signal.aborted) this.#controller.abort(this.#error);
     return signal;
+  }
+
+  get earlierAttempts(): number {
+    const { entry } = this.job;
+    return entry === undefined ? 0 : entry.attempt - 1;
   }
 
   get error(): OrderError {

@@ -3,7 +3,7 @@ import { Events } from './events.ts';
 import type { Job } from './job.ts';
 import type { OrderOutcome, UnfulfilledOutcome } from './outcome.ts';
 import { Counts, Timings } from './stats.ts';
-import type { Times } from './storage/order-storage.ts';
+import type { Times } from './storage/core-storage.ts';
 
 /** Counts what happens and tells everybody who wants to hear of it. */
 export class Reporter {
@@ -39,11 +39,16 @@ export class Reporter {
     this.#isTelling = wasTelling;
   }
 
-  /** What becomes of an order is certain: its callers need not wait until it is settled. */
-  told(job: Job, outcome: OrderOutcome): void {
+  /**
+   * What becomes of an order is certain: its callers need not wait until it is settled.
+   *
+   * @param isOver - nothing more will be heard of it
+   */
+  told(job: Job, outcome: OrderOutcome, isOver = false): void {
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
-    job.tellEarly(outcome);
+    if (isOver) job.tell(outcome);
+    else job.tellEarly(outcome);
     this.#isTelling = wasTelling;
   }
 

@@ -1,5 +1,5 @@
 import type { OrderError } from './errors.ts';
-import type { OrderOutcome, StepResult } from './outcome.ts';
+import type { StepResult, UnfulfilledOutcome } from './outcome.ts';
 import type { Run } from './pipeline.ts';
 import type { Task, Verdict } from './task.ts';
 
@@ -22,7 +22,7 @@ export interface RunListener {
   stepped(run: Run, result: StepResult): void;
   retried(run: Run, task: Task, verdict: Verdict, delayMs: number): void;
   /** The outcome is certain, though not what will have become of the steps. */
-  told(run: Run, outcome: OrderOutcome): void;
+  told(run: Run, outcome: UnfulfilledOutcome): void;
   concluded(run: Run, decision: Decision): void;
   /** More became of the steps after that: something went on regardless, and was compensated. */
   amended(run: Run, steps: readonly StepResult[]): void;

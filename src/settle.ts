@@ -1,35 +1,34 @@
-import { type Awaitable, asPromise, isThenable } from './awaitable.ts';
+import { type Awaitable, isThenable } from './awaitable.ts';
 import type { Clock } from './clock.ts';
-import { OrderError } from './errors.ts';
+import type { OrderError } from './errors.ts';
 import type { Job } from './job.ts';
 import type { Settings } from './options.ts';
-import type { OrderOutcome, StepResult } from './outcome.ts';
+import type { OrderOutcome, StepResult, UnfulfilledOutcome } from './outcome.ts';
 import { noSteps } from './outcome.ts';
-import { outcomeOf, receiptOf, refusals, refusedBy } from './outcomes.ts';
+import { receiptOf, refusedBy } from './outcomes.ts';
 import type { Decision } from './run-listener.ts';
+import {
+  asDecidedBefore,
+  Batch,
+  failedBy,
+  nothingToDo,
+  settlementOf,
+  storageFailed,
+  timesOf,
+} from './settlements.ts';
 import type {
   BatchStorage,
+  CoreSettlement,
+  CoreStorage,
   DirectStorage,
-  OrderStorage,
+  Settled,
   SettledFields,
-  Settlement,
   Times,
-} from './storage/order-storage.ts';
-import type { Verdict } from './task.ts';
+} from './storage/core-storage.ts';
+import type { StoredOrder } from './storage/order-storage.ts';
 
-/** All steps done, where there are none. */
-export const nothingToDo: Decision = Object.freeze({
-  outcome: 'completed',
-  error: undefined,
-  steps: noSteps,
-  isCompensable: false,
-});
-
-/** Decided orders on their way into the storage; the arrays are index-aligned. */
-class Batch {
-  readonly jobs: Job[] = [];
-  readonly settlements: Settlement[] = [];
-}
+/** So many orders go into one call of a storage that takes its time. */
+export const callBatch = 1_024;
 
 export interface SettlerListener {
   /** The order is settled, or will never be: `storage_failed`. */
@@ -38,6 +37,12 @@ export interface SettlerListener {
   refused(job: Job, error: OrderError): void;
   /** The amount of an order whose steps have not run was taken: it had been applied before. */
   admitted(job: Job): void;
+  /** The id of an order that was not accepted before belongs to another, or was settled before. */
+  known(job: Job, order: StoredOrder): void;
+  /** Its outcome is certain and noted, though it is not settled. */
+  noted(job: Job, outcome: UnfulfilledOutcome): void;
+  /** The storage failed to settle an accepted order, which goes on waiting for that. */
+  delayed(job: Job, error: OrderError): void;
   /** A call of the storage failed, and the orders in it have been told; or it has not answered. */
   storageFailed(error: OrderError): void;
 }
@@ -56,11 +61,16 @@ export class Settler {
   readonly #stalledAfterMs: number;
   readonly #listener: SettlerListener;
   #gathered = new Batch();
+  /** Outcomes to be noted, of orders that are not decided in the same breath. */
+  readonly #notes = new Map<Job, UnfulfilledOutcome>();
   #underWay: Promise<void> | undefined;
   #isCalling = false;
+  /** The storage takes nothing now; what it was to take is gathered. */
+  #isHeld = false;
+  #heldBy: unknown;
 
   constructor(
-    storage: OrderStorage,
+    storage: CoreStorage,
     clock: Clock,
     { minBalance, stalledAfterMs }: Pick<Settings, 'minBalance' | 'stalledAfterMs'>,
     listener: SettlerListener,
@@ -84,38 +94,47 @@ export class Settler {
   }
 
   /**
+   * Whether no more orders are to be decided before the storage has answered. One that keeps orders is
+   * given its next ones in the same breath in which it answers.
+   */
+  get isFull(): boolean {
+    if (this.#underWay === undefined) return false;
+    return this.#batched?.journal === undefined || this.#gathered.jobs.length >= callBatch;
+  }
+
+  /**
    * Settles one decided order, or gathers it for `flush`. Times are on the processor's clock, which
    * must have been read just before.
    */
   add(job: Job, decision: Decision, startedAt: number | undefined): void {
-    const clock = this.#clock;
-    const times = {
-      acceptedAt: clock.toUnix(job.acceptedAt),
-      startedAt: startedAt === undefined ? undefined : clock.toUnix(startedAt),
-      settledAt: clock.toUnix(clock.last),
-    };
+    const times = timesOf(job, this.#clock, startedAt);
     if (this.#direct !== undefined) {
       this.#conclude(job, this.settleAtOnce(job, decision, times), decision, times);
       return;
     }
+    const decided = asDecidedBefore(job, decision);
+    if (decided.isCompensable && decided.outcome !== 'completed') {
+      this.#listener.refused(job, decided.error as OrderError);
+      return;
+    }
+    this.#notes.delete(job);
     job.state = 'settling';
-    const { id, userId, amount, priority, payload, labels, content, hash } = job;
-    const minBalance = this.#minBalance;
-    const batch = this.#gathered;
-    batch.jobs.push(job);
-    batch.settlements.push({
-      id,
-      userId,
-      amount,
-      priority,
-      payload,
-      labels,
-      content,
-      hash,
-      ...decision,
-      times,
-      minBalance,
-    });
+    this.#gathered.add(job, settlementOf(job, decided, times, this.#minBalance));
+  }
+
+  /** Has it noted that an accepted order's outcome is certain, unless that is settled at once. */
+  note(job: Job, outcome: UnfulfilledOutcome): void {
+    if (job.entry?.decided !== undefined) {
+      // It was noted in an earlier life.
+      const { outcome: status, error } = asDecidedBefore(job, {
+        ...nothingToDo,
+        steps: outcome.error.steps,
+      });
+      this.#listener.noted(job, { status: status as 'failed', error: error as OrderError });
+      return;
+    }
+    this.#notes.set(job, outcome);
+    if (this.#notes.size === 1) queueMicrotask(() => this.flush());
   }
 
   /** Settles one order without telling anybody. */
@@ -137,47 +156,15 @@ export class Settler {
     return settled;
   }
 
-  /**
-   * Why a debit cannot succeed, if that is clear before its order's steps are run: the user's earlier
-   * orders are settled by then. The storage has the last word all the same.
-   */
-  refusalOf({ userId, amount }: Job): Awaitable<Verdict | undefined> {
-    const minBalance = this.#minBalance;
-    if (minBalance === undefined || amount >= 0) return undefined;
-    const check = (balance = 0): Verdict | undefined => {
-      if (balance + amount >= minBalance) return undefined;
-      const message = refusals.insufficient_funds;
-      // Only the host's storage knows whether it has applied this order in an earlier life.
-      return { code: 'insufficient_funds', message, isForStorage: !this.isDirect };
-    };
-    const fail = (cause: unknown): Verdict => {
-      const message = 'The storage could not give the balance';
-      this.#listener.storageFailed(storageFailed(message, cause));
-      return { code: 'storage_failed', message, cause };
-    };
-    try {
-      const balance = (this.#direct ?? this.#batched)?.get(userId);
-      if (!isThenable(balance)) return check(balance);
-      const slow = this.#watch();
-      return asPromise(balance)
-        .then(check, fail)
-        .finally(() => clearTimeout(slow));
-    } catch (cause) {
-      return fail(cause);
-    }
-  }
-
-  /** Tells of a call of the storage that takes too long. */
-  #watch(): NodeJS.Timeout {
-    return setTimeout(() => {
-      const message = `The storage has not answered for ${this.#stalledAfterMs} ms`;
-      this.#listener.storageFailed(storageFailed(message, undefined));
-    }, this.#stalledAfterMs);
-  }
-
   /** A settled order's steps came to something after all. */
-  amend({ id }: Job, steps: readonly StepResult[]): void {
-    (this.#direct ?? this.#batched)?.amend(id, steps);
+  async amend(job: Job, steps: readonly StepResult[]): Promise<void> {
+    try {
+      await (this.#direct ?? this.#batched)?.amend(job.id, steps);
+    } catch (cause) {
+      this.#listener.storageFailed(
+        storageFailed('The storage did not record what became of the steps', cause, job),
+      );
+    }
   }
 
   /** Sends what is gathered. Without a promise it is settled on return; the promise never rejects. */
@@ -185,7 +172,9 @@ export class Settler {
     const storage = this.#batched;
     // A storage that calls the processor from inside its own call is not called again in it.
     if (storage === undefined || this.#isCalling) return this.#underWay;
-    while (this.#underWay === undefined && this.#gathered.jobs.length > 0) {
+    if (this.#isHeld) this.#loseUnaccepted();
+    else if (this.#underWay === undefined) this.#gatherNotes();
+    while (this.#underWay === undefined && !this.#isHeld && this.#gathered.jobs.length > 0) {
       const batch = this.#gathered;
       this.#gathered = new Batch();
       this.#send(storage, batch);
@@ -193,49 +182,86 @@ export class Settler {
     return this.#underWay;
   }
 
+  /** The storage takes nothing now: what it keeps waits, and anything else fails. */
+  hold(cause: unknown): void {
+    this.#isHeld = true;
+    this.#heldBy = cause;
+    this.#loseUnaccepted();
+  }
+
+  /** The storage works again. */
+  release(): void {
+    this.#isHeld = false;
+    this.flush();
+  }
+
   /** Forgets what was not handed over: nothing may be applied after the storage is closed. */
   drop(): void {
     this.#gathered = new Batch();
+    this.#notes.clear();
+    this.#isHeld = true;
+  }
+
+  #gatherNotes(): void {
+    for (const [job, { status, error }] of this.#notes) {
+      const decision = { outcome: status as 'failed', error, steps: noSteps, isCompensable: false };
+      const times = timesOf(job, this.#clock, job.run?.startedAt);
+      this.#gathered.add(job, settlementOf(job, decision, times, this.#minBalance, true));
+    }
+    this.#notes.clear();
   }
 
   #send(storage: BatchStorage, batch: Batch): void {
-    let outcomes: Awaitable<readonly OrderOutcome[]>;
+    let results: Awaitable<readonly Settled[]>;
     this.#isCalling = true;
     try {
-      outcomes = storage.settle(batch.settlements);
+      results = storage.settle(batch.settlements);
     } catch (cause) {
       this.#fail(batch, cause);
       return;
     } finally {
       this.#isCalling = false;
     }
-    if (isThenable(outcomes)) this.#underWay = this.#receive(batch, outcomes);
-    else this.#finish(batch, outcomes);
+    if (isThenable(results)) this.#underWay = this.#receive(batch, results);
+    else this.#finish(batch, results);
   }
 
-  async #receive(batch: Batch, late: PromiseLike<readonly OrderOutcome[]>): Promise<void> {
-    let outcomes: readonly OrderOutcome[] | undefined;
+  async #receive(batch: Batch, late: PromiseLike<readonly Settled[]>): Promise<void> {
+    let results: readonly Settled[] | undefined;
     let cause: unknown;
-    const slow = this.#watch();
+    const slow = setTimeout(() => {
+      const message = `The storage has not answered for ${this.#stalledAfterMs} ms`;
+      this.#listener.storageFailed(storageFailed(message, undefined));
+    }, this.#stalledAfterMs);
     try {
-      outcomes = await late;
+      results = await late;
     } catch (thrown) {
       cause = thrown;
     }
     clearTimeout(slow);
     this.#underWay = undefined;
-    if (outcomes === undefined) this.#fail(batch, cause);
-    else this.#finish(batch, outcomes);
+    if (results === undefined) this.#fail(batch, cause);
+    else {
+      // Before anybody is told, so that the storage need not wait for that.
+      if (this.#batched?.journal !== undefined) this.flush();
+      this.#finish(batch, results);
+    }
     this.flush();
   }
 
-  #finish({ jobs, settlements }: Batch, outcomes: readonly OrderOutcome[]): void {
+  #finish({ jobs, settlements }: Batch, results: readonly Settled[]): void {
     for (let at = 0; at < jobs.length; at += 1) {
       const job = jobs[at] as Job;
+      const settlement = settlements[at] as CoreSettlement;
+      const result = results[at] as Settled;
+      if (settlement.isProvisional) {
+        if ('error' in result) this.#listener.noted(job, result);
+        continue;
+      }
       // Abandoned: shutdown's deadline came first, and its caller has been told.
       if (job.state !== 'settling') continue;
-      const settlement = settlements[at] as Settlement;
-      this.#conclude(job, outcomes[at] as OrderOutcome, settlement, settlement.times);
+      if ('known' in result) this.#listener.known(job, result.known);
+      else this.#conclude(job, result, settlement, settlement);
     }
   }
 
@@ -256,30 +282,38 @@ export class Settler {
     this.#listener.settled(job, outcome, times);
   }
 
-  /** Nothing is known to be recorded, so the orders fail, and are not remembered: they may come again. */
+  /**
+   * What a storage keeps is settled when it works again. Of anything else nothing is known to be
+   * recorded, so the orders fail, and are not remembered: they may come again.
+   */
   #fail(batch: Batch, cause: unknown): void {
-    const outcomes = batch.settlements.map((settlement): OrderOutcome => {
-      // What changes no balance came to what it came to, and its caller may have been told.
-      if (settlement.outcome !== 'completed') return outcomeOf(settlement, undefined);
-      const error = storageFailed('The storage did not settle it', cause, settlement);
-      return { status: 'failed', error };
-    });
-    this.#finish(batch, outcomes);
+    if (this.#batched?.journal === undefined) this.#lose(batch, cause);
+    else {
+      this.#gathered = Batch.of([batch, this.#gathered], () => true);
+      this.hold(cause);
+      for (const [at, job] of this.#gathered.jobs.entries()) {
+        const settlement = this.#gathered.settlements[at] as CoreSettlement;
+        if (settlement.isProvisional) continue;
+        const message = 'The storage has not settled it yet';
+        this.#listener.delayed(job, storageFailed(message, cause, settlement));
+      }
+    }
     this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
   }
-}
 
-/** A failure of the storage, with the order that it hit. */
-export function storageFailed(
-  message: string,
-  cause: unknown,
-  order?: Pick<Settlement, 'id' | 'userId' | 'labels'> & { readonly steps?: Settlement['steps'] },
-): OrderError {
-  return new OrderError('storage_failed', message, {
-    cause,
-    orderId: order?.id,
-    userId: order?.userId,
-    labels: order?.labels,
-    steps: order?.steps,
-  });
+  #loseUnaccepted(): void {
+    const all = this.#gathered;
+    this.#gathered = Batch.of([all], ({ isAccepted }) => isAccepted);
+    this.#lose(
+      Batch.of([all], ({ isAccepted }) => !isAccepted),
+      this.#heldBy,
+    );
+  }
+
+  #lose(lost: Batch, cause: unknown): void {
+    this.#finish(
+      lost,
+      lost.settlements.map((settlement) => failedBy(cause, settlement)),
+    );
+  }
 }

@@ -23,6 +23,11 @@ export interface ShutdownSummary {
   readonly unsettled: readonly string[];
   /** Ids of orders whose steps still ran at the end, in spite of their signal. */
   readonly running: readonly string[];
+  /**
+   * How many accepted orders had not begun and stay in the storage, where it keeps orders: the next
+   * processor that opens it goes on with them. Those that had not been taken up are not among them.
+   */
+  readonly kept: number;
   /** Whether the deadline came before everything was settled and all steps had ended. */
   readonly timedOut: boolean;
   /** What closing the storage threw, or that it did not end in time; `undefined` if it closed. */
@@ -50,9 +55,11 @@ export async function drain(
   engine: Engine,
   closeStorage: () => Awaitable<void> | undefined,
   timeoutMs: number,
-): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'timedOut' | 'storageError'>> {
+): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'kept' | 'timedOut' | 'storageError'>> {
   const timedOut = !(await endsWithin(engine.onDrained(), timeoutMs));
+  let kept = 0;
   if (timedOut) {
+    kept = (await engine.keeper?.leaveAll()) ?? 0;
     await engine.cancelAll(`The processor shut down after ${timeoutMs} ms`);
     const { runner } = engine.dispatcher;
     if (!(await endsWithin(engine.onDrained(), graceMs))) {
@@ -64,7 +71,7 @@ export async function drain(
   }
   const unsettled = engine.abandon();
   const { running } = engine.dispatcher.runner;
-  return { unsettled, running, timedOut, storageError: await close(closeStorage) };
+  return { unsettled, running, kept, timedOut, storageError: await close(closeStorage) };
 }
 
 async function close(closeStorage: () => Awaitable<void> | undefined): Promise<unknown> {

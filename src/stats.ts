@@ -143,6 +143,13 @@ export class Counts {
 export interface ProcessorStats {
   /** `'running'`, then `'draining'` from the call of `shutdown` on, then `'closed'`. */
   readonly state: 'running' | 'draining' | 'closed';
+  /**
+   * `'recovering'` while orders are taken up that an earlier life left unsettled, and new ones wait;
+   * `'failing'` while the storage can keep no orders, and new ones are refused with `storage_failed`.
+   */
+  readonly storage: 'ready' | 'recovering' | 'failing';
+  /** Orders taken up that an earlier life left unsettled; they are not among `accepted`. */
+  readonly recovered: number;
   /** Whether the whole processor is paused. */
   readonly isPaused: boolean;
   /** Orders accepted. */

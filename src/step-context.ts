@@ -6,6 +6,8 @@ import type { PlannedStep } from './step-plan.ts';
 /** Whose step it is. */
 export interface ContextOwner {
   readonly order: AcceptedOrder;
+  /** How often the order may have been begun in earlier lives. */
+  readonly earlierAttempts: number;
   /** The order's signal, made when somebody first asks for it. */
   readonly signal: AbortSignal;
   /** Why the order failed. */
@@ -33,7 +35,7 @@ export class Context implements StepContext<never> {
   }
 
   get attempt(): number {
-    return this.#attempt;
+    return this.#owner.earlierAttempts + this.#attempt;
   }
 
   get order(): AcceptedOrder<never> {

@@ -1,12 +1,14 @@
 import { AsyncResource } from 'node:async_hooks';
+import type { Awaitable } from './awaitable.ts';
 import type { Clock } from './clock.ts';
 import { OrderError } from './errors.ts';
 import type { Events } from './events.ts';
 import { Fifo } from './fifo.ts';
+import type { Funds } from './funds.ts';
 import type { Job } from './job.ts';
 import { LinkedList } from './linked-list.ts';
 import type { Settings } from './options.ts';
-import type { OrderOutcome, StepResult } from './outcome.ts';
+import type { StepResult, UnfulfilledOutcome } from './outcome.ts';
 import { Run } from './pipeline.ts';
 import type { Decision, RunListener } from './run-listener.ts';
 import type { Settler } from './settle.ts';
@@ -20,7 +22,7 @@ export interface StepRunnerListener {
   /** A run has something to do and no worker. */
   wantsWorker(): void;
   /** A caller need not wait for the order's settlement. */
-  told(job: Job, outcome: OrderOutcome): void;
+  told(job: Job, outcome: UnfulfilledOutcome): void;
 }
 
 /** The runs of all orders with steps, from the beginning of an order to the end of its lane's wait. */
@@ -35,6 +37,7 @@ export class StepRunner implements RunListener {
   readonly #clock: Clock;
   readonly #events: Events;
   readonly #settler: Settler;
+  readonly #funds: Funds;
   readonly #listener: StepRunnerListener;
   /** Runs that gave their worker back and want one again; some may want it no more. */
   readonly #waiting = new Fifo<Run>();
@@ -49,12 +52,14 @@ export class StepRunner implements RunListener {
     clock: Clock,
     events: Events,
     settler: Settler,
+    funds: Funds,
     listener: StepRunnerListener,
   ) {
     this.#settings = settings;
     this.#clock = clock;
     this.#events = events;
     this.#settler = settler;
+    this.#funds = funds;
     this.#listener = listener;
   }
 
@@ -94,7 +99,7 @@ export class StepRunner implements RunListener {
   start(job: Job): Run | undefined {
     const run = this.#runFor(job);
     this.#begun = run;
-    run.start(this.#settler.refusalOf(job));
+    run.start(this.#refusalOf(job));
     if (run.hasEnded) {
       this.#begun = undefined;
       return undefined;
@@ -190,7 +195,7 @@ export class StepRunner implements RunListener {
     });
   }
 
-  told({ job }: Run, outcome: OrderOutcome): void {
+  told({ job }: Run, outcome: UnfulfilledOutcome): void {
     this.#listener.told(job, outcome);
   }
 
@@ -250,8 +255,17 @@ export class StepRunner implements RunListener {
     this.#add(run);
     this.#events.tell.started?.(job.toRecord(this.#clock, run.startedAt));
     // A listener may have canceled it.
-    if (!run.isDecided) run.inScope(() => run.start(this.#settler.refusalOf(job)));
+    if (!run.isDecided) run.inScope(() => run.start(this.#refusalOf(job)));
     return run;
+  }
+
+  /** Why an order fails without its steps being run. */
+  #refusalOf(job: Job): Awaitable<Verdict | undefined> {
+    const decided = job.entry?.decided;
+    if (decided === undefined) return this.#funds.refusalOf(job);
+    // Its callers were told in an earlier life. What may have been done then is done again, with the
+    // same idempotency keys, only if it can be taken back.
+    return this.#settings.plan.steps.some(({ compensate }) => compensate) ? undefined : decided;
   }
 
   #runFor(job: Job): Run {

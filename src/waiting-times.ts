@@ -1,6 +1,6 @@
 /**
- * Since when the oldest waiting order has waited, whatever leaves in whatever order. Times come in
- * ascending order and many are the same, so they are counted by value, and found by halving.
+ * Since when the oldest waiting order has waited, whatever leaves in whatever order. Times come nearly
+ * in ascending order and many are the same, so they are counted by value, and found by halving.
  */
 export class WaitingTimes {
   #times: number[] = [];
@@ -10,27 +10,19 @@ export class WaitingTimes {
   /** How many of the times somebody still waits since. */
   #live = 0;
 
-  /** @param ms - at least as great as any before */
+  /** @param ms - quickest if at least as great as any before */
   add(ms: number): void {
     const last = this.#times.length - 1;
-    if (last >= this.#first && this.#times[last] === ms) {
-      this.#counts[last] = (this.#counts[last] as number) + 1;
-      return;
-    }
-    this.#times.push(ms);
-    this.#counts.push(1);
-    this.#live += 1;
+    if (last < this.#first || (this.#times[last] as number) < ms) {
+      this.#times.push(ms);
+      this.#counts.push(0);
+      this.#count(last + 1);
+    } else this.#count(this.#times[last] === ms ? last : this.#placeFor(ms));
   }
 
   /** @param ms - one that was added and has not left */
   remove(ms: number): void {
-    let low = this.#first;
-    let high = this.#times.length - 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((this.#times[middle] as number) < ms) low = middle + 1;
-      else high = middle;
-    }
+    const low = this.#placeOf(ms);
     this.#counts[low] = (this.#counts[low] as number) - 1;
     if (this.#counts[low] === 0) this.#live -= 1;
     while (this.#counts[this.#first] === 0) this.#first += 1;
@@ -40,6 +32,33 @@ export class WaitingTimes {
   /** The least time; undefined if none waits. */
   get oldest(): number | undefined {
     return this.#times[this.#first];
+  }
+
+  /** The first time that is not less; the last if all are. */
+  #placeOf(ms: number): number {
+    let low = this.#first;
+    let high = this.#times.length - 1;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#times[middle] as number) < ms) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** The same, made if it is not there. */
+  #placeFor(ms: number): number {
+    const place = this.#placeOf(ms);
+    if (this.#times[place] !== ms) {
+      this.#times.splice(place, 0, ms);
+      this.#counts.splice(place, 0, 0);
+    }
+    return place;
+  }
+
+  #count(place: number): void {
+    if (this.#counts[place] === 0) this.#live += 1;
+    this.#counts[place] = (this.#counts[place] as number) + 1;
   }
 
   #compact(): void {

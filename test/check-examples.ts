@@ -126,9 +126,26 @@ Labels: 29 expedited, 44 priority_processing
   );
 }
 
+function checkOwnStorage(output: string): void {
+  const [tests = '', orders] = output.split('\n\n');
+  const passed = tests.split('\n').filter((line) => /^ok balance rules? [1-6]\b.*: ./.test(line));
+  assert.ok(passed.length >= 20, `Only ${passed.length} tests passed`);
+  assert.equal(tests.split('\n').at(-1), `${passed.length} tests passed`);
+  assert.equal(orders, 'ada has 1200\nben has 500\nada has 1000\nben: insufficient_funds\n');
+}
+
+function checkDurable(output: string): void {
+  assert.match(output, /^Accepted \d+ orders, and was ended by SIGKILL$/m);
+  assert.match(output, /^Took up the orders that were left$/m);
+  assert.match(output, /^Lost: 0$/m);
+  assert.match(output, /^Balances that are not the sum of their orders: 0$/m);
+}
+
 const checks: Readonly<Record<string, (output: string) => void>> = {
   balances: checkBalances,
   delivery: checkDelivery,
+  durable: checkDurable,
+  'own-storage': checkOwnStorage,
   shop: checkShop,
 };
 

@@ -4,12 +4,22 @@
  * follows it.
  */
 import { execFile } from 'node:child_process';
-import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import ts from 'typescript';
 import { beforeAll, describe, expect, test } from 'vitest';
+import tsup from '../tsup.config.ts';
 
 interface Block {
   /** Where a reader finds it. */
@@ -77,9 +87,11 @@ beforeAll(async () => {
   mkdirSync(home, { recursive: true });
   cpSync(join(root, 'package.json'), join(home, 'package.json'));
   await build({
-    entryPoints: [join(root, 'src/index.ts')],
-    outfile: join(home, 'dist/index.js'),
+    entryPoints: (tsup as { entry: Record<string, string> }).entry,
+    absWorkingDir: root,
+    outdir: join(home, 'dist'),
     bundle: true,
+    splitting: true,
     format: 'esm',
     platform: 'node',
     logLevel: 'error',
@@ -107,9 +119,13 @@ describe('what a block prints is what it says', () => {
   const printing = blocks.filter(({ code }) => code.includes('console.log('));
 
   test.concurrent.each(printing)('$place', async (block) => {
+    // Some write files.
+    const cwd = mkdtempSync(join(tmpdir(), 'block-'));
     const { stdout } = await promisify(execFile)(process.execPath, [emit(block)], {
       timeout: 15_000,
+      cwd,
     });
+    rmSync(cwd, { recursive: true });
     expect(stdout).toBe(block.printed);
   });
 

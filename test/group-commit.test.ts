@@ -5,7 +5,8 @@ import {
   type Step,
 } from 'order-processor';
 import { expect, it } from 'vitest';
-import { type Deferred, deferred, randomFrom, range } from './helpers.ts';
+import { type Deferred, deferred, range } from './helpers.ts';
+import { randomFrom } from './random.ts';
 import { useVirtualClock } from './virtual-clock.ts';
 
 const clock = useVirtualClock();

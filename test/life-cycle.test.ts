@@ -43,6 +43,7 @@ describe('shutdown', () => {
       canceled: 0,
       unsettled: [],
       running: [],
+      kept: 0,
       timedOut: false,
       storageError: undefined,
       durationMs: 40,

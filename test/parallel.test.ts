@@ -1,6 +1,7 @@
 import { OrderProcessor, type Step } from 'order-processor';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { deferred, randomFrom, range } from './helpers.ts';
+import { deferred, range } from './helpers.ts';
+import { randomFrom } from './random.ts';
 import { VirtualClock } from './virtual-clock.ts';
 
 describe('workers', () => {

@@ -12,6 +12,8 @@ describe('stats', () => {
     const processor = new OrderProcessor({ steps: [sleeps], concurrency: 1 });
     const none = {
       state: 'running',
+      storage: 'ready',
+      recovered: 0,
       isPaused: false,
       accepted: 0,
       refused: 0,

@@ -1,6 +1,7 @@
 import { MemoryStorage, OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { codeOf, deferred, errorOf, logOf, randomFrom, range, watch } from './helpers.ts';
+import { codeOf, deferred, errorOf, logOf, range, watch } from './helpers.ts';
+import { randomFrom } from './random.ts';
 import { useVirtualClock } from './virtual-clock.ts';
 
 const clock = useVirtualClock();

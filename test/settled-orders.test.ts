@@ -3,7 +3,7 @@ import { MemoryStorage, OrderError, OrderProcessor } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import type { OrderOutcome, StepResult } from '../src/outcome.ts';
 import { receiptOf } from '../src/outcomes.ts';
-import type { SettledFields, Times } from '../src/storage/order-storage.ts';
+import type { SettledFields, Times } from '../src/storage/core-storage.ts';
 import { SettledOrders } from '../src/storage/settled-orders.ts';
 import { range } from './helpers.ts';
 

@@ -1,6 +1,7 @@
 import { OrderError, OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { codeOf, deferred, errorOf, randomFrom, range } from './helpers.ts';
+import { codeOf, deferred, errorOf, range } from './helpers.ts';
+import { randomFrom } from './random.ts';
 import { useVirtualClock } from './virtual-clock.ts';
 
 const clock = useVirtualClock();

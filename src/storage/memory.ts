@@ -1,11 +1,23 @@
 import { checkInteger, checkOptions } from '../checks.ts';
+import type { OrderError } from '../errors.ts';
 import { noLabels } from '../order.ts';
 import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
 import { noSteps } from '../outcome.ts';
-import { receiptOf } from '../outcomes.ts';
+import { receiptOf, refusedBy } from '../outcomes.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from './balance-storage.ts';
-import type { Refusal, SettledFields, Times } from './order-storage.ts';
+import type { Refusal, SettledFields, Times } from './core-storage.ts';
+import { OrderPage } from './order-page.ts';
+import type {
+  AcceptResult,
+  NewOrder,
+  OrderStorage,
+  Settlement,
+  SettlementResult,
+  StoredOrder,
+  StoredOrderQuery,
+} from './order-storage.ts';
 import { SettledOrders } from './settled-orders.ts';
+import { UnsettledOrders } from './unsettled-orders.ts';
 
 /** The options of a {@link MemoryStorage}. */
 export interface MemoryStorageOptions {
@@ -22,7 +34,7 @@ export const defaultRetainSettled = 100_000;
 /**
  * Keeps balances and the last settled orders in memory: the default storage, as fast as a plain loop,
  * gone when the process ends. Give it to one processor at a time: two would not know of each other's
- * orders in flight.
+ * orders in flight. A settled order that it has forgotten is a new one when it comes again.
  *
  * @example
  * ```ts
@@ -35,10 +47,11 @@ export const defaultRetainSettled = 100_000;
  * console.log(storage.get('u-1')); // prints: 1200
  * ```
  */
-export class MemoryStorage implements BalanceStorage {
+export class MemoryStorage implements OrderStorage {
   /** How many settled orders are remembered. */
   readonly retainSettled: number;
   readonly #balances = new Map<string, number>();
+  readonly #unsettled = new UnsettledOrders();
   readonly #settled: SettledOrders;
 
   /**
@@ -84,11 +97,109 @@ export class MemoryStorage implements BalanceStorage {
       };
       const now = Date.now();
       const times = { acceptedAt: now, startedAt: now, settledAt: now };
-      // It may have failed before, which nothing was applied for.
+      // It may have failed before, or not have been settled, which nothing was applied for.
       this.#settled.forget(orderId);
+      this.#unsettled.delete(orderId);
       this.#settled.remember(order, receiptOf(order, balance, times, noSteps), times);
       return { balance };
     });
+  }
+
+  /**
+   * Keeps orders until they are settled; see {@link OrderStorage}.
+   *
+   * @param orders - none or more
+   */
+  accept(orders: readonly NewOrder[]): readonly AcceptResult[] {
+    return orders.map((order) => {
+      const known = this.find(order.id);
+      if (known !== undefined) return { status: 'known', order: known };
+      this.#unsettled.add(order);
+      return { status: 'accepted' };
+    });
+  }
+
+  /**
+   * Records outcomes and applies balances; see {@link OrderStorage}. As everywhere, what failed as
+   * `storage_failed` is not remembered, so that it may come again.
+   *
+   * @param settlements - one or more
+   */
+  settle(settlements: readonly Settlement[]): readonly SettlementResult[] {
+    return settlements.map((settlement) => this.#settle(settlement));
+  }
+
+  #settle(order: Settlement): SettlementResult {
+    const { id, outcome, isAccepted } = order;
+    const known = isAccepted ? this.#settled.stored(id) : this.find(id);
+    if (known !== undefined) return { status: 'known', order: known };
+    if (order.isProvisional) {
+      this.#unsettled.decide(order);
+      return { status: 'settled', balance: undefined };
+    }
+    if (outcome !== 'completed') {
+      this.#record(order, { status: outcome, error: order.error as OrderError });
+      return { status: 'settled', balance: undefined };
+    }
+    const balance = this.change(order.userId, order.amount, order.minBalance);
+    if (typeof balance === 'number') {
+      this.#record(order, receiptOf(order, balance, order, order.steps));
+      return { status: 'settled', balance };
+    }
+    if (!order.isCompensable) this.#record(order, refusedBy(balance, order, order.steps));
+    return { status: 'refused', code: balance };
+  }
+
+  #record(order: Settlement, outcome: OrderOutcome): void {
+    const { id, userId, amount, priority, payload, labels, content } = order;
+    this.#unsettled.delete(id);
+    // Named one by one, since a field may be a getter of its class.
+    const fields = { id, userId, amount, priority, payload, labels, content, hash: 0 };
+    this.#settled.remember(fields, outcome, order);
+    // Of an order that did not complete, the error's own are remembered.
+    if (outcome.status !== 'completed') this.#settled.amend(id, order.steps);
+  }
+
+  /**
+   * Replaces the results of a settled order's steps.
+   *
+   * @param id - the order's id; nothing happens if it is not remembered
+   * @param steps - as they are now
+   */
+  amend(id: string, steps: readonly StepResult[]): void {
+    this.#settled.amend(id, steps);
+  }
+
+  /**
+   * The order that has this id, unsettled or still remembered.
+   *
+   * @param id - any order's id
+   */
+  find(id: string): StoredOrder | undefined {
+    return this.#unsettled.find(id) ?? this.#settled.stored(id);
+  }
+
+  /**
+   * One page of orders, newest first; see {@link OrderStorage}. There is no index: each call looks at
+   * every order once.
+   *
+   * @param query - which
+   * @throws TypeError or RangeError for a `limit` that is no integer from 1 up
+   */
+  list(query: StoredOrderQuery): readonly StoredOrder[] {
+    checkInteger('limit', query.limit, 1);
+    const page = new OrderPage(query);
+    this.#unsettled.list(page);
+    this.#settled.list(page);
+    return page.orders();
+  }
+
+  /**
+   * The orders that are unsettled at this call, in the order of their acceptance. The call counts as
+   * the opening of a durable storage does: each raises their `attempt` by one.
+   */
+  unsettled(): AsyncIterable<readonly StoredOrder[]> {
+    return this.#unsettled.reopen();
   }
 
   /** @internal */
@@ -106,17 +217,12 @@ export class MemoryStorage implements BalanceStorage {
   }
 
   /** @internal */
-  find(id: string): OrderRecord | undefined {
+  record(id: string): OrderRecord | undefined {
     return this.#settled.find(id);
   }
 
   /** @internal */
   contentOf(id: string): unknown {
     return this.#settled.contentOf(id);
-  }
-
-  /** @internal */
-  amend(id: string, steps: readonly StepResult[]): void {
-    this.#settled.amend(id, steps);
   }
 }

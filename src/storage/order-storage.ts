@@ -1,78 +1,193 @@
 import type { Awaitable } from '../awaitable.ts';
 import type { OrderError } from '../errors.ts';
 import type { AcceptedOrder } from '../order.ts';
-import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
+import type { OrderRecord, OrderStatus, StepResult } from '../outcome.ts';
 import type { BalanceStorage } from './balance-storage.ts';
 
-/** When things happened to an order, in Unix milliseconds. */
-export interface Times {
+/** An order that is handed to a storage, to be kept. */
+export interface NewOrder extends AcceptedOrder {
+  /** The payload as its caller handed it in: the same value as `payload` but where a schema changed it. */
+  readonly content: unknown;
+  /** When it was accepted, in Unix milliseconds. */
   readonly acceptedAt: number;
-  /** `undefined` if its processing never began. */
-  readonly startedAt: number | undefined;
-  /** A storage that takes its time sets it when it is done. */
-  settledAt: number;
 }
 
-/** What a settled order is, beside what became of it. */
-export interface SettledFields extends AcceptedOrder {
-  /** Of the id, where it is known already; else 0. */
-  readonly hash: number;
+/** What is certain to become of an order of which something still runs. */
+export interface DecidedOutcome {
+  /** Its outcome, once it is settled. */
+  readonly outcome: 'failed' | 'canceled';
+  /** See {@link OrderError.code}. */
+  readonly code: string;
+  /** The same for people. */
+  readonly message: string;
+  /** See {@link OrderError.retryable}. */
+  readonly retryable: boolean;
+}
+
+/** An order as a storage has it. While it is unsettled, its `status` is `'pending'`. */
+export interface StoredOrder extends OrderRecord {
   /** The payload as its caller handed it in. */
   readonly content: unknown;
+  /**
+   * 1 for an order that was accepted since the storage was opened, and one more for each time that it
+   * was opened since: some of its steps may have been run before.
+   */
+  readonly attempt: number;
+  /** What callers have been told already, though the order is unsettled. */
+  readonly decided: DecidedOutcome | undefined;
 }
 
-/** An order with its outcome, on its way into the storage. */
-export interface Settlement extends SettledFields {
+/** What a storage says to an order that it was to keep. */
+export type AcceptResult =
+  | {
+      /** It is kept now. */
+      readonly status: 'accepted';
+    }
+  | {
+      /** Its id is taken; nothing was changed. */
+      readonly status: 'known';
+      /** The order that has it. */
+      readonly order: StoredOrder;
+    };
+
+/** An order with its outcome. */
+export interface Settlement extends NewOrder {
+  /** Whether it was accepted by a call of `accept`; if not, the storage first hears of it now. */
+  readonly isAccepted: boolean;
   /** A completed order's amount is applied, which the storage may refuse: then it has failed. */
   readonly outcome: 'completed' | 'failed' | 'canceled';
+  /** Why it failed or was canceled; `code`, `message` and `retryable` are to be kept. */
   readonly error: OrderError | undefined;
+  /** What its steps came to; to be kept. */
   readonly steps: readonly StepResult[];
-  readonly times: Times;
-  /** A refusal is not the outcome yet, and not recorded: it comes again when it is one. */
-  readonly isCompensable: boolean;
-  /** Nor is it the outcome that the amount is applied: the steps are run then, and it comes again. */
-  readonly isTrial?: boolean;
+  /** When its processing began, in Unix milliseconds; `undefined` if it never did. */
+  readonly startedAt: number | undefined;
+  /** When it was decided, in Unix milliseconds. */
+  readonly settledAt: number;
+  /** The least balance that a debit may leave, in minor units; `undefined` for none. */
   readonly minBalance: number | undefined;
+  /** If the amount is refused, the order is left unsettled: it comes again when its steps are taken back. */
+  readonly isCompensable: boolean;
+  /**
+   * The outcome, `failed` or `canceled`, is certain, but something of the order still runs: it is noted
+   * as `decided`, the order is left unsettled, and comes again.
+   */
+  readonly isProvisional: boolean;
+}
+
+/** What a storage says to a settlement. */
+export type SettlementResult =
+  | {
+      /** It is recorded. */
+      readonly status: 'settled';
+      /** Of a completed order: the balance right after it, in minor units. */
+      readonly balance: number | undefined;
+    }
+  | {
+      /** The amount was not applied. Unless the order is compensable, it is recorded as failed. */
+      readonly status: 'refused';
+      /** Why. */
+      readonly code: 'insufficient_funds' | 'balance_overflow';
+    }
+  | {
+      /** The order was settled before, or the id of one that was not accepted is taken. Nothing changed. */
+      readonly status: 'known';
+      /** The order that has the id. */
+      readonly order: StoredOrder;
+    };
+
+/** Which orders a storage is to list; what is left out does not matter. */
+export interface StoredOrderQuery {
+  /** Whose. */
+  readonly userId?: string | undefined;
+  /** With which status; `'pending'` stands for all unsettled orders, and `'processing'` is not asked for. */
+  readonly status?: Exclude<OrderStatus, 'processing'> | undefined;
+  /** Accepted at this time or later, in Unix milliseconds. */
+  readonly acceptedFrom?: number | undefined;
+  /** Accepted before this time, in Unix milliseconds. */
+  readonly acceptedBefore?: number | undefined;
+  /** Only orders that come after this one in the list. */
+  readonly after?: ListPosition | undefined;
+  /** How many at most, from 1 up. */
+  readonly limit: number;
+}
+
+/** Where an order stands in a list. */
+export interface ListPosition {
+  /** When it was accepted, in Unix milliseconds. */
+  readonly acceptedAt: number;
+  /** Its id. */
+  readonly id: string;
 }
 
 /**
- * The balance after a completed order, why the storage refused its change, or `undefined` for an
- * order that changes no balance. Not an object, since every order has one.
+ * A storage that keeps orders beside balances, so that one transaction holds an outcome and its
+ * balance, and an accepted order outlives the process.
+ *
+ * 1. `accept` keeps orders in the order given, all or none, and answers one result for each. When it
+ *    has answered, they are as durable as the storage promises.
+ * 2. An id is taken once, by whichever order came first, in an earlier call or in the same one. For
+ *    another with that id nothing is changed, and the answer is the order that has it: whether it is the
+ *    same order or a conflict, the processor finds out by itself.
+ * 3. `settle` treats the settlements in the order given, in one transaction, all or none, and answers
+ *    one result for each. An order is settled at most once: when it comes again, the answer is `known`.
+ * 4. A completed order's amount is applied as `BalanceStorage.apply` does (its rule 3), seeing what the
+ *    settlements before it in the call have left. If it is refused, the order is recorded as failed with
+ *    the refusal's code; a compensable one stays as it was.
+ * 5. A provisional settlement is noted in `decided`, and replaces an earlier note. The order stays
+ *    unsettled. Of an order that was settled before, the answer is `known`.
+ * 6. A call that throws or rejects has done all of what was asked or nothing; the processor makes it
+ *    again with the same orders, maybe among others, and rules 2 and 3 say what had been done.
+ * 7. An `accept` of no orders is a question: it rejects if the storage could keep none now.
+ * 8. The processor has at most one `accept` and one `settle` under way, and makes other calls beside
+ *    them. `get`, `find`, `list` and `unsettled` see all calls that were answered before.
+ * 9. `unsettled` gives the unsettled orders in the order of their acceptance, a page at a time, as the
+ *    storage was when it was called or later; it must not hold them all in memory.
+ * 10. `list` gives orders from the latest `acceptedAt` to the earliest, of equal ones from the greatest
+ *    `id` to the least (by UTF-8 or UTF-16 order), at most `limit`; fewer only if there are no more.
+ * 11. `apply` settles as if each change were a completed order without steps that was never accepted;
+ *    for an id that completed before, it answers that order's balance.
+ * 12. After `close` every call rejects.
+ *
+ * Methods may answer at once or with a promise.
  */
-export type SettleResult = number | Refusal | undefined;
-
-/** Why the storage may refuse a completed order's change. */
-export type Refusal = 'insufficient_funds' | 'balance_overflow';
-
-/**
- * A storage that also keeps orders, so that one write holds the outcome and the balance. Internal
- * for now: the core sees every storage as one of these (see `remembering.ts`), and durable storages
- * will come as one.
- */
-export type OrderStorage = DirectStorage | BatchStorage;
-
-interface KeepsOrders extends Pick<BalanceStorage, 'get' | 'close'> {
-  /** A settled order that is still remembered. */
-  find(id: string): OrderRecord | undefined;
-  /** The payload of one, as its caller handed it in. */
-  contentOf(id: string): unknown;
-  /** What became of its steps after it was settled, if it is still remembered. */
-  amend(id: string, steps: readonly StepResult[]): void;
-}
-
-/**
- * Answers at once and never fails, so that an order needs no call that gathers others, and no object
- * to travel in. `change` and `remember` follow each other without anything between.
- */
-export interface DirectStorage extends KeepsOrders {
-  /** Applies a completed order's amount. */
-  change(userId: string, amount: number, minBalance: number | undefined): number | Refusal;
-  /** Records what became of an order. */
-  remember(order: SettledFields, outcome: OrderOutcome, times: Times): void;
-}
-
-/** May take its time, and may fail. */
-export interface BatchStorage extends KeepsOrders {
-  /** Records outcomes and applies balances in the order given; index-aligned. */
-  settle(settlements: readonly Settlement[]): Awaitable<readonly OrderOutcome[]>;
+export interface OrderStorage extends BalanceStorage {
+  /**
+   * `'json'` if payloads come back as JSON has them: the processor then refuses orders whose payload is
+   * more than that. Any value by default.
+   */
+  readonly payloads?: 'any' | 'json';
+  /**
+   * Keeps orders.
+   *
+   * @param orders - none or more
+   */
+  accept(orders: readonly NewOrder[]): Awaitable<readonly AcceptResult[]>;
+  /**
+   * Records outcomes and applies balances.
+   *
+   * @param settlements - one or more
+   */
+  settle(settlements: readonly Settlement[]): Awaitable<readonly SettlementResult[]>;
+  /**
+   * Replaces the results of a settled order's steps: something of it went on regardless.
+   *
+   * @param id - the order's id; nothing happens if it is not settled
+   * @param steps - as they are now
+   */
+  amend(id: string, steps: readonly StepResult[]): Awaitable<void>;
+  /**
+   * The order that has this id, unsettled or settled, as long as the storage keeps it.
+   *
+   * @param id - any order's id
+   */
+  find(id: string): Awaitable<StoredOrder | undefined>;
+  /**
+   * One page of orders.
+   *
+   * @param query - which
+   */
+  list(query: StoredOrderQuery): Awaitable<readonly StoredOrder[]>;
+  /** All unsettled orders, in pages; a page may be empty. */
+  unsettled(): AsyncIterable<readonly StoredOrder[]>;
 }

@@ -4,15 +4,19 @@ import { show } from '../errors.ts';
 import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
 import { outcomeOf } from '../outcomes.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from './balance-storage.ts';
-import { defaultRetainSettled, MemoryStorage } from './memory.ts';
-import type { BatchStorage, OrderStorage, Settlement, SettleResult } from './order-storage.ts';
+import { checkBalance } from './balances.ts';
+import type { BatchStorage, CoreSettlement, Refusal } from './core-storage.ts';
+import { defaultRetainSettled } from './memory.ts';
+import { OrderPage } from './order-page.ts';
+import type { StoredOrder, StoredOrderQuery } from './order-storage.ts';
 import { SettledOrders } from './settled-orders.ts';
 
 /**
  * A host's own balance storage, with the last settled orders remembered beside it: the core then has
  * one way for all storages. It believes nothing that it can check.
  */
-class RememberingStorage implements BatchStorage {
+export class RememberingStorage implements BatchStorage {
+  readonly journal = undefined;
   readonly #storage: BalanceStorage;
   readonly #settled: SettledOrders;
 
@@ -28,7 +32,7 @@ class RememberingStorage implements BatchStorage {
     return isThenable(balance) ? asPromise(balance).then(checkBalance) : checkBalance(balance);
   }
 
-  settle(settlements: readonly Settlement[]): Awaitable<readonly OrderOutcome[]> {
+  settle(settlements: readonly CoreSettlement[]): Awaitable<readonly OrderOutcome[]> {
     const completed = settlements.filter(isCompleted);
     const count = completed.length;
     // What changes no balance does not depend on whether the storage works.
@@ -40,12 +44,18 @@ class RememberingStorage implements BatchStorage {
       : this.#outcomes(settlements, checkResults(results, count));
   }
 
-  find(id: string): OrderRecord | undefined {
+  record(id: string): OrderRecord | undefined {
     return this.#settled.find(id);
   }
 
   contentOf(id: string): unknown {
     return this.#settled.contentOf(id);
+  }
+
+  list(query: StoredOrderQuery): readonly StoredOrder[] {
+    const page = new OrderPage(query);
+    this.#settled.list(page);
+    return page.orders();
   }
 
   amend(id: string, steps: readonly StepResult[]): void {
@@ -57,8 +67,8 @@ class RememberingStorage implements BatchStorage {
   }
 
   #outcomes(
-    settlements: readonly Settlement[],
-    results: readonly SettleResult[],
+    settlements: readonly CoreSettlement[],
+    results: readonly (number | Refusal)[],
   ): readonly OrderOutcome[] {
     let next = 0;
     return settlements.map((order) =>
@@ -66,46 +76,28 @@ class RememberingStorage implements BatchStorage {
     );
   }
 
-  #record(order: Settlement, result: SettleResult): OrderOutcome {
+  #record(order: CoreSettlement, result: number | Refusal | undefined): OrderOutcome {
     // Of two clocks; neither may make a duration negative.
-    order.times.settledAt = Math.max(order.times.settledAt, Date.now());
+    order.settledAt = Math.max(order.settledAt, Date.now());
     const outcome = outcomeOf(order, result);
     const isFinal = outcome.status === 'completed' ? !order.isTrial : !order.isCompensable;
-    if (isFinal) this.#settled.remember(order, outcome, order.times);
+    if (isFinal) this.#settled.remember(order, outcome, order);
     return outcome;
   }
 }
 
-/** Any storage as the core sees it. */
-export function asOrderStorage(storage: BalanceStorage): OrderStorage {
-  return isPlainMemory(storage) ? storage : new RememberingStorage(storage);
-}
-
-/** A subclass or a patched instance wants its own `get` and `apply` to be called. */
-function isPlainMemory(storage: BalanceStorage): storage is MemoryStorage {
-  return (
-    Object.getPrototypeOf(storage) === MemoryStorage.prototype &&
-    !Object.hasOwn(storage, 'get') &&
-    !Object.hasOwn(storage, 'apply')
-  );
-}
-
-function isCompleted({ outcome }: Settlement): boolean {
+function isCompleted({ outcome }: CoreSettlement): boolean {
   return outcome === 'completed';
 }
 
-function toChange({ id, userId, amount, minBalance }: Settlement): BalanceChange {
+function toChange({ id, userId, amount, minBalance }: CoreSettlement): BalanceChange {
   return { orderId: id, userId, amount, minBalance };
 }
 
-function checkBalance(balance: number | undefined): number | undefined {
-  if (balance === undefined || Number.isSafeInteger(balance)) return balance;
-  throw new TypeError(
-    `Expected the storage's \`get\` to give a safe integer, got \`${show(balance)}\``,
-  );
-}
-
-function checkResults(results: readonly BalanceResult[], count: number): readonly SettleResult[] {
+function checkResults(
+  results: readonly BalanceResult[],
+  count: number,
+): readonly (number | Refusal)[] {
   if (!Array.isArray(results) || results.length !== count) {
     const got = Array.isArray(results) ? `${results.length}` : show(results);
     throw new TypeError(
@@ -116,7 +108,7 @@ function checkResults(results: readonly BalanceResult[], count: number): readonl
   return Array.from(results, checkResult);
 }
 
-function checkResult(result: BalanceResult): SettleResult {
+function checkResult(result: BalanceResult): number | Refusal {
   const { balance, refused } = (result ?? {}) as { balance?: unknown; refused?: unknown };
   if (refused === 'insufficient_funds' || refused === 'balance_overflow') return refused;
   if (refused === undefined && Number.isSafeInteger(balance)) return balance as number;

@@ -2,8 +2,10 @@ import { hashOf } from '../id-hash.ts';
 import { noLabels, type Priority } from '../order.ts';
 import type { OrderOutcome, OrderRecord, OrderStatus, StepResult } from '../outcome.ts';
 import { noSteps } from '../outcome.ts';
+import type { SettledFields, Times } from './core-storage.ts';
 import { IdIndex } from './id-index.ts';
-import type { SettledFields, Times } from './order-storage.ts';
+import type { OrderPage } from './order-page.ts';
+import type { StoredOrder } from './order-storage.ts';
 
 /** What only some orders have. */
 interface Extra {
@@ -85,14 +87,45 @@ export class SettledOrders {
 
   find(id: string): OrderRecord | undefined {
     const slot = this.#slots.find(id);
-    if (slot === -1) return undefined;
+    return slot === -1 ? undefined : this.#recordIn(slot);
+  }
+
+  /** The same with all that a storage tells. */
+  stored(id: string): StoredOrder | undefined {
+    const slot = this.#slots.find(id);
+    return slot === -1 ? undefined : this.#storedIn(slot);
+  }
+
+  /** Puts on a page what belongs there. */
+  list(page: OrderPage): void {
+    const { length } = this.#ids;
+    // Backwards from the newest, since the page then soon wants no more.
+    for (let back = 1; back <= length; back += 1) {
+      const slot = (this.#at - back + length) % length;
+      const id = this.#ids[slot];
+      if (id === undefined) continue;
+      const numbers = this.#numbers;
+      const status = statuses[(numbers[slot * WIDTH + KIND] as number) & 3] as OrderStatus;
+      const acceptedAt = numbers[slot * WIDTH + ACCEPTED] as number;
+      if (page.wants(this.#userIds[slot] as string, status, acceptedAt, id)) {
+        page.add(this.#storedIn(slot));
+      }
+    }
+  }
+
+  #storedIn(slot: number): StoredOrder {
+    const content = this.#extras[slot]?.content;
+    return { ...this.#recordIn(slot), content, attempt: 1, decided: undefined };
+  }
+
+  #recordIn(slot: number): OrderRecord {
     const extra = this.#extras[slot];
     const number = (column: number): number => this.#numbers[slot * WIDTH + column] as number;
     const startedAt = number(STARTED);
     const balance = number(BALANCE);
     const kind = number(KIND);
     return {
-      id,
+      id: this.#ids[slot] as string,
       userId: this.#userIds[slot] as string,
       amount: number(AMOUNT),
       priority: priorities[kind >> 2] as Priority,
@@ -130,8 +163,7 @@ export class SettledOrders {
 
   amend(id: string, steps: readonly StepResult[]): void {
     const slot = this.#slots.find(id);
-    const extra = this.#extras[slot];
-    if (extra !== undefined) this.#extras[slot] = { ...extra, steps };
+    if (slot !== -1) this.#extras[slot] = { ...(this.#extras[slot] ?? completed), steps };
   }
 
   /** Lengthens the ring, up to the limit: a small host does not pay for a large retention. */

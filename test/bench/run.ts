@@ -113,6 +113,41 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
     ),
     most('', "bytes, `submit`, its promise and the caller's included", 300, (of) => of('submit')),
   ],
+  durable: [
+    least(
+      'on a file, full durability: closed loop, 1 000 in flight, 10 000 users',
+      'of `raw`',
+      1,
+      ratio('ours', 'raw'),
+    ),
+    least('', 'with one step that returns at once, of `raw`', 0.7, ratio('oursStep', 'raw')),
+  ],
+  durableHot: [least('', 'one hot user, of `raw` on the same input', 0.5, ratio('ours', 'raw'))],
+  durableOne: [
+    least(
+      'on a file: one caller, one order at a time',
+      'of two bare commits',
+      0.5,
+      ratio('ours', 'commits'),
+    ),
+    least('', 'with one step, of two bare commits', 0.5, ratio('oursStep', 'commits')),
+  ],
+  durableDelay: [
+    most('on a file, under full load', "99th percentile of the event loop's delay, ms", 10, (of) =>
+      of('ours'),
+    ),
+  ],
+  durableRecovery: [
+    least(
+      'taking up a million unsettled orders',
+      'of the closed loop',
+      0.5,
+      ratio('recovery', 'closed'),
+    ),
+  ],
+  durableHeap: [
+    most('', 'heap meanwhile beyond the start, with `capacity` 10 000, MB', 30, (of) => of('ours')),
+  ],
   size: [
     most('core with its dependencies, minified and gzipped', 'kB', 15, (of) => of('core') / 1_000),
   ],

@@ -12,6 +12,8 @@ import {
   type Submit,
   works,
 } from './contenders.ts';
+import { delayUnderLoad, raw, recovery, recoveryHeap, throughFile, twoCommits } from './durable.ts';
+import { closedLoop, heapUsed, perSecond } from './loops.ts';
 
 /** One round of a contender: orders per second, or the figure that the workload is about. */
 type Run = () => Promise<number>;
@@ -40,23 +42,7 @@ function spread(users: number): (index: number) => number {
   return (index) => (Math.imul(index, 2_654_435_761) >>> 0) % users;
 }
 
-async function closedLoop(submit: Submit, orders: BenchOrder[], inFlight: number): Promise<number> {
-  let next = 0;
-  const caller = async (): Promise<void> => {
-    while (next < orders.length) {
-      const order = orders[next] as BenchOrder;
-      next += 1;
-      await submit(order);
-    }
-  };
-  const start = performance.now();
-  await Promise.all(Array.from({ length: inFlight }, caller));
-  return perSecond(orders.length, start);
-}
-
-function perSecond(count: number, start: number): number {
-  return (count / (performance.now() - start)) * 1_000;
-}
+const million = 1_000_000;
 
 type Makers = Readonly<Record<string, () => Submit>>;
 
@@ -71,22 +57,21 @@ function closedLoops(count: number, userOf: (index: number) => number, makers: M
   };
 }
 
-/** Contenders that all take the same million orders. */
-function onMillion(
+/** Contenders that all take the same orders. */
+function onOrders(
+  count: number,
   users: number,
   runs: Readonly<Record<string, (orders: BenchOrder[]) => Promise<number>>>,
 ): Workload {
   return {
     contenders: Object.keys(runs),
     prepare: (contender) => {
-      const orders = makeOrders(million, spread(users));
+      const orders = makeOrders(count, spread(users));
       const run = runs[contender] as (orders: BenchOrder[]) => Promise<number>;
       return () => run(orders);
     },
   };
 }
-
-const million = 1_000_000;
 
 async function inChunks(processor: OrderProcessor, orders: BenchOrder[]): Promise<number> {
   const start = performance.now();
@@ -161,17 +146,10 @@ async function heapPerOrder(orders: BenchOrder[], how: 'submit' | 'enqueue'): Pr
   return (after - before) / orders.length;
 }
 
-async function heapUsed(): Promise<number> {
-  await new Promise((resolve) => setTimeout(resolve, 20));
-  globalThis.gc?.();
-  globalThis.gc?.();
-  return process.memoryUsage().heapUsed;
-}
-
 export const workloads = {
   closed: closedLoops(500_000, spread(10_000), { floor, ours: () => ours(), ...peers }),
   closedForgetful: closedLoops(500_000, spread(10_000), { bare, ours: () => ours(0), ...peers }),
-  bulk: onMillion(150, {
+  bulk: onOrders(million, 150, {
     bare: (orders) => closedLoop(bare(), orders, 1_000),
     floor: (orders) => closedLoop(floor(), orders, 1_000),
     ours: (orders) => inChunks(makeOurs(), orders),
@@ -185,19 +163,36 @@ export const workloads = {
     bareAsync: () => bareSteps(works.async),
     oursAsync: () => oursWithSteps(works.async),
   }),
-  backlog: onMillion(10_000, {
+  backlog: onOrders(million, 10_000, {
     million: (orders) => backlog(orders, million),
     thousand: (orders) => backlog(orders, 1_000),
   }),
-  beside: onMillion(10_000, {
+  beside: onOrders(million, 10_000, {
     million: (orders) => besideWaiting(orders, million),
     thousand: (orders) => besideWaiting(orders, 1_000),
   }),
-  hold: onMillion(10_000, { ours: longestHold }),
-  heap: onMillion(10_000, {
+  hold: onOrders(million, 10_000, { ours: longestHold }),
+  heap: onOrders(million, 10_000, {
     submit: (orders) => heapPerOrder(orders, 'submit'),
     enqueue: (orders) => heapPerOrder(orders, 'enqueue'),
   }),
+  durable: onOrders(200_000, 10_000, {
+    raw,
+    ours: (orders) => throughFile(orders),
+    oursStep: (orders) => throughFile(orders, { hasStep: true }),
+  }),
+  durableHot: onOrders(200_000, 1, { raw, ours: (orders) => throughFile(orders) }),
+  durableOne: onOrders(2_000, 100, {
+    commits: (orders) => twoCommits(orders.length),
+    ours: (orders) => throughFile(orders, { inFlight: 1 }),
+    oursStep: (orders) => throughFile(orders, { inFlight: 1, hasStep: true }),
+  }),
+  durableDelay: onOrders(200_000, 10_000, { ours: delayUnderLoad }),
+  durableRecovery: onOrders(million, 10_000, {
+    closed: (orders) => throughFile(orders.slice(0, 200_000)),
+    recovery,
+  }),
+  durableHeap: onOrders(million, 10_000, { ours: recoveryHeap }),
 } satisfies Record<string, Workload>;
 
 export type WorkloadName = keyof typeof workloads;

@@ -1,0 +1,80 @@
+import type { OrderError } from './errors.ts';
+
+/** How long after a failure the storage is asked whether it works again, in milliseconds. */
+const pauseMs = { first: 10, most: 5_000 } as const;
+
+export interface AvailabilityListener {
+  /** The storage can keep no orders now. */
+  interrupted(error: OrderError): void;
+  /** It can again. */
+  restored(): void;
+}
+
+/**
+ * Whether a storage that keeps orders can do so. When a call has failed it is asked, with pauses that
+ * double, until it says yes; meanwhile nothing is given to it (invariant 10).
+ */
+export class Availability {
+  /** Why the storage takes nothing now. */
+  failure: OrderError | undefined;
+  readonly #ask: () => Promise<unknown>;
+  readonly #listener: AvailabilityListener;
+  #pauseMs: number = pauseMs.first;
+  #timer: NodeJS.Timeout | undefined;
+  #restoredAt = 0;
+  #isClosed = false;
+  readonly #waiting: (() => void)[] = [];
+
+  /** @param ask - rejects if the storage can keep nothing */
+  constructor(ask: () => Promise<unknown>, listener: AvailabilityListener) {
+    this.#ask = ask;
+    this.#listener = listener;
+  }
+
+  /** A call has failed. */
+  failed(error: OrderError): void {
+    if (this.#isClosed || this.failure !== undefined) return;
+    this.failure = error;
+    // A storage that says that it works, and then fails at once, is not asked all the time.
+    if (performance.now() - this.#restoredAt > pauseMs.most) this.#pauseMs = pauseMs.first;
+    this.#askLater();
+    this.#listener.interrupted(error);
+  }
+
+  /** Resolves when the storage works; or when nobody asks it any more. */
+  whenAvailable(): Promise<void> {
+    if (this.failure === undefined || this.#isClosed) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Asks no more: the processor has shut down. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#wake();
+  }
+
+  #askLater(): void {
+    this.#timer = setTimeout(() => this.#askNow(), this.#pauseMs);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, pauseMs.most);
+  }
+
+  #askNow(): void {
+    this.#ask().then(
+      () => {
+        if (this.#isClosed) return;
+        this.failure = undefined;
+        this.#restoredAt = performance.now();
+        this.#listener.restored();
+        this.#wake();
+      },
+      () => {
+        if (!this.#isClosed) this.#askLater();
+      },
+    );
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,82 @@
+import { type Awaitable, asPromise, isThenable } from './awaitable.ts';
+import type { OrderError } from './errors.ts';
+import type { Job } from './job.ts';
+import { refusals } from './outcomes.ts';
+import { storageFailed } from './settlements.ts';
+import type { CoreStorage } from './storage/core-storage.ts';
+import type { Verdict } from './task.ts';
+
+export interface FundsListener {
+  /** The storage has not given a balance yet. */
+  slow(error: OrderError): void;
+  /** It could not; whether it is to be asked again. */
+  failed(error: OrderError): Awaitable<boolean>;
+}
+
+/**
+ * Why a debit cannot succeed, if that is clear before its order's steps are run: the user's earlier
+ * orders are settled by then. The storage has the last word all the same.
+ */
+export class Funds {
+  readonly #storage: CoreStorage;
+  readonly #minBalance: number | undefined;
+  readonly #stalledAfterMs: number;
+  readonly #listener: FundsListener;
+
+  constructor(
+    storage: CoreStorage,
+    { minBalance, stalledAfterMs }: { minBalance: number | undefined; stalledAfterMs: number },
+    listener: FundsListener,
+  ) {
+    this.#storage = storage;
+    this.#minBalance = minBalance;
+    this.#stalledAfterMs = stalledAfterMs;
+    this.#listener = listener;
+  }
+
+  refusalOf(job: Job): Awaitable<Verdict | undefined> {
+    if (this.#minBalance === undefined || job.amount >= 0) return undefined;
+    try {
+      const balance = this.#storage.get(job.userId);
+      return isThenable(balance) ? this.#refusalLater(job, balance) : this.#check(job, balance);
+    } catch (cause) {
+      return this.#fail(job, cause);
+    }
+  }
+
+  async #refusalLater(
+    job: Job,
+    late: PromiseLike<number | undefined>,
+  ): Promise<Verdict | undefined> {
+    const slow = setTimeout(() => {
+      const message = `The storage has not answered for ${this.#stalledAfterMs} ms`;
+      this.#listener.slow(storageFailed(message, undefined));
+    }, this.#stalledAfterMs);
+    try {
+      return this.#check(job, await asPromise(late));
+    } catch (cause) {
+      return this.#fail(job, cause);
+    } finally {
+      clearTimeout(slow);
+    }
+  }
+
+  #check({ amount }: Job, balance = 0): Verdict | undefined {
+    if (balance + amount >= (this.#minBalance as number)) return undefined;
+    const message = refusals.insufficient_funds;
+    return { code: 'insufficient_funds', message, isForStorage: this.#mayBeApplied };
+  }
+
+  #fail(job: Job, cause: unknown): Awaitable<Verdict | undefined> {
+    const message = 'The storage could not give the balance';
+    const answer = (isToBeAsked: boolean): Awaitable<Verdict | undefined> =>
+      isToBeAsked ? this.refusalOf(job) : { code: 'storage_failed', message, cause };
+    const again = this.#listener.failed(storageFailed(message, cause));
+    return isThenable(again) ? asPromise(again).then(answer) : answer(again);
+  }
+
+  /** A storage that keeps no orders alone knows whether it has applied this one in an earlier life. */
+  get #mayBeApplied(): boolean {
+    return 'settle' in this.#storage && this.#storage.journal === undefined;
+  }
+}

@@ -1,0 +1,176 @@
+import type { Clock } from './clock.ts';
+import type { OrderError } from './errors.ts';
+import { entryOf, type Job } from './job.ts';
+import type { OrderRecord } from './outcome.ts';
+import { callBatch } from './settle.ts';
+import { storageFailed } from './settlements.ts';
+import type { JournalStorage } from './storage/core-storage.ts';
+import type { AcceptResult, StoredOrder } from './storage/order-storage.ts';
+
+export interface JournalListener {
+  /** The order is kept, and may be processed. */
+  accepted(job: Job, cancellation: string | undefined): void;
+  /** Its id belongs to an order that the processor did not know of; gives that, or throws. */
+  known(job: Job, order: StoredOrder): OrderRecord;
+  /** The order is not accepted. */
+  refused(job: Job, error: OrderError): void;
+  /** A call of the storage failed, and the orders in it have been refused. */
+  storageFailed(error: OrderError): void;
+}
+
+interface Waiter {
+  resolve(record: OrderRecord): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Orders on their way into the storage, which are not accepted before they are kept there. Whatever
+ * comes while one call is under way goes into the next.
+ *
+ * An order that needs no entry goes through here too while an earlier one of its user does: none
+ * overtakes another (invariant 1).
+ */
+export class Journal {
+  readonly #storage: JournalStorage;
+  readonly #clock: Clock;
+  readonly #listener: JournalListener;
+  #gathered: Job[] = [];
+  #underWay: Promise<void> | undefined;
+  #isDue = false;
+  readonly #countOf = new Map<string, number>();
+  /** Who is told when an order is kept. */
+  readonly #waiters = new Map<Job, Waiter[]>();
+  /** Why an order is to be canceled as soon as it is accepted. */
+  readonly #cancellations = new Map<Job, string>();
+
+  constructor(storage: JournalStorage, clock: Clock, listener: JournalListener) {
+    this.#storage = storage;
+    this.#clock = clock;
+    this.#listener = listener;
+  }
+
+  /** How many orders of a user are on their way. */
+  countOf(userId: string): number {
+    return this.#countOf.get(userId) ?? 0;
+  }
+
+  /** @param isKept - whether the order needs an entry; if not it only waits for those before it */
+  add(job: Job, isKept: boolean): void {
+    job.state = 'accepting';
+    if (isKept) job.entry = entryOf(1);
+    this.#countOf.set(job.userId, this.countOf(job.userId) + 1);
+    this.#gathered.push(job);
+    this.#flushSoon();
+  }
+
+  /** Resolves when an order that is on its way is kept, rejects if it is not accepted. */
+  whenKept(job: Job): Promise<OrderRecord> {
+    return new Promise((resolve, reject) => {
+      const waiters = this.#waiters.get(job) ?? [];
+      waiters.push({ resolve, reject });
+      this.#waiters.set(job, waiters);
+    });
+  }
+
+  /** Has an order canceled as soon as it is accepted; false if it is not on its way. */
+  cancel(job: Job, message: string): boolean {
+    if (job.state !== 'accepting') return false;
+    this.#cancellations.set(job, message);
+    return true;
+  }
+
+  /** Nobody is told any more what the storage says, if it ever does. */
+  close(): void {
+    for (const [job, waiters] of this.#waiters) {
+      const message = 'The storage did not answer before the deadline; the outcome is unknown';
+      for (const { reject } of waiters) reject(storageFailed(message, undefined, job));
+    }
+    this.#waiters.clear();
+  }
+
+  /** What is added in one breath goes into one call. */
+  #flushSoon(): void {
+    if (this.#isDue || this.#underWay !== undefined) return;
+    this.#isDue = true;
+    queueMicrotask(() => {
+      this.#isDue = false;
+      this.#underWay ??= this.#send();
+    });
+  }
+
+  async #send(): Promise<void> {
+    while (this.#gathered.length > 0) {
+      const jobs = this.#gathered.splice(0, callBatch);
+      const kept = jobs.filter(({ entry }) => entry !== undefined);
+      try {
+        const orders = kept.map((job) => job.toNewOrder(this.#clock));
+        const results = kept.length === 0 ? [] : await this.#storage.accept(orders);
+        this.#clock.read();
+        this.#finish(jobs, results);
+      } catch (cause) {
+        this.#fail(jobs, cause);
+      }
+    }
+    this.#underWay = undefined;
+  }
+
+  #finish(jobs: readonly Job[], results: readonly AcceptResult[]): void {
+    let next = 0;
+    for (const job of jobs) {
+      const result = job.entry === undefined ? undefined : results[next++];
+      this.#left(job);
+      // Abandoned: shutdown's deadline came first, and its caller has been told.
+      if (job.state !== 'accepting') continue;
+      if (result?.status !== 'known') this.#accepted(job);
+      else this.#known(job, result.order);
+    }
+  }
+
+  #accepted(job: Job): void {
+    job.state = 'pending';
+    const waiters = this.#take(job);
+    // Before it may be processed.
+    const record = waiters.length === 0 ? undefined : job.toRecord(this.#clock);
+    if (job.entry !== undefined) job.entry.kept = undefined;
+    const cancellation = this.#cancellations.get(job);
+    this.#cancellations.delete(job);
+    this.#listener.accepted(job, cancellation);
+    for (const { resolve } of waiters) resolve(record as OrderRecord);
+  }
+
+  #known(job: Job, order: StoredOrder): void {
+    this.#cancellations.delete(job);
+    const waiters = this.#take(job);
+    try {
+      const record = this.#listener.known(job, order);
+      for (const { resolve } of waiters) resolve(record);
+    } catch (error) {
+      for (const { reject } of waiters) reject(error);
+    }
+  }
+
+  #fail(jobs: readonly Job[], cause: unknown): void {
+    for (const job of jobs) {
+      this.#left(job);
+      this.#cancellations.delete(job);
+      if (job.state !== 'accepting') continue;
+      const error = storageFailed('The storage did not keep it', cause, job);
+      const waiters = this.#take(job);
+      this.#listener.refused(job, error);
+      for (const { reject } of waiters) reject(error);
+    }
+    this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
+  }
+
+  #take(job: Job): Waiter[] {
+    const waiters = this.#waiters.get(job) ?? [];
+    this.#waiters.delete(job);
+    return waiters;
+  }
+
+  #left({ userId }: Job): void {
+    const count = this.countOf(userId) - 1;
+    if (count === 0) this.#countOf.delete(userId);
+    else this.#countOf.set(userId, count);
+  }
+}

@@ -1,0 +1,301 @@
+import type { Admission } from './admission.ts';
+import { Availability } from './availability.ts';
+import type { Clock } from './clock.ts';
+import type { Dispatcher } from './dispatch.ts';
+import { OrderError } from './errors.ts';
+import type { Intake } from './intake.ts';
+import { entryOf, type Job } from './job.ts';
+import { Journal, type JournalListener } from './journal.ts';
+import type { ParsedOrder } from './order.ts';
+import type { OrderRecord, UnfulfilledOutcome } from './outcome.ts';
+import { outcomeOfRecord, recordOf } from './outcomes.ts';
+import type { Questions } from './questions.ts';
+import { Recovery, type RecoveryListener } from './recovery.ts';
+import type { Reporter } from './reporter.ts';
+import type { Settler } from './settle.ts';
+import { nothingToDo, storageFailed } from './settlements.ts';
+import type { JournalStorage, Times } from './storage/core-storage.ts';
+import type { StoredOrder } from './storage/order-storage.ts';
+
+/** The parts of an engine that have to do with orders that are kept. */
+export interface KeptEngine {
+  readonly clock: Clock;
+  readonly questions: Questions;
+  readonly reporter: Reporter;
+  readonly dispatcher: Dispatcher;
+  readonly intake: Intake;
+  readonly admission: Admission;
+  readonly settler: Settler;
+  /** An order takes its place among the unsettled ones. */
+  add(job: Job): void;
+  /** Counts an order as accepted and puts it into the queue. */
+  enlist(job: Job): void;
+  /** The order needs its place no more. */
+  remove(job: Job): void;
+  settled(job: Job, outcome: ReturnType<typeof outcomeOfRecord>, times: Times): void;
+  checkIdle(): void;
+}
+
+/**
+ * What an engine does beside where its storage keeps orders: they are accepted when the storage has
+ * them, taken up again after a restart, and held back while the storage can take nothing.
+ */
+export class Keeper implements JournalListener, RecoveryListener {
+  readonly recovery: Recovery;
+  readonly #journal: Journal;
+  readonly #availability: Availability;
+  readonly #storage: JournalStorage;
+  readonly #engine: KeptEngine;
+  #isClosed = false;
+  /** Resolves when the orders of an earlier life are taken up. */
+  readonly ready: Promise<void>;
+
+  constructor(storage: JournalStorage, engine: KeptEngine) {
+    const { clock } = engine;
+    this.#storage = storage;
+    this.#engine = engine;
+    this.#journal = new Journal(storage, clock, this);
+    this.#availability = new Availability(() => storage.accept([]), {
+      interrupted: (error) => this.#interrupted(error),
+      restored: () => this.#restored(),
+    });
+    this.recovery = new Recovery(storage, clock, this.#availability, this);
+    engine.intake.isRecovering = true;
+    // The host has a turn first, to listen to events.
+    this.ready = Promise.resolve().then(() => this.recovery.run());
+  }
+
+  get isFailing(): boolean {
+    return this.#availability.failure !== undefined;
+  }
+
+  acceptingOf(userId: string): number {
+    return this.#journal.countOf(userId);
+  }
+
+  /** Whether an order goes by way of the storage; then it is accepted later. */
+  takes(job: Job, isEnqueued: boolean): boolean {
+    const { dispatcher, reporter } = this.#engine;
+    const { accepted, started } = reporter.events.tell;
+    // One that is settled at once needs no entry before: nobody is told anything of it till then.
+    const isKept =
+      isEnqueued || dispatcher.hasSteps || accepted !== undefined || started !== undefined;
+    if (!isKept && this.#journal.countOf(job.userId) === 0) return false;
+    dispatcher.admit(job);
+    this.#journal.add(job, isKept);
+    if (isEnqueued && job.entry !== undefined) {
+      job.entry.kept = this.#journal.whenKept(job);
+      job.entry.kept.catch(() => {});
+    }
+    return true;
+  }
+
+  /** The record of an order that somebody wants to be accepted, when that is certain. */
+  async whenKept(job: Job): Promise<OrderRecord> {
+    const { entry, state } = job;
+    if (entry?.kept !== undefined) return entry.kept;
+    if (entry !== undefined) {
+      if (state === 'accepting') return this.#journal.whenKept(job);
+      return job.toRecord(this.#engine.clock, job.run?.startedAt);
+    }
+    const outcome = await job.outcome();
+    const record = await this.#ask(job);
+    if (record !== undefined) return recordOf(record);
+    throw outcome.status === 'completed'
+      ? new OrderError('internal', 'The storage has lost the order', { orderId: job.id })
+      : outcome.error;
+  }
+
+  /** What an id stands for that is not to be refused for good before the storage has been asked. */
+  async knownInstead(order: ParsedOrder): Promise<Job | OrderRecord | undefined> {
+    await this.ready;
+    const { intake } = this.#engine;
+    const known = intake.known(order);
+    if (known !== undefined) return known;
+    const stored = await this.#ask(order);
+    if (stored?.settledAt === undefined) return undefined;
+    intake.checkSame(stored, order);
+    this.#engine.reporter.counts.duplicates += 1;
+    return recordOf(stored);
+  }
+
+  async #ask(order: ParsedOrder): Promise<StoredOrder | undefined> {
+    try {
+      return await this.#engine.questions.ask(this.find(order.id));
+    } catch (cause) {
+      throw storageFailed('The storage could not say whether it knows the order', cause, order);
+    }
+  }
+
+  find(id: string): Promise<StoredOrder | undefined> {
+    return this.#storage.find(id);
+  }
+
+  /** Cancels an order as soon as it is accepted; false if it is already. */
+  cancel(job: Job, message: string): boolean {
+    return this.#journal.cancel(job, message);
+  }
+
+  /** A question failed; resolves, when the storage works again, whether to ask once more. */
+  async outlive(error: OrderError): Promise<boolean> {
+    this.storageFailed(error);
+    await this.#availability.whenAvailable();
+    return !this.#isClosed;
+  }
+
+  /** What is not begun stays in the storage, for the next life: the processor shuts down. */
+  async leaveAll(): Promise<number> {
+    this.recovery.stop();
+    const { clock, dispatcher, intake, reporter } = this.#engine;
+    let left = 0;
+    for (const job of intake.jobs.all()) {
+      if (job.entry === undefined || job.state !== 'pending' || !dispatcher.drop(job)) continue;
+      if (!clock.hasTime()) await clock.nextTurn();
+      left += 1;
+      const { id: orderId, userId, labels } = job;
+      const message = 'The processor shut down; the order is kept, and goes on with the next start';
+      const error = new OrderError('shut_down', message, { orderId, userId, labels });
+      job.state = 'abandoned';
+      this.#engine.remove(job);
+      reporter.told(job, { status: 'failed', error }, true);
+    }
+    this.#engine.checkIdle();
+    return left;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.recovery.stop();
+    this.#journal.close();
+    this.#availability.close();
+  }
+
+  /** The settler found the id of an order taken. */
+  settledBefore(job: Job, stored: StoredOrder): void {
+    const { dispatcher, reporter, settler } = this.#engine;
+    if (job.entry !== undefined && stored.settledAt !== undefined) {
+      // A call of the storage had done its work, and then failed.
+      job.state = 'settled';
+      this.#engine.settled(job, outcomeOfRecord(stored), {
+        ...stored,
+        settledAt: stored.settledAt,
+      });
+      return;
+    }
+    // It was counted as accepted.
+    reporter.counts.accepted -= 1;
+    dispatcher.settled(job);
+    try {
+      this.known(job, stored);
+      if (stored.settledAt !== undefined) return;
+    } catch {
+      return;
+    }
+    settler.flush();
+  }
+
+  // What the journal tells.
+
+  accepted(job: Job, cancellation?: string): void {
+    const { failure } = this.#availability;
+    if (failure !== undefined && job.entry === undefined) {
+      this.refused(job, storageFailed('The storage can keep no orders now', failure, job));
+      return;
+    }
+    this.#engine.enlist(job);
+    if (cancellation !== undefined) this.#engine.dispatcher.cancel(job, cancellation);
+  }
+
+  known(job: Job, stored: StoredOrder): OrderRecord {
+    const { intake, reporter } = this.#engine;
+    try {
+      intake.checkSame(stored, job);
+    } catch (error) {
+      this.refused(job, error as OrderError);
+      throw error;
+    }
+    if (stored.settledAt === undefined) {
+      // A call of the storage had kept it, and then failed: it was taken to be lost.
+      job.entry = entryOf(stored.attempt, stored.decided);
+      job.state = 'pending';
+      this.accepted(job);
+      return job.toRecord(this.#engine.clock);
+    }
+    reporter.counts.duplicates += 1;
+    this.#engine.remove(job);
+    reporter.told(job, outcomeOfRecord(stored), true);
+    this.#engine.checkIdle();
+    return recordOf(stored);
+  }
+
+  refused(job: Job, error: OrderError): void {
+    const { reporter } = this.#engine;
+    this.#engine.remove(job);
+    reporter.told(job, reporter.refused(error), true);
+    this.#engine.checkIdle();
+  }
+
+  storageFailed(error: OrderError): void {
+    this.#engine.reporter.events.tell.error?.(error);
+    this.#availability.failed(error);
+  }
+
+  // What the settler tells.
+
+  noted(job: Job, outcome: UnfulfilledOutcome): void {
+    if (job.entry !== undefined) job.entry.told = outcome;
+    this.#engine.reporter.told(job, outcome);
+  }
+
+  delayed(job: Job, error: OrderError): void {
+    this.#engine.reporter.told(job, { status: 'failed', error });
+  }
+
+  // What the recovery tells and asks.
+
+  hasRoom(): boolean {
+    return this.#engine.intake.hasRoom;
+  }
+
+  isKnown(id: string): boolean {
+    return this.#engine.intake.jobs.get(id) !== undefined;
+  }
+
+  recovered(job: Job): void {
+    this.#engine.add(job);
+    this.#engine.dispatcher.add(job);
+  }
+
+  failed(error: OrderError): void {
+    this.storageFailed(error);
+  }
+
+  over(): void {
+    this.#engine.intake.isRecovering = false;
+    this.#engine.intake.roomMayHaveCome();
+    this.#engine.checkIdle();
+  }
+
+  #interrupted(error: OrderError): void {
+    const { admission, dispatcher, intake, reporter, settler } = this.#engine;
+    admission.failure = error;
+    dispatcher.isHalted = true;
+    settler.hold(error);
+    // What the storage does not keep can't wait for it.
+    for (const job of intake.jobs.all()) {
+      if (job.entry !== undefined || job.state !== 'pending' || !dispatcher.drop(job)) continue;
+      settler.add(job, nothingToDo, undefined);
+    }
+    settler.flush();
+    reporter.events.tell.interrupted?.(error);
+  }
+
+  #restored(): void {
+    const { admission, dispatcher, reporter, settler } = this.#engine;
+    admission.failure = undefined;
+    dispatcher.isHalted = false;
+    settler.release();
+    dispatcher.wake(dispatcher.queue.size);
+    reporter.events.tell.restored?.(undefined);
+  }
+}

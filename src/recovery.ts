@@ -1,0 +1,104 @@
+import type { Availability } from './availability.ts';
+import type { Clock } from './clock.ts';
+import { messageOf, type OrderError } from './errors.ts';
+import { Job } from './job.ts';
+import { storageFailed } from './settlements.ts';
+import type { JournalStorage } from './storage/core-storage.ts';
+import type { StoredOrder } from './storage/order-storage.ts';
+
+export interface RecoveryListener {
+  /** Whether one more order may be taken up now. */
+  hasRoom(): boolean;
+  /** An order is taken up, behind its user's others. */
+  recovered(job: Job): void;
+  /** Whether an order is here already. */
+  isKnown(id: string): boolean;
+  /** Reading failed; it is tried again when the storage works. */
+  failed(error: OrderError): void;
+  over(): void;
+}
+
+/**
+ * Takes up the orders that an earlier life left unsettled, before new ones, in the order of their
+ * acceptance. No more are read than there is room for, however many there are.
+ */
+export class Recovery {
+  /** How many orders were taken up. */
+  recovered = 0;
+  isOver = false;
+  readonly #storage: JournalStorage;
+  readonly #clock: Clock;
+  readonly #availability: Availability;
+  readonly #listener: RecoveryListener;
+  #isStopped = false;
+  #wake: (() => void) | undefined;
+  readonly #stopped = Promise.withResolvers<void>();
+
+  constructor(
+    storage: JournalStorage,
+    clock: Clock,
+    availability: Availability,
+    listener: RecoveryListener,
+  ) {
+    this.#storage = storage;
+    this.#clock = clock;
+    this.#availability = availability;
+    this.#listener = listener;
+  }
+
+  /** Resolves when all are taken up, or nobody wants them any more; never rejects. */
+  async run(): Promise<void> {
+    while (!this.#isStopped) {
+      try {
+        // A storage that never answers is not waited for.
+        await Promise.race([this.#takeAll(), this.#stopped.promise]);
+        break;
+      } catch (cause) {
+        const message = messageOf(cause, 'no message');
+        const error = `The orders left unsettled could not be read: ${message}`;
+        this.#listener.failed(storageFailed(error, cause));
+        await Promise.race([this.#availability.whenAvailable(), this.#stopped.promise]);
+      }
+    }
+    this.#isStopped = true;
+    this.isOver = true;
+    this.#listener.over();
+  }
+
+  /** An order was settled. */
+  roomMayHaveCome(): void {
+    if (this.#wake === undefined || !this.#listener.hasRoom()) return;
+    this.#wake();
+    this.#wake = undefined;
+  }
+
+  /** Takes up no more: the processor shuts down. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#wake?.();
+    this.#stopped.resolve();
+  }
+
+  async #takeAll(): Promise<void> {
+    for await (const page of this.#storage.unsettled()) {
+      if (this.#isStopped) return;
+      for (const order of page) {
+        if (!this.#clock.hasTime()) await this.#clock.nextTurn();
+        while (!this.#listener.hasRoom() && !this.#isStopped) {
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+        }
+        if (this.#isStopped) return;
+        this.#take(order);
+      }
+    }
+  }
+
+  #take(order: StoredOrder): void {
+    // Reading may have had to begin anew.
+    if (this.#listener.isKnown(order.id)) return;
+    this.recovered += 1;
+    this.#listener.recovered(Job.recovered(order, this.#clock));
+  }
+}

@@ -1,0 +1,113 @@
+import type { Clock } from './clock.ts';
+import { OrderError } from './errors.ts';
+import type { Job } from './job.ts';
+import type { OrderOutcome, StepResult } from './outcome.ts';
+import { noSteps } from './outcome.ts';
+import { outcomeOf } from './outcomes.ts';
+import type { Decision } from './run-listener.ts';
+import type { CoreSettlement, SettledFields, Times } from './storage/core-storage.ts';
+
+/** All steps done, where there are none. */
+export const nothingToDo: Decision = Object.freeze({
+  outcome: 'completed',
+  error: undefined,
+  steps: noSteps,
+  isCompensable: false,
+});
+
+/** Decided orders on their way into the storage; the arrays are index-aligned. */
+export class Batch {
+  readonly jobs: Job[] = [];
+  readonly settlements: CoreSettlement[] = [];
+
+  add(job: Job, settlement: CoreSettlement): void {
+    this.jobs.push(job);
+    this.settlements.push(settlement);
+  }
+
+  /** What is in both, in order, as far as a settlement is one of those. */
+  static of(batches: readonly Batch[], isOne: (settlement: CoreSettlement) => boolean): Batch {
+    const all = new Batch();
+    for (const { jobs, settlements } of batches) {
+      settlements.forEach((settlement, at) => {
+        if (isOne(settlement)) all.add(jobs[at] as Job, settlement);
+      });
+    }
+    return all;
+  }
+}
+
+/** @param startedAt - on the processor's clock, which must have been read just before */
+export function timesOf(job: Job, clock: Clock, startedAt: number | undefined): Times {
+  return {
+    acceptedAt: clock.toUnix(job.acceptedAt),
+    startedAt: startedAt === undefined ? undefined : clock.toUnix(startedAt),
+    settledAt: clock.toUnix(clock.last),
+  };
+}
+
+export function settlementOf(
+  { id, userId, amount, priority, payload, labels, content, hash, entry }: Job,
+  { outcome, error, steps, isCompensable, isTrial = false }: Decision,
+  { acceptedAt, startedAt, settledAt }: Times,
+  minBalance: number | undefined,
+  isProvisional = false,
+): CoreSettlement {
+  return {
+    id,
+    userId,
+    amount,
+    priority,
+    payload,
+    labels,
+    content,
+    hash,
+    acceptedAt,
+    isAccepted: entry !== undefined,
+    outcome,
+    error,
+    steps,
+    startedAt,
+    settledAt,
+    minBalance,
+    isCompensable,
+    isProvisional,
+    isTrial,
+  };
+}
+
+/** An order whose callers had been told in an earlier life comes to what they were told. */
+export function asDecidedBefore(job: Job, decision: Decision): Decision {
+  const decided = job.entry?.decided;
+  if (decided === undefined) return decision;
+  const { id: orderId, userId, labels } = job;
+  const { steps } = decision;
+  const { outcome, code, message, retryable } = decided;
+  const error = new OrderError(code, message, { orderId, userId, labels, retryable, steps });
+  const isCompensable = decision.outcome === 'completed' && decision.isCompensable;
+  return { outcome, error, steps, isCompensable };
+}
+
+export function failedBy(cause: unknown, settlement: CoreSettlement): OrderOutcome {
+  // What changes no balance came to what it came to, and its caller may have been told.
+  if (settlement.outcome !== 'completed') return outcomeOf(settlement, undefined);
+  const error = storageFailed('The storage did not settle it', cause, settlement);
+  return { status: 'failed', error };
+}
+
+/** A failure of the storage, with the order that it hit. */
+export function storageFailed(
+  message: string,
+  cause: unknown,
+  order?: Pick<SettledFields, 'id' | 'userId' | 'labels'> & {
+    readonly steps?: readonly StepResult[];
+  },
+): OrderError {
+  return new OrderError('storage_failed', message, {
+    cause,
+    orderId: order?.id,
+    userId: order?.userId,
+    labels: order?.labels,
+    steps: order?.steps,
+  });
+}

@@ -1,0 +1,218 @@
+import { noLabels, type Priority, ranks } from '../order.ts';
+import { noSteps, type OrderStatus, type StepResult } from '../outcome.ts';
+import type { BalanceChange, BalanceResult } from '../storage/balance-storage.ts';
+import type {
+  AcceptResult,
+  DecidedOutcome,
+  NewOrder,
+  Settlement,
+  SettlementResult,
+  StoredOrder,
+  StoredOrderQuery,
+} from '../storage/order-storage.ts';
+import type { Reader, Writer } from './wire.ts';
+
+/** What a settlement is beside its outcome, one bit each. */
+export const flags = { accepted: 1, compensable: 2, provisional: 4 } as const;
+
+/** A status travels as its place here. */
+export const statuses = ['pending', 'completed', 'failed', 'canceled'] as const;
+
+/** What was answered to one order travels as a number. */
+export const results = { done: 0, insufficientFunds: 1, balanceOverflow: 2, known: 3 } as const;
+
+export function writeNewOrders(writer: Writer, orders: readonly NewOrder[]): void {
+  writer.number(orders.length);
+  for (const order of orders) writeNewOrder(writer, order);
+}
+
+function writeNewOrder(writer: Writer, order: NewOrder): void {
+  writeFields(writer, order);
+  writeData(writer, order);
+}
+
+function writeFields(writer: Writer, order: NewOrder): void {
+  writer.text(order.id);
+  writer.text(order.userId);
+  writer.number(order.amount);
+  writer.number(ranks.indexOf(order.priority));
+  writer.number(order.acceptedAt);
+}
+
+function writeData(writer: Writer, { payload, content, labels }: NewOrder): void {
+  writer.text(payload === undefined ? null : JSON.stringify(payload));
+  // In an array, since no content is another thing than the payload's.
+  writer.text(content === payload ? null : JSON.stringify(content === undefined ? [] : [content]));
+  writer.text(labels.length === 0 ? null : JSON.stringify(labels));
+}
+
+export function writeSettlements(writer: Writer, settlements: readonly Settlement[]): void {
+  writer.number(settlements.length);
+  for (const settlement of settlements) writeSettlement(writer, settlement);
+}
+
+function writeSettlement(writer: Writer, settlement: Settlement): void {
+  const { isAccepted, isCompensable, isProvisional, error } = settlement;
+  writer.number(
+    (isAccepted ? flags.accepted : 0) |
+      (isCompensable ? flags.compensable : 0) |
+      (isProvisional ? flags.provisional : 0),
+  );
+  writeFields(writer, settlement);
+  // Of an accepted order they are in the file already, and to write a payload takes its time.
+  if (!isAccepted) writeData(writer, settlement);
+  writer.number(statuses.indexOf(settlement.outcome));
+  writer.number(settlement.startedAt);
+  writer.number(settlement.settledAt);
+  writer.number(settlement.minBalance);
+  writer.text(stepsJson(settlement.steps));
+  writer.text(error?.code);
+  writer.text(error?.message);
+  writer.number(error === undefined ? undefined : error.retryable ? 1 : 0);
+}
+
+export function stepsJson(steps: readonly StepResult[]): string | null {
+  return steps.length === 0 ? null : JSON.stringify(steps);
+}
+
+export function writeChanges(writer: Writer, changes: readonly BalanceChange[], now: number): void {
+  writer.number(now);
+  writer.number(changes.length);
+  for (const { orderId, userId, amount, minBalance } of changes) {
+    writer.text(orderId);
+    writer.text(userId);
+    writer.number(amount);
+    writer.number(minBalance);
+  }
+}
+
+export function readAcceptResults(reader: Reader, count: number): AcceptResult[] {
+  return Array.from({ length: count }, () =>
+    reader.number() === results.done ? accepted : { status: 'known', order: readOrder(reader) },
+  );
+}
+
+/** Shared by all that are; nobody has a reason to write to an answer. */
+const accepted: AcceptResult = Object.freeze({ status: 'accepted' });
+
+export function readSettlementResults(reader: Reader, count: number): SettlementResult[] {
+  return Array.from({ length: count }, () => readSettlementResult(reader));
+}
+
+function readSettlementResult(reader: Reader): SettlementResult {
+  switch (reader.number()) {
+    case results.done:
+      return { status: 'settled', balance: reader.maybeNumber() ?? undefined };
+    case results.insufficientFunds:
+      return { status: 'refused', code: 'insufficient_funds' };
+    case results.balanceOverflow:
+      return { status: 'refused', code: 'balance_overflow' };
+    default:
+      return { status: 'known', order: readOrder(reader) };
+  }
+}
+
+export function readBalanceResults(reader: Reader, count: number): BalanceResult[] {
+  return Array.from({ length: count }, () => {
+    const result = reader.number();
+    if (result === results.done) return { balance: reader.number() };
+    return {
+      refused: result === results.insufficientFunds ? 'insufficient_funds' : 'balance_overflow',
+    };
+  });
+}
+
+/** Orders as `writeRow` writes them, each after a 1, and a 0 after the last. */
+export function readOrders(reader: Reader): StoredOrder[] {
+  const orders: StoredOrder[] = [];
+  while (reader.number() === 1) orders.push(readOrder(reader));
+  return orders;
+}
+
+/** An order as `writeRow` writes it. */
+export function readOrder(reader: Reader): StoredOrder {
+  const id = reader.text();
+  const userId = reader.text();
+  const amount = reader.number();
+  const priority = reader.text() as Priority;
+  const status = reader.text() as OrderStatus;
+  const acceptedAt = reader.number();
+  const startedAt = reader.maybeNumber() ?? undefined;
+  const settledAt = reader.maybeNumber() ?? undefined;
+  const balance = reader.maybeNumber() ?? undefined;
+  const retryable = reader.maybeNumber();
+  const attempt = reader.number();
+  const code = reader.maybeText() ?? undefined;
+  const message = reader.maybeText() ?? undefined;
+  const payload = parsed(reader.maybeText());
+  const content = reader.maybeText();
+  const labels = reader.maybeText();
+  const steps = reader.maybeText();
+  const decided = reader.maybeText();
+  return {
+    id,
+    userId,
+    amount,
+    priority,
+    payload,
+    labels: labels === null ? noLabels : (JSON.parse(labels) as string[]),
+    status,
+    acceptedAt,
+    startedAt,
+    settledAt,
+    balance,
+    code,
+    message,
+    retryable: retryable === null ? undefined : retryable === 1,
+    steps: steps === null ? noSteps : (JSON.parse(steps) as StepResult[]),
+    content: content === null ? payload : (JSON.parse(content) as unknown[])[0],
+    attempt,
+    decided: decided === null ? undefined : (JSON.parse(decided) as DecidedOutcome),
+  };
+}
+
+function parsed(json: string | null): unknown {
+  return json === null ? undefined : JSON.parse(json);
+}
+
+/** One page of unsettled orders. */
+export interface Page {
+  readonly orders: readonly StoredOrder[];
+  /** Where the next page begins; `undefined` after the last one. */
+  readonly after: number | undefined;
+  /** Where the pages end. */
+  readonly upTo: number;
+}
+
+export function readPage(reader: Reader): Page {
+  const orders = readOrders(reader);
+  return { orders, after: reader.maybeNumber() ?? undefined, upTo: reader.number() };
+}
+
+export function writeQuery(writer: Writer, query: StoredOrderQuery): void {
+  const { userId, status, acceptedFrom, acceptedBefore, after, limit } = query;
+  const { NEGATIVE_INFINITY: least, POSITIVE_INFINITY: most } = Number;
+  writer.text(userId);
+  writer.text(status);
+  writer.number(acceptedFrom ?? least);
+  // The last time that is before it: times are integers.
+  const before = Math.ceil(acceptedBefore ?? most) - 1;
+  writer.number(Math.min(before, after?.acceptedAt ?? most));
+  writer.number(after?.acceptedAt ?? most);
+  writer.text(after?.id ?? '');
+  writer.number(limit);
+}
+
+/** One step of `prune`. */
+export interface PruneStep {
+  readonly deleted: number;
+  /** Where the next step begins; `undefined` after the last one. */
+  readonly time: number | undefined;
+  readonly seq: number | undefined;
+}
+
+export function readPruneStep(reader: Reader): PruneStep {
+  const deleted = reader.number();
+  const time = reader.maybeNumber() ?? undefined;
+  return { deleted, time, seq: reader.maybeNumber() ?? undefined };
+}

@@ -1,0 +1,60 @@
+import { errorOf, isFailure } from './failures.ts';
+import type { Answer, Call, Request, WriteKind } from './protocol.ts';
+import { type Message, Reader } from './wire.ts';
+
+/** A call that waits for its transaction. */
+interface Waiting extends PromiseWithResolvers<Reader> {
+  readonly call: Call<WriteKind>;
+}
+
+/**
+ * Gathers what is called while a transaction is under way: all of it shares the next one, so that a
+ * slow disk costs time once for many.
+ */
+export class Commits {
+  readonly #ask: (request: Request) => Promise<Answer>;
+  #waiting: Waiting[] = [];
+  #isUnderWay = false;
+
+  /** @param ask - what to make a transaction with */
+  constructor(ask: (request: Request) => Promise<Answer>) {
+    this.#ask = ask;
+  }
+
+  /** Resolves with the answer when the call is committed. */
+  call(kind: WriteKind, message: Message): Promise<Reader> {
+    const waiting = { ...Promise.withResolvers<Reader>(), call: { kind, message } };
+    this.#waiting.push(waiting);
+    if (!this.#isUnderWay) {
+      this.#isUnderWay = true;
+      // Whatever else is called in this breath comes along.
+      queueMicrotask(() => this.#run());
+    }
+    return waiting.promise;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const gathered = this.#waiting;
+      this.#waiting = [];
+      await this.#commit(gathered);
+    }
+    this.#isUnderWay = false;
+  }
+
+  async #commit(gathered: readonly Waiting[]): Promise<void> {
+    try {
+      const { results } = await this.#ask({
+        kind: 'commit',
+        calls: gathered.map(({ call }) => call),
+      });
+      for (const [index, { resolve, reject }] of gathered.entries()) {
+        const result = results[index] as Answer['results'][number];
+        if (isFailure(result)) reject(errorOf(result));
+        else resolve(new Reader(result));
+      }
+    } catch (error) {
+      for (const { reject } of gathered) reject(error);
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import { DatabaseSync } from 'node:sqlite';
+import { type Failure, FileLost, failureOf, isBusy } from './failures.ts';
+import { checkVersion, identityOf, isNew, lost } from './orders-file.ts';
+import type { Call, Opened, ReadKind, Result, WriteKind } from './protocol.ts';
+import { Reads } from './reads.ts';
+import { migrate, pragma } from './schema.ts';
+import type { Message } from './wire.ts';
+import { Writes } from './writes.ts';
+
+/** How a file is opened. */
+export interface DatabaseOptions {
+  readonly durability: 'full' | 'relaxed';
+  readonly maxBytes: number | undefined;
+  /** What an earlier connection of the same storage had opened: the same file, and the same life. */
+  readonly reopened: Opened | undefined;
+}
+
+/** How long another connection's lock is waited for: somebody at a shell may hold it. */
+const BUSY_MS = 5_000;
+
+/**
+ * The log is copied into the file when it has this many pages (16 MB). Orders of many users change a
+ * page each in the index by user, and the longer the log, the more of them share a copy.
+ */
+const CHECKPOINT_PAGES = 4_000;
+
+const CACHE_KIB = 32_768;
+
+/** A file of orders: synchronous, in whichever thread it is made. */
+export class Database {
+  readonly opened: Opened;
+  readonly #path: string;
+  readonly #db: DatabaseSync;
+  readonly #reads: Reads;
+  readonly #writes: Writes;
+  readonly #logIdentity: string | undefined;
+
+  /**
+   * Opens a file, or makes one where there is none.
+   *
+   * @param path - without links
+   * @throws Error for a file that cannot be opened or is not one of orders
+   */
+  constructor(path: string, options: DatabaseOptions) {
+    this.#path = path;
+    const { reopened } = options;
+    if (reopened !== undefined && identityOf(path) !== reopened.identity) throw lost(path);
+    this.#db = new DatabaseSync(path, { timeout: BUSY_MS, enableForeignKeyConstraints: false });
+    try {
+      if (!isNew(path)) checkVersion(this.#db, path);
+      configure(this.#db, options);
+      const life = reopened?.life ?? this.#begin();
+      this.opened = { life, identity: identityOf(path) ?? '' };
+      // There from the first read or write on, as long as a connection is.
+      this.#db.exec('BEGIN IMMEDIATE; COMMIT');
+      this.#logIdentity = identityOf(`${path}-wal`);
+      this.#reads = new Reads(this.#db, life);
+      this.#writes = new Writes(this.#db, this.#reads, life);
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  /** Counts the openings, so that each order can tell which of them it has seen. */
+  #begin(): number {
+    const row = this.#db.prepare('UPDATE meta SET life = life + 1 RETURNING life').get();
+    return (row as { life: number }).life;
+  }
+
+  /** Treats all calls in one transaction. */
+  commit(calls: readonly Call<WriteKind>[]): readonly Result[] {
+    try {
+      return this.#transact(calls);
+    } catch (error) {
+      if (calls.length === 1 || error instanceof FileLost || isBusy(error)) {
+        const failure = this.#failureOf(error, 'write to');
+        return calls.map(() => failure);
+      }
+      // A call that cannot be treated must not make others fail.
+      return calls.flatMap((call) => this.commit([call]));
+    }
+  }
+
+  #transact(calls: readonly Call<WriteKind>[]): readonly Message[] {
+    let messages: readonly Message[];
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      messages = calls.map(({ kind, message }) => this.#writes.write(kind, message));
+      this.#writes.balances.write();
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#writes.balances.clear();
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      throw error;
+    }
+    this.#writes.balances.shrink();
+    if (!this.#isThere()) throw lost(this.#path);
+    return messages;
+  }
+
+  /** SQLite does not notice when its files are deleted: it goes on writing into nothing. */
+  #isThere(): boolean {
+    return (
+      identityOf(this.#path) === this.opened.identity &&
+      identityOf(`${this.#path}-wal`) === this.#logIdentity
+    );
+  }
+
+  /** Answers a question. */
+  query({ kind, message }: Call<ReadKind>): Result {
+    try {
+      return this.#reads.query(kind, message);
+    } catch (error) {
+      return this.#failureOf(error, 'read');
+    }
+  }
+
+  #failureOf(error: unknown, doing: string): Failure {
+    return failureOf(error, doing, this.#path);
+  }
+
+  /** Brings the log into the file, and closes it. */
+  close(): void {
+    try {
+      // SQLite leaves the log of a file that was moved where it is, and then another that comes to its
+      // path would get what is in it. Wherever the file is now, all that was committed belongs there.
+      if (!this.#isThere()) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } finally {
+      this.#db.close();
+    }
+  }
+}
+
+/** Sets what holds for a connection, after the file was brought to the newest version. */
+export function configure(db: DatabaseSync, { durability, maxBytes }: DatabaseOptions): void {
+  // The shell's user must not make us run what a stranger has put into the schema.
+  db.exec('PRAGMA trusted_schema = OFF');
+  migrate(db);
+  db.exec(`
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'};
+    PRAGMA fullfsync = ${durability === 'full' ? 'ON' : 'OFF'};
+    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
+    PRAGMA cache_size = -${CACHE_KIB};
+    PRAGMA temp_store = MEMORY;
+  `);
+  if (maxBytes === undefined) return;
+  db.exec(`PRAGMA max_page_count = ${Math.floor(maxBytes / pragma(db, 'page_size'))}`);
+}

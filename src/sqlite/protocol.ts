@@ -1,0 +1,55 @@
+import type { Source } from './aside.ts';
+import type { DatabaseOptions } from './database.ts';
+import type { Failure } from './failures.ts';
+import type { Message } from './wire.ts';
+
+/** What changes the file. */
+export type WriteKind = 'accept' | 'settle' | 'amend' | 'apply' | 'prune';
+
+/** What only reads it. */
+export type ReadKind = 'get' | 'find' | 'list' | 'unsettled';
+
+/** One call of a storage's method. */
+export interface Call<Kind extends WriteKind | ReadKind = WriteKind | ReadKind> {
+  readonly kind: Kind;
+  readonly message: Message;
+}
+
+/** What came of one call. */
+export type Result = Message | Failure;
+
+/** What the main thread asks of the worker, which answers in the same order. */
+export type Request =
+  /** Share one transaction. Answered with their results. */
+  | { readonly kind: 'commit'; readonly calls: readonly Call<WriteKind>[] }
+  /** Answered with one result. */
+  | { readonly kind: 'query'; readonly call: Call<ReadKind> }
+  /** The thread ends. */
+  | { readonly kind: 'close' };
+
+/** What a worker thread is started for. */
+export type Task =
+  /** The first answer says that the file is open: no results. */
+  | { readonly kind: 'serve'; readonly path: string; readonly options: DatabaseOptions }
+  /** The only answer: no results. */
+  | ({ readonly kind: 'backup'; readonly to: string } & Source)
+  /** The only answer: what is wrong. */
+  | ({ readonly kind: 'check' } & Source);
+
+/** What the worker says. */
+export interface Answer {
+  readonly results: readonly Result[];
+  /** With it the whole of what was asked has failed. */
+  readonly failure?: Failure;
+  /** Which file was opened. */
+  readonly opened?: Opened;
+  /** What a check has found. */
+  readonly problems?: readonly string[];
+}
+
+/** A file that was opened, so that another worker can go on with it and no other. */
+export interface Opened {
+  readonly life: number;
+  /** See `identityOf`. */
+  readonly identity: string;
+}

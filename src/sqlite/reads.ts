@@ -1,0 +1,117 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { ReadKind } from './protocol.ts';
+import { columns, type Row, writeRow } from './rows.ts';
+import { type Message, Reader, Writer } from './wire.ts';
+
+/** A page of unsettled orders ends early with this many characters: payloads may be long. */
+const PAGE_CHARACTERS = 4_000_000;
+
+/** The list's own order, from any index that begins with the time or has one value before it. */
+const listed = `accepted_at BETWEEN :from AND :upTo AND (accepted_at < :afterTime OR id < :afterId)
+  ORDER BY accepted_at DESC, id DESC LIMIT :limit`;
+
+/** Each query names its index: what the planner would choose depends on what it believes of the file. */
+export const queries = {
+  balance: 'SELECT balance FROM balances WHERE user_id = ?',
+  order: `SELECT ${columns} FROM orders WHERE id = ?`,
+  lastSeq: 'SELECT max(seq) FROM orders',
+  unsettled: `SELECT ${columns}, seq FROM orders INDEXED BY orders_unsettled
+    WHERE settled_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+  byTime: `SELECT ${columns} FROM orders INDEXED BY orders_by_time
+    WHERE (:status IS NULL OR status = :status) AND ${listed}`,
+  byUser: `SELECT ${columns} FROM orders INDEXED BY orders_by_user
+    WHERE user_id = :userId AND (:status IS NULL OR status = :status) AND ${listed}`,
+  byStatus: `SELECT ${columns} FROM orders INDEXED BY orders_by_status
+    WHERE status <> 'completed' AND status = :status
+    AND (:userId IS NULL OR user_id = :userId) AND ${listed}`,
+} as const;
+
+/** Answers questions about orders and balances, between transactions. */
+export class Reads {
+  readonly #life: number;
+  readonly #statements: Readonly<Record<keyof typeof queries, StatementSync>>;
+  /** Texts that a caller may keep travel apart. */
+  readonly #writer = new Writer(0);
+
+  constructor(db: DatabaseSync, life: number) {
+    this.#life = life;
+    const prepared = Object.entries(queries).map(([name, sql]) => {
+      const statement = db.prepare(sql);
+      statement.setReturnArrays(true);
+      return [name, statement] as const;
+    });
+    this.#statements = Object.fromEntries(prepared) as Record<keyof typeof queries, StatementSync>;
+  }
+
+  query(kind: ReadKind, message: Message): Message {
+    this.#writer.clear();
+    this[kind](new Reader(message), this.#writer);
+    return this.#writer.take();
+  }
+
+  get(reader: Reader, writer: Writer): void {
+    const row = this.#statements.balance.get(reader.text()) as unknown as [number] | undefined;
+    writer.number(row?.[0]);
+  }
+
+  find(reader: Reader, writer: Writer): void {
+    const row = this.row(reader.text());
+    if (row !== undefined) this.#write(writer, row);
+    writer.number(0);
+  }
+
+  list(reader: Reader, writer: Writer): void {
+    const userId = reader.maybeText();
+    const status = reader.maybeText();
+    const named = {
+      userId,
+      status,
+      from: reader.number(),
+      upTo: reader.number(),
+      afterTime: reader.number(),
+      afterId: reader.text(),
+      limit: reader.number(),
+    };
+    const { byTime, byUser, byStatus } = this.#statements;
+    let statement = byUser;
+    if (status === 'pending' || (userId === null && status !== null && status !== 'completed')) {
+      statement = byStatus;
+    } else if (userId === null) {
+      statement = byTime;
+    }
+    const { userId: _, ...withoutUser } = named;
+    const rows = statement.all(statement === byTime ? withoutUser : named);
+    for (const row of rows as unknown as Row[]) this.#write(writer, row);
+    writer.number(0);
+  }
+
+  /** One page, then where it ends; beyond the last one, nowhere. */
+  unsettled(reader: Reader, writer: Writer): void {
+    const { unsettled, lastSeq } = this.#statements;
+    const after = reader.number();
+    const upTo = reader.maybeNumber() ?? (lastSeq.get() as unknown as [number | null])[0] ?? 0;
+    const limit = reader.number();
+    let count = 0;
+    let seq = after;
+    let characters = 0;
+    for (const row of unsettled.iterate(after, upTo, limit) as Iterable<unknown>) {
+      this.#write(writer, row as Row);
+      seq = (row as number[])[18] as number;
+      count += 1;
+      characters += (row as Row)[13]?.length ?? 0;
+      if (characters > PAGE_CHARACTERS) break;
+    }
+    writer.number(0);
+    writer.number(count < limit && characters <= PAGE_CHARACTERS ? undefined : seq);
+    writer.number(upTo);
+  }
+
+  row(id: string): Row | undefined {
+    return this.#statements.order.get(id) as unknown as Row | undefined;
+  }
+
+  #write(writer: Writer, row: Row): void {
+    writer.number(1);
+    writeRow(writer, row, this.#life);
+  }
+}

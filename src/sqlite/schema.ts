@@ -1,0 +1,75 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+/** Marks a file as one of orders, in `PRAGMA application_id`: the letters `ordp`. */
+export const applicationId = 0x6f726470;
+
+/**
+ * What leads from each version of the schema to the next: the first makes version 1 of an empty file.
+ * One that was released is never changed.
+ */
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE orders (
+    seq INTEGER PRIMARY KEY,
+    id TEXT NOT NULL UNIQUE,
+    user_id TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    priority TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('pending', 'completed', 'failed', 'canceled')),
+    accepted_at INTEGER NOT NULL,
+    started_at INTEGER,
+    settled_at INTEGER CHECK ((settled_at IS NULL) = (status = 'pending')),
+    balance INTEGER CHECK ((balance IS NULL) = (status <> 'completed')),
+    code TEXT,
+    message TEXT,
+    retryable INTEGER,
+    payload TEXT,
+    content TEXT,
+    labels TEXT,
+    steps TEXT,
+    life INTEGER NOT NULL,
+    decided TEXT
+  ) STRICT;
+  CREATE INDEX orders_by_user ON orders (user_id, accepted_at);
+  CREATE INDEX orders_by_time ON orders (accepted_at);
+  CREATE INDEX orders_by_status ON orders (status, accepted_at) WHERE status <> 'completed';
+  CREATE INDEX orders_unsettled ON orders (seq) WHERE settled_at IS NULL;
+  CREATE TABLE balances (
+    user_id TEXT PRIMARY KEY,
+    balance INTEGER NOT NULL,
+    pruned INTEGER NOT NULL DEFAULT 0
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE meta (life INTEGER NOT NULL) STRICT;
+  INSERT INTO meta VALUES (0);
+  PRAGMA application_id = ${applicationId};
+  `,
+];
+
+/** The version that this library reads and writes. */
+export const schemaVersion = migrations.length;
+
+/** The version of the schema that a file has; 0 for an empty one. */
+export function versionOf(db: DatabaseSync): number {
+  return pragma(db, 'user_version');
+}
+
+/** A pragma that is a number. */
+export function pragma(db: DatabaseSync, name: string): number {
+  return Number(Object.values(db.prepare(`PRAGMA ${name}`).get() ?? {})[0]);
+}
+
+/** Brings a file to the newest version, in one transaction. */
+export function migrate(db: DatabaseSync): void {
+  if (versionOf(db) === schemaVersion) return;
+  // Not through the log, so that the version stands in the file itself, where others look for it.
+  db.exec('PRAGMA journal_mode = DELETE');
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    for (const migration of migrations.slice(versionOf(db))) db.exec(migration);
+    db.exec(`PRAGMA user_version = ${schemaVersion}`);
+    db.exec('COMMIT');
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK');
+    throw error;
+  }
+}

@@ -1,0 +1,365 @@
+import { checkInteger, checkOptions, wrong } from '../checks.ts';
+import { isName, nameForm } from '../order.ts';
+import type { StepResult } from '../outcome.ts';
+import type { BalanceChange, BalanceResult } from '../storage/balance-storage.ts';
+import type {
+  AcceptResult,
+  NewOrder,
+  OrderStorage,
+  Settlement,
+  SettlementResult,
+  StoredOrder,
+  StoredOrderQuery,
+} from '../storage/order-storage.ts';
+import type { Source } from './aside.ts';
+import * as codec from './codec.ts';
+import { Commits } from './commits.ts';
+import { errorOf, isFailure } from './failures.ts';
+import { FileLock } from './file-lock.ts';
+import { inspect, realPathOf } from './orders-file.ts';
+import type { Answer, Opened, ReadKind, Request, WriteKind } from './protocol.ts';
+import { askAside, Thread } from './thread.ts';
+import { Reader, Writer } from './wire.ts';
+
+/** The options of a {@link SqliteStorage}. */
+export interface SqliteStorageOptions {
+  /**
+   * What has become of an acknowledged order when something goes wrong: `'full'` (the default): it
+   * survives the loss of power, each transaction waits for the disk. `'relaxed'`: it survives the end
+   * of the process, `kill -9` included; when the power goes or the system crashes, the last moments may
+   * be lost, as if they had never been, but the file stays sound.
+   */
+  readonly durability?: 'full' | 'relaxed' | undefined;
+  /**
+   * How large the file may become, in bytes: an integer from 65 536 up, rounded down to whole pages of
+   * 4 096. What would make it larger is rejected as on a full disk, until `prune` has made room. A file
+   * that is larger already does not grow. The log beside it, some 16 MB, is not counted. No bound by
+   * default.
+   */
+  readonly maxBytes?: number | undefined;
+}
+
+/** Which settled orders are to go. */
+export interface PruneOptions {
+  /** Those accepted and settled before this time, in Unix milliseconds: a safe integer. */
+  readonly settledBefore: number;
+}
+
+const optionNames = ['durability', 'maxBytes'] satisfies (keyof SqliteStorageOptions)[];
+
+/** So many unsettled orders are read at once. */
+const PAGE = 500;
+
+/**
+ * Keeps orders and balances in one file, through Node's own `node:sqlite`: an order that was
+ * acknowledged survives `kill -9`. A thread of its own waits for the disk, so that the host's event loop
+ * does not; calls that come while it waits share the next transaction.
+ *
+ * Payloads come back as JSON has them. Give a file to one storage at a time; others are refused, but
+ * anybody may read it with the sqlite3 shell meanwhile. Beside it are its log (`-wal`, `-shm`) while it
+ * is open, and its lock (`-lock`) for good. Not for file systems of a network.
+ *
+ * A call that fails rejects with an `Error` that says what could not be done, with SQLite's own as its
+ * `cause`, and has changed nothing unless the file was lost on the way; the next may succeed.
+ *
+ * @example
+ * ```ts
+ * import { SqliteStorage } from 'order-processor/sqlite';
+ *
+ * const storage = await SqliteStorage.open('orders.db');
+ * await storage.apply([{ orderId: 'opening-1', userId: 'u-1', amount: 1200, minBalance: undefined }]);
+ * await storage.get('u-1'); // 1200, also after the next opening
+ * await storage.close();
+ * ```
+ */
+export class SqliteStorage implements OrderStorage {
+  /** Always `'json'`: payloads come back as JSON has them. */
+  readonly payloads = 'json';
+  /** The file, without links. */
+  readonly path: string;
+  /** What becomes of an acknowledged order when something goes wrong. */
+  readonly durability: 'full' | 'relaxed';
+  readonly #maxBytes: number | undefined;
+  readonly #lock: FileLock;
+  readonly #writer = new Writer();
+  readonly #commits = new Commits((request) => this.#ask(request));
+  /** What is under way; `close` waits for it. */
+  readonly #underWay = new Set<Promise<unknown>>();
+  #thread: Thread;
+  #opened: Opened | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Opens a file, or makes one if there is none or an empty one. A file of an earlier version is
+   * brought to this one.
+   *
+   * @param path - the file; its folder must exist
+   * @param options - how to keep it
+   * @throws (rejects) TypeError or RangeError for an option that is unknown or out of range
+   * @throws (rejects) Error if the file is in use, is not one of orders, is of a later version, or
+   *   cannot be read and written; it is left as it was
+   */
+  static async open(path: string, options: SqliteStorageOptions = {}): Promise<SqliteStorage> {
+    checkOptions('SqliteStorage', options, optionNames);
+    const { durability = 'full', maxBytes } = options;
+    if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+      throw wrong(TypeError, 'path', 'the path of a file', path);
+    }
+    if (durability !== 'full' && durability !== 'relaxed') {
+      throw wrong(TypeError, 'durability', "'full' or 'relaxed'", durability);
+    }
+    if (maxBytes !== undefined) checkInteger('maxBytes', maxBytes, 65_536);
+    const realPath = realPathOf(path);
+    inspect(realPath);
+    const storage = new SqliteStorage(realPath, durability, maxBytes);
+    try {
+      await storage.#thread.started;
+    } catch (error) {
+      await storage.close();
+      throw error;
+    }
+    return storage;
+  }
+
+  private constructor(path: string, durability: 'full' | 'relaxed', maxBytes: number | undefined) {
+    this.path = path;
+    this.durability = durability;
+    this.#maxBytes = maxBytes;
+    this.#lock = new FileLock(path);
+    this.#thread = this.#start();
+  }
+
+  /** Keeps orders; see {@link OrderStorage.accept}. */
+  accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
+    return this.#write(
+      'accept',
+      (writer) => codec.writeNewOrders(writer, orders),
+      (reader) => codec.readAcceptResults(reader, orders.length),
+    );
+  }
+
+  /** Records outcomes and applies balances; see {@link OrderStorage.settle}. */
+  settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
+    return this.#write(
+      'settle',
+      (writer) => codec.writeSettlements(writer, settlements),
+      (reader) => codec.readSettlementResults(reader, settlements.length),
+    );
+  }
+
+  /** Replaces the results of a settled order's steps; see {@link OrderStorage.amend}. */
+  amend(id: string, steps: readonly StepResult[]): Promise<void> {
+    return this.#write(
+      'amend',
+      (writer) => {
+        writer.text(id);
+        writer.text(codec.stepsJson(steps));
+      },
+      () => undefined,
+    );
+  }
+
+  /**
+   * Applies changes outside a processor, to set opening balances for example; each is kept as a
+   * completed order. Of an id that was applied or refused before, the answer is what it was then.
+   *
+   * @param changes - see {@link BalanceChange}
+   * @throws (rejects) Error if an id is that of an order that is unsettled, canceled, or failed by itself
+   */
+  apply(changes: readonly BalanceChange[]): Promise<readonly BalanceResult[]> {
+    return this.#write(
+      'apply',
+      (writer) => {
+        for (const { orderId, userId } of changes) {
+          if (!isName(orderId)) throw wrong(TypeError, 'orderId', nameForm, orderId);
+          if (!isName(userId)) throw wrong(TypeError, 'userId', nameForm, userId);
+        }
+        codec.writeChanges(writer, changes, Date.now());
+      },
+      (reader) => codec.readBalanceResults(reader, changes.length),
+    );
+  }
+
+  /**
+   * The user's balance in minor units, or `undefined` if the user has never had one.
+   *
+   * @param userId - any accepted order's `userId`
+   */
+  get(userId: string): Promise<number | undefined> {
+    return this.#read(
+      'get',
+      (writer) => writer.text(userId),
+      (reader) => reader.maybeNumber() ?? undefined,
+    );
+  }
+
+  /** The order that has this id, unsettled or settled, unless it was pruned. */
+  async find(id: string): Promise<StoredOrder | undefined> {
+    const orders = await this.#read('find', (writer) => writer.text(id), codec.readOrders);
+    return orders[0];
+  }
+
+  /** One page of orders; see {@link OrderStorage.list}. */
+  list(query: StoredOrderQuery): Promise<readonly StoredOrder[]> {
+    return this.#read('list', (writer) => codec.writeQuery(writer, query), codec.readOrders);
+  }
+
+  /** All unsettled orders in the order of their acceptance, in pages; see {@link OrderStorage.unsettled}. */
+  async *unsettled(): AsyncGenerator<readonly StoredOrder[], void, undefined> {
+    let after: number | undefined = 0;
+    let upTo: number | undefined;
+    while (after !== undefined) {
+      const from: number = after;
+      const page = await this.#read(
+        'unsettled',
+        (writer) => {
+          writer.number(from);
+          writer.number(upTo);
+          writer.number(PAGE);
+        },
+        codec.readPage,
+      );
+      after = page.after;
+      upTo = page.upTo;
+      yield page.orders;
+    }
+  }
+
+  /**
+   * Deletes settled orders, a few hundred at a time, so that other calls get their turn between. Their
+   * ids are forgotten: one that comes again is a new order. Balances stay. The file does not become
+   * smaller, but what was freed is used again.
+   *
+   * @param options - which
+   * @returns (resolves) how many were deleted
+   */
+  async prune(options: PruneOptions): Promise<number> {
+    checkOptions('prune', options, ['settledBefore']);
+    const { settledBefore } = options;
+    checkInteger('settledBefore', settledBefore, Number.MIN_SAFE_INTEGER);
+    let total = 0;
+    let time: number | undefined = Number.NEGATIVE_INFINITY;
+    let seq: number | undefined = 0;
+    while (time !== undefined) {
+      const step: codec.PruneStep = await this.#write(
+        'prune',
+        (writer) => {
+          for (const value of [settledBefore, time, seq]) writer.number(value);
+        },
+        codec.readPruneStep,
+      );
+      total += step.deleted;
+      ({ time, seq } = step);
+    }
+    return total;
+  }
+
+  /**
+   * Copies the file as it is now, while calls go on; the copy can be opened like any other.
+   *
+   * @param path - where nothing may be yet
+   * @throws (rejects) Error if something is there, or the copy fails
+   */
+  async backup(path: string): Promise<void> {
+    if (typeof path !== 'string' || path === '' || path.includes('\0')) {
+      throw wrong(TypeError, 'path', 'the path of a file', path);
+    }
+    const to = realPathOf(path);
+    await this.#track(() => askAside({ kind: 'backup', ...this.#source(), to }));
+  }
+
+  /**
+   * Reads the whole file, while calls go on, and looks for damage: pages and indexes that SQLite finds
+   * broken, balances that are not the sum of their orders.
+   *
+   * @returns (resolves) what is wrong, for people; empty if nothing is
+   */
+  async check(): Promise<readonly string[]> {
+    const { problems } = await this.#track(() => askAside({ kind: 'check', ...this.#source() }));
+    return problems ?? [];
+  }
+
+  /**
+   * Waits for what is under way, brings the log into the file, and gives the file up. Every later call
+   * rejects, but for another `close`, which waits for the first.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+    if (!this.#thread.isOver) {
+      // A thread that fails here leaves the log, which the next opening reads.
+      await this.#thread.ask({ kind: 'close' }).catch(() => {});
+      await this.#thread.ended();
+    }
+    this.#lock.release();
+  }
+
+  /** Ends the thread as if it had failed. @internal */
+  async killThread(): Promise<void> {
+    await this.#thread.terminate();
+  }
+
+  #source(): Source {
+    return { path: this.path, identity: this.#opened?.identity ?? '' };
+  }
+
+  #start(): Thread {
+    const { durability } = this;
+    const options = { durability, maxBytes: this.#maxBytes, reopened: this.#opened };
+    const thread = new Thread({ kind: 'serve', path: this.path, options });
+    const note = ({ opened }: Answer): void => {
+      this.#opened = opened;
+    };
+    thread.started.then(note, () => {});
+    return thread;
+  }
+
+  /** The thread that has the file open; one that has died is replaced. */
+  #ask(request: Request): Promise<Answer> {
+    if (this.#thread.isOver) this.#thread = this.#start();
+    return this.#thread.ask(request);
+  }
+
+  async #write<T>(
+    kind: WriteKind,
+    write: (writer: Writer) => void,
+    read: (reader: Reader) => T,
+  ): Promise<T> {
+    return read(await this.#track(() => this.#commits.call(kind, this.#messageOf(write))));
+  }
+
+  async #read<T>(
+    kind: ReadKind,
+    write: (writer: Writer) => void,
+    read: (reader: Reader) => T,
+  ): Promise<T> {
+    const { results } = await this.#track(() =>
+      this.#ask({ kind: 'query', call: { kind, message: this.#messageOf(write) } }),
+    );
+    const result = results[0] as Answer['results'][number];
+    if (isFailure(result)) throw errorOf(result);
+    return read(new Reader(result));
+  }
+
+  #messageOf(write: (writer: Writer) => void): ReturnType<Writer['take']> {
+    // What was written before it threw is not for the next one.
+    this.#writer.clear();
+    write(this.#writer);
+    return this.#writer.take();
+  }
+
+  async #track<T>(start: () => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) throw new Error('The storage is closed');
+    const promise = start();
+    this.#underWay.add(promise);
+    try {
+      return await promise;
+    } finally {
+      this.#underWay.delete(promise);
+    }
+  }
+}

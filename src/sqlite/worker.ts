@@ -1,0 +1,44 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { backUp, check } from './aside.ts';
+import { Database } from './database.ts';
+import { failureOf, isFailure } from './failures.ts';
+import type { Answer, Request, Task } from './protocol.ts';
+
+const port = parentPort;
+if (port === null) throw new Error('This file is for a worker thread');
+const task = workerData as Task;
+const answer = (message: Answer): void => port.postMessage(message);
+
+try {
+  if (task.kind === 'serve') serve(task);
+  else if (task.kind === 'check') answer({ results: [], problems: check(task) });
+  else {
+    backUp(task, task.to);
+    answer({ results: [] });
+  }
+} catch (error) {
+  const doing = task.kind === 'serve' ? 'open' : task.kind === 'check' ? 'check' : 'back up';
+  answer({ results: [], failure: failureOf(error, doing, task.path) });
+}
+
+/** What could not be brought into the file is in its log, for the next opening. */
+function closeQuietly(database: Database): void {
+  try {
+    database.close();
+  } catch {}
+}
+
+function serve({ path, options }: Extract<Task, { kind: 'serve' }>): void {
+  const database = new Database(path, options);
+  port?.on('message', (request: Request) => {
+    const results = request.kind === 'commit' ? database.commit(request.calls) : [];
+    if (request.kind === 'query') return answer({ results: [database.query(request.call)] });
+    const isOver =
+      request.kind === 'close' || results.some((result) => isFailure(result) && result.isFinal);
+    // Before the answer, so that whoever hears it finds the file closed.
+    if (isOver) closeQuietly(database);
+    answer({ results });
+    if (isOver) port.close();
+  });
+  answer({ results: [], opened: database.opened });
+}

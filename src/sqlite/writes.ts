@@ -1,0 +1,338 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { ranks } from '../order.ts';
+import { Balances } from './balances.ts';
+import { flags, results, statuses } from './codec.ts';
+import type { WriteKind } from './protocol.ts';
+import { prune } from './prune.ts';
+import type { Reads } from './reads.ts';
+import { columns, type Row, writeRow } from './rows.ts';
+import { type Message, Reader, Writer } from './wire.ts';
+
+/** Takes more room than any page has left. */
+const PROBE = ' '.repeat(16_384);
+
+/** What is handed in of an order, as far as the file has it. */
+interface Fields {
+  readonly id: string;
+  readonly userId: string;
+  readonly amount: number;
+  readonly priority: string;
+  readonly acceptedAt: number;
+  payload: string | null;
+  content: string | null;
+  labels: string | null;
+}
+
+/** What becomes of an order. */
+interface Ending {
+  readonly status: string;
+  readonly startedAt: number | null;
+  readonly settledAt: number | null;
+  readonly balance: number | null;
+  readonly code: string | null;
+  readonly message: string | null;
+  readonly retryable: number | null;
+  readonly steps: string | null;
+  readonly decided: string | null;
+}
+
+const pending: Ending = {
+  status: 'pending',
+  startedAt: null,
+  settledAt: null,
+  balance: null,
+  code: null,
+  message: null,
+  retryable: null,
+  steps: null,
+  decided: null,
+};
+
+/** Treats calls inside a transaction that others begin and end. */
+export class Writes {
+  readonly balances: Balances;
+  readonly #db: DatabaseSync;
+  readonly #life: number;
+  readonly #reads: Reads;
+  readonly #writer = new Writer(0);
+  readonly #insert: StatementSync;
+  readonly #settle: StatementSync;
+  readonly #note: StatementSync;
+  readonly #amend: StatementSync;
+  readonly #forget: StatementSync;
+
+  constructor(db: DatabaseSync, reads: Reads, life: number) {
+    this.balances = new Balances(db);
+    this.#db = db;
+    this.#reads = reads;
+    this.#life = life;
+    this.#insert = db.prepare(
+      `INSERT INTO orders (${columns}) VALUES (${new Array(18).fill('?').join(', ')})
+       ON CONFLICT (id) DO NOTHING`,
+    );
+    this.#settle = db.prepare(
+      `UPDATE orders SET status = ?, started_at = ?, settled_at = ?, balance = ?, retryable = ?,
+       code = ?, message = ?, steps = ?, decided = NULL WHERE id = ? AND settled_at IS NULL`,
+    );
+    this.#note = db.prepare('UPDATE orders SET decided = ? WHERE id = ? AND settled_at IS NULL');
+    this.#amend = db.prepare('UPDATE orders SET steps = ? WHERE id = ? AND settled_at IS NOT NULL');
+    this.#forget = db.prepare('DELETE FROM orders WHERE id = ?');
+  }
+
+  write(kind: WriteKind, message: Message): Message {
+    this.#writer.clear();
+    this[kind](new Reader(message), this.#writer);
+    return this.#writer.take();
+  }
+
+  accept(reader: Reader, writer: Writer): void {
+    const count = reader.number();
+    if (count === 0) this.#probe();
+    for (let index = 0; index < count; index += 1) {
+      const fields = readFields(reader);
+      readData(reader, fields);
+      if (this.#add(fields, pending)) writer.number(results.done);
+      else this.#writeKnown(writer, fields.id);
+    }
+  }
+
+  settle(reader: Reader, writer: Writer): void {
+    const count = reader.number();
+    for (let index = 0; index < count; index += 1) this.#settleOne(reader, writer);
+  }
+
+  #settleOne(reader: Reader, writer: Writer): void {
+    const flag = reader.number();
+    const isAccepted = (flag & flags.accepted) !== 0;
+    const fields = readFields(reader);
+    if (!isAccepted) readData(reader, fields);
+    const status = statuses[reader.number()] as string;
+    const startedAt = reader.maybeNumber();
+    const settledAt = reader.number();
+    const minBalance = reader.maybeNumber();
+    const steps = reader.maybeText();
+    const code = reader.maybeText();
+    const message = reader.maybeText();
+    const retryable = reader.maybeNumber();
+    const ending = { status, startedAt, settledAt, code, message, retryable, steps };
+    if ((flag & flags.provisional) !== 0) {
+      this.#noteDecided(writer, fields, ending, isAccepted);
+    } else if (status === 'completed') {
+      const isCompensable = (flag & flags.compensable) !== 0;
+      this.#complete(writer, fields, ending, isAccepted, isCompensable, minBalance);
+    } else {
+      const isDone = this.#record(fields, { ...ending, balance: null, decided: null }, isAccepted);
+      this.#answer(writer, fields.id, isDone, results.done, undefined);
+    }
+  }
+
+  #complete(
+    writer: Writer,
+    fields: Fields,
+    ending: Omit<Ending, 'balance' | 'decided'>,
+    isAccepted: boolean,
+    isCompensable: boolean,
+    minBalance: number | null,
+  ): void {
+    const { id, userId, amount } = fields;
+    const after = this.balances.after(userId, amount, minBalance);
+    if (typeof after === 'number') {
+      const isDone = this.#record(fields, { ...ending, balance: after, decided: null }, isAccepted);
+      if (isDone) this.balances.set(userId, after);
+      this.#answer(writer, id, isDone, results.done, after);
+      return;
+    }
+    const { refusal } = after;
+    const isDone = isCompensable
+      ? this.#isOpen(id, isAccepted)
+      : this.#record(fields, refused(ending, refusal), isAccepted);
+    this.#answer(writer, id, isDone, refusal);
+  }
+
+  /** Records an order's end; not if it had one before. */
+  #record(fields: Fields, ending: Ending, isAccepted: boolean): boolean {
+    if (!isAccepted && this.#add(fields, ending)) return true;
+    // An order whose id is taken may be the one that was only noted when it came before.
+    if (!isAccepted && !this.#isNoted(fields.id)) return false;
+    const { status, startedAt, settledAt, balance, retryable, code, message, steps } = ending;
+    const { changes } = this.#settle.run(
+      status,
+      startedAt,
+      settledAt,
+      balance,
+      retryable,
+      code,
+      message,
+      steps,
+      fields.id,
+    );
+    // Accepted, and yet not there: somebody has deleted it. Its outcome is kept all the same.
+    return changes === 1 || (isAccepted && this.#add(fields, ending));
+  }
+
+  #noteDecided(
+    writer: Writer,
+    fields: Fields,
+    ending: Omit<Ending, 'balance' | 'decided'>,
+    isAccepted: boolean,
+  ): void {
+    const { status: outcome, code, message, retryable } = ending;
+    const decided = JSON.stringify({ outcome, code, message, retryable: retryable === 1 });
+    const isTaken =
+      !isAccepted && !this.#isNoted(fields.id) && this.#reads.row(fields.id) !== undefined;
+    const isDone =
+      !isTaken &&
+      (this.#note.run(decided, fields.id).changes === 1 ||
+        this.#add(fields, { ...pending, decided }));
+    this.#answer(writer, fields.id, isDone, results.done, undefined);
+  }
+
+  amend(reader: Reader): void {
+    const id = reader.text();
+    this.#amend.run(reader.maybeText(), id);
+  }
+
+  apply(reader: Reader, writer: Writer): void {
+    const now = reader.number();
+    const count = reader.number();
+    for (let index = 0; index < count; index += 1) {
+      const id = reader.text();
+      const userId = reader.text();
+      const amount = reader.number();
+      const minBalance = reader.maybeNumber();
+      this.#applyOne(writer, { id, userId, amount, minBalance, now });
+    }
+  }
+
+  #applyOne(
+    writer: Writer,
+    change: {
+      readonly id: string;
+      readonly userId: string;
+      readonly amount: number;
+      readonly minBalance: number | null;
+      readonly now: number;
+    },
+  ): void {
+    const { id, userId, amount, now } = change;
+    const known = this.#reads.row(id);
+    if (known !== undefined) {
+      writeApplied(writer, known);
+      return;
+    }
+    const fields = { id, userId, amount, priority: 'medium', acceptedAt: now, ...noData };
+    const ending = { ...pending, status: 'completed', startedAt: now, settledAt: now };
+    this.#complete(writer, fields, ending, false, false, change.minBalance);
+  }
+
+  prune(reader: Reader, writer: Writer): void {
+    prune(this.#db, reader, writer);
+  }
+
+  /** Whether an order could still be settled. */
+  #isOpen(id: string, isAccepted: boolean): boolean {
+    const row = this.#reads.row(id);
+    return row === undefined || (row[7] === null && (isAccepted || row[17] !== null));
+  }
+
+  #isNoted(id: string): boolean {
+    const row = this.#reads.row(id);
+    return row !== undefined && row[7] === null && row[17] !== null;
+  }
+
+  /** Adds an order, unless its id is taken. */
+  #add(fields: Fields, ending: Ending): boolean {
+    const values: SQLInputValue[] = [
+      fields.id,
+      fields.userId,
+      fields.amount,
+      fields.priority,
+      ending.status,
+      fields.acceptedAt,
+      ending.startedAt,
+      ending.settledAt,
+      ending.balance,
+      ending.retryable,
+      this.#life,
+      ending.code,
+      ending.message,
+      fields.payload,
+      fields.content,
+      fields.labels,
+      ending.steps,
+      ending.decided,
+    ];
+    return this.#insert.run(...values).changes === 1;
+  }
+
+  #answer(
+    writer: Writer,
+    id: string,
+    isDone: boolean,
+    result: number,
+    ...balance: readonly (number | undefined)[]
+  ): void {
+    if (!isDone) {
+      this.#writeKnown(writer, id);
+      return;
+    }
+    writer.number(result);
+    if (balance.length > 0) writer.number(balance[0]);
+  }
+
+  #writeKnown(writer: Writer, id: string): void {
+    const row = this.#reads.row(id);
+    if (row === undefined) throw new Error(`The order ${id} was there and is not`);
+    writer.number(results.known);
+    writeRow(writer, row, this.#life);
+  }
+
+  /** Finds out whether there is room for an order, by one that no caller's id can be. */
+  #probe(): void {
+    const fields = { id: '', userId: '', amount: 0, priority: 'medium', acceptedAt: 0, ...noData };
+    this.#add({ ...fields, payload: PROBE }, pending);
+    this.#forget.run('');
+  }
+}
+
+const noData = { payload: null, content: null, labels: null };
+
+/** The refusal's message is the processor's own. */
+function refused(ending: Omit<Ending, 'balance' | 'decided'>, refusal: number): Ending {
+  const code = refusal === results.insufficientFunds ? 'insufficient_funds' : 'balance_overflow';
+  const none = { balance: null, message: null, retryable: null, decided: null };
+  return { ...ending, ...none, status: 'failed', code };
+}
+
+function writeApplied(writer: Writer, known: Row): void {
+  const [id, , , , , , , , balance, , , code] = known;
+  if (balance !== null) {
+    writer.number(results.done);
+    writer.number(balance);
+  } else if (code === 'insufficient_funds') {
+    writer.number(results.insufficientFunds);
+  } else if (code === 'balance_overflow') {
+    writer.number(results.balanceOverflow);
+  } else {
+    throw new Error(
+      `The order id ${JSON.stringify(id)} is taken by an order that did not complete`,
+    );
+  }
+}
+
+function readFields(reader: Reader): Fields {
+  return {
+    id: reader.text(),
+    userId: reader.text(),
+    amount: reader.number(),
+    priority: ranks[reader.number()] as string,
+    acceptedAt: reader.number(),
+    ...noData,
+  };
+}
+
+function readData(reader: Reader, fields: Fields): void {
+  fields.payload = reader.maybeText();
+  fields.content = reader.maybeText();
+  fields.labels = reader.maybeText();
+}

@@ -1,0 +1,88 @@
+import type { Awaitable } from '../awaitable.ts';
+import type { AcceptedOrder } from '../order.ts';
+import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
+import type { BalanceStorage } from './balance-storage.ts';
+import type {
+  AcceptResult,
+  NewOrder,
+  Settlement,
+  StoredOrder,
+  StoredOrderQuery,
+} from './order-storage.ts';
+
+/** When things happened to an order, in Unix milliseconds. */
+export interface Times {
+  readonly acceptedAt: number;
+  /** `undefined` if its processing never began. */
+  readonly startedAt: number | undefined;
+  readonly settledAt: number;
+}
+
+/** What a settled order is, beside what became of it. */
+export interface SettledFields extends AcceptedOrder {
+  /** Of the id, where it is known already; else 0. */
+  readonly hash: number;
+  /** The payload as its caller handed it in. */
+  readonly content: unknown;
+}
+
+/** A settlement as the core makes it. */
+export interface CoreSettlement extends Settlement, SettledFields {
+  /** A storage that keeps no orders sets it when it is done. */
+  settledAt: number;
+  /** Nor is it the outcome that the amount is applied: the steps are run then, and it comes again. */
+  readonly isTrial: boolean;
+}
+
+/** Why the storage may refuse a completed order's change. */
+export type Refusal = 'insufficient_funds' | 'balance_overflow';
+
+/** What a settlement came to: the order's outcome, or that its id had been taken. */
+export type Settled = OrderOutcome | Known;
+
+/** The order that has an id already. */
+export interface Known {
+  readonly known: StoredOrder;
+}
+
+/** How the core sees every storage; see `as-core-storage.ts`. */
+export type CoreStorage = DirectStorage | BatchStorage;
+
+interface Remembers extends Pick<BalanceStorage, 'get' | 'close'> {
+  /** A settled order, if that can be said at once. */
+  record(id: string): OrderRecord | undefined;
+  /** The payload of one, as its caller handed it in. */
+  contentOf(id: string): unknown;
+  /** One page of the orders that it keeps or remembers. */
+  list(query: StoredOrderQuery): Awaitable<readonly StoredOrder[]>;
+  /** What became of its steps after it was settled, if it is still remembered. */
+  amend(id: string, steps: readonly StepResult[]): Awaitable<void>;
+}
+
+/**
+ * Answers at once and never fails, so that an order needs no call that gathers others, and no object
+ * to travel in. `change` and `remember` follow each other without anything between.
+ */
+export interface DirectStorage extends Remembers {
+  /** Applies a completed order's amount. */
+  change(userId: string, amount: number, minBalance: number | undefined): number | Refusal;
+  /** Records what became of an order. */
+  remember(order: SettledFields, outcome: OrderOutcome, times: Times): void;
+}
+
+/** May take its time, and may fail. */
+export interface BatchStorage extends Remembers {
+  /** Where accepted orders are kept; without one they are in this process alone. */
+  readonly journal: JournalStorage | undefined;
+  /** Records outcomes and applies balances in the order given; index-aligned. */
+  settle(settlements: readonly CoreSettlement[]): Awaitable<readonly Settled[]>;
+}
+
+/** The part of an `OrderStorage` that has to do with orders before their settlement. */
+export interface JournalStorage {
+  /** Whether payloads must be JSON. */
+  readonly isJson: boolean;
+  accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]>;
+  find(id: string): Promise<StoredOrder | undefined>;
+  unsettled(): AsyncIterable<readonly StoredOrder[]>;
+}

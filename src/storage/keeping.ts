@@ -1,0 +1,111 @@
+import { type Awaitable, asPromise, isThenable } from '../awaitable.ts';
+import { show } from '../errors.ts';
+import type { OrderRecord, StepResult } from '../outcome.ts';
+import { outcomeOf, refusals, refusedBy } from '../outcomes.ts';
+import { checkBalance } from './balances.ts';
+import type { BatchStorage, CoreSettlement, JournalStorage, Settled } from './core-storage.ts';
+import type {
+  AcceptResult,
+  NewOrder,
+  OrderStorage,
+  SettlementResult,
+  StoredOrder,
+  StoredOrderQuery,
+} from './order-storage.ts';
+
+/** A storage that keeps orders, as the core sees it. It believes nothing that it can check. */
+export class KeepingStorage implements BatchStorage, JournalStorage {
+  readonly #storage: OrderStorage;
+  readonly isJson: boolean;
+
+  constructor(storage: OrderStorage) {
+    this.#storage = storage;
+    this.isJson = storage.payloads === 'json';
+  }
+
+  get journal(): this {
+    return this;
+  }
+
+  get(userId: string): Awaitable<number | undefined> {
+    const balance = this.#storage.get(userId);
+    return isThenable(balance) ? asPromise(balance).then(checkBalance) : checkBalance(balance);
+  }
+
+  async accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
+    const results = checkAll('accept', await this.#storage.accept(orders), orders.length);
+    return results.map((result) => {
+      if (result.status === 'accepted') return result;
+      return { status: result.status, order: completed(result.order) };
+    });
+  }
+
+  async settle(settlements: readonly CoreSettlement[]): Promise<readonly Settled[]> {
+    const results = await this.#storage.settle(settlements);
+    return checkAll('settle', results, settlements.length).map((result, at) =>
+      toSettled(settlements[at] as CoreSettlement, result),
+    );
+  }
+
+  async amend(id: string, steps: readonly StepResult[]): Promise<void> {
+    await this.#storage.amend(id, steps);
+  }
+
+  async find(id: string): Promise<StoredOrder | undefined> {
+    const order = await this.#storage.find(id);
+    return order && completed(order);
+  }
+
+  async list(query: StoredOrderQuery): Promise<readonly StoredOrder[]> {
+    return (await this.#storage.list(query)).map(completed);
+  }
+
+  unsettled(): AsyncIterable<readonly StoredOrder[]> {
+    return this.#storage.unsettled();
+  }
+
+  /** Only the storage knows, and it may take its time. */
+  record(): OrderRecord | undefined {
+    return undefined;
+  }
+
+  contentOf(): unknown {
+    return undefined;
+  }
+
+  close(): Awaitable<void> {
+    return this.#storage.close?.();
+  }
+}
+
+function toSettled(settlement: CoreSettlement, result: SettlementResult): Settled {
+  if (result.status === 'known') return { known: completed(result.order) };
+  if (result.status === 'refused') return refusedBy(result.code, settlement, settlement.steps);
+  if (settlement.outcome !== 'completed') return outcomeOf(settlement, undefined);
+  if (Number.isSafeInteger(result.balance)) return outcomeOf(settlement, result.balance);
+  throw new TypeError(
+    `Expected the storage's \`settle\` to give a safe integer as \`balance\`, got \`${show(result.balance)}\``,
+  );
+}
+
+/** A storage that refused an amount keeps the code alone. */
+function completed(order: StoredOrder): StoredOrder {
+  if (order.message !== undefined || order.code === undefined) return order;
+  const message = refusals[order.code as keyof typeof refusals] ?? '';
+  return { ...order, message, retryable: order.retryable ?? false };
+}
+
+function checkAll<T extends { readonly status: string }>(
+  method: string,
+  results: readonly T[],
+  count: number,
+): readonly T[] {
+  const isWhole = Array.isArray(results) && results.length === count;
+  if (isWhole && Array.from(results).every((result) => typeof result?.status === 'string')) {
+    return results;
+  }
+  const got = Array.isArray(results) ? `${results.length}` : show(results);
+  throw new TypeError(
+    `Expected the storage's \`${method}\` to give ${count} results, got \`${got}\``,
+  );
+}

@@ -1,0 +1,83 @@
+import type { BalanceStorage } from '../storage/balance-storage.ts';
+import type { OrderStorage } from '../storage/order-storage.ts';
+import { declareAcceptRules } from './accept-rules.ts';
+import { declareAmendRules } from './amend-rules.ts';
+import { declareBalanceRules } from './balance-rules.ts';
+import { declareCloseRules, declareDurableRules } from './durable-rules.ts';
+import { declareBalanceFaults, declareOrderFaults } from './fault-rules.ts';
+import { declareHistoryRules } from './history-rules.ts';
+import { declareListRules } from './list-rules.ts';
+import type { BalanceStorageCheckOptions, OrderStorageCheckOptions } from './options.ts';
+import { declareSettleRules } from './settle-rules.ts';
+import { SettlingBalances } from './settling-balances.ts';
+import { type Declare, declareWith } from './suite.ts';
+import { declareUnsettledRules } from './unsettled-rules.ts';
+
+/**
+ * Declares a test for each thing that the rules of {@link BalanceStorage} promise. A test's name begins
+ * with the rule's number: `balance rule 3: a debit below minBalance is refused and changes nothing`.
+ *
+ * @example
+ * ```ts
+ * import { test } from 'node:test';
+ * import { MemoryStorage } from 'order-processor';
+ * import { checkBalanceStorage } from 'order-processor/testing';
+ *
+ * checkBalanceStorage({ test, create: () => new MemoryStorage() });
+ * ```
+ *
+ * @typeParam Storage - the storage's type
+ * @param options - the host's `test`, and how to make a storage
+ */
+export function checkBalanceStorage<Storage extends BalanceStorage>(
+  options: BalanceStorageCheckOptions<Storage>,
+): void {
+  const declare = within('balance', declareWith(options));
+  declareBalanceRules(declare, options.seed);
+  declareBalanceFaults(declare, options.faults ?? {});
+}
+
+/**
+ * Declares a test for each thing that the rules of {@link OrderStorage} promise, as `order rule 1: …`, and
+ * all tests of {@link checkBalanceStorage}.
+ *
+ * @example
+ * ```ts
+ * import { test } from 'node:test';
+ * import { MemoryStorage } from 'order-processor';
+ * import { checkOrderStorage } from 'order-processor/testing';
+ *
+ * checkOrderStorage({ test, create: () => new MemoryStorage() });
+ * ```
+ *
+ * @typeParam Storage - the storage's type
+ * @param options - the host's `test`, how to make a storage, and how to open one again
+ */
+export function checkOrderStorage<Storage extends OrderStorage>(
+  options: OrderStorageCheckOptions<Storage>,
+): void {
+  const { seed, faults = {}, reopen } = options;
+  checkBalanceStorage(options);
+  const declare = declareWith(options);
+  declareAcceptRules(declare);
+  declareSettleRules(declare);
+  declareAmendRules(declare);
+  for (const isAccepted of [true, false]) {
+    const kind = isAccepted ? 'accepted orders' : 'orders that were not accepted';
+    declareBalanceRules((rule, claim, check) => {
+      declare('order rule 4', `${kind}, balance ${rule}: ${claim}`, (storage) =>
+        check(new SettlingBalances(storage, isAccepted)),
+      );
+    }, seed);
+  }
+  declareUnsettledRules(declare);
+  declareListRules(declare);
+  declareHistoryRules(declare, { seed, canReopen: reopen !== undefined });
+  declareOrderFaults(declare, faults);
+  declareCloseRules(declare);
+  if (reopen !== undefined) declareDurableRules(declare);
+}
+
+function within<Storage>(contract: string, declare: Declare<Storage>): Declare<Storage> {
+  return (rule, claim, check) => declare(`${contract} ${rule}`, claim, check);
+}

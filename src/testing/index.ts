@@ -1,0 +1,15 @@
+/**
+ * The tests that every storage passes, to be run on a host's own: {@link checkBalanceStorage} and
+ * {@link checkOrderStorage}.
+ *
+ * @module
+ */
+
+export { checkBalanceStorage, checkOrderStorage } from './check.ts';
+export type {
+  BalanceStorageCheckOptions,
+  Fault,
+  OrderStorageCheckOptions,
+  StorageFaults,
+  TestFunction,
+} from './options.ts';

@@ -1,0 +1,91 @@
+import type {
+  NewOrder,
+  Settlement,
+  SettlementResult,
+  StoredOrderQuery,
+} from '../storage/order-storage.ts';
+import { type ExpectedOrder, pendingOrder, settledOrder } from './orders.ts';
+
+/** What a call of `accept` or `settle` is expected to answer to an order whose id is taken. */
+export interface ExpectedKnown {
+  readonly status: 'known';
+  readonly order: ExpectedOrder;
+}
+
+/** What every storage does, as plainly as it can be written: slow, and easy to believe. */
+export class Model {
+  readonly balances = new Map<string, number>();
+  /** In the order in which they came. */
+  readonly orders = new Map<string, ExpectedOrder>();
+
+  accept(order: NewOrder): { readonly status: 'accepted' } | ExpectedKnown {
+    const known = this.orders.get(order.id);
+    if (known !== undefined) return { status: 'known', order: known };
+    this.orders.set(order.id, pendingOrder(order));
+    return { status: 'accepted' };
+  }
+
+  settle(settlement: Settlement): Exclude<SettlementResult, { status: 'known' }> | ExpectedKnown {
+    const known = this.orders.get(settlement.id);
+    if (known !== undefined && (known.status !== 'pending' || !settlement.isAccepted)) {
+      return { status: 'known', order: known };
+    }
+    const { id, userId, amount, outcome, error, minBalance } = settlement;
+    if (settlement.isProvisional && outcome !== 'completed' && error !== undefined) {
+      const { code, message, retryable } = error;
+      this.orders.set(id, pendingOrder(settlement, { outcome, code, message, retryable }));
+      return { status: 'settled', balance: undefined };
+    }
+    const balance = (this.balances.get(userId) ?? 0) + amount;
+    if (outcome !== 'completed') return this.#record(settlement, undefined);
+    if (!Number.isSafeInteger(balance)) return this.#refuse(settlement, 'balance_overflow');
+    if (amount < 0 && minBalance !== undefined && balance < minBalance) {
+      return this.#refuse(settlement, 'insufficient_funds');
+    }
+    this.balances.set(userId, balance);
+    return this.#record(settlement, balance);
+  }
+
+  list(query: StoredOrderQuery): ExpectedOrder[] {
+    const { userId, status, acceptedFrom = 0, acceptedBefore = Number.POSITIVE_INFINITY } = query;
+    const { after, limit } = query;
+    const orders = [...this.orders.values()].filter(
+      (order) =>
+        (userId === undefined || order.userId === userId) &&
+        (status === undefined || order.status === status) &&
+        order.acceptedAt >= acceptedFrom &&
+        order.acceptedAt < acceptedBefore &&
+        (after === undefined || byPosition(after, order) < 0),
+    );
+    return orders.sort(byPosition).slice(0, limit);
+  }
+
+  unsettled(): ExpectedOrder[] {
+    return [...this.orders.values()].filter(({ status }) => status === 'pending');
+  }
+
+  #record(settlement: Settlement, balance: number | undefined) {
+    const result = { status: 'settled', balance } as const;
+    this.orders.set(settlement.id, settledOrder(settlement, result));
+    return result;
+  }
+
+  #refuse(settlement: Settlement, code: 'insufficient_funds' | 'balance_overflow') {
+    const result = { status: 'refused', code } as const;
+    if (!settlement.isCompensable) {
+      this.orders.set(settlement.id, settledOrder(settlement, result));
+    }
+    return result;
+  }
+}
+
+interface Position {
+  readonly acceptedAt: number;
+  readonly id: string;
+}
+
+/** Sorts from the latest to the earliest, and of equal ones from the greatest id to the least. */
+export function byPosition(one: Position, other: Position): number {
+  if (one.acceptedAt !== other.acceptedAt) return other.acceptedAt - one.acceptedAt;
+  return one.id === other.id ? 0 : one.id < other.id ? 1 : -1;
+}

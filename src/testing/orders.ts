@@ -1,0 +1,253 @@
+import assert from 'node:assert/strict';
+import { OrderError } from '../errors.ts';
+import type { OrderStatus, StepResult } from '../outcome.ts';
+import type {
+  AcceptResult,
+  NewOrder,
+  OrderStorage,
+  Settlement,
+  SettlementResult,
+  StoredOrder,
+  StoredOrderQuery,
+} from '../storage/order-storage.ts';
+
+/** When the suite's first order is accepted, in Unix milliseconds. */
+export const start = 1_700_000_000_000;
+
+/** An order, frozen like everything that the suite hands over. */
+export function newOrder(id: string, fields: Partial<NewOrder> = {}): NewOrder {
+  const { payload } = fields;
+  return Object.freeze({
+    id,
+    userId: 'u',
+    amount: 100,
+    priority: 'medium',
+    payload,
+    content: payload,
+    labels: Object.freeze([]),
+    acceptedAt: start,
+    ...fields,
+  });
+}
+
+/** An accepted order's settlement: completed, unless `fields` say otherwise. */
+export function settlementOf(order: NewOrder, fields: Partial<Settlement> = {}): Settlement {
+  const { outcome = 'completed' } = fields;
+  return Object.freeze({
+    ...order,
+    isAccepted: true,
+    outcome,
+    error: outcome === 'completed' ? undefined : failure('declined', `Order ${order.id} ended`),
+    steps: Object.freeze([]),
+    startedAt: order.acceptedAt + 5,
+    settledAt: order.acceptedAt + 20,
+    minBalance: undefined,
+    isCompensable: false,
+    isProvisional: false,
+    ...fields,
+  });
+}
+
+/** Why an order failed. */
+export function failure(code: string, message: string, retryable?: boolean): OrderError {
+  return new OrderError(code, message, { retryable });
+}
+
+/** Results of steps with all that they may have. */
+export const someSteps: readonly StepResult[] = Object.freeze([
+  { name: 'payment', status: 'compensated', durationMs: 12, attempts: 2 },
+  { name: 'Küche "1"', status: 'error', durationMs: 0, attempts: 1, code: 'kitchen_closed' },
+  {
+    name: 'courier',
+    status: 'compensated',
+    durationMs: 3,
+    attempts: 1,
+    compensation: {
+      status: 'error',
+      durationMs: 7,
+      attempts: 3,
+      code: 'timeout',
+      message: 'Nobody there \u{1f6b4}',
+    },
+  },
+  { name: 'mail', status: 'skipped', durationMs: 0, attempts: 0 },
+]);
+
+/** What is expected of a stored order. */
+export type ExpectedOrder = Omit<StoredOrder, 'attempt'>;
+
+/** What an accepted order is. */
+export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']): ExpectedOrder {
+  const { id, userId, amount, priority, payload, content, labels, acceptedAt } = order;
+  return {
+    ...{ id, userId, amount, priority, payload, content, labels, acceptedAt, decided },
+    status: 'pending',
+    startedAt: undefined,
+    settledAt: undefined,
+    balance: undefined,
+    code: undefined,
+    message: undefined,
+    retryable: undefined,
+    steps: [],
+  };
+}
+
+/** What an order is when its settlement was answered like this. */
+export function settledOrder(
+  settlement: Settlement,
+  result: SettlementResult | undefined,
+): ExpectedOrder {
+  const { outcome, error, startedAt, settledAt, steps } = settlement;
+  assert.ok(result && result.status !== 'known', `Settlement ${settlement.id} is recorded`);
+  const isRefused = result.status === 'refused';
+  return {
+    ...pendingOrder(settlement),
+    ...{ startedAt, settledAt, steps },
+    status: isRefused ? 'failed' : outcome,
+    balance: result.status === 'settled' ? result.balance : undefined,
+    code: isRefused ? result.code : error?.code,
+    message: error?.message,
+    retryable: error?.retryable,
+  };
+}
+
+/** That a storage has this order. */
+export async function assertStored(storage: OrderStorage, expected: ExpectedOrder): Promise<void> {
+  const order = await storage.find(expected.id);
+  assertOrder(order, expected);
+}
+
+/** That an order is as expected. */
+export function assertOrder(order: StoredOrder | undefined, expected: ExpectedOrder): void {
+  assert.ok(order, `Order ${JSON.stringify(expected.id)} is known`);
+  assert.deepEqual(comparable(order), comparable(expected));
+}
+
+/** That orders are as expected. */
+export function assertOrders(
+  orders: readonly StoredOrder[],
+  expected: readonly ExpectedOrder[],
+): void {
+  // By their ids first, since the difference is then easy to read.
+  assert.deepEqual(idsOf(orders), idsOf(expected));
+  assert.deepEqual(orders.map(comparable), expected.map(comparable));
+}
+
+/** The ids of orders. */
+export function idsOf(orders: readonly { readonly id: string }[]): string[] {
+  return Array.from(orders, ({ id }) => id);
+}
+
+const refusals: readonly (string | undefined)[] = ['insufficient_funds', 'balance_overflow'];
+
+/** What two equal orders have in common, however a storage makes them. */
+function comparable(order: ExpectedOrder): object {
+  const { id, userId, amount, priority, payload, content, labels, status, acceptedAt } = order;
+  const { settledAt, balance, code, message, retryable, steps, decided } = order;
+  // The processor has the words for a refusal, and a storage may leave them out.
+  const isRefused = status === 'failed' && refusals.includes(code);
+  return {
+    ...{ id, userId, amount, priority, payload, content, status, acceptedAt },
+    labels: [...labels],
+    // A field that is absent is as good as one that is `undefined`.
+    steps: JSON.parse(JSON.stringify(steps)),
+    // Of an unsettled order it is not asked for.
+    startedAt: status === 'pending' ? undefined : order.startedAt,
+    ...{ settledAt, balance, code },
+    ...(isRefused ? {} : { message, retryable }),
+    decided: status === 'pending' && decided ? decisionOf(decided) : undefined,
+  };
+}
+
+function decisionOf({ outcome, code, message, retryable }: NonNullable<StoredOrder['decided']>) {
+  return { outcome, code, message, retryable };
+}
+
+/** What `accept` says to each order. */
+export async function accept(
+  storage: OrderStorage,
+  orders: readonly NewOrder[],
+): Promise<readonly AcceptResult[]> {
+  const results = await storage.accept(Object.freeze([...orders]));
+  assert.ok(Array.isArray(results), 'The results are an array');
+  assert.equal(results.length, orders.length, 'There is one result for each order');
+  return Array.from(results);
+}
+
+/** The order that has an id already, by the answer of `accept` or `settle`. */
+export function knownBy(answer: AcceptResult | SettlementResult | undefined): StoredOrder {
+  assert.ok(answer?.status === 'known', `The answer is \`known\`, got \`${answer?.status}\``);
+  return answer.order;
+}
+
+/** What `settle` says to each settlement, with nothing that does not belong there. */
+export async function settle(
+  storage: OrderStorage,
+  settlements: readonly Settlement[],
+): Promise<SettlementResult[]> {
+  const results = await storage.settle(Object.freeze([...settlements]));
+  assert.ok(Array.isArray(results), 'The results are an array');
+  assert.equal(results.length, settlements.length, 'There is one result for each settlement');
+  return Array.from(results, (result) => {
+    if (result.status === 'settled') return { status: 'settled', balance: result.balance };
+    if (result.status === 'refused') return { status: 'refused', code: result.code };
+    assert.equal(result.status, 'known');
+    return result;
+  });
+}
+
+/** Accepts orders that nobody knows. */
+export async function acceptNew(storage: OrderStorage, orders: readonly NewOrder[]): Promise<void> {
+  for (const { status } of await accept(storage, orders)) assert.equal(status, 'accepted');
+}
+
+/** All unsettled orders, and how long each page was. */
+export async function readUnsettled(
+  storage: OrderStorage,
+): Promise<{ orders: StoredOrder[]; pages: number[] }> {
+  const orders: StoredOrder[] = [];
+  const pages: number[] = [];
+  const ids = new Set<string>();
+  for await (const page of storage.unsettled()) {
+    for (const order of page) {
+      // Else one that goes round in a circle would never end.
+      assert.ok(!ids.has(order.id), `Order ${JSON.stringify(order.id)} comes once`);
+      ids.add(order.id);
+      orders.push(order);
+    }
+    pages.push(page.length);
+    assert.ok(pages.length <= 100_000, 'The pages end');
+  }
+  return { orders, pages };
+}
+
+/** The whole list, read in pages of `limit`. */
+export async function readList(
+  storage: OrderStorage,
+  limit: number,
+  query: Omit<StoredOrderQuery, 'limit' | 'after'> = {},
+): Promise<StoredOrder[]> {
+  const orders: StoredOrder[] = [];
+  const ids = new Set<string>();
+  for (;;) {
+    const after = orders.at(-1);
+    const position = after && { acceptedAt: after.acceptedAt, id: after.id };
+    const page = await storage.list({ ...query, after: position, limit });
+    assert.ok(page.length <= limit, `A page has at most ${limit} orders, got ${page.length}`);
+    for (const order of page) {
+      // Else a list that goes round in a circle would never end.
+      assert.ok(!ids.has(order.id), `Order ${JSON.stringify(order.id)} is on one page`);
+      ids.add(order.id);
+      orders.push(order);
+    }
+    if (page.length < limit) return orders;
+  }
+}
+
+/** Statuses that a storage can be asked for. */
+export const statuses: readonly Exclude<OrderStatus, 'processing'>[] = [
+  'pending',
+  'completed',
+  'failed',
+  'canceled',
+];

@@ -1,0 +1,94 @@
+import assert from 'node:assert/strict';
+import type { BalanceStorage } from '../storage/balance-storage.ts';
+import type { BalanceStorageCheckOptions } from './options.ts';
+
+/** One test's storage. */
+export interface Trial<Storage> {
+  /** The storage: another one after `reopen`. */
+  readonly storage: Storage;
+  /** Closes it, which would happen at the end of the test. */
+  close(): Promise<void>;
+  /** Closes it and opens what it kept. */
+  reopen(): Promise<Storage>;
+}
+
+/**
+ * Checks one claim.
+ *
+ * @param storage - a new one
+ */
+export type Check<Storage> = (storage: Storage, trial: Trial<Storage>) => Promise<void>;
+
+/** Declares a check under the rule that it defends. */
+export type Declare<Storage> = (rule: string, claim: string, check: Check<Storage>) => void;
+
+/** The same for a check that neither closes its storage nor opens it again. */
+export type DeclarePlain<Storage> = (
+  rule: string,
+  claim: string,
+  check: (storage: Storage) => Promise<void>,
+) => void;
+
+type Options<Storage extends BalanceStorage> = BalanceStorageCheckOptions<Storage> & {
+  readonly reopen?: ((closed: Storage) => Storage | PromiseLike<Storage>) | undefined;
+};
+
+/** Declares checks with the host's `test`, each with a storage of its own. */
+export function declareWith<Storage extends BalanceStorage>(
+  options: Options<Storage>,
+): Declare<Storage> {
+  return (rule, claim, check) => {
+    options.test(`${rule}: ${claim}`, async () => {
+      const trial = new StorageTrial(options, await options.create());
+      try {
+        await check(trial.storage, trial);
+      } catch (broken) {
+        // What the end throws then is a consequence, and hides the cause.
+        await trial.end().catch(() => undefined);
+        throw broken;
+      }
+      await trial.end();
+    });
+  };
+}
+
+class StorageTrial<Storage extends BalanceStorage> implements Trial<Storage> {
+  storage: Storage;
+  readonly #options: Options<Storage>;
+  #isClosed = false;
+
+  constructor(options: Options<Storage>, storage: Storage) {
+    this.#options = options;
+    this.storage = storage;
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    await this.storage.close?.();
+  }
+
+  async reopen(): Promise<Storage> {
+    const { reopen } = this.#options;
+    assert.ok(reopen, 'The check needs `reopen`');
+    await this.close();
+    this.storage = await reopen(this.storage);
+    this.#isClosed = false;
+    return this.storage;
+  }
+
+  async end(): Promise<void> {
+    try {
+      await this.close();
+    } finally {
+      await this.#options.destroy?.(this.storage);
+    }
+  }
+}
+
+/** That a call fails, be it at once or later. */
+export async function assertFails(call: () => unknown, message: string): Promise<void> {
+  await assert.rejects(async () => {
+    await call();
+  }, message);
+}

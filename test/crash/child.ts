@@ -1,0 +1,88 @@
+/**
+ * A processor under load on a file, to be killed: every acknowledgement goes to standard output, one
+ * JSON line each, in the moment in which it is given.
+ *
+ * ```sh
+ * node test/crash/child.ts FILE LIFE SEED plain|steps
+ * ```
+ */
+import { writeSync } from 'node:fs';
+import { isOrderError, OrderProcessor, type Step } from '../../src/index.ts';
+import { SqliteStorage } from '../../src/sqlite/index.ts';
+import { randomFrom } from '../random.ts';
+import type { Acknowledgement } from './judge.ts';
+
+const [, , file = '', life = '', seed = '', kind = ''] = process.argv;
+const random = randomFrom(Number(seed));
+const callers = 40;
+const users = 12;
+
+function acknowledge(line: Acknowledgement): void {
+  writeSync(1, `${JSON.stringify(line)}\n`);
+}
+
+function pause(): Promise<void> {
+  const ms = random() * 4;
+  return new Promise((resolve) => {
+    if (ms < 1) setImmediate(resolve);
+    else setTimeout(resolve, ms);
+  });
+}
+
+/** One that fails now and then, one that takes its time, and both can be taken back. */
+const steps: Step[] = [
+  {
+    name: 'payment',
+    run: ({ id }, { attempt }) => {
+      const isOld = !id.startsWith(`${life}-`);
+      if (isOld !== attempt > 1) acknowledge({ fault: `attempt ${attempt}`, id });
+      if (random() < 0.1) throw Object.assign(new Error('declined'), { code: 'payment_declined' });
+      return true;
+    },
+    compensate: () => pause(),
+  },
+  { name: 'courier', run: () => pause(), compensate: () => {} },
+];
+
+const processor = new OrderProcessor({
+  storage: await SqliteStorage.open(file),
+  capacity: 300,
+  overflow: 'wait',
+  ...(kind === 'steps' ? { steps, minBalance: -200 } : {}),
+});
+
+async function call(caller: number): Promise<void> {
+  for (let at = 0; ; at += 1) {
+    const how = random();
+    const isEnqueued = how < 0.4;
+    const id = `${life}-${isEnqueued ? 'e' : 's'}-${caller}-${at}`;
+    const userId = `u-${Math.floor(random() * users)}`;
+    // Without debits the balances alone say in what order a user's orders were settled.
+    const amount = Math.ceil(random() * 100) - (kind === 'steps' ? 40 : 0);
+    const order = { id, userId, amount, payload: { caller, at } };
+    try {
+      if (isEnqueued) {
+        await processor.enqueue(order);
+        acknowledge({ enqueued: id });
+        if (random() < 0.2 && (await processor.cancel(id))) acknowledge({ canceled: id });
+      } else if (how < 0.5) {
+        const controller = new AbortController();
+        setTimeout(() => controller.abort(), random() * 10);
+        const receipt = await processor.submit(order, { signal: controller.signal });
+        acknowledge({ completed: id, balance: receipt.balance });
+      } else {
+        const { balance } = await processor.submit(order);
+        acknowledge({ completed: id, balance });
+      }
+    } catch (error) {
+      if (!isOrderError(error)) acknowledge({ fault: String(error), id });
+      else if (error.code === 'canceled') acknowledge({ gone: id });
+      else acknowledge({ failed: id, code: error.code });
+    }
+    if (random() < 0.3) await pause();
+  }
+}
+
+await processor.ready;
+acknowledge({ ready: processor.recovered });
+await Promise.all(Array.from({ length: callers }, (_, caller) => call(caller)));

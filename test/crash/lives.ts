@@ -1,0 +1,85 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { OrderProcessor } from '../../src/index.ts';
+import { SqliteStorage } from '../../src/sqlite/index.ts';
+import { randomFrom } from '../random.ts';
+import { type Acknowledgement, judge } from './judge.ts';
+
+/** `'steps'`: every order has a journal entry; `'plain'`: only those that are enqueued. */
+export type Kind = 'plain' | 'steps';
+
+/** What became of a file that was killed again and again. */
+export interface Verdict {
+  readonly faults: string[];
+  readonly acknowledged: number;
+  readonly recovered: number;
+}
+
+/**
+ * Lets one process after the other work on a file, kills each at a random moment with SIGKILL, has the
+ * rest settled in peace, and judges.
+ */
+export async function liveAndDie(
+  file: string,
+  kind: Kind,
+  seed: number,
+  kills: number,
+): Promise<Verdict> {
+  const random = randomFrom(seed);
+  const acknowledged: Acknowledgement[] = [];
+  for (let life = 1; life <= kills; life += 1) {
+    const workMs = random() * 120;
+    acknowledged.push(...(await live(file, kind, life, Math.floor(random() * 2 ** 31), workMs)));
+  }
+  const recovered = acknowledged.reduce((sum, each) => sum + ('ready' in each ? each.ready : 0), 0);
+  await settleTheRest(file);
+  return { faults: judge(file, acknowledged), acknowledged: acknowledged.length, recovered };
+}
+
+async function live(
+  file: string,
+  kind: Kind,
+  life: number,
+  seed: number,
+  workMs: number,
+): Promise<Acknowledgement[]> {
+  const program = join(import.meta.dirname, 'child.ts');
+  const child = spawn(process.execPath, [program, file, `${life}`, `${seed}`, kind], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let complaint = '';
+  child.stderr.on('data', (text) => {
+    complaint += text;
+  });
+  const said: Acknowledgement[] = [];
+  let killer: NodeJS.Timeout | undefined;
+  // A line that the kill has cut in two was not given.
+  for await (const line of createInterface(child.stdout)) {
+    if (!line.endsWith('}')) continue;
+    said.push(JSON.parse(line) as Acknowledgement);
+    // Some die before they have taken up what the one before left.
+    killer ??= setTimeout(() => child.kill('SIGKILL'), workMs);
+  }
+  clearTimeout(killer);
+  await ended(child);
+  if (child.signalCode !== 'SIGKILL')
+    said.push({ fault: complaint || 'ended by itself', id: `life ${life}` });
+  return said;
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+}
+
+async function settleTheRest(file: string): Promise<void> {
+  const steps = [
+    { name: 'payment', run: () => true },
+    { name: 'courier', run: () => true },
+  ];
+  const processor = new OrderProcessor({ storage: await SqliteStorage.open(file), steps });
+  await processor.ready;
+  await processor.onIdle();
+  await processor.shutdown();
+}

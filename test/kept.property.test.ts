@@ -1,0 +1,17 @@
+import { it } from 'vitest';
+import { Driver } from './kept/driver.ts';
+import { scenario } from './kept/plan.ts';
+import { verdict } from './kept/verdict.ts';
+import { checkScenarios } from './scenarios.ts';
+
+// More than in CI: `RUNS=200000 npx vitest run test/kept.property.test.ts`.
+it('invariants 1, 3 to 6 and 8 to 10 hold over random lives, deaths and failures of the storage', {
+  timeout: 3_600_000,
+}, async () => {
+  await checkScenarios(scenario, 4_000, async (plan, clock) => {
+    clock.msPerReading = plan.msPerReading;
+    const driver = new Driver(plan, clock);
+    await driver.run();
+    return verdict(driver);
+  });
+});

@@ -1,0 +1,79 @@
+import { isOrderError, type OrderError, type Receipt } from 'order-processor';
+import type { Disk } from './disk.ts';
+import type { OrderPlan } from './plan.ts';
+
+/** What somebody heard: a receipt, an error, or that the order is kept. */
+export type Heard = Receipt | OrderError | 'kept';
+
+/** One order as it was handed in, and what its caller heard before the process died. */
+export interface Call {
+  readonly id: string;
+  readonly plan: OrderPlan;
+  readonly life: number;
+  readonly how: 'submit' | 'enqueue' | 'one of many';
+  readonly hasSignal: boolean;
+  /** What the id stood for when it was handed in: this content, another, or nothing that is certain. */
+  readonly known: 'same' | 'other' | undefined;
+  /** The storage could keep nothing then, and the id was new. */
+  readonly isHopeless: boolean;
+  heard: Heard | undefined;
+}
+
+export interface Cancel {
+  readonly id: string;
+  /** What it came to, if anybody heard. */
+  heard: boolean | undefined;
+}
+
+/** They say nothing of what becomes of an order with that id. */
+const promisesNothing: readonly string[] = [
+  'storage_failed',
+  'shut_down',
+  'queue_full',
+  'order_conflict',
+  'rule_refused',
+];
+
+/** What came of an order, as far as somebody was promised it. */
+export function promised({ heard, hasSignal }: Call): Heard | undefined {
+  if (!isOrderError(heard)) return heard;
+  // Its caller may have given up before it was accepted.
+  if (promisesNothing.includes(heard.code) || (heard.code === 'canceled' && hasSignal)) return;
+  return heard;
+}
+
+/** One that was in no call of `accept` is gone when it is canceled, be it that nobody could note that. */
+export function isGone(disk: Disk, id: string, code: string): boolean {
+  return code === 'canceled' && !disk.kept.some((kept) => kept.id === id);
+}
+
+/** Whoever hears something must find it on the disk already: the process may die now. */
+export function wrongWhenHeard(call: Call, disk: Disk): string[] {
+  const { id, plan, heard, known, isHopeless } = call;
+  const stored = disk.find(id);
+  const found = JSON.stringify(stored && [stored.status, stored.code, stored.decided?.code]);
+  const name = `${call.how} of ${id}`;
+  const wrong: string[] = [];
+  const code = isOrderError(heard) ? heard.code : undefined;
+  if (isHopeless && code !== 'storage_failed' && code !== 'shut_down') {
+    wrong.push(`invariant 10: ${name} heard ${code ?? 'success'} though nothing can be kept`);
+  }
+  if (known === 'same' && (code === 'rule_refused' || code === 'order_conflict')) {
+    wrong.push(`invariant 5: ${name} heard ${code} of what was accepted`);
+  }
+  if (known === 'other' && code === undefined) wrong.push(`invariant 5: ${name}: no conflict`);
+  if (code === 'internal') wrong.push(`${name} heard internal: ${(heard as OrderError).message}`);
+  const promise = promised(call);
+  if (promise === undefined || (code !== undefined && isGone(disk, id, code))) return wrong;
+  if (promise === 'kept') {
+    if (stored === undefined) wrong.push(`invariant 9: ${name} is acknowledged and not kept`);
+  } else if (isOrderError(promise)) {
+    const isSettled = stored?.code === promise.code && stored.status !== 'completed';
+    if (!isSettled && stored?.decided?.code !== promise.code) {
+      wrong.push(`invariant 9: ${name} heard ${promise.code}, the disk has ${found}`);
+    }
+  } else if (stored?.balance !== promise.balance || plan.amount !== promise.amount) {
+    wrong.push(`invariant 10: ${name} has a receipt of ${promise.balance}, the disk has ${found}`);
+  }
+  return wrong;
+}

@@ -1,0 +1,119 @@
+import type { VirtualClock } from '../virtual-clock.ts';
+import { promised } from './claims.ts';
+import { Disk } from './disk.ts';
+import { type Command, type Life, type OrderPlan, type Scenario, users } from './plan.ts';
+import { Process, type World } from './process.ts';
+
+const lastLife: Life = {
+  commands: [],
+  calls: [],
+  isHardToRead: false,
+  isKilled: false,
+  isStrict: false,
+};
+
+/** Carries out a scenario: one process after the other over one disk. */
+export class Driver {
+  readonly world: World;
+  readonly processes: Process[] = [];
+  #orders = 0;
+
+  constructor(scenario: Scenario, clock: VirtualClock) {
+    const fresh = { calls: [], cancels: [], mislaid: new Set<string>(), wrong: [] };
+    this.world = { scenario, clock, disk: new Disk(), ...fresh };
+  }
+
+  async run(): Promise<void> {
+    const { scenario, clock } = this.world;
+    for (const [at, life] of scenario.lives.entries()) {
+      const process = this.#begin(at, life, false);
+      for (const command of life.commands) {
+        if (process.isDead) break;
+        await this.#do(process, command);
+      }
+      if (!life.isKilled && !process.isDead) await this.#end(process, 40);
+      process.storage.cut();
+    }
+    const process = this.#begin(scenario.lives.length, lastLife, true);
+    this.#askAgain(process);
+    await clock.runAll();
+    process.look();
+    const { recovered } = process.processor;
+    if (recovered !== process.inherited.size) {
+      this.world.wrong.push(`recovered ${recovered} of ${process.inherited.size}`);
+    }
+    await this.#end(process, 30_000);
+  }
+
+  #begin(at: number, life: Life, isLast: boolean): Process {
+    const process = new Process(this.world, at, life, isLast);
+    this.processes.push(process);
+    return process;
+  }
+
+  /** The process ends as it should: everything that it handed out is answered. */
+  async #end(process: Process, timeoutMs: number): Promise<void> {
+    const { clock, wrong } = this.world;
+    process.shutdown(timeoutMs);
+    await clock.runAll();
+    process.look();
+    if (process.isDead) return;
+    for (const name of process.open) wrong.push(`invariant 4: never settled: ${name}`);
+  }
+
+  /** Whoever was told what came of an order is told the same again. */
+  #askAgain(process: Process): void {
+    for (const call of [...this.world.calls]) {
+      if (promised(call) !== undefined) process.submit(call.id, call.plan);
+    }
+  }
+
+  async #do(process: Process, command: Command): Promise<void> {
+    switch (command.do) {
+      case 'submit':
+        return process.submit(this.#newId(), command.order, command.abortMs);
+      case 'enqueue':
+        return process.enqueue(this.#newId(), command.order);
+      case 'submitMany': {
+        const ids = command.orders.map(() => this.#newId());
+        return process.submitMany(ids, command.orders);
+      }
+      case 'again':
+        return this.#again(process, command.order, command.how, command.isOther);
+      case 'cancel':
+      case 'order': {
+        const { calls } = this.world;
+        const id = calls[command.order % calls.length]?.id;
+        return id === undefined ? undefined : process[command.do](id);
+      }
+      case 'balance':
+        return process.balance(`u-${command.user}`);
+      case 'pause':
+      case 'resume':
+        return process.processor[command.do](
+          command.user === undefined ? undefined : `u-${command.user % users}`,
+        );
+      case 'onIdle':
+        return process.onIdle();
+      case 'wait':
+        await this.world.clock.advance(command.ms);
+        return process.look();
+      case 'shutdown':
+        return process.shutdown(command.timeoutMs);
+    }
+  }
+
+  #again(process: Process, index: number, how: 'submit' | 'enqueue', isOther: boolean): void {
+    const { calls } = this.world;
+    const earlier = calls[index % calls.length];
+    if (earlier === undefined) return;
+    const { id, plan } = earlier;
+    const again: OrderPlan = isOther ? { ...plan, amount: plan.amount + 1 } : plan;
+    process[how](id, again);
+  }
+
+  #newId(): string {
+    this.#orders += 1;
+    return `o-${this.#orders}`;
+  }
+}

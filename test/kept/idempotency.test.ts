@@ -1,0 +1,251 @@
+import { refuse } from 'order-processor';
+import { describe, expect, it } from 'vitest';
+import { codeOf, deferred, errorOf, outcomeNow } from '../helpers.ts';
+import { type Fate, KeptStorage } from '../kept-storage.ts';
+import { useVirtualClock } from '../virtual-clock.ts';
+import { fatesOf, open, working } from './helpers.ts';
+
+const clock = useVirtualClock();
+const order = { id: 'a', userId: 'u', amount: 5, payload: { size: 'L' } };
+const others = [
+  { ...order, amount: 6 },
+  { ...order, userId: 'v' },
+  { ...order, payload: { size: 'M' } },
+];
+const nothing = { name: 'nothing', run() {} };
+
+describe.each([
+  ['without steps', {}],
+  ['with steps', { steps: [nothing] }],
+])('invariant 5: an order that was settled in an earlier life, %s', (_, options) => {
+  async function settledBefore() {
+    const first = await open(new KeptStorage(), options);
+    const receipt = await first.submit(order);
+    await first.shutdown();
+    return receipt;
+  }
+
+  it('gives the same receipt, is counted as a duplicate, and raises no second event', async () => {
+    const before = new KeptStorage();
+    const first = await open(before, options);
+    const receipt = await first.submit(order);
+    await first.shutdown();
+    const storage = new KeptStorage(before.disk);
+    const processor = await open(storage, options);
+    const events: string[] = [];
+    for (const name of ['completed', 'failed', 'canceled', 'refused'] as const) {
+      processor.on(name, () => events.push(name));
+    }
+    expect(await processor.submit({ ...order, payload: { size: 'L' } })).toEqual(receipt);
+    expect(await processor.submitMany([order])).toEqual([receipt]);
+    expect(await processor.enqueue(order)).toMatchObject({ id: 'a', status: 'completed' });
+    expect(events).toEqual([]);
+    expect(processor.stats()).toMatchObject({
+      ...{ accepted: 0, completed: 0, refused: 0, duplicates: 3, unsettled: 0 },
+    });
+    expect(storage.disk.get('u')).toBe(5);
+    expect(receipt).toMatchObject({ balance: 5 });
+    await processor.shutdown();
+  });
+
+  it('refuses other content as a conflict', async () => {
+    const before = new KeptStorage();
+    const first = await open(before, options);
+    await first.submit(order);
+    await first.shutdown();
+    const processor = await open(new KeptStorage(before.disk), options);
+    for (const other of others) {
+      expect(await codeOf(processor.submit(other))).toBe('order_conflict');
+      expect(await codeOf(processor.enqueue(other))).toBe('order_conflict');
+      // The second waits for what becomes of the first.
+      const [submitted, enqueued] = [codeOf(processor.submit(other)), processor.enqueue(other)];
+      expect(await codeOf(enqueued)).toBe('order_conflict');
+      expect(await submitted).toBe('order_conflict');
+    }
+    expect(processor.stats()).toMatchObject({ accepted: 0, refused: 9, unsettled: 0 });
+    expect(await processor.balance('u')).toBe(5);
+    expect(await processor.balance('v')).toBeUndefined();
+    await processor.shutdown();
+  });
+
+  it('has an outcome that is remembered', async () => {
+    expect(await settledBefore()).toMatchObject({ balance: 5 });
+  });
+});
+
+describe('invariant 5: an order that failed in an earlier life', () => {
+  it('fails again with the same code, message and steps, and its steps are not run', async () => {
+    const before = new KeptStorage();
+    let runs = 0;
+    const run = (): void => {
+      runs += 1;
+      throw Object.assign(new Error('No card'), { code: 'declined' });
+    };
+    const steps = [{ name: 'pay', run }];
+    const first = await open(before, { steps });
+    const error = await errorOf(first.submit(order));
+    await first.shutdown();
+    const processor = await open(new KeptStorage(before.disk), { steps });
+    const again = await errorOf(processor.submit(order));
+    expect(again.toJSON()).toEqual(error.toJSON());
+    expect(again).toMatchObject({ code: 'declined', message: 'No card' });
+    expect(runs).toBe(1);
+    await processor.shutdown();
+  });
+});
+
+describe('an order that an `accept` has kept before it failed', () => {
+  it('invariant 5: is taken up when it comes again, and settled once', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage, { steps: [nothing] });
+    storage.fate = fatesOf('accept', 'fails late');
+    expect(await codeOf(processor.enqueue(order))).toBe('storage_failed');
+    expect(storage.disk.find('a')).toMatchObject({ status: 'pending' });
+    await clock.runAll();
+    expect(await codeOf(processor.enqueue({ ...order, amount: 1 }))).toBe('order_conflict');
+    expect(await processor.enqueue(order)).toMatchObject({ id: 'a', status: 'pending' });
+    await clock.runAll();
+    expect(storage.log.slice(-2)).toEqual(['accept a', 'settle a:completed']);
+    expect(processor.stats()).toMatchObject({ accepted: 1, completed: 1, unsettled: 0 });
+    await processor.shutdown();
+  });
+
+  it('invariant 5: is taken up when it comes again without an entry', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage);
+    storage.fate = fatesOf('accept', 'fails late');
+    expect(await codeOf(processor.enqueue(order))).toBe('storage_failed');
+    await clock.runAll();
+    expect(await codeOf(processor.submit({ ...order, amount: 1 }))).toBe('order_conflict');
+    expect(await processor.submit(order)).toMatchObject({ balance: 5 });
+    expect(storage.disk.get('u')).toBe(5);
+    expect(processor.stats()).toMatchObject({ accepted: 1, completed: 1, unsettled: 0 });
+    await processor.shutdown();
+  });
+
+  it('invariant 9: is settled in the next life, if it does not come again', async () => {
+    const before = new KeptStorage();
+    const first = await open(before);
+    before.fate = fatesOf('accept', 'fails late');
+    expect(await codeOf(first.enqueue(order))).toBe('storage_failed');
+    before.cut();
+    const processor = await open(new KeptStorage(before.disk));
+    await processor.onIdle();
+    expect(await processor.order('a')).toMatchObject({ status: 'completed', balance: 5 });
+    await processor.shutdown();
+  });
+});
+
+describe('an order that is refused for good', () => {
+  const rules = [() => refuse('too_late', 'It is too late')];
+
+  it('invariant 5: is not, if it was accepted once', async () => {
+    const before = new KeptStorage();
+    const first = await open(before);
+    const receipt = await first.submit(order);
+    await first.shutdown();
+    const storage = new KeptStorage(before.disk);
+    const processor = await open(storage, { rules });
+    expect(await processor.submit(order)).toEqual(receipt);
+    expect(await processor.enqueue(order)).toMatchObject({ status: 'completed' });
+    expect(storage.asked.slice(1)).toEqual(['find a', 'find a']);
+    expect(await codeOf(processor.submit({ ...order, amount: 1 }))).toBe('order_conflict');
+    expect(await codeOf(processor.enqueue({ ...order, amount: 1 }))).toBe('order_conflict');
+    expect(processor.stats()).toMatchObject({ duplicates: 2, refused: 2, accepted: 0 });
+    await processor.shutdown();
+  });
+
+  it('invariant 5: is not, if it was accepted in an earlier life and is unsettled', async () => {
+    const before = new KeptStorage();
+    const first = await open(before);
+    first.pause();
+    await first.enqueue(order);
+    before.cut();
+    const storage = new KeptStorage(before.disk);
+    const processor = await open(storage, { rules, timeoutMs: 1_000 });
+    processor.pause();
+    const submitted = processor.submit(order);
+    processor.resume();
+    expect(await submitted).toMatchObject({ balance: 5 });
+    await processor.shutdown();
+  });
+
+  it('is refused after the storage was asked, if it is new', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage, { rules });
+    expect(await codeOf(processor.submit(order))).toBe('too_late');
+    expect(await codeOf(processor.enqueue(order))).toBe('too_late');
+    expect(storage.asked.slice(1)).toEqual(['find a', 'find a']);
+    expect(storage.log).toEqual([]);
+    expect(processor.stats()).toMatchObject({ refused: 2, accepted: 0 });
+    await processor.shutdown();
+  });
+
+  it('invariant 10: is refused with `storage_failed` while the storage cannot be asked', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage, { rules });
+    storage.fate = fatesOf('find', 'rejects', 'throws');
+    for (const submitted of [processor.submit(order), processor.enqueue(order)]) {
+      expect(await errorOf(submitted)).toMatchObject({ code: 'storage_failed', retryable: true });
+      await clock.runAll();
+    }
+    await processor.shutdown();
+  });
+
+  it('invariant 4: is told so at last by the end of the shutdown, if the storage never answers', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage, { rules });
+    storage.fate = () => 'hangs';
+    const refused = [processor.submit(order), processor.enqueue(order)].map(codeOf);
+    const closed = processor.shutdown({ timeoutMs: 10 });
+    await clock.runAll();
+    expect(await outcomeNow(closed)).toMatchObject({ kept: 0, unsettled: [] });
+    for (const code of refused) expect(await outcomeNow(code)).not.toBe('pending');
+  });
+});
+
+describe('what does not ask the storage', () => {
+  it('is a refusal that is not for good', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage, { capacity: 1 });
+    processor.pause();
+    await processor.enqueue({ ...order, id: 'b' });
+    expect(await codeOf(processor.submit(order))).toBe('queue_full');
+    expect(await codeOf(processor.enqueue(order))).toBe('queue_full');
+    storage.fate = () => 'rejects';
+    processor.resume();
+    await clock.settle();
+    expect(processor.stats().storage).toBe('failing');
+    expect(await codeOf(processor.submit(order))).toBe('storage_failed');
+    expect(await codeOf(processor.enqueue(order))).toBe('storage_failed');
+    storage.fate = working;
+    await clock.runAll();
+    const closed = processor.shutdown();
+    expect(await codeOf(processor.submit(order))).toBe('shut_down');
+    expect(await codeOf(processor.enqueue(order))).toBe('shut_down');
+    await closed;
+    expect(storage.asked.filter((each) => each.startsWith('find'))).toEqual([]);
+  });
+});
+
+describe('the same order in flight', () => {
+  it('invariant 5: has one entry and one outcome, however often it is handed in', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage, { steps: [nothing] });
+    const fate = deferred<Fate>();
+    storage.fate = fatesOf('accept', fate.promise);
+    const submitted = processor.submit(order);
+    const enqueued = processor.enqueue(order);
+    const again = processor.submit(order);
+    expect(await codeOf(processor.submit({ ...order, amount: 1 }))).toBe('order_conflict');
+    await clock.settle();
+    expect(await outcomeNow(enqueued)).toBe('pending');
+    fate.resolve('works');
+    await clock.settle();
+    expect(await outcomeNow(enqueued)).toMatchObject({ id: 'a', settledAt: undefined });
+    expect(await outcomeNow(submitted)).toMatchObject({ balance: 5 });
+    expect(await outcomeNow(again)).toBe(await submitted);
+    expect(storage.log).toEqual(['accept a', 'settle a:completed']);
+    await processor.shutdown();
+  });
+});

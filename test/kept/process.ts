@@ -1,0 +1,284 @@
+import {
+  isOrderError,
+  type Order,
+  type OrderOutcome,
+  OrderProcessor,
+  refuse,
+  type ShutdownSummary,
+} from 'order-processor';
+import { KeptStorage } from '../kept-storage.ts';
+import type { VirtualClock } from '../virtual-clock.ts';
+import { type Call, type Cancel, type Heard, isGone, wrongWhenHeard } from './claims.ts';
+import type { Disk } from './disk.ts';
+import type { Life, OrderPlan, Scenario } from './plan.ts';
+import { Work } from './work.ts';
+
+/** What all lives have in common. */
+export interface World {
+  readonly scenario: Scenario;
+  readonly clock: VirtualClock;
+  readonly disk: Disk;
+  readonly calls: Call[];
+  readonly cancels: Cancel[];
+  /** Ids that a failing call of `accept` has kept: taken to be lost, they stand where nobody knows. */
+  readonly mislaid: Set<string>;
+  readonly wrong: string[];
+}
+
+/** One processor over one opening of the storage, until its process dies. */
+export class Process {
+  readonly processor: OrderProcessor<OrderPlan>;
+  readonly storage: KeptStorage;
+  readonly work: Work;
+  /** Promises handed out and not settled. */
+  readonly open = new Set<string>();
+  /** Ids that were unsettled when it began. */
+  readonly inherited: ReadonlySet<string>;
+  summary: ShutdownSummary | undefined;
+  readonly #world: World;
+  readonly #life: number;
+  readonly #events = { accepted: 0, completed: 0, failed: 0, canceled: 0 };
+  /** Ids by what was last said of them. */
+  readonly #outcomes = new Map<string, string>();
+  #promises = 0;
+  #isInterrupted = false;
+
+  constructor(world: World, at: number, life: Life, isLast: boolean) {
+    const { scenario, clock, disk } = world;
+    this.#world = world;
+    this.#life = at;
+    const unsettled = disk.list({ status: 'pending', limit: 1_000 });
+    this.inherited = new Set(unsettled.map(({ id }) => id));
+    const decided = unsettled.filter((order) => order.decided !== undefined).map(({ id }) => id);
+    this.storage = new KeptStorage(disk, scenario.payloads);
+    this.storage.pageSize = scenario.pageSize;
+    this.#giveFates(life);
+    this.work = new Work(scenario.steps, clock, this.storage, new Set(decided), isLast);
+    const { concurrency, capacity, capacityPerUser, overflow, minBalance } = scenario;
+    const { timeoutMs, stalledAfterMs } = scenario;
+    this.processor = new OrderProcessor<OrderPlan>({
+      storage: this.storage,
+      ...{ concurrency, capacity, capacityPerUser, overflow, minBalance, timeoutMs },
+      stalledAfterMs,
+      steps: this.work.steps(),
+      rules: life.isStrict
+        ? [({ amount }) => (amount % 3 === 0 ? refuse('rule_refused', 'No thirds') : undefined)]
+        : [],
+    });
+    this.#listen();
+    this.#watch('ready', this.processor.ready);
+  }
+
+  get isDead(): boolean {
+    return this.storage.isCut;
+  }
+
+  get hasShutDown(): boolean {
+    return this.processor.stats().state !== 'running';
+  }
+
+  submit(id: string, plan: OrderPlan, abortMs?: number): void {
+    const call = this.#call(id, plan, 'submit', abortMs);
+    let options: { signal: AbortSignal } | undefined;
+    if (abortMs !== undefined) {
+      const controller = new AbortController();
+      options = { signal: controller.signal };
+      if (abortMs === 0) controller.abort();
+      else setTimeout(() => controller.abort(), abortMs);
+    }
+    const submitted = this.processor.submit(orderOf(call), options);
+    this.#watch(`submit ${id}`, submitted, (heard) => this.#heard(call, heard as Heard));
+  }
+
+  enqueue(id: string, plan: OrderPlan): void {
+    const call = this.#call(id, plan, 'enqueue');
+    this.#watch(`enqueue ${id}`, this.processor.enqueue(orderOf(call)), (heard) => {
+      this.#heard(call, isOrderError(heard) ? heard : 'kept');
+    });
+  }
+
+  submitMany(ids: readonly string[], plans: readonly OrderPlan[]): void {
+    const calls = ids.map((id, at) => this.#call(id, plans[at] as OrderPlan, 'one of many'));
+    this.#watch('submitMany', this.processor.submitMany(calls.map(orderOf)), (outcomes) => {
+      for (const [at, outcome] of (outcomes as OrderOutcome[]).entries()) {
+        const heard = outcome.status === 'completed' ? outcome : outcome.error;
+        this.#heard(calls[at] as Call, heard);
+      }
+    });
+  }
+
+  cancel(id: string): void {
+    const cancel: Cancel = { id, heard: undefined };
+    this.#world.cancels.push(cancel);
+    this.#watch(`cancel ${id}`, this.processor.cancel(id), (heard) => {
+      cancel.heard = heard === true;
+      const stored = this.#world.disk.find(id);
+      if (heard !== true || stored?.status === 'canceled') return;
+      if (stored?.decided?.outcome === 'canceled') return;
+      if (isGone(this.#world.disk, id, 'canceled')) return;
+      this.#wrong(`invariant 9: cancel of ${id} heard true, the disk has ${stored?.status}`);
+    });
+  }
+
+  order(id: string): void {
+    this.#watch(`order ${id}`, this.processor.order(id), (heard) => {
+      if (heard === undefined || isOrderError(heard)) return;
+      const { status, balance } = heard as { status: string; balance: number | undefined };
+      if (status === 'pending' || status === 'processing') return;
+      const stored = this.#world.disk.find(id);
+      if (stored?.status === status && stored.balance === balance) return;
+      this.#wrong(`invariant 10: order ${id} is ${status}, the disk has ${stored?.status}`);
+    });
+  }
+
+  balance(userId: string): void {
+    this.#watch(`balance ${userId}`, this.processor.balance(userId));
+  }
+
+  onIdle(): void {
+    this.#watch('onIdle', this.processor.onIdle());
+  }
+
+  shutdown(timeoutMs: number): void {
+    this.#watch('shutdown', this.processor.shutdown({ timeoutMs }), (summary) => {
+      this.summary = summary as ShutdownSummary;
+    });
+  }
+
+  /** What must hold whenever nothing can happen before time passes or somebody calls. */
+  look(): void {
+    if (this.isDead) return;
+    const stats = this.processor.stats();
+    const { accepted, recovered, unsettled, completed, failed, canceled } = stats;
+    if (unsettled > this.#world.scenario.capacity) this.#wrong('invariant 6: beyond its capacity');
+    if ((stats.storage === 'failing') !== this.#isInterrupted && stats.state !== 'closed') {
+      this.#wrong(`the storage is ${stats.storage} after ${this.#isInterrupted}`);
+    }
+    if (stats.state === 'draining') return;
+    const kept = this.summary?.kept ?? 0;
+    const has = accepted + recovered;
+    const sum = completed + failed + canceled + unsettled + kept;
+    // Those on their way are unsettled, and not accepted.
+    const isExact = !this.storage.isAccepting && this.summary === undefined;
+    if (isExact ? has !== sum : has > sum) {
+      this.#wrong(`counts: ${has} accepted or recovered, ${sum} settled, unsettled or kept`);
+    }
+    for (const name of ['completed', 'failed', 'canceled'] as const) {
+      if (stats[name] !== this.#events[name]) {
+        this.#wrong(`counts: ${stats[name]} ${name}, ${this.#events[name]} events`);
+      }
+    }
+  }
+
+  #giveFates({ calls, isHardToRead }: Life): void {
+    let next = 0;
+    this.storage.fate = (method, size) => {
+      if (method === 'unsettled' && !isHardToRead) return 'works';
+      const call = calls[next];
+      next += 1;
+      if (call === undefined) return 'works';
+      const { fate, latencyMs } = call;
+      const ids = this.storage.log.at(-1)?.slice('accept '.length).split(' ') ?? [];
+      if (method === 'accept' && size > 0 && fate === 'fails late') {
+        for (const id of ids) this.#world.mislaid.add(id);
+      }
+      if (latencyMs === 0) return fate;
+      return this.#world.clock.sleep(latencyMs).then(() => fate);
+    };
+  }
+
+  #call(id: string, plan: OrderPlan, how: Call['how'], abortMs?: number): Call {
+    const { disk, calls } = this.#world;
+    const stored = disk.find(id);
+    const others = calls.filter((call) => call.id === id);
+    // One with other content that is under way is what it is compared with, and no more is certain.
+    const isContested = others.some(
+      ({ plan: { amount }, life, heard }) =>
+        amount !== plan.amount && life === this.#life && heard === undefined,
+    );
+    const isSettled = stored !== undefined && stored.status !== 'pending' && !isContested;
+    const isFailing = this.processor.stats().storage === 'failing' && !this.hasShutDown;
+    const call: Call = {
+      ...{ id, plan, how },
+      life: this.#life,
+      hasSignal: abortMs !== undefined,
+      known: isSettled ? (stored.amount === plan.amount ? 'same' : 'other') : undefined,
+      isHopeless: isFailing && others.length === 0 && how !== 'one of many' && abortMs !== 0,
+      heard: undefined,
+    };
+    calls.push(call);
+    return call;
+  }
+
+  #heard(call: Call, heard: Heard): void {
+    call.heard = heard;
+    for (const each of wrongWhenHeard(call, this.#world.disk)) this.#wrong(each);
+  }
+
+  #listen(): void {
+    const { processor } = this;
+    if (this.#world.scenario.isHeardEarly) {
+      processor.on('accepted', ({ id }) => {
+        if (this.isDead) return;
+        if (this.inherited.has(id)) this.#wrong(`accepted, though recovered: ${id}`);
+        if (!this.#world.disk.find(id)) this.#wrong(`invariant 9: accepted and not kept: ${id}`);
+      });
+      processor.on('started', ({ id }) => {
+        if (this.#isInterrupted && !this.isDead) this.#wrong(`began while interrupted: ${id}`);
+      });
+    }
+    processor.on('completed', ({ orderId }) => this.#settles('completed', orderId, 'completed'));
+    processor.on('failed', ({ orderId, code }) => this.#settles('failed', orderId, code));
+    processor.on('canceled', ({ orderId, code }) => this.#settles('canceled', orderId, code));
+    processor.on('stalled', () => {});
+    processor.on('error', () => {});
+    processor.on('interrupted', () => this.#turns(true));
+    processor.on('restored', () => this.#turns(false));
+    processor.on('idle', () => {
+      const { unsettled } = processor.stats();
+      if (unsettled > 0) this.#wrong(`idle with ${unsettled} unsettled`);
+    });
+  }
+
+  #turns(isInterrupted: boolean): void {
+    if (this.#isInterrupted === isInterrupted) this.#wrong(`interrupted: ${isInterrupted} twice`);
+    this.#isInterrupted = isInterrupted;
+  }
+
+  #settles(name: 'completed' | 'failed' | 'canceled', id = '', code = ''): void {
+    this.#events[name] += 1;
+    // What was settled before may fail so when it comes again, since only the storage knows it.
+    if (this.isDead || code === 'storage_failed' || isGone(this.#world.disk, id, code)) return;
+    const before = this.#outcomes.get(id);
+    this.#outcomes.set(id, code);
+    if (before !== undefined) this.#wrong(`invariant 3: ${id} came to ${before} and to ${code}`);
+    const stored = this.#world.disk.find(id);
+    if (stored?.status === name && (name === 'completed' || stored.code === code)) return;
+    this.#wrong(`invariant 10: ${id} came to ${code}, the disk has ${stored?.status}`);
+  }
+
+  #watch(name: string, promise: Promise<unknown>, tell?: (heard: unknown) => void): void {
+    this.#promises += 1;
+    const key = `${name} (${this.#promises}) in life ${this.#life}`;
+    this.open.add(key);
+    const end = (heard: unknown): void => {
+      this.open.delete(key);
+      // Nobody hears what a dead process says.
+      if (!this.isDead) tell?.(heard);
+    };
+    promise.then(end, (error) => {
+      if (!isOrderError(error)) this.#wrong(`${name} rejected with ${error}`);
+      end(error);
+    });
+  }
+
+  #wrong(what: string): void {
+    if (!this.isDead) this.#world.wrong.push(`life ${this.#life}: ${what}`);
+  }
+}
+
+function orderOf({ id, plan }: Call): Order<OrderPlan> {
+  const { user, amount, priority } = plan;
+  // A copy, since what was kept comes back as one.
+  return { id, userId: `u-${user}`, amount, priority, payload: structuredClone(plan) };
+}

@@ -1,0 +1,21 @@
+import { MemoryStorage } from 'order-processor';
+import type { OrderStorage } from '../../src/storage/order-storage.ts';
+
+/** What a lie changes of an honest storage, which it may ask. */
+export type Part = (inner: MemoryStorage) => Partial<OrderStorage>;
+
+/** An order storage that is honest but for a part. */
+export function lying(part: Part): OrderStorage {
+  const inner = new MemoryStorage();
+  return {
+    get: (userId) => inner.get(userId),
+    apply: (changes) => inner.apply(changes),
+    accept: (orders) => inner.accept(orders),
+    settle: (settlements) => inner.settle(settlements),
+    amend: (id, steps) => inner.amend(id, steps),
+    find: (id) => inner.find(id),
+    list: (query) => inner.list(query),
+    unsettled: () => inner.unsettled(),
+    ...part(inner),
+  };
+}
