@@ -1,12 +1,12 @@
 import { Admission } from './admission.ts';
 import type { Awaitable } from './awaitable.ts';
 import { Clock } from './clock.ts';
-import { checkJson } from './content.ts';
 import { Dispatcher } from './dispatch.ts';
 import { isOrderError, type OrderError } from './errors.ts';
 import { Funds } from './funds.ts';
 import { Intake } from './intake.ts';
 import { type Follower, Job, toResult } from './job.ts';
+import { checkJson } from './json.ts';
 import { Keeper } from './keeper.ts';
 import type { Settings } from './options.ts';
 import { ParsedOrder, parseOrder } from './order.ts';
@@ -162,7 +162,11 @@ export class Engine {
 
   #mayBeKept(error: unknown, order: ParsedOrder | undefined): boolean {
     if (this.keeper === undefined || order === undefined) return false;
-    return !isOrderError(error) || (!error.retryable && error.code !== 'order_conflict');
+    if (!isOrderError(error)) return true;
+    if (error.code !== 'order_conflict') return !error.retryable;
+    // With one that may itself have taken another's id.
+    const job = this.intake.jobs.get(order.id);
+    return job !== undefined && job.entry === undefined;
   }
 
   #standIn(known: Job | OrderRecord | undefined): Begun | undefined {
@@ -372,23 +376,26 @@ export class Engine {
   }
 
   /**
-   * Gives up on orders whose settlement the storage has not confirmed: their callers hear that the
-   * outcome is unknown. Gives their ids. Steps that still run are no longer watched.
+   * Gives up on orders that the storage has not confirmed: their callers hear that the outcome is
+   * unknown. Gives the ids of those that were accepted. Steps that still run are no longer watched.
    */
   abandon(): string[] {
     this.#settler.drop();
     this.keeper?.close();
-    const ids = this.intake.jobs.all().map((job) => {
-      job.state = 'abandoned';
-      this.intake.jobs.delete(job);
+    const ids = this.intake.jobs.all().flatMap((job) => {
       const message = 'The storage did not answer before the deadline; the outcome is unknown';
       const error = storageFailed(message, undefined, job);
-      const times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
-      this.reporter.settled({ status: 'failed', error }, times, this.clock.last, job);
-      return job.id;
+      const isAccepted = job.state !== 'accepting';
+      job.state = 'abandoned';
+      this.intake.jobs.delete(job);
+      if (isAccepted) {
+        const times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
+        this.reporter.settled({ status: 'failed', error }, times, this.clock.last, job);
+      } else this.reporter.told(job, this.reporter.refused(error), true);
+      return isAccepted ? [job.id] : [];
     });
     this.dispatcher.runner.abandonAll();
-    if (ids.length > 0) this.#checkIdle();
+    this.#checkIdle();
     return ids;
   }
 
@@ -593,10 +600,12 @@ export class Engine {
   }
 
   #checkIdle(): void {
+    if (!this.#hasNothingLeft) return;
     // A listener may have settled more, and said so, before this order's own turn to say it.
-    if (this.#isIdle || !this.#hasNothingLeft) return;
-    this.#isIdle = true;
-    this.reporter.idle();
+    if (!this.#isIdle) {
+      this.#isIdle = true;
+      this.reporter.idle();
+    }
     if (this.#idleWaiters.length > 0) {
       for (const resolve of this.#idleWaiters.splice(0)) resolve();
     }

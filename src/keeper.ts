@@ -99,6 +99,7 @@ export class Keeper implements JournalListener, RecoveryListener {
       return job.toRecord(this.#engine.clock, job.run?.startedAt);
     }
     const outcome = await job.outcome();
+    if (outcome.status === 'refused') throw outcome.error;
     const record = await this.#ask(job);
     if (record !== undefined) return recordOf(record);
     throw outcome.status === 'completed'
@@ -110,10 +111,8 @@ export class Keeper implements JournalListener, RecoveryListener {
   async knownInstead(order: ParsedOrder): Promise<Job | OrderRecord | undefined> {
     await this.ready;
     const { intake } = this.#engine;
-    const known = intake.known(order);
-    if (known !== undefined) return known;
     const stored = await this.#ask(order);
-    if (stored?.settledAt === undefined) return undefined;
+    if (stored?.settledAt === undefined) return intake.known(order);
     intake.checkSame(stored, order);
     this.#engine.reporter.counts.duplicates += 1;
     return recordOf(stored);

@@ -4,7 +4,7 @@ import type { Reader, Writer } from './wire.ts';
 /** How many orders are looked at in one step: some milliseconds. */
 const STEP = 500;
 
-export const pruneQuery = `SELECT seq, accepted_at, settled_at, user_id, amount, status FROM orders
+export const pruneQuery = `SELECT seq, accepted_at, settled_at FROM orders
   INDEXED BY orders_by_time WHERE accepted_at < ? AND (accepted_at, seq) > (?, ?)
   ORDER BY accepted_at, seq LIMIT ${STEP}`;
 
@@ -12,9 +12,6 @@ interface Row {
   readonly seq: number;
   readonly accepted_at: number;
   readonly settled_at: number | null;
-  readonly user_id: string;
-  readonly amount: number;
-  readonly status: string;
 }
 
 /** One step: deletes settled orders, and says how many and where to go on. */
@@ -24,21 +21,18 @@ export function prune(db: DatabaseSync, reader: Reader, writer: Writer): void {
     .prepare(pruneQuery)
     .all(settledBefore, reader.number(), reader.number()) as unknown as Row[];
   const old = rows.filter(({ settled_at }) => settled_at !== null && settled_at < settledBefore);
+  // What is deleted stays part of its user's balance, so that the sums can be checked as before.
+  const remember = db.prepare(
+    `UPDATE balances SET pruned = pruned + amount FROM orders
+     WHERE seq = ? AND status = 'completed' AND balances.user_id = orders.user_id`,
+  );
   const forget = db.prepare('DELETE FROM orders WHERE seq = ?');
-  for (const { seq } of old) forget.run(seq);
-  remember(db, old);
+  for (const { seq } of old) {
+    remember.run(seq);
+    forget.run(seq);
+  }
   writer.number(old.length);
   const last = rows.length < STEP ? undefined : rows.at(-1);
   writer.number(last?.accepted_at);
   writer.number(last?.seq);
-}
-
-/** What is deleted stays part of its user's balance: the sums can be checked as before. */
-function remember(db: DatabaseSync, old: readonly Row[]): void {
-  const sums = new Map<string, bigint>();
-  for (const { user_id, amount, status } of old) {
-    if (status === 'completed') sums.set(user_id, (sums.get(user_id) ?? 0n) + BigInt(amount));
-  }
-  const update = db.prepare('UPDATE balances SET pruned = pruned + ? WHERE user_id = ?');
-  for (const [userId, sum] of sums) update.run(sum, userId);
 }

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { ReadKind } from './protocol.ts';
-import { columns, type Row, writeRow } from './rows.ts';
+import { type Row, selected, writeRow } from './rows.ts';
 import { type Message, Reader, Writer } from './wire.ts';
 
 /** A page of unsettled orders ends early with this many characters: payloads may be long. */
@@ -13,15 +13,15 @@ const listed = `accepted_at BETWEEN :from AND :upTo AND (accepted_at < :afterTim
 /** Each query names its index: what the planner would choose depends on what it believes of the file. */
 export const queries = {
   balance: 'SELECT balance FROM balances WHERE user_id = ?',
-  order: `SELECT ${columns} FROM orders WHERE id = ?`,
+  order: `SELECT ${selected} FROM orders WHERE id = ?`,
   lastSeq: 'SELECT max(seq) FROM orders',
-  unsettled: `SELECT ${columns}, seq FROM orders INDEXED BY orders_unsettled
+  unsettled: `SELECT ${selected}, seq FROM orders INDEXED BY orders_unsettled
     WHERE settled_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
-  byTime: `SELECT ${columns} FROM orders INDEXED BY orders_by_time
+  byTime: `SELECT ${selected} FROM orders INDEXED BY orders_by_time
     WHERE (:status IS NULL OR status = :status) AND ${listed}`,
-  byUser: `SELECT ${columns} FROM orders INDEXED BY orders_by_user
+  byUser: `SELECT ${selected} FROM orders INDEXED BY orders_by_user
     WHERE user_id = :userId AND (:status IS NULL OR status = :status) AND ${listed}`,
-  byStatus: `SELECT ${columns} FROM orders INDEXED BY orders_by_status
+  byStatus: `SELECT ${selected} FROM orders INDEXED BY orders_by_status
     WHERE status <> 'completed' AND status = :status
     AND (:userId IS NULL OR user_id = :userId) AND ${listed}`,
 } as const;

@@ -4,10 +4,19 @@ import type { Writer } from './wire.ts';
 export const columns = `id, user_id, amount, priority, status, accepted_at, started_at, settled_at,
   balance, retryable, life, code, message, payload, content, labels, steps, decided`;
 
-/** A row with these columns. */
+/** The same to be read: Node 22 ends a text at a NUL, so one that has some comes as its bytes. */
+export const selected = columns.replace(
+  /\b(id|user_id|message)\b/g,
+  'iif(instr($1, char(0)), CAST($1 AS BLOB), $1) AS $1',
+);
+
+/** A text, or its bytes. */
+type Text = string | Uint8Array;
+
+/** A row with what was selected. */
 export type Row = readonly [
-  id: string,
-  userId: string,
+  id: Text,
+  userId: Text,
   amount: number,
   priority: string,
   status: string,
@@ -18,7 +27,7 @@ export type Row = readonly [
   retryable: number | null,
   life: number,
   code: string | null,
-  message: string | null,
+  message: Text | null,
   payload: string | null,
   content: string | null,
   labels: string | null,
@@ -34,12 +43,19 @@ export type Row = readonly [
  */
 export function writeRow(writer: Writer, row: Row, life: number): void {
   for (let column = 0; column < 5; column += 1) {
-    const value = row[column] as string | number;
+    const value = row[column] as Text | number;
     if (typeof value === 'number') writer.number(value);
-    else writer.text(value);
+    else writer.text(textOf(value));
   }
   for (let column = 5; column < 10; column += 1)
     writer.number((row[column] as number) ?? undefined);
   writer.number(life - row[10] + 1);
-  for (let column = 11; column < 18; column += 1) writer.text(row[column] as string | null);
+  for (let column = 11; column < 18; column += 1) {
+    writer.text(textOf(row[column] as Text | null));
+  }
+}
+
+function textOf<T extends Text | null>(value: T): Exclude<T, Uint8Array> {
+  const text = value instanceof Uint8Array ? Buffer.from(value).toString() : value;
+  return text as Exclude<T, Uint8Array>;
 }

@@ -11,6 +11,9 @@ import { type Message, Reader, Writer } from './wire.ts';
 /** Takes more room than any page has left. */
 const PROBE = ' '.repeat(16_384);
 
+/** Where `settled_at` stands in a row. */
+const SETTLED_AT = 7;
+
 /** What is handed in of an order, as far as the file has it. */
 interface Fields {
   readonly id: string;
@@ -151,9 +154,7 @@ export class Writes {
 
   /** Records an order's end; not if it had one before. */
   #record(fields: Fields, ending: Ending, isAccepted: boolean): boolean {
-    if (!isAccepted && this.#add(fields, ending)) return true;
-    // An order whose id is taken may be the one that was only noted when it came before.
-    if (!isAccepted && !this.#isNoted(fields.id)) return false;
+    if (!isAccepted) return this.#add(fields, ending);
     const { status, startedAt, settledAt, balance, retryable, code, message, steps } = ending;
     const { changes } = this.#settle.run(
       status,
@@ -167,7 +168,7 @@ export class Writes {
       fields.id,
     );
     // Accepted, and yet not there: somebody has deleted it. Its outcome is kept all the same.
-    return changes === 1 || (isAccepted && this.#add(fields, ending));
+    return changes === 1 || this.#add(fields, ending);
   }
 
   #noteDecided(
@@ -178,13 +179,9 @@ export class Writes {
   ): void {
     const { status: outcome, code, message, retryable } = ending;
     const decided = JSON.stringify({ outcome, code, message, retryable: retryable === 1 });
-    const isTaken =
-      !isAccepted && !this.#isNoted(fields.id) && this.#reads.row(fields.id) !== undefined;
-    const isDone =
-      !isTaken &&
-      (this.#note.run(decided, fields.id).changes === 1 ||
-        this.#add(fields, { ...pending, decided }));
-    this.#answer(writer, fields.id, isDone, results.done, undefined);
+    const isOpen = this.#isOpen(fields.id, isAccepted);
+    if (isOpen) this.#note.run(decided, fields.id);
+    this.#answer(writer, fields.id, isOpen, results.done, undefined);
   }
 
   amend(reader: Reader): void {
@@ -217,7 +214,7 @@ export class Writes {
     const { id, userId, amount, now } = change;
     const known = this.#reads.row(id);
     if (known !== undefined) {
-      writeApplied(writer, known);
+      writeApplied(writer, id, known);
       return;
     }
     const fields = { id, userId, amount, priority: 'medium', acceptedAt: now, ...noData };
@@ -232,12 +229,7 @@ export class Writes {
   /** Whether an order could still be settled. */
   #isOpen(id: string, isAccepted: boolean): boolean {
     const row = this.#reads.row(id);
-    return row === undefined || (row[7] === null && (isAccepted || row[17] !== null));
-  }
-
-  #isNoted(id: string): boolean {
-    const row = this.#reads.row(id);
-    return row !== undefined && row[7] === null && row[17] !== null;
+    return row === undefined || (isAccepted && row[SETTLED_AT] === null);
   }
 
   /** Adds an order, unless its id is taken. */
@@ -304,8 +296,8 @@ function refused(ending: Omit<Ending, 'balance' | 'decided'>, refusal: number): 
   return { ...ending, ...none, status: 'failed', code };
 }
 
-function writeApplied(writer: Writer, known: Row): void {
-  const [id, , , , , , , , balance, , , code] = known;
+function writeApplied(writer: Writer, id: string, known: Row): void {
+  const [, , , , , , , , balance, , , code] = known;
   if (balance !== null) {
     writer.number(results.done);
     writer.number(balance);

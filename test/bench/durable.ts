@@ -141,10 +141,9 @@ export function recovery(orders: readonly BenchOrder[]): Promise<number> {
 }
 
 /** The greatest heap of the main thread while so many are taken up, in megabytes beyond the start. */
-export function recoveryHeap(orders: BenchOrder[]): Promise<number> {
+export function recoveryHeap(orders: readonly BenchOrder[]): Promise<number> {
   return onFile(async (file) => {
     fill(file, orders);
-    orders.length = 0;
     const before = await heapUsed();
     let most = 0;
     const timer = setInterval(() => {

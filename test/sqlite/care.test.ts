@@ -158,8 +158,8 @@ describe('check', () => {
     const storage = await folder.open();
     await storage.backup(folder.path('copy.db'));
     rmSync(folder.path());
-    for (const call of [storage.check(), storage.backup(folder.path('other.db'))]) {
-      expect((await rejection(call)).message).toContain('was deleted, moved or replaced');
+    for (const call of [() => storage.check(), () => storage.backup(folder.path('other.db'))]) {
+      expect((await rejection(call())).message).toContain('was deleted, moved or replaced');
     }
     expect(folder.files()).not.toContain('orders.db');
     expect(folder.files()).not.toContain('other.db');

@@ -1,5 +1,6 @@
 /** A storage that fails is an error, never a success (invariant 10), and work resumes when it can. */
 import { DatabaseSync } from 'node:sqlite';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import {
   found,
@@ -76,7 +77,7 @@ describe('a worker thread that dies', () => {
     for (const round of range(8)) {
       const ids = range(2_000).map((n) => `${round}-${n}`);
       const call = storage.accept(ids.map((id) => newOrder(id))).catch(() => undefined);
-      await new Promise((resolve) => setTimeout(resolve, round));
+      for (let turn = 0; turn < round * 20; turn += 1) await setImmediate();
       await storage.killThread();
       const wasAnswered = (await call) !== undefined;
       const kept = (await unsettledOf(storage)).filter((id) => id.startsWith(`${round}-`));
@@ -90,8 +91,8 @@ describe('a worker thread that dies', () => {
     await storage.accept([newOrder('a')]);
     await storage.killThread();
     tamper(folder.path(), 'PRAGMA user_version = 99');
-    for (const call of [storage.accept([newOrder('b')]), storage.get('u-1')]) {
-      expect((await rejection(call)).message).toContain('its version is 99');
+    for (const call of [() => storage.accept([newOrder('b')]), () => storage.get('u-1')]) {
+      expect((await rejection(call())).message).toContain('its version is 99');
     }
     tamper(folder.path(), 'PRAGMA user_version = 1');
     await storage.accept([newOrder('b')]);

@@ -225,14 +225,15 @@ describe('rule 5: a provisional settlement is noted', () => {
     ]);
   });
 
-  it('also of an order that was not accepted', async () => {
+  it('and is no acceptance', async () => {
     const storage = await folder.open();
     const error = new OrderError('gone', 'Gone');
-    await storage.settle([settlement('a', { ...note, error, payload: [1] })]);
-    expect(await unsettledOf(storage)).toEqual(['a']);
-    const again = await storage.settle([settlement('a', { outcome: 'canceled', error })]);
-    expect(again).toEqual([{ status: 'settled', balance: undefined }]);
-    expect(await found(storage, 'a')).toMatchObject({ status: 'canceled', payload: [1] });
+    const noted = await storage.settle([settlement('a', { ...note, error })]);
+    expect([noted, await unsettledOf(storage)]).toEqual([[{ status: 'settled' }], []]);
+    await storage.accept([newOrder('b')]);
+    expect(await storage.settle([settlement('b', { ...note, error })])).toMatchObject([
+      { status: 'known', order: { decided: undefined } },
+    ]);
   });
 });
 
