@@ -155,7 +155,13 @@ export class Engine {
   #refuse(error: unknown, order: ParsedOrder | undefined): Beginning {
     if (!this.#mayBeKept(error, order)) return this.reporter.refused(error);
     return (this.keeper as Keeper).knownInstead(order as ParsedOrder).then(
-      (known) => () => this.#standIn(known) ?? this.reporter.refused(error),
+      (known) => () => {
+        // Settled since it was found.
+        if (known instanceof Job && this.intake.jobs.get(known.id) !== known) {
+          return this.#refuse(error, order);
+        }
+        return this.#standIn(known) ?? this.reporter.refused(error);
+      },
       (conflict) => () => this.reporter.refused(conflict),
     );
   }

@@ -11,12 +11,12 @@ import type { StepResult } from './outcome.ts';
  * | `rule_refused` | refused | a rule said so without a code of its own | no | 422 |
  * | a rule's own | refused | a rule said so | no | 422 |
  * | `queue_full` | refused | `capacity` or `capacityPerUser` is reached; see `retryAfterMs` | yes | 503 |
- * | `shut_down` | refused | the processor is shutting down or has shut down | yes | 503 |
+ * | `shut_down` | refused, or left in the storage | the processor is shutting down or has shut down; what the storage keeps goes on with the next start | yes | 503 |
  * | `insufficient_funds` | failed | the debit would take the balance below `minBalance` | no | 422 |
  * | `balance_overflow` | failed | the balance would leave the safe integers | no | 422 |
  * | `timeout` | failed | the steps, or an attempt at one, did not end within `timeoutMs` | yes | 504 |
  * | `canceled` | canceled, or refused before it was accepted | its `signal`, `cancel(id)` or the deadline of `shutdown` | yes | 408 |
- * | `storage_failed` | failed | the storage threw, rejected or answered nonsense; `cause` has its error | yes | 503 |
+ * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order that it keeps goes on when it works again | yes | 503 |
  * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 503, or 400 if not retryable |
  * | `internal` | failed or refused | a step, a rule or the schema threw something without a code; `cause` has it | no | 500 |
  * | `compensation_failed` | (`error` event) | a finished step of an order that failed could not be taken back | | |

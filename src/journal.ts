@@ -11,7 +11,7 @@ export interface JournalListener {
   /** The order is kept, and may be processed. */
   accepted(job: Job, cancellation: string | undefined): void;
   /** Its id belongs to an order that the processor did not know of; gives that, or throws. */
-  known(job: Job, order: StoredOrder): OrderRecord;
+  known(job: Job, order: StoredOrder, cancellation: string | undefined): OrderRecord;
   /** The order is not accepted. */
   refused(job: Job, error: OrderError): void;
   /** A call of the storage failed, and the orders in it have been refused. */
@@ -139,10 +139,11 @@ export class Journal {
   }
 
   #known(job: Job, order: StoredOrder): void {
+    const cancellation = this.#cancellations.get(job);
     this.#cancellations.delete(job);
     const waiters = this.#take(job);
     try {
-      const record = this.#listener.known(job, order);
+      const record = this.#listener.known(job, order, cancellation);
       for (const { resolve } of waiters) resolve(record);
     } catch (error) {
       for (const { reject } of waiters) reject(error);

@@ -94,17 +94,20 @@ export class Keeper implements JournalListener, RecoveryListener {
   async whenKept(job: Job): Promise<OrderRecord> {
     const { entry, state } = job;
     if (entry?.kept !== undefined) return entry.kept;
-    if (entry !== undefined) {
+    const isOver = state === 'settled' || state === 'abandoned';
+    if (entry !== undefined && !isOver) {
       if (state === 'accepting') return this.#journal.whenKept(job);
       return job.toRecord(this.#engine.clock, job.run?.startedAt);
     }
-    const outcome = await job.outcome();
-    if (outcome.status === 'refused') throw outcome.error;
+    const outcome = isOver ? undefined : await job.outcome();
+    if (outcome?.status === 'refused') throw outcome.error;
     const record = await this.#ask(job);
-    if (record !== undefined) return recordOf(record);
-    throw outcome.status === 'completed'
-      ? new OrderError('internal', 'The storage has lost the order', { orderId: job.id })
-      : outcome.error;
+    if (record === undefined) {
+      if (outcome !== undefined && outcome.status !== 'completed') throw outcome.error;
+      throw storageFailed('The storage does not know the order', undefined, job);
+    }
+    this.#engine.intake.checkSame(record, job);
+    return recordOf(record);
   }
 
   /** What an id stands for that is not to be refused for good before the storage has been asked. */
@@ -205,7 +208,7 @@ export class Keeper implements JournalListener, RecoveryListener {
     if (cancellation !== undefined) this.#engine.dispatcher.cancel(job, cancellation);
   }
 
-  known(job: Job, stored: StoredOrder): OrderRecord {
+  known(job: Job, stored: StoredOrder, cancellation?: string): OrderRecord {
     const { intake, reporter } = this.#engine;
     try {
       intake.checkSame(stored, job);
@@ -217,7 +220,7 @@ export class Keeper implements JournalListener, RecoveryListener {
       // A call of the storage had kept it, and then failed: it was taken to be lost.
       job.entry = entryOf(stored.attempt, stored.decided);
       job.state = 'pending';
-      this.accepted(job);
+      this.accepted(job, cancellation);
       return job.toRecord(this.#engine.clock);
     }
     reporter.counts.duplicates += 1;
@@ -229,6 +232,7 @@ export class Keeper implements JournalListener, RecoveryListener {
 
   refused(job: Job, error: OrderError): void {
     const { reporter } = this.#engine;
+    job.state = 'abandoned';
     this.#engine.remove(job);
     reporter.told(job, reporter.refused(error), true);
     this.#engine.checkIdle();

@@ -13,7 +13,10 @@ import type { BalanceStorage } from './storage/balance-storage.ts';
  * @typeParam Input - the payload's type as callers hand it in; another one only where a `schema` makes it so
  */
 export interface OrderProcessorOptions<Payload = unknown, Input = Payload> {
-  /** Where balances are kept. A new {@link MemoryStorage} by default. */
+  /**
+   * Where balances are kept, and orders too if it is an {@link OrderStorage}. A new {@link MemoryStorage}
+   * by default.
+   */
   readonly storage?: BalanceStorage | undefined;
   /** How many orders may be processed at once, each of another user. An integer from 1 up, 16 by default. */
   readonly concurrency?: number | undefined;

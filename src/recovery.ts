@@ -31,6 +31,8 @@ export class Recovery {
   readonly #availability: Availability;
   readonly #listener: RecoveryListener;
   #isStopped = false;
+  /** Reading had to begin anew. */
+  #isAgain = false;
   #wake: (() => void) | undefined;
   readonly #stopped = Promise.withResolvers<void>();
 
@@ -54,6 +56,7 @@ export class Recovery {
         await Promise.race([this.#takeAll(), this.#stopped.promise]);
         break;
       } catch (cause) {
+        this.#isAgain = true;
         const message = messageOf(cause, 'no message');
         const error = `The orders left unsettled could not be read: ${message}`;
         this.#listener.failed(storageFailed(error, cause));
@@ -90,14 +93,19 @@ export class Recovery {
           });
         }
         if (this.#isStopped) return;
-        this.#take(order);
+        if (!this.#isAgain || !(await this.#isTaken(order))) this.#take(order);
       }
     }
   }
 
+  /** When reading began anew, an order may have been taken up before, and even be settled. */
+  async #isTaken({ id }: StoredOrder): Promise<boolean> {
+    if (this.#listener.isKnown(id)) return true;
+    const stored = await this.#storage.find(id);
+    return stored === undefined || stored.settledAt !== undefined;
+  }
+
   #take(order: StoredOrder): void {
-    // Reading may have had to begin anew.
-    if (this.#listener.isKnown(order.id)) return;
     this.recovered += 1;
     this.#listener.recovered(Job.recovered(order, this.#clock));
   }

@@ -8,6 +8,7 @@ const lastLife: Life = {
   commands: [],
   calls: [],
   isHardToRead: false,
+  capacity: 12,
   isKilled: false,
   isStrict: false,
 };
@@ -24,20 +25,22 @@ export class Driver {
   }
 
   async run(): Promise<void> {
-    const { scenario, clock } = this.world;
+    const { scenario } = this.world;
     for (const [at, life] of scenario.lives.entries()) {
       const process = this.#begin(at, life, false);
       for (const command of life.commands) {
         if (process.isDead) break;
         await this.#do(process, command);
       }
-      if (!life.isKilled && !process.isDead) await this.#end(process, 40);
+      if (!life.isKilled && !process.isDead) {
+        await this.#rest(process);
+        await this.#end(process, 40);
+      }
       process.storage.cut();
     }
     const process = this.#begin(scenario.lives.length, lastLife, true);
     this.#askAgain(process);
-    await clock.runAll();
-    process.look();
+    await this.#rest(process);
     const { recovered } = process.processor;
     if (recovered !== process.inherited.size) {
       this.world.wrong.push(`recovered ${recovered} of ${process.inherited.size}`);
@@ -49,6 +52,15 @@ export class Driver {
     const process = new Process(this.world, at, life, isLast);
     this.processes.push(process);
     return process;
+  }
+
+  /** Given all the time in the world, everything that can be is settled. */
+  async #rest(process: Process): Promise<void> {
+    if (process.hasShutDown) return;
+    process.resumeAll();
+    await this.world.clock.runAll();
+    process.look();
+    process.lookAtRest();
   }
 
   /** The process ends as it should: everything that it handed out is answered. */

@@ -43,6 +43,7 @@ export interface Life {
   readonly calls: readonly { readonly fate: Fate; readonly latencyMs: number }[];
   /** Whether that is so of `unsettled`, too. */
   readonly isHardToRead: boolean;
+  readonly capacity: number;
   /** Whether the process is killed at the end, and does not shut down. */
   readonly isKilled: boolean;
   /** Whether a rule refuses some orders, which it may not have done before. */
@@ -51,7 +52,6 @@ export interface Life {
 
 export interface Scenario {
   readonly concurrency: number;
-  readonly capacity: number;
   readonly capacityPerUser: number | undefined;
   readonly overflow: 'reject' | 'wait';
   readonly minBalance: number | undefined;
@@ -124,8 +124,8 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: some('cancel'), order: fc.nat(30) }) },
   { weight: 2, arbitrary: fc.record({ do: some('order'), order: fc.nat(30) }) },
   { weight: 2, arbitrary: fc.record({ do: some('balance'), user: fc.nat(users - 1) }) },
-  { weight: 4, arbitrary: fc.record({ do: some('pause'), user: someUser }) },
-  { weight: 4, arbitrary: fc.record({ do: some('resume'), user: someUser }) },
+  { weight: 6, arbitrary: fc.record({ do: some('pause'), user: someUser }) },
+  { weight: 5, arbitrary: fc.record({ do: some('resume'), user: someUser }) },
   { weight: 2, arbitrary: fc.record({ do: some('onIdle') }) },
   {
     weight: 32,
@@ -156,13 +156,13 @@ const life: fc.Arbitrary<Life> = fc.record({
   commands: fc.array(command, { maxLength: 24 }),
   calls: fc.array(call, { maxLength: 20 }),
   isHardToRead: mostly(false, true),
+  capacity: mostly(12, 1, 2, 4),
   isKilled: mostly(true, false),
   isStrict: mostly(false, true),
 });
 
 export const scenario: fc.Arbitrary<Scenario> = fc.record({
   concurrency: fc.integer({ min: 1, max: 3 }),
-  capacity: mostly(12, 1, 2, 4),
   capacityPerUser: fc.option(fc.integer({ min: 1, max: 4 }), { nil: undefined, freq: 2 }),
   overflow: fc.constantFrom('reject', 'wait'),
   minBalance: mostly<number | undefined>(undefined, 0, -20),
@@ -170,8 +170,8 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
   stalledAfterMs: fc.integer({ min: 1, max: 60 }),
   payloads: fc.constantFrom('any', 'json'),
   pageSize: fc.integer({ min: 1, max: 4 }),
-  steps: fc.array(fc.boolean(), { maxLength: 2 }),
-  isHeardEarly: mostly(false, true),
+  steps: fc.oneof(fc.constant([]), fc.array(fc.boolean(), { minLength: 1, maxLength: 2 })),
+  isHeardEarly: fc.constantFrom(false, false, false, true),
   msPerReading: fc.constantFrom(0, 0, 0.5),
   lives: fc.array(life, { minLength: 1, maxLength: 3 }),
 });

@@ -10,7 +10,8 @@ import { KeptStorage } from '../kept-storage.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import { type Call, type Cancel, type Heard, isGone, wrongWhenHeard } from './claims.ts';
 import type { Disk } from './disk.ts';
-import type { Life, OrderPlan, Scenario } from './plan.ts';
+import { type Life, type OrderPlan, type Scenario, users } from './plan.ts';
+import { Witness } from './witness.ts';
 import { Work } from './work.ts';
 
 /** What all lives have in common. */
@@ -35,13 +36,13 @@ export class Process {
   /** Ids that were unsettled when it began. */
   readonly inherited: ReadonlySet<string>;
   summary: ShutdownSummary | undefined;
+  hasShutDown = false;
   readonly #world: World;
   readonly #life: number;
-  readonly #events = { accepted: 0, completed: 0, failed: 0, canceled: 0 };
-  /** Ids by what was last said of them. */
-  readonly #outcomes = new Map<string, string>();
+  readonly #witness: Witness;
   #promises = 0;
-  #isInterrupted = false;
+  /** Some call is never answered. */
+  #hangs = false;
 
   constructor(world: World, at: number, life: Life, isLast: boolean) {
     const { scenario, clock, disk } = world;
@@ -54,18 +55,23 @@ export class Process {
     this.storage.pageSize = scenario.pageSize;
     this.#giveFates(life);
     this.work = new Work(scenario.steps, clock, this.storage, new Set(decided), isLast);
-    const { concurrency, capacity, capacityPerUser, overflow, minBalance } = scenario;
+    const { concurrency, capacityPerUser, overflow, minBalance } = scenario;
     const { timeoutMs, stalledAfterMs } = scenario;
     this.processor = new OrderProcessor<OrderPlan>({
       storage: this.storage,
-      ...{ concurrency, capacity, capacityPerUser, overflow, minBalance, timeoutMs },
+      ...{ concurrency, capacityPerUser, overflow, minBalance, timeoutMs },
+      capacity: life.capacity,
       stalledAfterMs,
       steps: this.work.steps(),
       rules: life.isStrict
         ? [({ amount }) => (amount % 3 === 0 ? refuse('rule_refused', 'No thirds') : undefined)]
         : [],
     });
-    this.#listen();
+    this.#witness = new Witness(this.processor, this.storage, disk, {
+      ...{ inherited: this.inherited, capacity: life.capacity },
+      isHeardEarly: scenario.isHeardEarly,
+      wrong: (what) => this.#wrong(what),
+    });
     this.#watch('ready', this.processor.ready);
   }
 
@@ -73,11 +79,8 @@ export class Process {
     return this.storage.isCut;
   }
 
-  get hasShutDown(): boolean {
-    return this.processor.stats().state !== 'running';
-  }
-
   submit(id: string, plan: OrderPlan, abortMs?: number): void {
+    const failures = this.#witness.failuresBefore;
     const call = this.#call(id, plan, 'submit', abortMs);
     let options: { signal: AbortSignal } | undefined;
     if (abortMs !== undefined) {
@@ -87,22 +90,24 @@ export class Process {
       else setTimeout(() => controller.abort(), abortMs);
     }
     const submitted = this.processor.submit(orderOf(call), options);
-    this.#watch(`submit ${id}`, submitted, (heard) => this.#heard(call, heard as Heard));
+    this.#watch(`submit ${id}`, submitted, (heard) => this.#heard(call, heard as Heard, failures));
   }
 
   enqueue(id: string, plan: OrderPlan): void {
+    const failures = this.#witness.failuresBefore;
     const call = this.#call(id, plan, 'enqueue');
     this.#watch(`enqueue ${id}`, this.processor.enqueue(orderOf(call)), (heard) => {
-      this.#heard(call, isOrderError(heard) ? heard : 'kept');
+      this.#heard(call, isOrderError(heard) ? heard : 'kept', failures);
     });
   }
 
   submitMany(ids: readonly string[], plans: readonly OrderPlan[]): void {
+    const failures = this.#witness.failuresBefore;
     const calls = ids.map((id, at) => this.#call(id, plans[at] as OrderPlan, 'one of many'));
     this.#watch('submitMany', this.processor.submitMany(calls.map(orderOf)), (outcomes) => {
       for (const [at, outcome] of (outcomes as OrderOutcome[]).entries()) {
         const heard = outcome.status === 'completed' ? outcome : outcome.error;
-        this.#heard(calls[at] as Call, heard);
+        this.#heard(calls[at] as Call, heard, failures);
       }
     });
   }
@@ -140,34 +145,29 @@ export class Process {
   }
 
   shutdown(timeoutMs: number): void {
+    this.hasShutDown = true;
     this.#watch('shutdown', this.processor.shutdown({ timeoutMs }), (summary) => {
       this.summary = summary as ShutdownSummary;
     });
   }
 
-  /** What must hold whenever nothing can happen before time passes or somebody calls. */
   look(): void {
-    if (this.isDead) return;
-    const stats = this.processor.stats();
-    const { accepted, recovered, unsettled, completed, failed, canceled } = stats;
-    if (unsettled > this.#world.scenario.capacity) this.#wrong('invariant 6: beyond its capacity');
-    if ((stats.storage === 'failing') !== this.#isInterrupted && stats.state !== 'closed') {
-      this.#wrong(`the storage is ${stats.storage} after ${this.#isInterrupted}`);
-    }
-    if (stats.state === 'draining') return;
-    const kept = this.summary?.kept ?? 0;
-    const has = accepted + recovered;
-    const sum = completed + failed + canceled + unsettled + kept;
-    // Those on their way are unsettled, and not accepted.
-    const isExact = !this.storage.isAccepting && this.summary === undefined;
-    if (isExact ? has !== sum : has > sum) {
-      this.#wrong(`counts: ${has} accepted or recovered, ${sum} settled, unsettled or kept`);
-    }
-    for (const name of ['completed', 'failed', 'canceled'] as const) {
-      if (stats[name] !== this.#events[name]) {
-        this.#wrong(`counts: ${stats[name]} ${name}, ${this.#events[name]} events`);
-      }
-    }
+    this.#witness.look(this.summary);
+  }
+
+  /** What must hold when time can change nothing more. */
+  lookAtRest(): void {
+    if (this.isDead || this.#hangs || this.work.isEndless) return;
+    const { storage, unsettled, waitingCallers } = this.processor.stats();
+    if (storage !== 'ready') this.#wrong(`invariant 10: the storage is ${storage} for ever`);
+    if (unsettled > 0) this.#wrong(`invariant 4: ${unsettled} are never settled`);
+    if (waitingCallers > 0) this.#wrong(`invariant 4: ${waitingCallers} wait for ever`);
+    for (const name of this.open) this.#wrong(`invariant 4: not settled at rest: ${name}`);
+  }
+
+  resumeAll(): void {
+    this.processor.resume();
+    for (let user = 0; user < users; user += 1) this.processor.resume(`u-${user}`);
   }
 
   #giveFates({ calls, isHardToRead }: Life): void {
@@ -177,6 +177,9 @@ export class Process {
       const call = calls[next];
       next += 1;
       if (call === undefined) return 'works';
+      if (call.fate === 'hangs') this.#hangs = true;
+      // Its caller alone hears of it.
+      if (call.fate !== 'works' && method === 'find') this.#witness.failures += 1;
       const { fate, latencyMs } = call;
       const ids = this.storage.log.at(-1)?.slice('accept '.length).split(' ') ?? [];
       if (method === 'accept' && size > 0 && fate === 'fails late') {
@@ -197,7 +200,7 @@ export class Process {
         amount !== plan.amount && life === this.#life && heard === undefined,
     );
     const isSettled = stored !== undefined && stored.status !== 'pending' && !isContested;
-    const isFailing = this.processor.stats().storage === 'failing' && !this.hasShutDown;
+    const isFailing = this.#witness.isInterrupted && !this.hasShutDown;
     const call: Call = {
       ...{ id, plan, how },
       life: this.#life,
@@ -210,51 +213,14 @@ export class Process {
     return call;
   }
 
-  #heard(call: Call, heard: Heard): void {
+  #heard(call: Call, heard: Heard, failures: number): void {
     call.heard = heard;
-    for (const each of wrongWhenHeard(call, this.#world.disk)) this.#wrong(each);
-  }
-
-  #listen(): void {
-    const { processor } = this;
-    if (this.#world.scenario.isHeardEarly) {
-      processor.on('accepted', ({ id }) => {
-        if (this.isDead) return;
-        if (this.inherited.has(id)) this.#wrong(`accepted, though recovered: ${id}`);
-        if (!this.#world.disk.find(id)) this.#wrong(`invariant 9: accepted and not kept: ${id}`);
-      });
-      processor.on('started', ({ id }) => {
-        if (this.#isInterrupted && !this.isDead) this.#wrong(`began while interrupted: ${id}`);
-      });
+    const code = isOrderError(heard) ? heard.code : undefined;
+    if (code === 'storage_failed' && failures === this.#witness.failures && !this.hasShutDown) {
+      this.#wrong(`${call.how} of ${call.id} heard storage_failed while the storage worked`);
     }
-    processor.on('completed', ({ orderId }) => this.#settles('completed', orderId, 'completed'));
-    processor.on('failed', ({ orderId, code }) => this.#settles('failed', orderId, code));
-    processor.on('canceled', ({ orderId, code }) => this.#settles('canceled', orderId, code));
-    processor.on('stalled', () => {});
-    processor.on('error', () => {});
-    processor.on('interrupted', () => this.#turns(true));
-    processor.on('restored', () => this.#turns(false));
-    processor.on('idle', () => {
-      const { unsettled } = processor.stats();
-      if (unsettled > 0) this.#wrong(`idle with ${unsettled} unsettled`);
-    });
-  }
-
-  #turns(isInterrupted: boolean): void {
-    if (this.#isInterrupted === isInterrupted) this.#wrong(`interrupted: ${isInterrupted} twice`);
-    this.#isInterrupted = isInterrupted;
-  }
-
-  #settles(name: 'completed' | 'failed' | 'canceled', id = '', code = ''): void {
-    this.#events[name] += 1;
-    // What was settled before may fail so when it comes again, since only the storage knows it.
-    if (this.isDead || code === 'storage_failed' || isGone(this.#world.disk, id, code)) return;
-    const before = this.#outcomes.get(id);
-    this.#outcomes.set(id, code);
-    if (before !== undefined) this.#wrong(`invariant 3: ${id} came to ${before} and to ${code}`);
-    const stored = this.#world.disk.find(id);
-    if (stored?.status === name && (name === 'completed' || stored.code === code)) return;
-    this.#wrong(`invariant 10: ${id} came to ${code}, the disk has ${stored?.status}`);
+    if (code === 'shut_down' && !this.hasShutDown) this.#wrong(`${call.id} heard shut_down`);
+    for (const each of wrongWhenHeard(call, this.#world.disk)) this.#wrong(each);
   }
 
   #watch(name: string, promise: Promise<unknown>, tell?: (heard: unknown) => void): void {

@@ -234,6 +234,30 @@ describe('taking up', () => {
     await processor.shutdown();
   });
 
+  it('invariant 3: takes up nothing again that is settled while reading begins anew', async () => {
+    const storage = new KeptStorage(await diskWith(order('a'), order('b')));
+    storage.pageSize = 1;
+    const page = deferred<Fate>();
+    // The opening, `a`, then a failure; the opening again, and `a` again, which takes its time.
+    storage.fate = fatesOf('unsettled', 'works', 'works', 'rejects', 'works', page.promise);
+    const gate = deferred();
+    const begun: string[] = [];
+    const processor = opened(storage, { steps: [recording(begun, gate.promise)] });
+    const completed: string[] = [];
+    processor.on('completed', ({ orderId }) => completed.push(orderId));
+    await clock.advance(1_000);
+    expect(begun).toEqual(['a#2']);
+    gate.resolve();
+    await clock.settle();
+    expect(completed).toEqual(['a']);
+    page.resolve('works');
+    await processor.onIdle();
+    expect(completed).toEqual(['a', 'b']);
+    expect(begun.map((each) => each.slice(0, 1))).toEqual(['a', 'b']);
+    expect(processor.stats()).toMatchObject({ recovered: 2, completed: 2 });
+    await processor.shutdown();
+  });
+
   it('is over at once where there is nothing', async () => {
     const processor = opened(new KeptStorage());
     const idle = watch(processor.onIdle());

@@ -125,6 +125,13 @@ function restWrong({ world, processes }: Driver): string[] {
     const status = world.disk.find(id)?.status;
     if (status !== 'completed') wrong.push(`${step} was not taken back, and ${id} is ${status}`);
   }
+  if (world.scenario.steps.includes(true)) {
+    // What was done for it in earlier lives is to be taken back.
+    for (const id of last?.work.decided ?? []) {
+      if (!last?.work.begun.has(id))
+        wrong.push(`${id} is decided, and its steps are not run again`);
+    }
+  }
   const { kept, unsettled, running, timedOut } = last?.summary ?? {};
   if (kept !== 0 || unsettled?.length !== 0 || running?.length !== 0 || timedOut) {
     wrong.push(`the last life ended with ${JSON.stringify(last?.summary)}`);

@@ -12,11 +12,13 @@ export class Work {
   readonly begun = new Set<string>();
   /** What was done and can be taken back, and was not. */
   readonly standing = new Set<string>();
+  /** Some step goes on until the process ends. */
+  isEndless = false;
   readonly #canCompensate: readonly boolean[];
   readonly #clock: VirtualClock;
   readonly #storage: KeptStorage;
   /** Ids of orders whose callers were told in an earlier life. */
-  readonly #decided: ReadonlySet<string>;
+  readonly decided: ReadonlySet<string>;
   /** Nothing goes on for ever in the last life. */
   readonly #isLast: boolean;
   /** By user, the order whose steps run, and how many. */
@@ -32,7 +34,7 @@ export class Work {
     this.#canCompensate = canCompensate;
     this.#clock = clock;
     this.#storage = storage;
-    this.#decided = decided;
+    this.decided = decided;
     this.#isLast = isLast;
   }
 
@@ -49,7 +51,7 @@ export class Work {
     const plan = order.payload.steps[at];
     if (plan === undefined) throw new Error('A step without a plan');
     this.begun.add(order.id);
-    if (this.#decided.has(order.id) && !this.#canCompensate.includes(true)) {
+    if (this.decided.has(order.id) && !this.#canCompensate.includes(true)) {
       this.wrong.push(
         `steps of ${order.id} are run, though it is decided and nothing to take back`,
       );
@@ -62,7 +64,8 @@ export class Work {
     };
     let { durationMs, isDeaf } = plan;
     if (durationMs === 'never') {
-      if (!this.#isLast) return never;
+      this.isEndless ||= !this.#isLast;
+      if (this.isEndless) return never;
       durationMs = 1;
     }
     if (durationMs === 0) return end();
