@@ -1,4 +1,4 @@
-import { type Beginning, type Engine, isOutcome } from './engine.ts';
+import { type Beginning, type Entrance, isOutcome } from './entrance.ts';
 import { OrderError } from './errors.ts';
 import { Job } from './job.ts';
 import type { OrderOutcome } from './outcome.ts';
@@ -11,7 +11,7 @@ const checksAtOnce = 1_000;
  * itself throws, it rejects; the orders before go on.
  */
 export async function outcomesOfAll(
-  engine: Engine,
+  entrance: Entrance,
   orders: Iterable<unknown>,
   overflow: 'reject' | 'wait',
 ): Promise<OrderOutcome[]> {
@@ -26,7 +26,7 @@ export async function outcomesOfAll(
   const enter = (at: number, begun: Beginning): Promise<void> | undefined => {
     if (begun instanceof Promise) return begun.then((late) => enter(at, late()));
     if (!(begun instanceof Job)) return void place(at, begun);
-    return engine.enter(begun, { overflow }, (outcome, isSettled) => {
+    return entrance.enter(begun, { overflow }, (outcome, isSettled) => {
       if (isSettled) place(at, outcome);
       return isSettled;
     });
@@ -34,8 +34,8 @@ export async function outcomesOfAll(
   const checking: Promise<void>[] = [];
   try {
     for (const order of orders) {
-      if (!engine.clock.hasTime()) await engine.clock.nextTurn();
-      const begun = engine.begin(order);
+      if (!entrance.clock.hasTime()) await entrance.clock.nextTurn();
+      const begun = entrance.begin(order);
       if (isOutcome(begun)) {
         outcomes.push(begun);
         continue;
@@ -69,11 +69,11 @@ export async function outcomesOfAll(
  * a fast source nor a slow reader fills the memory.
  */
 export async function* outcomesOfStream(
-  engine: Engine,
+  entrance: Entrance,
   source: AsyncIterable<unknown> | Iterable<unknown>,
   window: number,
 ): AsyncGenerator<OrderOutcome, void, undefined> {
-  const pump = new Pump(engine, source, window);
+  const pump = new Pump(entrance, source, window);
   const pumping = pump.run();
   try {
     for (;;) {
@@ -99,15 +99,19 @@ class Pump {
   /** What the reader is still to get, in order. */
   readonly owed: Promise<OrderOutcome>[] = [];
   isDone = false;
-  readonly #engine: Engine;
+  readonly #entrance: Entrance;
   readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
   readonly #window: number;
   #isStopped = false;
   #wakeReader = (): void => {};
   #wakePump = (): void => {};
 
-  constructor(engine: Engine, source: AsyncIterable<unknown> | Iterable<unknown>, window: number) {
-    this.#engine = engine;
+  constructor(
+    entrance: Entrance,
+    source: AsyncIterable<unknown> | Iterable<unknown>,
+    window: number,
+  ) {
+    this.#entrance = entrance;
     this.#window = window;
     this.#iterator =
       Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
@@ -147,7 +151,7 @@ class Pump {
   }
 
   async #pull(): Promise<void> {
-    const { clock } = this.#engine;
+    const { clock } = this.#entrance;
     while (!this.#isStopped) {
       if (!clock.hasTime()) await clock.nextTurn();
       const next = await this.#iterator.next();
@@ -163,7 +167,7 @@ class Pump {
 
   /** Resolves when the order is accepted, or needs no accepting. */
   #start(order: unknown): Promise<void> | undefined {
-    return this.#enter(this.#engine.begin(order));
+    return this.#enter(this.#entrance.begin(order));
   }
 
   #enter(begun: Beginning): Promise<void> | undefined {
@@ -172,7 +176,7 @@ class Pump {
     this.owed.push(
       begun instanceof Job
         ? new Promise((resolve) => {
-            waiting = this.#engine.enter(begun, { overflow: 'wait' }, (outcome, isSettled) => {
+            waiting = this.#entrance.enter(begun, { overflow: 'wait' }, (outcome, isSettled) => {
               if (isSettled) resolve(outcome);
               return isSettled;
             });

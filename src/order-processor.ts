@@ -1,7 +1,8 @@
 import { isThenable } from './awaitable.ts';
 import { outcomesOfAll, outcomesOfStream } from './bulk.ts';
 import { checkOptions } from './checks.ts';
-import { type Beginning, Engine } from './engine.ts';
+import { Engine } from './engine.ts';
+import type { Beginning } from './entrance.ts';
 import { isOrderError, messageOf, OrderError, show } from './errors.ts';
 import type { EventName, ProcessorEvents } from './events.ts';
 import { Job } from './job.ts';
@@ -91,7 +92,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   submit(order: Order<Input>, options?: SubmitOptions): Promise<Receipt<Payload>> {
     if (options !== undefined) return this.#submitWith(order, options);
-    return this.#go(this.#engine.begin(order));
+    return this.#go(this.#engine.entrance.begin(order));
   }
 
   /**
@@ -104,7 +105,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *   the order was refused
    */
   async enqueue(order: Order<Input>): Promise<OrderRecord<Payload>> {
-    const record = await this.#engine.enqueue(order, this.#settings.overflow);
+    const record = await this.#engine.entrance.enqueue(order, this.#settings.overflow);
     return record as OrderRecord<Payload>;
   }
 
@@ -123,7 +124,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     } catch (error) {
       return Promise.reject(this.#engine.reporter.refused(error).error);
     }
-    const outcomes = outcomesOfAll(this.#engine, orders, this.#settings.overflow);
+    const outcomes = outcomesOfAll(this.#engine.entrance, orders, this.#settings.overflow);
     return outcomes as Promise<OrderOutcome<Payload>[]>;
   }
 
@@ -142,7 +143,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   ): AsyncIterableIterator<OrderOutcome<Payload>> {
     checkIterable(orders, [Symbol.asyncIterator, Symbol.iterator]);
     const window = Math.min(streamWindow, this.#settings.capacity);
-    const outcomes = outcomesOfStream(this.#engine, orders, window);
+    const outcomes = outcomesOfStream(this.#engine.entrance, orders, window);
     return outcomes as AsyncIterableIterator<OrderOutcome<Payload>>;
   }
 
@@ -339,7 +340,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
       if (signal !== undefined && !isAbortSignal(signal)) {
         throw new TypeError(`Expected \`signal\` to be an AbortSignal, got \`${show(signal)}\``);
       }
-      return this.#go(this.#engine.begin(order, signal), signal);
+      return this.#go(this.#engine.entrance.begin(order, signal), signal);
     } catch (cause) {
       return Promise.reject(this.#engine.reporter.refused(badOptions(cause)).error);
     }
@@ -349,9 +350,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     if (begun instanceof Promise) return begun.then((late) => this.#go(late(), signal));
     const receipt =
       begun instanceof Job
-        ? ((signal === undefined ? this.#engine.promiseOf(begun) : undefined) ??
+        ? ((signal === undefined ? this.#engine.entrance.promiseOf(begun) : undefined) ??
           this.#enter(begun, signal))
-        : this.#engine.deliver(begun);
+        : this.#engine.entrance.deliver(begun);
     return receipt as Promise<Receipt<Payload>>;
   }
 
@@ -363,7 +364,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
         else reject(outcome.error);
       };
       try {
-        this.#engine.enter(job, { overflow, signal }, tell);
+        this.#engine.entrance.enter(job, { overflow, signal }, tell);
       } catch (cause) {
         // The signal can't be listened to, and the order was not accepted.
         tell(this.#engine.reporter.refused(badOptions(cause)));

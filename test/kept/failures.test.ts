@@ -192,9 +192,9 @@ describe('while the storage fails', () => {
         },
       },
     ];
-    const processor = await open(storage, { steps, stalledAfterMs: 60_000 });
+    const processor = await open(storage, { steps, stalledAfterMs: 60_000, concurrency: 1 });
     await processor.enqueue(order('a'));
-    await processor.enqueue(order('b'));
+    await processor.enqueue(order('b', 'w'));
     storage.fate = broken;
     expect(await codeOf(processor.enqueue(order('c', 'v')))).toBe('storage_failed');
     one.resolve();
@@ -270,6 +270,24 @@ describe('while the storage fails', () => {
     const balances = range(5).map((n) => storage.disk.find(`o-${n}`)?.balance);
     expect(balances).toEqual([1, 2, 3, 4, 5]);
     expect(storage.disk.get('u')).toBe(5);
+    await processor.shutdown();
+  });
+
+  it('invariant 1: what was decided after a call that fails is settled after what was in it', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage);
+    const fate = deferred<Fate>();
+    storage.fate = fatesOf('settle', fate.promise);
+    await processor.enqueue(order('a'));
+    await clock.settle();
+    await processor.enqueue(order('b'));
+    await clock.settle();
+    fate.resolve('rejects');
+    await clock.runAll();
+    expect(storage.log.filter((each) => each.startsWith('settle'))).toEqual([
+      'settle a:completed',
+      'settle a:completed b:completed',
+    ]);
     await processor.shutdown();
   });
 

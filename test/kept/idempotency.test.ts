@@ -41,6 +41,18 @@ describe.each([
     await processor.shutdown();
   });
 
+  it('invariant 6: leaves no place of its user taken', async () => {
+    const before = new KeptStorage();
+    const first = await open(before, options);
+    await first.submit(order);
+    await first.shutdown();
+    const processor = await open(new KeptStorage(before.disk), { ...options, capacityPerUser: 1 });
+    for (const again of [order, order, { ...order, id: 'b' }]) {
+      expect(await codeOf(processor.submit(again))).toBe('completed');
+    }
+    await processor.shutdown();
+  });
+
   it('refuses other content as a conflict', async () => {
     const before = new KeptStorage();
     const first = await open(before, options);

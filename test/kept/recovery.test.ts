@@ -110,6 +110,17 @@ describe('orders that an earlier life left unsettled', () => {
     await processor.shutdown();
   });
 
+  it('were accepted when they were, and have waited since', async () => {
+    const disk = await diskWith(order('a'));
+    const acceptedAt = disk.find('a')?.acceptedAt;
+    await clock.advance(60_000);
+    const processor = opened(new KeptStorage(disk));
+    const receipt = await processor.submit(order('a'));
+    expect(receipt).toMatchObject({ acceptedAt, waitMs: 60_000, durationMs: 0 });
+    expect(disk.find('a')).toMatchObject({ acceptedAt });
+    await processor.shutdown();
+  });
+
   it('can be canceled, and asked for', async () => {
     const processor = opened(new KeptStorage(await diskWith(order('a'), order('b'))));
     processor.pause();

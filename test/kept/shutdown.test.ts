@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, outcomeNow } from '../helpers.ts';
-import { KeptStorage } from '../kept-storage.ts';
+import { type Fate, KeptStorage } from '../kept-storage.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
 import { broken, open } from './helpers.ts';
 
@@ -104,6 +104,28 @@ describe('a shutdown', () => {
     expect(failed).toEqual(['b']);
     expect(processor.stats()).toMatchObject({ accepted: 1, failed: 1, unsettled: 0 });
     expect(clock.timers).toBe(0);
+  });
+
+  it('invariant 9: hears nothing of an `accept` that is answered after its end', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage);
+    const late = deferred<Fate>();
+    storage.fate = (method) => (method === 'accept' ? late.promise : 'works');
+    const accepted: string[] = [];
+    processor.on('accepted', ({ id }) => accepted.push(id));
+    const enqueued = codeOf(processor.enqueue(order('a')));
+    const closed = processor.shutdown({ timeoutMs: 5 });
+    await clock.runAll();
+    expect(await outcomeNow(enqueued)).toBe('storage_failed');
+    expect(await outcomeNow(closed)).toMatchObject({ timedOut: true });
+    // A storage may do what it was doing when it was closed.
+    storage.isClosed = false;
+    late.resolve('works');
+    await clock.runAll();
+    expect(storage.disk.find('a')).toMatchObject({ status: 'pending' });
+    expect(accepted).toEqual([]);
+    expect(storage.log).toEqual(['accept a']);
+    expect(processor.stats()).toMatchObject({ accepted: 0, unsettled: 0, queueLength: 0 });
   });
 
   it('invariant 10: leaves a closed storage, so nothing is told that it does not say', async () => {

@@ -56,9 +56,14 @@ describe('a worker thread that dies', () => {
   it('rejects what is under way; the next call starts another, in the same life', async () => {
     const storage = await folder.open();
     await storage.accept([newOrder('a')]);
-    const underWay = [storage.accept([newOrder('b')]), storage.get('u-1')].map(rejection);
+    // While somebody else writes, nothing can be answered.
+    const other = new DatabaseSync(folder.path());
+    other.exec('BEGIN IMMEDIATE');
+    const accepted = rejection(storage.accept([newOrder('b')]));
     await Promise.resolve();
+    const underWay = [accepted, rejection(storage.get('u-1'))];
     const killed = storage.killThread();
+    other.close();
     for (const error of await Promise.all(underWay)) {
       expect(error.message).toBe('The worker thread of the storage has ended with code 1');
     }

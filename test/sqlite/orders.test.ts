@@ -174,6 +174,13 @@ describe('rule 4: balances are exact', () => {
     expect(await storage.settle([debit])).toMatchObject([{ status: 'known' }]);
   });
 
+  it('a credit is applied however little it leaves', async () => {
+    const storage = await folder.open();
+    await storage.settle([settlement('a', { amount: -9 })]);
+    const credit = settlement('b', { amount: 1, minBalance: 0 });
+    expect(await storage.settle([credit])).toEqual([{ status: 'settled', balance: -8 }]);
+  });
+
   it('a compensable order stays as it was', async () => {
     const storage = await folder.open();
     await storage.accept([newOrder('a', { amount: -1 })]);

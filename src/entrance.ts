@@ -1,0 +1,351 @@
+import type { Admission } from './admission.ts';
+import type { Awaitable } from './awaitable.ts';
+import type { Clock } from './clock.ts';
+import type { Engine } from './engine.ts';
+import { isOrderError, type OrderError } from './errors.ts';
+import type { Intake } from './intake.ts';
+import { type Follower, Job, toResult } from './job.ts';
+import { checkJson } from './json.ts';
+import type { Keeper } from './keeper.ts';
+import { ParsedOrder, parseOrder } from './order.ts';
+import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
+import { outcomeOfRecord } from './outcomes.ts';
+import type { Reporter } from './reporter.ts';
+import { bySignal, canceled, onAbort } from './signals.ts';
+
+/** How far an order has come at once: its outcome, or the job to enter. */
+export type Begun = OrderOutcome | Job;
+
+/** The same, or a promise of a function that gives it, to be called at once. */
+export type Beginning = Begun | Promise<() => Beginning>;
+
+/** What most orders of a list are; a look at one property, since there may be a million of them. */
+export function isOutcome(begun: Beginning): begun is OrderOutcome {
+  return (begun as Partial<OrderOutcome>).status !== undefined;
+}
+
+/** What only those need to know who enter an order in a way of their own. */
+interface Entry {
+  readonly overflow: 'reject' | 'wait';
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Every way of handing an order in, from parsing to its acceptance. An order is refused, found known,
+ * settled at once, or becomes a pending `Job` that is then entered: accepted, or made to wait for room.
+ */
+export class Entrance {
+  readonly clock: Clock;
+  readonly #engine: Engine;
+  readonly #reporter: Reporter;
+  readonly #intake: Intake;
+  readonly #admission: Admission;
+  readonly #copy: typeof ParsedOrder;
+  /** Whether payloads must be JSON. */
+  readonly #isJson: boolean;
+
+  constructor(engine: Engine, isJson: boolean) {
+    const { clock, reporter, intake, admission, dispatcher } = engine;
+    this.clock = clock;
+    this.#engine = engine;
+    this.#reporter = reporter;
+    this.#intake = intake;
+    this.#admission = admission;
+    this.#isJson = isJson;
+    // What has steps becomes a job in any case, but where schema and rules may make another of it.
+    this.#copy = dispatcher.hasSteps && !admission.hasHostCode ? Job : ParsedOrder;
+  }
+
+  /**
+   * Takes an order as far as it goes without waiting: its outcome if it is refused, was settled
+   * before, or could be settled at once; else the job to `enter`, which may be an earlier caller's. If
+   * the schema takes its time, a promise of a function that does so, to be called at once.
+   *
+   * @param signal - its caller's
+   */
+  begin(order: unknown, signal?: AbortSignal): Beginning {
+    let parsed: ParsedOrder | undefined;
+    try {
+      parsed = parseOrder(order, this.#copy);
+      if (signal?.aborted) throw canceled(parsed);
+      const known = this.#intake.known(parsed);
+      // What was accepted once is not refused when it comes again.
+      return known === undefined && this.#admission.hasHostCode
+        ? this.#beginWithCare(parsed, signal)
+        : this.#admit(known, parsed, signal);
+    } catch (error) {
+      this.clock.now();
+      return this.#refuse(error, parsed);
+    }
+  }
+
+  /** What was accepted once is not refused for good when it comes again, which only the storage may know. */
+  #refuse(error: unknown, order: ParsedOrder | undefined): Beginning {
+    if (!this.#mayBeKept(error, order)) return this.#reporter.refused(error);
+    return (this.#engine.keeper as Keeper).knownInstead(order as ParsedOrder).then(
+      (known) => () => {
+        // Settled since it was found.
+        if (known instanceof Job && this.#intake.jobs.get(known.id) !== known) {
+          return this.#refuse(error, order);
+        }
+        return this.#standIn(known) ?? this.#reporter.refused(error);
+      },
+      (conflict) => () => this.#reporter.refused(conflict),
+    );
+  }
+
+  #mayBeKept(error: unknown, order: ParsedOrder | undefined): boolean {
+    if (this.#engine.keeper === undefined || order === undefined) return false;
+    if (!isOrderError(error)) return true;
+    if (error.code !== 'order_conflict') return !error.retryable;
+    // With one that may itself have taken another's id.
+    const job = this.#intake.jobs.get(order.id);
+    return job !== undefined && (job.entry === undefined || job.state === 'accepting');
+  }
+
+  #standIn(known: Job | OrderRecord | undefined): Begun | undefined {
+    return known === undefined || known instanceof Job ? known : outcomeOfRecord(known);
+  }
+
+  /** The same where the host's schema or rules have a say. */
+  #beginWithCare(order: ParsedOrder, signal: AbortSignal | undefined): Beginning {
+    const checked = this.#admission.check(order, signal);
+    if (!(checked instanceof Promise)) return this.#judge(checked, signal);
+    return checked.then(
+      (late) => () => this.#judgeLate(late, signal),
+      (error) => () => this.#refuse(error, order),
+    );
+  }
+
+  #judge(order: ParsedOrder, signal: AbortSignal | undefined): Begun {
+    const judged = this.#admission.judge(order, signal);
+    return judged instanceof ParsedOrder && !(judged instanceof Job)
+      ? this.#admit(undefined, judged, signal)
+      : this.#admit(judged, order, signal);
+  }
+
+  #admit(
+    known: Job | OrderRecord | undefined,
+    order: ParsedOrder,
+    signal: AbortSignal | undefined,
+  ): Begun {
+    if (known !== undefined) {
+      // For `deliver`, which asks whether the turn is spent as of the last reading; as in `begin`.
+      this.clock.now();
+      return this.#standIn(known) as Begun;
+    }
+    this.#admission.checkOpen(order);
+    if (this.#isJson) checkJson(order);
+    if (!this.#engine.mayGoAtOnce) return Job.of(order);
+    if (!this.#engine.dispatcher.hasSteps) return this.#engine.goAtOnce(order);
+    // Whoever may cancel it must be heard from the beginning.
+    return signal === undefined ? this.#engine.startAtOnce(order) : Job.of(order);
+  }
+
+  #judgeLate(order: ParsedOrder, signal: AbortSignal | undefined): Beginning {
+    try {
+      return this.#judge(order, signal);
+    } catch (error) {
+      return this.#refuse(error, order);
+    }
+  }
+
+  /**
+   * What `begin` came to, as a promise. Callers that await one order after the other go on in promise
+   * callbacks, which all run before the event loop turns: now and then they are made to wait for it.
+   */
+  deliver(outcome: OrderOutcome): Promise<Receipt> {
+    return this.clock.isTurnSpent
+      ? this.clock.nextTurn().then(() => toResult(outcome))
+      : Promise.resolve(toResult(outcome));
+  }
+
+  /** Enters `begin`'s job if that needs no waiting, which makes a promise of its receipt. */
+  promiseOf(job: Job): Promise<Receipt> | undefined {
+    const told = toldOf(job);
+    if (told !== undefined) return this.deliver(told);
+    const isKnown = this.#intake.jobs.get(job.id) === job;
+    if (!isKnown && !this.#intake.hasRoomFor(job)) return undefined;
+    // Before it is accepted: a listener of `accepted` may cancel it.
+    const promise = job.promise();
+    if (!isKnown) this.#engine.accept(job);
+    return promise;
+  }
+
+  /**
+   * Enters `begin`'s job; `tell` hears its outcome, be it that it is refused. The promise is there
+   * while the order waits for room.
+   */
+  enter(job: Job, { overflow, signal }: Entry, tell: Follower): Promise<void> | undefined {
+    if (this.#intake.jobs.get(job.id) === job) {
+      this.#follow(job, false, signal, tell);
+    } else if (this.#intake.hasRoomFor(job)) {
+      this.#follow(job, true, signal, tell);
+      this.#engine.accept(job);
+    } else if (overflow === 'reject' && !this.#mayWait()) {
+      const refusal = this.#reporter.refused(this.#intake.queueFull(job));
+      if (!this.clock.hasTime()) return this.clock.nextTurn().then(() => void tell(refusal, true));
+      tell(refusal, true);
+    } else {
+      return this.#wait(job, signal, tell);
+    }
+    return undefined;
+  }
+
+  /** Accepts an order without anybody following it; rejects if it is refused. */
+  async enqueue(order: unknown, overflow: Entry['overflow']): Promise<OrderRecord> {
+    let parsed: ParsedOrder | undefined;
+    let entered: Job | OrderRecord;
+    try {
+      parsed = parseOrder(order);
+      entered = this.#intake.known(parsed) ?? (await this.#enterToQueue(parsed, overflow));
+    } catch (thrown) {
+      const known = await this.#knownInstead(thrown, parsed);
+      if (isOrderError(known)) throw await this.#paced(known);
+      entered = known;
+    }
+    const { keeper } = this.#engine;
+    const isKept = entered instanceof Job && keeper !== undefined;
+    return await this.#paced(
+      isKept ? keeper.whenKept(entered as Job) : this.#engine.recordOf(entered),
+    );
+  }
+
+  async #enterToQueue(order: ParsedOrder, overflow: Entry['overflow']): Promise<Job | OrderRecord> {
+    let checked = this.#admission.check(order, undefined);
+    if (checked instanceof Promise) checked = await checked;
+    const admitted = this.#admission.hasHostCode
+      ? this.#admission.judge(checked, undefined)
+      : checked;
+    if (!(admitted instanceof ParsedOrder) || admitted instanceof Job) return admitted;
+    if (this.#isJson) checkJson(admitted);
+    const job = Job.of(admitted);
+    if (this.#intake.hasRoomFor(job)) {
+      this.#engine.accept(job, true);
+      return job;
+    }
+    if (overflow === 'wait' || this.#mayWait()) return await this.#waitToEnqueue(job);
+    throw this.#intake.queueFull(job);
+  }
+
+  /** The refusal of an order, or the order that its id stands for. */
+  async #knownInstead(
+    thrown: unknown,
+    order: ParsedOrder | undefined,
+  ): Promise<OrderError | Job | OrderRecord> {
+    try {
+      const known = this.#mayBeKept(thrown, order)
+        ? await this.#engine.keeper?.knownInstead(order as ParsedOrder)
+        : undefined;
+      return known ?? this.#reporter.refused(thrown).error;
+    } catch (conflict) {
+      return this.#reporter.refused(conflict).error;
+    }
+  }
+
+  /** A caller that enqueues one order after the other must let them be processed in between. */
+  async #paced<T>(answer: Awaitable<T>): Promise<T> {
+    // First, since nobody else listens to it.
+    const value = await answer;
+    if (!this.clock.hasTime()) await this.clock.nextTurn();
+    return value;
+  }
+
+  #waitToEnqueue(job: Job): Promise<Job | OrderRecord> {
+    return new Promise((resolve, reject) => {
+      this.#intake.wait(job, () => {
+        try {
+          resolve(this.#enterAtLast(job, { isEnqueued: true }));
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
+
+  /** Orders that come while those of an earlier life are taken up wait for that, within bounds. */
+  #mayWait(): boolean {
+    return this.#intake.isRecovering && this.#intake.mayWait;
+  }
+
+  #wait(job: Job, signal: AbortSignal | undefined, tell: Follower): Promise<void> {
+    return new Promise((resolve) => {
+      let takeBack: (() => void) | undefined;
+      const end = (outcome: OrderOutcome): void => {
+        takeBack?.();
+        resolve();
+        tell(outcome, true);
+      };
+      let leave: (() => boolean) | undefined;
+      try {
+        takeBack =
+          signal &&
+          onAbort(signal, () => {
+            if (leave?.()) end(this.#reporter.refused(canceled(job)));
+          });
+      } catch (error) {
+        return end(this.#reporter.refused(error));
+      }
+      leave = this.#intake.wait(job, () => {
+        takeBack?.();
+        try {
+          // The signal of many may have made this room, by canceling another.
+          if (signal?.aborted) throw canceled(job);
+          const entered = this.#enterAtLast(job, {
+            follow: () => this.#follow(job, true, signal, tell),
+          });
+          if (!(entered instanceof Job)) end(outcomeOfRecord(entered));
+          else if (entered !== job) this.#follow(entered, false, signal, tell);
+        } catch (error) {
+          end(this.#reporter.refused(error));
+        }
+        resolve();
+      });
+    });
+  }
+
+  /**
+   * A waiting order's turn has come; meanwhile the processor may have shut down, or the id have become
+   * known. Gives what stands for the order now.
+   */
+  #enterAtLast(
+    job: Job,
+    { follow, isEnqueued }: { follow?: () => void; isEnqueued?: boolean },
+  ): Job | OrderRecord {
+    this.#admission.checkOpen(job);
+    const known = this.#intake.known(job);
+    if (known !== undefined) return known;
+    follow?.();
+    this.#engine.accept(job, isEnqueued);
+    return job;
+  }
+
+  #follow(job: Job, isOwn: boolean, signal: AbortSignal | undefined, tell: Follower): void {
+    const told = toldOf(job);
+    if (told !== undefined && tell(told, false) !== false) return;
+    if (signal === undefined) {
+      job.follow(tell);
+      return;
+    }
+    const takeBack = onAbort(signal, () => {
+      if (isOwn) {
+        this.#engine.cancelNow(job, bySignal);
+        return;
+      }
+      // Somebody else's order is not this caller's to cancel.
+      job.unfollow(follower);
+      tell({ status: 'canceled', error: canceled(job) }, true);
+    });
+    const follower: Follower = (outcome, isSettled) => {
+      const hasHeard = tell(outcome, isSettled);
+      if (hasHeard !== false) takeBack();
+      return hasHeard;
+    };
+    job.follow(follower);
+  }
+}
+
+/** What its callers have been told of an order that is not settled. */
+function toldOf({ entry, run }: Job): OrderOutcome | undefined {
+  return entry === undefined ? run?.told : entry.told;
+}
