@@ -194,12 +194,7 @@ export class Process {
     const { disk, calls } = this.#world;
     const stored = disk.find(id);
     const others = calls.filter((call) => call.id === id);
-    // One with other content that is under way is what it is compared with, and no more is certain.
-    const isContested = others.some(
-      ({ plan: { amount }, life, heard }) =>
-        amount !== plan.amount && life === this.#life && heard === undefined,
-    );
-    const isSettled = stored !== undefined && stored.status !== 'pending' && !isContested;
+    const isSettled = stored !== undefined && stored.status !== 'pending';
     const isFailing = this.#witness.isInterrupted && !this.hasShutDown;
     const call: Call = {
       ...{ id, plan, how },

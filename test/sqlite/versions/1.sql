@@ -1,0 +1,47 @@
+-- A file as version 1 made it: one order of each kind. Never to be changed.
+CREATE TABLE orders (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  user_id TEXT NOT NULL,
+  amount INTEGER NOT NULL,
+  priority TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('pending', 'completed', 'failed', 'canceled')),
+  accepted_at INTEGER NOT NULL,
+  started_at INTEGER,
+  settled_at INTEGER CHECK ((settled_at IS NULL) = (status = 'pending')),
+  balance INTEGER CHECK ((balance IS NULL) = (status <> 'completed')),
+  code TEXT,
+  message TEXT,
+  retryable INTEGER,
+  payload TEXT,
+  content TEXT,
+  labels TEXT,
+  steps TEXT,
+  life INTEGER NOT NULL,
+  decided TEXT
+) STRICT;
+CREATE INDEX orders_by_user ON orders (user_id, accepted_at);
+CREATE INDEX orders_by_time ON orders (accepted_at);
+CREATE INDEX orders_by_status ON orders (status, accepted_at) WHERE status <> 'completed';
+CREATE INDEX orders_unsettled ON orders (seq) WHERE settled_at IS NULL;
+CREATE TABLE balances (
+  user_id TEXT PRIMARY KEY,
+  balance INTEGER NOT NULL,
+  pruned INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE TABLE meta (life INTEGER NOT NULL) STRICT;
+INSERT INTO meta VALUES (3);
+INSERT INTO orders VALUES
+  (1, 'done', 'u-1', 700, 'high', 'completed', 1000, 1001, 1002, 700, NULL, NULL, NULL,
+   '{"items":[1,2]}', NULL, '["expedited"]', '[{"name":"payment","status":"ok","durationMs":1,"attempts":1}]', 1, NULL),
+  (2, 'declined', 'u-1', 5, 'medium', 'failed', 1003, 1003, 1004, NULL, 'payment_declined', 'No', 0,
+   NULL, NULL, NULL, NULL, 2, NULL),
+  (3, 'gone', 'u-2', 5, 'low', 'canceled', 1005, NULL, 1006, NULL, 'canceled', 'The order was canceled', 1,
+   '"text"', '[]', NULL, NULL, 2, NULL),
+  (4, 'waits', 'u-1', 30, 'medium', 'pending', 1007, NULL, NULL, NULL, NULL, NULL, NULL,
+   'null', NULL, NULL, NULL, 3, NULL),
+  (5, 'told', 'u-2', 9, 'medium', 'pending', 1008, NULL, NULL, NULL, NULL, NULL, NULL,
+   NULL, NULL, NULL, NULL, 3, '{"outcome":"canceled","code":"canceled","message":"The order was canceled","retryable":true}');
+INSERT INTO balances VALUES ('u-1', 700, 0);
+PRAGMA application_id = 1869771888;
+PRAGMA user_version = 1;
