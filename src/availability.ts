@@ -22,8 +22,11 @@ export class Availability {
   #pauseMs: number = pauseMs.first;
   #timer: NodeJS.Timeout | undefined;
   #restoredAt = 0;
+  /** The question under way. */
+  #asked: symbol | undefined;
   #isClosed = false;
   readonly #waiting: (() => void)[] = [];
+  readonly #pauses = new Set<() => void>();
 
   /** @param ask - rejects if the storage can keep nothing */
   constructor(ask: () => Promise<unknown>, listener: AvailabilityListener) {
@@ -47,10 +50,30 @@ export class Availability {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
+  /**
+   * Resolves after a pause, or when nobody asks any more.
+   *
+   * @param attempt - how many there were; the pause doubles with each
+   */
+  pause(attempt: number): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#pauses.delete(end);
+        resolve();
+      };
+      const ms = Math.min(pauseMs.first * 2 ** (attempt - 1), pauseMs.most);
+      const timer = setTimeout(end, ms);
+      this.#pauses.add(end);
+    });
+  }
+
   /** Asks no more: the processor has shut down. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    for (const end of this.#pauses) end();
     this.#wake();
   }
 
@@ -60,18 +83,29 @@ export class Availability {
   }
 
   #askNow(): void {
+    const asked = Symbol('asked');
+    this.#asked = asked;
+    const answer = (isYes: boolean): void => {
+      // It was given up, or nobody wants to know any more.
+      if (this.#isClosed || this.#asked !== asked) return;
+      clearTimeout(this.#timer);
+      this.#asked = undefined;
+      if (isYes) this.#restore();
+      else this.#askLater();
+    };
+    // A question that is never answered is asked again.
+    this.#timer = setTimeout(answer, pauseMs.most, false);
     this.#ask().then(
-      () => {
-        if (this.#isClosed) return;
-        this.failure = undefined;
-        this.#restoredAt = performance.now();
-        this.#listener.restored();
-        this.#wake();
-      },
-      () => {
-        if (!this.#isClosed) this.#askLater();
-      },
+      () => answer(true),
+      () => answer(false),
     );
+  }
+
+  #restore(): void {
+    this.failure = undefined;
+    this.#restoredAt = performance.now();
+    this.#listener.restored();
+    this.#wake();
   }
 
   #wake(): void {

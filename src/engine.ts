@@ -56,10 +56,9 @@ export class Engine {
     });
     const funds = new Funds(storage, settings, {
       slow: (error) => events.tell.error?.(error),
-      failed: (error) => {
-        if (this.keeper !== undefined) return this.keeper.outlive(error);
+      failed: (error, attempt) => {
         events.tell.error?.(error);
-        return false;
+        return this.keeper?.outlive(attempt) ?? false;
       },
     });
     this.dispatcher = new Dispatcher(settings, clock, events, this.#settler, funds, {
@@ -79,12 +78,12 @@ export class Engine {
     this.admission = new Admission(settings, this.intake);
     const journal = 'settle' in storage ? storage.journal : undefined;
     this.entrance = new Entrance(this, journal?.isJson === true);
-    this.keeper = journal && this.#keep(journal);
+    this.keeper = journal && this.#keep(journal, settings.stalledAfterMs);
   }
 
-  #keep(journal: JournalStorage): Keeper {
+  #keep(journal: JournalStorage, stalledAfterMs: number): Keeper {
     const { clock, questions, reporter, dispatcher, intake, admission } = this;
-    return new Keeper(journal, {
+    return new Keeper(journal, stalledAfterMs, {
       clock,
       questions,
       reporter,

@@ -5,7 +5,7 @@ import type { Engine } from './engine.ts';
 import { isOrderError, type OrderError } from './errors.ts';
 import type { Intake } from './intake.ts';
 import { type Follower, Job, toResult } from './job.ts';
-import { checkJson } from './json.ts';
+import { asJson } from './json.ts';
 import type { Keeper } from './keeper.ts';
 import { ParsedOrder, parseOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
@@ -135,8 +135,7 @@ export class Entrance {
       return this.#standIn(known) as Begun;
     }
     this.#admission.checkOpen(order);
-    if (this.#isJson) checkJson(order);
-    if (!this.#engine.mayGoAtOnce) return Job.of(order);
+    if (!this.#engine.mayGoAtOnce) return Job.of(this.#isJson ? asJson(order) : order);
     if (!this.#engine.dispatcher.hasSteps) return this.#engine.goAtOnce(order);
     // Whoever may cancel it must be heard from the beginning.
     return signal === undefined ? this.#engine.startAtOnce(order) : Job.of(order);
@@ -182,12 +181,12 @@ export class Entrance {
     } else if (this.#intake.hasRoomFor(job)) {
       this.#follow(job, true, signal, tell);
       this.#engine.accept(job);
-    } else if (overflow === 'reject' && !this.#mayWait()) {
+    } else if (overflow === 'reject' && !this.#intake.mayWait) {
       const refusal = this.#reporter.refused(this.#intake.queueFull(job));
       if (!this.clock.hasTime()) return this.clock.nextTurn().then(() => void tell(refusal, true));
       tell(refusal, true);
     } else {
-      return this.#wait(job, signal, tell);
+      return this.#wait(job, { overflow, signal }, tell);
     }
     return undefined;
   }
@@ -218,13 +217,14 @@ export class Entrance {
       ? this.#admission.judge(checked, undefined)
       : checked;
     if (!(admitted instanceof ParsedOrder) || admitted instanceof Job) return admitted;
-    if (this.#isJson) checkJson(admitted);
-    const job = Job.of(admitted);
+    const job = Job.of(this.#isJson ? asJson(admitted) : admitted);
     if (this.#intake.hasRoomFor(job)) {
       this.#engine.accept(job, true);
       return job;
     }
-    if (overflow === 'wait' || this.#mayWait()) return await this.#waitToEnqueue(job);
+    if (overflow === 'wait' || this.#intake.mayWait) {
+      return await this.#waitToEnqueue(job, overflow);
+    }
     throw this.#intake.queueFull(job);
   }
 
@@ -251,9 +251,9 @@ export class Entrance {
     return value;
   }
 
-  #waitToEnqueue(job: Job): Promise<Job | OrderRecord> {
+  #waitToEnqueue(job: Job, overflow: Entry['overflow']): Promise<Job | OrderRecord> {
     return new Promise((resolve, reject) => {
-      this.#intake.wait(job, () => {
+      this.#intake.wait(job, overflow, reject, () => {
         try {
           resolve(this.#enterAtLast(job, { isEnqueued: true }));
         } catch (error) {
@@ -263,12 +263,7 @@ export class Entrance {
     });
   }
 
-  /** Orders that come while those of an earlier life are taken up wait for that, within bounds. */
-  #mayWait(): boolean {
-    return this.#intake.isRecovering && this.#intake.mayWait;
-  }
-
-  #wait(job: Job, signal: AbortSignal | undefined, tell: Follower): Promise<void> {
+  #wait(job: Job, { overflow, signal }: Entry, tell: Follower): Promise<void> {
     return new Promise((resolve) => {
       let takeBack: (() => void) | undefined;
       const end = (outcome: OrderOutcome): void => {
@@ -286,7 +281,8 @@ export class Entrance {
       } catch (error) {
         return end(this.#reporter.refused(error));
       }
-      leave = this.#intake.wait(job, () => {
+      const refuse = (error: OrderError): void => end(this.#reporter.refused(error));
+      leave = this.#intake.wait(job, overflow, refuse, () => {
         takeBack?.();
         try {
           // The signal of many may have made this room, by canceling another.

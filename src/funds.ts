@@ -5,12 +5,17 @@ import { refusals } from './outcomes.ts';
 import { storageFailed } from './settlements.ts';
 import type { CoreStorage } from './storage/core-storage.ts';
 import type { Verdict } from './task.ts';
+import { watch } from './watch.ts';
 
 export interface FundsListener {
   /** The storage has not given a balance yet. */
   slow(error: OrderError): void;
-  /** It could not; whether it is to be asked again. */
-  failed(error: OrderError): Awaitable<boolean>;
+  /**
+   * It could not; whether it is to be asked again.
+   *
+   * @param attempt - how often it was asked for this order
+   */
+  failed(error: OrderError, attempt: number): Awaitable<boolean>;
 }
 
 /**
@@ -34,30 +39,32 @@ export class Funds {
     this.#listener = listener;
   }
 
-  refusalOf(job: Job): Awaitable<Verdict | undefined> {
+  refusalOf(job: Job, attempt = 1): Awaitable<Verdict | undefined> {
     if (this.#minBalance === undefined || job.amount >= 0) return undefined;
     try {
       const balance = this.#storage.get(job.userId);
-      return isThenable(balance) ? this.#refusalLater(job, balance) : this.#check(job, balance);
+      return isThenable(balance)
+        ? this.#refusalLater(job, attempt, balance)
+        : this.#check(job, balance);
     } catch (cause) {
-      return this.#fail(job, cause);
+      return this.#fail(job, attempt, cause);
     }
   }
 
   async #refusalLater(
     job: Job,
+    attempt: number,
     late: PromiseLike<number | undefined>,
   ): Promise<Verdict | undefined> {
-    const slow = setTimeout(() => {
-      const message = `The storage has not answered for ${this.#stalledAfterMs} ms`;
-      this.#listener.slow(storageFailed(message, undefined));
-    }, this.#stalledAfterMs);
+    const answered = watch(this.#stalledAfterMs, (message) =>
+      this.#listener.slow(storageFailed(message, undefined)),
+    );
     try {
       return this.#check(job, await asPromise(late));
     } catch (cause) {
-      return this.#fail(job, cause);
+      return this.#fail(job, attempt, cause);
     } finally {
-      clearTimeout(slow);
+      answered();
     }
   }
 
@@ -67,11 +74,11 @@ export class Funds {
     return { code: 'insufficient_funds', message, isForStorage: this.#mayBeApplied };
   }
 
-  #fail(job: Job, cause: unknown): Awaitable<Verdict | undefined> {
+  #fail(job: Job, attempt: number, cause: unknown): Awaitable<Verdict | undefined> {
     const message = 'The storage could not give the balance';
     const answer = (isToBeAsked: boolean): Awaitable<Verdict | undefined> =>
-      isToBeAsked ? this.refusalOf(job) : { code: 'storage_failed', message, cause };
-    const again = this.#listener.failed(storageFailed(message, cause));
+      isToBeAsked ? this.refusalOf(job, attempt + 1) : { code: 'storage_failed', message, cause };
+    const again = this.#listener.failed(storageFailed(message, cause), attempt);
     return isThenable(again) ? asPromise(again).then(answer) : answer(again);
   }
 

@@ -33,6 +33,8 @@ export class Intake {
   readonly #acceptingOf: (userId: string) => number;
   /** Orders of an earlier life are taken up first; whoever comes meanwhile waits. */
   isRecovering = false;
+  /** Refuses each caller that waits though it would rather be refused. */
+  readonly #impatient = new Set<() => void>();
   // The pace of settling since then gives the estimate of `retryAfterMs`.
   #pace = { settled: 0, since: 0 };
 
@@ -64,9 +66,12 @@ export class Intake {
     return this.jobs.size < this.#settings.capacity;
   }
 
-  /** Whether one more may wait where that is not asked for. */
+  /**
+   * Whether an order that would rather be refused than wait is to wait: while those of an earlier life are
+   * taken up, as long as there is room for them. Steps of theirs may be who hands it in.
+   */
   get mayWait(): boolean {
-    return this.#line.size < this.#settings.capacity;
+    return this.isRecovering && this.hasRoom && this.#line.size < this.#settings.capacity;
   }
 
   get waitingCallers(): number {
@@ -101,12 +106,38 @@ export class Intake {
     return this.#line.isOpen(job.userId);
   }
 
-  /** Has `admit` called when there is room; the result takes the caller out of the line again. */
-  wait(job: Job, admit: () => void): () => boolean {
+  /**
+   * Has `admit` called when there is room; the result takes the caller out of the line again.
+   *
+   * @param refuse - hears that it is not to wait any longer, where it would rather be refused
+   */
+  wait(
+    job: Job,
+    overflow: Settings['overflow'],
+    refuse: (error: OrderError) => void,
+    admit: () => void,
+  ): () => boolean {
+    const leave = (): boolean => {
+      this.#impatient.delete(dismissed);
+      return this.#line.leave(caller);
+    };
+    const dismissed = (): void => {
+      if (leave()) refuse(this.queueFull(job));
+    };
     // Its room comes with another order's settlement; its steps are to see its own caller's context.
-    const caller = new Caller(job, AsyncResource.bind(admit));
+    const admitted = AsyncResource.bind(() => {
+      this.#impatient.delete(dismissed);
+      admit();
+    });
+    const caller = new Caller(job, admitted);
+    if (overflow === 'reject') this.#impatient.add(dismissed);
     this.#line.join(caller);
-    return () => this.#line.leave(caller);
+    return leave;
+  }
+
+  /** There is no room for what an earlier life has left: who would rather be refused is. */
+  dismissImpatient(): void {
+    for (const dismissed of [...this.#impatient]) dismissed();
   }
 
   /** An order of this user was settled, so there may be room; without one, for everybody. */

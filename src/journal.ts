@@ -5,7 +5,8 @@ import type { OrderRecord } from './outcome.ts';
 import { callBatch } from './settle.ts';
 import { storageFailed } from './settlements.ts';
 import type { JournalStorage } from './storage/core-storage.ts';
-import type { AcceptResult, StoredOrder } from './storage/order-storage.ts';
+import type { AcceptResult, NewOrder, StoredOrder } from './storage/order-storage.ts';
+import { watch } from './watch.ts';
 
 export interface JournalListener {
   /** The order is kept, and may be processed. */
@@ -33,19 +34,27 @@ interface Waiter {
 export class Journal {
   readonly #storage: JournalStorage;
   readonly #clock: Clock;
+  readonly #stalledAfterMs: number;
   readonly #listener: JournalListener;
   #gathered: Job[] = [];
   #underWay: Promise<void> | undefined;
   #isDue = false;
+  #endWatch = (): void => {};
   readonly #countOf = new Map<string, number>();
   /** Who is told when an order is kept. */
   readonly #waiters = new Map<Job, Waiter[]>();
   /** Why an order is to be canceled as soon as it is accepted. */
   readonly #cancellations = new Map<Job, string>();
 
-  constructor(storage: JournalStorage, clock: Clock, listener: JournalListener) {
+  constructor(
+    storage: JournalStorage,
+    clock: Clock,
+    stalledAfterMs: number,
+    listener: JournalListener,
+  ) {
     this.#storage = storage;
     this.#clock = clock;
+    this.#stalledAfterMs = stalledAfterMs;
     this.#listener = listener;
   }
 
@@ -86,6 +95,9 @@ export class Journal {
       for (const { reject } of waiters) reject(storageFailed(message, undefined, job));
     }
     this.#waiters.clear();
+    // Their callers have been told, too.
+    this.#gathered.length = 0;
+    this.#endWatch();
   }
 
   /** What is added in one breath goes into one call. */
@@ -104,7 +116,7 @@ export class Journal {
       const kept = jobs.filter(({ entry }) => entry !== undefined);
       try {
         const orders = kept.map((job) => job.toNewOrder(this.#clock));
-        const results = kept.length === 0 ? [] : await this.#storage.accept(orders);
+        const results = kept.length === 0 ? [] : await this.#ask(orders);
         this.#clock.read();
         this.#finish(jobs, results);
       } catch (cause) {
@@ -112,6 +124,17 @@ export class Journal {
       }
     }
     this.#underWay = undefined;
+  }
+
+  async #ask(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
+    this.#endWatch = watch(this.#stalledAfterMs, (message) =>
+      this.#listener.storageFailed(storageFailed(message, undefined)),
+    );
+    try {
+      return await this.#storage.accept(orders);
+    } finally {
+      this.#endWatch();
+    }
   }
 
   #finish(jobs: readonly Job[], results: readonly AcceptResult[]): void {

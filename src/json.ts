@@ -1,22 +1,43 @@
 import { OrderError, type OrderIssue } from './errors.ts';
-import type { ParsedOrder } from './order.ts';
+import { ParsedOrder } from './order.ts';
 
 /** Deeper than this a payload may as well be endless. */
 const maxDepth = 200;
 
 /**
- * Checks that a payload comes back from JSON as it went in, but for properties that are `undefined`:
- * steps must see the same after a restart as before.
+ * An order with a copy of its payload, which must come back from JSON as it went in, but for properties
+ * that are `undefined`: steps see the same after a restart as before. A copy, since what its owner does
+ * to the payload meanwhile must not change what is kept.
  *
  * @throws OrderError `invalid_order` that says where it is more than JSON
  */
-export function checkJson({ id: orderId, userId, payload, content }: ParsedOrder): void {
-  for (const value of content === payload ? [payload] : [payload, content]) {
-    const issue = value === undefined ? undefined : issueIn(value, 'payload', []);
-    if (issue === undefined) continue;
-    const message = `The storage keeps JSON alone: ${issue.path} is ${issue.message}`;
-    throw new OrderError('invalid_order', message, { orderId, userId, issues: [issue] });
+export function asJson(order: ParsedOrder): ParsedOrder {
+  const { payload, content } = order;
+  if (!isObject(payload) && !isObject(content)) {
+    checkJson(order, payload);
+    if (content !== payload) checkJson(order, content);
+    return order;
   }
+  const { id, userId, amount, rank, labels } = order;
+  const copy = new ParsedOrder(id, userId, amount, rank, copyOf(order, payload), labels);
+  if (content !== payload) copy.input = copyOf(order, content);
+  return copy;
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}
+
+function copyOf(order: ParsedOrder, value: unknown): unknown {
+  checkJson(order, value);
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
+}
+
+function checkJson({ id: orderId, userId }: ParsedOrder, value: unknown): void {
+  const issue = value === undefined ? undefined : issueIn(value, 'payload', []);
+  if (issue === undefined) return;
+  const message = `The storage keeps JSON alone: ${issue.path} is ${issue.message}`;
+  throw new OrderError('invalid_order', message, { orderId, userId, issues: [issue] });
 }
 
 function issueIn(value: unknown, path: string, above: readonly object[]): OrderIssue | undefined {

@@ -46,15 +46,20 @@ export class Keeper implements JournalListener, RecoveryListener {
   readonly #availability: Availability;
   readonly #storage: JournalStorage;
   readonly #engine: KeptEngine;
+  /** How many orders shutdown has left in the storage. */
+  left = 0;
+  #isLeaving = false;
+  /** Orders that somebody waits for to be taken up, by id. */
+  readonly #awaited = new Map<string, PromiseWithResolvers<Job | undefined>>();
   #isClosed = false;
   /** Resolves when the orders of an earlier life are taken up. */
   readonly ready: Promise<void>;
 
-  constructor(storage: JournalStorage, engine: KeptEngine) {
+  constructor(storage: JournalStorage, stalledAfterMs: number, engine: KeptEngine) {
     const { clock } = engine;
     this.#storage = storage;
     this.#engine = engine;
-    this.#journal = new Journal(storage, clock, this);
+    this.#journal = new Journal(storage, clock, stalledAfterMs, this);
     this.#availability = new Availability(() => storage.accept([]), {
       interrupted: (error) => this.#interrupted(error),
       restored: () => this.#restored(),
@@ -110,6 +115,14 @@ export class Keeper implements JournalListener, RecoveryListener {
     return recordOf(record);
   }
 
+  /** An order that an earlier life has left, when it is taken up. */
+  whenRecovered(id: string): Promise<Job | undefined> {
+    if (!this.#engine.intake.isRecovering) return Promise.resolve(undefined);
+    const awaited = this.#awaited.get(id) ?? Promise.withResolvers<Job | undefined>();
+    this.#awaited.set(id, awaited);
+    return awaited.promise;
+  }
+
   /** What an id stands for that is not to be refused for good before the storage has been asked. */
   async knownInstead(order: ParsedOrder): Promise<Job | OrderRecord | undefined> {
     await this.ready;
@@ -135,34 +148,40 @@ export class Keeper implements JournalListener, RecoveryListener {
 
   /** Cancels an order as soon as it is accepted; false if it is already. */
   cancel(job: Job, message: string): boolean {
+    // It will be left as soon as it is kept.
+    if (this.#isLeaving && job.state === 'accepting' && job.entry !== undefined) return true;
     return this.#journal.cancel(job, message);
   }
 
-  /** A question failed; resolves, when the storage works again, whether to ask once more. */
-  async outlive(error: OrderError): Promise<boolean> {
-    this.storageFailed(error);
-    await this.#availability.whenAvailable();
+  /** A question about one order has failed; resolves, after a pause, whether to ask once more. */
+  async outlive(attempt: number): Promise<boolean> {
+    await this.#availability.pause(attempt);
     return !this.#isClosed;
   }
 
   /** What is not begun stays in the storage, for the next life: the processor shuts down. */
-  async leaveAll(): Promise<number> {
+  async leaveAll(): Promise<void> {
     this.recovery.stop();
-    const { clock, dispatcher, intake, reporter } = this.#engine;
-    let left = 0;
+    const { clock, dispatcher, intake } = this.#engine;
+    // From now on nothing begins: a user's later order must not overtake one that is left.
+    this.#isLeaving = true;
+    dispatcher.isHalted = true;
     for (const job of intake.jobs.all()) {
       if (job.entry === undefined || job.state !== 'pending' || !dispatcher.drop(job)) continue;
       if (!clock.hasTime()) await clock.nextTurn();
-      left += 1;
-      const { id: orderId, userId, labels } = job;
-      const message = 'The processor shut down; the order is kept, and goes on with the next start';
-      const error = new OrderError('shut_down', message, { orderId, userId, labels });
-      job.state = 'abandoned';
-      this.#engine.remove(job);
-      reporter.told(job, { status: 'failed', error }, true);
+      this.#leave(job);
     }
     this.#engine.checkIdle();
-    return left;
+  }
+
+  #leave(job: Job): void {
+    this.left += 1;
+    const { id: orderId, userId, labels } = job;
+    const message = 'The processor shut down; the order is kept, and goes on with the next start';
+    const error = new OrderError('shut_down', message, { orderId, userId, labels });
+    job.state = 'abandoned';
+    this.#engine.remove(job);
+    this.#engine.reporter.told(job, { status: 'failed', error }, true);
   }
 
   close(): void {
@@ -202,6 +221,12 @@ export class Keeper implements JournalListener, RecoveryListener {
     const { failure } = this.#availability;
     if (failure !== undefined && job.entry === undefined) {
       this.refused(job, storageFailed('The storage can keep no orders now', failure, job));
+      return;
+    }
+    if (this.#isLeaving && job.entry !== undefined) {
+      this.#engine.reporter.counts.accepted += 1;
+      this.#leave(job);
+      this.#engine.checkIdle();
       return;
     }
     this.#engine.enlist(job);
@@ -260,6 +285,10 @@ export class Keeper implements JournalListener, RecoveryListener {
     return this.#engine.intake.hasRoom;
   }
 
+  waits(): void {
+    this.#engine.intake.dismissImpatient();
+  }
+
   isKnown(id: string): boolean {
     return this.#engine.intake.jobs.get(id) !== undefined;
   }
@@ -267,6 +296,7 @@ export class Keeper implements JournalListener, RecoveryListener {
   recovered(job: Job): void {
     this.#engine.add(job);
     this.#engine.dispatcher.add(job);
+    this.#awaited.get(job.id)?.resolve(job);
   }
 
   failed(error: OrderError): void {
@@ -274,6 +304,8 @@ export class Keeper implements JournalListener, RecoveryListener {
   }
 
   over(): void {
+    for (const { resolve } of this.#awaited.values()) resolve(undefined);
+    this.#awaited.clear();
     this.#engine.intake.isRecovering = false;
     this.#engine.intake.roomMayHaveCome();
     this.#engine.checkIdle();
@@ -296,7 +328,7 @@ export class Keeper implements JournalListener, RecoveryListener {
   #restored(): void {
     const { admission, dispatcher, reporter, settler } = this.#engine;
     admission.failure = undefined;
-    dispatcher.isHalted = false;
+    dispatcher.isHalted = this.#isLeaving;
     settler.release();
     dispatcher.wake(dispatcher.queue.size);
     reporter.events.tell.restored?.(undefined);

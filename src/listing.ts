@@ -81,15 +81,17 @@ export function pageOf(
   return { orders, cursor: isLast || last === undefined ? undefined : cursorOf(last) };
 }
 
-/** Whether an order is on the page that the query asks for, or on a later one. */
+/**
+ * Whether an order is on the page that the query asks for, or on a later one, whatever its status: the
+ * storage may have another one.
+ */
 export function isWanted(
-  { userId, status, acceptedFrom = 0, acceptedBefore = Infinity, after }: CheckedQuery,
+  { userId, acceptedFrom = 0, acceptedBefore = Infinity, after }: CheckedQuery,
   order: OrderRecord,
 ): boolean {
   const { acceptedAt } = order;
   return (
     (userId === undefined || userId === order.userId) &&
-    (status === undefined || status === order.status) &&
     acceptedAt >= acceptedFrom &&
     acceptedAt < acceptedBefore &&
     (after === undefined || isBefore(after, order))

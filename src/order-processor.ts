@@ -213,7 +213,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *   steps have ended. False for an order that is unknown, decided or settled
    */
   async cancel(id: string): Promise<boolean> {
-    const job = isName(id) ? this.#engine.intake.jobs.get(id) : undefined;
+    if (!isName(id)) return false;
+    const { intake, keeper } = this.#engine;
+    const job = intake.jobs.get(id) ?? (await keeper?.whenRecovered(id));
     return job !== undefined && this.#engine.cancel(job, 'The order was canceled');
   }
 

@@ -9,6 +9,8 @@ import type { StoredOrder } from './storage/order-storage.ts';
 export interface RecoveryListener {
   /** Whether one more order may be taken up now. */
   hasRoom(): boolean;
+  /** There is none, and it is waited for. */
+  waits(): void;
   /** An order is taken up, behind its user's others. */
   recovered(job: Job): void;
   /** Whether an order is here already. */
@@ -88,6 +90,7 @@ export class Recovery {
       for (const order of page) {
         if (!this.#clock.hasTime()) await this.#clock.nextTurn();
         while (!this.#listener.hasRoom() && !this.#isStopped) {
+          this.#listener.waits();
           await new Promise<void>((resolve) => {
             this.#wake = resolve;
           });

@@ -26,6 +26,7 @@ import type {
   Times,
 } from './storage/core-storage.ts';
 import type { StoredOrder } from './storage/order-storage.ts';
+import { watch } from './watch.ts';
 
 /** So many orders go into one call of a storage that takes its time. */
 export const callBatch = 1_024;
@@ -229,16 +230,15 @@ export class Settler {
   async #receive(batch: Batch, late: PromiseLike<readonly Settled[]>): Promise<void> {
     let results: readonly Settled[] | undefined;
     let cause: unknown;
-    const slow = setTimeout(() => {
-      const message = `The storage has not answered for ${this.#stalledAfterMs} ms`;
-      this.#listener.storageFailed(storageFailed(message, undefined));
-    }, this.#stalledAfterMs);
+    const answered = watch(this.#stalledAfterMs, (message) =>
+      this.#listener.storageFailed(storageFailed(message, undefined)),
+    );
     try {
       results = await late;
     } catch (thrown) {
       cause = thrown;
     }
-    clearTimeout(slow);
+    answered();
     this.#underWay = undefined;
     if (results === undefined) this.#fail(batch, cause);
     else {

@@ -57,9 +57,8 @@ export async function drain(
   timeoutMs: number,
 ): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'kept' | 'timedOut' | 'storageError'>> {
   const timedOut = !(await endsWithin(engine.onDrained(), timeoutMs));
-  let kept = 0;
   if (timedOut) {
-    kept = (await engine.keeper?.leaveAll()) ?? 0;
+    await engine.keeper?.leaveAll();
     await engine.cancelAll(`The processor shut down after ${timeoutMs} ms`);
     const { runner } = engine.dispatcher;
     if (!(await endsWithin(engine.onDrained(), graceMs))) {
@@ -71,6 +70,7 @@ export async function drain(
   }
   const unsettled = engine.abandon();
   const { running } = engine.dispatcher.runner;
+  const kept = engine.keeper?.left ?? 0;
   return { unsettled, running, kept, timedOut, storageError: await close(closeStorage) };
 }
 

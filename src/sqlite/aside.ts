@@ -23,7 +23,10 @@ const MOST = 100;
  */
 export function backUp(source: Source, to: string): void {
   const { path } = source;
-  if (existsSync(to)) throw new Error(`Could not back up ${path}: ${to} exists`);
+  // SQLite would take a log that lies there for the copy's.
+  for (const name of [to, `${to}-wal`, `${to}-journal`]) {
+    if (existsSync(name)) throw new Error(`Could not back up ${path}: ${name} exists`);
+  }
   // Under another name before it is complete, since half a copy must not pass for one.
   const partial = `${to}-partial-${process.pid}-${Date.now()}`;
   try {

@@ -1,4 +1,4 @@
-import { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { type Failure, FileLost, failureOf, isBusy } from './failures.ts';
 import { checkVersion, identityOf, isNew, lost } from './orders-file.ts';
 import type { Call, Opened, ReadKind, Result, WriteKind } from './protocol.ts';
@@ -34,6 +34,10 @@ export class Database {
   readonly #reads: Reads;
   readonly #writes: Writes;
   readonly #logIdentity: string | undefined;
+  readonly #lockIdentity: string | undefined;
+  readonly #dataVersion: StatementSync;
+  /** Changes with each transaction of another connection. */
+  #lastVersion: unknown;
 
   /**
    * Opens a file, or makes one where there is none.
@@ -54,6 +58,8 @@ export class Database {
       // There from the first read or write on, as long as a connection is.
       this.#db.exec('BEGIN IMMEDIATE; COMMIT');
       this.#logIdentity = identityOf(`${path}-wal`);
+      this.#lockIdentity = identityOf(`${path}-lock`);
+      this.#dataVersion = this.#db.prepare('PRAGMA data_version');
       this.#reads = new Reads(this.#db, life);
       this.#writes = new Writes(this.#db, this.#reads, life);
     } catch (error) {
@@ -86,6 +92,7 @@ export class Database {
     let messages: readonly Message[];
     this.#db.exec('BEGIN IMMEDIATE');
     try {
+      this.#notice();
       messages = calls.map(({ kind, message }) => this.#writes.write(kind, message));
       this.#writes.balances.write();
       this.#db.exec('COMMIT');
@@ -99,11 +106,20 @@ export class Database {
     return messages;
   }
 
+  /** Somebody at a shell may have changed a balance: what is in memory is not known to be in the file. */
+  #notice(): void {
+    const version = Object.values(this.#dataVersion.get() ?? {})[0];
+    if (version !== this.#lastVersion) this.#writes.balances.clear();
+    this.#lastVersion = version;
+  }
+
   /** SQLite does not notice when its files are deleted: it goes on writing into nothing. */
   #isThere(): boolean {
     return (
       identityOf(this.#path) === this.opened.identity &&
-      identityOf(`${this.#path}-wal`) === this.#logIdentity
+      identityOf(`${this.#path}-wal`) === this.#logIdentity &&
+      // Without it a second storage could open the file.
+      identityOf(`${this.#path}-lock`) === this.#lockIdentity
     );
   }
 

@@ -53,6 +53,9 @@ export function inspect(path: string): void {
 /** The same for an open database. */
 export function checkVersion(db: DatabaseSync, path: string): void {
   if (pragma(db, 'application_id') !== applicationId) {
+    // Whoever made it died before there was anything in it.
+    const isEmpty = db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined;
+    if (isEmpty && versionOf(db) === 0 && pragma(db, 'application_id') === 0) return;
     throw new Error(`Could not open ${path}: it is an SQLite database, but not one of orders`);
   }
   const version = versionOf(db);

@@ -21,6 +21,8 @@ export const queries = {
     WHERE (:status IS NULL OR status = :status) AND ${listed}`,
   byUser: `SELECT ${selected} FROM orders INDEXED BY orders_by_user
     WHERE user_id = :userId AND (:status IS NULL OR status = :status) AND ${listed}`,
+  byUserUnfulfilled: `SELECT ${selected} FROM orders INDEXED BY orders_by_user_unfulfilled
+    WHERE status IN ('failed', 'canceled') AND user_id = :userId AND status = :status AND ${listed}`,
   byStatus: `SELECT ${selected} FROM orders INDEXED BY orders_by_status
     WHERE status <> 'completed' AND status = :status
     AND (:userId IS NULL OR user_id = :userId) AND ${listed}`,
@@ -72,13 +74,12 @@ export class Reads {
       afterId: reader.text(),
       limit: reader.number(),
     };
-    const { byTime, byUser, byStatus } = this.#statements;
+    const { byTime, byUser, byUserUnfulfilled, byStatus } = this.#statements;
+    const isUnfulfilled = status === 'failed' || status === 'canceled';
     let statement = byUser;
-    if (status === 'pending' || (userId === null && status !== null && status !== 'completed')) {
-      statement = byStatus;
-    } else if (userId === null) {
-      statement = byTime;
-    }
+    if (status === 'pending' || (isUnfulfilled && userId === null)) statement = byStatus;
+    else if (isUnfulfilled) statement = byUserUnfulfilled;
+    else if (userId === null) statement = byTime;
     const { userId: _, ...withoutUser } = named;
     const rows = statement.all(statement === byTime ? withoutUser : named);
     for (const row of rows as unknown as Row[]) this.#write(writer, row);

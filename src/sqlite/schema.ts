@@ -33,6 +33,8 @@ const migrations: readonly string[] = [
   CREATE INDEX orders_by_user ON orders (user_id, accepted_at);
   CREATE INDEX orders_by_time ON orders (accepted_at);
   CREATE INDEX orders_by_status ON orders (status, accepted_at) WHERE status <> 'completed';
+  CREATE INDEX orders_by_user_unfulfilled ON orders (user_id, status, accepted_at)
+    WHERE status IN ('failed', 'canceled');
   CREATE INDEX orders_unsettled ON orders (seq) WHERE settled_at IS NULL;
   CREATE TABLE balances (
     user_id TEXT PRIMARY KEY,

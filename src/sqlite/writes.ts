@@ -125,7 +125,7 @@ export class Writes {
       this.#complete(writer, fields, ending, isAccepted, isCompensable, minBalance);
     } else {
       const isDone = this.#record(fields, { ...ending, balance: null, decided: null }, isAccepted);
-      this.#answer(writer, fields.id, isDone, results.done, undefined);
+      this.#answer(writer, fields, isDone, results.done, undefined);
     }
   }
 
@@ -142,14 +142,14 @@ export class Writes {
     if (typeof after === 'number') {
       const isDone = this.#record(fields, { ...ending, balance: after, decided: null }, isAccepted);
       if (isDone) this.balances.set(userId, after);
-      this.#answer(writer, id, isDone, results.done, after);
+      this.#answer(writer, fields, isDone, results.done, after);
       return;
     }
     const { refusal } = after;
     const isDone = isCompensable
       ? this.#isOpen(id, isAccepted)
       : this.#record(fields, refused(ending, refusal), isAccepted);
-    this.#answer(writer, id, isDone, refusal);
+    this.#answer(writer, fields, isDone, refusal);
   }
 
   /** Records an order's end; not if it had one before. */
@@ -167,8 +167,7 @@ export class Writes {
       steps,
       fields.id,
     );
-    // Accepted, and yet not there: somebody has deleted it. Its outcome is kept all the same.
-    return changes === 1 || this.#add(fields, ending);
+    return changes === 1;
   }
 
   #noteDecided(
@@ -181,7 +180,7 @@ export class Writes {
     const decided = JSON.stringify({ outcome, code, message, retryable: retryable === 1 });
     const isOpen = this.#isOpen(fields.id, isAccepted);
     if (isOpen) this.#note.run(decided, fields.id);
-    this.#answer(writer, fields.id, isOpen, results.done, undefined);
+    this.#answer(writer, fields, isOpen, results.done, undefined);
   }
 
   amend(reader: Reader): void {
@@ -223,13 +222,15 @@ export class Writes {
   }
 
   prune(reader: Reader, writer: Writer): void {
+    // It adds to what the transaction has changed before.
+    this.balances.write();
     prune(this.#db, reader, writer);
   }
 
   /** Whether an order could still be settled. */
   #isOpen(id: string, isAccepted: boolean): boolean {
     const row = this.#reads.row(id);
-    return row === undefined || (isAccepted && row[SETTLED_AT] === null);
+    return row === undefined ? !isAccepted : isAccepted && row[SETTLED_AT] === null;
   }
 
   /** Adds an order, unless its id is taken. */
@@ -259,17 +260,19 @@ export class Writes {
 
   #answer(
     writer: Writer,
-    id: string,
+    { id, userId }: Pick<Fields, 'id' | 'userId'>,
     isDone: boolean,
     result: number,
     ...balance: readonly (number | undefined)[]
   ): void {
-    if (!isDone) {
-      this.#writeKnown(writer, id);
-      return;
-    }
-    writer.number(result);
-    if (balance.length > 0) writer.number(balance[0]);
+    if (isDone) {
+      writer.number(result);
+      if (balance.length > 0) writer.number(balance[0]);
+    } else if (this.#reads.row(id) === undefined) {
+      // It was accepted: then it has been settled, which nobody has heard, and pruned. Not once more.
+      writer.number(results.done);
+      writer.number(this.balances.get(userId));
+    } else this.#writeKnown(writer, id);
   }
 
   #writeKnown(writer: Writer, id: string): void {

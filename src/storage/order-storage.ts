@@ -139,8 +139,8 @@ export interface ListPosition {
  * 6. A call that throws or rejects has done all of what was asked or nothing; the processor makes it
  *    again with the same orders, maybe among others, and rules 2 and 3 say what had been done.
  * 7. An `accept` of no orders is a question: it rejects if the storage could keep none now.
- * 8. The processor has at most one `accept` and one `settle` under way, and makes other calls beside
- *    them. `get`, `find`, `list` and `unsettled` see all calls that were answered before.
+ * 8. The processor has at most one `accept` of orders and one `settle` under way, and makes other calls
+ *    beside them, questions too. `get`, `find`, `list` and `unsettled` see all calls that were answered before.
  * 9. `unsettled` gives the unsettled orders in the order of their acceptance, a page at a time, as the
  *    storage was when it was called or later; it must not hold them all in memory.
  * 10. `list` gives orders from the latest `acceptedAt` to the earliest, of equal ones from the greatest

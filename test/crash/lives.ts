@@ -30,8 +30,11 @@ export async function liveAndDie(
   const random = randomFrom(seed);
   const acknowledged: Acknowledgement[] = [];
   for (let life = 1; life <= kills; life += 1) {
-    const workMs = random() * 120;
-    acknowledged.push(...(await live(file, kind, life, Math.floor(random() * 2 ** 31), workMs)));
+    const seedOfLife = Math.floor(random() * 2 ** 31);
+    // Some die while they open the file or take up what the one before left.
+    const dies =
+      random() < 0.3 ? { afterStartMs: random() * 400 } : { afterReadyMs: random() * 120 };
+    acknowledged.push(...(await live(file, kind, life, seedOfLife, dies)));
   }
   const recovered = acknowledged.reduce((sum, each) => sum + ('ready' in each ? each.ready : 0), 0);
   await settleTheRest(file);
@@ -43,7 +46,7 @@ async function live(
   kind: Kind,
   life: number,
   seed: number,
-  workMs: number,
+  dies: { readonly afterStartMs?: number; readonly afterReadyMs?: number },
 ): Promise<Acknowledgement[]> {
   const program = join(import.meta.dirname, 'child.ts');
   const child = spawn(process.execPath, [program, file, `${life}`, `${seed}`, kind], {
@@ -54,13 +57,14 @@ async function live(
     complaint += text;
   });
   const said: Acknowledgement[] = [];
-  let killer: NodeJS.Timeout | undefined;
+  const kill = (): void => void child.kill('SIGKILL');
+  const { afterStartMs, afterReadyMs } = dies;
+  let killer = afterStartMs === undefined ? undefined : setTimeout(kill, afterStartMs);
   // A line that the kill has cut in two was not given.
   for await (const line of createInterface(child.stdout)) {
     if (!line.endsWith('}')) continue;
     said.push(JSON.parse(line) as Acknowledgement);
-    // Some die before they have taken up what the one before left.
-    killer ??= setTimeout(() => child.kill('SIGKILL'), workMs);
+    killer ??= setTimeout(kill, afterReadyMs);
   }
   clearTimeout(killer);
   await ended(child);

@@ -46,6 +46,14 @@ export class Driver {
       this.world.wrong.push(`recovered ${recovered} of ${process.inherited.size}`);
     }
     await this.#end(process, 30_000);
+    await this.#bury();
+  }
+
+  /** The processes that were killed are only cut off, and would ask their storage for ever. */
+  async #bury(): Promise<void> {
+    const buried = this.processes.map(({ processor }) => processor.shutdown({ timeoutMs: 1 }));
+    await this.world.clock.advance(20_000);
+    await Promise.all(buried);
   }
 
   #begin(at: number, life: Life, isLast: boolean): Process {

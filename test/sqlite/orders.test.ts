@@ -130,11 +130,15 @@ describe('rule 3: an order is settled at most once', () => {
     expect((await found(storage, 'a')).steps).toEqual(amended);
   });
 
-  it('its outcome is kept even if somebody has deleted it meanwhile', async () => {
+  it('nor once more when it was settled, nobody heard of it, and it was pruned', async () => {
     const storage = await folder.open();
-    const [answer] = await storage.settle([settlement('a', { isAccepted: true })]);
-    expect(answer).toEqual({ status: 'settled', balance: 1 });
-    expect(await found(storage, 'a')).toMatchObject({ status: 'completed', balance: 1 });
+    await storage.accept([newOrder('a')]);
+    const late = [settlement('a', { isAccepted: true })];
+    await storage.settle(late);
+    await storage.prune({ settledBefore: Number.MAX_SAFE_INTEGER });
+    expect(await storage.settle(late)).toEqual([{ status: 'settled', balance: 1 }]);
+    expect(await storage.get('u-1')).toBe(1);
+    expect(await storage.check()).toEqual([]);
   });
 });
 

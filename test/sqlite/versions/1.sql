@@ -23,6 +23,8 @@ CREATE TABLE orders (
 CREATE INDEX orders_by_user ON orders (user_id, accepted_at);
 CREATE INDEX orders_by_time ON orders (accepted_at);
 CREATE INDEX orders_by_status ON orders (status, accepted_at) WHERE status <> 'completed';
+CREATE INDEX orders_by_user_unfulfilled ON orders (user_id, status, accepted_at)
+  WHERE status IN ('failed', 'canceled');
 CREATE INDEX orders_unsettled ON orders (seq) WHERE settled_at IS NULL;
 CREATE TABLE balances (
   user_id TEXT PRIMARY KEY,
@@ -43,5 +45,5 @@ INSERT INTO orders VALUES
   (5, 'told', 'u-2', 9, 'medium', 'pending', 1008, NULL, NULL, NULL, NULL, NULL, NULL,
    NULL, NULL, NULL, NULL, 3, '{"outcome":"canceled","code":"canceled","message":"The order was canceled","retryable":true}');
 INSERT INTO balances VALUES ('u-1', 700, 0);
-PRAGMA application_id = 1869771888;
+PRAGMA application_id = 1869767792;
 PRAGMA user_version = 1;
