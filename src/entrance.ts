@@ -290,13 +290,18 @@ export class Entrance {
           const entered = this.#enterAtLast(job, {
             follow: () => this.#follow(job, true, signal, tell),
           });
-          if (!(entered instanceof Job)) end(outcomeOfRecord(entered));
-          else if (entered !== job) this.#follow(entered, false, signal, tell);
+          if (entered !== job) stand(this.#standIn(entered) as Begun);
         } catch (error) {
-          end(this.#reporter.refused(error));
+          stand(this.#refuse(error, job));
         }
         resolve();
       });
+      /** Something stands for the order that is not its own job. */
+      const stand = (begun: Beginning): void => {
+        if (begun instanceof Promise) begun.then((late) => stand(late()));
+        else if (begun instanceof Job) this.#follow(begun, false, signal, tell);
+        else end(begun);
+      };
     });
   }
 

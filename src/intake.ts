@@ -165,9 +165,13 @@ export class Intake {
 
   #whatIsFull(userId: string): string {
     const { capacity, capacityPerUser } = this.#settings;
-    return this.jobs.size >= capacity
-      ? `The processor has ${capacity} unsettled orders, as many as \`capacity\` allows`
-      : `The user has ${this.#countOf(userId)} unsettled orders; \`capacityPerUser\` is ${capacityPerUser}`;
+    if (!this.hasRoom) {
+      return `The processor has ${capacity} unsettled orders, as many as \`capacity\` allows`;
+    }
+    if (this.isRecovering) {
+      return `${this.#line.size} orders wait until those of an earlier life are taken up, as many as \`capacity\` allows`;
+    }
+    return `The user has ${this.#countOf(userId)} unsettled orders; \`capacityPerUser\` is ${capacityPerUser}`;
   }
 
   /** How long one settlement took lately. */

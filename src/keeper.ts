@@ -308,6 +308,8 @@ export class Keeper implements JournalListener, RecoveryListener {
     this.#awaited.clear();
     this.#engine.intake.isRecovering = false;
     this.#engine.intake.roomMayHaveCome();
+    // Those for whom there is none now.
+    this.#engine.intake.dismissImpatient();
     this.#engine.checkIdle();
   }
 
