@@ -22,8 +22,6 @@ export class Availability {
   #pauseMs: number = pauseMs.first;
   #timer: NodeJS.Timeout | undefined;
   #restoredAt = 0;
-  /** The question under way. */
-  #asked: symbol | undefined;
   #isClosed = false;
   readonly #waiting: (() => void)[] = [];
   readonly #pauses = new Set<() => void>();
@@ -83,25 +81,23 @@ export class Availability {
   }
 
   #askNow(): void {
-    const asked = Symbol('asked');
-    this.#asked = asked;
-    const answer = (isYes: boolean): void => {
-      // It was given up, or nobody wants to know any more.
-      if (this.#isClosed || this.#asked !== asked) return;
-      clearTimeout(this.#timer);
-      this.#asked = undefined;
-      if (isYes) this.#restore();
-      else this.#askLater();
-    };
-    // A question that is never answered is asked again.
-    this.#timer = setTimeout(answer, pauseMs.most, false);
+    // A question that is never answered is asked again, and may be answered late.
+    const timer = setTimeout(() => this.#askLater(), pauseMs.most);
+    this.#timer = timer;
     this.#ask().then(
-      () => answer(true),
-      () => answer(false),
+      () => {
+        if (!this.#isClosed && this.failure !== undefined) this.#restore();
+      },
+      () => {
+        if (this.#isClosed || this.#timer !== timer) return;
+        clearTimeout(timer);
+        this.#askLater();
+      },
     );
   }
 
   #restore(): void {
+    clearTimeout(this.#timer);
     this.failure = undefined;
     this.#restoredAt = performance.now();
     this.#listener.restored();

@@ -1,3 +1,4 @@
+import { isThenable } from './awaitable.ts';
 import { show } from './errors.ts';
 
 /** The longest time that a timer can wait. */
@@ -33,6 +34,7 @@ export function checkTimeout(name: string, value: unknown): void {
 
 export function checkMethods(name: string, value: unknown, methods: readonly string[]): void {
   if (typeof value !== 'object' || value === null) throw wrong(TypeError, name, 'an object', value);
+  if (isThenable(value)) throw wrong(TypeError, name, 'an object (await the promise)', value);
   for (const method of methods) {
     const found = (value as Record<string, unknown>)[method];
     if (typeof found !== 'function') {

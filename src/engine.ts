@@ -175,10 +175,11 @@ export class Engine {
     return known.toRecord(this.clock, known.run?.startedAt);
   }
 
-  /** Every order that is accepted and unsettled; takes time for all of them. */
-  recordsInFlight(): OrderRecord[] {
+  /** The orders that are accepted and unsettled, of one user or of all; takes time for all of them. */
+  recordsInFlight(userId: string | undefined): OrderRecord[] {
     return this.intake.jobs
       .all()
+      .filter((job) => userId === undefined || job.userId === userId)
       .filter(({ state }) => state !== 'accepting')
       .map((job) => this.recordOf(job));
   }

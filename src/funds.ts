@@ -11,7 +11,7 @@ export interface FundsListener {
   /** The storage has not given a balance yet. */
   slow(error: OrderError): void;
   /**
-   * It could not; whether it is to be asked again.
+   * It could not; whether it is to be asked again. If not, nothing is clear, or the storage has failed.
    *
    * @param attempt - how often it was asked for this order
    */
@@ -76,14 +76,20 @@ export class Funds {
 
   #fail(job: Job, attempt: number, cause: unknown): Awaitable<Verdict | undefined> {
     const message = 'The storage could not give the balance';
-    const answer = (isToBeAsked: boolean): Awaitable<Verdict | undefined> =>
-      isToBeAsked ? this.refusalOf(job, attempt + 1) : { code: 'storage_failed', message, cause };
+    const answer = (isToBeAsked: boolean): Awaitable<Verdict | undefined> => {
+      if (isToBeAsked) return this.refusalOf(job, attempt + 1);
+      return this.#isKeeping ? undefined : { code: 'storage_failed', message, cause };
+    };
     const again = this.#listener.failed(storageFailed(message, cause), attempt);
     return isThenable(again) ? asPromise(again).then(answer) : answer(again);
   }
 
   /** A storage that keeps no orders alone knows whether it has applied this one in an earlier life. */
   get #mayBeApplied(): boolean {
-    return 'settle' in this.#storage && this.#storage.journal === undefined;
+    return 'settle' in this.#storage && !this.#isKeeping;
+  }
+
+  get #isKeeping(): boolean {
+    return 'settle' in this.#storage && this.#storage.journal !== undefined;
   }
 }

@@ -40,6 +40,8 @@ export class Journal {
   #underWay: Promise<void> | undefined;
   #isDue = false;
   #endWatch = (): void => {};
+  /** A call has not been answered for too long. */
+  isSlow = false;
   readonly #countOf = new Map<string, number>();
   /** Who is told when an order is kept. */
   readonly #waiters = new Map<Job, Waiter[]>();
@@ -127,13 +129,15 @@ export class Journal {
   }
 
   async #ask(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
-    this.#endWatch = watch(this.#stalledAfterMs, (message) =>
-      this.#listener.storageFailed(storageFailed(message, undefined)),
-    );
+    this.#endWatch = watch(this.#stalledAfterMs, (message) => {
+      this.isSlow = true;
+      this.#listener.storageFailed(storageFailed(message, undefined));
+    });
     try {
       return await this.#storage.accept(orders);
     } finally {
       this.#endWatch();
+      this.isSlow = false;
     }
   }
 

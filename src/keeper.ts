@@ -7,7 +7,7 @@ import type { Intake } from './intake.ts';
 import { entryOf, type Job } from './job.ts';
 import { Journal, type JournalListener } from './journal.ts';
 import type { ParsedOrder } from './order.ts';
-import type { OrderRecord, UnfulfilledOutcome } from './outcome.ts';
+import type { OrderOutcome, OrderRecord, UnfulfilledOutcome } from './outcome.ts';
 import { outcomeOfRecord, recordOf } from './outcomes.ts';
 import type { Questions } from './questions.ts';
 import { Recovery, type RecoveryListener } from './recovery.ts';
@@ -32,9 +32,12 @@ export interface KeptEngine {
   enlist(job: Job): void;
   /** The order needs its place no more. */
   remove(job: Job): void;
-  settled(job: Job, outcome: ReturnType<typeof outcomeOfRecord>, times: Times): void;
+  settled(job: Job, outcome: OrderOutcome, times: Times): void;
   checkIdle(): void;
 }
+
+/** So often a balance is asked for before the steps of an order; then the storage has the last word. */
+const mostQuestions = 3;
 
 /**
  * What an engine does beside where its storage keeps orders: they are accepted when the storage has
@@ -60,7 +63,7 @@ export class Keeper implements JournalListener, RecoveryListener {
     this.#storage = storage;
     this.#engine = engine;
     this.#journal = new Journal(storage, clock, stalledAfterMs, this);
-    this.#availability = new Availability(() => storage.accept([]), {
+    this.#availability = new Availability(() => this.#askStorage(), {
       interrupted: (error) => this.#interrupted(error),
       restored: () => this.#restored(),
     });
@@ -115,8 +118,20 @@ export class Keeper implements JournalListener, RecoveryListener {
     return recordOf(record);
   }
 
-  /** An order that an earlier life has left, when it is taken up. */
-  whenRecovered(id: string): Promise<Job | undefined> {
+  /** An unsettled order that is not here yet: it is taken up in a moment, having been left by an earlier life. */
+  async jobOf(id: string): Promise<Job | undefined> {
+    const { intake, questions } = this.#engine;
+    if (!intake.isRecovering) return undefined;
+    try {
+      const stored = await questions.ask(this.find(id));
+      if (stored === undefined || stored.settledAt !== undefined) return undefined;
+    } catch (cause) {
+      throw storageFailed('The storage could not say whether it knows the order', cause);
+    }
+    return intake.jobs.get(id) ?? this.#whenRecovered(id);
+  }
+
+  #whenRecovered(id: string): Promise<Job | undefined> {
     if (!this.#engine.intake.isRecovering) return Promise.resolve(undefined);
     const awaited = this.#awaited.get(id) ?? Promise.withResolvers<Job | undefined>();
     this.#awaited.set(id, awaited);
@@ -125,10 +140,12 @@ export class Keeper implements JournalListener, RecoveryListener {
 
   /** What an id stands for that is not to be refused for good before the storage has been asked. */
   async knownInstead(order: ParsedOrder): Promise<Job | OrderRecord | undefined> {
-    await this.ready;
     const { intake } = this.#engine;
     const stored = await this.#ask(order);
-    if (stored?.settledAt === undefined) return intake.known(order);
+    if (stored?.settledAt === undefined) {
+      if (stored !== undefined) await this.#whenRecovered(order.id);
+      return intake.known(order);
+    }
     intake.checkSame(stored, order);
     this.#engine.reporter.counts.duplicates += 1;
     return recordOf(stored);
@@ -155,6 +172,7 @@ export class Keeper implements JournalListener, RecoveryListener {
 
   /** A question about one order has failed; resolves, after a pause, whether to ask once more. */
   async outlive(attempt: number): Promise<boolean> {
+    if (attempt > mostQuestions) return false;
     await this.#availability.pause(attempt);
     return !this.#isClosed;
   }
@@ -170,6 +188,15 @@ export class Keeper implements JournalListener, RecoveryListener {
       if (job.entry === undefined || job.state !== 'pending' || !dispatcher.drop(job)) continue;
       if (!clock.hasTime()) await clock.nextTurn();
       this.#leave(job);
+    }
+    this.#engine.checkIdle();
+  }
+
+  /** The same for what has begun and can't be ended: the next life takes back what it has done. */
+  leaveRunning(): void {
+    if (!this.#engine.dispatcher.runner.hasCompensations) return;
+    for (const job of this.#engine.intake.jobs.all()) {
+      if (job.entry !== undefined && job.state === 'processing') this.#leave(job);
     }
     this.#engine.checkIdle();
   }
@@ -215,6 +242,14 @@ export class Keeper implements JournalListener, RecoveryListener {
     settler.flush();
   }
 
+  /** Rejects if the storage can keep nothing now. */
+  async #askStorage(): Promise<void> {
+    if (this.#journal.isSlow || this.#engine.settler.isSlow) {
+      throw new Error('A call is not answered yet');
+    }
+    await this.#storage.accept([]);
+  }
+
   // What the journal tells.
 
   accepted(job: Job, cancellation?: string): void {
@@ -246,7 +281,7 @@ export class Keeper implements JournalListener, RecoveryListener {
       job.entry = entryOf(stored.attempt, stored.decided);
       job.state = 'pending';
       this.accepted(job, cancellation);
-      return job.toRecord(this.#engine.clock);
+      return recordOf(stored);
     }
     reporter.counts.duplicates += 1;
     this.#engine.remove(job);

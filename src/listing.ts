@@ -59,16 +59,23 @@ export function readQuery(query: OrderQuery): CheckedQuery {
 /**
  * Puts the processor's own orders and those of the storage on one page.
  *
- * @param own - orders in flight, as far as the query wants them
- * @param stored - the storage's page
+ * @param own - orders in flight, as far as the query wants them, whatever their status
+ * @param stored - what the storage has, one more than the page may have if there is more
  */
 export function pageOf(
   own: readonly OrderRecord[],
   stored: readonly OrderRecord[],
   { status, limit }: CheckedQuery,
 ): OrderPage {
-  const byId = new Map(own.map((record) => [record.id, record]));
-  for (const record of stored) {
+  const end = stored.length > limit ? stored[limit - 1] : undefined;
+  const byId = new Map<string, OrderRecord>();
+  for (const record of own) {
+    // The rest comes with what the storage has there.
+    if (end === undefined || record.id === end.id || isBefore(record, end)) {
+      byId.set(record.id, record);
+    }
+  }
+  for (const record of stored.slice(0, limit)) {
     // Settled while it was read; else the processor knows better how far it is.
     if (record.settledAt !== undefined || !byId.has(record.id)) byId.set(record.id, record);
   }
@@ -76,9 +83,8 @@ export function pageOf(
     .filter((record) => status === undefined || record.status === status)
     .sort((a, b) => (isBefore(a, b) ? -1 : 1));
   const orders = all.slice(0, limit);
-  const last = orders.at(-1);
-  const isLast = all.length <= limit && stored.length < limit;
-  return { orders, cursor: isLast || last === undefined ? undefined : cursorOf(last) };
+  const last = all.length > limit ? orders.at(-1) : end;
+  return { orders, cursor: last && cursorOf(last) };
 }
 
 /**

@@ -20,7 +20,7 @@ import {
 } from './shutdown.ts';
 import { isAbortSignal } from './signals.ts';
 import type { ProcessorStats } from './stats.ts';
-import { asCoreStorage } from './storage/as-core-storage.ts';
+import { asCoreStorage, giveBack } from './storage/as-core-storage.ts';
 import type { CoreStorage } from './storage/core-storage.ts';
 import { MemoryStorage } from './storage/memory.ts';
 
@@ -85,7 +85,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * waits for the step's own order, which then ends by `timeoutMs`, `cancel` or `shutdown` only;
    * `stalled` says so. Use `enqueue` there, or hand on the step's signal, so that the wait ends too.
    *
-   * @param order - is checked and copied at once; only `payload` is kept by reference
+   * @param order - is checked and copied at once; only `payload` is kept by reference, and that too is
+   *   copied where the storage keeps JSON
    * @param options - a signal to cancel it with
    * @returns the receipt, when the order has completed; rejects with an {@link OrderError} when it was
    *   refused, failed or was canceled
@@ -173,13 +174,15 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   async orders(query: OrderQuery = {}): Promise<OrderPage<Payload>> {
     const checked = readQuery(query);
     const { status } = checked;
-    const own = this.#engine.recordsInFlight().filter((record) => isWanted(checked, record));
+    const own = this.#engine
+      .recordsInFlight(checked.userId)
+      .filter((record) => isWanted(checked, record));
     try {
       const stored =
         status === 'processing'
           ? []
           : await this.#engine.questions.ask(
-              Promise.resolve(this.#storage.list({ ...checked, status })),
+              Promise.resolve(this.#storage.list({ ...checked, status, limit: checked.limit + 1 })),
             );
       return pageOf(own, stored.map(recordOf), checked) as OrderPage<Payload>;
     } catch (cause) {
@@ -215,7 +218,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   async cancel(id: string): Promise<boolean> {
     if (!isName(id)) return false;
     const { intake, keeper } = this.#engine;
-    const job = intake.jobs.get(id) ?? (await keeper?.whenRecovered(id));
+    const job = intake.jobs.get(id) ?? (await keeper?.jobOf(id));
     return job !== undefined && this.#engine.cancel(job, 'The order was canceled');
   }
 
@@ -396,6 +399,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     const rest = await drain(engine, () => this.#storage.close?.(), timeoutMs);
     this.#state = 'closed';
     engine.questions.close();
+    giveBack(this.#settings.storage);
     const summary: ShutdownSummary = {
       completed: engine.reporter.counts.completed - before.completed,
       failed: engine.reporter.counts.failed - before.failed - rest.unsettled.length,

@@ -27,7 +27,6 @@ export interface RecoveryListener {
 export class Recovery {
   /** How many orders were taken up. */
   recovered = 0;
-  isOver = false;
   readonly #storage: JournalStorage;
   readonly #clock: Clock;
   readonly #availability: Availability;
@@ -66,7 +65,6 @@ export class Recovery {
       }
     }
     this.#isStopped = true;
-    this.isOver = true;
     this.#listener.over();
   }
 

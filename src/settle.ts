@@ -66,6 +66,8 @@ export class Settler {
   readonly #notes = new Map<Job, UnfulfilledOutcome>();
   #underWay: Promise<void> | undefined;
   #isCalling = false;
+  /** A call has not been answered for too long. */
+  isSlow = false;
   /** The storage takes nothing now; what it was to take is gathered. */
   #isHeld = false;
   #heldBy: unknown;
@@ -230,15 +232,17 @@ export class Settler {
   async #receive(batch: Batch, late: PromiseLike<readonly Settled[]>): Promise<void> {
     let results: readonly Settled[] | undefined;
     let cause: unknown;
-    const answered = watch(this.#stalledAfterMs, (message) =>
-      this.#listener.storageFailed(storageFailed(message, undefined)),
-    );
+    const answered = watch(this.#stalledAfterMs, (message) => {
+      this.isSlow = true;
+      this.#listener.storageFailed(storageFailed(message, undefined));
+    });
     try {
       results = await late;
     } catch (thrown) {
       cause = thrown;
     }
     answered();
+    this.isSlow = false;
     this.#underWay = undefined;
     if (results === undefined) this.#fail(batch, cause);
     else {

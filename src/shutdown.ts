@@ -24,8 +24,9 @@ export interface ShutdownSummary {
   /** Ids of orders whose steps still ran at the end, in spite of their signal. */
   readonly running: readonly string[];
   /**
-   * How many accepted orders had not begun and stay in the storage, where it keeps orders: the next
-   * processor that opens it goes on with them. Those that had not been taken up are not among them.
+   * How many accepted orders stay in the storage, where it keeps orders: they had not begun, or what had
+   * begun could not be ended or taken back in time. The next processor that opens it goes on with them.
+   * Those that had not been taken up are not among them.
    */
   readonly kept: number;
   /** Whether the deadline came before everything was settled and all steps had ended. */
@@ -62,6 +63,7 @@ export async function drain(
     await engine.cancelAll(`The processor shut down after ${timeoutMs} ms`);
     const { runner } = engine.dispatcher;
     if (!(await endsWithin(engine.onDrained(), graceMs))) {
+      engine.keeper?.leaveRunning();
       runner.hurryAll();
       await endsWithin(engine.onDrained(), graceMs);
       runner.concludeAll();

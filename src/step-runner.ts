@@ -63,6 +63,11 @@ export class StepRunner implements RunListener {
     this.#listener = listener;
   }
 
+  /** Whether any step can be taken back. */
+  get hasCompensations(): boolean {
+    return this.#settings.plan.steps.some(({ compensate }) => compensate);
+  }
+
   /** How many runs hold a worker. */
   get active(): number {
     let active = 0;
@@ -153,7 +158,8 @@ export class StepRunner implements RunListener {
 
   /** What was told to end and has not is waited for no longer. */
   hurryAll(): void {
-    for (const run of this.#runs.all()) run.hurry();
+    // What stays in the storage is taken back in the next life.
+    for (const run of this.#runs.all()) if (run.job.state !== 'abandoned') run.hurry();
   }
 
   /** The storage has taken an amount that it was thought to refuse: the steps are run after all. */
@@ -265,7 +271,7 @@ export class StepRunner implements RunListener {
     if (decided === undefined) return this.#funds.refusalOf(job);
     // Its callers were told in an earlier life. What may have been done then is done again, with the
     // same idempotency keys, only if it can be taken back.
-    return this.#settings.plan.steps.some(({ compensate }) => compensate) ? undefined : decided;
+    return this.hasCompensations ? undefined : decided;
   }
 
   #runFor(job: Job): Run {
