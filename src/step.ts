@@ -15,7 +15,10 @@ export interface StepContext<Payload = unknown> {
    * the process, as Node.js has it.
    */
   readonly signal: AbortSignal;
-  /** Which attempt at this step it is, from 1 up: above 1 the step may have had an effect already. */
+  /**
+   * Which attempt at this step it is, from 1 up: above 1 the step may have had an effect already. With a
+   * durable storage, each start of the process since the order was accepted counts as one more.
+   */
   readonly attempt: number;
   /** The order, frozen; the same as the first argument. */
   readonly order: AcceptedOrder<Payload>;

@@ -135,7 +135,7 @@ export interface ListPosition {
  *    settlements before it in the call have left. If it is refused, the order is recorded as failed with
  *    the refusal's code; a compensable one stays as it was.
  * 5. A provisional settlement is noted in `decided`, and replaces an earlier note. The order stays
- *    unsettled. Of an order that was settled before, the answer is `known`.
+ *    unsettled, though the answer is `settled`, without a balance. Of an order that was settled before, the answer is `known`.
  * 6. A call that throws or rejects has done all of what was asked or nothing; the processor makes it
  *    again with the same orders, maybe among others, and rules 2 and 3 say what had been done.
  * 7. An `accept` of no orders is a question: it rejects if the storage could keep none now.
