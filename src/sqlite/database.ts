@@ -1,6 +1,6 @@
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { type Failure, FileLost, failureOf, isBusy } from './failures.ts';
-import { checkVersion, identityOf, isNew, lost } from './orders-file.ts';
+import { ConnectionLost, type Failure, failureOf, isBusy } from './failures.ts';
+import { checkVersion, identityOf, isNew, lockLost, lockPathOf, lost } from './orders-file.ts';
 import type { Call, Opened, ReadKind, Result, WriteKind } from './protocol.ts';
 import { Reads } from './reads.ts';
 import { migrate, pragma } from './schema.ts';
@@ -13,6 +13,8 @@ export interface DatabaseOptions {
   readonly maxBytes: number | undefined;
   /** What an earlier connection of the same storage had opened: the same file, and the same life. */
   readonly reopened: Opened | undefined;
+  /** Which lock the storage has taken, see `identityOf`; without one, nobody else may be let in. */
+  readonly lock?: string | undefined;
 }
 
 /** How long another connection's lock is waited for: somebody at a shell may hold it. */
@@ -34,7 +36,7 @@ export class Database {
   readonly #reads: Reads;
   readonly #writes: Writes;
   readonly #logIdentity: string | undefined;
-  readonly #lockIdentity: string | undefined;
+  readonly #lock: string | undefined;
   readonly #dataVersion: StatementSync;
   /** Changes with each transaction of another connection. */
   #lastVersion: unknown;
@@ -48,6 +50,9 @@ export class Database {
   constructor(path: string, options: DatabaseOptions) {
     this.#path = path;
     const { reopened } = options;
+    this.#lock = options.lock;
+    // Whatever lock is there now may be another storage's.
+    if (!this.#isLocked()) throw lockLost(path);
     if (reopened !== undefined && identityOf(path) !== reopened.identity) throw lost(path);
     this.#db = new DatabaseSync(path, { timeout: BUSY_MS, enableForeignKeyConstraints: false });
     try {
@@ -58,7 +63,6 @@ export class Database {
       // There from the first read or write on, as long as a connection is.
       this.#db.exec('BEGIN IMMEDIATE; COMMIT');
       this.#logIdentity = identityOf(`${path}-wal`);
-      this.#lockIdentity = identityOf(`${path}-lock`);
       this.#dataVersion = this.#db.prepare('PRAGMA data_version');
       this.#reads = new Reads(this.#db, life);
       this.#writes = new Writes(this.#db, this.#reads, life);
@@ -79,7 +83,7 @@ export class Database {
     try {
       return this.#transact(calls);
     } catch (error) {
-      if (calls.length === 1 || error instanceof FileLost || isBusy(error)) {
+      if (calls.length === 1 || error instanceof ConnectionLost || isBusy(error)) {
         const failure = this.#failureOf(error, 'write to');
         return calls.map(() => failure);
       }
@@ -98,12 +102,25 @@ export class Database {
       this.#db.exec('COMMIT');
     } catch (error) {
       this.#writes.balances.clear();
-      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+      this.#rollBack(error);
       throw error;
     }
     this.#writes.balances.shrink();
+    if (!this.#isLocked()) throw lockLost(this.#path);
     if (!this.#isThere()) throw lost(this.#path);
     return messages;
+  }
+
+  /** A connection that stays inside a transaction could begin no other. */
+  #rollBack(cause: unknown): void {
+    try {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+    } catch {
+      throw new ConnectionLost(
+        `Could not write to ${this.#path}, nor take back what was written: it is opened anew`,
+        { cause },
+      );
+    }
   }
 
   /** Somebody at a shell may have changed a balance: what is in memory is not known to be in the file. */
@@ -117,10 +134,12 @@ export class Database {
   #isThere(): boolean {
     return (
       identityOf(this.#path) === this.opened.identity &&
-      identityOf(`${this.#path}-wal`) === this.#logIdentity &&
-      // Without it a second storage could open the file.
-      identityOf(`${this.#path}-lock`) === this.#lockIdentity
+      identityOf(`${this.#path}-wal`) === this.#logIdentity
     );
+  }
+
+  #isLocked(): boolean {
+    return this.#lock === undefined || identityOf(lockPathOf(this.#path)) === this.#lock;
   }
 
   /** Answers a question. */

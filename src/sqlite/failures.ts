@@ -13,8 +13,8 @@ interface Cause {
   readonly errstr?: string | undefined;
 }
 
-/** The path does not lead to the open file any more. */
-export class FileLost extends Error {}
+/** The connection is of no use any more. */
+export class ConnectionLost extends Error {}
 
 /** Primary result codes of SQLite that a host can do something about. */
 const reasons: Readonly<Record<number, string>> = {
@@ -50,7 +50,7 @@ function primaryCode(error: unknown): number | undefined {
  * @param path - the file
  */
 export function failureOf(error: unknown, doing: string, path: string): Failure {
-  const isFinal = error instanceof FileLost;
+  const isFinal = error instanceof ConnectionLost;
   if (!(error instanceof Error)) return { message: String(error), cause: undefined, isFinal };
   const code = primaryCode(error);
   if (code === undefined) {

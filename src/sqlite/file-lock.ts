@@ -1,5 +1,6 @@
 import { DatabaseSync } from 'node:sqlite';
 import { isBusy } from './failures.ts';
+import { identityOf, lockPathOf } from './orders-file.ts';
 import { pragma } from './schema.ts';
 
 /** Marks a file as a lock, in `PRAGMA application_id`: the letters `ordl`. */
@@ -11,6 +12,8 @@ const lockId = 0x6f72646c;
  * process it holds as well. Its `user_version` is the process that has it.
  */
 export class FileLock {
+  /** Tells it from another that comes to its path; see `identityOf`. */
+  readonly identity: string;
   readonly #db: DatabaseSync;
 
   /**
@@ -18,7 +21,7 @@ export class FileLock {
    * @throws Error if it is in use
    */
   constructor(path: string) {
-    const lockPath = `${path}-lock`;
+    const lockPath = lockPathOf(path);
     try {
       this.#db = new DatabaseSync(lockPath, { timeout: 100 });
     } catch (cause) {
@@ -26,6 +29,7 @@ export class FileLock {
     }
     try {
       this.#take(lockPath);
+      this.identity = identityOf(lockPath) ?? '';
     } catch (cause) {
       const holder = isBusy(cause) ? this.#holder() : undefined;
       this.#db.close();
@@ -43,10 +47,13 @@ export class FileLock {
     if (id !== lockId && (id !== 0 || !isEmpty)) {
       throw new Error(`${lockPath} is an SQLite database, but no lock`);
     }
-    this.#db.exec(
-      `PRAGMA application_id = ${lockId}; PRAGMA user_version = ${process.pid}; COMMIT`,
-    );
-    this.#db.exec('BEGIN IMMEDIATE');
+    // The lock is free between the transactions, and whoever gets there writes its own process.
+    do {
+      this.#db.exec(
+        `PRAGMA application_id = ${lockId}; PRAGMA user_version = ${process.pid}; COMMIT`,
+      );
+      this.#db.exec('BEGIN IMMEDIATE');
+    } while (pragma(this.#db, 'user_version') !== process.pid);
   }
 
   #holder(): string {

@@ -2,7 +2,7 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import { errorOf, FileLost, failureOf } from './failures.ts';
+import { ConnectionLost, errorOf, failureOf } from './failures.ts';
 import { applicationId, pragma, schemaVersion, versionOf } from './schema.ts';
 
 /** The path without links, so that one file has one name, one lock and one log. */
@@ -28,6 +28,9 @@ export function isNew(path: string): boolean {
  * file nor beside it.
  */
 export function inspect(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new Error(`Could not open ${path}: it is a folder`);
+  }
   if (isNew(path)) {
     // SQLite would delete the log of a file that is not there.
     if (existsSync(`${path}-wal`)) {
@@ -71,8 +74,20 @@ export function identityOf(path: string): string | undefined {
   return stats && `${stats.dev}:${stats.ino}`;
 }
 
-export function lost(path: string): FileLost {
-  return new FileLost(
+export function lost(path: string): ConnectionLost {
+  return new ConnectionLost(
     `The file ${path} or its log was deleted, moved or replaced while it was open`,
   );
+}
+
+/** Without its lock a second storage could have the file open. */
+export function lockLost(path: string): ConnectionLost {
+  return new ConnectionLost(
+    `The file ${path} is not safe to use: its lock ${lockPathOf(path)} was deleted, moved or replaced while it was open`,
+  );
+}
+
+/** The file that stands for the lock on a file of orders. */
+export function lockPathOf(path: string): string {
+  return `${path}-lock`;
 }

@@ -1,14 +1,16 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { readable, type Text, textOf } from './rows.ts';
 import type { Reader, Writer } from './wire.ts';
 
 /** How many orders are looked at in one step: some milliseconds. */
 const STEP = 500;
 
-export const pruneQuery = `SELECT seq, accepted_at, settled_at FROM orders
+export const pruneQuery = `SELECT ${readable('id')}, seq, accepted_at, settled_at FROM orders
   INDEXED BY orders_by_time WHERE accepted_at < ? AND (accepted_at, seq) > (?, ?)
   ORDER BY accepted_at, seq LIMIT ${STEP}`;
 
 interface Row {
+  readonly id: Text;
   readonly seq: number;
   readonly accepted_at: number;
   readonly settled_at: number | null;
@@ -20,7 +22,11 @@ export function prune(db: DatabaseSync, reader: Reader, writer: Writer): void {
   const rows = db
     .prepare(pruneQuery)
     .all(settledBefore, reader.number(), reader.number()) as unknown as Row[];
-  const old = rows.filter(({ settled_at }) => settled_at !== null && settled_at < settledBefore);
+  const kept = new Set(Array.from({ length: reader.number() }, () => reader.text()));
+  const old = rows.filter(
+    ({ id, settled_at }) =>
+      settled_at !== null && settled_at < settledBefore && !kept.has(textOf(id)),
+  );
   // What is deleted stays part of its user's balance, so that the sums can be checked as before.
   const remember = db.prepare(
     `UPDATE balances SET pruned = pruned + amount FROM orders

@@ -4,14 +4,19 @@ import type { Writer } from './wire.ts';
 export const columns = `id, user_id, amount, priority, status, accepted_at, started_at, settled_at,
   balance, retryable, life, code, message, payload, content, labels, steps, decided`;
 
-/** The same to be read: Node 22 ends a text at a NUL, so one that has some comes as its bytes. */
-export const selected = columns.replace(
-  /\b(id|user_id|message)\b/g,
-  'iif(instr($1, char(0)), CAST($1 AS BLOB), $1) AS $1',
-);
+/** The same to be read. */
+export const selected = readable(columns);
+
+/** Node 22 ends a text at a NUL, so one that has some comes as its bytes. */
+export function readable(names: string): string {
+  return names.replace(
+    /\b(id|user_id|message)\b/g,
+    'iif(instr($1, char(0)), CAST($1 AS BLOB), $1) AS $1',
+  );
+}
 
 /** A text, or its bytes. */
-type Text = string | Uint8Array;
+export type Text = string | Uint8Array;
 
 /** A row with what was selected. */
 export type Row = readonly [
@@ -55,7 +60,7 @@ export function writeRow(writer: Writer, row: Row, life: number): void {
   }
 }
 
-function textOf<T extends Text | null>(value: T): Exclude<T, Uint8Array> {
+export function textOf<T extends Text | null>(value: T): Exclude<T, Uint8Array> {
   const text = value instanceof Uint8Array ? Buffer.from(value).toString() : value;
   return text as Exclude<T, Uint8Array>;
 }

@@ -19,6 +19,7 @@ import { FileLock } from './file-lock.ts';
 import { inspect, realPathOf } from './orders-file.ts';
 import type { Answer, Opened, ReadKind, Request, WriteKind } from './protocol.ts';
 import { askAside, Thread } from './thread.ts';
+import { Unheard } from './unheard.ts';
 import { Reader, Writer } from './wire.ts';
 
 /** The options of a {@link SqliteStorage}. */
@@ -44,6 +45,9 @@ export interface PruneOptions {
   /** Those accepted and settled before this time, in Unix milliseconds: a safe integer. */
   readonly settledBefore: number;
 }
+
+/** What SQLite takes for a database that is no file. */
+const inMemory = /^:memory:$|^file:(:memory:|.*[?&]mode=memory\b)/;
 
 const optionNames = ['durability', 'maxBytes'] satisfies (keyof SqliteStorageOptions)[];
 
@@ -73,6 +77,8 @@ const PAGE = 500;
  * ```
  */
 export class SqliteStorage implements OrderStorage {
+  /** What builds this would call a class that names itself `_SqliteStorage`. @internal */
+  static readonly name = 'SqliteStorage';
   /** Always `'json'`: payloads come back as JSON has them. */
   readonly payloads = 'json';
   /** The file, without links. */
@@ -83,6 +89,7 @@ export class SqliteStorage implements OrderStorage {
   readonly #lock: FileLock;
   readonly #writer = new Writer();
   readonly #commits = new Commits((request) => this.#ask(request));
+  readonly #unheard = new Unheard();
   /** What is under way; `close` waits for it. */
   readonly #underWay = new Set<Promise<unknown>>();
   #thread: Thread;
@@ -102,6 +109,14 @@ export class SqliteStorage implements OrderStorage {
   static async open(path: string, options: SqliteStorageOptions = {}): Promise<SqliteStorage> {
     checkOptions('SqliteStorage', options, optionNames);
     const { durability = 'full', maxBytes } = options;
+    if (typeof path === 'string' && inMemory.test(path)) {
+      throw wrong(
+        TypeError,
+        'path',
+        'the path of a file (without one there is `MemoryStorage`)',
+        path,
+      );
+    }
     if (typeof path !== 'string' || path === '' || path.includes('\0')) {
       throw wrong(TypeError, 'path', 'the path of a file', path);
     }
@@ -140,10 +155,12 @@ export class SqliteStorage implements OrderStorage {
 
   /** Records outcomes and applies balances; see {@link OrderStorage.settle}. */
   settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
-    return this.#write(
-      'settle',
-      (writer) => codec.writeSettlements(writer, settlements),
-      (reader) => codec.readSettlementResults(reader, settlements.length),
+    return this.#unheard.during(settlements, () =>
+      this.#write(
+        'settle',
+        (writer) => codec.writeSettlements(writer, settlements),
+        (reader) => codec.readSettlementResults(reader, settlements.length),
+      ),
     );
   }
 
@@ -228,7 +245,8 @@ export class SqliteStorage implements OrderStorage {
   /**
    * Deletes settled orders, a few hundred at a time, so that other calls get their turn between. Their
    * ids are forgotten: one that comes again is a new order. Balances stay. The file does not become
-   * smaller, but what was freed is used again.
+   * smaller, but what was freed is used again. Orders whose `settle` has not been answered are passed
+   * over, since it will come again.
    *
    * @param options - which
    * @returns (resolves) how many were deleted
@@ -245,6 +263,9 @@ export class SqliteStorage implements OrderStorage {
         'prune',
         (writer) => {
           for (const value of [settledBefore, time, seq]) writer.number(value);
+          const kept = this.#unheard.ids();
+          writer.number(kept.size);
+          for (const id of kept) writer.text(id);
         },
         codec.readPruneStep,
       );
@@ -308,8 +329,12 @@ export class SqliteStorage implements OrderStorage {
   }
 
   #start(): Thread {
-    const { durability } = this;
-    const options = { durability, maxBytes: this.#maxBytes, reopened: this.#opened };
+    const options = {
+      durability: this.durability,
+      maxBytes: this.#maxBytes,
+      reopened: this.#opened,
+      lock: this.#lock.identity,
+    };
     const thread = new Thread({ kind: 'serve', path: this.path, options });
     const note = ({ opened }: Answer): void => {
       this.#opened = opened;

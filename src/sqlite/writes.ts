@@ -269,9 +269,9 @@ export class Writes {
       writer.number(result);
       if (balance.length > 0) writer.number(balance[0]);
     } else if (this.#reads.row(id) === undefined) {
-      // It was accepted: then it has been settled, which nobody has heard, and pruned. Not once more.
+      // It was accepted, and somebody has deleted it by hand. To fail would fail again for ever.
       writer.number(results.done);
-      writer.number(this.balances.get(userId));
+      writer.number(this.balances.get(userId) ?? 0);
     } else this.#writeKnown(writer, id);
   }
 

@@ -7,7 +7,11 @@ import { declareCloseRules, declareDurableRules } from './durable-rules.ts';
 import { declareBalanceFaults, declareOrderFaults } from './fault-rules.ts';
 import { declareHistoryRules } from './history-rules.ts';
 import { declareListRules } from './list-rules.ts';
-import type { BalanceStorageCheckOptions, OrderStorageCheckOptions } from './options.ts';
+import {
+  type BalanceStorageCheckOptions,
+  checkSuiteOptions,
+  type OrderStorageCheckOptions,
+} from './options.ts';
 import { declareSettleRules } from './settle-rules.ts';
 import { SettlingBalances } from './settling-balances.ts';
 import { type Declare, declareWith } from './suite.ts';
@@ -28,8 +32,16 @@ import { declareUnsettledRules } from './unsettled-rules.ts';
  *
  * @typeParam Storage - the storage's type
  * @param options - the host's `test`, and how to make a storage
+ * @throws TypeError or RangeError for an option that is unknown or not as it must be
  */
 export function checkBalanceStorage<Storage extends BalanceStorage>(
+  options: BalanceStorageCheckOptions<Storage>,
+): void {
+  checkSuiteOptions('checkBalanceStorage', options);
+  declareBalance(options);
+}
+
+function declareBalance<Storage extends BalanceStorage>(
   options: BalanceStorageCheckOptions<Storage>,
 ): void {
   const declare = within('balance', declareWith(options));
@@ -52,12 +64,14 @@ export function checkBalanceStorage<Storage extends BalanceStorage>(
  *
  * @typeParam Storage - the storage's type
  * @param options - the host's `test`, how to make a storage, and how to open one again
+ * @throws TypeError or RangeError for an option that is unknown or not as it must be
  */
 export function checkOrderStorage<Storage extends OrderStorage>(
   options: OrderStorageCheckOptions<Storage>,
 ): void {
+  checkSuiteOptions('checkOrderStorage', options);
   const { seed, faults = {}, reopen } = options;
-  checkBalanceStorage(options);
+  declareBalance(options);
   const declare = declareWith(options);
   declareAcceptRules(declare);
   declareSettleRules(declare);

@@ -1,4 +1,5 @@
 import type { Awaitable } from '../awaitable.ts';
+import { checkInteger, checkOptions, wrong } from '../checks.ts';
 import type { BalanceStorage } from '../storage/balance-storage.ts';
 import type { OrderStorage } from '../storage/order-storage.ts';
 
@@ -66,4 +67,36 @@ export interface OrderStorageCheckOptions<Storage extends OrderStorage = OrderSt
    * tests of that are not declared without it.
    */
   readonly reopen?: ((closed: Storage) => Awaitable<Storage>) | undefined;
+}
+
+const balanceOptions = [
+  'test',
+  'create',
+  'destroy',
+  'faults',
+  'seed',
+] satisfies (keyof BalanceStorageCheckOptions)[];
+const orderOptions = [...balanceOptions, 'reopen'] satisfies (keyof OrderStorageCheckOptions)[];
+const faultNames = ['before', 'after', 'full'] satisfies (keyof StorageFaults<unknown>)[];
+
+/** A test that a misspelt option leaves undeclared would be missed by nobody. */
+export function checkSuiteOptions(
+  of: 'checkBalanceStorage' | 'checkOrderStorage',
+  options: object,
+): void {
+  checkOptions(of, options, of === 'checkOrderStorage' ? orderOptions : balanceOptions);
+  const { test, create, destroy, faults = {}, seed, reopen } = options as OrderStorageCheckOptions;
+  checkFunction('test', test);
+  checkFunction('create', create);
+  if (destroy !== undefined) checkFunction('destroy', destroy);
+  if (reopen !== undefined) checkFunction('reopen', reopen);
+  if (seed !== undefined) checkInteger('seed', seed, Number.MIN_SAFE_INTEGER);
+  checkOptions('faults', faults, faultNames);
+  for (const name of faultNames) {
+    if (faults[name] !== undefined) checkFunction(`faults.${name}`, faults[name]);
+  }
+}
+
+function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw wrong(TypeError, name, 'a function', value);
 }

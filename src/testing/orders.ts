@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { inspect } from 'node:util';
 import { OrderError } from '../errors.ts';
 import type { OrderStatus, StepResult } from '../outcome.ts';
 import type {
@@ -171,6 +172,7 @@ export async function accept(
   const results = await storage.accept(Object.freeze([...orders]));
   assert.ok(Array.isArray(results), 'The results are an array');
   assert.equal(results.length, orders.length, 'There is one result for each order');
+  for (const result of results) assertStatus(result, ['accepted', 'known']);
   return Array.from(results);
 }
 
@@ -189,11 +191,20 @@ export async function settle(
   assert.ok(Array.isArray(results), 'The results are an array');
   assert.equal(results.length, settlements.length, 'There is one result for each settlement');
   return Array.from(results, (result) => {
+    assertStatus(result, ['settled', 'refused', 'known']);
     if (result.status === 'settled') return { status: 'settled', balance: result.balance };
     if (result.status === 'refused') return { status: 'refused', code: result.code };
-    assert.equal(result.status, 'known');
     return result;
   });
+}
+
+function assertStatus(
+  result: AcceptResult | SettlementResult | undefined,
+  known: readonly (AcceptResult | SettlementResult)['status'][],
+): void {
+  const status = result?.status;
+  const isKnown = status !== undefined && known.includes(status);
+  assert.ok(isKnown, `Expected one of ${known.join(', ')}, got ${inspect(status)}`);
 }
 
 /** Accepts orders that nobody knows. */

@@ -45,7 +45,16 @@ export async function replayable(
   try {
     await run(new Random(used));
   } catch (error) {
-    if (error instanceof Error) error.message = `With \`seed: ${used}\`: ${error.message}`;
+    if (error instanceof Error) prefix(error, `With \`seed: ${used}\`: `);
     throw error;
   }
+}
+
+/** In the stack as well, which some print and which was made before. */
+function prefix(error: Error, text: string): void {
+  const { message, stack = '' } = error;
+  error.message = text + message;
+  error.stack = stack.includes(message)
+    ? stack.replace(message, () => text + message)
+    : text + stack;
 }

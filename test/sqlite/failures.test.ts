@@ -1,7 +1,10 @@
 /** A storage that fails is an error, never a success (invariant 10), and work resumes when it can. */
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import * as codec from '../../src/sqlite/codec.ts';
+import { Database } from '../../src/sqlite/database.ts';
+import { Writer } from '../../src/sqlite/wire.ts';
 import {
   found,
   newOrder,
@@ -109,6 +112,32 @@ describe('a worker thread that dies', () => {
     await storage.killThread();
     await storage.close();
     expect(await unsettledOf(await folder.open())).toEqual([]);
+  });
+});
+
+it('a transaction that cannot be taken back ends the connection', () => {
+  const options = { durability: 'full', maxBytes: undefined, reopened: undefined } as const;
+  const database = new Database(folder.path(), options);
+  tamper(folder.path(), 'DROP TABLE balances');
+  const writer = new Writer();
+  codec.writeSettlements(writer, [settlement('a')]);
+  const calls = [{ kind: 'settle', message: writer.take() } as const];
+  const { exec } = DatabaseSync.prototype;
+  const spy = vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (
+    this: DatabaseSync,
+    sql,
+  ) {
+    if (sql === 'ROLLBACK') throw new Error('No');
+    exec.call(this, sql);
+  });
+  const [failure] = database.commit(calls);
+  spy.mockRestore();
+  database.close();
+  // Upon which the thread closes the file, and the next call starts another.
+  expect(failure).toMatchObject({
+    isFinal: true,
+    message: expect.stringContaining('nor take back what was written'),
+    cause: { message: 'no such table: balances' },
   });
 });
 

@@ -11,10 +11,13 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
 import { SqliteStorage } from 'order-processor/sqlite';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
+import { FileLock } from '../../src/sqlite/file-lock.ts';
 import { schemaVersion } from '../../src/sqlite/schema.ts';
 import {
   ask,
@@ -111,8 +114,19 @@ describe('open', () => {
 
   it('refuses a folder in place of the file', async () => {
     mkdirSync(folder.path());
-    expect((await rejection(folder.open())).message).toContain(`Could not open ${folder.path()}: `);
+    const { message } = await rejection(folder.open());
+    expect(message).toBe(`Could not open ${folder.path()}: it is a folder`);
+    expect(folder.files()).toEqual(['orders.db']);
   });
+
+  it.each([':memory:', 'file::memory:?cache=shared', 'file:a?cache=shared&mode=memory'])(
+    'refuses what is no file: %s',
+    async (path) => {
+      const error = await rejection(SqliteStorage.open(path));
+      expect(error).toBeInstanceOf(TypeError);
+      expect(error.message).toContain('MemoryStorage');
+    },
+  );
 
   it('refuses a lock that is somebody’s own file', async () => {
     makeDatabase(folder.path('orders.db-lock'), 'CREATE TABLE mine (a)');
@@ -120,6 +134,14 @@ describe('open', () => {
     const error = await rejection(folder.open());
     expect((error.cause as Error).message).toMatch(/is an SQLite database, but no lock$/);
     expect(readFileSync(folder.path('orders.db-lock'))).toEqual(before);
+  });
+
+  it('makes what is called SqliteStorage, also when it was built', async () => {
+    const outfile = folder.path('built.mjs');
+    const entryPoints = [join(import.meta.dirname, '../../src/sqlite/index.ts')];
+    await build({ entryPoints, outfile, bundle: true, format: 'esm', platform: 'node' });
+    const built = await import(/* @vite-ignore */ pathToFileURL(outfile).href);
+    expect(built.SqliteStorage.name).toBe('SqliteStorage');
   });
 
   it.each([
@@ -204,6 +226,29 @@ describe('a file in use', () => {
     expect(text).toBe(`The file ${folder.path()} is in use by process ${process.pid}\n`);
   });
 
+  it('has its process written last, whoever tried at the same time', () => {
+    const other = new DatabaseSync(folder.path('orders.db-lock'));
+    const { exec } = DatabaseSync.prototype;
+    let tries = 0;
+    const spy = vi.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (
+      this: DatabaseSync,
+      sql,
+    ) {
+      exec.call(this, sql);
+      // The loser comes where the lock is free for a moment.
+      if (!sql.includes('COMMIT') || tries === 2) return;
+      tries += 1;
+      exec.call(other, `PRAGMA user_version = ${process.pid + 1}`);
+    });
+    const lock = new FileLock(folder.path());
+    spy.mockRestore();
+    expect(tries).toBe(2);
+    expect(other.prepare('PRAGMA user_version').get()).toEqual({ user_version: process.pid });
+    expect(() => new FileLock(folder.path())).toThrow(`by this process (${process.pid})`);
+    lock.release();
+    other.close();
+  });
+
   it('is free when its process was killed, and has what was acknowledged (invariant 9)', async () => {
     const order = JSON.stringify(newOrder('a'));
     const child = inProcess(
@@ -270,6 +315,31 @@ describe('a file that is lost while it is open is no success (invariant 10)', ()
     }
     await storage.close();
     expect(ask(folder.path(), 'SELECT id FROM orders')).toEqual([{ id: 'a' }]);
+  });
+
+  it('its lock deleted: rejects for good, whoever has taken another since', async () => {
+    const storage = await folder.open();
+    await storage.apply([{ orderId: 'a', userId: 'u-1', amount: 5, minBalance: undefined }]);
+    rmSync(folder.path('orders.db-lock'));
+    const second = await folder.open();
+    for (let time = 0; time < 3; time += 1) {
+      const { message } = await rejection(storage.accept([newOrder(`late-${time}`)]));
+      expect(message).toMatch(/: its lock .*orders\.db-lock was deleted, moved or replaced/);
+    }
+    // Of the first, what was committed when the loss was noticed.
+    expect(await unsettledOf(second)).toEqual(['late-0']);
+    await second.accept([newOrder('b')]);
+    await storage.close();
+    await second.accept([newOrder('c')]);
+    expect(await unsettledOf(second)).toEqual(['late-0', 'b', 'c']);
+  });
+
+  it('its lock deleted while no thread lives: no other thread writes', async () => {
+    const storage = await folder.open();
+    await storage.killThread();
+    rmSync(folder.path('orders.db-lock'));
+    expect((await rejection(storage.accept([newOrder('a')]))).message).toContain('its lock ');
+    expect(await unsettledOf(await folder.open())).toEqual([]);
   });
 
   it('its log deleted: rejects, and loses nothing', async () => {

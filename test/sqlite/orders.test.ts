@@ -1,7 +1,18 @@
 /** What is kept comes back (rules of OrderStorage), also where SQLite or JSON would have it otherwise. */
+import { rmSync } from 'node:fs';
 import { OrderError } from 'order-processor';
+import type { SqliteStorage } from 'order-processor/sqlite';
 import { describe, expect, it } from 'vitest';
-import { found, newOrder, rejection, settlement, unsettledOf, useFolder } from './helpers.ts';
+import type { Settlement } from '../../src/storage/order-storage.ts';
+import {
+  found,
+  newOrder,
+  rejection,
+  settlement,
+  tamper,
+  unsettledOf,
+  useFolder,
+} from './helpers.ts';
 
 const folder = useFolder();
 const { MAX_SAFE_INTEGER: most, MIN_SAFE_INTEGER: least } = Number;
@@ -130,15 +141,70 @@ describe('rule 3: an order is settled at most once', () => {
     expect((await found(storage, 'a')).steps).toEqual(amended);
   });
 
-  it('nor once more when it was settled, nobody heard of it, and it was pruned', async () => {
+  /** Settles, but nobody hears of it: a log that is gone is noticed after the commit. */
+  async function settleUnheard(
+    storage: SqliteStorage,
+    settlements: readonly Settlement[],
+    beside: () => Promise<unknown> = async () => undefined,
+  ): Promise<void> {
+    rmSync(folder.path('orders.db-wal'));
+    const lost = rejection(storage.settle(settlements));
+    const other = beside().catch(() => undefined);
+    expect((await lost).message).toMatch(/was deleted, moved or replaced/);
+    await other;
+  }
+
+  const all = { settledBefore: most };
+
+  it.each([true, false])(
+    'nor once more when nobody heard of it: it is not pruned before (accepted: %s)',
+    async (isAccepted) => {
+      const storage = await folder.open();
+      const ids = ['done', 'refused', 'nul\0'];
+      if (isAccepted) await storage.accept(ids.map((id) => newOrder(id)));
+      await storage.settle([settlement('old')]);
+      const late = ids.map((id) =>
+        settlement(id, { isAccepted, ...(id === 'refused' && { amount: -9, minBalance: 0 }) }),
+      );
+      await settleUnheard(storage, late);
+      expect(await storage.prune(all)).toBe(1);
+      expect(await storage.settle(late)).toMatchObject([
+        { status: 'known', order: { status: 'completed', balance: 2 } },
+        { status: 'known', order: { status: 'failed', code: 'insufficient_funds' } },
+        { status: 'known', order: { id: 'nul\0', balance: 3 } },
+      ]);
+      expect(await storage.get('u-1')).toBe(3);
+      // Now that they were heard of, they go like all others.
+      expect(await storage.prune(all)).toBe(3);
+      expect(await storage.check()).toEqual([]);
+    },
+  );
+
+  it.each([
+    ['in the same transaction', 0],
+    ['right after it', 1],
+  ])('nor when it is pruned %s', async (_, turns) => {
     const storage = await folder.open();
     await storage.accept([newOrder('a')]);
     const late = [settlement('a', { isAccepted: true })];
-    await storage.settle(late);
-    await storage.prune({ settledBefore: Number.MAX_SAFE_INTEGER });
-    expect(await storage.settle(late)).toEqual([{ status: 'settled', balance: 1 }]);
-    expect(await storage.get('u-1')).toBe(1);
-    expect(await storage.check()).toEqual([]);
+    await settleUnheard(storage, late, async () => {
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+      await storage.prune(all);
+    });
+    expect(await storage.settle(late)).toMatchObject([{ status: 'known', order: { balance: 1 } }]);
+  });
+
+  it.each([
+    ['completed', 1],
+    ['completed', -1],
+    ['failed', 1],
+  ] as const)('nor when somebody has deleted it: %s, %i', async (outcome, amount) => {
+    const storage = await folder.open();
+    await storage.accept([newOrder('a')]);
+    tamper(folder.path(), 'DELETE FROM orders');
+    const late = [settlement('a', { isAccepted: true, outcome, amount, minBalance: 0 })];
+    expect(await storage.settle(late)).toEqual([{ status: 'settled', balance: 0 }]);
+    expect([await storage.find('a'), await storage.get('u-1')]).toEqual([undefined, undefined]);
   });
 });
 
