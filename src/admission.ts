@@ -65,9 +65,7 @@ export class Admission {
 
   checkOpen(order: ParsedOrder): void {
     if (!this.isOpen) {
-      const { id: orderId, userId, labels } = order;
-      const message = 'The processor accepts no more orders';
-      throw new OrderError('shut_down', message, { orderId, userId, labels });
+      throw new OrderError('shut_down', 'The processor accepts no more orders', order.facts);
     }
     if (this.failure === undefined) return;
     throw storageFailed('The storage can keep no orders now', this.failure, order);

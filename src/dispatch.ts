@@ -7,7 +7,7 @@ import { KeyedQueue } from './keyed-queue.ts';
 import type { Settings } from './options.ts';
 import type { UnfulfilledOutcome } from './outcome.ts';
 import { noSteps } from './outcome.ts';
-import type { Decision } from './run-listener.ts';
+import type { Decision } from './run-host.ts';
 import { callBatch, type Settler } from './settle.ts';
 import { nothingToDo } from './settlements.ts';
 import { StepRunner } from './step-runner.ts';
@@ -139,8 +139,7 @@ export class Dispatcher {
   /** Cancels an order that is not decided yet; false if it is. */
   cancel(job: Job, message: string): boolean {
     if (this.drop(job)) {
-      const { id: orderId, userId, labels } = job;
-      const error = new OrderError('canceled', message, { orderId, userId, labels });
+      const error = new OrderError('canceled', message, job.facts);
       this.#clock.read();
       const decision: Decision = {
         outcome: 'canceled',

@@ -172,7 +172,7 @@ export class Engine {
     if (!(known instanceof Job)) return known;
     const settled = known.state === 'settled' ? this.intake.settled(known.id) : undefined;
     if (settled !== undefined) return settled;
-    return known.toRecord(this.clock, known.run?.startedAt);
+    return known.toRecord(this.clock, known.run?.board.startedAt);
   }
 
   /** The orders that are accepted and unsettled, of one user or of all; takes time for all of them. */

@@ -151,12 +151,9 @@ export class Intake {
   }
 
   /** @param message - what is full */
-  queueFull(
-    { id: orderId, userId, labels }: ParsedOrder,
-    message = this.#whatIsFull(userId),
-  ): OrderError {
+  queueFull({ userId, facts }: ParsedOrder, message = this.#whatIsFull(userId)): OrderError {
     const retryAfterMs = this.#retryAfterMs();
-    return new OrderError('queue_full', message, { orderId, userId, labels, retryAfterMs });
+    return new OrderError('queue_full', message, { ...facts, retryAfterMs });
   }
 
   #countOf(userId: string): number {

@@ -1,7 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks';
 import type { Clock } from './clock.ts';
 import type { Lane, QueueEntry } from './keyed-queue.ts';
-import { type AcceptedOrder, ParsedOrder, ranks } from './order.ts';
+import { copyOf, ParsedOrder, ranks } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt, UnfulfilledOutcome } from './outcome.ts';
 import { noSteps } from './outcome.ts';
 import type { Run } from './pipeline.ts';
@@ -67,11 +67,7 @@ export class Job extends ParsedOrder implements QueueEntry {
 
   /** A job of an order, itself if it is one. */
   static of(order: ParsedOrder): Job {
-    if (order instanceof Job) return order;
-    const { id, userId, amount, rank, payload, labels } = order;
-    const job = new Job(id, userId, amount, rank, payload, labels);
-    if ('input' in order) job.input = order.input;
-    return job;
+    return order instanceof Job ? order : copyOf(order, Job);
   }
 
   /** An order that the storage kept in an earlier life, or that was taken to be lost. */
@@ -88,12 +84,6 @@ export class Job extends ParsedOrder implements QueueEntry {
   toNewOrder(clock: Clock): NewOrder {
     const acceptedAt = clock.toUnix(this.acceptedAt);
     return { ...this.toOrder(), content: this.content, acceptedAt };
-  }
-
-  /** What steps see. */
-  toOrder(): AcceptedOrder {
-    const { id, userId, amount, priority, payload, labels } = this;
-    return Object.freeze({ id, userId, amount, priority, payload, labels });
   }
 
   /**

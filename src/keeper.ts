@@ -105,7 +105,7 @@ export class Keeper implements JournalListener, RecoveryListener {
     const isOver = state === 'settled' || state === 'abandoned';
     if (entry !== undefined && !isOver) {
       if (state === 'accepting') return this.#journal.whenKept(job);
-      return job.toRecord(this.#engine.clock, job.run?.startedAt);
+      return job.toRecord(this.#engine.clock, job.run?.board.startedAt);
     }
     const outcome = isOver ? undefined : await job.outcome();
     if (outcome?.status === 'refused') throw outcome.error;
@@ -203,9 +203,8 @@ export class Keeper implements JournalListener, RecoveryListener {
 
   #leave(job: Job): void {
     this.left += 1;
-    const { id: orderId, userId, labels } = job;
     const message = 'The processor shut down; the order is kept, and goes on with the next start';
-    const error = new OrderError('shut_down', message, { orderId, userId, labels });
+    const error = new OrderError('shut_down', message, job.facts);
     job.state = 'abandoned';
     this.#engine.remove(job);
     this.#engine.reporter.told(job, { status: 'failed', error }, true);

@@ -80,7 +80,7 @@ export class ParsedOrder implements AcceptedOrder {
   /** Of the id; 0 before it is known. */
   hash = 0;
   /** The payload as handed in, where the schema has made another of it; else not even a field. */
-  declare input: unknown;
+  declare input?: unknown;
 
   constructor(
     id: string,
@@ -102,10 +102,35 @@ export class ParsedOrder implements AcceptedOrder {
     return ranks[this.rank] as Priority;
   }
 
+  /** What rules and steps see. */
+  toOrder(): AcceptedOrder {
+    const { id, userId, amount, priority, payload, labels } = this;
+    return Object.freeze({ id, userId, amount, priority, payload, labels });
+  }
+
+  /** What events and errors say of it. */
+  get facts(): { orderId: string; userId: string; labels: readonly string[] } {
+    const { id: orderId, userId, labels } = this;
+    return { orderId, userId, labels };
+  }
+
   /** What its caller handed in, by which the same id is the same order or a conflict. */
   get content(): unknown {
-    return Object.hasOwn(this, 'input') ? this.input : this.payload;
+    return 'input' in this ? this.input : this.payload;
   }
+}
+
+/** The same checked order, as a `Copy`, or as rules have it. */
+export function copyOf<T extends ParsedOrder>(
+  order: ParsedOrder,
+  Copy: new (...fields: ConstructorParameters<typeof ParsedOrder>) => T,
+  rank: number = order.rank,
+  labels: readonly string[] = order.labels,
+): T {
+  const { id, userId, amount, payload } = order;
+  const copy = new Copy(id, userId, amount, rank, payload, labels);
+  if ('input' in order) copy.input = order.input;
+  return copy;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { asPromise, isThenable } from './awaitable.ts';
 import { checkInteger, wrong } from './checks.ts';
 import { causeOf, codeOf, OrderError, show } from './errors.ts';
-import { type AcceptedOrder, noLabels, ParsedOrder, type Priority, ranks } from './order.ts';
+import { type AcceptedOrder, copyOf, ParsedOrder, type Priority, ranks } from './order.ts';
 
 /** What a rule says of an order: see {@link refuse} and {@link prioritize}. */
 export type RuleVerdict =
@@ -173,9 +173,7 @@ export function readRules(rules: unknown): readonly Rule[] {
 /** The order as the rules have it; throws their refusal. */
 export function applyRules(rules: readonly Rule[], order: ParsedOrder): ParsedOrder {
   if (rules.length === 0) return order;
-  const { id, userId, amount, priority, payload } = order;
-  const seen = Object.freeze({ id, userId, amount, priority, payload, labels: noLabels });
-  const facts = { orderId: id, userId };
+  const seen = order.toOrder();
   let rank: number | undefined;
   const labels: string[] = [];
   for (const [index, rule] of rules.entries()) {
@@ -188,19 +186,17 @@ export function applyRules(rules: readonly Rule[], order: ParsedOrder): ParsedOr
       verdict = readVerdict(answer);
     } catch (thrown) {
       const cause = causeOf(thrown, title);
-      throw new OrderError('internal', message, { ...facts, labels, cause });
+      throw new OrderError('internal', message, { ...order.facts, labels, cause });
     }
     if (verdict?.kind === 'refuse') {
-      throw new OrderError(verdict.code, verdict.message, { ...facts, labels, retryable: false });
+      const facts = { ...order.facts, labels, retryable: false };
+      throw new OrderError(verdict.code, verdict.message, facts);
     }
     if (verdict === undefined) continue;
     rank = Math.min(rank ?? ranks.length, ranks.indexOf(verdict.priority));
     labels.push(verdict.label);
   }
-  if (rank === undefined) return order;
-  const ruled = new ParsedOrder(id, userId, amount, rank, payload, Object.freeze(labels));
-  if ('input' in order) ruled.input = order.input;
-  return ruled;
+  return rank === undefined ? order : copyOf(order, ParsedOrder, rank, Object.freeze(labels));
 }
 
 /** Makes sure of what a rule answered, which may come from another copy of the package. */

@@ -6,11 +6,12 @@ import type { Settings } from './options.ts';
 import type { OrderOutcome, StepResult, UnfulfilledOutcome } from './outcome.ts';
 import { noSteps } from './outcome.ts';
 import { receiptOf, refusedBy } from './outcomes.ts';
-import type { Decision } from './run-listener.ts';
+import type { Decision } from './run-host.ts';
 import {
   asDecidedBefore,
   Batch,
   failedBy,
+  newTimes,
   nothingToDo,
   settlementOf,
   storageFailed,
@@ -64,6 +65,8 @@ export class Settler {
   #gathered = new Batch();
   /** Outcomes to be noted, of orders that are not decided in the same breath. */
   readonly #notes = new Map<Job, UnfulfilledOutcome>();
+  /** The times of the order at hand; one object for all, since a storage or settlement copies from it. */
+  readonly #times = newTimes();
   #underWay: Promise<void> | undefined;
   #isCalling = false;
   /** A call has not been answered for too long. */
@@ -110,7 +113,7 @@ export class Settler {
    * must have been read just before.
    */
   add(job: Job, decision: Decision, startedAt: number | undefined): void {
-    const times = timesOf(job, this.#clock, startedAt);
+    const times = timesOf(job, this.#clock, startedAt, this.#times);
     if (this.#direct !== undefined) {
       this.#conclude(job, this.settleAtOnce(job, decision, times), decision, times);
       return;
@@ -208,7 +211,7 @@ export class Settler {
   #gatherNotes(): void {
     for (const [job, { status, error }] of this.#notes) {
       const decision = { outcome: status as 'failed', error, steps: noSteps, isCompensable: false };
-      const times = timesOf(job, this.#clock, job.run?.startedAt);
+      const times = timesOf(job, this.#clock, job.run?.board.startedAt, this.#times);
       this.#gathered.add(job, settlementOf(job, decision, times, this.#minBalance, true));
     }
     this.#notes.clear();

@@ -4,7 +4,7 @@ import type { Job } from './job.ts';
 import type { OrderOutcome, StepResult } from './outcome.ts';
 import { noSteps } from './outcome.ts';
 import { outcomeOf } from './outcomes.ts';
-import type { Decision } from './run-listener.ts';
+import type { Decision } from './run-host.ts';
 import type { CoreSettlement, SettledFields, Times } from './storage/core-storage.ts';
 
 /** All steps done, where there are none. */
@@ -37,13 +37,28 @@ export class Batch {
   }
 }
 
-/** @param startedAt - on the processor's clock, which must have been read just before */
-export function timesOf(job: Job, clock: Clock, startedAt: number | undefined): Times {
-  return {
-    acceptedAt: clock.toUnix(job.acceptedAt),
-    startedAt: startedAt === undefined ? undefined : clock.toUnix(startedAt),
-    settledAt: clock.toUnix(clock.last),
-  };
+/** Times that are written anew for each order: to be read, or copied, before any host's code runs. */
+export type ReusedTimes = { -readonly [Name in keyof Times]: Times[Name] };
+
+export function newTimes(): ReusedTimes {
+  return { acceptedAt: 0, startedAt: 0, settledAt: 0 };
+}
+
+/**
+ * Writes an order's times.
+ *
+ * @param startedAt - on the processor's clock, which must have been read just before
+ */
+export function timesOf(
+  job: Job,
+  clock: Clock,
+  startedAt: number | undefined,
+  times: ReusedTimes,
+): Times {
+  times.acceptedAt = clock.toUnix(job.acceptedAt);
+  times.startedAt = startedAt === undefined ? undefined : clock.toUnix(startedAt);
+  times.settledAt = clock.toUnix(clock.last);
+  return times;
 }
 
 export function settlementOf(
@@ -80,10 +95,9 @@ export function settlementOf(
 export function asDecidedBefore(job: Job, decision: Decision): Decision {
   const decided = job.entry?.decided;
   if (decided === undefined) return decision;
-  const { id: orderId, userId, labels } = job;
   const { steps } = decision;
   const { outcome, code, message, retryable } = decided;
-  const error = new OrderError(code, message, { orderId, userId, labels, retryable, steps });
+  const error = new OrderError(code, message, { ...job.facts, retryable, steps });
   const isCompensable = decision.outcome === 'completed' && decision.isCompensable;
   return { outcome, error, steps, isCompensable };
 }

@@ -39,6 +39,6 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
 export const bySignal = 'The order was canceled by its signal';
 
 /** The refusal of an order whose caller gave up, be it its own or another caller's. */
-export function canceled({ id: orderId, userId, labels }: ParsedOrder): OrderError {
-  return new OrderError('canceled', bySignal, { orderId, userId, labels });
+export function canceled({ facts }: ParsedOrder): OrderError {
+  return new OrderError('canceled', bySignal, facts);
 }

@@ -1,30 +1,43 @@
+import { asPromise, isThenable } from './awaitable.ts';
+import type { Job } from './job.ts';
+import type { AcceptedOrder } from './order.ts';
 import type { CompensationResult, StepResult } from './outcome.ts';
-import type { PlannedStep, StepPlan } from './step-plan.ts';
-import { Task, type TaskOwner } from './task.ts';
+import { Run } from './pipeline.ts';
+import type { RunHost } from './run-host.ts';
+import { Context, type ContextOwner } from './step-context.ts';
+import type { PlannedStep } from './step-plan.ts';
+import { Task } from './task.ts';
 
-const noTasks: (Task | undefined)[] = [];
-const noResults: (StepResult | undefined)[] = [];
+/** Shared by all boards that have nothing to keep. */
+const none: never[] = [];
 
-/** The steps of one order: which have begun, which come next, and what became of each. */
-export class StepBoard {
-  readonly #plan: StepPlan;
-  readonly #owner: TaskOwner;
+/**
+ * The steps of one order: which have begun, which come next, and what became of each. As long as they
+ * return at once it does without a run, which costs more than all the rest.
+ */
+export class StepBoard implements ContextOwner {
+  readonly job: Job;
+  readonly order: AcceptedOrder;
+  readonly startedAt: number;
+  running = 0;
+  run: Run | undefined = undefined;
+  readonly #host: RunHost;
+  /** All steps before this place have been started, but those that come after others. */
+  #at = 0;
   /** By place; none of a step that has not begun, or that finished at once. Made when there is one. */
-  #tasks: (Task | undefined)[] = noTasks;
-  /** By place, after the first ones that finished at once. Made when there is one. */
-  #results: (StepResult | undefined)[] = noResults;
+  #tasks: (Task | undefined)[] = none;
+  /** By place. Made when there is one of a step that did not finish at once. */
+  #results: (StepResult | undefined)[] = none;
   #left: number;
-  /** How many steps, from the first one on, finished at once, and nothing became of them since. */
+  /** How many steps, from the first one on, finished at once; -1 from the first other result on. */
   #instants = 0;
 
-  constructor(plan: StepPlan, owner: TaskOwner) {
-    this.#plan = plan;
-    this.#owner = owner;
-    this.#left = plan.steps.length;
-  }
-
-  get steps(): readonly PlannedStep[] {
-    return this.#plan.steps;
+  constructor(job: Job, host: RunHost) {
+    this.job = job;
+    this.order = job.toOrder();
+    this.startedAt = host.clock.read();
+    this.#host = host;
+    this.#left = host.plan.steps.length;
   }
 
   get tasks(): Task[] {
@@ -36,24 +49,80 @@ export class StepBoard {
     return this.#left === 0;
   }
 
+  get earlierAttempts(): number {
+    const { entry } = this.job;
+    return entry === undefined ? 0 : entry.attempt - 1;
+  }
+
+  /** Gives the order's run, and makes it when somebody first has need of it, maybe inside a step. */
+  toRun(): Run {
+    this.run ??= new Run(this, this.#host);
+    return this.run;
+  }
+
+  /**
+   * Starts all steps that come after no other, and have not been, unless the order is decided meanwhile.
+   * What is plain gets no task, which only a step that takes its time or fails has need of.
+   */
+  start(): void {
+    const { clock, plan } = this.#host;
+    while (this.#at < plan.steps.length && !this.run?.isDecided) {
+      const step = plan.steps[this.#at] as PlannedStep;
+      this.#at += 1;
+      if (step.needs > 0) continue;
+      if (!step.isPlain) {
+        this.taskOf(step).start();
+        continue;
+      }
+      const begunAt = clock.last;
+      const context = new Context(this, step, 1);
+      let promise: Promise<unknown> | undefined;
+      this.running += 1;
+      try {
+        const value = step.run(this.order as never, context);
+        if (isThenable(value)) promise = asPromise(value);
+        // For whatever starts next.
+        clock.read();
+      } catch (thrown) {
+        this.#adopt(step, context, begunAt).attemptFailed(thrown);
+        continue;
+      }
+      if (promise !== undefined) this.#adopt(step, context, begunAt).awaits(promise);
+      else if (this.run?.isDecided) this.#adopt(step, context, begunAt).attemptSucceeded(undefined);
+      else {
+        this.running -= 1;
+        this.#host.stepped(this.job, this.#finishAtOnce(step, clock.last - begunAt));
+      }
+    }
+  }
+
+  #adopt(step: PlannedStep, context: Context, begunAt: number): Task {
+    const task = this.taskOf(step);
+    task.adopt(context, begunAt);
+    // The step itself may have had its order canceled.
+    const run = this.toRun();
+    if (run.isDecided) task.abort(run.error);
+    return task;
+  }
+
   taskOf(step: PlannedStep): Task {
     const known = this.#tasks[step.at];
     if (known !== undefined) return known;
-    const task = new Task(step, this.#owner);
-    if (this.#tasks === noTasks) this.#tasks = new Array(this.#plan.steps.length);
+    const task = new Task(step, this.toRun());
+    if (this.#tasks === none) this.#tasks = new Array(this.#host.plan.steps.length);
     this.#tasks[step.at] = task;
     return task;
   }
 
   /** What comes directly after a step that has just finished. */
   after({ step }: Task): Task[] {
-    const next = step.next.map((at) => this.taskOf(this.#plan.steps[at] as PlannedStep));
+    const next = step.next.map((at) => this.taskOf(this.#host.plan.steps[at] as PlannedStep));
     for (const task of next) task.needs -= 1;
     return next;
   }
 
   /** What the steps have given that a step comes after, by name. */
-  valuesBefore({ before }: PlannedStep): Readonly<Record<string, unknown>> {
+  resultsBefore({ before }: PlannedStep): Readonly<Record<string, unknown>> {
     const values = Object.create(null) as Record<string, unknown>;
     for (const at of before) {
       const { step, value } = this.#tasks[at] as Task;
@@ -68,17 +137,20 @@ export class StepBoard {
 
   /** A step has finished, in time. */
   finish(task: Task): StepResult {
-    if (task.attempts === 1) return this.finishAtOnce(task.step, task.durationMs);
+    if (task.attempts === 1) return this.#finishAtOnce(task.step, task.durationMs);
     this.#left -= 1;
     return this.set(task, 'ok');
   }
 
   /** A step has finished at the first attempt. */
-  finishAtOnce(step: PlannedStep, durationMs: number): StepResult {
+  #finishAtOnce(step: PlannedStep, durationMs: number): StepResult {
     this.#left -= 1;
+    if (durationMs === 0 && step.at === this.#instants) {
+      this.#instants += 1;
+      return this.#host.plan.instant[step.at] as StepResult;
+    }
     const result = okAfter(step, durationMs);
-    if (durationMs === 0 && step.at === this.#instants) this.#instants += 1;
-    else this.#keep(step.at, result);
+    this.#keep(step.at, result);
     return result;
   }
 
@@ -94,22 +166,20 @@ export class StepBoard {
   }
 
   #keep(at: number, result: StepResult): void {
-    const { steps, instant } = this.#plan;
-    if (this.#results === noResults) this.#results = new Array(steps.length);
-    while (this.#instants > at) {
-      this.#instants -= 1;
-      this.#results[this.#instants] ??= instant[this.#instants];
+    if (this.#instants >= 0) {
+      this.#results = this.#host.plan.instant.slice(0, this.#instants);
+      this.#instants = -1;
     }
     this.#results[at] = result;
   }
 
   #resultAt(at: number): StepResult | undefined {
-    return at < this.#instants ? this.#plan.instant[at] : this.#results[at];
+    return at < this.#instants ? this.#host.plan.instant[at] : this.#results[at];
   }
 
   /** Of all steps, in declaration order. What is not certain yet counts as canceled. */
   results(): readonly StepResult[] {
-    const { steps, instant } = this.#plan;
+    const { steps, instant } = this.#host.plan;
     if (this.#instants === steps.length) return instant;
     return Object.freeze(
       steps.map(({ name }, at) => {
@@ -131,9 +201,8 @@ const sharedBelowMs = 1_000;
  * results are remembered for long, and what stays in memory costs more in collection than in making.
  */
 function okAfter({ name, shared }: PlannedStep, durationMs: number): StepResult {
-  const known = shared[durationMs];
-  if (known !== undefined) return known;
-  const result = Object.freeze({ name, status: 'ok' as const, durationMs, attempts: 1 });
+  const status = 'ok' as const;
+  const result = shared[durationMs] ?? Object.freeze({ name, status, durationMs, attempts: 1 });
   if (durationMs < sharedBelowMs) shared[durationMs] = result;
   return result;
 }

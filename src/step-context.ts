@@ -8,10 +8,8 @@ export interface ContextOwner {
   readonly order: AcceptedOrder;
   /** How often the order may have been begun in earlier lives. */
   readonly earlierAttempts: number;
-  /** The order's signal, made when somebody first asks for it. */
-  readonly signal: AbortSignal;
-  /** Why the order failed. */
-  readonly error: OrderError;
+  /** The order's signal, made when somebody first asks for it, and why the order failed. */
+  toRun(): { readonly signal: AbortSignal; readonly error: OrderError };
   resultsBefore(step: PlannedStep): Readonly<Record<string, unknown>>;
 }
 
@@ -29,7 +27,7 @@ export class Context implements StepContext<never> {
   }
 
   get signal(): AbortSignal {
-    if (!this.hasOwnSignal) return this.#owner.signal;
+    if (!this.hasOwnSignal) return this.#owner.toRun().signal;
     this.#own ??= new AbortController();
     return this.#own.signal;
   }
@@ -70,7 +68,7 @@ export class ContextOfCompensation extends Context implements CompensationContex
   constructor(owner: ContextOwner, step: PlannedStep, attempt: number, result: unknown) {
     super(owner, step, attempt);
     this.result = result as never;
-    this.error = owner.error;
+    this.error = owner.toRun().error;
   }
 
   /** It outlives the order's signal. */

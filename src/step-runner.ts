@@ -9,9 +9,11 @@ import type { Job } from './job.ts';
 import { LinkedList } from './linked-list.ts';
 import type { Settings } from './options.ts';
 import type { StepResult, UnfulfilledOutcome } from './outcome.ts';
-import { Run } from './pipeline.ts';
-import type { Decision, RunListener } from './run-listener.ts';
+import type { Run } from './pipeline.ts';
+import { completed, type Decision, type RunHost } from './run-host.ts';
 import type { Settler } from './settle.ts';
+import { StepBoard } from './step-board.ts';
+import type { StepPlan } from './step-plan.ts';
 import type { Task, Verdict } from './task.ts';
 
 export interface StepRunnerListener {
@@ -26,37 +28,41 @@ export interface StepRunnerListener {
 }
 
 /** The runs of all orders with steps, from the beginning of an order to the end of its lane's wait. */
-export class StepRunner implements RunListener {
+export class StepRunner implements RunHost {
   /**
    * Runs that have not ended, settled or not. Not a `Map`, here or by `userId` in the keyed queue: its
    * table is made anew again and again, and an old one that has been promoted keeps all that come after
    * it, and what stood in them, from the young generation's collector.
    */
   readonly #runs = new LinkedList<Run>();
-  readonly #settings: Settings;
-  readonly #clock: Clock;
+  readonly plan: StepPlan;
+  readonly timeoutMs: number | undefined;
+  readonly stalledAfterMs: number;
+  readonly clock: Clock;
   readonly #events: Events;
   readonly #settler: Settler;
   readonly #funds: Funds;
   readonly #listener: StepRunnerListener;
   /** Runs that gave their worker back and want one again; some may want it no more. */
   readonly #waiting = new Fifo<Run>();
-  /** A run that was begun by its caller, and not by the worker that it holds from now on. */
-  #begun: Run | undefined;
+  /** Of an order that was begun by its caller, and not by the worker that it holds from now on. */
+  #begun: StepBoard | undefined;
   #isTurnOfNew = false;
   /** Of orders on their way into the storage. */
   readonly #amendments = new WeakMap<Job, readonly StepResult[]>();
 
   constructor(
-    settings: Settings,
+    { plan, timeoutMs, stalledAfterMs }: Settings,
     clock: Clock,
     events: Events,
     settler: Settler,
     funds: Funds,
     listener: StepRunnerListener,
   ) {
-    this.#settings = settings;
-    this.#clock = clock;
+    this.plan = plan;
+    this.timeoutMs = timeoutMs;
+    this.stalledAfterMs = stalledAfterMs;
+    this.clock = clock;
     this.#events = events;
     this.#settler = settler;
     this.#funds = funds;
@@ -65,21 +71,17 @@ export class StepRunner implements RunListener {
 
   /** Whether any step can be taken back. */
   get hasCompensations(): boolean {
-    return this.#settings.plan.steps.some(({ compensate }) => compensate);
+    return this.plan.steps.some(({ compensate }) => compensate);
   }
 
   /** How many runs hold a worker. */
   get active(): number {
-    let active = 0;
-    for (const run of this.#runs.all()) if (run.worker.holds) active += 1;
-    return active;
+    return this.#runs.all().filter(({ worker }) => worker.holds).length;
   }
 
   /** How many orders hold their user for longer than they should. */
   get stalledOrders(): number {
-    let stalled = 0;
-    for (const run of this.#runs.all()) if (run.isStalled) stalled += 1;
-    return stalled;
+    return this.#runs.all().filter(({ isStalled }) => isStalled).length;
   }
 
   get isIdle(): boolean {
@@ -102,10 +104,14 @@ export class StepRunner implements RunListener {
 
   /** Begins an order in its caller's call; gives its run if that is not over on return. */
   start(job: Job): Run | undefined {
-    const run = this.#runFor(job);
-    this.#begun = run;
-    run.start(this.#refusalOf(job));
-    if (run.hasEnded) {
+    const board = this.#boardFor(job);
+    this.#begun = board;
+    const refusal = this.#refusalOf(job);
+    if (refusal === undefined) board.start();
+    const run = board.isDone ? board.run : board.toRun();
+    if (run === undefined) this.concluded(board, completed(board.results(), false));
+    else run.start(refusal);
+    if (run === undefined || run.hasEnded) {
       this.#begun = undefined;
       return undefined;
     }
@@ -122,7 +128,7 @@ export class StepRunner implements RunListener {
    * @param take - gives the next order whose turn it is
    */
   next(take: () => Job | undefined): Run | undefined {
-    const begun = this.#begun;
+    const begun = this.#begun?.run;
     this.#begun = undefined;
     if (begun?.worker.holds) return begun;
     this.#isTurnOfNew = !this.#isTurnOfNew;
@@ -180,24 +186,20 @@ export class StepRunner implements RunListener {
     }
   }
 
-  stepped({ job }: Run, step: StepResult): void {
-    const { id: orderId, userId, labels } = job;
-    this.#events.tell.stepped?.({ orderId, userId, labels, step });
+  stepped(job: Job, step: StepResult): void {
+    this.#events.tell.stepped?.({ ...job.facts, step });
   }
 
-  retried({ job }: Run, task: Task, verdict: Verdict, delayMs: number): void {
-    const { id: orderId, userId, labels } = job;
+  retried({ job }: Run, task: Task, { code, message, cause }: Verdict, delayMs: number): void {
     this.#events.tell.retried?.({
-      orderId,
-      userId,
-      labels,
+      ...job.facts,
       step: task.step.name,
       isCompensation: task.compensated !== undefined,
       attempt: task.attempts,
       delayMs,
-      code: verdict.code,
-      message: verdict.message,
-      cause: verdict.cause,
+      code,
+      message,
+      cause,
     });
   }
 
@@ -205,9 +207,9 @@ export class StepRunner implements RunListener {
     this.#listener.told(job, outcome);
   }
 
-  concluded(run: Run, decision: Decision): void {
-    if (run.job.state === 'abandoned') return;
-    this.#settler.add(run.job, decision, run.startedAt);
+  concluded({ job, startedAt }: StepBoard, decision: Decision): void {
+    if (job.state === 'abandoned') return;
+    this.#settler.add(job, decision, startedAt);
     this.#settler.flush();
   }
 
@@ -217,31 +219,27 @@ export class StepRunner implements RunListener {
   }
 
   compensationFailed({ job }: Run, step: string, { code, message, cause }: Verdict): void {
-    const { id: orderId, userId, labels } = job;
     const text = `Step \`${step}\` could not be compensated, \`${code}\`: ${message}`;
-    const error = new OrderError('compensation_failed', text, { orderId, userId, labels, cause });
+    const error = new OrderError('compensation_failed', text, { ...job.facts, cause });
     const { tell } = this.#events;
     if (tell.error !== undefined) tell.error(error);
-    else warn(error.code, `Order ${orderId}: ${text}`);
+    else warn(error.code, `Order ${job.id}: ${text}`);
   }
 
-  predicateFailed({ job }: Run, { step }: Task, cause: unknown): void {
-    const { id: orderId, userId, labels } = job;
-    const message = `\`retryIf\` of step \`${step.name}\` threw`;
-    const error = new OrderError('internal', message, { orderId, userId, labels, cause });
+  predicateFailed(job: Job, step: string, cause: unknown): void {
+    const message = `\`retryIf\` of step \`${step}\` threw`;
+    const error = new OrderError('internal', message, { ...job.facts, cause });
     this.#events.tell.error?.(error);
   }
 
-  stalled(run: Run): void {
-    const { id: orderId, userId, labels } = run.job;
-    const runningMs = this.#clock.read() - run.startedAt;
-    const steps = run.unended;
+  stalled({ job, board, unended: steps }: Run): void {
+    const runningMs = this.clock.read() - board.startedAt;
     const { stalled } = this.#events.tell;
-    if (stalled !== undefined) stalled({ orderId, userId, labels, runningMs, steps });
+    if (stalled !== undefined) stalled({ ...job.facts, runningMs, steps });
     else
       warn(
         'stalled',
-        `Order ${orderId} holds its user after ${runningMs} ms in ${steps.join(', ') || 'a question to the storage'}`,
+        `Order ${job.id} holds its user after ${runningMs} ms in ${steps.join(', ') || 'a question to the storage'}`,
       );
   }
 
@@ -257,9 +255,9 @@ export class StepRunner implements RunListener {
   }
 
   #run(job: Job): Run {
-    const run = this.#runFor(job);
+    const run = this.#boardFor(job).toRun();
     this.#add(run);
-    this.#events.tell.started?.(job.toRecord(this.#clock, run.startedAt));
+    this.#events.tell.started?.(job.toRecord(this.clock, run.board.startedAt));
     // A listener may have canceled it.
     if (!run.isDecided) run.inScope(() => run.start(this.#refusalOf(job)));
     return run;
@@ -274,13 +272,13 @@ export class StepRunner implements RunListener {
     return this.hasCompensations ? undefined : decided;
   }
 
-  #runFor(job: Job): Run {
+  #boardFor(job: Job): StepBoard {
     job.state = 'processing';
-    return new Run(job, this.#settings.plan, this.#clock, this.#settings, this);
+    return new StepBoard(job, this);
   }
 
   #runOf(job: Job): Run | undefined {
-    return job.run ?? (this.#begun?.job === job ? this.#begun : undefined);
+    return job.run ?? (this.#begun?.job === job ? this.#begun.toRun() : undefined);
   }
 
   #add(run: Run): void {

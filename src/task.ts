@@ -1,8 +1,9 @@
 import { asPromise, isThenable } from './awaitable.ts';
-import type { Clock } from './clock.ts';
 import { causeOf, codeOf, messageOf, OrderError, type OrderErrorCode } from './errors.ts';
 import type { Entrant } from './gate.ts';
+import type { Job } from './job.ts';
 import { isWorthRetrying, pauseMs, retryableOf } from './retry.ts';
+import type { RunHost } from './run-host.ts';
 import { Context, ContextOfCompensation, type ContextOwner } from './step-context.ts';
 import type { Limits, PlannedStep } from './step-plan.ts';
 
@@ -31,11 +32,15 @@ const reserved: readonly string[] = [
 ] satisfies OrderErrorCode[];
 
 /** Whose work it is. */
-export interface TaskOwner extends ContextOwner {
-  readonly clock: Clock;
-  readonly stalledAfterMs: number;
-  /** How many attempts run, be it that they were given up. */
-  running: number;
+export interface TaskOwner {
+  readonly board: ContextOwner & {
+    /** How many attempts run, be it that they were given up. */
+    running: number;
+  };
+  readonly job: Job;
+  /** Why the order failed. */
+  readonly error: OrderError;
+  readonly host: Pick<RunHost, 'clock' | 'stalledAfterMs' | 'predicateFailed'>;
   /** Runs something in the async context of the order's caller. */
   inScope(work: () => void): void;
   succeeded(task: Task): void;
@@ -47,7 +52,6 @@ export interface TaskOwner extends ContextOwner {
   pausing(task: Task, verdict: Verdict, delayMs: number): void;
   /** The pause is over: `start` it once there is a worker. */
   due(task: Task): void;
-  predicateFailed(task: Task, cause: unknown): void;
 }
 
 /**
@@ -133,7 +137,7 @@ export class Task implements Entrant {
   /** How long it has taken so far, pauses included. */
   elapsed(): number {
     if (this.attempts === 0 || this.state === 'over') return this.durationMs;
-    return this.#owner.clock.last - this.#begunAt;
+    return this.#owner.host.clock.last - this.#begunAt;
   }
 
   /** Lets the process end although it runs. */
@@ -144,16 +148,16 @@ export class Task implements Entrant {
   #try(): void {
     const owner = this.#owner;
     this.state = 'running';
-    if (this.attempts === 0) this.#begunAt = owner.clock.last;
+    if (this.attempts === 0) this.#begunAt = owner.host.clock.last;
     this.attempts += 1;
-    owner.running += 1;
+    owner.board.running += 1;
     let value: unknown;
     try {
       value = this.#call();
       if (isThenable(value)) {
         this.awaits(asPromise(value));
         // For whatever starts next.
-        owner.clock.read();
+        owner.host.clock.read();
         return;
       }
     } catch (thrown) {
@@ -165,14 +169,14 @@ export class Task implements Entrant {
 
   #call(): unknown {
     const { step, compensated, attempts } = this;
-    const owner = this.#owner;
+    const { board } = this.#owner;
     if (compensated === undefined) {
-      this.#context = new Context(owner, step, attempts);
-      return step.run(owner.order as never, this.#context);
+      this.#context = new Context(board, step, attempts);
+      return step.run(board.order as never, this.#context);
     }
-    const context = new ContextOfCompensation(owner, step, attempts, compensated.value);
+    const context = new ContextOfCompensation(board, step, attempts, compensated.value);
     this.#context = context;
-    return step.compensate?.(owner.order as never, context);
+    return step.compensate?.(board.order as never, context);
   }
 
   /** The attempt takes its time. */
@@ -187,10 +191,11 @@ export class Task implements Entrant {
   }
 
   #timeOut(timeoutMs: number): void {
-    const { order, clock, stalledAfterMs } = this.#owner;
+    const { board, host } = this.#owner;
+    const { clock, stalledAfterMs } = host;
     clock.read();
     const message = `${this.#title} did not end within ${timeoutMs} ms`;
-    const { id: orderId, userId } = order;
+    const { id: orderId, userId } = board.order;
     const error = new OrderError('timeout', message, { orderId, userId });
     const giveUp = (): void => {
       this.#giveUp();
@@ -247,8 +252,8 @@ export class Task implements Entrant {
   #leave(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#owner.running -= 1;
-    this.#owner.clock.read();
+    this.#owner.board.running -= 1;
+    this.#owner.host.clock.read();
   }
 
   #end(): void {
@@ -260,7 +265,7 @@ export class Task implements Entrant {
     const { retry } = this.#limits;
     if (retry === undefined || this.attempts >= retry.attempts) return false;
     return isWorthRetrying(retry, thrown, this.attempts, (cause) =>
-      this.#owner.predicateFailed(this, cause),
+      this.#owner.host.predicateFailed(this.#owner.job, this.step.name, cause),
     );
   }
 

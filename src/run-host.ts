@@ -1,6 +1,10 @@
+import type { Clock } from './clock.ts';
 import type { OrderError } from './errors.ts';
+import type { Job } from './job.ts';
 import type { StepResult, UnfulfilledOutcome } from './outcome.ts';
 import type { Run } from './pipeline.ts';
+import type { StepBoard } from './step-board.ts';
+import type { StepPlan } from './step-plan.ts';
 import type { Task, Verdict } from './task.ts';
 
 /** How an order's steps ended; with an error the order has failed or was canceled. */
@@ -14,20 +18,29 @@ export interface Decision {
   readonly isTrial?: boolean;
 }
 
+/** All steps have finished. */
+export function completed(steps: readonly StepResult[], isCompensable: boolean): Decision {
+  return { outcome: 'completed', error: undefined, steps, isCompensable };
+}
+
 /**
- * What a run tells: `concluded` when its outcome may be settled, `ended` when none of its functions
- * runs any more. Before the first it may tell what its caller need not wait for.
+ * Who has orders run, and hears of them: `concluded` when the outcome may be settled, `ended` when none
+ * of a run's functions runs any more. Before the first it may tell what its caller need not wait for.
  */
-export interface RunListener {
-  stepped(run: Run, result: StepResult): void;
+export interface RunHost {
+  readonly clock: Clock;
+  readonly plan: StepPlan;
+  readonly timeoutMs: number | undefined;
+  readonly stalledAfterMs: number;
+  stepped(job: Job, result: StepResult): void;
   retried(run: Run, task: Task, verdict: Verdict, delayMs: number): void;
   /** The outcome is certain, though not what will have become of the steps. */
   told(run: Run, outcome: UnfulfilledOutcome): void;
-  concluded(run: Run, decision: Decision): void;
+  concluded(board: StepBoard, decision: Decision): void;
   /** More became of the steps after that: something went on regardless, and was compensated. */
   amended(run: Run, steps: readonly StepResult[]): void;
   compensationFailed(run: Run, step: string, verdict: Verdict): void;
-  predicateFailed(run: Run, task: Task, cause: unknown): void;
+  predicateFailed(job: Job, step: string, cause: unknown): void;
   stalled(run: Run): void;
   /** The run has given its worker back and now has something to do; `resume` it. */
   wantsWorker(run: Run): void;
