@@ -6,7 +6,6 @@
  * node test/crash/child.ts FILE LIFE SEED plain|steps
  * ```
  */
-import { writeSync } from 'node:fs';
 import { isOrderError, OrderProcessor, type Step } from '../../src/index.ts';
 import { SqliteStorage } from '../../src/sqlite/index.ts';
 import { randomFrom } from '../random.ts';
@@ -17,8 +16,9 @@ const random = randomFrom(Number(seed));
 const callers = 40;
 const users = 12;
 
+/** Written before it returns, as Node.js does with pipes, and waits where the pipe is full. */
 function acknowledge(line: Acknowledgement): void {
-  writeSync(1, `${JSON.stringify(line)}\n`);
+  process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
 function pause(): Promise<void> {
