@@ -213,6 +213,8 @@ export class Engine {
     const { tell } = this.reporter.events;
     return (
       this.#settler.isDirect &&
+      // A listener may have ended the one that is starting, which then counts no more, and submit another.
+      this.#starting === undefined &&
       this.intake.jobs.size === 0 &&
       !this.reporter.isTelling &&
       this.dispatcher.isPassable &&

@@ -318,9 +318,10 @@ export class Settler {
   }
 
   #lose(lost: Batch, cause: unknown): void {
+    const isKeeping = this.#batched?.journal !== undefined;
     this.#finish(
       lost,
-      lost.settlements.map((settlement) => failedBy(cause, settlement)),
+      lost.settlements.map((settlement) => failedBy(cause, settlement, isKeeping)),
     );
   }
 }

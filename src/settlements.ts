@@ -102,9 +102,18 @@ export function asDecidedBefore(job: Job, decision: Decision): Decision {
   return { outcome, error, steps, isCompensable };
 }
 
-export function failedBy(cause: unknown, settlement: CoreSettlement): OrderOutcome {
+/**
+ * What an order comes to of which nothing is known to be recorded.
+ *
+ * @param isKeeping - whether the storage keeps orders: then it may have this one, with another outcome
+ */
+export function failedBy(
+  cause: unknown,
+  settlement: CoreSettlement,
+  isKeeping: boolean,
+): OrderOutcome {
   // What changes no balance came to what it came to, and its caller may have been told.
-  if (settlement.outcome !== 'completed') return outcomeOf(settlement, undefined);
+  if (settlement.outcome !== 'completed' && !isKeeping) return outcomeOf(settlement, undefined);
   const error = storageFailed('The storage did not settle it', cause, settlement);
   return { status: 'failed', error };
 }

@@ -221,3 +221,25 @@ it('lists page after page what is in flight and what is kept, none twice and non
   await clock.runAll();
   await processor.shutdown();
 });
+
+it('invariant 9: tells no cancellation of an order that the storage was never asked about', async () => {
+  const disk = await (async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage);
+    await processor.submit(order('a'));
+    storage.cut();
+    return storage.disk;
+  })();
+  const storage = new KeptStorage(disk);
+  const processor = await open(storage, { stalledAfterMs: 2 });
+  storage.fate = (method) => (method === 'settle' ? clock.sleep(50).then(() => 'works') : 'works');
+  const first = processor.submit(order('b', 'other'));
+  await clock.settle();
+  const again = codeOf(processor.submit(order('a')));
+  const canceled = processor.cancel('a');
+  await clock.runAll();
+  await first;
+  expect(await outcomeNow(again)).toBe('storage_failed');
+  expect(await outcomeNow(canceled)).toBe(false);
+  await processor.shutdown();
+});
