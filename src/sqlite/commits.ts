@@ -7,6 +7,9 @@ interface Waiting extends PromiseWithResolvers<Reader> {
   readonly call: Call<WriteKind>;
 }
 
+/** While one is under way the next one lies ready, so that the thread need not wait for its answer to be heard. */
+const mostUnderWay = 2;
+
 /**
  * Gathers what is called while a transaction is under way: all of it shares the next one, so that a
  * slow disk costs time once for many.
@@ -14,7 +17,8 @@ interface Waiting extends PromiseWithResolvers<Reader> {
 export class Commits {
   readonly #ask: (request: Request) => Promise<Answer>;
   #waiting: Waiting[] = [];
-  #isUnderWay = false;
+  #underWay = 0;
+  #isDue = false;
 
   /** @param ask - what to make a transaction with */
   constructor(ask: (request: Request) => Promise<Answer>) {
@@ -25,21 +29,25 @@ export class Commits {
   call(kind: WriteKind, message: Message): Promise<Reader> {
     const waiting = { ...Promise.withResolvers<Reader>(), call: { kind, message } };
     this.#waiting.push(waiting);
-    if (!this.#isUnderWay) {
-      this.#isUnderWay = true;
-      // Whatever else is called in this breath comes along.
-      queueMicrotask(() => this.#run());
-    }
+    this.#start();
     return waiting.promise;
   }
 
+  #start(): void {
+    if (this.#isDue || this.#underWay === mostUnderWay) return;
+    this.#isDue = true;
+    // Whatever else is called in this breath comes along.
+    queueMicrotask(() => this.#run());
+  }
+
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const gathered = this.#waiting;
-      this.#waiting = [];
-      await this.#commit(gathered);
-    }
-    this.#isUnderWay = false;
+    this.#isDue = false;
+    this.#underWay += 1;
+    const gathered = this.#waiting;
+    this.#waiting = [];
+    await this.#commit(gathered);
+    this.#underWay -= 1;
+    if (this.#waiting.length > 0) this.#start();
   }
 
   async #commit(gathered: readonly Waiting[]): Promise<void> {

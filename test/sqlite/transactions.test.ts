@@ -40,7 +40,7 @@ describe('group commit', () => {
     expect((await unsettledOf(storage)).length).toBe(100);
   });
 
-  it('what is called while one is under way shares the next', async () => {
+  it('what is called while one is under way and another lies ready shares the next', async () => {
     const storage = await folder.open();
     const before = transactionsOf(folder.path());
     const first = storage.accept([newOrder('first')]);
@@ -51,7 +51,7 @@ describe('group commit', () => {
       await Promise.resolve();
     }
     await Promise.all([first, ...others]);
-    expect(transactionsOf(folder.path()) - before).toBe(2);
+    expect(transactionsOf(folder.path()) - before).toBe(3);
   });
 
   it('keeps the order of the calls', async () => {
