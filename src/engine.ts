@@ -76,7 +76,7 @@ export class Engine {
     const { queue } = this.dispatcher;
     this.intake = new Intake(settings, storage, queue, counts, clock, acceptingOf);
     this.admission = new Admission(settings, this.intake);
-    const journal = 'settle' in storage ? storage.journal : undefined;
+    const { journal } = storage;
     this.entrance = new Entrance(this, journal?.isJson === true);
     this.keeper = journal && this.#keep(journal, settings.stalledAfterMs);
   }
@@ -239,6 +239,7 @@ export class Engine {
   /** The same with steps: those that return at once are over here, and the rest goes on. */
   startAtOnce(order: ParsedOrder): OrderOutcome | Job {
     const job = Job.of(order);
+    this.reporter.counts.accepted += 1;
     this.#register(job);
     this.#starting = job;
     this.dispatcher.start(job);
@@ -249,7 +250,6 @@ export class Engine {
   }
 
   #register(job: Job): void {
-    this.reporter.counts.accepted += 1;
     job.acceptedAt = this.clock.now();
     this.#add(job);
   }
@@ -261,8 +261,7 @@ export class Engine {
 
   /** @param isEnqueued - whether somebody wants to know that it is accepted */
   accept(job: Job, isEnqueued = false): void {
-    job.acceptedAt = this.clock.now();
-    this.#add(job);
+    this.#register(job);
     if (!this.keeper?.takes(job, isEnqueued)) this.#enlist(job);
   }
 

@@ -271,6 +271,12 @@ export class Entrance {
         resolve();
         tell(outcome, true);
       };
+      // Something else stands for the order than its own job.
+      const stand = (begun: Beginning): void => {
+        if (begun instanceof Promise) begun.then((late) => stand(late()));
+        else if (begun instanceof Job) this.#follow(begun, false, signal, tell);
+        else end(begun);
+      };
       let leave: (() => boolean) | undefined;
       try {
         takeBack =
@@ -296,12 +302,6 @@ export class Entrance {
         }
         resolve();
       });
-      /** Something stands for the order that is not its own job. */
-      const stand = (begun: Beginning): void => {
-        if (begun instanceof Promise) begun.then((late) => stand(late()));
-        else if (begun instanceof Job) this.#follow(begun, false, signal, tell);
-        else end(begun);
-      };
     });
   }
 

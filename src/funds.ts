@@ -90,6 +90,6 @@ export class Funds {
   }
 
   get #isKeeping(): boolean {
-    return 'settle' in this.#storage && this.#storage.journal !== undefined;
+    return this.#storage.journal !== undefined;
   }
 }

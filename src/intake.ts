@@ -47,7 +47,7 @@ export class Intake {
     acceptingOf: (userId: string) => number,
   ) {
     this.#acceptingOf = acceptingOf;
-    this.#isJson = 'settle' in storage && storage.journal?.isJson === true;
+    this.#isJson = storage.journal?.isJson === true;
     this.#settings = settings;
     this.#storage = storage;
     this.#queue = queue;

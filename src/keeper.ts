@@ -109,7 +109,7 @@ export class Keeper implements JournalListener, RecoveryListener {
     }
     const outcome = isOver ? undefined : await job.outcome();
     if (outcome?.status === 'refused') throw outcome.error;
-    const record = await this.#ask(job);
+    const record = await this.#ask(job.id, job);
     if (record === undefined) {
       if (outcome !== undefined && outcome.status !== 'completed') throw outcome.error;
       throw storageFailed('The storage does not know the order', undefined, job);
@@ -120,14 +120,10 @@ export class Keeper implements JournalListener, RecoveryListener {
 
   /** An unsettled order that is not here yet: it is taken up in a moment, having been left by an earlier life. */
   async jobOf(id: string): Promise<Job | undefined> {
-    const { intake, questions } = this.#engine;
+    const { intake } = this.#engine;
     if (!intake.isRecovering) return undefined;
-    try {
-      const stored = await questions.ask(this.find(id));
-      if (stored === undefined || stored.settledAt !== undefined) return undefined;
-    } catch (cause) {
-      throw storageFailed('The storage could not say whether it knows the order', cause);
-    }
+    const stored = await this.#ask(id);
+    if (stored === undefined || stored.settledAt !== undefined) return undefined;
     return intake.jobs.get(id) ?? this.#whenRecovered(id);
   }
 
@@ -141,7 +137,7 @@ export class Keeper implements JournalListener, RecoveryListener {
   /** What an id stands for that is not to be refused for good before the storage has been asked. */
   async knownInstead(order: ParsedOrder): Promise<Job | OrderRecord | undefined> {
     const { intake } = this.#engine;
-    const stored = await this.#ask(order);
+    const stored = await this.#ask(order.id, order);
     if (stored?.settledAt === undefined) {
       if (stored !== undefined) await this.#whenRecovered(order.id);
       return intake.known(order);
@@ -151,9 +147,9 @@ export class Keeper implements JournalListener, RecoveryListener {
     return recordOf(stored);
   }
 
-  async #ask(order: ParsedOrder): Promise<StoredOrder | undefined> {
+  async #ask(id: string, order?: ParsedOrder): Promise<StoredOrder | undefined> {
     try {
-      return await this.#engine.questions.ask(this.find(order.id));
+      return await this.#engine.questions.ask(this.find(id));
     } catch (cause) {
       throw storageFailed('The storage could not say whether it knows the order', cause, order);
     }
@@ -219,7 +215,7 @@ export class Keeper implements JournalListener, RecoveryListener {
 
   /** The settler found the id of an order taken. */
   settledBefore(job: Job, stored: StoredOrder): void {
-    const { dispatcher, reporter, settler } = this.#engine;
+    const { dispatcher, reporter } = this.#engine;
     if (job.entry !== undefined && stored.settledAt !== undefined) {
       // A call of the storage had done its work, and then failed.
       job.state = 'settled';
@@ -234,11 +230,9 @@ export class Keeper implements JournalListener, RecoveryListener {
     dispatcher.settled(job);
     try {
       this.known(job, stored);
-      if (stored.settledAt !== undefined) return;
     } catch {
-      return;
+      // A conflict, and whoever waits has heard of it.
     }
-    settler.flush();
   }
 
   /** Rejects if the storage can keep nothing now. */

@@ -58,6 +58,8 @@ export interface SettlerListener {
 export class Settler {
   readonly #direct: DirectStorage | undefined;
   readonly #batched: BatchStorage | undefined;
+  /** Whether the storage keeps orders. */
+  readonly #isKeeping: boolean;
   readonly #clock: Clock;
   readonly #minBalance: number | undefined;
   readonly #stalledAfterMs: number;
@@ -83,6 +85,7 @@ export class Settler {
   ) {
     this.#direct = 'change' in storage ? storage : undefined;
     this.#batched = 'change' in storage ? undefined : storage;
+    this.#isKeeping = storage.journal !== undefined;
     this.#clock = clock;
     this.#minBalance = minBalance;
     this.#stalledAfterMs = stalledAfterMs;
@@ -105,7 +108,7 @@ export class Settler {
    */
   get isFull(): boolean {
     if (this.#underWay === undefined) return false;
-    return this.#batched?.journal === undefined || this.#gathered.jobs.length >= callBatch;
+    return !this.#isKeeping || this.#gathered.jobs.length >= callBatch;
   }
 
   /**
@@ -250,7 +253,7 @@ export class Settler {
     if (results === undefined) this.#fail(batch, cause);
     else {
       // Before anybody is told, so that the storage need not wait for that.
-      if (this.#batched?.journal !== undefined) this.flush();
+      if (this.#isKeeping) this.flush();
       this.#finish(batch, results);
     }
     this.flush();
@@ -294,7 +297,7 @@ export class Settler {
    * recorded, so the orders fail, and are not remembered: they may come again.
    */
   #fail(batch: Batch, cause: unknown): void {
-    if (this.#batched?.journal === undefined) this.#lose(batch, cause);
+    if (!this.#isKeeping) this.#lose(batch, cause);
     else {
       this.#gathered = Batch.of([batch, this.#gathered], () => true);
       this.hold(cause);
@@ -318,10 +321,9 @@ export class Settler {
   }
 
   #lose(lost: Batch, cause: unknown): void {
-    const isKeeping = this.#batched?.journal !== undefined;
     this.#finish(
       lost,
-      lost.settlements.map((settlement) => failedBy(cause, settlement, isKeeping)),
+      lost.settlements.map((settlement) => failedBy(cause, settlement, this.#isKeeping)),
     );
   }
 }

@@ -95,7 +95,7 @@ export class Writes {
       const fields = readFields(reader);
       readData(reader, fields);
       if (this.#add(fields, pending)) writer.number(results.done);
-      else this.#writeKnown(writer, fields.id);
+      else this.#writeKnown(writer, fields.id, this.#reads.row(fields.id));
     }
   }
 
@@ -268,15 +268,17 @@ export class Writes {
     if (isDone) {
       writer.number(result);
       if (balance.length > 0) writer.number(balance[0]);
-    } else if (this.#reads.row(id) === undefined) {
+      return;
+    }
+    const row = this.#reads.row(id);
+    if (row === undefined) {
       // It was accepted, and somebody has deleted it by hand. To fail would fail again for ever.
       writer.number(results.done);
       writer.number(this.balances.get(userId) ?? 0);
-    } else this.#writeKnown(writer, id);
+    } else this.#writeKnown(writer, id, row);
   }
 
-  #writeKnown(writer: Writer, id: string): void {
-    const row = this.#reads.row(id);
+  #writeKnown(writer: Writer, id: string, row: Row | undefined): void {
     if (row === undefined) throw new Error(`The order ${id} was there and is not`);
     writer.number(results.known);
     writeRow(writer, row, this.#life);

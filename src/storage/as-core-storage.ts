@@ -38,12 +38,8 @@ export function asCoreStorage(storage: BalanceStorage): CoreStorage {
 function isPlainMemory(storage: BalanceStorage): storage is MemoryStorage {
   return (
     Object.getPrototypeOf(storage) === MemoryStorage.prototype &&
-    Object.keys(storage).every(isField)
+    Object.keys(storage).every((name) => name === 'retainSettled')
   );
-}
-
-function isField(name: string): boolean {
-  return name === 'retainSettled';
 }
 
 function keepsOrders(storage: BalanceStorage): storage is OrderStorage {

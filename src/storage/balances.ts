@@ -1,7 +1,14 @@
+import { type Awaitable, asPromise, isThenable } from '../awaitable.ts';
 import { show } from '../errors.ts';
+import type { BalanceStorage } from './balance-storage.ts';
 
-/** What a storage gave as a balance, believed only if it can be one. */
-export function checkBalance(balance: number | undefined): number | undefined {
+/** What a host's storage gives as a user's balance, believed only if it can be one. */
+export function balanceIn(storage: BalanceStorage, userId: string): Awaitable<number | undefined> {
+  const balance = storage.get(userId);
+  return isThenable(balance) ? asPromise(balance).then(checkBalance) : checkBalance(balance);
+}
+
+function checkBalance(balance: number | undefined): number | undefined {
   if (balance === undefined || Number.isSafeInteger(balance)) return balance;
   throw new TypeError(
     `Expected the storage's \`get\` to give a safe integer, got \`${show(balance)}\``,

@@ -49,6 +49,8 @@ export interface Known {
 export type CoreStorage = DirectStorage | BatchStorage;
 
 interface Remembers extends Pick<BalanceStorage, 'get' | 'close'> {
+  /** Where accepted orders are kept; without one they are in this process alone. */
+  readonly journal?: JournalStorage | undefined;
   /** A settled order, if that can be said at once. */
   record(id: string): OrderRecord | undefined;
   /** The payload of one, as its caller handed it in. */
@@ -72,8 +74,6 @@ export interface DirectStorage extends Remembers {
 
 /** May take its time, and may fail. */
 export interface BatchStorage extends Remembers {
-  /** Where accepted orders are kept; without one they are in this process alone. */
-  readonly journal: JournalStorage | undefined;
   /** Records outcomes and applies balances in the order given; index-aligned. */
   settle(settlements: readonly CoreSettlement[]): Awaitable<readonly Settled[]>;
 }

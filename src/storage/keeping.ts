@@ -1,8 +1,8 @@
-import { type Awaitable, asPromise, isThenable } from '../awaitable.ts';
+import type { Awaitable } from '../awaitable.ts';
 import { show } from '../errors.ts';
 import type { OrderRecord, StepResult } from '../outcome.ts';
 import { outcomeOf, refusals, refusedBy } from '../outcomes.ts';
-import { checkBalance } from './balances.ts';
+import { balanceIn } from './balances.ts';
 import type { BatchStorage, CoreSettlement, JournalStorage, Settled } from './core-storage.ts';
 import type {
   AcceptResult,
@@ -28,8 +28,7 @@ export class KeepingStorage implements BatchStorage, JournalStorage {
   }
 
   get(userId: string): Awaitable<number | undefined> {
-    const balance = this.#storage.get(userId);
-    return isThenable(balance) ? asPromise(balance).then(checkBalance) : checkBalance(balance);
+    return balanceIn(this.#storage, userId);
   }
 
   async accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {

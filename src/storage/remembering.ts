@@ -4,7 +4,7 @@ import { show } from '../errors.ts';
 import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
 import { outcomeOf } from '../outcomes.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from './balance-storage.ts';
-import { checkBalance } from './balances.ts';
+import { balanceIn } from './balances.ts';
 import type { BatchStorage, CoreSettlement, Refusal } from './core-storage.ts';
 import { defaultRetainSettled } from './memory.ts';
 import { OrderPage } from './order-page.ts';
@@ -16,7 +16,6 @@ import { SettledOrders } from './settled-orders.ts';
  * one way for all storages. It believes nothing that it can check.
  */
 export class RememberingStorage implements BatchStorage {
-  readonly journal = undefined;
   readonly #storage: BalanceStorage;
   readonly #settled: SettledOrders;
 
@@ -28,8 +27,7 @@ export class RememberingStorage implements BatchStorage {
   }
 
   get(userId: string): Awaitable<number | undefined> {
-    const balance = this.#storage.get(userId);
-    return isThenable(balance) ? asPromise(balance).then(checkBalance) : checkBalance(balance);
+    return balanceIn(this.#storage, userId);
   }
 
   settle(settlements: readonly CoreSettlement[]): Awaitable<readonly OrderOutcome[]> {

@@ -5,7 +5,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 import { OrderProcessor, type Step } from 'order-processor';
 import { SqliteStorage } from 'order-processor/sqlite';
-import { migrate } from '../../src/sqlite/schema.ts';
+import { configure } from '../../src/sqlite/database.ts';
 import type { BenchOrder } from './contenders.ts';
 import { closedLoop, heapUsed, perSecond } from './loops.ts';
 
@@ -22,10 +22,7 @@ export async function onFile<T>(work: (file: string) => Promise<T>): Promise<T> 
 /** The same schema and settings as ours, so that the same is written. */
 function openRaw(file: string): DatabaseSync {
   const db = new DatabaseSync(file);
-  migrate(db);
-  db.exec(
-    'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000; PRAGMA cache_size = -32768',
-  );
+  configure(db, { durability: 'full', maxBytes: undefined, reopened: undefined });
   return db;
 }
 
