@@ -4,6 +4,8 @@ export default defineConfig({
   // One entry per subpath of package.json's `exports`; test/package.test.ts holds the two together.
   entry: {
     index: 'src/index.ts',
+    'http/index': 'src/http/index.ts',
+    'prometheus/index': 'src/prometheus/index.ts',
     'sqlite/index': 'src/sqlite/index.ts',
     // The thread of `sqlite/index`, which finds it beside itself; not for others, so not exported.
     'sqlite/worker': 'src/sqlite/worker.ts',

@@ -5,6 +5,10 @@ export default defineConfig({
   resolve: {
     // The longer names first: one that is the beginning of another would be taken for it.
     alias: {
+      'order-processor/http': fileURLToPath(new URL('src/http/index.ts', import.meta.url)),
+      'order-processor/prometheus': fileURLToPath(
+        new URL('src/prometheus/index.ts', import.meta.url),
+      ),
       'order-processor/sqlite': fileURLToPath(new URL('src/sqlite/index.ts', import.meta.url)),
       'order-processor/testing': fileURLToPath(new URL('src/testing/index.ts', import.meta.url)),
       'order-processor': fileURLToPath(new URL('src/index.ts', import.meta.url)),

@@ -91,6 +91,7 @@ beforeAll(async () => {
     absWorkingDir: root,
     outdir: join(home, 'dist'),
     bundle: true,
+    packages: 'external',
     splitting: true,
     format: 'esm',
     platform: 'node',

@@ -63,7 +63,11 @@ function cycleFrom(file: string, path: readonly string[] = []): readonly string[
 describe('dependencies point inward', () => {
   it('every import is one of the library, of its dependencies or of Node', () => {
     for (const { to } of imports) {
-      const isKnown = files.includes(to) || /^(node:.*|p-queue|eventemitter3)$/.test(to);
+      const isKnown =
+        files.includes(to) ||
+        /^(node:.*|p-queue|eventemitter3|hono|hono\/.*|@hono\/node-server|zod|prom-client)$/.test(
+          to,
+        );
       expect(isKnown, to).toBe(true);
     }
   });
@@ -74,6 +78,32 @@ describe('dependencies point inward', () => {
   ])('%s is imported by %s alone', (name, file) => {
     expect(packages.filter(({ to }) => to === name).map(({ from }) => from)).toEqual([file]);
   });
+
+  it.each([
+    ['hono', 'http'],
+    ['@hono/node-server', 'http'],
+    ['zod', 'http'],
+    ['prom-client', 'prometheus'],
+  ])('%s, an optional peer, is imported by %s/ alone', (name, folder) => {
+    const users = packages.filter(({ to }) => to === name || to.startsWith(`${name}/`));
+    expect(users.filter(({ from }) => !from.startsWith(`${folder}/`))).toEqual([]);
+  });
+
+  it.each(['http', 'prometheus'])(
+    '%s/ needs nothing of the core but types and errors',
+    (folder) => {
+      const needed = imports.filter(
+        ({ from, to, isType }) =>
+          from.startsWith(`${folder}/`) &&
+          to.endsWith('.ts') &&
+          !isType &&
+          !to.startsWith(`${folder}/`),
+      );
+      expect(new Set(needed.map(({ to }) => to)).difference(new Set(['errors.ts']))).toEqual(
+        new Set(),
+      );
+    },
+  );
 
   it('no file needs itself through others, types apart', () => {
     expect(files.map((file) => cycleFrom(file)).filter(Boolean)).toEqual([]);
