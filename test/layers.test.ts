@@ -99,9 +99,7 @@ describe('dependencies point inward', () => {
           !isType &&
           !to.startsWith(`${folder}/`),
       );
-      expect(new Set(needed.map(({ to }) => to)).difference(new Set(['errors.ts']))).toEqual(
-        new Set(),
-      );
+      expect(needed.filter(({ to }) => !['checks.ts', 'errors.ts'].includes(to))).toEqual([]);
     },
   );
 

@@ -1,7 +1,17 @@
 /**
- * An HTTP face for an `OrderProcessor`, on Hono. Start at createOrderApp.
+ * An HTTP face for an `OrderProcessor`, on Hono: {@link createOrderApp} and {@link serve}, and what a service
+ * with routes of its own needs. It needs the packages `hono` and `zod`, and {@link serve} needs
+ * `@hono/node-server`.
  *
  * @module
  */
 
-export {};
+export { type Access, type Authenticate, bearer } from './access.ts';
+export { defaultStatuses, problem, type Statuses } from './answers.ts';
+export { type ReadJsonOptions, readJson } from './body.ts';
+export { HttpError, type HttpErrorCode, type HttpErrorFacts } from './http-error.ts';
+export { refuseOtherMethods } from './methods.ts';
+export { toMinorUnits } from './minor-units.ts';
+export type { EventsOptions, Metrics, OpenApiOptions, OrderAppOptions } from './options.ts';
+export { createOrderApp } from './order-app.ts';
+export { type FetchApp, type OrderServer, type ServeOptions, serve } from './serve.ts';

@@ -148,6 +148,16 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
   durableHeap: [
     most('', 'heap meanwhile beyond the start, with `capacity` 10 000, MB', 30, (of) => of('ours')),
   ],
+  http: [
+    least('`POST /orders`, 64 connections', 'of a bare Hono route', 0.7, ratio('memory', 'bare')),
+    least('', 'on a file, of a bare Hono route', 0.5, ratio('file', 'bare')),
+    least(
+      '`POST /orders/batch`, orders per second',
+      'times those of `POST /orders`',
+      5,
+      ratio('batch', 'memory'),
+    ),
+  ],
   size: [
     most('core with its dependencies, minified and gzipped', 'kB', 15, (of) => of('core') / 1_000),
   ],

@@ -13,6 +13,7 @@ import {
   works,
 } from './contenders.ts';
 import { delayUnderLoad, raw, recovery, recoveryHeap, throughFile, twoCommits } from './durable.ts';
+import { batchOverHttp, ordersOverHttp } from './http.ts';
 import { closedLoop, heapUsed, perSecond } from './loops.ts';
 
 /** One round of a contender: orders per second, or the figure that the workload is about. */
@@ -193,6 +194,11 @@ export const workloads = {
     recovery,
   }),
   durableHeap: onOrders(million, 10_000, { ours: recoveryHeap }),
+  http: {
+    contenders: ['bare', 'memory', 'file', 'batch'],
+    prepare: (contender) =>
+      contender === 'batch' ? batchOverHttp(contender) : ordersOverHttp(contender),
+  },
 } satisfies Record<string, Workload>;
 
 export type WorkloadName = keyof typeof workloads;

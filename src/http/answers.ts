@@ -1,0 +1,145 @@
+import { STATUS_CODES } from 'node:http';
+import { isOrderError, type OrderError } from '../errors.ts';
+import type { OrderRecord, Receipt } from '../outcome.ts';
+import { HttpError } from './http-error.ts';
+
+/** On every answer: it is data of one client, no page, and nobody's to frame, guess or keep. */
+const secure = {
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+  'cross-origin-resource-policy': 'same-origin',
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+} as const;
+
+const jsonHeaders = { ...secure, 'content-type': 'application/json' };
+
+/** An error's code to the status of its answer; see {@link defaultStatuses}. */
+export type Statuses = Readonly<Record<string, number>>;
+
+/**
+ * The status of each {@link OrderErrorCode}. A code of a rule's own is 422, one of a step's own 503, or
+ * 400 if trying again cannot help.
+ */
+export const defaultStatuses: Statuses = Object.freeze({
+  invalid_order: 400,
+  order_conflict: 409,
+  rule_refused: 422,
+  queue_full: 503,
+  shut_down: 503,
+  insufficient_funds: 422,
+  balance_overflow: 422,
+  timeout: 504,
+  canceled: 408,
+  storage_failed: 503,
+  internal: 500,
+});
+
+/** Any body, with the headers that every answer has. */
+export function answer(
+  body: string | ReadableStream | null,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  return new Response(body, { status, headers: { ...secure, ...headers } });
+}
+
+/** A value as JSON. */
+export function json(
+  value: unknown,
+  status = 200,
+  headers?: Readonly<Record<string, string>>,
+): Response {
+  return new Response(textOf(value), {
+    status,
+    headers: headers === undefined ? jsonHeaders : { ...jsonHeaders, ...headers },
+  });
+}
+
+/** What a payload becomes that is no JSON: hosts may make anything of it. */
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return JSON.stringify(value, function (this: unknown, name, field: unknown) {
+      if (name !== 'payload') return field;
+      try {
+        return JSON.parse(JSON.stringify(field) ?? 'null');
+      } catch {
+        return null;
+      }
+    });
+  }
+}
+
+/** Without the payload, which may be long, and is not for everybody who watches. */
+export function withoutPayload<T extends OrderRecord | Receipt>(of: T): Omit<T, 'payload'> {
+  const { payload: _payload, ...rest } = of;
+  return rest;
+}
+
+/**
+ * Any error as an answer: RFC 9457 `application/problem+json` with the fields `code`, and, where there are
+ * some, `orderId`, `userId`, `retryable`, `retryAfterMs`, `issues`, `labels` and `steps`. What is neither an
+ * `HttpError` nor an `OrderError` is 500 `internal`, and nothing of it is told.
+ *
+ * @param error - whatever was thrown
+ * @param statuses - in place of some of {@link defaultStatuses}, or for codes of a host's own
+ *
+ * @see {@link https://www.rfc-editor.org/rfc/rfc9457 | RFC 9457}
+ */
+export function problem(error: unknown, statuses: Statuses = {}): Response {
+  return problemOf(error, statuses, 'failed');
+}
+
+/**
+ * @param status - what became of the order: a refusal of a code unknown is a rule's, a failure a step's
+ */
+export function problemOf(
+  error: unknown,
+  statuses: Statuses,
+  status: 'failed' | 'canceled' | 'refused',
+): Response {
+  if (isOrderError(error)) return orderProblem(error, statuses, status);
+  const { code, message, headers, issues, ...rest } =
+    error instanceof HttpError ? error : new HttpError(500, 'internal', 'Something went wrong');
+  const fields = issues.length === 0 ? { code } : { code, issues };
+  return problemJson(rest.status, message, fields, headers);
+}
+
+function orderProblem(error: OrderError, statuses: Statuses, of: string): Response {
+  const { code, message, orderId, userId, retryable, retryAfterMs } = error;
+  const status = statusOf(error, statuses, of);
+  const headers: Record<string, string> = {};
+  if (status === 503) {
+    headers['retry-after'] = String(Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000)));
+  }
+  const fields = { code, orderId, userId, retryable, retryAfterMs, ...listsOf(error) };
+  return problemJson(status, message, fields, headers);
+}
+
+function statusOf({ code, retryable }: OrderError, statuses: Statuses, of: string): number {
+  if (Object.hasOwn(statuses, code)) return statuses[code] as number;
+  if (Object.hasOwn(defaultStatuses, code)) return defaultStatuses[code] as number;
+  if (of === 'refused') return 422;
+  return retryable ? 503 : 400;
+}
+
+function listsOf({ issues, labels, steps }: OrderError): Record<string, readonly unknown[]> {
+  return Object.fromEntries(
+    Object.entries({ issues, labels, steps }).filter(([, list]) => list.length > 0),
+  );
+}
+
+function problemJson(
+  status: number,
+  detail: string,
+  fields: object,
+  headers: Readonly<Record<string, string>>,
+): Response {
+  const title = STATUS_CODES[status] ?? 'Error';
+  return json({ type: 'about:blank', title, status, detail, ...fields }, status, {
+    'content-type': 'application/problem+json',
+    ...headers,
+  });
+}

@@ -1,0 +1,187 @@
+import type { Order } from '../order.ts';
+import type { OrderProcessor } from '../order-processor.ts';
+import type { OrderOutcome } from '../outcome.ts';
+import { type Access, checkMayActFor } from './access.ts';
+import { answer, withoutPayload } from './answers.ts';
+import { checkIsLines, patience, tooSlow } from './body.ts';
+import { draining } from './draining.ts';
+import { HttpError } from './http-error.ts';
+import { type Line, LineParser } from './json-lines.ts';
+import { until } from './patience.ts';
+import { check, orderInput } from './schemas.ts';
+
+/** About this much is sent at once, in characters: small pieces cost more than the orders do. */
+const pieceLength = 16_384;
+
+export interface BatchLimits {
+  /** Of one line. */
+  readonly bodyLimitBytes: number;
+  /** For each piece of the body. */
+  readonly readTimeoutMs: number;
+}
+
+/** Lines of orders in, lines of outcomes out, both no faster than the slower side. */
+export function batch(
+  processor: OrderProcessor,
+  request: Request,
+  access: Access,
+  limits: BatchLimits,
+): Response {
+  checkIsLines(request);
+  const orders = new OrderLines(request, access, limits, draining(processor).signal);
+  const outcomes = processor.submitStream(orders as AsyncIterable<Order>);
+  return answer(sent(outcomes, orders), 200, { 'content-type': 'application/x-ndjson' });
+}
+
+/** The orders of a body, each read when it is asked for. */
+class OrderLines implements AsyncIterableIterator<unknown> {
+  readonly #request: Request;
+  readonly #access: Access;
+  readonly #limits: BatchLimits;
+  readonly #draining: AbortSignal;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  readonly #parser: LineParser;
+  readonly #stop = (): void => void this.return();
+  #lines: readonly Line[] = [];
+  #at = 0;
+  #isOver = false;
+
+  constructor(request: Request, access: Access, limits: BatchLimits, signal: AbortSignal) {
+    this.#request = request;
+    this.#access = access;
+    this.#limits = limits;
+    this.#draining = signal;
+    signal.addEventListener('abort', this.#stop);
+    this.#reader = request.body?.getReader();
+    this.#parser = new LineParser(limits.bodyLimitBytes);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<unknown, undefined>> {
+    while (this.#at === this.#lines.length) {
+      if (this.#isOver) return this.return();
+      this.#at = 0;
+      this.#lines = await this.#read();
+    }
+    const line = this.#lines[this.#at] as Line;
+    this.#at += 1;
+    return { done: false, value: this.#orderOf(line) };
+  }
+
+  /** Nobody wants the rest. */
+  async return(): Promise<IteratorResult<unknown, undefined>> {
+    this.#isOver = true;
+    this.#lines = [];
+    this.#at = 0;
+    this.#draining.removeEventListener('abort', this.#stop);
+    await this.#reader?.cancel().catch(() => {});
+    return { done: true, value: undefined };
+  }
+
+  async #read(): Promise<readonly Line[]> {
+    try {
+      const chunk = await patience.wait(
+        this.#request,
+        this.#limits.readTimeoutMs,
+        tooSlow,
+        (signal) => until(this.#chunk(), signal),
+      );
+      // What was begun and did not come whole is no order.
+      if (this.#isOver) return [];
+      if (chunk !== undefined) return this.#parser.push(chunk);
+      this.#isOver = true;
+      return this.#parser.end();
+    } catch {
+      // Too slow, or the client has gone: what came before has its outcomes.
+      await this.return();
+      return [];
+    }
+  }
+
+  async #chunk(): Promise<Uint8Array | undefined> {
+    const read = await this.#reader?.read();
+    return read?.done === false ? read.value : undefined;
+  }
+
+  #orderOf(line: Line): unknown {
+    try {
+      if ('error' in line) throw line.error;
+      const order = check(orderInput, line.value, 'invalid_order');
+      checkMayActFor(this.#access, order.userId);
+      return order;
+    } catch (error) {
+      return unreadable(error);
+    }
+  }
+}
+
+/** What is no order goes in as one that cannot be read: so it is refused in its place, and counted. */
+function unreadable(error: unknown): unknown {
+  return {
+    get id() {
+      throw error;
+    },
+  };
+}
+
+/** The outcomes as lines, gathered as long as they come at once. */
+function sent(outcomes: AsyncIterator<OrderOutcome>, orders: OrderLines): ReadableStream {
+  const encoder = new TextEncoder();
+  let index = 0;
+  let coming: Coming | undefined;
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      let text = '';
+      do {
+        coming ??= new Coming(outcomes.next());
+        const { done, value } = await coming.result;
+        if (done) {
+          if (text !== '') controller.enqueue(encoder.encode(text));
+          controller.close();
+          return;
+        }
+        text += `${lineOf(value, index)}\n`;
+        index += 1;
+        coming = new Coming(outcomes.next());
+      } while (text.length < pieceLength && (await coming.isSoon()));
+      controller.enqueue(encoder.encode(text));
+    },
+    async cancel() {
+      await orders.return();
+      await outcomes.return?.();
+    },
+  });
+}
+
+/** An outcome that was asked for. */
+class Coming {
+  readonly result: Promise<IteratorResult<OrderOutcome>>;
+  #isThere = false;
+
+  constructor(result: Promise<IteratorResult<OrderOutcome>>) {
+    this.result = result;
+    const note = (): void => {
+      this.#isThere = true;
+    };
+    result.then(note, note);
+  }
+
+  /** Whether it is there in this turn of the event loop, or the next one. */
+  async isSoon(): Promise<boolean> {
+    await undefined;
+    if (!this.#isThere) await new Promise(setImmediate);
+    return this.#isThere;
+  }
+}
+
+function lineOf(outcome: OrderOutcome, index: number): string {
+  if (outcome.status === 'completed') return JSON.stringify({ index, ...withoutPayload(outcome) });
+  const { status, error } = outcome;
+  const own = error.cause instanceof HttpError ? error.cause : undefined;
+  if (own === undefined) return JSON.stringify({ index, status, ...error.toJSON() });
+  const { code, message, issues } = own;
+  return JSON.stringify({ index, status, code, message, retryable: false, issues });
+}

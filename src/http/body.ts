@@ -1,0 +1,117 @@
+import { checkInteger, checkOptions, checkTimeout } from '../checks.ts';
+import { badRequest, HttpError } from './http-error.ts';
+import { Patience, until } from './patience.ts';
+import { parseStrictly } from './strict-json.ts';
+
+/** What {@link readJson} takes beside the request. */
+export interface ReadJsonOptions {
+  /** How long the body may be, in bytes: an integer from 1 up, 1 048 576 (1 MiB) by default. */
+  readonly bodyLimitBytes?: number | undefined;
+  /** How long the body may take to come, in milliseconds: an integer from 1 up, 30 000 by default. */
+  readonly readTimeoutMs?: number | undefined;
+}
+
+export const defaultBodyLimitBytes = 1_048_576;
+export const defaultReadTimeoutMs = 30_000;
+
+/** The same for all requests of the process: it has one timer. */
+export const patience = new Patience();
+
+const jsonType = /^application\/(?:[\w.+-]+\+)?json$/i;
+const linesType = /^application\/(?:x-)?(?:ndjson|jsonl|json-lines)$/i;
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * Reads a request's body as exactly one JSON value, and refuses what strangers may send instead: another
+ * content type or encoding, too much of it, too slowly, no UTF-8, something after the value, `__proto__` as a
+ * key, a number that has more digits than JavaScript can hold.
+ *
+ * @param request - its body must not have been read
+ * @param options - the limits
+ * @returns rejects with an {@link HttpError}: `bad_request`, `request_timeout`, `content_too_large` or
+ *   `unsupported_media_type`
+ */
+export async function readJson(request: Request, options: ReadJsonOptions = {}): Promise<unknown> {
+  checkOptions('readJson', options, ['bodyLimitBytes', 'readTimeoutMs']);
+  const { bodyLimitBytes = defaultBodyLimitBytes, readTimeoutMs = defaultReadTimeoutMs } = options;
+  checkInteger('bodyLimitBytes', bodyLimitBytes, 1);
+  checkTimeout('readTimeoutMs', readTimeoutMs);
+  return readStrictly(request, bodyLimitBytes, readTimeoutMs);
+}
+
+/** The same with limits that have been checked. */
+export async function readStrictly(
+  request: Request,
+  limitBytes: number,
+  timeoutMs: number,
+): Promise<unknown> {
+  checkType(request, jsonType, 'application/json');
+  const bytes = await patience.wait(request, timeoutMs, tooSlow, (signal) =>
+    until(readBytes(request, limitBytes), signal),
+  );
+  return parseStrictly(textOf(bytes));
+}
+
+/** @throws HttpError unless the body is lines of JSON in UTF-8 */
+export function checkIsLines(request: Request): void {
+  checkType(request, linesType, 'application/x-ndjson');
+}
+
+export function tooSlow(): HttpError {
+  return new HttpError(408, 'request_timeout', 'The body did not come in time', {
+    headers: { connection: 'close' },
+  });
+}
+
+export function tooLarge(what: string, limitBytes: number): HttpError {
+  return new HttpError(413, 'content_too_large', `${what} has more than ${limitBytes} bytes`);
+}
+
+/** @throws HttpError for what is no UTF-8 */
+export function textOf(bytes: ArrayBuffer | Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw badRequest('Expected UTF-8');
+  }
+}
+
+function checkType({ headers }: Request, form: RegExp, name: string): void {
+  const [type = '', ...parameters] = (headers.get('content-type') ?? '').split(';');
+  const isUtf8 = parameters.every((text) => /^\s*(?:charset\s*=\s*"?utf-8"?)?\s*$/i.test(text));
+  if (!form.test(type.trim()) || !isUtf8) {
+    throw new HttpError(415, 'unsupported_media_type', `Expected the content type ${name}`, {
+      headers: { accept: name },
+    });
+  }
+  const encoding = headers.get('content-encoding');
+  if (encoding !== null && encoding.toLowerCase() !== 'identity') {
+    throw new HttpError(415, 'unsupported_media_type', 'Expected no content encoding');
+  }
+}
+
+async function readBytes(request: Request, limitBytes: number): Promise<ArrayBuffer | Uint8Array> {
+  if (request.bodyUsed) throw new Error('The body was read before it came here, by a body parser?');
+  const { headers } = request;
+  const length = headers.has('transfer-encoding') ? null : headers.get('content-length');
+  try {
+    // Servers hold a body to its length, and have it ready as a whole.
+    if (length === null) return await readChunks(request, limitBytes);
+    if (Number(length) > limitBytes) throw tooLarge('The body', limitBytes);
+    return await request.arrayBuffer();
+  } catch (cause) {
+    if (cause instanceof HttpError) throw cause;
+    throw new HttpError(400, 'bad_request', 'The body ended before it was whole', { cause });
+  }
+}
+
+async function readChunks({ body }: Request, limitBytes: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body ?? []) {
+    length += chunk.byteLength;
+    if (length > limitBytes) throw tooLarge('The body', limitBytes);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

@@ -1,0 +1,157 @@
+import type { cors } from 'hono/cors';
+import { checkInteger, checkOptions, checkTimeout, wrong } from '../checks.ts';
+import type { Authenticate } from './access.ts';
+import type { Statuses } from './answers.ts';
+import { defaultBodyLimitBytes, defaultReadTimeoutMs } from './body.ts';
+import { isErrorStatus, statusForm } from './http-error.ts';
+
+/** What `/metrics` answers: `observe` of `order-processor/prometheus` gives one, and so is a `Registry`. */
+export interface Metrics {
+  /** The content type of the text. */
+  readonly contentType: string;
+  /** The text. */
+  metrics(): Promise<string>;
+}
+
+/** What {@link createOrderApp} takes beside the processor. */
+export interface OrderAppOptions {
+  /**
+   * Says what the client of a request may do; see {@link bearer}. Without it anybody may do anything, as it
+   * may be right on 127.0.0.1 alone. `/health`, `/livez`, `/readyz` and `/openapi.json` ask nobody.
+   */
+  readonly authenticate?: Authenticate | undefined;
+  /** What `/metrics` answers; nothing (404) by default. */
+  readonly metrics?: Metrics | undefined;
+  /** In place of some of the {@link defaultStatuses}, or for codes of rules and steps: from 400 to 599. */
+  readonly statuses?: Statuses | undefined;
+  /** How long a body, or a line of a batch, may be, in bytes: an integer from 1 up, 1 048 576 by default. */
+  readonly bodyLimitBytes?: number | undefined;
+  /**
+   * How long a body, or the next piece of a batch, may take to come, in milliseconds: an integer from 1 up,
+   * 30 000 by default.
+   */
+  readonly readTimeoutMs?: number | undefined;
+  /**
+   * For how long an order may wait to be accepted where the processor lets it wait (`overflow: 'wait'`),
+   * before it is refused with `queue_full`, in milliseconds: an integer from 1 up, 10 000 by default.
+   */
+  readonly acceptTimeoutMs?: number | undefined;
+  /** The most that `Prefer: wait` may ask for, in milliseconds: an integer from 1 up, 30 000 by default. */
+  readonly maxWaitMs?: number | undefined;
+  /** Of `/events`. */
+  readonly events?: EventsOptions | undefined;
+  /** Which other origins' pages may call this, as `hono/cors` takes it. None by default. */
+  readonly cors?: Parameters<typeof cors>[0] | undefined;
+  /** For `/openapi.json`. */
+  readonly openapi?: OpenApiOptions | undefined;
+  /** Hears what a client is told of as `internal` only. `console.error` by default. */
+  readonly onError?: ((error: unknown, request: Request) => void) | undefined;
+}
+
+/** How `/events` is bounded. */
+export interface EventsOptions {
+  /**
+   * How many events are kept: for readers that come back, and those that are slow. One that is further
+   * behind is dropped. An integer from 1 up, 1 000 by default.
+   */
+  readonly buffer?: number | undefined;
+  /** How many may read at once: an integer from 1 up, 100 by default. */
+  readonly readers?: number | undefined;
+}
+
+/** What `/openapi.json` says beside the routes. */
+export interface OpenApiOptions {
+  /** The title of the API; `Orders` by default. */
+  readonly title?: string | undefined;
+  /** The version of the API; `1` by default. */
+  readonly version?: string | undefined;
+  /** A JSON Schema of the orders' payload; anything by default. It describes: a `schema` of the processor checks. */
+  readonly payload?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** The same, checked and complete. */
+export interface AppSettings {
+  readonly authenticate: Authenticate | undefined;
+  readonly metrics: Metrics | undefined;
+  readonly statuses: Statuses;
+  readonly bodyLimitBytes: number;
+  readonly readTimeoutMs: number;
+  readonly acceptTimeoutMs: number;
+  readonly maxWaitMs: number;
+  readonly events: { readonly buffer: number; readonly readers: number };
+  readonly cors: Parameters<typeof cors>[0] | undefined;
+  readonly openapi: OpenApiOptions;
+  readonly onError: (error: unknown, request: Request) => void;
+}
+
+const names = [
+  'authenticate',
+  'metrics',
+  'statuses',
+  'bodyLimitBytes',
+  'readTimeoutMs',
+  'acceptTimeoutMs',
+  'maxWaitMs',
+  'events',
+  'cors',
+  'openapi',
+  'onError',
+];
+
+/** @throws TypeError or RangeError */
+export function readOptions(options: OrderAppOptions): AppSettings {
+  checkOptions('createOrderApp', options, names);
+  const { authenticate, metrics, statuses = {}, events = {}, cors, openapi = {} } = options;
+  const { bodyLimitBytes = defaultBodyLimitBytes, readTimeoutMs = defaultReadTimeoutMs } = options;
+  const { acceptTimeoutMs = 10_000, maxWaitMs = 30_000 } = options;
+  const { onError = (error: unknown) => console.error(error) } = options;
+  checkFunction('authenticate', authenticate);
+  checkFunction('onError', onError);
+  if (metrics !== undefined) {
+    checkFunction('metrics.metrics', Object(metrics).metrics ?? null);
+    checkText('metrics.contentType', metrics.contentType);
+  }
+  checkStatuses(statuses);
+  checkInteger('bodyLimitBytes', bodyLimitBytes, 1);
+  checkTimeout('readTimeoutMs', readTimeoutMs);
+  checkTimeout('acceptTimeoutMs', acceptTimeoutMs);
+  checkTimeout('maxWaitMs', maxWaitMs);
+  checkOptions('events', events, ['buffer', 'readers']);
+  const { buffer = 1_000, readers = 100 } = events;
+  checkInteger('events.buffer', buffer, 1);
+  checkInteger('events.readers', readers, 1);
+  checkOptions('openapi', openapi, ['title', 'version', 'payload']);
+  if (openapi.title !== undefined) checkText('openapi.title', openapi.title);
+  if (openapi.version !== undefined) checkText('openapi.version', openapi.version);
+  if (cors !== undefined) checkOptions('cors', cors, Object.keys(Object(cors)));
+  return {
+    authenticate,
+    metrics,
+    statuses,
+    bodyLimitBytes,
+    readTimeoutMs,
+    acceptTimeoutMs,
+    maxWaitMs,
+    events: { buffer, readers },
+    cors,
+    openapi,
+    onError,
+  };
+}
+
+function checkStatuses(statuses: Statuses): void {
+  checkOptions('statuses', statuses, Object.keys(Object(statuses)));
+  for (const [code, status] of Object.entries(statuses)) {
+    if (!isErrorStatus(status)) throw wrong(RangeError, `statuses.${code}`, statusForm, status);
+  }
+}
+
+function checkFunction(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== 'function') {
+    throw wrong(TypeError, name, 'a function', value);
+  }
+}
+
+function checkText(name: string, value: unknown): void {
+  if (typeof value !== 'string' || value === '') throw wrong(TypeError, name, 'some text', value);
+}

@@ -1,0 +1,217 @@
+import * as z from 'zod';
+import type { OrderIssue } from '../errors.ts';
+import { HttpError, type HttpErrorCode } from './http-error.ts';
+
+const longestName = 256;
+
+/** A path ends before `.` and `..`, however they are encoded: nothing of such a name could be asked for. */
+const name = z
+  .string()
+  .min(1)
+  .max(longestName)
+  .refine((text) => text.isWellFormed(), 'Expected well-formed Unicode')
+  .refine((text) => text !== '.' && text !== '..', 'Expected a name other than `.` and `..`')
+  .meta({ description: 'Well-formed Unicode, neither `.` nor `..`' });
+
+const labels = z.array(z.string()).meta({ description: 'What rules said of the order' });
+const milliseconds = z.int().nonnegative();
+const unixMs = z.int().nonnegative().meta({ description: 'Unix milliseconds' });
+const minorUnits = z.int().meta({ description: 'In minor units (cents)' });
+const status = z.enum(['pending', 'processing', 'completed', 'failed', 'canceled']);
+const priority = z.enum(['high', 'medium', 'low']);
+
+/** What `POST /orders` takes, and a line of `POST /orders/batch`. */
+export const orderInput = z
+  .strictObject({
+    id: name.optional().meta({ description: 'The idempotency key; generated when absent' }),
+    userId: name,
+    amount: z.int().meta({ description: 'In minor units (cents); negative is a debit' }),
+    priority: priority.optional().meta({ description: '`medium` by default' }),
+    payload: z.unknown().optional(),
+  })
+  .meta({ id: 'Order' });
+
+/** @param most - the greatest number it may be */
+const digits = (least: number, most: number) =>
+  z
+    .string()
+    .regex(/^\d{1,16}$/, 'Expected an integer')
+    .transform(Number)
+    .pipe(z.int().min(least).max(most));
+
+export const listQuery = z.strictObject({
+  userId: name.optional(),
+  status: status.optional(),
+  acceptedFrom: digits(0, Number.MAX_SAFE_INTEGER).optional(),
+  acceptedBefore: digits(0, Number.MAX_SAFE_INTEGER).optional(),
+  limit: digits(1, 1_000)
+    .optional()
+    .meta({ description: 'Orders on a page at most; 100 by default' }),
+  cursor: z.string().min(1).max(2_048).optional().meta({ description: 'Of the page before' }),
+});
+
+export const eventsQuery = z.strictObject({ userId: name.optional() });
+export const noQuery = z.strictObject({});
+
+const compensation = z.object({
+  status: z.enum(['ok', 'error']),
+  durationMs: milliseconds,
+  attempts: z.int(),
+  code: z.string().optional(),
+  message: z.string().optional(),
+});
+
+const step = z
+  .object({
+    name: z.string(),
+    status: z.enum(['ok', 'error', 'canceled', 'skipped', 'compensated']),
+    durationMs: milliseconds,
+    attempts: z.int(),
+    code: z.string().optional(),
+    compensation: compensation.optional(),
+  })
+  .meta({ id: 'Step' });
+
+export const record = z
+  .object({
+    id: z.string(),
+    userId: z.string(),
+    amount: minorUnits,
+    priority,
+    payload: z.unknown().optional(),
+    labels,
+    status,
+    acceptedAt: unixMs,
+    startedAt: unixMs.optional(),
+    settledAt: unixMs.optional(),
+    balance: z.int().optional(),
+    code: z.string().optional(),
+    message: z.string().optional(),
+    retryable: z.boolean().optional(),
+    steps: z.array(step),
+  })
+  .meta({ id: 'OrderRecord', description: 'All that is known of an accepted order' });
+
+export const receipt = z
+  .object({
+    status: z.literal('completed'),
+    orderId: z.string(),
+    userId: z.string(),
+    amount: minorUnits,
+    balance: z.int().meta({ description: 'Right after this order' }),
+    acceptedAt: unixMs,
+    waitMs: milliseconds,
+    durationMs: milliseconds,
+    steps: z.array(step),
+    labels,
+    payload: z.unknown().optional(),
+  })
+  .meta({ id: 'Receipt', description: 'What a completed order gives' });
+
+const issue = z.object({ path: z.string(), message: z.string() });
+
+const unfulfilled = z.object({
+  code: z.string().meta({ description: 'Lower snake case, stable' }),
+  message: z.string(),
+  orderId: z.string().optional(),
+  userId: z.string().optional(),
+  retryable: z.boolean().optional(),
+  retryAfterMs: milliseconds.optional(),
+  issues: z.array(issue).optional(),
+  labels: labels.optional(),
+  steps: z.array(step).optional(),
+});
+
+export const problem = unfulfilled
+  .omit({ message: true })
+  .extend({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().meta({ description: 'For people' }),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
+
+export const outcomeLine = z
+  .union([
+    receipt.omit({ payload: true }).extend({ index: z.int() }),
+    unfulfilled.extend({ index: z.int(), status: z.enum(['failed', 'canceled', 'refused']) }),
+  ])
+  .meta({ id: 'OutcomeLine', description: '`index` is the number of the line, from 0 up' });
+
+export const page = z
+  .object({ orders: z.array(record), cursor: z.string().optional() })
+  .meta({ id: 'OrderPage', description: 'The order accepted last comes first' });
+
+export const balance = z
+  .object({ userId: z.string(), balance: minorUnits })
+  .meta({ id: 'Balance' });
+
+export const health = z
+  .object({
+    status: z.enum(['ok', 'unavailable']),
+    reasons: z.array(z.enum(['shut_down', 'storage_failed', 'recovering', 'queue_full'])),
+  })
+  .meta({ id: 'Health' });
+
+const percentiles = z.object({
+  p50: z.number(),
+  p95: z.number(),
+  p99: z.number(),
+  max: z.number(),
+  mean: z.number(),
+});
+
+export const stats = z
+  .object({
+    state: z.enum(['running', 'draining', 'closed']),
+    storage: z.enum(['ready', 'recovering', 'failing']),
+    recovered: z.int(),
+    isPaused: z.boolean(),
+    capacity: z.int(),
+    concurrency: z.int(),
+    accepted: z.int(),
+    refused: z.int(),
+    duplicates: z.int(),
+    completed: z.int(),
+    failed: z.int(),
+    canceled: z.int(),
+    queueLength: z.int(),
+    waitingCallers: z.int(),
+    unsettled: z.int(),
+    activeWorkers: z.int(),
+    stalled: z.int(),
+    waitMs: percentiles,
+    durationMs: percentiles,
+    oldestWaitMs: z.number(),
+    uptimeMs: z.number(),
+  })
+  .meta({ id: 'Stats' });
+
+/**
+ * A value that strangers sent, checked.
+ *
+ * @throws HttpError 400 with the issues
+ */
+export function check<T>(
+  schema: z.ZodType<T>,
+  value: unknown,
+  code: HttpErrorCode | 'invalid_order',
+): T {
+  const result = schema.safeParse(value, { reportInput: false });
+  if (result.success) return result.data;
+  const issues = result.error.issues.map(
+    ({ path, message }): OrderIssue => ({ path: placeOf(path), message }),
+  );
+  const [first] = issues;
+  const place = first?.path === '' ? '' : `${first?.path}: `;
+  throw new HttpError(400, code, `${place}${first?.message}`, { issues });
+}
+
+/** As in `OrderIssue`: `items[0].quantity`. */
+function placeOf(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((place, key) => {
+    if (typeof key === 'number') return `${place}[${key}]`;
+    return place === '' ? String(key) : `${place}.${String(key)}`;
+  }, '');
+}

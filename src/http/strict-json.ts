@@ -1,0 +1,67 @@
+import { badRequest } from './http-error.ts';
+
+/** What an object must not be given by strangers: merged into another one, it is that one's prototype. */
+const prototypeNames = /__proto__|constructor|\\u/;
+/** No shorter number can lose a digit in a double, unless it is beyond its range. */
+const longNumber = /\d[\d.]{15,}|\d[eE]/;
+
+/**
+ * Parses exactly one JSON value. Refuses what `JSON.parse` would silently change or hand on: a number that
+ * has more digits than JavaScript can hold, `__proto__` as a key, `constructor` with a `prototype` in it.
+ *
+ * @throws HttpError `bad_request`
+ */
+export function parseStrictly(text: string): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw badRequest(`Expected one JSON value: ${(cause as Error).message}`);
+  }
+  if (longNumber.test(text)) JSON.parse(text, checkNumber);
+  if (prototypeNames.test(text)) JSON.parse(text, checkName);
+  return value;
+}
+
+function checkNumber(
+  _name: string,
+  value: unknown,
+  context?: { readonly source?: string },
+): unknown {
+  const source = context?.source;
+  if (typeof value === 'number' && source !== undefined && !isSame(source, String(value))) {
+    throw badRequest(
+      `Expected numbers that JavaScript can hold exactly, got ${source.slice(0, 60)}`,
+    );
+  }
+  return value;
+}
+
+function checkName(this: unknown, name: string, value: unknown): unknown {
+  const isPrototype =
+    name === '__proto__' ||
+    (name === 'constructor' &&
+      typeof value === 'object' &&
+      value !== null &&
+      Object.hasOwn(value, 'prototype'));
+  if (isPrototype && !Array.isArray(this)) throw badRequest(`The key \`${name}\` is not allowed`);
+  return value;
+}
+
+/** Whether two decimal numbers are the same, digit by digit. */
+function isSame(a: string, b: string): boolean {
+  const [x, y] = [decimalOf(a), decimalOf(b)];
+  return x.digits === y.digits && (x.digits === '' || x.exponent === y.exponent);
+}
+
+/** `digits` without zeros at either end, times ten to the `exponent`. */
+export function decimalOf(text: string): { readonly digits: string; readonly exponent: number } {
+  const [, whole = '', fraction = '', exponent = '0'] =
+    /^[-+]?(\d*)(?:\.(\d*))?(?:[eE]([-+]?\d+))?$/.exec(text) ?? [];
+  const all = `${whole}${fraction}`.replace(/^0+/, '');
+  const digits = all.replace(/0+$/, '');
+  return {
+    digits,
+    exponent: Number(exponent) - fraction.length + (all.length - digits.length),
+  };
+}
