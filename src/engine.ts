@@ -28,6 +28,7 @@ export class Engine {
   readonly entrance: Entrance;
   /** Where the storage keeps orders. */
   readonly keeper: Keeper | undefined;
+  readonly #settings: Settings;
   readonly #settler: Settler;
   #isIdle = true;
   /** The order whose steps begin in its caller's call, and what it came to in that. */
@@ -41,6 +42,7 @@ export class Engine {
   constructor(settings: Settings, storage: CoreStorage) {
     const { clock } = this;
     const { counts, events } = this.reporter;
+    this.#settings = settings;
     const storageHasFailed = (error: OrderError): void => {
       if (this.keeper === undefined) events.tell.error?.(error);
       else this.keeper.storageFailed(error);
@@ -193,6 +195,8 @@ export class Engine {
       storage: keeper?.isFailing ? 'failing' : intake.isRecovering ? 'recovering' : 'ready',
       recovered: keeper?.recovery.recovered ?? 0,
       isPaused: dispatcher.isPaused,
+      capacity: this.#settings.capacity,
+      concurrency: this.#settings.concurrency,
       ...counts,
       queueLength: dispatcher.queue.size,
       waitingCallers: intake.waitingCallers + this.admission.waiting,

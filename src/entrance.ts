@@ -4,14 +4,14 @@ import type { Clock } from './clock.ts';
 import type { Engine } from './engine.ts';
 import { isOrderError, type OrderError } from './errors.ts';
 import type { Intake } from './intake.ts';
-import { type Follower, Job, toResult } from './job.ts';
+import { type Follower, Job, toldOf, toResult } from './job.ts';
 import { asJson } from './json.ts';
 import type { Keeper } from './keeper.ts';
 import { ParsedOrder, parseOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
 import { outcomeOfRecord } from './outcomes.ts';
 import type { Reporter } from './reporter.ts';
-import { bySignal, canceled, onAbort } from './signals.ts';
+import { bySignal, canceled, onAbort, untilAbort } from './signals.ts';
 
 /** How far an order has come at once: its outcome, or the job to enter. */
 export type Begun = OrderOutcome | Job;
@@ -192,14 +192,15 @@ export class Entrance {
   }
 
   /** Accepts an order without anybody following it; rejects if it is refused. */
-  async enqueue(order: unknown, overflow: Entry['overflow']): Promise<OrderRecord> {
+  async enqueue(order: unknown, entry: Entry): Promise<OrderRecord> {
     let parsed: ParsedOrder | undefined;
     let entered: Job | OrderRecord;
     try {
       parsed = parseOrder(order);
-      entered = this.#intake.known(parsed) ?? (await this.#enterToQueue(parsed, overflow));
+      if (entry.signal?.aborted) throw canceled(parsed);
+      entered = this.#intake.known(parsed) ?? (await this.#enterToQueue(parsed, entry));
     } catch (thrown) {
-      const known = await this.#knownInstead(thrown, parsed);
+      const known = await this.#knownInstead(thrown, parsed, entry.signal);
       if (isOrderError(known)) throw await this.#paced(known);
       entered = known;
     }
@@ -210,20 +211,21 @@ export class Entrance {
     );
   }
 
-  async #enterToQueue(order: ParsedOrder, overflow: Entry['overflow']): Promise<Job | OrderRecord> {
-    let checked = this.#admission.check(order, undefined);
+  async #enterToQueue(order: ParsedOrder, entry: Entry): Promise<Job | OrderRecord> {
+    const { overflow, signal } = entry;
+    let checked = this.#admission.check(order, signal);
     if (checked instanceof Promise) checked = await checked;
-    const admitted = this.#admission.hasHostCode
-      ? this.#admission.judge(checked, undefined)
-      : checked;
+    const admitted = this.#admission.hasHostCode ? this.#admission.judge(checked, signal) : checked;
     if (!(admitted instanceof ParsedOrder) || admitted instanceof Job) return admitted;
     const job = Job.of(this.#isJson ? asJson(admitted) : admitted);
+    // Reading the payload may have run the host's code, too.
+    if (signal?.aborted) throw canceled(job);
     if (this.#intake.hasRoomFor(job)) {
       this.#engine.accept(job, true);
       return job;
     }
     if (overflow === 'wait' || this.#intake.mayWait) {
-      return await this.#waitToEnqueue(job, overflow);
+      return await this.#waitToEnqueue(job, entry);
     }
     throw this.#intake.queueFull(job);
   }
@@ -232,10 +234,11 @@ export class Entrance {
   async #knownInstead(
     thrown: unknown,
     order: ParsedOrder | undefined,
+    signal: AbortSignal | undefined,
   ): Promise<OrderError | Job | OrderRecord> {
     try {
       const known = this.#mayBeKept(thrown, order)
-        ? await this.#engine.keeper?.knownInstead(order as ParsedOrder)
+        ? await this.#engine.keeper?.knownInstead(order as ParsedOrder, signal)
         : undefined;
       return known ?? this.#reporter.refused(thrown).error;
     } catch (conflict) {
@@ -251,16 +254,19 @@ export class Entrance {
     return value;
   }
 
-  #waitToEnqueue(job: Job, overflow: Entry['overflow']): Promise<Job | OrderRecord> {
-    return new Promise((resolve, reject) => {
+  #waitToEnqueue(job: Job, { overflow, signal }: Entry): Promise<Job | OrderRecord> {
+    const error = (): OrderError => canceled(job);
+    return untilAbort(signal, error, (resolve, reject) =>
       this.#intake.wait(job, overflow, reject, () => {
         try {
+          // The signal of many may have made this room, by ending another's waiting.
+          if (signal?.aborted) throw error();
           resolve(this.#enterAtLast(job, { isEnqueued: true }));
-        } catch (error) {
-          reject(error);
+        } catch (thrown) {
+          reject(thrown);
         }
-      });
-    });
+      }),
+    );
   }
 
   #wait(job: Job, { overflow, signal }: Entry, tell: Follower): Promise<void> {
@@ -344,9 +350,4 @@ export class Entrance {
     };
     job.follow(follower);
   }
-}
-
-/** What its callers have been told of an order that is not settled. */
-function toldOf({ entry, run }: Job): OrderOutcome | undefined {
-  return entry === undefined ? run?.told : entry.told;
 }

@@ -23,7 +23,12 @@ export type {
 export type { OrderPage, OrderQuery } from './listing.ts';
 export type { OrderProcessorOptions } from './options.ts';
 export type { AcceptedOrder, Order, OrderFields, Priority } from './order.ts';
-export { OrderProcessor, type SubmitOptions } from './order-processor.ts';
+export {
+  type EnqueueOptions,
+  OrderProcessor,
+  type OutcomeOptions,
+  type SubmitOptions,
+} from './order-processor.ts';
 export type {
   CompensationResult,
   OrderOutcome,

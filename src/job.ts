@@ -165,6 +165,11 @@ export function toResult(outcome: OrderOutcome): Receipt | Promise<never> {
   return outcome.status === 'completed' ? outcome : Promise.reject(outcome.error);
 }
 
+/** What its callers have been told of an order that is not settled. */
+export function toldOf({ entry, run }: Job): OrderOutcome | undefined {
+  return entry === undefined ? run?.told : entry.told;
+}
+
 export function entryOf(attempt: number, decided?: DecidedOutcome): Entry {
   return { attempt, decided, told: undefined, kept: undefined };
 }

@@ -2,7 +2,7 @@ import type { Admission } from './admission.ts';
 import { Availability } from './availability.ts';
 import type { Clock } from './clock.ts';
 import type { Dispatcher } from './dispatch.ts';
-import { OrderError } from './errors.ts';
+import { OrderError, type OrderErrorFacts } from './errors.ts';
 import type { Intake } from './intake.ts';
 import { entryOf, type Job } from './job.ts';
 import { Journal, type JournalListener } from './journal.ts';
@@ -14,6 +14,7 @@ import { Recovery, type RecoveryListener } from './recovery.ts';
 import type { Reporter } from './reporter.ts';
 import type { Settler } from './settle.ts';
 import { nothingToDo, storageFailed } from './settlements.ts';
+import { canceled, untilAbort, waitingEnded } from './signals.ts';
 import type { JournalStorage, Times } from './storage/core-storage.ts';
 import type { StoredOrder } from './storage/order-storage.ts';
 
@@ -51,9 +52,10 @@ export class Keeper implements JournalListener, RecoveryListener {
   readonly #engine: KeptEngine;
   /** How many orders shutdown has left in the storage. */
   left = 0;
-  #isLeaving = false;
+  /** From the deadline of shutdown on: nothing is taken up or begun any more. */
+  isLeaving = false;
   /** Orders that somebody waits for to be taken up, by id. */
-  readonly #awaited = new Map<string, PromiseWithResolvers<Job | undefined>>();
+  readonly #awaited = new Map<string, Set<() => void>>();
   #isClosed = false;
   /** Resolves when the orders of an earlier life are taken up. */
   readonly ready: Promise<void>;
@@ -121,27 +123,55 @@ export class Keeper implements JournalListener, RecoveryListener {
   /** An unsettled order that is not here yet: it is taken up in a moment, having been left by an earlier life. */
   async jobOf(id: string): Promise<Job | undefined> {
     const { intake } = this.#engine;
-    if (!intake.isRecovering) return undefined;
-    const stored = await this.#ask(id);
-    if (stored === undefined || stored.settledAt !== undefined) return undefined;
-    return intake.jobs.get(id) ?? this.#whenRecovered(id);
+    if (intake.isRecovering) await this.lookUp(id);
+    return intake.jobs.get(id);
   }
 
-  #whenRecovered(id: string): Promise<Job | undefined> {
-    if (!this.#engine.intake.isRecovering) return Promise.resolve(undefined);
-    const awaited = this.#awaited.get(id) ?? Promise.withResolvers<Job | undefined>();
-    this.#awaited.set(id, awaited);
-    return awaited.promise;
+  /**
+   * What the storage has of an order. One that is unsettled is here by then, if it is to be taken up.
+   *
+   * @param signal - ends the waiting
+   * @param order - the one that is refused then
+   */
+  async lookUp(
+    id: string,
+    signal?: AbortSignal,
+    order?: ParsedOrder,
+  ): Promise<StoredOrder | undefined> {
+    const error = (): OrderError => (order === undefined ? waitingEnded(id) : canceled(order));
+    const stored = await untilAbort<StoredOrder | undefined>(signal, error, (resolve, reject) => {
+      this.#ask(id, order).then(resolve, reject);
+      return undefined;
+    });
+    if (stored !== undefined && stored.settledAt === undefined) {
+      await untilAbort(signal, error, (resolve) => this.#await(id, resolve));
+    }
+    return stored;
+  }
+
+  /** Calls back when an order is here, or will not be any more; the result takes that back. */
+  #await(id: string, resolve: (value?: unknown) => void): (() => void) | undefined {
+    const { intake } = this.#engine;
+    if (!intake.isRecovering || intake.jobs.get(id) !== undefined) {
+      resolve();
+      return undefined;
+    }
+    const waiting = this.#awaited.get(id) ?? new Set();
+    this.#awaited.set(id, waiting.add(resolve));
+    return () => {
+      waiting.delete(resolve);
+      if (waiting.size === 0) this.#awaited.delete(id);
+    };
   }
 
   /** What an id stands for that is not to be refused for good before the storage has been asked. */
-  async knownInstead(order: ParsedOrder): Promise<Job | OrderRecord | undefined> {
+  async knownInstead(
+    order: ParsedOrder,
+    signal?: AbortSignal,
+  ): Promise<Job | OrderRecord | undefined> {
     const { intake } = this.#engine;
-    const stored = await this.#ask(order.id, order);
-    if (stored?.settledAt === undefined) {
-      if (stored !== undefined) await this.#whenRecovered(order.id);
-      return intake.known(order);
-    }
+    const stored = await this.lookUp(order.id, signal, order);
+    if (stored?.settledAt === undefined) return intake.known(order);
     intake.checkSame(stored, order);
     this.#engine.reporter.counts.duplicates += 1;
     return recordOf(stored);
@@ -162,7 +192,7 @@ export class Keeper implements JournalListener, RecoveryListener {
   /** Cancels an order as soon as it is accepted; false if it is already. */
   cancel(job: Job, message: string): boolean {
     // It will be left as soon as it is kept.
-    if (this.#isLeaving && job.state === 'accepting' && job.entry !== undefined) return true;
+    if (this.isLeaving && job.state === 'accepting' && job.entry !== undefined) return true;
     return this.#journal.cancel(job, message);
   }
 
@@ -178,7 +208,7 @@ export class Keeper implements JournalListener, RecoveryListener {
     this.recovery.stop();
     const { clock, dispatcher, intake } = this.#engine;
     // From now on nothing begins: a user's later order must not overtake one that is left.
-    this.#isLeaving = true;
+    this.isLeaving = true;
     dispatcher.isHalted = true;
     for (const job of intake.jobs.all()) {
       if (job.entry === undefined || job.state !== 'pending' || !dispatcher.drop(job)) continue;
@@ -199,11 +229,9 @@ export class Keeper implements JournalListener, RecoveryListener {
 
   #leave(job: Job): void {
     this.left += 1;
-    const message = 'The processor shut down; the order is kept, and goes on with the next start';
-    const error = new OrderError('shut_down', message, job.facts);
     job.state = 'abandoned';
     this.#engine.remove(job);
-    this.#engine.reporter.told(job, { status: 'failed', error }, true);
+    this.#engine.reporter.told(job, leftBehind(job.facts), true);
   }
 
   close(): void {
@@ -251,7 +279,7 @@ export class Keeper implements JournalListener, RecoveryListener {
       this.refused(job, storageFailed('The storage can keep no orders now', failure, job));
       return;
     }
-    if (this.#isLeaving && job.entry !== undefined) {
+    if (this.isLeaving && job.entry !== undefined) {
       this.#engine.reporter.counts.accepted += 1;
       this.#leave(job);
       this.#engine.checkIdle();
@@ -324,7 +352,8 @@ export class Keeper implements JournalListener, RecoveryListener {
   recovered(job: Job): void {
     this.#engine.add(job);
     this.#engine.dispatcher.add(job);
-    this.#awaited.get(job.id)?.resolve(job);
+    for (const resolve of this.#awaited.get(job.id) ?? []) resolve();
+    this.#awaited.delete(job.id);
   }
 
   failed(error: OrderError): void {
@@ -332,7 +361,7 @@ export class Keeper implements JournalListener, RecoveryListener {
   }
 
   over(): void {
-    for (const { resolve } of this.#awaited.values()) resolve(undefined);
+    for (const waiting of this.#awaited.values()) for (const resolve of waiting) resolve();
     this.#awaited.clear();
     this.#engine.intake.isRecovering = false;
     this.#engine.intake.roomMayHaveCome();
@@ -358,9 +387,15 @@ export class Keeper implements JournalListener, RecoveryListener {
   #restored(): void {
     const { admission, dispatcher, reporter, settler } = this.#engine;
     admission.failure = undefined;
-    dispatcher.isHalted = this.#isLeaving;
+    dispatcher.isHalted = this.isLeaving;
     settler.release();
     dispatcher.wake(dispatcher.queue.size);
     reporter.events.tell.restored?.(undefined);
   }
+}
+
+/** What is told of an order that stays in the storage when the processor has shut down. */
+export function leftBehind(facts: OrderErrorFacts): OrderOutcome {
+  const message = 'The processor shut down; the order is kept, and goes on with the next start';
+  return { status: 'failed', error: new OrderError('shut_down', message, facts) };
 }

@@ -1,6 +1,7 @@
 import { isThenable } from './awaitable.ts';
 import { outcomesOfAll, outcomesOfStream } from './bulk.ts';
-import { checkOptions } from './checks.ts';
+import { checkOptions, wrong } from './checks.ts';
+import { endOf } from './ending.ts';
 import { Engine } from './engine.ts';
 import type { Beginning } from './entrance.ts';
 import { isOrderError, messageOf, OrderError, show } from './errors.ts';
@@ -30,6 +31,21 @@ export interface SubmitOptions {
    * Cancels the order when it aborts, as {@link OrderProcessor.cancel} does. For an order whose id is
    * known already it only ends this caller's waiting.
    */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What {@link OrderProcessor.enqueue} takes beside the order. */
+export interface EnqueueOptions {
+  /**
+   * When it aborts before the order is accepted, the waiting for that ends and the order is refused with
+   * `canceled`. An order that is accepted, or on its way into a storage that keeps orders, goes on.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What {@link OrderProcessor.outcome} takes beside the id. */
+export interface OutcomeOptions {
+  /** Ends this caller's waiting when it aborts; the order goes on. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -97,16 +113,24 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Has an order accepted, to be processed later. Listen to the events for its outcome, or ask
-   * {@link OrderProcessor.order}.
+   * Has an order accepted, to be processed later. Await its end with {@link OrderProcessor.outcome}, listen
+   * to the events, or ask {@link OrderProcessor.order}.
    *
    * @param order - see {@link submit}
+   * @param options - a signal that ends the waiting for its acceptance
    * @returns the order's record, when it is accepted, durably where the storage is durable; for an id
    *   that is known already, the record of the known order. Rejects with an {@link OrderError} when
-   *   the order was refused
+   *   the order was refused, with `canceled` by its signal
    */
-  async enqueue(order: Order<Input>): Promise<OrderRecord<Payload>> {
-    const record = await this.#engine.entrance.enqueue(order, this.#settings.overflow);
+  async enqueue(order: Order<Input>, options?: EnqueueOptions): Promise<OrderRecord<Payload>> {
+    const { overflow } = this.#settings;
+    let signal: AbortSignal | undefined;
+    try {
+      signal = signalOf('enqueue', options);
+    } catch (cause) {
+      throw this.#engine.reporter.refused(badOptions(cause)).error;
+    }
+    const record = await this.#engine.entrance.enqueue(order, { overflow, signal });
     return record as OrderRecord<Payload>;
   }
 
@@ -160,6 +184,23 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     const known = job?.state === 'accepting' ? undefined : (job ?? this.#engine.intake.settled(id));
     const record = known === undefined ? await this.#keptOrder(id) : this.#engine.recordOf(known);
     return record as OrderRecord<Payload> | undefined;
+  }
+
+  /**
+   * The end of an accepted order, whoever handed it in and be it in an earlier life. An order that is
+   * unsettled is waited for: as with {@link submit}, do not await one of the same user inside a step.
+   *
+   * @param id - the order's id
+   * @param options - a signal that ends the waiting
+   * @returns what {@link submitMany} gives for the order, as soon as {@link submit} tells its callers; at once
+   *   if it is settled and remembered; `undefined` for an unknown id, and anything that is none. Rejects with
+   *   `canceled` when the signal aborts, with `storage_failed` if the storage cannot say, with a TypeError for
+   *   an option that is unknown or of a wrong type
+   */
+  async outcome(id: string, options?: OutcomeOptions): Promise<OrderOutcome<Payload> | undefined> {
+    const signal = signalOf('outcome', options);
+    const outcome = isName(id) ? await endOf(this.#engine, id, signal) : undefined;
+    return outcome as OrderOutcome<Payload> | undefined;
   }
 
   /**
@@ -340,11 +381,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
 
   #submitWith(order: Order<Input>, options: SubmitOptions): Promise<Receipt<Payload>> {
     try {
-      checkOptions('submit', options, ['signal']);
-      const { signal } = options;
-      if (signal !== undefined && !isAbortSignal(signal)) {
-        throw new TypeError(`Expected \`signal\` to be an AbortSignal, got \`${show(signal)}\``);
-      }
+      const signal = signalOf('submit', options);
       return this.#go(this.#engine.entrance.begin(order, signal), signal);
     } catch (cause) {
       return Promise.reject(this.#engine.reporter.refused(badOptions(cause)).error);
@@ -410,6 +447,15 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     engine.reporter.events.tell.shutdown?.(summary);
     return summary;
   }
+}
+
+/** @throws TypeError, or whatever reading the options throws */
+function signalOf(of: string, options: SubmitOptions | undefined): AbortSignal | undefined {
+  if (options === undefined) return undefined;
+  checkOptions(of, options, ['signal']);
+  const { signal } = options;
+  if (signal === undefined || isAbortSignal(signal)) return signal;
+  throw wrong(TypeError, 'signal', 'an AbortSignal', signal);
 }
 
 function badOptions(cause: unknown): OrderError {

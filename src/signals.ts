@@ -27,6 +27,36 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   return () => own.delete(entry);
 }
 
+/**
+ * Waits for something until the signal aborts: then the promise rejects with `error()`, and what `begin` has
+ * given is called, to give the waiting back.
+ */
+export function untilAbort<T>(
+  signal: AbortSignal | undefined,
+  error: () => OrderError,
+  begin: (
+    resolve: (value: T) => void,
+    reject: (error: unknown) => void,
+  ) => (() => unknown) | undefined,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let giveBack: (() => unknown) | undefined;
+    const end = (): void => {
+      giveBack?.();
+      reject(error());
+    };
+    if (signal?.aborted) return end();
+    const takeBack = signal && onAbort(signal, end);
+    const settling =
+      <V>(settle: (value: V) => void) =>
+      (value: V): void => {
+        takeBack?.();
+        settle(value);
+      };
+    giveBack = begin(settling(resolve), settling(reject));
+  });
+}
+
 export function isAbortSignal(value: unknown): value is AbortSignal {
   return (
     typeof value === 'object' &&
@@ -37,6 +67,12 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
 }
 
 export const bySignal = 'The order was canceled by its signal';
+
+/** A caller waits no longer for an order, which goes on. */
+export function waitingEnded(orderId: string): OrderError {
+  const message = 'The signal ended the waiting for the outcome, not the order';
+  return new OrderError('canceled', message, { orderId });
+}
 
 /** The refusal of an order whose caller gave up, be it its own or another caller's. */
 export function canceled({ facts }: ParsedOrder): OrderError {

@@ -152,6 +152,10 @@ export interface ProcessorStats {
   readonly recovered: number;
   /** Whether the whole processor is paused. */
   readonly isPaused: boolean;
+  /** How many orders may be `unsettled`: the option of this name, its default included. */
+  readonly capacity: number;
+  /** How many workers may be active: the option of this name, its default included. */
+  readonly concurrency: number;
   /** Orders accepted. */
   readonly accepted: number;
   /** Orders refused. */

@@ -1,0 +1,57 @@
+import type { Engine } from './engine.ts';
+import type { OrderError } from './errors.ts';
+import { type Follower, type Job, toldOf } from './job.ts';
+import { leftBehind } from './keeper.ts';
+import type { OrderOutcome, OrderRecord } from './outcome.ts';
+import { outcomeOfRecord } from './outcomes.ts';
+import { storageFailed } from './settlements.ts';
+import { untilAbort, waitingEnded } from './signals.ts';
+
+/**
+ * What an accepted order comes to, as soon as a caller of its `submit` would hear it; `undefined` if there
+ * is none with this id.
+ *
+ * @param signal - ends the waiting, and never the order
+ */
+export async function endOf(
+  engine: Engine,
+  id: string,
+  signal: AbortSignal | undefined,
+): Promise<OrderOutcome | undefined> {
+  if (signal?.aborted) throw waitingEnded(id);
+  const { intake, keeper } = engine;
+  for (let isAgain = false; ; isAgain = true) {
+    const job = intake.jobs.get(id);
+    const outcome = job && (await whenTold(job, signal));
+    // One that came to nothing on its way into the storage may have borne another order's id.
+    if (outcome !== undefined && outcome.status !== 'refused') return outcome;
+    const record = intake.settled(id) ?? (await keeper?.lookUp(id, signal));
+    if (record?.settledAt !== undefined) return outcomeOfRecord(record);
+    if (record === undefined) return undefined;
+    const isHere = intake.jobs.get(id) !== undefined;
+    // It may have been taken up and settled since it was read.
+    if (!isHere && (isAgain || keeper?.isLeaving)) return outcomeOfLost(engine, record);
+  }
+}
+
+function whenTold(job: Job, signal: AbortSignal | undefined): OrderOutcome | Promise<OrderOutcome> {
+  const error = (): OrderError => waitingEnded(job.id);
+  return (
+    toldOf(job) ??
+    untilAbort(signal, error, (resolve) => {
+      const follower: Follower = (outcome) => resolve(outcome);
+      job.follow(follower);
+      return () => job.unfollow(follower);
+    })
+  );
+}
+
+/** An order that the storage keeps, and that this processor will not take up. */
+function outcomeOfLost({ admission }: Engine, record: OrderRecord): OrderOutcome {
+  const { id: orderId, userId, labels } = record;
+  if (!admission.isOpen) return leftBehind({ orderId, userId, labels });
+  // Its callers have heard the same.
+  const message =
+    'The call that kept the order failed; submit it again, or the next start takes it up';
+  throw storageFailed(message, undefined, record);
+}
