@@ -262,7 +262,11 @@ class Routes {
     const { status } = record;
     if (status === 'canceled') return json(record);
     if (isCanceled) return json(record, 202);
-    throw new HttpError(409, 'order_settled', `An order that is ${status} can no longer be canceled`);
+    throw new HttpError(
+      409,
+      'order_settled',
+      `An order that is ${status} can no longer be canceled`,
+    );
   }
 
   /** An order of somebody else's is as good as none. */
