@@ -109,7 +109,7 @@ it('invariant 1: a listener that cancels and submits from it overtakes nothing',
     const processor = new OrderProcessor({ storage });
     const settled: string[] = [];
     processor.on('completed', ({ orderId }) => settled.push(orderId));
-    processor.on('canceled', ({ orderId }) => settled.push(orderId));
+    processor.on('canceled', ({ orderId }) => settled.push(`${orderId}`));
     processor.once('stored', () => {
       void processor.cancel('held');
       void processor.submit(order('late'));
