@@ -1,7 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { isOrderError, type OrderError } from '../errors.ts';
-import type { OrderRecord, Receipt } from '../outcome.ts';
-import { HttpError } from './http-error.ts';
+import { HttpError } from '../face/http-error.ts';
 
 /** On every answer: it is data of one client, no page, and nobody's to frame, guess or keep. */
 const secure = {
@@ -70,12 +69,6 @@ function textOf(value: unknown): string {
       }
     });
   }
-}
-
-/** Without the payload, which may be long, and is not for everybody who watches. */
-export function withoutPayload<T extends OrderRecord | Receipt>(of: T): Omit<T, 'payload'> {
-  const { payload: _payload, ...rest } = of;
-  return rest;
 }
 
 /**

@@ -1,11 +1,13 @@
+import { type Access, checkMayActFor } from '../face/access.ts';
+import { draining } from '../face/draining.ts';
+import { withoutPayload } from '../face/event-log.ts';
+import { HttpError } from '../face/http-error.ts';
+import { unreadable } from '../face/unreadable.ts';
 import type { Order } from '../order.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderOutcome } from '../outcome.ts';
-import { type Access, checkMayActFor } from './access.ts';
-import { answer, withoutPayload } from './answers.ts';
+import { answer } from './answers.ts';
 import { checkIsLines, patience, tooSlow } from './body.ts';
-import { draining } from './draining.ts';
-import { HttpError } from './http-error.ts';
 import { type Line, LineParser } from './json-lines.ts';
 import { until } from './patience.ts';
 import { check, orderInput } from './schemas.ts';
@@ -116,15 +118,6 @@ class OrderLines implements AsyncIterableIterator<unknown> {
       return unreadable(error);
     }
   }
-}
-
-/** What is no order goes in as one that cannot be read: so it is refused in its place, and counted. */
-function unreadable(error: unknown): unknown {
-  return {
-    get id() {
-      throw error;
-    },
-  };
 }
 
 /** The outcomes as lines, gathered as long as they come at once. */

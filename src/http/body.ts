@@ -1,5 +1,5 @@
 import { checkInteger, checkOptions, checkTimeout } from '../checks.ts';
-import { badRequest, HttpError } from './http-error.ts';
+import { badRequest, HttpError } from '../face/http-error.ts';
 import { Patience, until } from './patience.ts';
 import { parseStrictly } from './strict-json.ts';
 

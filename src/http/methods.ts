@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http';
 import type { Hono } from 'hono';
+import { HttpError } from '../face/http-error.ts';
 import { problem } from './answers.ts';
-import { HttpError } from './http-error.ts';
 
 /**
  * Makes an app answer every other method of its routes with 405 and `Allow`, `OPTIONS` with `Allow` alone.

@@ -1,4 +1,4 @@
-import { badRequest } from './http-error.ts';
+import { badRequest } from '../face/http-error.ts';
 import { decimalOf } from './strict-json.ts';
 
 /**

@@ -1,9 +1,9 @@
 import type { cors } from 'hono/cors';
 import { checkInteger, checkOptions, checkTimeout, wrong } from '../checks.ts';
-import type { Authenticate } from './access.ts';
+import type { Authenticate } from '../face/access.ts';
+import { isErrorStatus, statusForm } from '../face/http-error.ts';
 import type { Statuses } from './answers.ts';
 import { defaultBodyLimitBytes, defaultReadTimeoutMs } from './body.ts';
-import { isErrorStatus, statusForm } from './http-error.ts';
 
 /** What `/metrics` answers: `observe` of `order-processor/prometheus` gives one, and so is a `Registry`. */
 export interface Metrics {

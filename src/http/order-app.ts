@@ -2,9 +2,6 @@ import { type Context, Hono } from 'hono';
 import { cors } from 'hono/cors';
 import { checkMethods } from '../checks.ts';
 import { OrderError } from '../errors.ts';
-import type { Order } from '../order.ts';
-import type { OrderProcessor } from '../order-processor.ts';
-import type { OrderOutcome, OrderRecord } from '../outcome.ts';
 import {
   type Access,
   checkAccess,
@@ -13,12 +10,15 @@ import {
   everything,
   mayActFor,
   unauthorized,
-} from './access.ts';
+} from '../face/access.ts';
+import { badRequest, HttpError, notFound } from '../face/http-error.ts';
+import type { Order } from '../order.ts';
+import type { OrderProcessor } from '../order-processor.ts';
+import type { OrderOutcome, OrderRecord } from '../outcome.ts';
 import { answer, json, problem, problemOf } from './answers.ts';
 import { batch } from './batch.ts';
 import { patience, readStrictly } from './body.ts';
 import { health, liveness, readiness } from './health.ts';
-import { badRequest, HttpError, notFound } from './http-error.ts';
 import { LiveEvents } from './live-events.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { openApi } from './openapi.ts';
@@ -93,7 +93,7 @@ class Routes {
   constructor(processor: OrderProcessor, settings: AppSettings) {
     this.#processor = processor;
     this.#settings = settings;
-    this.#events = new LiveEvents(processor, settings.events.buffer, settings.events.readers);
+    this.#events = new LiveEvents(processor, settings.events);
     this.#openApi = JSON.stringify(openApi(settings));
   }
 

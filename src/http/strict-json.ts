@@ -1,4 +1,4 @@
-import { badRequest } from './http-error.ts';
+import { badRequest } from '../face/http-error.ts';
 
 /** What an object must not be given by strangers: merged into another one, it is that one's prototype. */
 const prototypeNames = /__proto__|constructor|\\u/;
