@@ -262,7 +262,11 @@ class Routes {
     const { status } = record;
     if (status === 'canceled') return json(record);
     if (isCanceled) return json(record, 202);
-    throw new HttpError(409, 'order_settled', `An order that is ${status} can no longer be canceled`);
+    throw new HttpError(
+      409,
+      'order_settled',
+      `An order that is ${status} can no longer be canceled`,
+    );
   }
 
   /** An order of somebody else's is as good as none. */
@@ -293,7 +297,9 @@ class Routes {
     if (userId === undefined) checkOperator(access);
     else checkMayActFor(access, userId);
     const lastEventId = request.headers.get('last-event-id') ?? undefined;
-    return answer(this.#events.open({ userId, lastEventId }), 200, {
+    // Who asks for the head alone would never end a stream.
+    const isHead = request.method === 'HEAD';
+    return answer(isHead ? null : this.#events.open({ userId, lastEventId }), 200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'x-accel-buffering': 'no',
     });
