@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { appOf } from './helpers.ts';
+import { appOf, problemIn } from './helpers.ts';
 
 it('asking for the head of the events takes no reader’s place', async () => {
   const { app } = appOf({}, { events: { readers: 1 } });
@@ -8,4 +8,12 @@ it('asking for the head of the events takes no reader’s place', async () => {
   const events = await app.request('/events');
   expect(events.status).toBe(200);
   await events.body?.cancel();
+});
+
+it('JSON nested too deep to look at is the client’s fault', async () => {
+  const { post, errors } = appOf();
+  const deep = `${'['.repeat(100_000)}1e1${']'.repeat(100_000)}`;
+  const response = await post(`{"id":"a","userId":"u-1","amount":1,"payload":${deep}}`);
+  await problemIn(response, 400, 'bad_request');
+  expect(errors).toEqual([]);
 });
