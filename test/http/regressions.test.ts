@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { appOf, problemIn } from './helpers.ts';
+import { appOf, bodyOf, order, problemIn } from './helpers.ts';
 
 it('asking for the head of the events takes no reader’s place', async () => {
   const { app } = appOf({}, { events: { readers: 1 } });
@@ -16,4 +16,16 @@ it('JSON nested too deep to look at is the client’s fault', async () => {
   const response = await post(`{"id":"a","userId":"u-1","amount":1,"payload":${deep}}`);
   await problemIn(response, 400, 'bad_request');
   expect(errors).toEqual([]);
+});
+
+it('a payload whose own toJSON throws breaks no list', async () => {
+  const { processor, get } = appOf();
+  const throws = (): never => {
+    throw new Error('No JSON');
+  };
+  await processor.enqueue({ ...order, payload: { toJSON: throws } });
+  await processor.enqueue({ ...order, id: 'o-2', payload: 'text' });
+  const { orders } = await bodyOf(await get('/orders'));
+  expect(orders.map(({ payload }: { payload: unknown }) => payload)).toEqual(['text', null]);
+  expect(await bodyOf(await get('/orders/o-1'))).toMatchObject({ id: 'o-1', payload: null });
 });
