@@ -4,7 +4,7 @@ import type { OrderRecord, Receipt } from '../outcome.ts';
 import { HttpError } from './http-error.ts';
 
 /** On every answer: it is data of one client, no page, and nobody's to frame, guess or keep. */
-const secure = {
+export const secure = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',

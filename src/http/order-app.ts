@@ -1,4 +1,4 @@
-import { type Context, Hono } from 'hono';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { checkMethods } from '../checks.ts';
 import { OrderError } from '../errors.ts';
@@ -14,7 +14,7 @@ import {
   mayActFor,
   unauthorized,
 } from './access.ts';
-import { answer, json, problem, problemOf } from './answers.ts';
+import { answer, json, problem, problemOf, secure } from './answers.ts';
 import { batch } from './batch.ts';
 import { patience, readStrictly } from './body.ts';
 import { health, liveness, readiness } from './health.ts';
@@ -78,11 +78,19 @@ export function createOrderApp<Payload = unknown, Input = Payload>(
   checkMethods('processor', processor, ['enqueue', 'outcome', 'submitStream', 'stats', 'on']);
   const settings = readOptions(options);
   const app = new Hono();
-  if (settings.cors !== undefined) app.use(cors(settings.cors));
+  if (settings.cors !== undefined) app.use(securePreflight, cors(settings.cors));
   // Payloads are strangers' here, and the processor's `schema` checks them.
   new Routes(processor as unknown as OrderProcessor, settings).addTo(app);
   return app;
 }
+
+/** What `cors` answers itself has none of the headers that all answers have. */
+const securePreflight: MiddlewareHandler = async ({ req, res }, next) => {
+  if (req.method === 'OPTIONS') {
+    for (const [name, value] of Object.entries(secure)) res.headers.set(name, value);
+  }
+  await next();
+};
 
 class Routes {
   readonly #processor: OrderProcessor;

@@ -29,3 +29,15 @@ it('a payload whose own toJSON throws breaks no list', async () => {
   expect(orders.map(({ payload }: { payload: unknown }) => payload)).toEqual(['text', null]);
   expect(await bodyOf(await get('/orders/o-1'))).toMatchObject({ id: 'o-1', payload: null });
 });
+
+it.each([{}, { cors: { origin: 'https://shop.example' } }])(
+  'OPTIONS has the security headers, with %j',
+  async (options) => {
+    const { app } = appOf({}, options);
+    const headers = { origin: 'https://shop.example', 'access-control-request-method': 'POST' };
+    const response = await app.request('/orders', { method: 'OPTIONS', headers });
+    expect(response.status).toBe(204);
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(response.headers.get('cache-control')).toBe('no-store');
+  },
+);
