@@ -1,5 +1,8 @@
+import { serve } from 'order-processor/http';
 import { expect, it } from 'vitest';
-import { appOf, bodyOf, order, problemIn } from './helpers.ts';
+import { appOf, bodyOf, order, problemIn, useServers } from './helpers.ts';
+
+const start = useServers();
 
 it('asking for the head of the events takes no reader’s place', async () => {
   const { app } = appOf({}, { events: { readers: 1 } });
@@ -41,3 +44,14 @@ it.each([{}, { cors: { origin: 'https://shop.example' } }])(
     expect(response.headers.get('cache-control')).toBe('no-store');
   },
 );
+
+it('`serve` calls an app’s `fetch` as its method', async () => {
+  class App {
+    readonly text = 'mine';
+    fetch(): Response {
+      return new Response(this.text);
+    }
+  }
+  const { url } = await start(new App());
+  expect(await (await fetch(url)).text()).toBe('mine');
+});
