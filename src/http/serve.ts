@@ -1,5 +1,6 @@
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { constants } from 'node:os';
 import { checkInteger, checkMethods, checkOptions, checkTimeout, wrong } from '../checks.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { ShutdownSummary } from '../shutdown.ts';
@@ -56,6 +57,9 @@ export interface OrderServer {
    */
   close(): Promise<ShutdownSummary | undefined>;
 }
+
+/** No process hears of these. */
+const unheard: readonly string[] = ['SIGKILL', 'SIGSTOP'];
 
 const names = [
   'processor',
@@ -228,6 +232,11 @@ function readOptions(options: ServeOptions): Settings {
   }
   if (!Array.isArray(settings.signals)) {
     throw wrong(TypeError, 'signals', 'a list of signals', settings.signals);
+  }
+  for (const signal of settings.signals) {
+    if (!(signal in constants.signals) || unheard.includes(signal)) {
+      throw wrong(RangeError, 'signals', 'a list of signals that can be heeded', signal);
+    }
   }
   if (settings.onClosed !== undefined && typeof settings.onClosed !== 'function') {
     throw wrong(TypeError, 'onClosed', 'a function', settings.onClosed);
