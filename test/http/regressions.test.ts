@@ -1,4 +1,4 @@
-import { serve } from 'order-processor/http';
+import { bearer, serve } from 'order-processor/http';
 import { expect, it } from 'vitest';
 import { appOf, bodyOf, order, problemIn, useServers } from './helpers.ts';
 
@@ -66,3 +66,8 @@ it.each(['SIGKILL', 'SIGSTOP', 'SIGNAL'])(
     );
   },
 );
+
+it.each([undefined, null, 'token-of-16-chars', {}])('`bearer` refuses %j for tokens', (tokens) => {
+  expect(() => bearer(tokens as never)).toThrow(TypeError);
+  expect(() => bearer(tokens as never)).toThrow('Expected `tokens` to be an object with tokens');
+});
