@@ -1,4 +1,4 @@
-import { bearer, serve } from 'order-processor/http';
+import { bearer, serve, toMinorUnits } from 'order-processor/http';
 import { expect, it } from 'vitest';
 import { appOf, bodyOf, order, problemIn, useServers } from './helpers.ts';
 
@@ -70,4 +70,10 @@ it.each(['SIGKILL', 'SIGSTOP', 'SIGNAL'])(
 it.each([undefined, null, 'token-of-16-chars', {}])('`bearer` refuses %j for tokens', (tokens) => {
   expect(() => bearer(tokens as never)).toThrow(TypeError);
   expect(() => bearer(tokens as never)).toThrow('Expected `tokens` to be an object with tokens');
+});
+
+it.each([-1, 5, 0.5, NaN])('`toMinorUnits` refuses %j decimals', (decimals) => {
+  expect(() => toMinorUnits('1', decimals)).toThrow(
+    new RangeError(`Expected \`decimals\` to be an integer from 0 to 4, got \`${decimals}\``),
+  );
 });
