@@ -86,6 +86,8 @@ export class LiveEvents {
     const reader = new Reader(this, userId, last ?? this.#seq);
     if (lastEventId !== undefined && last === undefined) reader.tell('missed');
     this.#readers.add(reader);
+    // On a connection that was open already.
+    if (draining(this.#processor).signal.aborted) reader.end();
     return reader.stream();
   }
 

@@ -1,5 +1,7 @@
-import { bearer, serve, toMinorUnits } from 'order-processor/http';
+import { OrderProcessor } from 'order-processor';
+import { bearer, createOrderApp, serve, toMinorUnits } from 'order-processor/http';
 import { expect, it } from 'vitest';
+import { draining } from '../../src/http/draining.ts';
 import { appOf, bodyOf, order, problemIn, useServers } from './helpers.ts';
 
 const start = useServers();
@@ -76,4 +78,12 @@ it.each([-1, 5, 0.5, NaN])('`toMinorUnits` refuses %j decimals', (decimals) => {
   expect(() => toMinorUnits('1', decimals)).toThrow(
     new RangeError(`Expected \`decimals\` to be an integer from 0 to 4, got \`${decimals}\``),
   );
+});
+
+it('a stream of events that begins when the server is closing ends at once', async () => {
+  const processor = new OrderProcessor();
+  const app = createOrderApp(processor);
+  draining(processor).abort();
+  const response = await app.request('/events');
+  expect(await response.text()).toBe('retry: 1000\n\n');
 });
