@@ -1,3 +1,4 @@
+import { OrderError } from '../errors.ts';
 import type { Order } from '../order.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderOutcome } from '../outcome.ts';
@@ -28,6 +29,10 @@ export function batch(
   limits: BatchLimits,
 ): Response {
   checkIsLines(request);
+  // On a connection that was open already.
+  if (draining(processor).signal.aborted) {
+    throw new OrderError('shut_down', 'The server is closing');
+  }
   const orders = new OrderLines(request, access, limits, draining(processor).signal);
   const outcomes = processor.submitStream(orders as AsyncIterable<Order>);
   return answer(sent(outcomes, orders), 200, { 'content-type': 'application/x-ndjson' });

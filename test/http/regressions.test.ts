@@ -87,3 +87,10 @@ it('a stream of events that begins when the server is closing ends at once', asy
   const response = await app.request('/events');
   expect(await response.text()).toBe('retry: 1000\n\n');
 });
+
+it('a batch that begins when the server is closing is refused as a whole', async () => {
+  const { processor, batch } = appOf();
+  draining(processor).abort();
+  await problemIn(await batch(`${JSON.stringify(order)}\n`), 503, 'shut_down');
+  expect(processor.stats().accepted).toBe(0);
+});
