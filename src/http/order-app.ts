@@ -174,13 +174,7 @@ class Routes {
     const { statuses, onError } = this.#settings;
     // A refusal is what comes out as an error here: outcomes are answered, not thrown.
     const response = problemOf(error, statuses, 'refused');
-    if (response.status === 500) {
-      try {
-        onError(error, request);
-      } catch {
-        // It was told, and what it does of it is its own.
-      }
-    }
+    if (response.status === 500) onError(error, request);
     return response;
   }
 

@@ -94,3 +94,19 @@ it('a batch that begins when the server is closing is refused as a whole', async
   await problemIn(await batch(`${JSON.stringify(order)}\n`), 503, 'shut_down');
   expect(processor.stats().accepted).toBe(0);
 });
+
+it('an `onError` that throws changes no answer', async () => {
+  const onError = (): never => {
+    throw new Error('The log is full');
+  };
+  const failing = {
+    name: 'work',
+    run: () => {
+      throw new Error('A bug');
+    },
+  };
+  const { post } = appOf({ steps: [failing] }, { onError });
+  const response = await post(order, { prefer: 'wait=5' });
+  expect(response.headers.get('location')).toBe('orders/o-1');
+  expect(await problemIn(response, 500, 'internal')).toMatchObject({ orderId: 'o-1' });
+});
