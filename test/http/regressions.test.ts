@@ -2,7 +2,7 @@ import { OrderProcessor } from 'order-processor';
 import { bearer, createOrderApp, serve, toMinorUnits } from 'order-processor/http';
 import { expect, it } from 'vitest';
 import { draining } from '../../src/http/draining.ts';
-import { appOf, bodyOf, order, problemIn, useServers } from './helpers.ts';
+import { appOf, bodyOf, linesOf, order, problemIn, useServers } from './helpers.ts';
 
 const start = useServers();
 
@@ -109,4 +109,18 @@ it('an `onError` that throws changes no answer', async () => {
   const response = await post(order, { prefer: 'wait=5' });
   expect(response.headers.get('location')).toBe('orders/o-1');
   expect(await problemIn(response, 500, 'internal')).toMatchObject({ orderId: 'o-1' });
+});
+
+it('what is `internal` in a batch comes to `onError` too', async () => {
+  const bug = new Error('A bug');
+  const failing = {
+    name: 'work',
+    run: () => {
+      throw bug;
+    },
+  };
+  const { batch, errors } = appOf({ steps: [failing] });
+  const lines = await linesOf(await batch(JSON.stringify(order)));
+  expect(lines).toMatchObject([{ index: 0, status: 'failed', code: 'internal' }]);
+  expect(errors).toMatchObject([{ code: 'internal', cause: bug }]);
 });
