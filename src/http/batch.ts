@@ -121,8 +121,14 @@ class OrderLines implements AsyncIterableIterator<unknown> {
       checkMayActFor(this.#access, order.userId);
       return order;
     } catch (error) {
-      return unreadable(error);
+      return unreadable(error instanceof HttpError ? error : this.#internal(error));
     }
+  }
+
+  /** What the host's `users` threw is nothing of the order. */
+  #internal(cause: unknown): HttpError {
+    this.#settings.onError(cause, this.#request);
+    return new HttpError(500, 'internal', 'Something went wrong', { cause });
   }
 }
 

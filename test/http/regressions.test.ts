@@ -124,3 +124,15 @@ it('what is `internal` in a batch comes to `onError` too', async () => {
   expect(lines).toMatchObject([{ index: 0, status: 'failed', code: 'internal' }]);
   expect(errors).toMatchObject([{ code: 'internal', cause: bug }]);
 });
+
+it('a `users` that throws in a batch is the host’s fault, not the order’s', async () => {
+  const bug = new Error('A bug');
+  const users = (): never => {
+    throw bug;
+  };
+  const { batch, errors } = appOf({}, { authenticate: () => ({ users }) });
+  const lines = await linesOf(await batch(JSON.stringify(order)));
+  expect(lines).toMatchObject([{ index: 0, status: 'refused', code: 'internal' }]);
+  expect(lines[0].message).toBe('Something went wrong');
+  expect(errors).toEqual([bug]);
+});
