@@ -1,4 +1,5 @@
 import type { AddressInfo, Server } from 'node:net';
+import { constants } from 'node:os';
 import { checkInteger, checkMethods, checkOptions, checkTimeout, wrong } from '../checks.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { ShutdownSummary } from '../shutdown.ts';
@@ -63,6 +64,9 @@ export type ListenSettings = { readonly [N in Defaulted]: NonNullable<ListenOpti
   'processor' | 'beside' | 'maxConnections' | 'onClosed'
 >;
 
+/** No process hears of these. */
+const unheard: readonly string[] = ['SIGKILL', 'SIGSTOP'];
+
 const names = [
   'processor',
   'beside',
@@ -121,6 +125,11 @@ function checkSettings(settings: ListenSettings): void {
     throw wrong(TypeError, 'hostname', 'an address', hostname);
   }
   if (!Array.isArray(signals)) throw wrong(TypeError, 'signals', 'a list of signals', signals);
+  for (const signal of signals) {
+    if (!(signal in constants.signals) || unheard.includes(signal)) {
+      throw wrong(RangeError, 'signals', 'a list of signals that can be heeded', signal);
+    }
+  }
   if (onClosed !== undefined && typeof onClosed !== 'function') {
     throw wrong(TypeError, 'onClosed', 'a function', onClosed);
   }

@@ -42,7 +42,7 @@ export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<
   checkTimeout('keepAliveTimeoutMs', keepAliveTimeoutMs);
   const { createAdaptorServer } = await import('@hono/node-server');
   const server = createAdaptorServer({
-    fetch: app.fetch as (request: Request) => Response | Promise<Response>,
+    fetch: app.fetch.bind(app) as (request: Request) => Response | Promise<Response>,
     serverOptions: {
       headersTimeout: settings.headersTimeoutMs,
       // A body may take as long as it moves: of how it must move the app has its own idea.
