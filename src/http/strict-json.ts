@@ -18,9 +18,20 @@ export function parseStrictly(text: string): unknown {
   } catch (cause) {
     throw badRequest(`Expected one JSON value: ${(cause as Error).message}`);
   }
-  if (longNumber.test(text)) JSON.parse(text, checkNumber);
-  if (prototypeNames.test(text)) JSON.parse(text, checkName);
+  if (longNumber.test(text)) checkEach(text, checkNumber);
+  if (prototypeNames.test(text)) checkEach(text, checkName);
   return value;
+}
+
+type Reviver = NonNullable<Parameters<typeof JSON.parse>[1]>;
+
+function checkEach(text: string, reviver: Reviver): void {
+  try {
+    JSON.parse(text, reviver);
+  } catch (cause) {
+    // With a reviver it needs a frame of the stack for each level; without one it does not.
+    throw cause instanceof RangeError ? badRequest('Expected a value nested less deep') : cause;
+  }
 }
 
 function checkNumber(

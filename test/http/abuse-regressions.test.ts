@@ -1,0 +1,45 @@
+/** What abuse has found, each by itself. */
+import { OrderProcessor } from 'order-processor';
+import { createOrderApp } from 'order-processor/http';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+let processor: OrderProcessor;
+let app: ReturnType<typeof createOrderApp>;
+let internal: unknown[];
+beforeEach(() => {
+  internal = [];
+  processor = new OrderProcessor();
+  app = createOrderApp(processor, {
+    onError: (error) => internal.push(error),
+    events: { readers: 2 },
+  });
+});
+afterEach(() => processor.shutdown());
+
+function post(body: string, headers: Record<string, string> = {}): Promise<Response> {
+  const own = { 'content-type': 'application/json', ...headers };
+  return Promise.resolve(app.request('/orders', { method: 'POST', headers: own, body }));
+}
+
+function nested(depth: number, inner: string): string {
+  return `${'['.repeat(depth)}${inner}${']'.repeat(depth)}`;
+}
+
+describe('a body that is made to hurt', () => {
+  it.each([
+    ['a long number', '12345678901234567890'],
+    ['a name to look at', '{"constructor":1}'],
+  ])('is refused when it is nested too deep to look for %s', async (_, inner) => {
+    const response = await post(`{"userId":"u","amount":1,"payload":${nested(100_000, inner)}}`);
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: 'bad_request' });
+    expect(internal).toEqual([]);
+  });
+
+  it('says so of a line, too', async () => {
+    const body = `{"userId":"u","amount":1,"payload":${nested(100_000, '1e5')}}\n`;
+    const headers = { 'content-type': 'application/x-ndjson' };
+    const response = await app.request('/orders/batch', { method: 'POST', headers, body });
+    expect(await response.json()).toMatchObject({ index: 0, code: 'bad_request' });
+  });
+});
