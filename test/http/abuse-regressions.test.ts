@@ -1,6 +1,6 @@
 /** What abuse has found, each by itself. */
 import { OrderProcessor } from 'order-processor';
-import { createOrderApp } from 'order-processor/http';
+import { createOrderApp, toMinorUnits } from 'order-processor/http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 let processor: OrderProcessor;
@@ -41,5 +41,12 @@ describe('a body that is made to hurt', () => {
     const headers = { 'content-type': 'application/x-ndjson' };
     const response = await app.request('/orders/batch', { method: 'POST', headers, body });
     expect(await response.json()).toMatchObject({ index: 0, code: 'bad_request' });
+  });
+
+  // Many seconds, when it took a time that grows with the square: the time limit is the proof.
+  it('takes no time for a number with many zeros inside', { timeout: 5_000 }, async () => {
+    const number = `1${'0'.repeat(200_000)}1`;
+    expect((await post(`{"userId":"u","amount":${number}}`)).status).toBe(400);
+    expect(() => toMinorUnits(number)).toThrow('safe integers');
   });
 });
