@@ -293,7 +293,9 @@ class Routes {
     if (userId === undefined) checkOperator(access);
     else checkMayActFor(access, userId);
     const lastEventId = request.headers.get('last-event-id') ?? undefined;
-    return answer(this.#events.open({ userId, lastEventId }), 200, {
+    // Of an answer to HEAD nobody would end the stream.
+    const isHead = request.method === 'HEAD';
+    return answer(isHead ? null : this.#events.open({ userId, lastEventId }), 200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'x-accel-buffering': 'no',
     });

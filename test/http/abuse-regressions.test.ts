@@ -2,6 +2,7 @@
 import { OrderProcessor } from 'order-processor';
 import { createOrderApp, toMinorUnits } from 'order-processor/http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { range } from '../helpers.ts';
 
 let processor: OrderProcessor;
 let app: ReturnType<typeof createOrderApp>;
@@ -53,5 +54,15 @@ describe('a body that is made to hurt', () => {
   it('takes no time for a content type with many spaces inside', { timeout: 5_000 }, async () => {
     const type = `application/json;${' '.repeat(200_000)}x`;
     expect((await post('{}', { 'content-type': type })).status).toBe(415);
+  });
+});
+
+describe('HEAD of the events', () => {
+  it('takes no place of a reader', async () => {
+    for (const _ of range(5)) {
+      const response = await app.request('/events', { method: 'HEAD' });
+      expect(response.status).toBe(200);
+      expect(response.headers.get('content-type')).toContain('text/event-stream');
+    }
   });
 });
