@@ -1,5 +1,6 @@
 import {
   Code,
+  ConnectError,
   type ConnectRouter,
   type HandlerContext,
   type ServiceImpl,
@@ -150,10 +151,7 @@ class Service {
 
   #refuse(error: unknown, { signal }: HandlerContext): Error {
     // A call whose time is up has its order canceled by that.
-    if (signal.aborted && signal.reason instanceof Error) {
-      const reason = asConnectError(signal.reason);
-      if (reason === signal.reason) return reason;
-    }
+    if (signal.aborted && signal.reason instanceof ConnectError) return signal.reason;
     const refusal = asConnectError(error);
     if (refusal.code === Code.Internal) this.#settings.onError(error);
     return refusal;
