@@ -1,0 +1,1 @@
+export async function checkIngestService(): Promise<void> {}
