@@ -193,7 +193,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * @param id - the order's id
    * @param options - a signal that ends the waiting
    * @returns what {@link submitMany} gives for the order, as soon as {@link submit} tells its callers; at once
-   *   if it is settled and remembered; `undefined` for an unknown id, and anything that is none. Rejects with
+   *   if it is settled and remembered; with the error `shut_down` for an order that {@link shutdown} leaves in
+   *   the storage; `undefined` for an unknown id, and anything that is none. Rejects with
    *   `canceled` when the signal aborts, with `storage_failed` if the storage cannot say, with a TypeError for
    *   an option that is unknown or of a wrong type
    */
@@ -314,7 +315,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * Ends the processor: refuses new orders with `shut_down`, ends every pause, finishes what was
    * accepted, closes the storage. At the deadline it cancels what is left, and gives steps,
    * compensations, the storage's last answer and its closing one more second each. Do not await it inside a step: the step's own order is among what it waits for.
-   * `balance` and `order` go on answering from what the storage still offers.
+   * `balance`, `order` and `outcome` go on answering from what the storage still offers.
    *
    * @param options - the deadline
    * @returns a summary; always resolves. The first call decides, later ones give the same promise

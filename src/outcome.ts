@@ -65,16 +65,19 @@ export interface Receipt<Payload = unknown> {
   readonly payload: Payload;
 }
 
-/** What `submitMany` and `submitStream` say of an order that did not complete. */
+/** What `submitMany`, `submitStream` and `outcome` say of an order that did not complete. */
 export interface UnfulfilledOutcome {
-  /** `'refused'`: it was never accepted. The others are an accepted order's outcome. */
+  /**
+   * `'refused'`: it was never accepted; `outcome` never gives that. The others are an accepted order's
+   * outcome.
+   */
   readonly status: 'failed' | 'canceled' | 'refused';
   /** Why. */
   readonly error: OrderError;
 }
 
 /**
- * The end of one order of a `submitMany` or a `submitStream`.
+ * The end of one order, as `submitMany`, `submitStream` and `outcome` give it.
  *
  * @typeParam Payload - the payload's type
  */

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { isOrderError, type OrderError, type OrderProcessor, type Step } from 'order-processor';
 
 export interface Deferred<T> {
@@ -88,4 +90,11 @@ export function throwing(thrown: unknown): Step {
       throw thrown;
     },
   };
+}
+
+/** The bytes that are in use when all that can be freed is. */
+export function heapUsed(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
 }

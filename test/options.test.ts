@@ -177,6 +177,14 @@ describe('an OrderProcessor', () => {
   });
 });
 
+describe('stats', () => {
+  it('invariant 6: tell the bounds, be they given or not', () => {
+    expect(new OrderProcessor().stats()).toMatchObject({ capacity: 10_000, concurrency: 16 });
+    const options = { capacity: 3, concurrency: 2 };
+    expect(new OrderProcessor(options).stats()).toMatchObject(options);
+  });
+});
+
 describe('a MemoryStorage', () => {
   it('refuses bad options', () => {
     for (const [value, kind, shown] of noCounts.slice(1)) {

@@ -15,6 +15,8 @@ describe('stats', () => {
       storage: 'ready',
       recovered: 0,
       isPaused: false,
+      capacity: 10_000,
+      concurrency: 1,
       accepted: 0,
       refused: 0,
       duplicates: 0,

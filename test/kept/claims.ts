@@ -1,4 +1,4 @@
-import { isOrderError, type OrderError, type Receipt } from 'order-processor';
+import { isOrderError, type OrderError, type OrderOutcome, type Receipt } from 'order-processor';
 import type { Disk } from './disk.ts';
 import type { OrderPlan } from './plan.ts';
 
@@ -76,4 +76,26 @@ export function wrongWhenHeard(call: Call, disk: Disk): string[] {
     wrong.push(`invariant 10: ${name} has a receipt of ${promise.balance}, the disk has ${found}`);
   }
   return wrong;
+}
+
+/** The same of whoever asked for an order's end. */
+export function wrongOutcome(
+  id: string,
+  outcome: OrderOutcome,
+  disk: Disk,
+  hasShutDown: boolean,
+): string | undefined {
+  const stored = disk.find(id);
+  const found = JSON.stringify(stored && [stored.status, stored.code, stored.decided?.code]);
+  if (outcome.status === 'completed') {
+    if (stored?.balance === outcome.balance) return undefined;
+    return `invariant 10: outcome of ${id} is ${outcome.balance}, the disk has ${found}`;
+  }
+  const { code } = outcome.error;
+  if (outcome.status === 'refused') return `outcome of ${id} was refused with ${code}`;
+  if (code === 'storage_failed' || (code === 'shut_down' && hasShutDown)) return undefined;
+  if (stored?.code === code || stored?.decided?.code === code || isGone(disk, id, code)) {
+    return undefined;
+  }
+  return `invariant 9: outcome of ${id} is ${code}, the disk has ${found}`;
 }

@@ -84,7 +84,9 @@ export class Driver {
   /** Whoever was told what came of an order is told the same again. */
   #askAgain(process: Process): void {
     for (const call of [...this.world.calls]) {
-      if (promised(call) !== undefined) process.submit(call.id, call.plan);
+      if (promised(call) === undefined) continue;
+      process.outcome(call.id);
+      process.submit(call.id, call.plan);
     }
   }
 
@@ -93,7 +95,7 @@ export class Driver {
       case 'submit':
         return process.submit(this.#newId(), command.order, command.abortMs);
       case 'enqueue':
-        return process.enqueue(this.#newId(), command.order);
+        return process.enqueue(this.#newId(), command.order, command.abortMs);
       case 'submitMany': {
         const ids = command.orders.map(() => this.#newId());
         return process.submitMany(ids, command.orders);
@@ -105,6 +107,11 @@ export class Driver {
         const { calls } = this.world;
         const id = calls[command.order % calls.length]?.id;
         return id === undefined ? undefined : process[command.do](id);
+      }
+      case 'outcome': {
+        const { calls } = this.world;
+        const id = calls[command.order % calls.length]?.id;
+        return id === undefined ? undefined : process.outcome(id, command.abortMs);
       }
       case 'balance':
         return process.balance(`u-${command.user}`);

@@ -21,7 +21,8 @@ export interface OrderPlan {
 /** `order` is an index into the orders made so far, modulo their number. */
 export type Command =
   | { readonly do: 'submit'; readonly order: OrderPlan; readonly abortMs: number | undefined }
-  | { readonly do: 'enqueue'; readonly order: OrderPlan }
+  | { readonly do: 'enqueue'; readonly order: OrderPlan; readonly abortMs: number | undefined }
+  | { readonly do: 'outcome'; readonly order: number; readonly abortMs: number | undefined }
   | { readonly do: 'submitMany'; readonly orders: readonly OrderPlan[] }
   | {
       readonly do: 'again';
@@ -104,7 +105,22 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       abortMs: fc.option(fc.nat(25), { nil: undefined, freq: 6 }),
     }),
   },
-  { weight: 16, arbitrary: fc.record({ do: some('enqueue'), order: orderPlan }) },
+  {
+    weight: 16,
+    arbitrary: fc.record({
+      do: some('enqueue'),
+      order: orderPlan,
+      abortMs: fc.option(fc.nat(25), { nil: undefined, freq: 6 }),
+    }),
+  },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      do: some('outcome'),
+      order: fc.nat(30),
+      abortMs: fc.option(fc.nat(25), { nil: undefined, freq: 3 }),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({

@@ -8,7 +8,14 @@ import {
 } from 'order-processor';
 import { KeptStorage } from '../kept-storage.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
-import { type Call, type Cancel, type Heard, isGone, wrongWhenHeard } from './claims.ts';
+import {
+  type Call,
+  type Cancel,
+  type Heard,
+  isGone,
+  wrongOutcome,
+  wrongWhenHeard,
+} from './claims.ts';
 import type { Disk } from './disk.ts';
 import { type Life, type OrderPlan, type Scenario, users } from './plan.ts';
 import { Witness } from './witness.ts';
@@ -82,21 +89,15 @@ export class Process {
   submit(id: string, plan: OrderPlan, abortMs?: number): void {
     const failures = this.#witness.failuresBefore;
     const call = this.#call(id, plan, 'submit', abortMs);
-    let options: { signal: AbortSignal } | undefined;
-    if (abortMs !== undefined) {
-      const controller = new AbortController();
-      options = { signal: controller.signal };
-      if (abortMs === 0) controller.abort();
-      else setTimeout(() => controller.abort(), abortMs);
-    }
-    const submitted = this.processor.submit(orderOf(call), options);
+    const submitted = this.processor.submit(orderOf(call), abortAfter(abortMs));
     this.#watch(`submit ${id}`, submitted, (heard) => this.#heard(call, heard as Heard, failures));
   }
 
-  enqueue(id: string, plan: OrderPlan): void {
+  enqueue(id: string, plan: OrderPlan, abortMs?: number): void {
     const failures = this.#witness.failuresBefore;
-    const call = this.#call(id, plan, 'enqueue');
-    this.#watch(`enqueue ${id}`, this.processor.enqueue(orderOf(call)), (heard) => {
+    const call = this.#call(id, plan, 'enqueue', abortMs);
+    const enqueued = this.processor.enqueue(orderOf(call), abortAfter(abortMs));
+    this.#watch(`enqueue ${id}`, enqueued, (heard) => {
       this.#heard(call, isOrderError(heard) ? heard : 'kept', failures);
     });
   }
@@ -133,6 +134,26 @@ export class Process {
       const stored = this.#world.disk.find(id);
       if (stored?.status === status && stored.balance === balance) return;
       this.#wrong(`invariant 10: order ${id} is ${status}, the disk has ${stored?.status}`);
+    });
+  }
+
+  outcome(id: string, abortMs?: number): void {
+    const { disk, mislaid } = this.#world;
+    const failures = this.#witness.failuresBefore;
+    const wasKept = disk.find(id) !== undefined;
+    const asked = this.processor.outcome(id, abortAfter(abortMs));
+    this.#watch(`outcome ${id}`, asked, (heard) => {
+      if (isOrderError(heard)) {
+        if (heard.code === 'canceled' && abortMs !== undefined) return;
+        const mayFail = failures !== this.#witness.failures || this.hasShutDown || mislaid.has(id);
+        if (heard.code === 'storage_failed' && mayFail) return;
+        this.#wrong(`outcome of ${id} rejected with ${heard.code}`);
+      } else if (heard === undefined) {
+        if (wasKept) this.#wrong(`invariant 9: outcome of ${id} undefined though it is kept`);
+      } else {
+        const wrong = wrongOutcome(id, heard as OrderOutcome, disk, this.hasShutDown);
+        if (wrong !== undefined) this.#wrong(wrong);
+      }
     });
   }
 
@@ -236,6 +257,14 @@ export class Process {
   #wrong(what: string): void {
     if (!this.isDead) this.#world.wrong.push(`life ${this.#life}: ${what}`);
   }
+}
+
+function abortAfter(ms: number | undefined): { signal: AbortSignal } | undefined {
+  if (ms === undefined) return undefined;
+  const controller = new AbortController();
+  if (ms === 0) controller.abort();
+  else setTimeout(() => controller.abort(), ms);
+  return { signal: controller.signal };
 }
 
 function orderOf({ id, plan }: Call): Order<OrderPlan> {

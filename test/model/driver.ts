@@ -15,12 +15,23 @@ export interface Call {
   heard: Receipt | string | undefined;
 }
 
+/** One call of `outcome`. */
+export interface Ending {
+  readonly id: string;
+  readonly hasSignal: boolean;
+  /** Whether the order was accepted before. */
+  readonly isAccepted: boolean;
+  /** A code if it rejected; `nothing` as long as it has not ended. */
+  heard: OrderOutcome | string | undefined;
+}
+
 /** Carries out a scenario against a processor, and looks whether it is in order at every step. */
 export class Driver {
   readonly observer: Observer;
   readonly processor: OrderProcessor<Payload>;
   readonly storage: HostStorage | undefined;
   readonly calls: Call[] = [];
+  readonly endings: Ending[] = [];
   readonly cancels: { readonly id: string; isTrue: boolean }[] = [];
   /** Promises handed out and not settled. */
   readonly open = new Set<string>();
@@ -94,7 +105,9 @@ export class Driver {
       case 'submit':
         return this.#submit(this.#newId(), command.order, command.abortMs);
       case 'enqueue':
-        return this.#enqueue(this.#newId(), command.order);
+        return this.#enqueue(this.#newId(), command.order, command.abortMs);
+      case 'outcome':
+        return this.#outcome(command.order, command.abortMs);
       case 'submitMany':
         return this.#submitMany(command.orders);
       case 'again':
@@ -135,24 +148,44 @@ export class Driver {
 
   #submit(id: string, plan: OrderPlan, abortMs?: number): void {
     const call = this.#call(id, plan, abortMs !== undefined);
-    let options: { signal: AbortSignal } | undefined;
-    if (abortMs !== undefined) {
-      const controller = new AbortController();
-      options = { signal: controller.signal };
-      if (abortMs === 0) controller.abort();
-      else setTimeout(() => this.#abort(id, controller), abortMs);
-    }
+    const options = this.#abortAfter(abortMs, () => this.observer.givenUp.add(id));
     const submitted = this.processor.submit(orderOf(call), options);
     this.#watch(`submit ${id}`, submitted, (heard) => {
       call.heard = heard as Receipt | string;
     });
   }
 
-  #enqueue(id: string, plan: OrderPlan): void {
-    const call = this.#call(id, plan);
-    this.#watch(`enqueue ${id}`, this.processor.enqueue(orderOf(call)), (heard) => {
+  #enqueue(id: string, plan: OrderPlan, abortMs?: number): void {
+    const call = this.#call(id, plan, abortMs !== undefined);
+    const options = this.#abortAfter(abortMs);
+    this.#watch(`enqueue ${id}`, this.processor.enqueue(orderOf(call), options), (heard) => {
       call.heard = typeof heard === 'string' ? heard : 'accepted';
     });
+  }
+
+  #outcome(index: number, abortMs?: number): void {
+    const id = this.calls[index % this.calls.length]?.id;
+    if (id === undefined) return;
+    const hasSignal = abortMs !== undefined;
+    const isAccepted = this.observer.isAccepted(id) || this.observer.outcomesOf(id).length > 0;
+    const ending: Ending = { id, hasSignal, isAccepted, heard: 'nothing' };
+    this.endings.push(ending);
+    const asked = this.processor.outcome(id, this.#abortAfter(abortMs));
+    this.#watch(`outcome ${id}`, asked, (heard) => {
+      ending.heard = heard as OrderOutcome | string | undefined;
+    });
+  }
+
+  #abortAfter(ms: number | undefined, abort = () => {}): { signal: AbortSignal } | undefined {
+    if (ms === undefined) return undefined;
+    const controller = new AbortController();
+    const end = (): void => {
+      abort();
+      controller.abort();
+    };
+    if (ms === 0) controller.abort();
+    else setTimeout(end, ms);
+    return { signal: controller.signal };
   }
 
   #submitMany(plans: readonly OrderPlan[]): void {
@@ -188,11 +221,6 @@ export class Driver {
     this.#watch(`cancel ${id}`, this.processor.cancel(id), (heard) => {
       cancel.isTrue = heard as boolean;
     });
-  }
-
-  #abort(id: string, controller: AbortController): void {
-    this.observer.givenUp.add(id);
-    controller.abort();
   }
 
   #pause(how: 'pause' | 'resume', user: number | undefined): void {

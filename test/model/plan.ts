@@ -25,7 +25,8 @@ export type StorageAnswer = 'works' | 'throws' | 'rejects' | 'falls short' | 'is
 /** `order` is an index into the orders made so far, modulo their number. */
 export type Command =
   | { readonly do: 'submit'; readonly order: OrderPlan; readonly abortMs: number | undefined }
-  | { readonly do: 'enqueue'; readonly order: OrderPlan }
+  | { readonly do: 'enqueue'; readonly order: OrderPlan; readonly abortMs: number | undefined }
+  | { readonly do: 'outcome'; readonly order: number; readonly abortMs: number | undefined }
   | { readonly do: 'submitMany'; readonly orders: readonly OrderPlan[] }
   | {
       readonly do: 'again';
@@ -103,7 +104,22 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       abortMs: fc.option(fc.nat(25), { nil: undefined, freq: 4 }),
     }),
   },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant<'enqueue'>('enqueue'), order: orderPlan }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant<'enqueue'>('enqueue'),
+      order: orderPlan,
+      abortMs: fc.option(fc.nat(25), { nil: undefined, freq: 4 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: fc.constant<'outcome'>('outcome'),
+      order: fc.nat(30),
+      abortMs: fc.option(fc.nat(25), { nil: undefined, freq: 4 }),
+    }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({

@@ -11,6 +11,7 @@ export async function verdict(driver: Driver, scenario: Scenario): Promise<strin
   const wrong = [...observer.violations, ...(driver.storage?.offences ?? [])];
   for (const name of open) wrong.push(`invariant 4: never settled: ${name}`);
   wrong.push(...callsWrong(driver, scenario), ...outcomesWrong(driver, scenario));
+  wrong.push(...endingsWrong(driver));
   wrong.push(...(await balancesWrong(driver, scenario)));
   if (scenario.isHeardEarly) wrong.push(...orderWrong(driver));
   wrong.push(...endWrong(driver));
@@ -37,6 +38,28 @@ function callsWrong({ calls, cancels, observer }: Driver, { overflow }: Scenario
     if (isTrue && !observer.outcomesOf(id).includes('canceled')) wrong.push(`not canceled: ${id}`);
   }
   return wrong;
+}
+
+/** Whoever waited for an end heard it. */
+function endingsWrong({ endings, observer }: Driver): string[] {
+  return endings.flatMap(({ id, hasSignal, isAccepted, heard }) => {
+    const outcomes = observer.outcomesOf(id);
+    if (typeof heard === 'string') {
+      const isGivenUp = heard === 'canceled' && hasSignal;
+      return isGivenUp ? [] : [`outcome of ${id} rejected with ${heard}`];
+    }
+    if (heard === undefined) {
+      // Of what failed like this nothing is remembered.
+      const isForgotten = outcomes.includes('storage_failed');
+      return isAccepted && !isForgotten ? [`invariant 4: no outcome of ${id}`] : [];
+    }
+    if (heard.status === 'completed') {
+      deepStrictEqual(heard, outcomes.at(-1), `invariant 5: ${id} has two receipts`);
+      return [];
+    }
+    const { code } = heard.error;
+    return outcomes.includes(code) ? [] : [`outcome of ${id} was ${code}, not ${outcomes}`];
+  });
 }
 
 /** An order came to what its steps did. */

@@ -2,6 +2,7 @@
 import {
   type AcceptedOrder,
   type BalanceStorage,
+  type EnqueueOptions,
   type EventName,
   isOrderError,
   MemoryStorage,
@@ -10,6 +11,7 @@ import {
   type OrderOutcome,
   OrderProcessor,
   type OrderRecord,
+  type OutcomeOptions,
   type ProcessorStats,
   type Receipt,
   type ShutdownSummary,
@@ -65,6 +67,7 @@ describe('payload', () => {
       expectTypeOf(receipt).toEqualTypeOf<Receipt<Meal>>();
     });
     expectTypeOf(processor.order('o-1')).resolves.toEqualTypeOf<OrderRecord<Meal> | undefined>();
+    expectTypeOf(processor.outcome('o-1')).resolves.toEqualTypeOf<OrderOutcome<Meal> | undefined>();
     expectTypeOf(
       processor.enqueue({ userId: 'u-1', amount: 1, payload: { dish: 'soup' } }),
     ).resolves.toEqualTypeOf<OrderRecord<Meal>>();
@@ -96,6 +99,23 @@ describe('orders', () => {
   });
 });
 
+describe('signals', () => {
+  it('are taken by whatever waits', () => {
+    const processor = new OrderProcessor();
+    const { signal } = new AbortController();
+    const order: Order = { userId: 'u-1', amount: 1 };
+    expectTypeOf<EnqueueOptions['signal']>().toEqualTypeOf<AbortSignal | undefined>();
+    expectTypeOf<OutcomeOptions['signal']>().toEqualTypeOf<AbortSignal | undefined>();
+    void processor.submit(order, { signal });
+    void processor.enqueue(order, { signal: undefined });
+    void processor.outcome('o-1', { signal });
+    // @ts-expect-error a controller is no signal
+    void processor.enqueue(order, { signal: new AbortController() });
+    // @ts-expect-error an option that there is not
+    void processor.outcome('o-1', { timeoutMs: 5 });
+  });
+});
+
 describe('outcomes', () => {
   it('are told apart by their status', () => {
     const outcome = {} as OrderOutcome;
@@ -114,6 +134,8 @@ describe('outcomes', () => {
     // @ts-expect-error a receipt is a fact
     receipt.balance = 1;
     const stats = {} as ProcessorStats;
+    expectTypeOf(stats.capacity).toEqualTypeOf<number>();
+    expectTypeOf(stats.concurrency).toEqualTypeOf<number>();
     // @ts-expect-error so are stats
     stats.completed = 1;
   });
