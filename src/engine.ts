@@ -54,6 +54,7 @@ export class Engine {
       known: (job, order) => this.keeper?.settledBefore(job, order),
       noted: (job, outcome) => this.keeper?.noted(job, outcome),
       delayed: (job, error) => this.keeper?.delayed(job, error),
+      calling: (operation, size) => this.reporter.calling(operation, size),
       storageFailed: storageHasFailed,
     });
     const funds = new Funds(storage, settings, {

@@ -75,18 +75,22 @@ export class Entrance {
         : this.#admit(known, parsed, signal);
     } catch (error) {
       this.clock.now();
-      return this.#refuse(error, parsed);
+      return this.#refuse(error, parsed, signal);
     }
   }
 
   /** What was accepted once is not refused for good when it comes again, which only the storage may know. */
-  #refuse(error: unknown, order: ParsedOrder | undefined): Beginning {
+  #refuse(
+    error: unknown,
+    order: ParsedOrder | undefined,
+    signal: AbortSignal | undefined,
+  ): Beginning {
     if (!this.#mayBeKept(error, order)) return this.#reporter.refused(error);
-    return (this.#engine.keeper as Keeper).knownInstead(order as ParsedOrder).then(
+    return (this.#engine.keeper as Keeper).knownInstead(order as ParsedOrder, signal).then(
       (known) => () => {
         // Settled since it was found.
         if (known instanceof Job && this.#intake.jobs.get(known.id) !== known) {
-          return this.#refuse(error, order);
+          return this.#refuse(error, order, signal);
         }
         return this.#standIn(known) ?? this.#reporter.refused(error);
       },
@@ -113,7 +117,7 @@ export class Entrance {
     if (!(checked instanceof Promise)) return this.#judge(checked, signal);
     return checked.then(
       (late) => () => this.#judgeLate(late, signal),
-      (error) => () => this.#refuse(error, order),
+      (error) => () => this.#refuse(error, order, signal),
     );
   }
 
@@ -145,7 +149,7 @@ export class Entrance {
     try {
       return this.#judge(order, signal);
     } catch (error) {
-      return this.#refuse(error, order);
+      return this.#refuse(error, order, signal);
     }
   }
 
@@ -176,7 +180,10 @@ export class Entrance {
    * while the order waits for room.
    */
   enter(job: Job, { overflow, signal }: Entry, tell: Follower): Promise<void> | undefined {
-    if (this.#intake.jobs.get(job.id) === job) {
+    if (signal?.aborted) {
+      // Since it was begun: the payload's own code may have done so while it was copied.
+      tell(this.#reporter.refused(canceled(job)), true);
+    } else if (this.#intake.jobs.get(job.id) === job) {
       this.#follow(job, false, signal, tell);
     } else if (this.#intake.hasRoomFor(job)) {
       this.#follow(job, true, signal, tell);
@@ -304,7 +311,7 @@ export class Entrance {
           });
           if (entered !== job) stand(this.#standIn(entered) as Begun);
         } catch (error) {
-          stand(this.#refuse(error, job));
+          stand(this.#refuse(error, job, signal));
         }
         resolve();
       });

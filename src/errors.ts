@@ -59,6 +59,10 @@ export interface OrderErrorFacts {
   readonly issues?: readonly OrderIssue[] | undefined;
   /** Whether trying again may help; by default as {@link OrderErrorCode} has it, `true` for other codes. */
   readonly retryable?: boolean | undefined;
+  /** How long the order waited for its turn, in whole milliseconds, where it had begun. */
+  readonly waitMs?: number | undefined;
+  /** How long it was processed, in whole milliseconds, where it had begun. */
+  readonly durationMs?: number | undefined;
   /** What was thrown underneath, if anything. */
   readonly cause?: unknown;
 }
@@ -117,6 +121,13 @@ export class OrderError extends Error {
    * for `storage_failed`, which is not unless steps were compensated.
    */
   readonly retryable: boolean;
+  /** How long the order waited for its turn, in whole milliseconds; `undefined` if its processing never began. */
+  readonly waitMs: number | undefined;
+  /**
+   * How long it was processed and settled, in whole milliseconds; until the error came, where that was
+   * before it was settled; `undefined` if its processing never began.
+   */
+  readonly durationMs: number | undefined;
 
   /**
    * @param code - lower snake case, up to 64 characters
@@ -138,13 +149,17 @@ export class OrderError extends Error {
     this.labels = facts.labels ?? [];
     this.issues = facts.issues ?? [];
     this.retryable = facts.retryable ?? !finalCodes.includes(code);
+    this.waitMs = facts.waitMs;
+    this.durationMs = facts.durationMs;
     Object.defineProperty(this, brand, { value: true });
   }
 
   /** For `JSON.stringify`: all but the cause, which is not for strangers. */
   toJSON(): Record<string, unknown> {
-    const { code, message, orderId, userId, retryable, retryAfterMs, issues, labels, steps } = this;
-    return { code, message, orderId, userId, retryable, retryAfterMs, issues, labels, steps };
+    const { code, message, orderId, userId, retryable, retryAfterMs, waitMs, durationMs } = this;
+    const { issues, labels, steps } = this;
+    const facts = { code, message, orderId, userId, retryable, retryAfterMs, waitMs, durationMs };
+    return { ...facts, issues, labels, steps };
   }
 }
 

@@ -54,6 +54,21 @@ export interface RetriedStep {
   readonly cause: unknown;
 }
 
+/** One call that took orders into the storage, or their outcomes, has ended. */
+export interface StoredBatch {
+  /**
+   * `'accept'`: orders were to be kept. `'settle'`: outcomes and balances were to be recorded; of a
+   * {@link BalanceStorage} that is its `apply`.
+   */
+  readonly operation: 'accept' | 'settle';
+  /** How many orders were in the call. */
+  readonly size: number;
+  /** How long it took, in milliseconds and fractions of one. */
+  readonly durationMs: number;
+  /** Whether it threw, rejected or answered nonsense. */
+  readonly isFailed: boolean;
+}
+
 /**
  * What listeners get. A listener that throws or rejects hurts nobody: the others are still called,
  * and what it threw comes as an `error` event with the code `internal`.
@@ -83,6 +98,11 @@ export interface ProcessorEvents<Payload = unknown> {
   interrupted: OrderError;
   /** The storage works again. */
   restored: undefined;
+  /**
+   * A call of the storage ended, just before the orders in it hear of it. Never raised for a plain
+   * {@link MemoryStorage}, which takes each order as it comes, without a call.
+   */
+  stored: StoredBatch;
   /** The last unsettled order was settled. */
   idle: undefined;
   /** `shutdown` is done. */
@@ -110,6 +130,7 @@ const names: readonly string[] = [
   'stalled',
   'interrupted',
   'restored',
+  'stored',
   'idle',
   'shutdown',
   'error',

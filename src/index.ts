@@ -19,6 +19,7 @@ export type {
   RetriedStep,
   StalledOrder,
   SteppedOrder,
+  StoredBatch,
 } from './events.ts';
 export type { OrderPage, OrderQuery } from './listing.ts';
 export type { OrderProcessorOptions } from './options.ts';

@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts';
 import type { OrderError } from './errors.ts';
 import { entryOf, type Job } from './job.ts';
 import type { OrderRecord } from './outcome.ts';
+import type { CallEnd } from './reporter.ts';
 import { callBatch } from './settle.ts';
 import { storageFailed } from './settlements.ts';
 import type { JournalStorage } from './storage/core-storage.ts';
@@ -15,6 +16,7 @@ export interface JournalListener {
   known(job: Job, order: StoredOrder, cancellation: string | undefined): OrderRecord;
   /** The order is not accepted. */
   refused(job: Job, error: OrderError): void;
+  calling(operation: 'accept', size: number): CallEnd | undefined;
   /** A call of the storage failed, and the orders in it have been refused. */
   storageFailed(error: OrderError): void;
 }
@@ -133,11 +135,15 @@ export class Journal {
       this.isSlow = true;
       this.#listener.storageFailed(storageFailed(message, undefined));
     });
+    const ended = this.#listener.calling('accept', orders.length);
+    let results: readonly AcceptResult[] | undefined;
     try {
-      return await this.#storage.accept(orders);
+      results = await this.#storage.accept(orders);
+      return results;
     } finally {
       this.#endWatch();
       this.isSlow = false;
+      ended?.(results === undefined);
     }
   }
 

@@ -11,7 +11,7 @@ import type { OrderOutcome, OrderRecord, UnfulfilledOutcome } from './outcome.ts
 import { outcomeOfRecord, recordOf } from './outcomes.ts';
 import type { Questions } from './questions.ts';
 import { Recovery, type RecoveryListener } from './recovery.ts';
-import type { Reporter } from './reporter.ts';
+import type { CallEnd, Reporter } from './reporter.ts';
 import type { Settler } from './settle.ts';
 import { nothingToDo, storageFailed } from './settlements.ts';
 import { canceled, untilAbort, waitingEnded } from './signals.ts';
@@ -317,6 +317,10 @@ export class Keeper implements JournalListener, RecoveryListener {
     this.#engine.remove(job);
     reporter.told(job, reporter.refused(error), true);
     this.#engine.checkIdle();
+  }
+
+  calling(operation: 'accept', size: number): CallEnd | undefined {
+    return this.#engine.reporter.calling(operation, size);
   }
 
   storageFailed(error: OrderError): void {

@@ -59,7 +59,17 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
     const times = { acceptedAt, startedAt, settledAt: settledAt as number };
     return receiptOf(record, balance as number, times, steps);
   }
-  const facts = { orderId, userId, labels, steps, retryable };
+  const facts = {
+    orderId,
+    userId,
+    labels,
+    steps,
+    retryable,
+    ...(startedAt !== undefined && {
+      waitMs: startedAt - acceptedAt,
+      durationMs: (settledAt as number) - startedAt,
+    }),
+  };
   const error = new OrderError(record.code ?? 'internal', record.message ?? '', facts);
   return { status: status === 'canceled' ? status : 'failed', error };
 }

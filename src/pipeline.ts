@@ -422,7 +422,15 @@ export class Run implements TaskOwner, Linked<Run> {
     // Whoever tries again what could not be taken back does it twice.
     const isHalfDone = steps.some(({ compensation }) => compensation?.status === 'error');
     const retryable = isHalfDone ? false : verdict.retryable;
-    return new OrderError(code, message, { ...this.job.facts, cause, retryable, steps });
+    const { startedAt } = this.board;
+    return new OrderError(code, message, {
+      ...this.job.facts,
+      cause,
+      retryable,
+      steps,
+      waitMs: startedAt - this.job.acceptedAt,
+      durationMs: this.host.clock.last - startedAt,
+    });
   }
 
   #allTasks(): Task[] {

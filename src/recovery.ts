@@ -35,7 +35,7 @@ export class Recovery {
   /** Reading had to begin anew. */
   #isAgain = false;
   #wake: (() => void) | undefined;
-  readonly #stopped = Promise.withResolvers<void>();
+  #giveUp = (): void => {};
 
   constructor(
     storage: JournalStorage,
@@ -54,14 +54,14 @@ export class Recovery {
     while (!this.#isStopped) {
       try {
         // A storage that never answers is not waited for.
-        await Promise.race([this.#takeAll(), this.#stopped.promise]);
+        await this.#untilStopped(this.#takeAll());
         break;
       } catch (cause) {
         this.#isAgain = true;
         const message = messageOf(cause, 'no message');
         const error = `The orders left unsettled could not be read: ${message}`;
         this.#listener.failed(storageFailed(error, cause));
-        await Promise.race([this.#availability.whenAvailable(), this.#stopped.promise]);
+        await this.#untilStopped(this.#availability.whenAvailable());
       }
     }
     this.#isStopped = true;
@@ -79,7 +79,16 @@ export class Recovery {
   stop(): void {
     this.#isStopped = true;
     this.#wake?.();
-    this.#stopped.resolve();
+    this.#giveUp();
+  }
+
+  /** Not a race with one promise for all attempts: that would remember each, and what it failed with. */
+  #untilStopped(work: Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#giveUp = resolve;
+      work.then(resolve, reject);
+      if (this.#isStopped) resolve();
+    });
   }
 
   async #takeAll(): Promise<void> {

@@ -1,9 +1,12 @@
 import { isOrderError, OrderError } from './errors.ts';
-import { Events } from './events.ts';
+import { Events, type StoredBatch } from './events.ts';
 import type { Job } from './job.ts';
 import type { OrderOutcome, UnfulfilledOutcome } from './outcome.ts';
 import { Counts, Timings } from './stats.ts';
 import type { Times } from './storage/core-storage.ts';
+
+/** A call of the storage has ended; nobody may be told yet what it came to. */
+export type CallEnd = (isFailed: boolean) => void;
 
 /** Counts what happens and tells everybody who wants to hear of it. */
 export class Reporter {
@@ -21,7 +24,14 @@ export class Reporter {
   settled(outcome: OrderOutcome, times: Times, now: number, job?: Job): void {
     const { acceptedAt, startedAt, settledAt } = times;
     if (startedAt !== undefined) {
-      this.timings.record(startedAt - acceptedAt, settledAt - startedAt, now);
+      const waitMs = startedAt - acceptedAt;
+      const durationMs = settledAt - startedAt;
+      this.timings.record(waitMs, durationMs, now);
+      if (outcome.status !== 'completed') {
+        // Not assigned: a host's storage may have frozen it.
+        Reflect.set(outcome.error, 'waitMs', waitMs);
+        Reflect.set(outcome.error, 'durationMs', durationMs);
+      }
     }
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
@@ -50,6 +60,16 @@ export class Reporter {
     if (isOver) job.tell(outcome);
     else job.tellEarly(outcome);
     this.#isTelling = wasTelling;
+  }
+
+  /** A call of the storage begins; what that gives is called at its end. Nothing, if nobody listens. */
+  calling(operation: StoredBatch['operation'], size: number): CallEnd | undefined {
+    if (this.events.tell.stored === undefined) return undefined;
+    const startedAt = performance.now();
+    return (isFailed) => {
+      const durationMs = performance.now() - startedAt;
+      this.events.tell.stored?.({ operation, size, durationMs, isFailed });
+    };
   }
 
   /** Nothing accepted is unsettled. */

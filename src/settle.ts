@@ -6,6 +6,7 @@ import type { Settings } from './options.ts';
 import type { OrderOutcome, StepResult, UnfulfilledOutcome } from './outcome.ts';
 import { noSteps } from './outcome.ts';
 import { receiptOf, refusedBy } from './outcomes.ts';
+import type { CallEnd } from './reporter.ts';
 import type { Decision } from './run-host.ts';
 import {
   asDecidedBefore,
@@ -45,6 +46,7 @@ export interface SettlerListener {
   noted(job: Job, outcome: UnfulfilledOutcome): void;
   /** The storage failed to settle an accepted order, which goes on waiting for that. */
   delayed(job: Job, error: OrderError): void;
+  calling(operation: 'settle', size: number): CallEnd | undefined;
   /** A call of the storage failed, and the orders in it have been told; or it has not answered. */
   storageFailed(error: OrderError): void;
 }
@@ -223,19 +225,29 @@ export class Settler {
   #send(storage: BatchStorage, batch: Batch): void {
     let results: Awaitable<readonly Settled[]>;
     this.#isCalling = true;
+    const ended = this.#listener.calling('settle', batch.jobs.length);
     try {
       results = storage.settle(batch.settlements);
+      if (isThenable(results)) {
+        this.#underWay = this.#receive(batch, results, ended);
+        return;
+      }
+      ended?.(false);
     } catch (cause) {
+      ended?.(true);
       this.#fail(batch, cause);
       return;
     } finally {
       this.#isCalling = false;
     }
-    if (isThenable(results)) this.#underWay = this.#receive(batch, results);
-    else this.#finish(batch, results);
+    this.#finish(batch, results);
   }
 
-  async #receive(batch: Batch, late: PromiseLike<readonly Settled[]>): Promise<void> {
+  async #receive(
+    batch: Batch,
+    late: PromiseLike<readonly Settled[]>,
+    ended: CallEnd | undefined,
+  ): Promise<void> {
     let results: readonly Settled[] | undefined;
     let cause: unknown;
     const answered = watch(this.#stalledAfterMs, (message) => {
@@ -249,6 +261,8 @@ export class Settler {
     }
     answered();
     this.isSlow = false;
+    // While the call counts as under way, so that no listener brings about the next one.
+    ended?.(results === undefined);
     this.#underWay = undefined;
     if (results === undefined) this.#fail(batch, cause);
     else {

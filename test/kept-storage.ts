@@ -30,7 +30,8 @@ export type Fate =
 /** The methods that may fail, and whose calls are counted. */
 export type Method = 'accept' | 'settle' | 'amend' | 'find' | 'get' | 'unsettled';
 
-const never = new Promise<never>(() => {});
+/** Never settles. One of its own for each call: a shared one would keep alive whoever ever waited for it. */
+export const never = (): Promise<never> => new Promise(() => {});
 
 /**
  * A storage that keeps orders and takes its time, over a `MemoryStorage` that stands for the disk:
@@ -127,7 +128,7 @@ export class KeptStorage implements OrderStorage {
   }
 
   close(): Promise<void> | undefined {
-    if (this.isCut) return never;
+    if (this.isCut) return never();
     this.isClosed = true;
     return undefined;
   }
@@ -139,7 +140,7 @@ export class KeptStorage implements OrderStorage {
 
   /** @param end - called when the call is answered, and before a failure of it is thrown */
   #call<T>(method: Method, size: number, act: () => T, end = (): void => {}): Promise<T> {
-    if (this.isCut) return never;
+    if (this.isCut) return never();
     const fate = this.isClosed ? 'rejects' : this.fate(method, size);
     if (fate === 'throws') {
       end();
@@ -150,10 +151,10 @@ export class KeptStorage implements OrderStorage {
 
   async #answer<T>(fateOrLater: Fate | Promise<Fate>, act: () => T): Promise<T> {
     const fate = await fateOrLater;
-    if (this.isCut || fate === 'hangs') return never;
+    if (this.isCut || fate === 'hangs') return never();
     if (fate === 'dies before') {
       this.cut();
-      return never;
+      return never();
     }
     if (this.isClosed) throw new Error('The storage is closed');
     if (fate === 'throws' || fate === 'rejects') throw new Error('The disk is full');
@@ -161,6 +162,6 @@ export class KeptStorage implements OrderStorage {
     if (fate === 'fails late') throw new Error('The disk went away');
     if (fate !== 'dies after') return result;
     this.cut();
-    return never;
+    return never();
   }
 }

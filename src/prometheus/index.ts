@@ -1,7 +1,8 @@
 /**
- * Metrics of an `OrderProcessor` for Prometheus, on prom-client. Start at observe.
+ * Metrics of an `OrderProcessor` for Prometheus, on prom-client. Start at {@link observe}.
  *
  * @module
  */
 
-export {};
+export { type Observation, observe } from './observe.ts';
+export type { MetricsRegistry, ObserveBuckets, ObserveOptions } from './options.ts';

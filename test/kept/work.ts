@@ -1,9 +1,7 @@
 import type { AcceptedOrder, Step, StepContext } from 'order-processor';
-import type { KeptStorage } from '../kept-storage.ts';
+import { type KeptStorage, never } from '../kept-storage.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import type { OrderPlan } from './plan.ts';
-
-const never = new Promise<never>(() => {});
 
 /** The steps of one process, and what must never be seen of them. */
 export class Work {
@@ -47,7 +45,7 @@ export class Work {
   }
 
   #run(order: AcceptedOrder<OrderPlan>, { signal }: StepContext, at: number): unknown {
-    if (this.#storage.isCut) return never;
+    if (this.#storage.isCut) return never();
     const plan = order.payload.steps[at];
     if (plan === undefined) throw new Error('A step without a plan');
     this.begun.add(order.id);
@@ -65,7 +63,7 @@ export class Work {
     let { durationMs, isDeaf } = plan;
     if (durationMs === 'never') {
       this.isEndless ||= !this.#isLast;
-      if (this.isEndless) return never;
+      if (this.isEndless) return never();
       durationMs = 1;
     }
     if (durationMs === 0) return end();
@@ -76,7 +74,7 @@ export class Work {
   }
 
   async #compensate(order: AcceptedOrder<OrderPlan>, at: number): Promise<void> {
-    if (this.#storage.isCut) return never;
+    if (this.#storage.isCut) return never();
     this.#enter(order);
     await this.#clock.sleep(2);
     this.#leave(order);

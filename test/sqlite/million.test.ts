@@ -1,16 +1,12 @@
 import { DatabaseSync } from 'node:sqlite';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { OrderProcessor } from 'order-processor';
 import { expect, it } from 'vitest';
+import { collect } from '../collect.ts';
 import { useFolder } from './helpers.ts';
 
 const folder = useFolder();
 const million = 1_000_000;
 const capacity = 5_000;
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 
 /** As if they had been accepted by a process that was killed. */
 function leaveUnsettled(file: string): void {

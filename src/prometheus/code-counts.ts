@@ -1,0 +1,53 @@
+import { codeOf, type OrderErrorCode } from '../errors.ts';
+
+const ownCodes: ReadonlySet<string> = new Set(
+  Object.keys({
+    invalid_order: true,
+    order_conflict: true,
+    rule_refused: true,
+    queue_full: true,
+    shut_down: true,
+    insufficient_funds: true,
+    balance_overflow: true,
+    timeout: true,
+    canceled: true,
+    storage_failed: true,
+    compensation_failed: true,
+    internal: true,
+  } satisfies Record<OrderErrorCode, true>),
+);
+
+/** So many codes of rules and steps are told apart. */
+const mostCodes = 100;
+const other = 'other';
+
+/**
+ * How often each code came. Rules and steps give codes of their own, and each one is a time series for
+ * as long as the process lives: whoever makes them of ids must not bring down who collects them.
+ */
+export class CodeCounts {
+  readonly #counts: Map<string, number>;
+  #foreign = 0;
+
+  /** @param expected - codes that are there from the beginning, so that their first time shows as an increase */
+  constructor(expected: readonly OrderErrorCode[]) {
+    this.#counts = new Map(expected.map((code) => [code, 0]));
+  }
+
+  get counts(): ReadonlyMap<string, number> {
+    return this.#counts;
+  }
+
+  /** @param error - may be of a host's making, whatever its type says */
+  add(error: unknown): void {
+    const code = this.#labelOf(codeOf(error) ?? other);
+    this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);
+  }
+
+  #labelOf(code: string): string {
+    if (code === other || ownCodes.has(code) || this.#counts.has(code)) return code;
+    if (this.#foreign >= mostCodes) return other;
+    this.#foreign += 1;
+    return code;
+  }
+}

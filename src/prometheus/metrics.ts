@@ -1,0 +1,183 @@
+import type { AllSeries, Observer } from './observer.ts';
+import type { ObserveBuckets } from './options.ts';
+
+/** A metric whose value is asked for when it is scraped. */
+export interface Collected {
+  readonly kind: 'counter' | 'gauge';
+  readonly name: string;
+  readonly help: string;
+  /** Its label beside the constant ones. */
+  readonly label?: string;
+  /** Its value, or its values by that label's. */
+  read(observer: Observer): number | ReadonlyMap<string, number>;
+}
+
+/** A histogram, which is filled by events. */
+export interface Recorded {
+  readonly name: string;
+  readonly help: string;
+  /** Its labels beside the constant ones. */
+  readonly labels: readonly string[];
+  readonly buckets: keyof ObserveBuckets;
+}
+
+export const collected: readonly Collected[] = [
+  {
+    kind: 'counter',
+    name: 'orders_accepted_total',
+    help: 'Orders accepted.',
+    read: ({ stats }) => stats.accepted,
+  },
+  {
+    kind: 'counter',
+    name: 'orders_refused_total',
+    help: 'Orders refused, by the code that says why; they were never accepted.',
+    label: 'code',
+    read: ({ refused }) => refused.counts,
+  },
+  {
+    kind: 'counter',
+    name: 'orders_duplicate_total',
+    help: 'Orders handed in again whose id and content were known, in flight or settled.',
+    read: ({ stats }) => stats.duplicates,
+  },
+  {
+    kind: 'counter',
+    name: 'orders_recovered_total',
+    help: 'Orders taken up that an earlier life of the process left unsettled; not among the accepted.',
+    read: ({ stats }) => stats.recovered,
+  },
+  {
+    kind: 'counter',
+    name: 'orders_completed_total',
+    help: 'Orders settled as completed: their amounts are in the balances.',
+    read: ({ stats }) => stats.completed,
+  },
+  {
+    kind: 'counter',
+    name: 'orders_failed_total',
+    help: 'Orders settled as failed, by the code that says why.',
+    label: 'code',
+    read: ({ failed }) => failed.counts,
+  },
+  {
+    kind: 'counter',
+    name: 'orders_canceled_total',
+    help: 'Orders settled as canceled.',
+    read: ({ stats }) => stats.canceled,
+  },
+  {
+    kind: 'counter',
+    name: 'step_retries_total',
+    help: 'Attempts at a step that failed and were followed by another, by step.',
+    label: 'step',
+    read: ({ stepRetries }) => stepRetries,
+  },
+  {
+    kind: 'counter',
+    name: 'compensation_retries_total',
+    help: 'Attempts at the compensation of a step that failed and were followed by another, by step.',
+    label: 'step',
+    read: ({ compensationRetries }) => compensationRetries,
+  },
+  {
+    kind: 'counter',
+    name: 'storage_failures_total',
+    help: 'Calls of the storage that failed, by operation (accept, settle).',
+    label: 'operation',
+    read: ({ storageFailures }) => storageFailures,
+  },
+  {
+    kind: 'gauge',
+    name: 'orders_waiting',
+    help: 'Accepted orders whose processing has not begun: the depth of the queue.',
+    read: ({ stats }) => stats.queueLength,
+  },
+  {
+    kind: 'gauge',
+    name: 'orders_unsettled',
+    help: 'Accepted orders without an outcome, waiting or under way; bounded by the option capacity.',
+    read: ({ stats }) => stats.unsettled,
+  },
+  {
+    kind: 'gauge',
+    name: 'orders_stalled',
+    help: 'Orders that hold their users for longer than they should; each holds up one user.',
+    read: ({ stats }) => stats.stalled,
+  },
+  {
+    kind: 'gauge',
+    name: 'oldest_wait_seconds',
+    help: 'For how long the oldest waiting order has waited, in seconds; 0 if none waits.',
+    read: ({ stats }) => stats.oldestWaitMs / 1_000,
+  },
+  {
+    kind: 'gauge',
+    name: 'waiting_callers',
+    help: 'Callers that wait for a slow schema or for room.',
+    read: ({ stats }) => stats.waitingCallers,
+  },
+  {
+    kind: 'gauge',
+    name: 'workers_active',
+    help: 'Workers that are busy; bounded by the option concurrency.',
+    read: ({ stats }) => stats.activeWorkers,
+  },
+  {
+    kind: 'gauge',
+    name: 'storage_up',
+    help: 'Whether the storage can keep orders (1) or fails, and orders are refused (0).',
+    read: ({ stats }) => (stats.storage === 'failing' ? 0 : 1),
+  },
+  {
+    kind: 'gauge',
+    name: 'recovering',
+    help: 'Whether orders are being taken up that an earlier life of the process left (1) or not (0).',
+    read: ({ stats }) => (stats.storage === 'recovering' ? 1 : 0),
+  },
+  {
+    kind: 'gauge',
+    name: 'paused',
+    help: 'Whether the whole processor is paused (1) or not (0).',
+    read: ({ stats }) => (stats.isPaused ? 1 : 0),
+  },
+];
+
+export const recorded: Readonly<Record<keyof AllSeries, Recorded>> = {
+  wait: {
+    name: 'order_wait_seconds',
+    help: 'For how long settled orders had waited for their turn, in seconds.',
+    labels: [],
+    buckets: 'wait',
+  },
+  duration: {
+    name: 'order_duration_seconds',
+    help: 'For how long orders were processed and settled, in seconds, by outcome (completed, failed, canceled).',
+    labels: ['outcome'],
+    buckets: 'duration',
+  },
+  step: {
+    name: 'step_duration_seconds',
+    help: 'For how long steps took, in seconds, pauses before retries included, by step and status (ok, error, canceled).',
+    labels: ['status', 'step'],
+    buckets: 'step',
+  },
+  compensation: {
+    name: 'compensation_duration_seconds',
+    help: 'For how long compensations took, in seconds, pauses before retries included, by step and status (ok, error).',
+    labels: ['status', 'step'],
+    buckets: 'step',
+  },
+  storageBatch: {
+    name: 'storage_batch_size',
+    help: 'How many orders a call of the storage took, by operation (accept, settle).',
+    labels: ['operation'],
+    buckets: 'storageBatch',
+  },
+  storageCall: {
+    name: 'storage_call_duration_seconds',
+    help: 'For how long calls of the storage took, in seconds, by operation (accept, settle).',
+    labels: ['operation'],
+    buckets: 'storageCall',
+  },
+};

@@ -1,0 +1,141 @@
+import { type OpenMetricsContentType, Registry } from 'prom-client';
+import { show } from '../errors.ts';
+
+/** A registry of prom-client, in the text format of Prometheus or of OpenMetrics. */
+export type MetricsRegistry = Registry | Registry<OpenMetricsContentType>;
+
+/** The upper bounds of the histograms' buckets: rising finite numbers, at least one. */
+export interface ObserveBuckets {
+  /** For how long orders wait, in seconds; from 0.001 to 300 by default. */
+  readonly wait?: readonly number[] | undefined;
+  /** For how long orders are processed, in seconds; from 0.001 to 300 by default. */
+  readonly duration?: readonly number[] | undefined;
+  /** For how long steps and compensations take, in seconds; from 0.001 to 300 by default. */
+  readonly step?: readonly number[] | undefined;
+  /** How many orders a call of the storage takes; from 1 to 16 384 by default. */
+  readonly storageBatch?: readonly number[] | undefined;
+  /** For how long a call of the storage takes, in seconds; from 0.0001 to 10 by default. */
+  readonly storageCall?: readonly number[] | undefined;
+}
+
+/** What {@link observe} takes. */
+export interface ObserveOptions {
+  /**
+   * Where the metrics are registered. A new `Registry` of prom-client by default; never its global one,
+   * unless you give that.
+   */
+  readonly registry?: MetricsRegistry | undefined;
+  /**
+   * What the names of the metrics begin with: letters, digits and `_`, not a digit first;
+   * `order_processor_` by default.
+   */
+  readonly prefix?: string | undefined;
+  /**
+   * Labels that each of the metrics has, `{ processor: 'eu' }` for example: several processors in one
+   * registry share the names of their metrics if they have labels of the same names with other values.
+   * `code`, `step`, `status`, `outcome`, `operation` and `le` are taken. None by default.
+   */
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** The buckets of the histograms. */
+  readonly buckets?: ObserveBuckets | undefined;
+}
+
+/** The options with their defaults, checked. */
+export interface ObserveSettings {
+  readonly registry: MetricsRegistry;
+  readonly prefix: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly buckets: Readonly<Record<keyof ObserveBuckets, readonly number[]>>;
+}
+
+const seconds = [
+  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300,
+];
+
+const defaultBuckets: ObserveSettings['buckets'] = {
+  wait: seconds,
+  duration: seconds,
+  step: seconds,
+  storageBatch: [1, 4, 16, 64, 256, 1024, 4096, 16_384],
+  storageCall: [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+  ],
+};
+
+const registryMethods = [
+  'metrics',
+  'registerMetric',
+  'getSingleMetric',
+  'removeSingleMetric',
+] as const;
+
+const nameForm = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+/** Labels of metrics here and, by the format, of histograms. */
+const takenLabels = ['code', 'step', 'status', 'outcome', 'operation', 'le'];
+
+/** @throws TypeError or RangeError */
+export function readOptions(options: ObserveOptions): ObserveSettings {
+  checkKeys('options', options, ['registry', 'prefix', 'labels', 'buckets']);
+  const { registry = new Registry(), prefix = 'order_processor_', labels = {} } = options;
+  checkRegistry(registry);
+  if (typeof prefix !== 'string' || !nameForm.test(prefix)) {
+    throw wrong(prefix, 'prefix', 'letters, digits and `_`, not a digit first');
+  }
+  return { registry, prefix, labels: readLabels(labels), buckets: readBuckets(options.buckets) };
+}
+
+/** By its methods, so that one of another copy of prom-client will do. */
+function checkRegistry(registry: unknown): void {
+  const methods = registry as Partial<Record<string, unknown>> | null;
+  const isRegistry =
+    typeof registry === 'object' &&
+    registryMethods.every((name) => typeof methods?.[name] === 'function');
+  if (!isRegistry) throw wrong(registry, 'registry', 'a Registry of prom-client');
+}
+
+function readLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
+  if (typeof labels !== 'object' || labels === null) throw wrong(labels, 'labels', 'an object');
+  const read = Object.entries(labels).map(([name, value]) => {
+    if (!nameForm.test(name) || name.startsWith('__') || takenLabels.includes(name)) {
+      throw wrong(name, 'labels', `names of labels other than ${takenLabels.join(', ')}`);
+    }
+    if (typeof value !== 'string') throw wrong(value, `labels.${name}`, 'a string');
+    return [name, value] as const;
+  });
+  return Object.fromEntries(read.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+function readBuckets(buckets: ObserveBuckets = {}): ObserveSettings['buckets'] {
+  checkKeys('buckets', buckets, Object.keys(defaultBuckets));
+  const read = { ...defaultBuckets };
+  for (const name of Object.keys(defaultBuckets) as (keyof ObserveBuckets)[]) {
+    const bounds = buckets[name];
+    if (bounds === undefined) continue;
+    if (!areBounds(bounds)) {
+      throw wrong(bounds, `buckets.${name}`, 'an array of rising finite numbers, at least one');
+    }
+    read[name] = [...bounds];
+  }
+  return read;
+}
+
+function areBounds(bounds: unknown): bounds is readonly number[] {
+  if (!Array.isArray(bounds) || bounds.length === 0) return false;
+  return Array.from(bounds).every(
+    (bound, at) => Number.isFinite(bound) && (at === 0 || bound > bounds[at - 1]),
+  );
+}
+
+function checkKeys(name: string, value: unknown, known: readonly string[]): void {
+  if (typeof value !== 'object' || value === null) throw wrong(value, name, 'an object');
+  for (const key of Object.keys(value)) {
+    if (known.includes(key)) continue;
+    throw new TypeError(
+      `Expected the ${name} of observe to be among ${known.join(', ')}, got \`${key}\``,
+    );
+  }
+}
+
+export function wrong(value: unknown, name: string, form: string): TypeError {
+  return new TypeError(`Expected \`${name}\` to be ${form}, got \`${show(value)}\``);
+}
