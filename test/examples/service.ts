@@ -45,7 +45,7 @@ export class Service {
       const [, url = ''] = await service.line(/^Listening on (http:\S+)$/);
       service.url = url;
       await use(service);
-      await service.end();
+      if (!service.#child.killed) await service.end();
     } finally {
       service.#child.kill('SIGKILL');
     }
@@ -74,6 +74,7 @@ export class Service {
         const found = form.exec(line);
         if (found !== null) return found;
       }
+      // It has said all that it will say.
       assert.equal(this.#child.exitCode, null, `It ended: ${this.#errors}`);
       await sleep(10);
     }
