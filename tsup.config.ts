@@ -1,9 +1,11 @@
+import { copyFile } from 'node:fs/promises';
 import { defineConfig } from 'tsup';
 
 export default defineConfig({
   // One entry per subpath of package.json's `exports`; test/package.test.ts holds the two together.
   entry: {
     index: 'src/index.ts',
+    'grpc/index': 'src/grpc/index.ts',
     'http/index': 'src/http/index.ts',
     'prometheus/index': 'src/prometheus/index.ts',
     'sqlite/index': 'src/sqlite/index.ts',
@@ -19,4 +21,7 @@ export default defineConfig({
   clean: true,
   sourcemap: false,
   treeshake: true,
+  // The contract itself is published, for clients in other languages.
+  onSuccess: () =>
+    copyFile('src/grpc/proto/orderprocessor/v1/orders.proto', 'dist/grpc/orders.proto'),
 });

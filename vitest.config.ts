@@ -5,6 +5,7 @@ export default defineConfig({
   resolve: {
     // The longer names first: one that is the beginning of another would be taken for it.
     alias: {
+      'order-processor/grpc': fileURLToPath(new URL('src/grpc/index.ts', import.meta.url)),
       'order-processor/http': fileURLToPath(new URL('src/http/index.ts', import.meta.url)),
       'order-processor/prometheus': fileURLToPath(
         new URL('src/prometheus/index.ts', import.meta.url),

@@ -12,11 +12,14 @@ interface Import {
 }
 
 const source = join(import.meta.dirname, '../src');
+/** What is generated is taken as it is. */
+const isGenerated = (file: string): boolean => file.includes('grpc/gen/');
 const files = globSync('**/*.ts', { cwd: source })
   .map((file) => file.replaceAll('\\', '/'))
+  .filter((file) => !isGenerated(file))
   .sort();
 const imports = files.flatMap(importsOf);
-const packages = imports.filter(({ to }) => !to.endsWith('.ts'));
+const packages = imports.filter(({ to }) => !to.endsWith('.ts') && !isGenerated(to));
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(source, file), 'utf8');
@@ -65,7 +68,8 @@ describe('dependencies point inward', () => {
     for (const { to } of imports) {
       const isKnown =
         files.includes(to) ||
-        /^(node:.*|p-queue|eventemitter3|hono|hono\/.*|@hono\/node-server|zod|prom-client)$/.test(
+        isGenerated(to) ||
+        /^(node:.*|p-queue|eventemitter3|hono|hono\/.*|@hono\/node-server|zod|prom-client|@bufbuild\/protobuf.*|@connectrpc\/connect(-node)?)$/.test(
           to,
         );
       expect(isKnown, to).toBe(true);
@@ -83,13 +87,15 @@ describe('dependencies point inward', () => {
     ['hono', 'http'],
     ['@hono/node-server', 'http'],
     ['zod', 'http'],
+    ['@bufbuild/protobuf', 'grpc'],
+    ['@connectrpc/connect', 'grpc'],
     ['prom-client', 'prometheus'],
   ])('%s, an optional peer, is imported by %s/ alone', (name, folder) => {
     const users = packages.filter(({ to }) => to === name || to.startsWith(`${name}/`));
     expect(users.filter(({ from }) => !from.startsWith(`${folder}/`))).toEqual([]);
   });
 
-  it.each(['http', 'prometheus'])(
+  it.each(['face', 'grpc', 'http', 'prometheus'])(
     '%s/ needs nothing of the core but types and errors',
     (folder) => {
       const needed = imports.filter(
@@ -97,7 +103,8 @@ describe('dependencies point inward', () => {
           from.startsWith(`${folder}/`) &&
           to.endsWith('.ts') &&
           !isType &&
-          !to.startsWith(`${folder}/`),
+          !to.startsWith(`${folder}/`) &&
+          !to.startsWith('face/'),
       );
       expect(needed.filter(({ to }) => !['checks.ts', 'errors.ts'].includes(to))).toEqual([]);
     },

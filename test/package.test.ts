@@ -24,6 +24,7 @@ describe('the package', () => {
     });
     expect(manifest.exports).toEqual({
       ...Object.fromEntries(built),
+      './grpc/orders.proto': './dist/grpc/orders.proto',
       './package.json': './package.json',
     });
   });

@@ -1,10 +1,9 @@
 import { STATUS_CODES } from 'node:http';
 import { isOrderError, type OrderError } from '../errors.ts';
-import type { OrderRecord, Receipt } from '../outcome.ts';
-import { HttpError } from './http-error.ts';
+import { HttpError } from '../face/http-error.ts';
 
 /** On every answer: it is data of one client, no page, and nobody's to frame, guess or keep. */
-const secure = {
+export const secure = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'cross-origin-resource-policy': 'same-origin',
@@ -61,21 +60,24 @@ function textOf(value: unknown): string {
   try {
     return JSON.stringify(value);
   } catch {
-    return JSON.stringify(value, function (this: unknown, name, field: unknown) {
-      if (name !== 'payload') return field;
-      try {
-        return JSON.parse(JSON.stringify(field) ?? 'null');
-      } catch {
-        return null;
-      }
-    });
+    return JSON.stringify(withPlainPayload(value));
   }
 }
 
-/** Without the payload, which may be long, and is not for everybody who watches. */
-export function withoutPayload<T extends OrderRecord | Receipt>(of: T): Omit<T, 'payload'> {
-  const { payload: _payload, ...rest } = of;
-  return rest;
+/** A record, a receipt or a page. Not by a replacer: a `toJSON` is called before it, and may throw. */
+function withPlainPayload(value: unknown): unknown {
+  const { orders, payload } = value as { orders?: readonly unknown[]; payload?: unknown };
+  if (orders !== undefined) return { ...(value as object), orders: orders.map(withPlainPayload) };
+  return { ...(value as object), payload: plain(payload) };
+}
+
+function plain(payload: unknown): unknown {
+  try {
+    const text = JSON.stringify(payload);
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return null;
+  }
 }
 
 /**

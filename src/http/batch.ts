@@ -1,11 +1,14 @@
+import { OrderError } from '../errors.ts';
+import { type Access, checkMayActFor } from '../face/access.ts';
+import { draining } from '../face/draining.ts';
+import { withoutPayload } from '../face/event-log.ts';
+import { HttpError } from '../face/http-error.ts';
+import { unreadable } from '../face/unreadable.ts';
 import type { Order } from '../order.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderOutcome } from '../outcome.ts';
-import { type Access, checkMayActFor } from './access.ts';
-import { answer, withoutPayload } from './answers.ts';
+import { answer } from './answers.ts';
 import { checkIsLines, patience, tooSlow } from './body.ts';
-import { draining } from './draining.ts';
-import { HttpError } from './http-error.ts';
 import { type Line, LineParser } from './json-lines.ts';
 import { until } from './patience.ts';
 import { check, orderInput } from './schemas.ts';
@@ -13,11 +16,13 @@ import { check, orderInput } from './schemas.ts';
 /** About this much is sent at once, in characters: small pieces cost more than the orders do. */
 const pieceLength = 16_384;
 
-export interface BatchLimits {
+export interface BatchSettings {
   /** Of one line. */
   readonly bodyLimitBytes: number;
   /** For each piece of the body. */
   readonly readTimeoutMs: number;
+  /** Hears of what is `internal`; does not throw. */
+  readonly onError: (error: unknown, request: Request) => void;
 }
 
 /** Lines of orders in, lines of outcomes out, both no faster than the slower side. */
@@ -25,19 +30,24 @@ export function batch(
   processor: OrderProcessor,
   request: Request,
   access: Access,
-  limits: BatchLimits,
+  settings: BatchSettings,
 ): Response {
   checkIsLines(request);
-  const orders = new OrderLines(request, access, limits, draining(processor).signal);
+  // On a connection that was open already.
+  if (draining(processor).signal.aborted) {
+    throw new OrderError('shut_down', 'The server is closing');
+  }
+  const orders = new OrderLines(request, access, settings, draining(processor).signal);
   const outcomes = processor.submitStream(orders as AsyncIterable<Order>);
-  return answer(sent(outcomes, orders), 200, { 'content-type': 'application/x-ndjson' });
+  const tell = (error: unknown): void => settings.onError(error, request);
+  return answer(sent(outcomes, orders, tell), 200, { 'content-type': 'application/x-ndjson' });
 }
 
 /** The orders of a body, each read when it is asked for. */
 class OrderLines implements AsyncIterableIterator<unknown> {
   readonly #request: Request;
   readonly #access: Access;
-  readonly #limits: BatchLimits;
+  readonly #settings: BatchSettings;
   readonly #draining: AbortSignal;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   readonly #parser: LineParser;
@@ -46,14 +56,14 @@ class OrderLines implements AsyncIterableIterator<unknown> {
   #at = 0;
   #isOver = false;
 
-  constructor(request: Request, access: Access, limits: BatchLimits, signal: AbortSignal) {
+  constructor(request: Request, access: Access, settings: BatchSettings, signal: AbortSignal) {
     this.#request = request;
     this.#access = access;
-    this.#limits = limits;
+    this.#settings = settings;
     this.#draining = signal;
     signal.addEventListener('abort', this.#stop);
     this.#reader = request.body?.getReader();
-    this.#parser = new LineParser(limits.bodyLimitBytes);
+    this.#parser = new LineParser(settings.bodyLimitBytes);
   }
 
   [Symbol.asyncIterator](): this {
@@ -85,7 +95,7 @@ class OrderLines implements AsyncIterableIterator<unknown> {
     try {
       const chunk = await patience.wait(
         this.#request,
-        this.#limits.readTimeoutMs,
+        this.#settings.readTimeoutMs,
         tooSlow,
         (signal) => until(this.#chunk(), signal),
       );
@@ -113,22 +123,23 @@ class OrderLines implements AsyncIterableIterator<unknown> {
       checkMayActFor(this.#access, order.userId);
       return order;
     } catch (error) {
-      return unreadable(error);
+      return unreadable(error instanceof HttpError ? error : this.#internal(error));
     }
+  }
+
+  /** What the host's `users` threw is nothing of the order. */
+  #internal(cause: unknown): HttpError {
+    this.#settings.onError(cause, this.#request);
+    return new HttpError(500, 'internal', 'Something went wrong', { cause });
   }
 }
 
-/** What is no order goes in as one that cannot be read: so it is refused in its place, and counted. */
-function unreadable(error: unknown): unknown {
-  return {
-    get id() {
-      throw error;
-    },
-  };
-}
-
 /** The outcomes as lines, gathered as long as they come at once. */
-function sent(outcomes: AsyncIterator<OrderOutcome>, orders: OrderLines): ReadableStream {
+function sent(
+  outcomes: AsyncIterator<OrderOutcome>,
+  orders: OrderLines,
+  tell: (error: unknown) => void,
+): ReadableStream {
   const encoder = new TextEncoder();
   let index = 0;
   let coming: Coming | undefined;
@@ -143,6 +154,7 @@ function sent(outcomes: AsyncIterator<OrderOutcome>, orders: OrderLines): Readab
           controller.close();
           return;
         }
+        if (value.status !== 'completed' && value.error.code === 'internal') tell(value.error);
         text += `${lineOf(value, index)}\n`;
         index += 1;
         coming = new Coming(outcomes.next());

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { checkInteger, checkMethods, checkOptions, checkTimeout } from '../checks.ts';
-import { badRequest, HttpError } from './http-error.ts';
+import { badRequest, HttpError } from '../face/http-error.ts';
 import { Patience, until } from './patience.ts';
 import { check } from './schemas.ts';
 import { parseStrictly } from './strict-json.ts';

@@ -6,12 +6,13 @@
  * @module
  */
 
-export { type Access, type Authenticate, bearer } from './access.ts';
+export { type Access, type Authenticate, bearer } from '../face/access.ts';
+export { HttpError, type HttpErrorCode, type HttpErrorFacts } from '../face/http-error.ts';
+export type { ListenOptions, OrderServer } from '../face/running.ts';
 export { defaultStatuses, problem, type Statuses } from './answers.ts';
 export { type ReadJsonOptions, readJson } from './body.ts';
-export { HttpError, type HttpErrorCode, type HttpErrorFacts } from './http-error.ts';
 export { refuseOtherMethods } from './methods.ts';
 export { toMinorUnits } from './minor-units.ts';
 export type { EventsOptions, Metrics, OpenApiOptions, OrderAppOptions } from './options.ts';
 export { createOrderApp } from './order-app.ts';
-export { type FetchApp, type OrderServer, type ServeOptions, serve } from './serve.ts';
+export { type FetchApp, type ServeOptions, serve } from './serve.ts';

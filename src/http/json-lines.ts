@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import type { HttpError } from '../face/http-error.ts';
 import { textOf, tooLarge } from './body.ts';
-import type { HttpError } from './http-error.ts';
 import { parseStrictly } from './strict-json.ts';
 
 const newline = 0x0a;

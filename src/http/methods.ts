@@ -1,7 +1,7 @@
 import { METHODS } from 'node:http';
 import type { Hono } from 'hono';
-import { problem } from './answers.ts';
-import { HttpError } from './http-error.ts';
+import { HttpError } from '../face/http-error.ts';
+import { answer as answerOf, problem } from './answers.ts';
 
 /**
  * Makes an app answer every other method of its routes with 405 and `Allow`, `OPTIONS` with `Allow` alone.
@@ -28,7 +28,7 @@ export function refuseOtherMethods(
     const others = METHODS.filter((method) => !methods.has(method));
     app.on(others, path, ({ req }) => {
       const headers = { allow };
-      if (req.method === 'OPTIONS') return new Response(null, { status: 204, headers });
+      if (req.method === 'OPTIONS') return answerOf(null, 204, headers);
       const message = `Expected one of the methods ${allow}`;
       return answer(new HttpError(405, 'method_not_allowed', message, { headers }), req.raw);
     });

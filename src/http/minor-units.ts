@@ -1,4 +1,5 @@
-import { badRequest } from './http-error.ts';
+import { wrong } from '../checks.ts';
+import { badRequest } from '../face/http-error.ts';
 import { decimalOf } from './strict-json.ts';
 
 /**
@@ -9,7 +10,7 @@ import { decimalOf } from './strict-json.ts';
  * @param decimals - how many the currency has: an integer from 0 to 4, 2 by default
  * @returns a safe integer
  * @throws HttpError `bad_request` (400) for what is no decimal number, has more decimals than that, or is
- *   beyond the safe integers in minor units
+ *   beyond the safe integers in minor units; RangeError for `decimals` out of range
  *
  * @example
  * ```ts
@@ -19,6 +20,9 @@ import { decimalOf } from './strict-json.ts';
  * ```
  */
 export function toMinorUnits(amount: number | string, decimals = 2): number {
+  if (!Number.isInteger(decimals) || decimals < 0 || decimals > 4) {
+    throw wrong(RangeError, 'decimals', 'an integer from 0 to 4', decimals);
+  }
   const text = String(amount);
   if (!/^-?\d+(\.\d+)?([eE][-+]?\d{1,3})?$/.test(text)) {
     throw badRequest(`Expected a decimal number, got \`${text.slice(0, 60)}\``);

@@ -1,9 +1,10 @@
 import type { cors } from 'hono/cors';
+import { isThenable } from '../awaitable.ts';
 import { checkInteger, checkOptions, checkTimeout, wrong } from '../checks.ts';
-import type { Authenticate } from './access.ts';
+import type { Authenticate } from '../face/access.ts';
+import { isErrorStatus, statusForm } from '../face/http-error.ts';
 import type { Statuses } from './answers.ts';
 import { defaultBodyLimitBytes, defaultReadTimeoutMs } from './body.ts';
-import { isErrorStatus, statusForm } from './http-error.ts';
 
 /** What `/metrics` answers: `observe` of `order-processor/prometheus` gives one, and so is a `Registry`. */
 export interface Metrics {
@@ -135,7 +136,19 @@ export function readOptions(options: OrderAppOptions): AppSettings {
     events: { buffer, readers },
     cors,
     openapi,
-    onError,
+    onError: contained(onError),
+  };
+}
+
+/** It was told, and what it does of it is its own. */
+function contained(onError: AppSettings['onError']): AppSettings['onError'] {
+  return (error, request) => {
+    try {
+      const result: unknown = onError(error, request);
+      if (isThenable(result)) result.then(undefined, () => {});
+    } catch {
+      // As above.
+    }
   };
 }
 

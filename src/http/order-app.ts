@@ -1,10 +1,7 @@
-import { type Context, Hono } from 'hono';
+import { type Context, Hono, type MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { checkMethods } from '../checks.ts';
 import { OrderError } from '../errors.ts';
-import type { Order } from '../order.ts';
-import type { OrderProcessor } from '../order-processor.ts';
-import type { OrderOutcome, OrderRecord } from '../outcome.ts';
 import {
   type Access,
   checkAccess,
@@ -13,12 +10,15 @@ import {
   everything,
   mayActFor,
   unauthorized,
-} from './access.ts';
-import { answer, json, problem, problemOf } from './answers.ts';
+} from '../face/access.ts';
+import { badRequest, HttpError, notFound } from '../face/http-error.ts';
+import type { Order } from '../order.ts';
+import type { OrderProcessor } from '../order-processor.ts';
+import type { OrderOutcome, OrderRecord } from '../outcome.ts';
+import { answer, json, problem, problemOf, secure } from './answers.ts';
 import { batch } from './batch.ts';
 import { patience, readStrictly } from './body.ts';
 import { health, liveness, readiness } from './health.ts';
-import { badRequest, HttpError, notFound } from './http-error.ts';
 import { LiveEvents } from './live-events.ts';
 import { refuseOtherMethods } from './methods.ts';
 import { openApi } from './openapi.ts';
@@ -78,11 +78,19 @@ export function createOrderApp<Payload = unknown, Input = Payload>(
   checkMethods('processor', processor, ['enqueue', 'outcome', 'submitStream', 'stats', 'on']);
   const settings = readOptions(options);
   const app = new Hono();
-  if (settings.cors !== undefined) app.use(cors(settings.cors));
+  if (settings.cors !== undefined) app.use(securePreflight, cors(settings.cors));
   // Payloads are strangers' here, and the processor's `schema` checks them.
   new Routes(processor as unknown as OrderProcessor, settings).addTo(app);
   return app;
 }
+
+/** What `cors` answers itself has none of the headers that all answers have. */
+const securePreflight: MiddlewareHandler = async ({ req, res }, next) => {
+  if (req.method === 'OPTIONS') {
+    for (const [name, value] of Object.entries(secure)) res.headers.set(name, value);
+  }
+  await next();
+};
 
 class Routes {
   readonly #processor: OrderProcessor;
@@ -93,7 +101,7 @@ class Routes {
   constructor(processor: OrderProcessor, settings: AppSettings) {
     this.#processor = processor;
     this.#settings = settings;
-    this.#events = new LiveEvents(processor, settings.events.buffer, settings.events.readers);
+    this.#events = new LiveEvents(processor, settings.events);
     this.#openApi = JSON.stringify(openApi(settings));
   }
 
@@ -166,13 +174,7 @@ class Routes {
     const { statuses, onError } = this.#settings;
     // A refusal is what comes out as an error here: outcomes are answered, not thrown.
     const response = problemOf(error, statuses, 'refused');
-    if (response.status === 500) {
-      try {
-        onError(error, request);
-      } catch {
-        // It was told, and what it does of it is its own.
-      }
-    }
+    if (response.status === 500) onError(error, request);
     return response;
   }
 
@@ -297,7 +299,9 @@ class Routes {
     if (userId === undefined) checkOperator(access);
     else checkMayActFor(access, userId);
     const lastEventId = request.headers.get('last-event-id') ?? undefined;
-    return answer(this.#events.open({ userId, lastEventId }), 200, {
+    // Who asks for the head alone would never end a stream.
+    const isHead = request.method === 'HEAD';
+    return answer(isHead ? null : this.#events.open({ userId, lastEventId }), 200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'x-accel-buffering': 'no',
     });

@@ -1,4 +1,4 @@
-import { HttpError } from './http-error.ts';
+import { HttpError } from '../face/http-error.ts';
 
 /** How exact the limits are, in milliseconds: whoever waits is looked at this often. */
 const tickMs = 250;

@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { badRequest } from './http-error.ts';
+import { badRequest } from '../face/http-error.ts';
 import { check, orderInput } from './schemas.ts';
 
 /** The parameters of a request's query, each at most once. */

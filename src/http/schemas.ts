@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import type { OrderIssue } from '../errors.ts';
-import { HttpError, type HttpErrorCode } from './http-error.ts';
+import { HttpError, type HttpErrorCode } from '../face/http-error.ts';
 
 const longestName = 256;
 

@@ -1,4 +1,4 @@
-import { badRequest } from './http-error.ts';
+import { badRequest } from '../face/http-error.ts';
 
 /** What an object must not be given by strangers: merged into another one, it is that one's prototype. */
 const prototypeNames = /__proto__|constructor|\\u/;
@@ -18,9 +18,18 @@ export function parseStrictly(text: string): unknown {
   } catch (cause) {
     throw badRequest(`Expected one JSON value: ${(cause as Error).message}`);
   }
-  if (longNumber.test(text)) JSON.parse(text, checkNumber);
-  if (prototypeNames.test(text)) JSON.parse(text, checkName);
+  if (longNumber.test(text)) checkEach(text, checkNumber);
+  if (prototypeNames.test(text)) checkEach(text, checkName);
   return value;
+}
+
+/** @throws HttpError also for what is nested too deep to look at: a reviver is called from the inside out */
+function checkEach(text: string, check: Parameters<typeof JSON.parse>[1]): void {
+  try {
+    JSON.parse(text, check);
+  } catch (error) {
+    throw error instanceof RangeError ? badRequest('Expected JSON that is nested less') : error;
+  }
 }
 
 function checkNumber(

@@ -78,6 +78,10 @@ const leastTokenLength = 16;
  * ```
  */
 export function bearer(tokens: Readonly<Record<string, Access>>): Authenticate {
+  const isObject = typeof tokens === 'object' && tokens !== null;
+  if (!isObject || Object.keys(tokens).length === 0) {
+    throw wrong(TypeError, 'tokens', 'an object with tokens', isObject ? '{}' : tokens);
+  }
   const known = Object.entries(tokens).map(([token, access]) => {
     if (token.length < leastTokenLength) {
       // Not the token itself: errors are logged.
@@ -85,7 +89,6 @@ export function bearer(tokens: Readonly<Record<string, Access>>): Authenticate {
     }
     return { digest: digestOf(token), access: checkAccess(access) };
   });
-  if (known.length === 0) throw wrong(TypeError, 'tokens', 'an object with tokens', '{}');
   return ({ headers }) => {
     const [, token = ''] = /^bearer +(\S+) *$/i.exec(headers.get('authorization') ?? '') ?? [];
     const digest = digestOf(token);

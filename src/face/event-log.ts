@@ -1,0 +1,254 @@
+import type { OrderError } from '../errors.ts';
+import type { EventName, ProcessorEvents } from '../events.ts';
+import type { OrderProcessor } from '../order-processor.ts';
+import type { OrderRecord, Receipt } from '../outcome.ts';
+import { draining } from './draining.ts';
+import { HttpError } from './http-error.ts';
+
+/** For how long events are kept for a reader that has gone and may come back, in milliseconds. */
+const resumeMs = 60_000;
+/** Something now and then: proxies end what is silent, and a reader that has gone is found out. */
+const heartbeatMs = 15_000;
+/** So many events are handed on at once at most. */
+const handful = 100;
+
+/** Without the payload, which may be long, and is not for everybody who watches. */
+export function withoutPayload<T extends OrderRecord | Receipt>(of: T): Omit<T, 'payload'> {
+  const { payload: _payload, ...rest } = of;
+  return rest;
+}
+
+/** What readers see of each event: no payload, and no cause. */
+const views = {
+  accepted: withoutPayload<OrderRecord>,
+  refused: (error: OrderError) => error,
+  started: withoutPayload<OrderRecord>,
+  stepped: (stepped: ProcessorEvents['stepped']) => stepped,
+  retried: ({ cause: _cause, ...retried }: ProcessorEvents['retried']) => retried,
+  completed: withoutPayload<Receipt>,
+  failed: (error: OrderError) => error,
+  canceled: (error: OrderError) => error,
+  stalled: (stalled: ProcessorEvents['stalled']) => stalled,
+  interrupted: (error: OrderError) => error,
+  restored: () => undefined,
+  idle: () => undefined,
+} satisfies { [E in EventName]?: (payload: never) => unknown };
+
+type Views = typeof views;
+
+/**
+ * An event as readers see it. `missed`: those before it are gone. `dropped`: the reader was too slow, and gets
+ * nothing more.
+ */
+export type SeenEvent =
+  | { [E in keyof Views]: { readonly name: E; readonly data: ReturnType<Views[E]> } }[keyof Views]
+  | { readonly name: 'missed' | 'dropped'; readonly data: undefined };
+
+/** How a face sends an event; its id is empty if it is about the stream itself. */
+export type Encode<T> = (event: SeenEvent, id: string) => T;
+
+/** What a reader wants. */
+export interface Subscription {
+  /** Whose events; everybody's if `undefined`. */
+  readonly userId: string | undefined;
+  /** The last event that it has, of an earlier connection. */
+  readonly lastEventId: string | undefined;
+}
+
+/** How a log is bounded. */
+export interface EventBounds {
+  /** How many events are kept. */
+  readonly buffer: number;
+  /** How many may read at once. */
+  readonly readers: number;
+}
+
+interface Entry<T> {
+  readonly userId: string | undefined;
+  readonly event: T;
+}
+
+/**
+ * The last events of a processor, for any number of readers at their own pace. They are kept once, in a
+ * ring, as they will be sent: a reader that is overtaken by it is dropped, so a slow one costs no memory. It
+ * listens only while somebody reads, or has a while ago: listening to `accepted` and `started` has its price.
+ */
+export class EventLog<T> {
+  readonly encode: Encode<T>;
+  readonly #processor: OrderProcessor;
+  readonly #ring: (Entry<T> | undefined)[];
+  readonly #maxReaders: number;
+  /** Another one in each life, so that an id of an earlier one is known as such. */
+  readonly #epoch = crypto.randomUUID().slice(0, 8);
+  readonly #listeners = new Map<EventName, (payload: unknown) => void>();
+  readonly #readers = new Set<EventReader<T>>();
+  #seq = 0;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #leaving: NodeJS.Timeout | undefined;
+
+  constructor(processor: OrderProcessor, { buffer, readers }: EventBounds, encode: Encode<T>) {
+    this.encode = encode;
+    this.#processor = processor;
+    this.#ring = new Array(buffer).fill(undefined);
+    this.#maxReaders = readers;
+    for (const [name, view] of Object.entries(views) as [keyof Views, (of: never) => unknown][]) {
+      this.#listeners.set(name, (payload) => {
+        this.#add({ name, data: view(payload as never) } as SeenEvent, payload);
+      });
+    }
+    draining(processor).signal.addEventListener('abort', () => {
+      for (const reader of this.#readers) reader.end();
+    });
+  }
+
+  /** @throws HttpError `too_many_readers` */
+  open({ userId, lastEventId }: Subscription): EventReader<T> {
+    if (this.#readers.size >= this.#maxReaders) {
+      throw new HttpError(503, 'too_many_readers', 'Too many are reading events', {
+        headers: { 'retry-after': '10' },
+      });
+    }
+    this.#listen();
+    const last = this.#seqOf(lastEventId);
+    const reader = new EventReader(this, userId, last ?? this.#seq);
+    if (lastEventId !== undefined && last === undefined) reader.tell('missed');
+    if (draining(this.#processor).signal.aborted) reader.end();
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  /** The last event's number; they begin with 1. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** Whether the event after this one is gone. */
+  isLost(seq: number): boolean {
+    return this.#seq - seq > this.#ring.length;
+  }
+
+  at(seq: number): Entry<T> {
+    return this.#ring[seq % this.#ring.length] as Entry<T>;
+  }
+
+  left(reader: EventReader<T>): void {
+    if (!this.#readers.delete(reader) || this.#readers.size > 0) return;
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
+    this.#leaving ??= setTimeout(() => this.#stop(), resumeMs).unref();
+  }
+
+  #listen(): void {
+    this.#heartbeat ??= setInterval(() => {
+      for (const reader of this.#readers) reader.beat();
+    }, heartbeatMs).unref();
+    if (this.#leaving !== undefined) {
+      clearTimeout(this.#leaving);
+      this.#leaving = undefined;
+    } else if (this.#readers.size === 0) {
+      for (const [name, listener] of this.#listeners) this.#processor.on(name, listener);
+    }
+  }
+
+  /** Whoever comes back now has missed something. */
+  #stop(): void {
+    this.#leaving = undefined;
+    for (const [name, listener] of this.#listeners) this.#processor.off(name, listener);
+    this.#seq += this.#ring.length + 1;
+    this.#ring.fill(undefined);
+  }
+
+  #add(seen: SeenEvent, payload: unknown): void {
+    const { userId } = (payload ?? {}) as { userId?: string };
+    this.#seq += 1;
+    const event = this.encode(seen, `${this.#epoch}-${this.#seq}`);
+    this.#ring[this.#seq % this.#ring.length] = { userId, event };
+    for (const reader of this.#readers) reader.wake();
+  }
+
+  #seqOf(id: string | undefined): number | undefined {
+    const [, epoch, digits] = /^([0-9a-f]{8})-(\d{1,16})$/.exec(id ?? '') ?? [];
+    const seq = Number(digits);
+    const isKept = epoch === this.#epoch && seq <= this.#seq && !this.isLost(seq);
+    return isKept ? seq : undefined;
+  }
+}
+
+/** One connection's place in a log. */
+export class EventReader<T> {
+  readonly #log: EventLog<T>;
+  readonly #userId: string | undefined;
+  /** What is not of the ring. */
+  readonly #own: T[] = [];
+  #isBeaten = false;
+  /** The last event that it has seen. */
+  #seq: number;
+  #isOver = false;
+  #wake = (): void => {};
+
+  constructor(log: EventLog<T>, userId: string | undefined, seq: number) {
+    this.#log = log;
+    this.#userId = userId;
+    this.#seq = seq;
+  }
+
+  /** The next events, when there are some; none as a sign of life; `undefined` at the end. */
+  async next(): Promise<readonly T[] | undefined> {
+    for (;;) {
+      const events = [...this.#own.splice(0), ...this.#read()];
+      if (events.length > 0 || this.#isBeaten) {
+        this.#isBeaten = false;
+        return events;
+      }
+      if (this.#isOver) {
+        this.leave();
+        return undefined;
+      }
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  wake(): void {
+    this.#wake();
+  }
+
+  /** Says something about the stream itself. */
+  tell(name: 'missed' | 'dropped'): void {
+    this.#own.push(this.#log.encode({ name, data: undefined }, ''));
+    this.#wake();
+  }
+
+  beat(): void {
+    this.#isBeaten = true;
+    this.#wake();
+  }
+
+  /** What has happened is read to the end, and that is all. */
+  end(): void {
+    this.#isOver = true;
+    this.#wake();
+  }
+
+  /** Nobody reads any more. */
+  leave(): void {
+    this.end();
+    this.#log.left(this);
+  }
+
+  #read(): T[] {
+    if (this.#log.isLost(this.#seq)) {
+      this.#isOver = true;
+      this.#seq = this.#log.seq;
+      return [this.#log.encode({ name: 'dropped', data: undefined }, '')];
+    }
+    const events: T[] = [];
+    while (this.#seq < this.#log.seq && events.length < handful) {
+      this.#seq += 1;
+      const { userId, event } = this.#log.at(this.#seq);
+      if (this.#userId === undefined || this.#userId === userId) events.push(event);
+    }
+    return events;
+  }
+}

@@ -1,0 +1,72 @@
+import { Code, ConnectError } from '@connectrpc/connect';
+import { isOrderError, OrderError } from '../errors.ts';
+import type { HttpError } from '../face/http-error.ts';
+import { BadRequestSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
+import { OrderErrorDetailSchema } from './gen/orderprocessor/v1/orders_pb.js';
+import { durationOf, errorMessage } from './messages.ts';
+
+/** A code of the library as a status of gRPC. */
+const codes: Readonly<Record<string, Code>> = {
+  invalid_order: Code.InvalidArgument,
+  order_conflict: Code.AlreadyExists,
+  rule_refused: Code.FailedPrecondition,
+  queue_full: Code.ResourceExhausted,
+  shut_down: Code.Unavailable,
+  insufficient_funds: Code.FailedPrecondition,
+  balance_overflow: Code.FailedPrecondition,
+  timeout: Code.DeadlineExceeded,
+  canceled: Code.Canceled,
+  storage_failed: Code.Unavailable,
+  internal: Code.Internal,
+};
+
+/** What `authenticate` may throw. */
+const statuses: Readonly<Record<number, Code>> = {
+  400: Code.InvalidArgument,
+  401: Code.Unauthenticated,
+  403: Code.PermissionDenied,
+  404: Code.NotFound,
+  409: Code.FailedPrecondition,
+  429: Code.ResourceExhausted,
+  503: Code.Unavailable,
+};
+
+/** Any error as the client gets it: with a typed detail, and nothing of what is the host's own. */
+export function asConnectError(thrown: unknown): ConnectError {
+  if (thrown instanceof ConnectError) return thrown;
+  if (isOrderError(thrown)) return ofOrder(thrown);
+  if (isHttpError(thrown)) {
+    const { code, message, status } = thrown;
+    const detail = { code, message, isRetryable: status === 429 || status === 503 };
+    return new ConnectError(message, statuses[status] ?? Code.Unknown, undefined, [
+      { desc: OrderErrorDetailSchema, value: detail },
+    ]);
+  }
+  return ofOrder(new OrderError('internal', 'Something went wrong', { cause: thrown }));
+}
+
+function ofOrder(error: OrderError): ConnectError {
+  const { code, message, retryable, retryAfterMs, issues } = error;
+  const own = retryable ? Code.Unavailable : Code.FailedPrecondition;
+  const status = Object.hasOwn(codes, code) ? (codes[code] as Code) : own;
+  const connectError = new ConnectError(message, status, undefined, [
+    { desc: OrderErrorDetailSchema, value: errorMessage(error) },
+  ]);
+  if (retryable && (status === Code.ResourceExhausted || status === Code.Unavailable)) {
+    const retryDelay = durationOf(retryAfterMs ?? 1_000);
+    connectError.details.push({ desc: RetryInfoSchema, value: { retryDelay } });
+  }
+  if (issues.length > 0) {
+    const fieldViolations = issues.map(({ path, message: description }) => ({
+      field: path,
+      description,
+    }));
+    connectError.details.push({ desc: BadRequestSchema, value: { fieldViolations } });
+  }
+  return connectError;
+}
+
+/** Of this copy of the package or of another one. */
+function isHttpError(thrown: unknown): thrown is HttpError {
+  return thrown instanceof Error && thrown.name === 'HttpError' && 'status' in thrown;
+}

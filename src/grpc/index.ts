@@ -1,0 +1,17 @@
+/**
+ * A gRPC face for an `OrderProcessor`, on ConnectRPC: {@link createOrderRoutes} and {@link serveGrpc}, and the
+ * generated messages of the contract, which is in the package as `order-processor/grpc/orders.proto`. It needs
+ * the packages `@connectrpc/connect` and `@bufbuild/protobuf`, and {@link serveGrpc} needs
+ * `@connectrpc/connect-node`.
+ *
+ * @module
+ */
+
+export { type Access, type Authenticate, bearer } from '../face/access.ts';
+export type { ListenOptions, OrderServer } from '../face/running.ts';
+export { BadRequestSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
+export { Health } from './gen/grpc/health/v1/health_pb.js';
+export * from './gen/orderprocessor/v1/orders_pb.js';
+export type { OrderServiceOptions, WatchOptions } from './options.ts';
+export { createOrderRoutes } from './order-service.ts';
+export { type ServeGrpcOptions, serveGrpc } from './serve-grpc.ts';

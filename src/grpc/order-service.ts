@@ -1,0 +1,269 @@
+import type { ConnectRouter, HandlerContext, ServiceImpl } from '@connectrpc/connect';
+import { checkMethods } from '../checks.ts';
+import { isOrderError, OrderError } from '../errors.ts';
+import {
+  type Access,
+  checkAccess,
+  checkMayActFor,
+  checkOperator,
+  everything,
+  mayActFor,
+  unauthorized,
+} from '../face/access.ts';
+import { draining } from '../face/draining.ts';
+import { HttpError, notFound } from '../face/http-error.ts';
+import { unlessAborted } from '../face/unless-aborted.ts';
+import { unreadable } from '../face/unreadable.ts';
+import type { Order } from '../order.ts';
+import type { OrderProcessor } from '../order-processor.ts';
+import type { OrderOutcome, OrderRecord } from '../outcome.ts';
+import { Health } from './gen/grpc/health/v1/health_pb.js';
+import { OrderService, type SubmitOrdersRequest } from './gen/orderprocessor/v1/orders_pb.js';
+import { asConnectError } from './grpc-errors.ts';
+import { HealthReporter } from './health.ts';
+import { outcomeMessage, receiptMessage, recordMessage, statsMessage } from './messages.ts';
+import { type OrderServiceOptions, readOptions, type ServiceSettings } from './options.ts';
+import { checkName, invalid, orderOf, queryOf } from './requests.ts';
+import { Watching, type WatchMessage } from './watching.ts';
+
+/**
+ * The gRPC face of a processor: `orderprocessor.v1.OrderService` and the standard `grpc.health.v1.Health`, as
+ * routes for ConnectRPC, which speaks gRPC, gRPC-Web and HTTP with JSON. {@link serveGrpc} serves them; the
+ * adapters of ConnectRPC take them too.
+ *
+ * Errors have the status that fits their code, and an `OrderErrorDetail`: `queue_full` is RESOURCE_EXHAUSTED,
+ * `shut_down` and `storage_failed` UNAVAILABLE (all three with `google.rpc.RetryInfo`), `timeout`
+ * DEADLINE_EXCEEDED, `canceled` CANCELLED, `invalid_order` INVALID_ARGUMENT (with `google.rpc.BadRequest`),
+ * `order_conflict` ALREADY_EXISTS, `internal` INTERNAL; `insufficient_funds`, `balance_overflow` and a rule's
+ * codes are FAILED_PRECONDITION, and so is a step's own code, but UNAVAILABLE if trying again may help.
+ *
+ * @param processor - stays the caller's
+ * @param options - each is checked
+ * @returns a function that adds the routes to a router
+ * @throws TypeError or RangeError for an option that is unknown, of a wrong type or out of range
+ *
+ * @example
+ * ```ts
+ * import { createClient, createRouterTransport } from '@connectrpc/connect';
+ * import { OrderProcessor } from 'order-processor';
+ * import { createOrderRoutes, OrderService } from 'order-processor/grpc';
+ *
+ * const processor = new OrderProcessor();
+ * const transport = createRouterTransport(createOrderRoutes(processor));
+ * const client = createClient(OrderService, transport);
+ * const { receipt } = await client.submitOrder({ order: { userId: 'u-1', amount: 1200n } });
+ * console.log(receipt?.balance); // prints: 1200n
+ * await processor.shutdown();
+ * ```
+ */
+export function createOrderRoutes<Payload = unknown, Input = Payload>(
+  processor: OrderProcessor<Payload, Input>,
+  options: OrderServiceOptions = {},
+): (router: ConnectRouter) => void {
+  checkMethods('processor', processor, ['submit', 'enqueue', 'submitStream', 'stats', 'on']);
+  const settings = readOptions(options);
+  // Payloads are strangers' here, and the processor's `schema` checks them.
+  const own = processor as unknown as OrderProcessor;
+  const service = new Service(own, settings);
+  const health = new HealthReporter(own);
+  return (router) => {
+    const limits = { readMaxBytes: settings.messageLimitBytes };
+    router.service(OrderService, service.methods(), limits);
+    router.service(Health, health.methods(), limits);
+  };
+}
+
+class Service {
+  readonly #processor: OrderProcessor;
+  readonly #settings: ServiceSettings;
+  readonly #watching: Watching;
+
+  constructor(processor: OrderProcessor, settings: ServiceSettings) {
+    this.#processor = processor;
+    this.#settings = settings;
+    this.#watching = new Watching(processor, settings.events);
+  }
+
+  methods(): ServiceImpl<typeof OrderService> {
+    const processor = this.#processor;
+    return {
+      submitOrder: (request, context) =>
+        this.#answer(context, async (access) => {
+          const order = this.#orderFor(access, request.order);
+          const { signal } = context;
+          return { receipt: receiptMessage(await processor.submit(order, { signal })) };
+        }),
+      enqueueOrder: (request, context) =>
+        this.#answer(context, async (access) => {
+          const order = this.#orderFor(access, request.order);
+          const { signal } = context;
+          return { record: recordMessage(await processor.enqueue(order, { signal })) };
+        }),
+      submitOrders: (requests, context) => this.#submitOrders(requests, context),
+      getOrder: ({ id }, context) =>
+        this.#answer(context, async (access) => ({
+          record: recordMessage(await this.#find(access, id)),
+        })),
+      listOrders: (request, context) =>
+        this.#answer(context, async (access) => {
+          const query = queryOf(request);
+          checkMayActFor(access, query.userId);
+          const { orders, cursor } = await processor.orders(query).catch((error) => {
+            if (!(error instanceof RangeError)) throw error;
+            throw invalid([{ path: 'page_token', message: 'Expected the token of a page' }]);
+          });
+          return { records: orders.map(recordMessage), nextPageToken: cursor ?? '' };
+        }),
+      cancelOrder: ({ id }, context) =>
+        this.#answer(context, async (access) => ({
+          record: recordMessage(await this.#cancel(access, id)),
+        })),
+      getBalance: ({ userId }, context) =>
+        this.#answer(context, async (access) => {
+          checkName('user_id', userId);
+          checkMayActFor(access, userId);
+          const balance = await processor.balance(userId);
+          if (balance === undefined) throw notFound('There is no such user');
+          return { balance: BigInt(balance) };
+        }),
+      getStats: (_request, context) =>
+        this.#answer(context, (access) => {
+          checkOperator(access);
+          return statsMessage(processor.stats());
+        }),
+      watchOrders: (request, context) => this.#watchOrders(request, context),
+    };
+  }
+
+  async #answer<T>(context: HandlerContext, work: (access: Access) => T | Promise<T>): Promise<T> {
+    try {
+      return await work(await this.#access(context));
+    } catch (error) {
+      throw this.#refuse(error, context);
+    }
+  }
+
+  #refuse(error: unknown, { signal }: HandlerContext): Error {
+    // A call whose time is up has its order canceled by that.
+    if (signal.aborted && signal.reason instanceof Error) {
+      const reason = asConnectError(signal.reason);
+      if (reason === signal.reason) return reason;
+    }
+    const refusal = asConnectError(error);
+    const cause = 'cause' in Object(error) ? error : refusal.cause;
+    if (this.#isUnexpected(error)) {
+      try {
+        this.#settings.onError(cause ?? error);
+      } catch {
+        // It was told, and what it does of it is its own.
+      }
+    }
+    return refusal;
+  }
+
+  #isUnexpected(error: unknown): boolean {
+    return (
+      !(error instanceof HttpError) && (Object(error) as { code?: unknown }).code === 'internal'
+    );
+  }
+
+  async #access(context: HandlerContext): Promise<Access> {
+    const { authenticate } = this.#settings;
+    if (authenticate === undefined) return everything;
+    const { url, requestHeader: headers } = context;
+    const access = await authenticate(new Request(url, { headers, method: 'POST' }));
+    if (access === undefined || access === null) throw unauthorized();
+    return checkAccess(access);
+  }
+
+  #orderFor(access: Access, message: SubmitOrdersRequest['order']): Order {
+    const order = orderOf(message);
+    checkMayActFor(access, order.userId);
+    return order;
+  }
+
+  async *#submitOrders(
+    requests: AsyncIterable<SubmitOrdersRequest>,
+    context: HandlerContext,
+  ): AsyncGenerator<ReturnType<typeof outcomeMessage>> {
+    try {
+      const access = await this.#access(context);
+      const outcomes = this.#processor.submitStream(this.#ordersOf(requests, access));
+      let index = 0;
+      for await (const outcome of outcomes) {
+        yield outcomeMessage(withOwnError(outcome), index);
+        index += 1;
+      }
+    } catch (error) {
+      throw this.#refuse(error, context);
+    }
+  }
+
+  async *#ordersOf(
+    requests: AsyncIterable<SubmitOrdersRequest>,
+    access: Access,
+  ): AsyncGenerator<Order> {
+    const { signal } = draining(this.#processor);
+    const iterator = requests[Symbol.asyncIterator]();
+    for (;;) {
+      // A server that is about to shut down takes no more, and lets what it has taken end.
+      const next = await unlessAborted(iterator.next(), signal);
+      if (next === undefined || next.done === true) return;
+      yield this.#orderOrError(access, next.value.order);
+    }
+  }
+
+  #orderOrError(access: Access, message: SubmitOrdersRequest['order']): Order {
+    try {
+      return this.#orderFor(access, message);
+    } catch (error) {
+      return unreadable(error);
+    }
+  }
+
+  /** An order of somebody else's is as good as none. */
+  async #find(access: Access, id: string): Promise<OrderRecord> {
+    checkName('id', id);
+    const record = await this.#processor.order(id);
+    if (record === undefined || !mayActFor(access, record.userId)) {
+      throw notFound('There is no such order');
+    }
+    return record;
+  }
+
+  async #cancel(access: Access, id: string): Promise<OrderRecord> {
+    await this.#find(access, id);
+    const isCanceled = await this.#processor.cancel(id);
+    const record = await this.#find(access, id);
+    if (isCanceled || record.status === 'canceled') return record;
+    const message = `An order that is ${record.status} can no longer be canceled`;
+    throw new HttpError(409, 'order_settled', message);
+  }
+
+  async *#watchOrders(
+    { userId, lastEventId }: { userId?: string | undefined; lastEventId?: string | undefined },
+    context: HandlerContext,
+  ): AsyncGenerator<WatchMessage> {
+    try {
+      const access = await this.#access(context);
+      if (userId === undefined) checkOperator(access);
+      else {
+        checkName('user_id', userId);
+        checkMayActFor(access, userId);
+      }
+      yield* this.#watching.watch({ userId, lastEventId }, context.signal);
+    } catch (error) {
+      throw this.#refuse(error, context);
+    }
+  }
+}
+
+/** What was no order has an error of this face underneath. */
+function withOwnError(outcome: OrderOutcome): OrderOutcome {
+  if (outcome.status !== 'refused') return outcome;
+  const { cause } = outcome.error;
+  if (isOrderError(cause)) return { status: 'refused', error: cause };
+  if (!(cause instanceof HttpError)) return outcome;
+  const error = new OrderError(cause.code, cause.message, { retryable: false });
+  return { status: 'refused', error };
+}

@@ -1,0 +1,127 @@
+import { createServer as createHttp1Server, type Server as Http1Server } from 'node:http';
+import {
+  createServer as createHttp2Server,
+  type Http2Server,
+  type ServerHttp2Session,
+} from 'node:http2';
+import { createServer, type Socket } from 'node:net';
+import type { ConnectRouter } from '@connectrpc/connect';
+import { wrong } from '../checks.ts';
+import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
+
+/** What {@link serveGrpc} takes beside the routes. The `port` is 50051 by default. */
+export interface ServeGrpcOptions extends ListenOptions {}
+
+/** How many calls one connection may have under way. */
+const maxConcurrentStreams = 1_000;
+
+/**
+ * Serves routes under Node, by `@connectrpc/connect-node`, without TLS: gRPC over HTTP/2, gRPC-Web and HTTP with
+ * JSON over HTTP/1.1 too, all on one port. A connection that is silent is asked whether it lives, and cut if it
+ * does not say so. On a signal the server closes, and then ends the process, with 0 if no order was lost.
+ *
+ * @param routes - of {@link createOrderRoutes}, or any function that adds routes to a router
+ * @param options - each is checked
+ * @returns when it listens; rejects if it can't, or with a TypeError or RangeError for an option
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ * import { createOrderRoutes, serveGrpc } from 'order-processor/grpc';
+ *
+ * const processor = new OrderProcessor();
+ * const server = await serveGrpc(createOrderRoutes(processor), { processor, port: 0 });
+ * const response = await fetch(`${server.url}/orderprocessor.v1.OrderService/SubmitOrder`, {
+ *   method: 'POST',
+ *   headers: { 'content-type': 'application/json' },
+ *   body: JSON.stringify({ order: { userId: 'u-1', amount: '1200' } }),
+ * });
+ * const { receipt } = (await response.json()) as { receipt: { balance: string } };
+ * console.log(receipt.balance); // prints: 1200
+ * await server.close();
+ * ```
+ */
+export async function serveGrpc(
+  routes: (router: ConnectRouter) => void,
+  options: ServeGrpcOptions = {},
+): Promise<OrderServer> {
+  if (typeof routes !== 'function') throw wrong(TypeError, 'routes', 'a function', routes);
+  const settings = readListenOptions('serveGrpc', options, 50_051);
+  const { connectNodeAdapter } = await import('@connectrpc/connect-node');
+  const handler = connectNodeAdapter({ routes });
+  const { headersTimeoutMs, idleTimeoutMs } = settings;
+  const http1 = createHttp1Server({ headersTimeout: headersTimeoutMs, requestTimeout: 0 }, handler);
+  http1.timeout = idleTimeoutMs;
+  const http2 = createHttp2Server({ settings: { maxConcurrentStreams } }, handler);
+  const sessions = new Sessions(http2, idleTimeoutMs);
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    route(socket, http1, http2, headersTimeoutMs);
+  });
+  return run(server, settings, async (limitMs) => {
+    const closed = new Promise((resolve) => server.close(resolve));
+    sessions.close();
+    const sweeping = setInterval(() => http1.closeIdleConnections(), 20);
+    const cutting = setTimeout(() => {
+      for (const socket of sockets) socket.destroy();
+    }, limitMs);
+    await closed;
+    clearInterval(sweeping);
+    clearTimeout(cutting);
+  });
+}
+
+/** What every connection of HTTP/2 begins with. */
+const preface = 'PRI';
+
+/** Hands a connection to the server that speaks its protocol, as its first bytes have it. */
+function route(socket: Socket, http1: Http1Server, http2: Http2Server, limitMs: number): void {
+  const cut = (): void => void socket.destroy();
+  socket.setTimeout(limitMs, cut);
+  socket.on('error', cut);
+  const look = (): void => {
+    const chunk: Buffer | null = socket.read();
+    if (chunk === null) return;
+    socket.unshift(chunk);
+    if (chunk.length < preface.length && preface.startsWith(chunk.toString('latin1'))) return;
+    socket.off('readable', look);
+    socket.setTimeout(0);
+    socket.off('timeout', cut);
+    const server = chunk.toString('latin1', 0, preface.length) === preface ? http2 : http1;
+    server.emit('connection', socket);
+  };
+  socket.on('readable', look);
+}
+
+/** The connections of HTTP/2. */
+class Sessions {
+  readonly #sessions = new Set<ServerHttp2Session>();
+
+  constructor(server: Http2Server, idleTimeoutMs: number) {
+    server.on('session', (session) => {
+      this.#sessions.add(session);
+      const asking = setInterval(() => ask(session, idleTimeoutMs / 2), idleTimeoutMs / 2).unref();
+      session.once('close', () => {
+        clearInterval(asking);
+        this.#sessions.delete(session);
+      });
+      // It closes by itself then, and what it was about is in the calls.
+      session.on('error', () => {});
+    });
+  }
+
+  /** Each as soon as the calls on it have ended. */
+  close(): void {
+    for (const session of this.#sessions) session.close();
+  }
+}
+
+/** Cuts a connection whose other end does not answer; one that is half open would stay for ever. */
+function ask(session: ServerHttp2Session, limitMs: number): void {
+  if (session.closed || session.destroyed) return;
+  const timer = setTimeout(() => session.destroy(), limitMs).unref();
+  const isSent = session.ping(() => clearTimeout(timer));
+  if (!isSent) clearTimeout(timer);
+}

@@ -1,0 +1,76 @@
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import {
+  type EventBounds,
+  EventLog,
+  type SeenEvent,
+  type Subscription,
+} from '../face/event-log.ts';
+import type { OrderProcessor } from '../order-processor.ts';
+import { Notice, type WatchOrdersResponseSchema } from './gen/orderprocessor/v1/orders_pb.js';
+import {
+  errorMessage,
+  receiptMessage,
+  recordMessage,
+  retriedMessage,
+  stalledMessage,
+  steppedMessage,
+} from './messages.ts';
+
+/** A message of `WatchOrders`. */
+export type WatchMessage = MessageInitShape<typeof WatchOrdersResponseSchema>;
+
+/** The events of a processor as messages. */
+export class Watching {
+  readonly #log: EventLog<WatchMessage | undefined>;
+
+  constructor(processor: OrderProcessor, bounds: EventBounds) {
+    this.#log = new EventLog(processor, bounds, (event, id) => ({ id, event: messageOf(event) }));
+  }
+
+  /** @throws HttpError `too_many_readers` */
+  async *watch(subscription: Subscription, signal: AbortSignal): AsyncGenerator<WatchMessage> {
+    const reader = this.#log.open(subscription);
+    const leave = (): void => reader.leave();
+    signal.addEventListener('abort', leave);
+    try {
+      for (;;) {
+        const events = await reader.next();
+        if (events === undefined || signal.aborted) return;
+        for (const event of events) if (event !== undefined) yield event;
+      }
+    } finally {
+      signal.removeEventListener('abort', leave);
+      leave();
+    }
+  }
+}
+
+function messageOf({ name, data }: SeenEvent): NonNullable<WatchMessage['event']> {
+  switch (name) {
+    case 'accepted':
+    case 'started':
+      return { case: name, value: recordMessage(data) };
+    case 'completed':
+      return { case: name, value: receiptMessage(data) };
+    case 'refused':
+    case 'failed':
+    case 'canceled':
+    case 'interrupted':
+      return { case: name, value: errorMessage(data) };
+    case 'stepped':
+      return { case: name, value: steppedMessage(data) };
+    case 'retried':
+      return { case: name, value: retriedMessage(data) };
+    case 'stalled':
+      return { case: name, value: stalledMessage(data) };
+    default:
+      return { case: 'notice', value: notices[name] };
+  }
+}
+
+const notices = {
+  idle: Notice.IDLE,
+  restored: Notice.RESTORED,
+  missed: Notice.MISSED,
+  dropped: Notice.DROPPED,
+} as const;
