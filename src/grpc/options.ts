@@ -1,5 +1,6 @@
 import { checkInteger, checkOptions, wrong } from '../checks.ts';
 import type { Authenticate } from '../face/access.ts';
+import { contained } from '../face/contained.ts';
 
 /** What {@link createOrderRoutes} takes beside the processor. */
 export interface OrderServiceOptions {
@@ -51,5 +52,10 @@ export function readOptions(options: OrderServiceOptions): ServiceSettings {
   const { buffer = 1_000, readers = 100 } = events;
   checkInteger('events.buffer', buffer, 1);
   checkInteger('events.readers', readers, 1);
-  return { authenticate, messageLimitBytes, events: { buffer, readers }, onError };
+  return {
+    authenticate,
+    messageLimitBytes,
+    events: { buffer, readers },
+    onError: contained(onError),
+  };
 }

@@ -1,4 +1,9 @@
-import type { ConnectRouter, HandlerContext, ServiceImpl } from '@connectrpc/connect';
+import {
+  Code,
+  type ConnectRouter,
+  type HandlerContext,
+  type ServiceImpl,
+} from '@connectrpc/connect';
 import { checkMethods } from '../checks.ts';
 import { isOrderError, OrderError } from '../errors.ts';
 import {
@@ -150,21 +155,8 @@ class Service {
       if (reason === signal.reason) return reason;
     }
     const refusal = asConnectError(error);
-    const cause = 'cause' in Object(error) ? error : refusal.cause;
-    if (this.#isUnexpected(error)) {
-      try {
-        this.#settings.onError(cause ?? error);
-      } catch {
-        // It was told, and what it does of it is its own.
-      }
-    }
+    if (refusal.code === Code.Internal) this.#settings.onError(error);
     return refusal;
-  }
-
-  #isUnexpected(error: unknown): boolean {
-    return (
-      !(error instanceof HttpError) && (Object(error) as { code?: unknown }).code === 'internal'
-    );
   }
 
   async #access(context: HandlerContext): Promise<Access> {
@@ -217,7 +209,9 @@ class Service {
     try {
       return this.#orderFor(access, message);
     } catch (error) {
-      return unreadable(error);
+      if (isOrderError(error) || error instanceof HttpError) return unreadable(error);
+      this.#settings.onError(error);
+      return unreadable(new OrderError('internal', 'Something went wrong', { cause: error }));
     }
   }
 

@@ -93,7 +93,7 @@ export function textOf(bytes: ArrayBuffer | Uint8Array): string {
 
 function checkType({ headers }: Request, form: RegExp, name: string): void {
   const [type = '', ...parameters] = (headers.get('content-type') ?? '').split(';');
-  const isUtf8 = parameters.every((text) => /^\s*(?:charset\s*=\s*"?utf-8"?)?\s*$/i.test(text));
+  const isUtf8 = parameters.every((text) => /^(?:charset\s*=\s*"?utf-8"?)?$/i.test(text.trim()));
   if (!form.test(type.trim()) || !isUtf8) {
     throw new HttpError(415, 'unsupported_media_type', `Expected the content type ${name}`, {
       headers: { accept: name },

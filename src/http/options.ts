@@ -1,7 +1,7 @@
 import type { cors } from 'hono/cors';
-import { isThenable } from '../awaitable.ts';
 import { checkInteger, checkOptions, checkTimeout, wrong } from '../checks.ts';
 import type { Authenticate } from '../face/access.ts';
+import { contained } from '../face/contained.ts';
 import { isErrorStatus, statusForm } from '../face/http-error.ts';
 import type { Statuses } from './answers.ts';
 import { defaultBodyLimitBytes, defaultReadTimeoutMs } from './body.ts';
@@ -137,18 +137,6 @@ export function readOptions(options: OrderAppOptions): AppSettings {
     cors,
     openapi,
     onError: contained(onError),
-  };
-}
-
-/** It was told, and what it does of it is its own. */
-function contained(onError: AppSettings['onError']): AppSettings['onError'] {
-  return (error, request) => {
-    try {
-      const result: unknown = onError(error, request);
-      if (isThenable(result)) result.then(undefined, () => {});
-    } catch {
-      // As above.
-    }
   };
 }
 

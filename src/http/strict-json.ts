@@ -68,9 +68,16 @@ export function decimalOf(text: string): { readonly digits: string; readonly exp
   const [, whole = '', fraction = '', exponent = '0'] =
     /^[-+]?(\d*)(?:\.(\d*))?(?:[eE]([-+]?\d+))?$/.exec(text) ?? [];
   const all = `${whole}${fraction}`.replace(/^0+/, '');
-  const digits = all.replace(/0+$/, '');
+  const zeros = zerosAtEnd(all);
   return {
-    digits,
-    exponent: Number(exponent) - fraction.length + (all.length - digits.length),
+    digits: all.slice(0, all.length - zeros),
+    exponent: Number(exponent) - fraction.length + zeros,
   };
+}
+
+/** Not by a regular expression, which would try anew at each of the zeros inside. */
+function zerosAtEnd(digits: string): number {
+  let end = digits.length;
+  while (end > 0 && digits[end - 1] === '0') end -= 1;
+  return digits.length - end;
 }

@@ -1,7 +1,7 @@
 import { OrderProcessor } from 'order-processor';
 import { bearer, createOrderApp, serve, toMinorUnits } from 'order-processor/http';
 import { expect, it } from 'vitest';
-import { draining } from '../../src/http/draining.ts';
+import { draining } from '../../src/face/draining.ts';
 import { appOf, bodyOf, linesOf, order, problemIn, useServers } from './helpers.ts';
 
 const start = useServers();
