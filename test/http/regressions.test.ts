@@ -136,3 +136,10 @@ it('a `users` that throws in a batch is the host’s fault, not the order’s', 
   expect(lines[0].message).toBe('Something went wrong');
   expect(errors).toEqual([bug]);
 });
+
+it.each([[5], ['5'], { toString: () => '5' }])(
+  '`toMinorUnits` takes %j for no amount',
+  (amount) => {
+    expect(() => toMinorUnits(amount as never)).toThrow(expect.objectContaining({ status: 400 }));
+  },
+);
