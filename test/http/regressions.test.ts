@@ -2,6 +2,7 @@ import { OrderProcessor } from 'order-processor';
 import { bearer, createOrderApp, serve, toMinorUnits } from 'order-processor/http';
 import { expect, it } from 'vitest';
 import { draining } from '../../src/http/draining.ts';
+import { LineParser } from '../../src/http/json-lines.ts';
 import { appOf, bodyOf, linesOf, order, problemIn, useServers } from './helpers.ts';
 
 const start = useServers();
@@ -143,3 +144,13 @@ it.each([[5], ['5'], { toString: () => '5' }])(
     expect(() => toMinorUnits(amount as never)).toThrow(expect.objectContaining({ status: 400 }));
   },
 );
+
+it('a byte order mark means the same wherever a batch is cut into chunks', () => {
+  const bytes = new TextEncoder().encode('\ufeff1\n\ufeff2\n\ufeff3\n\ufeff4');
+  for (let at = 0; at <= bytes.length; at += 1) {
+    const parser = new LineParser(100);
+    const chunks = [bytes.subarray(0, at), bytes.subarray(at)];
+    const lines = [...chunks.flatMap((chunk) => parser.push(chunk)), ...parser.end()];
+    expect(lines).toEqual([1, 2, 3, 4].map((value) => ({ value })));
+  }
+});
