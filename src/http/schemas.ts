@@ -9,6 +9,8 @@ const name = z
   .string()
   .min(1)
   .max(longestName)
+  // What `max` counts is code points, as JSON Schema does.
+  .refine((text) => text.length <= longestName, `Expected at most ${longestName} UTF-16 code units`)
   .refine((text) => text.isWellFormed(), 'Expected well-formed Unicode')
   .refine((text) => text !== '.' && text !== '..', 'Expected a name other than `.` and `..`')
   .meta({ description: 'Well-formed Unicode, neither `.` nor `..`' });
