@@ -63,7 +63,7 @@ const compensation = z.object({
   message: z.string().optional(),
 });
 
-const step = z
+export const step = z
   .object({
     name: z.string(),
     status: z.enum(['ok', 'error', 'canceled', 'skipped', 'compensated']),
