@@ -1,5 +1,4 @@
 import type { cors } from 'hono/cors';
-import { isThenable } from '../awaitable.ts';
 import { checkInteger, checkOptions, checkTimeout, wrong } from '../checks.ts';
 import type { Authenticate } from './access.ts';
 import type { Statuses } from './answers.ts';
@@ -143,12 +142,9 @@ export function readOptions(options: OrderAppOptions): AppSettings {
 /** It was told, and what it does of it is its own. */
 function contained(onError: AppSettings['onError']): AppSettings['onError'] {
   return (error, request) => {
-    try {
-      const result: unknown = onError(error, request);
-      if (isThenable(result)) result.then(undefined, () => {});
-    } catch {
-      // As above.
-    }
+    new Promise((resolve) => {
+      resolve(onError(error, request));
+    }).catch(() => {});
   };
 }
 
