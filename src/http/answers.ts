@@ -18,7 +18,7 @@ const jsonHeaders = { ...secure, 'content-type': 'application/json' };
 export type Statuses = Readonly<Record<string, number>>;
 
 /**
- * The status of each {@link OrderErrorCode}. A code of a rule's own is 422, one of a step's own 503, or
+ * The status of each `OrderErrorCode`. A code of a rule's own is 422, one of a step's own 503, or
  * 400 if trying again cannot help.
  */
 export const defaultStatuses: Statuses = Object.freeze({
