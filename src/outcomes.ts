@@ -1,5 +1,12 @@
 import { OrderError } from './errors.ts';
-import type { OrderOutcome, OrderRecord, Receipt, StepResult } from './outcome.ts';
+import type { ParsedOrder } from './order.ts';
+import {
+  noSteps,
+  type OrderOutcome,
+  type OrderRecord,
+  type Receipt,
+  type StepResult,
+} from './outcome.ts';
 import type { CoreSettlement, Refusal, SettledFields, Times } from './storage/core-storage.ts';
 import type { StoredOrder } from './storage/order-storage.ts';
 
@@ -72,6 +79,26 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
   };
   const error = new OrderError(record.code ?? 'internal', record.message ?? '', facts);
   return { status: status === 'canceled' ? status : 'failed', error };
+}
+
+/** The record of an order that has come to its outcome, where no storage has one. */
+export function recordOfOutcome(
+  order: ParsedOrder,
+  outcome: OrderOutcome,
+  times: Times,
+): OrderRecord {
+  const isCompleted = outcome.status === 'completed';
+  const { code, message, retryable } = isCompleted ? ({} as Partial<OrderError>) : outcome.error;
+  return {
+    ...order.toOrder(),
+    ...times,
+    status: isCompleted || outcome.status === 'canceled' ? outcome.status : 'failed',
+    balance: isCompleted ? outcome.balance : undefined,
+    code,
+    message,
+    retryable,
+    steps: noSteps,
+  };
 }
 
 /** What hosts see of an order that a storage keeps. */

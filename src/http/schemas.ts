@@ -8,7 +8,7 @@ const longestName = 256;
 const name = z
   .string()
   .min(1)
-  .max(longestName)
+  .max(longestName, { abort: true })
   // What `max` counts is code points, as JSON Schema does.
   .refine((text) => text.length <= longestName, `Expected at most ${longestName} UTF-16 code units`)
   .refine((text) => text.isWellFormed(), 'Expected well-formed Unicode')

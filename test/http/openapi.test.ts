@@ -45,8 +45,9 @@ it('it has every route of the app, and no other', async () => {
     if (response.status !== 405) there.add(`${method} ${shown}`);
     await response.body?.cancel();
   }
-  // An order may be named so.
-  for (const method of ['GET', 'DELETE']) there.delete(`${method} /orders/batch`);
+  // Of the route of one order, which may be named so.
+  const batch = await app.request('/orders/batch', { method: 'POST' });
+  if (batch.status !== 405) there.add('POST /orders/batch');
   expect(told.sort()).toEqual([...there].sort());
 });
 
