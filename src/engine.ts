@@ -246,7 +246,9 @@ export class Engine {
   enqueueAtOnce(order: ParsedOrder): OrderRecord {
     const outcome = this.goAtOnce(order);
     // Of one that is not remembered, this is the last that anybody sees.
-    return this.intake.settled(order.id) ?? recordOfOutcome(order, outcome, this.#instant);
+    return (
+      this.intake.settled(order.id) ?? recordOfOutcome(order, outcome, this.#instant.acceptedAt)
+    );
   }
 
   /** The same with steps: those that return at once are over here, and the rest goes on. */

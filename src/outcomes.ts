@@ -81,18 +81,22 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
   return { status: status === 'canceled' ? status : 'failed', error };
 }
 
-/** The record of an order that has come to its outcome, where no storage has one. */
+/** The record of an order that has come to its outcome, where the storage need not be asked for it. */
 export function recordOfOutcome(
   order: ParsedOrder,
   outcome: OrderOutcome,
-  times: Times,
+  acceptedAt: number,
 ): OrderRecord {
   const isCompleted = outcome.status === 'completed';
   const { code, message, retryable } = isCompleted ? ({} as Partial<OrderError>) : outcome.error;
+  const { waitMs = 0, durationMs = 0 } = isCompleted ? outcome : outcome.error;
+  const startedAt = acceptedAt + waitMs;
   return {
     ...order.toOrder(),
-    ...times,
     status: isCompleted || outcome.status === 'canceled' ? outcome.status : 'failed',
+    acceptedAt,
+    startedAt,
+    settledAt: startedAt + durationMs,
     balance: isCompleted ? outcome.balance : undefined,
     code,
     message,
