@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { checkInteger, checkMethods, checkOptions, checkTimeout, wrong } from '../checks.ts';
 import type { OrderProcessor } from '../order-processor.ts';
@@ -178,6 +178,10 @@ class Running implements OrderServer {
   /** Resolves when no connection is left; those that are after a while are cut. */
   async #closeServer(limitMs: number): Promise<void> {
     const closed = new Promise((resolve) => this.#server.close(resolve));
+    // A client that never pauses would be served until it is cut.
+    this.#server.prependListener('request', (_: IncomingMessage, response: ServerResponse) => {
+      response.setHeader('connection', 'close');
+    });
     // One that is kept alive is not closed by itself when its request has ended.
     const sweeping = setInterval(() => this.#server.closeIdleConnections(), 20);
     const cutting = setTimeout(() => this.#server.closeAllConnections(), limitMs);
