@@ -22,7 +22,7 @@ interface Plan {
 /** Sends a server what may be HTTP, some requests one after the other on a connection, and judges. */
 export async function fuzzSockets(seed: number, connections: number): Promise<Verdict> {
   const dice = new Dice(seed);
-  const life = lifeOf(dice, { readTimeoutMs: 500 });
+  const life = lifeOf(seed, dice, { readTimeoutMs: 500 });
   const { app, processor, ledger } = life;
   const timeouts = { headersTimeoutMs: 1_000, idleTimeoutMs: 2_000, keepAliveTimeoutMs: 1_000 };
   const server = await serve(app, { processor, port: 0, signals: [], ...timeouts });
