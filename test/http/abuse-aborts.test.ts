@@ -65,7 +65,7 @@ describe('a client that goes', () => {
   });
 
   it('in the middle of a batch has what was accepted by then, and the rest is not read', async () => {
-    target = await abused({ capacity: 5 }, { readTimeoutMs: 60_000 });
+    target = await abused({ capacity: 5 });
     const { processor, server } = target;
     const streamed = vi.spyOn(processor, 'submitStream');
     processor.pause();

@@ -10,7 +10,7 @@ const lines = { 'content-type': 'application/x-ndjson', 'transfer-encoding': 'ch
 
 let target: Abused;
 beforeEach(async () => {
-  target = await abused({}, { bodyLimitBytes: limitBytes, readTimeoutMs: 2_000 });
+  target = await abused({}, { bodyLimitBytes: limitBytes });
 });
 afterEach(async () => {
   expect(target.processor.stats()).toMatchObject({ unsettled: 0, waitingCallers: 0 });

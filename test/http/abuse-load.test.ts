@@ -46,7 +46,7 @@ async function checkBalances(ids: readonly number[]): Promise<void> {
 
 describe(`${total} requests at the same time`, { timeout: 30_000 }, () => {
   it('all wait for their orders, and all are answered', async () => {
-    target = await abused({ capacity: total }, {}, { idleTimeoutMs: 30_000 });
+    target = await abused({ capacity: total });
     target.processor.pause();
     await send('wait=30');
     await until(() => target.processor.stats().accepted === total);
@@ -58,7 +58,7 @@ describe(`${total} requests at the same time`, { timeout: 30_000 }, () => {
 
   it('are refused beyond the capacity, and what was accepted is settled', async () => {
     const capacity = 1_000;
-    target = await abused({ capacity }, {}, { idleTimeoutMs: 30_000 });
+    target = await abused({ capacity });
     target.processor.pause();
     await send('wait=0');
     const answers = await allAnswers();
@@ -76,7 +76,8 @@ describe(`${total} requests at the same time`, { timeout: 30_000 }, () => {
 
 describe('the same order at the same time', { timeout: 30_000 }, () => {
   it('is applied once, and every client is told of it', async () => {
-    target = await abused({ steps: [{ name: 'turn', run: () => new Promise(setImmediate) }] });
+    const steps = [{ name: 'turn', run: () => new Promise(setImmediate) }];
+    target = await abused({ steps });
     clients = await Promise.all(range(50).map(() => Client.connect(target.server.port)));
     const order = orderRequest({ id: 'o-1', userId: 'u-1', amount: 7 }, { prefer: 'wait=10' });
     for (const client of clients) client.send(order.repeat(20));

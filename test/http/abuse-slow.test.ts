@@ -2,14 +2,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deferred, range } from '../helpers.ts';
 import { Client } from './abuse/client.ts';
-import { type Abused, abused, head, orderRequest, until } from './abuse/server.ts';
+import { type Abused, abused, head, orderRequest, short, until } from './abuse/server.ts';
 
 /** Limits are 300 ms or so, and some are looked at every 300 ms. */
-const boundMs = 4_000;
+const boundMs = 10_000;
 
 let target: Abused;
 beforeEach(async () => {
-  target = await abused();
+  target = await abused({}, short.app, short.server);
 });
 afterEach(async () => {
   await target.server.close();
@@ -101,9 +101,11 @@ describe('half-open connections', { timeout: boundMs }, () => {
 });
 
 describe('clients that do not read', { timeout: 20_000 }, () => {
+  const idle = { ...short.server, idleTimeoutMs: 500 };
+
   it('cuts a reader of events that takes none, and keeps nothing for it', async () => {
     await target.server.close();
-    target = await abused({}, { events: { readers: 1, buffer: 50 } }, { idleTimeoutMs: 500 });
+    target = await abused({}, { ...short.app, events: { readers: 1, buffer: 50 } }, idle);
     const client = await Client.connect(target.server.port, false);
     client.send(head('GET /events'));
     await until(async () => (await fetch(`${target.server.url}/events`)).status === 503);
@@ -124,7 +126,7 @@ describe('clients that do not read', { timeout: 20_000 }, () => {
 
   it('asks one that does not read its outcomes for no more orders', async () => {
     await target.server.close();
-    target = await abused({}, {}, { idleTimeoutMs: 500 });
+    target = await abused({}, short.app, idle);
     const isOver = deferred();
     let sent = 0;
     const client = await Client.connect(target.server.port, false);

@@ -7,13 +7,19 @@ import {
   serve,
 } from 'order-processor/http';
 
-/** A server with limits that a test can wait for. */
+/** A server, and what it runs. */
 export interface Abused {
   readonly processor: OrderProcessor;
   readonly server: OrderServer;
   /** What `onError` heard. */
   readonly internal: unknown[];
 }
+
+/** Limits that a test can wait for; a busy machine may well be taken for a slow client. */
+export const short = {
+  app: { readTimeoutMs: 300 },
+  server: { headersTimeoutMs: 300, idleTimeoutMs: 3_000, keepAliveTimeoutMs: 300 },
+} as const;
 
 export async function abused(
   options: OrderProcessorOptions = {},
@@ -24,8 +30,6 @@ export async function abused(
   const processor = new OrderProcessor(options);
   const server = await serve(
     createOrderApp(processor, {
-      readTimeoutMs: 300,
-      acceptTimeoutMs: 300,
       onError: (error) => internal.push(error),
       ...app,
     }),
@@ -33,9 +37,6 @@ export async function abused(
       processor,
       port: 0,
       signals: [],
-      headersTimeoutMs: 300,
-      idleTimeoutMs: 2_000,
-      keepAliveTimeoutMs: 300,
       shutdownTimeoutMs: 2_000,
       ...settings,
     },

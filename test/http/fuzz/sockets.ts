@@ -31,7 +31,11 @@ export async function fuzzSockets(seed: number, connections: number): Promise<Ve
   for (let at = 0; at < connections && faults.length === 0; at += atOnce) {
     const plans = Array.from({ length: atOnce }, () => planOf(dice, life));
     const judged = plans.map(async (plan, index) => {
-      const { bytes, isClosed } = await exchange(server.port, plan.pieces);
+      const { bytes, isClosed } = await exchange(
+        server.port,
+        plan.pieces,
+        plan.isHttp ? 5_000 : 150,
+      );
       const tell = (fault: unknown): void => {
         faults.push(`${at + index}: ${fault} for ${show(plan, bytes)}`);
       };
