@@ -1,10 +1,14 @@
 import { HttpError } from '../face/http-error.ts';
+import { type Linked, LinkedList } from '../linked-list.ts';
 
 /** How exact the limits are, in milliseconds: whoever waits is looked at this often. */
 const tickMs = 250;
 
+/** How many ticks are left of a wait that has ended. */
+const over = -1;
+
 /** One request that waits for something. */
-export interface Wait {
+export interface Wait extends Linked<Wait> {
   readonly request: Request;
   readonly late: () => Error;
   readonly giveUp: (error: Error) => void;
@@ -17,7 +21,8 @@ export interface Wait {
  * with this twice.
  */
 export class Patience {
-  readonly #waits = new Set<Wait>();
+  /** No `Set`: its table is made anew every few requests, and an old one keeps all that came later alive. */
+  readonly #waits = new LinkedList<Wait>();
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -30,25 +35,28 @@ export class Patience {
     late: () => Error,
     giveUp: (error: Error) => void,
   ): Wait {
-    const wait = { request, late, giveUp, ticksLeft: Math.ceil(limitMs / tickMs) + 1 };
-    this.#waits.add(wait);
+    const ticksLeft = Math.ceil(limitMs / tickMs) + 1;
+    const wait: Wait = { request, late, giveUp, ticksLeft, prev: undefined, next: undefined };
+    this.#waits.push(wait);
     this.#timer ??= setInterval(() => this.#look(), tickMs).unref();
     return wait;
   }
 
   end(wait: Wait): void {
-    this.#waits.delete(wait);
+    if (wait.ticksLeft === over) return;
+    wait.ticksLeft = over;
+    this.#waits.remove(wait);
   }
 
   #look(): void {
-    for (const wait of this.#waits) {
+    for (const wait of this.#waits.all()) {
       wait.ticksLeft -= 1;
       const isLate = wait.ticksLeft <= 0;
       if (!isLate && !wait.request.signal.aborted) continue;
-      this.#waits.delete(wait);
+      this.end(wait);
       wait.giveUp(isLate ? wait.late() : gone());
     }
-    if (this.#waits.size > 0) return;
+    if (!this.#waits.isEmpty) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }

@@ -22,7 +22,7 @@ const boundMs = 5_000;
  */
 export async function fuzzApp(seed: number, requests: number): Promise<Verdict> {
   const dice = new Dice(seed);
-  const life = lifeOf(dice);
+  const life = lifeOf(seed, dice);
   const statuses: Record<string, number> = {};
   const faults: string[] = [];
   for (let at = 0; at < requests && faults.length === 0; at += atOnce) {

@@ -10,16 +10,17 @@ export interface Exchange {
   readonly isClosed: boolean;
 }
 
+/** How long a server may take to close when nothing more will come. */
+const boundMs = 4_000;
+
 /**
  * Sends bytes in pieces and reads until the server closes; to one that waits for more it says after a while
  * that nothing more will come.
- *
- * @param boundMs - how long the server may take to close from then on
  */
 export async function exchange(
   port: number,
   pieces: readonly Buffer[],
-  { patienceMs = 150, boundMs = 4_000 } = {},
+  patienceMs: number,
 ): Promise<Exchange> {
   const socket = connect({ port, host: '127.0.0.1', noDelay: true });
   const received: Buffer[] = [];

@@ -22,7 +22,7 @@ interface Plan {
 /** Sends a server what may be HTTP, some requests one after the other on a connection, and judges. */
 export async function fuzzSockets(seed: number, connections: number): Promise<Verdict> {
   const dice = new Dice(seed);
-  const life = lifeOf(dice, { readTimeoutMs: 500 });
+  const life = lifeOf(seed, dice, { readTimeoutMs: 500 });
   const { app, processor, ledger } = life;
   const timeouts = { headersTimeoutMs: 1_000, idleTimeoutMs: 2_000, keepAliveTimeoutMs: 1_000 };
   const server = await serve(app, { processor, port: 0, signals: [], ...timeouts });
@@ -31,7 +31,11 @@ export async function fuzzSockets(seed: number, connections: number): Promise<Ve
   for (let at = 0; at < connections && faults.length === 0; at += atOnce) {
     const plans = Array.from({ length: atOnce }, () => planOf(dice, life));
     const judged = plans.map(async (plan, index) => {
-      const { bytes, isClosed } = await exchange(server.port, plan.pieces);
+      const { bytes, isClosed } = await exchange(
+        server.port,
+        plan.pieces,
+        plan.isHttp ? 5_000 : 150,
+      );
       const tell = (fault: unknown): void => {
         faults.push(`${at + index}: ${fault} for ${show(plan, bytes)}`);
       };

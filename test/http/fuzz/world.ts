@@ -39,9 +39,10 @@ const processors: readonly OrderProcessorOptions[] = [
 
 export const readers = 8;
 
-export function lifeOf(dice: Dice, options: OrderAppOptions = {}): Life {
+/** Seeds in a row get all kinds of processors. */
+export function lifeOf(seed: number, dice: Dice, options: OrderAppOptions = {}): Life {
   const internal: unknown[] = [];
-  const processor = new OrderProcessor(dice.pick(processors));
+  const processor = new OrderProcessor(processors[seed % processors.length]);
   const app = createOrderApp(processor, {
     bodyLimitBytes: dice.pick([8_192, 1_048_576]),
     events: { readers, buffer: 16 },
