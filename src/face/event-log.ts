@@ -127,6 +127,10 @@ export class EventLog<T> {
     return this.#seq - seq > this.#ring.length;
   }
 
+  idOf(seq: number): string {
+    return `${this.#epoch}-${seq}`;
+  }
+
   at(seq: number): Entry<T> {
     return this.#ring[seq % this.#ring.length] as Entry<T>;
   }
@@ -161,9 +165,9 @@ export class EventLog<T> {
   #add(seen: SeenEvent, payload: unknown): void {
     const { userId } = (payload ?? {}) as { userId?: string };
     this.#seq += 1;
-    const event = this.encode(seen, `${this.#epoch}-${this.#seq}`);
+    const event = this.encode(seen, this.idOf(this.#seq));
     this.#ring[this.#seq % this.#ring.length] = { userId, event };
-    for (const reader of this.#readers) reader.wake();
+    for (const reader of this.#readers) reader.added(userId);
   }
 
   #seqOf(id: string | undefined): number | undefined {
@@ -210,8 +214,16 @@ export class EventReader<T> {
     }
   }
 
-  wake(): void {
-    this.#wake();
+  /** An event has come, of this user. One that is nothing to a reader who has all others does not age it. */
+  added(userId: string | undefined): void {
+    const isWanted = this.#userId === undefined || this.#userId === userId;
+    if (!isWanted && this.#seq === this.#log.seq - 1) this.#seq += 1;
+    else this.#wake();
+  }
+
+  /** The id of the last event that it has seen, or that was nothing to it. */
+  get lastEventId(): string {
+    return this.#log.idOf(this.#seq);
   }
 
   /** Says something about the stream itself. */

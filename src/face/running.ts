@@ -26,7 +26,8 @@ export interface ListenOptions {
   readonly maxConnections?: number | undefined;
   /**
    * How long `close` may take, in milliseconds, 30 000 by default: up to half of it for the requests that are
-   * under way, the rest for the processor.
+   * under way, the rest for the processor, whose last four seconds are for steps that do not end. With less than
+   * eight seconds those may come on top.
    */
   readonly shutdownTimeoutMs?: number | undefined;
   /**
@@ -63,6 +64,9 @@ export type ListenSettings = { readonly [N in Defaulted]: NonNullable<ListenOpti
   ListenOptions,
   'processor' | 'beside' | 'maxConnections' | 'onClosed'
 >;
+
+/** What `shutdown` may take beyond its deadline, in milliseconds; see there. */
+const graceMs = 4_000;
 
 /** No process hears of these. */
 const unheard: readonly string[] = ['SIGKILL', 'SIGSTOP'];
@@ -194,7 +198,8 @@ class Running implements OrderServer {
     const others = Promise.allSettled(beside.map((server) => server.close()));
     await this.#stop(limitMs);
     await within(others, limitMs);
-    const timeoutMs = Math.max(1, Math.floor(deadline - performance.now()));
+    const leftMs = deadline - performance.now();
+    const timeoutMs = Math.max(1, Math.floor(leftMs - Math.min(graceMs, leftMs / 2)));
     const summary = await processor?.shutdown({ timeoutMs });
     try {
       await onClosed?.(summary);

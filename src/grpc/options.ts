@@ -22,7 +22,7 @@ export interface OrderServiceOptions {
 export interface WatchOptions {
   /**
    * How many events are kept: for readers that come back, and those that are slow. One that is further
-   * behind is dropped. An integer from 1 up, 1 000 by default.
+   * behind is dropped. An integer from 1 up, 10 000 by default.
    */
   readonly buffer?: number | undefined;
   /** How many may read at once: an integer from 1 up, 100 by default. */
@@ -49,7 +49,7 @@ export function readOptions(options: OrderServiceOptions): ServiceSettings {
   if (typeof onError !== 'function') throw wrong(TypeError, 'onError', 'a function', onError);
   checkInteger('messageLimitBytes', messageLimitBytes, 1);
   checkOptions('events', events, ['buffer', 'readers']);
-  const { buffer = 1_000, readers = 100 } = events;
+  const { buffer = 10_000, readers = 100 } = events;
   checkInteger('events.buffer', buffer, 1);
   checkInteger('events.readers', readers, 1);
   return {

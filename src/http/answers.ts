@@ -106,7 +106,8 @@ export function problemOf(
   const { code, message, headers, issues, ...rest } =
     error instanceof HttpError ? error : new HttpError(500, 'internal', 'Something went wrong');
   const fields = issues.length === 0 ? { code } : { code, issues };
-  return problemJson(rest.status, message, fields, headers);
+  const later = rest.status === 503 ? { 'retry-after': '1' } : {};
+  return problemJson(rest.status, message, fields, { ...later, ...headers });
 }
 
 function orderProblem(error: OrderError, statuses: Statuses, of: string): Response {

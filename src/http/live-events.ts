@@ -2,13 +2,13 @@ import { isOrderError } from '../errors.ts';
 import {
   type EventBounds,
   EventLog,
+  type EventReader,
   type SeenEvent,
   type Subscription,
 } from '../face/event-log.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 
 const encoder = new TextEncoder();
-const signOfLife = encoder.encode(':\n\n');
 /** How soon a client is to come back when its connection breaks, in milliseconds. */
 const beginning = encoder.encode('retry: 1000\n\n');
 
@@ -28,11 +28,16 @@ export class LiveEvents {
       pull: async (controller) => {
         const events = await reader.next();
         if (events === undefined) controller.close();
-        else controller.enqueue(events.length === 0 ? signOfLife : Buffer.concat(events));
+        else controller.enqueue(events.length === 0 ? signOfLife(reader) : Buffer.concat(events));
       },
       cancel: () => reader.leave(),
     });
   }
+}
+
+/** No event, but how far the reader has come: others' events may push its last one out of the log. */
+function signOfLife({ lastEventId }: EventReader<Uint8Array>): Uint8Array {
+  return encoder.encode(`id: ${lastEventId}\n\n`);
 }
 
 function encode({ name, data }: SeenEvent, id: string): Uint8Array {

@@ -39,6 +39,8 @@ function componentsOf(payload: object | undefined): Schema {
   const { schemas: all } = z.toJSONSchema(registry, {
     target: 'draft-2020-12',
     uri: (id) => `#/components/schemas/${id}`,
+    // What comes out may have more fields one day.
+    io: 'input',
     unrepresentable: 'any',
     override: ({ jsonSchema, path }) => {
       delete jsonSchema.id;

@@ -236,9 +236,14 @@ class Routes {
         userId: order.userId,
         retryAfterMs: acceptTimeoutMs,
       });
-    return bySignal(request, acceptTimeoutMs, late, (signal) =>
-      this.#processor.enqueue(order, { signal }),
-    );
+    const unanswered = (): Error =>
+      new OrderError('storage_failed', 'The storage does not say whether it keeps the order', {
+        orderId: order.id,
+        userId: order.userId,
+      });
+    const enqueue = (signal: AbortSignal): Promise<OrderRecord> =>
+      this.#processor.enqueue(order, { signal });
+    return bySignal(request, acceptTimeoutMs, late, enqueue, unanswered);
   }
 
   /** What the order has come to within a time; it goes on, whoever waits. */

@@ -4,6 +4,9 @@ import { type Linked, LinkedList } from '../linked-list.ts';
 /** How exact the limits are, in milliseconds: whoever waits is looked at this often. */
 const tickMs = 250;
 
+/** How long work may take to heed its signal, in milliseconds. */
+const graceMs = 1_000;
+
 /** How many ticks are left of a wait that has ended. */
 const over = -1;
 
@@ -88,43 +91,58 @@ export function inTime<T>(
   });
 }
 
-/** The same for work that ends by a signal: what it comes to then is heard, should it succeed. */
-export async function bySignal<T>(
+/**
+ * The same for work that ends by a signal: what it comes to then is heard, should it succeed. Work that does not
+ * heed the signal is given up a little later.
+ *
+ * @param deaf - why, then
+ */
+export function bySignal<T>(
   request: Request,
   limitMs: number,
   late: () => Error,
   work: (signal: AbortSignal) => Promise<T>,
+  deaf: () => Error = late,
   patience: Patience = shared,
 ): Promise<T> {
-  const signal = new LateSignal();
-  const wait = patience.begin(request, limitMs, late, (error) => signal.abort(error));
-  try {
-    return await work(signal as unknown as AbortSignal);
-  } catch (error) {
-    throw signal.aborted ? signal.reason : error;
-  } finally {
-    patience.end(wait);
-  }
+  return new Promise((resolve, reject) => {
+    const signal = new LateSignal();
+    let wait = patience.begin(request, limitMs, late, (error) => {
+      wait = patience.begin(request, graceMs, deaf, reject);
+      signal.abort(error);
+    });
+    work(signal as unknown as AbortSignal).then(
+      (value) => {
+        patience.end(wait);
+        resolve(value);
+      },
+      (error) => {
+        patience.end(wait);
+        reject(signal.aborted ? signal.reason : error);
+      },
+    );
+  });
 }
 
 /** As much of an AbortSignal as is listened to: a real one costs more than most orders do. */
 class LateSignal implements Pick<AbortSignal, 'aborted' | 'reason'> {
   aborted = false;
   reason: unknown;
-  readonly #listeners = new Set<() => void>();
+  #listeners: Set<() => void> | undefined;
 
   addEventListener(_type: 'abort', listener: () => void): void {
+    this.#listeners ??= new Set();
     this.#listeners.add(listener);
   }
 
   removeEventListener(_type: 'abort', listener: () => void): void {
-    this.#listeners.delete(listener);
+    this.#listeners?.delete(listener);
   }
 
   abort(reason: unknown): void {
     this.aborted = true;
     this.reason = reason;
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners ?? []) listener();
   }
 }
 

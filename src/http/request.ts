@@ -39,6 +39,6 @@ export function waitMs({ headers }: Request): number {
   const prefer = headers.get('prefer');
   if (prefer === null) return 0;
   const [, seconds = '0'] =
-    /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:$|[,;])/i.exec(prefer) ?? [];
+    /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,15})"?\s*(?:$|[,;])/i.exec(prefer) ?? [];
   return Number(seconds) * 1_000;
 }

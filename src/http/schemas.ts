@@ -3,6 +3,8 @@ import type { OrderIssue } from '../errors.ts';
 import { HttpError, type HttpErrorCode } from '../face/http-error.ts';
 
 const longestName = 256;
+const mostIssues = 100;
+const longestMessage = 300;
 
 /** A path ends before `.` and `..`, however they are encoded: nothing of such a name could be asked for. */
 const name = z
@@ -139,7 +141,10 @@ export const outcomeLine = z
     receipt.omit({ payload: true }).extend({ index: z.int() }),
     unfulfilled.extend({ index: z.int(), status: z.enum(['failed', 'canceled', 'refused']) }),
   ])
-  .meta({ id: 'OutcomeLine', description: '`index` is the number of the line, from 0 up' });
+  .meta({
+    id: 'OutcomeLine',
+    description: '`index` is the number of the order, from 0 up; blank lines are none',
+  });
 
 export const page = z
   .object({ orders: z.array(record), cursor: z.string().optional() })
@@ -202,12 +207,17 @@ export function check<T>(
 ): T {
   const result = schema.safeParse(value, { reportInput: false });
   if (result.success) return result.data;
-  const issues = result.error.issues.map(
-    ({ path, message }): OrderIssue => ({ path: placeOf(path), message }),
-  );
+  const issues = result.error.issues
+    .slice(0, mostIssues)
+    .map(({ path, message }): OrderIssue => ({ path: placeOf(path), message: short(message) }));
   const [first] = issues;
   const place = first?.path === '' ? '' : `${first?.path}: `;
   throw new HttpError(400, code, `${place}${first?.message}`, { issues });
+}
+
+/** A message may repeat what was sent, which may be long. */
+function short(text: string): string {
+  return text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text;
 }
 
 /** As in `OrderIssue`: `items[0].quantity`. */

@@ -1,6 +1,8 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { checkMethods, checkTimeout } from '../checks.ts';
+import { badRequest } from '../face/http-error.ts';
 import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
+import { problem } from './answers.ts';
 
 /** Whatever answers requests: a Hono app is one. */
 export interface FetchApp {
@@ -40,19 +42,24 @@ export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<
   const settings = readListenOptions('serve', options, 8080, ['keepAliveTimeoutMs']);
   const { keepAliveTimeoutMs = 5_000 } = options;
   checkTimeout('keepAliveTimeoutMs', keepAliveTimeoutMs);
-  const { createAdaptorServer } = await import('@hono/node-server');
-  const server = createAdaptorServer({
-    fetch: app.fetch.bind(app) as (request: Request) => Response | Promise<Response>,
-    serverOptions: {
-      headersTimeout: settings.headersTimeoutMs,
-      // A body may take as long as it moves: of how it must move the app has its own idea.
-      requestTimeout: 0,
-      keepAliveTimeout: keepAliveTimeoutMs,
-      connectionsCheckingInterval: Math.min(1_000, settings.headersTimeoutMs),
-    },
-  }) as Server;
+  const { getRequestListener } = await import('@hono/node-server');
+  const fetch = app.fetch.bind(app) as (request: Request) => Response | Promise<Response>;
+  const serverOptions = {
+    headersTimeout: settings.headersTimeoutMs,
+    // A body may take as long as it moves: of how it must move the app has its own idea.
+    requestTimeout: 0,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    connectionsCheckingInterval: Math.min(1_000, settings.headersTimeoutMs),
+  };
+  const server = createServer(serverOptions, getRequestListener(fetch, { errorHandler }));
   server.timeout = settings.idleTimeoutMs;
   return run(server, settings, (limitMs) => stop(server, limitMs));
+}
+
+/** What never came to the app: a host or a path that is none; or the app itself threw. */
+function errorHandler(error: unknown): Response {
+  const isRequests = error instanceof Error && error.name === 'RequestError';
+  return problem(isRequests ? badRequest(error.message) : error);
 }
 
 async function stop(server: Server, limitMs: number): Promise<void> {

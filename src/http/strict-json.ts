@@ -7,6 +7,16 @@ const byteOrderMark = '\ufeff';
 /** No shorter number can lose a digit in a double, unless it is beyond its range. */
 const longNumber = /\d[\d.]{15,}|\d[eE]/;
 
+/** How deep a value may be. */
+const maxDepth = 200;
+
+const quote = 0x22;
+const backslash = 0x5c;
+const openBracket = 0x5b;
+const closeBracket = 0x5d;
+const openBrace = 0x7b;
+const closeBrace = 0x7d;
+
 /**
  * Parses exactly one JSON value. Refuses what `JSON.parse` would silently change or hand on: a number that
  * has more digits than JavaScript can hold, `__proto__` as a key, `constructor` with a `prototype` in it.
@@ -15,6 +25,7 @@ const longNumber = /\d[\d.]{15,}|\d[eE]/;
  */
 export function parseStrictly(source: string): unknown {
   const text = source.startsWith(byteOrderMark) ? source.slice(1) : source;
+  checkDepth(text);
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -24,6 +35,24 @@ export function parseStrictly(source: string): unknown {
   if (longNumber.test(text)) checkEach(text, checkNumber);
   if (prototypeNames.test(text)) checkEach(text, checkName);
   return value;
+}
+
+/** What is deeper may be more than what it meets can look through; storages that keep JSON take no more either. */
+function checkDepth(text: string): void {
+  // It takes two characters for each level.
+  if (text.length < 2 * maxDepth) return;
+  let depth = 0;
+  let isInString = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text.charCodeAt(at);
+    if (char === quote) isInString = !isInString;
+    else if (isInString) {
+      if (char === backslash) at += 1;
+    } else if (char === openBracket || char === openBrace) {
+      depth += 1;
+      if (depth > maxDepth) throw badRequest(`Expected JSON of at most ${maxDepth} levels`);
+    } else if (char === closeBracket || char === closeBrace) depth -= 1;
+  }
 }
 
 /** @throws HttpError also for what is nested too deep to look at: a reviver is called from the inside out */

@@ -130,8 +130,7 @@ describe('SqliteStorage', () => {
   it('refuses a payload that it would not give back, with 400', async () => {
     const processor = new OrderProcessor({ storage: await folder.open() });
     const { post } = callsOf(createOrderApp(processor));
-    const deep = `${'['.repeat(300)}${']'.repeat(300)}`;
-    const response = await post(`{"userId":"u-1","amount":1,"payload":${deep}}`);
+    const response = await post('{"userId":"u-1","amount":1,"payload":"\\ud800"}');
     await problemIn(response, 400, 'invalid_order');
     await processor.shutdown();
   });

@@ -153,7 +153,7 @@ describe('Patience', () => {
   const ways = [
     [
       'bySignal',
-      (of: Request, ms: number, by: Patience) => bySignal(of, ms, late, untilAborted, by),
+      (of: Request, ms: number, by: Patience) => bySignal(of, ms, late, untilAborted, late, by),
     ],
     ['inTime', (of: Request, ms: number, by: Patience) => inTime(of, ms, late, never(), by)],
   ] as const;
@@ -195,6 +195,15 @@ describe('Patience', () => {
     await expect(inTime(request(), 1, late, Promise.reject(own))).rejects.toBe(own);
   });
 
+  it('bySignal gives up work that does not heed it', async () => {
+    vi.useFakeTimers();
+    const deaf = (): Error => new Error('deaf');
+    const wait = bySignal(request(), 1, late, never, deaf, new Patience());
+    const ended = expect(wait).rejects.toThrow('deaf');
+    await vi.advanceTimersByTimeAsync(2_000);
+    await ended;
+  });
+
   it('bySignal hands on what succeeds in spite of the signal', async () => {
     vi.useFakeTimers();
     const patience = new Patience();
@@ -202,7 +211,7 @@ describe('Patience', () => {
       await untilAborted(signal).catch(() => {});
       return 7;
     };
-    const wait = bySignal(request(), 1, late, work, patience);
+    const wait = bySignal(request(), 1, late, work, late, patience);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await wait).toBe(7);
   });
