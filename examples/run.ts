@@ -1,13 +1,20 @@
 /** Runs the example that is named on the command line: `npm run example -- NAME`. */
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 
-const names = readdirSync(import.meta.dirname)
-  .filter((file) => file.endsWith('.ts') && file !== 'run.ts')
-  .map((file) => file.slice(0, -'.ts'.length));
-const name = process.argv[2] ?? 'balances';
+// A program is one file, a service a folder.
+const files = new Map<string, string>();
+for (const entry of readdirSync(import.meta.dirname)) {
+  if (entry.endsWith('.ts') && entry !== 'run.ts') files.set(entry.slice(0, -'.ts'.length), entry);
+  else if (existsSync(join(import.meta.dirname, entry, 'index.ts'))) {
+    files.set(entry, `${entry}/index.ts`);
+  }
+}
+const file = files.get(process.argv[2] ?? 'balances');
 
-if (names.includes(name)) await import(`./${name}.ts`);
+if (file !== undefined) await import(`./${file}`);
 else {
-  console.error(`There is no example \`${name}\`. There are: ${names.join(', ')}`);
+  const names = [...files.keys()].sort().join(', ');
+  console.error(`There is no example \`${process.argv[2]}\`. There are: ${names}`);
   process.exitCode = 1;
 }

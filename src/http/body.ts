@@ -1,10 +1,18 @@
-import { checkInteger, checkOptions, checkTimeout } from '../checks.ts';
+import type * as z from 'zod';
+import { checkInteger, checkMethods, checkOptions, checkTimeout } from '../checks.ts';
 import { badRequest, HttpError } from '../face/http-error.ts';
 import { Patience, until } from './patience.ts';
+import { check } from './schemas.ts';
 import { parseStrictly } from './strict-json.ts';
 
-/** What {@link readJson} takes beside the request. */
-export interface ReadJsonOptions {
+/**
+ * What {@link readJson} takes beside the request.
+ *
+ * @typeParam T - what the schema makes of the value
+ */
+export interface ReadJsonOptions<T = unknown> {
+  /** What the value must be, as a schema of Zod; anything by default. */
+  readonly schema?: z.ZodType<T> | undefined;
   /** How long the body may be, in bytes: an integer from 1 up, 1 048 576 (1 MiB) by default. */
   readonly bodyLimitBytes?: number | undefined;
   /** How long the body may take to come, in milliseconds: an integer from 1 up, 30 000 by default. */
@@ -24,19 +32,26 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 /**
  * Reads a request's body as exactly one JSON value, and refuses what strangers may send instead: another
  * content type or encoding, too much of it, too slowly, no UTF-8, something after the value, `__proto__` as a
- * key, a number that has more digits than JavaScript can hold.
+ * key, a number that has more digits than JavaScript can hold; and what does not fit the schema.
  *
+ * @typeParam T - what the schema makes of the value; `unknown` without one
  * @param request - its body must not have been read
- * @param options - the limits
- * @returns rejects with an {@link HttpError}: `bad_request`, `request_timeout`, `content_too_large` or
- *   `unsupported_media_type`
+ * @param options - the schema and the limits
+ * @returns rejects with an {@link HttpError}: `bad_request` (of the schema, with its `issues`),
+ *   `request_timeout`, `content_too_large` or `unsupported_media_type`; with what the schema throws itself
  */
-export async function readJson(request: Request, options: ReadJsonOptions = {}): Promise<unknown> {
-  checkOptions('readJson', options, ['bodyLimitBytes', 'readTimeoutMs']);
+export async function readJson<T = unknown>(
+  request: Request,
+  options: ReadJsonOptions<T> = {},
+): Promise<T> {
+  checkOptions('readJson', options, ['schema', 'bodyLimitBytes', 'readTimeoutMs']);
+  const { schema } = options;
+  if (schema !== undefined) checkMethods('schema', schema, ['safeParse']);
   const { bodyLimitBytes = defaultBodyLimitBytes, readTimeoutMs = defaultReadTimeoutMs } = options;
   checkInteger('bodyLimitBytes', bodyLimitBytes, 1);
   checkTimeout('readTimeoutMs', readTimeoutMs);
-  return readStrictly(request, bodyLimitBytes, readTimeoutMs);
+  const value = await readStrictly(request, bodyLimitBytes, readTimeoutMs);
+  return schema === undefined ? (value as T) : check(schema, value, 'bad_request');
 }
 
 /** The same with limits that have been checked. */
