@@ -255,7 +255,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *
    * @param id - the order's id
    * @returns whether the order was canceled by this call, once that is certain; it is settled when its
-   *   steps have ended. False for an order that is unknown, decided or settled
+   *   steps have ended. False for an order that is unknown, decided or settled, and where the storage
+   *   failed to confirm the cancellation: its callers hear `storage_failed` then, and it may be canceled
    */
   async cancel(id: string): Promise<boolean> {
     if (!isName(id)) return false;

@@ -27,7 +27,8 @@ export const patience = new Patience();
 
 const jsonType = /^application\/(?:[\w.+-]+\+)?json$/i;
 const linesType = /^application\/(?:x-)?(?:ndjson|jsonl|json-lines)$/i;
-const utf8 = new TextDecoder('utf-8', { fatal: true });
+/** A byte order mark is left to the parser, so that it means the same however the text is decoded. */
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * Reads a request's body as exactly one JSON value, and refuses what strangers may send instead: another

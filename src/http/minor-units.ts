@@ -24,7 +24,8 @@ export function toMinorUnits(amount: number | string, decimals = 2): number {
     throw wrong(RangeError, 'decimals', 'an integer from 0 to 4', decimals);
   }
   const text = String(amount);
-  if (!/^-?\d+(\.\d+)?([eE][-+]?\d{1,3})?$/.test(text)) {
+  const isText = typeof amount === 'number' || typeof amount === 'string';
+  if (!isText || !/^-?\d+(\.\d+)?([eE][-+]?\d{1,3})?$/.test(text)) {
     throw badRequest(`Expected a decimal number, got \`${text.slice(0, 60)}\``);
   }
   const { digits, exponent } = decimalOf(text);

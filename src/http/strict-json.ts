@@ -2,6 +2,8 @@ import { badRequest } from '../face/http-error.ts';
 
 /** What an object must not be given by strangers: merged into another one, it is that one's prototype. */
 const prototypeNames = /__proto__|constructor|\\u/;
+/** Some editors begin a file with it. */
+const byteOrderMark = '\ufeff';
 /** No shorter number can lose a digit in a double, unless it is beyond its range. */
 const longNumber = /\d[\d.]{15,}|\d[eE]/;
 
@@ -11,7 +13,8 @@ const longNumber = /\d[\d.]{15,}|\d[eE]/;
  *
  * @throws HttpError `bad_request`
  */
-export function parseStrictly(text: string): unknown {
+export function parseStrictly(source: string): unknown {
+  const text = source.startsWith(byteOrderMark) ? source.slice(1) : source;
   let value: unknown;
   try {
     value = JSON.parse(text);

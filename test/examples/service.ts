@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -111,9 +112,9 @@ export class Service {
     const ended = once(this.#child, 'close', { signal: AbortSignal.timeout(20_000) });
     this.#child.kill('SIGTERM');
     assert.deepEqual(await ended, [0, null], this.#errors);
-    // Node 22 says so of SQLite.
-    const errors = this.#errors.replace(/^\(node:\d+\) ExperimentalWarning: SQLite .*\n.*\n/m, '');
-    assert.equal(errors, '');
+    // Node 22 says so of SQLite, and of TypeScript.
+    const warning = /^\(node:\d+\) ExperimentalWarning: .*\n(?:\(Use `node .*\n)?/gm;
+    assert.equal(this.#errors.replace(warning, ''), '');
   }
 
   /** Ends it as no program can prepare for. */
@@ -130,6 +131,23 @@ function jsonOf(text: string): unknown {
   } catch {
     return undefined;
   }
+}
+
+/** Where it listens unless it is told otherwise; not to be seen where somebody else does. */
+export async function checkUsualPort(
+  name: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const other = createServer().listen(8080, '127.0.0.1');
+  const isFree = await once(other, 'listening').then(
+    () => true,
+    () => false,
+  );
+  if (!isFree) return;
+  await new Promise((resolve) => other.close(resolve));
+  await Service.use(name, { ...env, PORT: '' }, async ({ url }) => {
+    assert.equal(url, 'http://127.0.0.1:8080');
+  });
 }
 
 /** On a busy machine everything may take longer; timers may be a little early. */

@@ -41,7 +41,7 @@ export function callsOf(app: Pick<Hono, 'request'>) {
       }),
     remove: async (path: string, headers: Headers = {}) =>
       app.request(path, { method: 'DELETE', headers }),
-    batch: async (lines: NonNullable<RequestInit['body']>, headers: Headers = {}) =>
+    batch: async (lines: string | Uint8Array | ReadableStream<Uint8Array>, headers: Headers = {}) =>
       app.request(
         new Request('http://localhost/orders/batch', {
           method: 'POST',

@@ -2,6 +2,7 @@ import { OrderProcessor } from 'order-processor';
 import { bearer, createOrderApp, serve, toMinorUnits } from 'order-processor/http';
 import { expect, it } from 'vitest';
 import { draining } from '../../src/face/draining.ts';
+import { LineParser } from '../../src/http/json-lines.ts';
 import { appOf, bodyOf, linesOf, order, problemIn, useServers } from './helpers.ts';
 
 const start = useServers();
@@ -135,4 +136,21 @@ it('a `users` that throws in a batch is the host’s fault, not the order’s', 
   expect(lines).toMatchObject([{ index: 0, status: 'refused', code: 'internal' }]);
   expect(lines[0].message).toBe('Something went wrong');
   expect(errors).toEqual([bug]);
+});
+
+it.each([[5], ['5'], { toString: () => '5' }])(
+  '`toMinorUnits` takes %j for no amount',
+  (amount) => {
+    expect(() => toMinorUnits(amount as never)).toThrow(expect.objectContaining({ status: 400 }));
+  },
+);
+
+it('a byte order mark means the same wherever a batch is cut into chunks', () => {
+  const bytes = new TextEncoder().encode('\ufeff1\n\ufeff2\n\ufeff3\n\ufeff4');
+  for (let at = 0; at <= bytes.length; at += 1) {
+    const parser = new LineParser(100);
+    const chunks = [bytes.subarray(0, at), bytes.subarray(at)];
+    const lines = [...chunks.flatMap((chunk) => parser.push(chunk)), ...parser.end()];
+    expect(lines).toEqual([1, 2, 3, 4].map((value) => ({ value })));
+  }
 });

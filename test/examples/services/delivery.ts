@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Answer, assertMs, Service } from '../service.ts';
+import { type Answer, assertMs, checkUsualPort, Service } from '../service.ts';
 
 type Step = readonly [status: string, ms: number, detail?: string];
 
@@ -180,6 +180,7 @@ async function checkTimeout(service: Service): Promise<void> {
 }
 
 export async function checkDeliveryService(): Promise<void> {
+  await checkUsualPort('delivery-service');
   await Service.use('delivery-service', {}, async (service) => {
     const timeout = checkTimeout(service);
     await checkOrders(service);

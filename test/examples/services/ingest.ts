@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { assertProblem, Service } from '../service.ts';
+import { assertProblem, checkUsualPort, Service } from '../service.ts';
 
 const name = 'ingest-service';
 const folder = join(import.meta.dirname, '../../../examples', name);
@@ -157,6 +157,7 @@ async function checkFull(service: Service): Promise<void> {
 }
 
 export async function checkIngestService(): Promise<void> {
+  await checkUsualPort(name);
   await Service.use(name, {}, async (service) => {
     await checkSubmitting(service);
     await checkLoad(service);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Answer, assertProblem, Service } from '../service.ts';
+import { type Answer, assertProblem, checkUsualPort, Service } from '../service.ts';
 
 const purchase = {
   amount: 99.99,
@@ -158,6 +158,7 @@ async function checkDefaults(service: Service): Promise<void> {
 }
 
 export async function checkShopService(): Promise<void> {
+  await checkUsualPort('shop-service');
   await Service.use('shop-service', {}, async (service) => {
     await checkHealth(service, 200, { queue_length: 0, workers: 10 });
     await checkTaking(service);

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Answer, assertProblem, Service } from '../service.ts';
+import { type Answer, assertProblem, checkUsualPort, Service } from '../service.ts';
 
 const name = 'tracking-service';
 const statuses = ['pending', 'processing', 'completed'];
@@ -119,6 +119,7 @@ export async function checkTrackingService(): Promise<void> {
   const FILE = join(folder, 'orders.db');
   let taken: string[] = [];
   try {
+    await checkUsualPort(name, { FILE });
     await Service.use(name, { FILE }, async (service) => {
       await checkHealth(service, 200, { queue_length: 0, active_workers: 0 });
       await checkTracking(service);

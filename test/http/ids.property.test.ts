@@ -1,0 +1,78 @@
+import fc from 'fast-check';
+import { Hono } from 'hono';
+import { expect, it } from 'vitest';
+import { appOf, bodyOf, callsOf } from './helpers.ts';
+
+/** Any name that an order may have; the odd ones that are known to be hard come often. */
+const name = fc
+  .oneof(
+    { weight: 3, arbitrary: fc.string({ unit: 'binary', minLength: 1, maxLength: 40 }) },
+    { weight: 1, arbitrary: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }) },
+    {
+      weight: 3,
+      arbitrary: fc
+        .array(
+          fc.constantFrom(
+            ...['.', '..', '/', '//', '\\', '%', '%2F', '%2f', '%25', '%41', '%ff', '%E4'],
+            ...['?', '#', ':', '@', '&', '=', '+', ' ', ';', ',', '*', '{id}', ':id', '~', "'"],
+            ...['\n', '\r', '\t', '\0', '\u2028', 'é', 'é', '😀', 'batch', '__proto__', 'http:'],
+          ),
+          { minLength: 1, maxLength: 6 },
+        )
+        .map((parts) => parts.join('')),
+    },
+  )
+  .filter((text) => text.isWellFormed() && text !== '.' && text !== '..' && text.length <= 256);
+
+const base = 'http://localhost';
+
+it.each(['', '/api', '/a/b%20c'])(
+  'any id and any user’s id goes from POST to Location, GET, DELETE and balance, under %j',
+  async (prefix) => {
+    const { app: own, processor } = appOf();
+    const app = prefix === '' ? own : new Hono().route(decodeURI(prefix), own);
+    const { post, get, remove } = callsOf(app);
+    await fc.assert(
+      fc.asyncProperty(
+        name,
+        name,
+        fc.integer({ min: 1, max: 1_000 }),
+        async (id, userId, amount) => {
+          const url = `${base}${prefix}/orders`;
+          const before = (await processor.balance(userId)) ?? 0;
+          const known = await processor.order(id);
+          if (known !== undefined) return;
+          const response = await post({ id, userId, amount }, { prefer: 'wait=5' }, url);
+          const location = new URL(response.headers.get('location') as string, url);
+          expect((await bodyOf(response)).orderId).toBe(id);
+          expect(location.origin).toBe(base);
+          expect(await bodyOf(await get(location.href))).toMatchObject({ id, userId, amount });
+          expect((await remove(location.href)).status).toBe(409);
+          const user = `${base}${prefix}/users/${encodeURIComponent(userId)}/balance`;
+          expect(await bodyOf(await get(user))).toEqual({ userId, balance: before + amount });
+          const query = new URLSearchParams({ userId, limit: '1000' });
+          const { orders } = await bodyOf(await get(`${url}?${query}`));
+          expect(orders.map((order: { id: string }) => order.id)).toContain(id);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  },
+);
+
+it.each(['.', '..'])(
+  '%j is no user’s id and no order’s, since no path could name it',
+  async (id) => {
+    const { post } = appOf();
+    expect((await post({ id, userId: 'u', amount: 1 })).status).toBe(400);
+    expect((await post({ userId: id, amount: 1 })).status).toBe(400);
+  },
+);
+
+it('an order named like a route is an order', async () => {
+  const { post, get, remove, processor } = appOf();
+  processor.pause();
+  await post({ id: 'batch', userId: 'u', amount: 1 });
+  expect(await bodyOf(await get('/orders/batch'))).toMatchObject({ id: 'batch' });
+  expect(await bodyOf(await remove('/orders/batch'))).toMatchObject({ status: 'canceled' });
+});

@@ -1,0 +1,151 @@
+import {
+  OrderError,
+  type OrderErrorCode,
+  type OrderProcessorOptions,
+  refuse,
+} from 'order-processor';
+import { defaultStatuses, HttpError, problem } from 'order-processor/http';
+import { describe, expect, it } from 'vitest';
+import { deferred, throwing } from '../helpers.ts';
+import { appOf, bodyOf, gates, order, problemIn } from './helpers.ts';
+
+const never = { name: 'work', run: () => deferred().promise };
+
+/** Each code of the library, as it comes about. */
+const cases: [OrderErrorCode | 'own' | 'final', number, OrderProcessorOptions, object][] = [
+  ['invalid_order', 400, {}, { amount: 0.5 }],
+  ['rule_refused', 422, { rules: [() => refuse('rule_refused', 'No')] }, {}],
+  ['insufficient_funds', 422, { minBalance: 0 }, { amount: -1 }],
+  ['timeout', 504, { steps: [never], timeoutMs: 10, stalledAfterMs: 10 }, {}],
+  ['internal', 500, { steps: [throwing(new Error('A secret'))] }, {}],
+  ['own', 503, { steps: [throwing(new OrderError('no_courier', 'Nobody'))] }, {}],
+  ['final', 400, { steps: [throwing(new OrderError('declined', 'No', { retryable: false }))] }, {}],
+];
+const named: Record<string, string> = { own: 'no_courier', final: 'declined' };
+
+describe('an order’s error', () => {
+  it.each(cases)('%s is %i', async (name, status, options, fields) => {
+    const { processor, post, errors } = appOf(options);
+    processor.on('stalled', () => {});
+    const response = await post({ ...order, ...fields }, { prefer: 'wait=10' });
+    const text = await response.clone().text();
+    await problemIn(response, status, named[name] ?? name);
+    expect(text).not.toContain('secret');
+    expect(errors).toHaveLength(name === 'internal' ? 1 : 0);
+  });
+
+  it('order_conflict is 409', async () => {
+    const { post } = appOf();
+    await post(order);
+    await problemIn(await post({ ...order, amount: 1 }), 409, 'order_conflict');
+  });
+
+  it('balance_overflow is 422', async () => {
+    const { post } = appOf();
+    await post({ userId: 'u-1', amount: Number.MAX_SAFE_INTEGER });
+    const response = await post({ userId: 'u-1', amount: 1 }, { prefer: 'wait=1' });
+    await problemIn(response, 422, 'balance_overflow');
+  });
+
+  it('queue_full is 503, with the time after which to come again', async () => {
+    const { step } = gates();
+    const { post } = appOf({ capacity: 1, steps: [step] });
+    await post(order);
+    const response = await post({ ...order, id: 'o-2' });
+    const after = Number(response.headers.get('retry-after'));
+    const { retryAfterMs, retryable } = await problemIn(response, 503, 'queue_full');
+    expect(retryable).toBe(true);
+    expect(after).toBe(Math.ceil(retryAfterMs / 1_000));
+  });
+
+  it('shut_down is 503', async () => {
+    const { post, processor } = appOf();
+    await processor.shutdown();
+    await problemIn(await post(order), 503, 'shut_down');
+  });
+
+  it('canceled is 408, with the steps that there were', async () => {
+    const { step } = gates();
+    const { post, processor } = appOf({ steps: [step] });
+    const response = post(order, { prefer: 'wait=10' });
+    await new Promise<void>((resolve) => processor.on('started', () => resolve()));
+    await processor.cancel('o-1');
+    const { steps } = await problemIn(await response, 408, 'canceled');
+    expect(steps).toMatchObject([{ name: 'work' }]);
+  });
+});
+
+describe('the table', () => {
+  it('has every code that an order can end with', () => {
+    expect(defaultStatuses).toEqual({
+      invalid_order: 400,
+      order_conflict: 409,
+      rule_refused: 422,
+      queue_full: 503,
+      shut_down: 503,
+      insufficient_funds: 422,
+      balance_overflow: 422,
+      timeout: 504,
+      canceled: 408,
+      storage_failed: 503,
+      internal: 500,
+    });
+    expect(Object.isFrozen(defaultStatuses)).toBe(true);
+  });
+
+  it.each(Object.entries(defaultStatuses))(
+    'is what `problem` answers: %s is %i',
+    async (code, status) => {
+      await problemIn(problem(new OrderError(code, 'Why')), status, code);
+    },
+  );
+
+  it('can be replaced, for codes of steps too', async () => {
+    const statuses = { insufficient_funds: 402, no_courier: 409 };
+    const steps = [throwing(new OrderError('no_courier', 'Nobody'))];
+    const { post } = appOf({ minBalance: 0, steps }, { statuses });
+    const poor = await post({ ...order, amount: -1 }, { prefer: 'wait=1' });
+    await problemIn(poor, 402, 'insufficient_funds');
+    const unserved = await post({ ...order, id: 'o-2' }, { prefer: 'wait=1' });
+    await problemIn(unserved, 409, 'no_courier');
+    await problemIn(await post({ ...order, id: '' }), 400, 'invalid_order');
+  });
+
+  it('takes no code from a prototype', async () => {
+    const { status } = problem(new OrderError('constructor', 'Why'));
+    expect(status).toBe(503);
+  });
+});
+
+describe('problem', () => {
+  it('tells of an HttpError what it was made for', async () => {
+    const issues = [{ path: 'a', message: 'b' }];
+    const error = new HttpError(418, 'teapot', 'Short and stout', {
+      headers: { 'x-own': '1' },
+      issues,
+      cause: new Error('A secret'),
+    });
+    const response = problem(error);
+    expect(response.headers.get('x-own')).toBe('1');
+    expect(await bodyOf(response, 418)).toEqual({
+      type: 'about:blank',
+      title: "I'm a Teapot",
+      status: 418,
+      detail: 'Short and stout',
+      code: 'teapot',
+      issues,
+    });
+  });
+
+  it.each([new Error('A secret'), 'a secret', undefined, null, { status: 200 }])(
+    'tells nothing of %j',
+    async (thrown) => {
+      const text = JSON.stringify(await problemIn(problem(thrown), 500, 'internal'));
+      expect(text).not.toContain('secret');
+    },
+  );
+
+  it.each([200, 399, 600, 404.5, '404'])('an HttpError has no status %j', (status) => {
+    expect(() => new HttpError(status as number, 'a', 'b')).toThrow(RangeError);
+  });
+});

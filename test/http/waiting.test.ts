@@ -1,0 +1,185 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Patience, until } from '../../src/http/patience.ts';
+import { appOf, bodyOf, gates, order, problemIn } from './helpers.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Lets what is under way go as far as it goes by itself. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+}
+
+describe('Prefer: wait', () => {
+  it('gives the receipt', async () => {
+    const { post } = appOf();
+    const response = await post(order, { prefer: 'wait=5' });
+    expect(response.headers.get('preference-applied')).toBe('wait=5');
+    expect(response.headers.get('location')).toBe('orders/o-1');
+    expect(await bodyOf(response)).toMatchObject({ status: 'completed', balance: 1200 });
+  });
+
+  it('gives the error, with Location, since the order was accepted', async () => {
+    const { post } = appOf({ minBalance: 0 });
+    const response = await post({ ...order, amount: -1 }, { prefer: 'wait=5' });
+    expect(response.headers.get('location')).toBe('orders/o-1');
+    await problemIn(response, 422, 'insufficient_funds');
+  });
+
+  it.each([
+    ['wait=2', 2_000],
+    ['wait = 2', 2_000],
+    ['Wait="2"', 2_000],
+    ['respond-async, wait=2', 2_000],
+    ['wait=2; foo=bar', 2_000],
+    ['wait=2, handling=strict', 2_000],
+    ['wait=999', 30_000],
+  ])('%s waits so long, and then gives the record', async (prefer, ms) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const { step, openAll } = gates();
+    const { post, processor } = appOf({ steps: [step] });
+    let isThere = false;
+    const response = post(order, { prefer }).finally(() => {
+      isThere = true;
+    });
+    await settle();
+    vi.advanceTimersByTime(ms - 1);
+    await settle();
+    expect(isThere).toBe(false);
+    vi.advanceTimersByTime(1);
+    expect(await bodyOf(await response, 202)).toMatchObject({ status: 'processing' });
+    openAll();
+    await processor.onIdle();
+    expect(await processor.balance('u-1')).toBe(1200);
+  });
+
+  it.each([
+    '',
+    'wait',
+    'wait=',
+    'wait=0',
+    'wait=-1',
+    'wait=soon',
+    'wait=1.5',
+    'await=5',
+    'x-wait=5',
+  ])('%j waits for nothing', async (prefer) => {
+    const { step, openAll } = gates();
+    const { post } = appOf({ steps: [step] });
+    const response = await post(order, { prefer });
+    expect(response.headers.get('preference-applied')).toBeNull();
+    expect(response.status).toBe(202);
+    openAll();
+  });
+
+  it('ends when the client has gone; the order goes on', async () => {
+    const { step, openAll } = gates();
+    const { app, processor } = appOf({ steps: [step] });
+    const controller = new AbortController();
+    const response = app.request('/orders', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', prefer: 'wait=30' },
+      body: JSON.stringify(order),
+      signal: controller.signal,
+    });
+    await settle();
+    controller.abort();
+    expect((await response).status).toBe(202);
+    openAll();
+    await processor.onIdle();
+    expect(await processor.balance('u-1')).toBe(1200);
+  });
+});
+
+describe('a full queue that lets callers wait', () => {
+  function full(acceptTimeoutMs: number) {
+    const { step, open } = gates();
+    const all = appOf({ capacity: 1, overflow: 'wait', steps: [step] }, { acceptTimeoutMs });
+    return { ...all, open };
+  }
+
+  it('accepts an order when there is room', async () => {
+    const { post, open } = full(5_000);
+    await post(order);
+    const second = post({ ...order, id: 'o-2' });
+    await settle();
+    open('o-1');
+    expect(await bodyOf(await second, 202)).toMatchObject({ id: 'o-2' });
+    open('o-2');
+  });
+
+  it('refuses it after acceptTimeoutMs, and nothing is left of it', async () => {
+    const { post, open, processor } = full(10);
+    await post(order);
+    const problem = await problemIn(await post({ ...order, id: 'o-2' }), 503, 'queue_full');
+    expect(problem).toMatchObject({ orderId: 'o-2', userId: 'u-1', retryAfterMs: 10 });
+    expect(processor.stats().waitingCallers).toBe(0);
+    open('o-1');
+    await processor.onIdle();
+    expect(await processor.order('o-2')).toBeUndefined();
+  });
+
+  it('forgets a caller that has gone', async () => {
+    const { post, app, open, processor } = full(60_000);
+    await post(order);
+    const controller = new AbortController();
+    const second = app.request('/orders', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ ...order, id: 'o-2' }),
+      signal: controller.signal,
+    });
+    await settle();
+    expect(processor.stats().waitingCallers).toBe(1);
+    controller.abort();
+    await problemIn(await second, 408, 'canceled');
+    expect(processor.stats().waitingCallers).toBe(0);
+    open('o-1');
+    await processor.onIdle();
+    expect(await processor.balance('u-1')).toBe(1200);
+  });
+});
+
+describe('Patience', () => {
+  const request = (signal?: AbortSignal): Request =>
+    new Request('http://localhost/', signal === undefined ? {} : { signal });
+  const late = (): Error => new Error('late');
+  const forever = (signal: AbortSignal): Promise<never> => until(new Promise(() => {}), signal);
+
+  it('ends a wait after its limit, no sooner, and leaves no timer', async () => {
+    vi.useFakeTimers();
+    const patience = new Patience();
+    const ends: string[] = [];
+    for (const ms of [1, 1_000, 5_000]) {
+      patience.wait(request(), ms, late, forever).catch(() => ends.push(`${ms}`));
+    }
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(ends).toEqual(['1']);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(ends).toEqual(['1', '1000']);
+    await vi.advanceTimersByTimeAsync(3_500);
+    expect(ends).toEqual(['1', '1000']);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(ends).toEqual(['1', '1000', '5000']);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it('ends it when the client has gone', async () => {
+    vi.useFakeTimers();
+    const controller = new AbortController();
+    const patience = new Patience();
+    const wait = patience.wait(request(controller.signal), 60_000, late, forever);
+    const gone = expect(wait).rejects.toMatchObject({ status: 408, code: 'canceled' });
+    controller.abort();
+    await vi.advanceTimersByTimeAsync(250);
+    await gone;
+  });
+
+  it('hands on what the work comes to', async () => {
+    const patience = new Patience();
+    expect(await patience.wait(request(), 1, late, async () => 7)).toBe(7);
+    const own = new Error('own');
+    await expect(patience.wait(request(), 1, late, () => Promise.reject(own))).rejects.toBe(own);
+  });
+});
