@@ -198,6 +198,7 @@ describe('the image', () => {
       'logs.ts',
       'node_modules',
       'package.json',
+      'service.ts',
       'settings.ts',
     ]);
   });

@@ -23,14 +23,15 @@ export interface Start {
 
 const folder = join(import.meta.dirname, '../../examples/service');
 const hook = pathToFileURL(join(import.meta.dirname, 'sources.ts')).href;
-const fromSources = [process.execPath, '--import', hook, join(folder, 'index.ts')];
+/** How the sources of the example are started; more options of Node may come after the first. */
+export const fromSources = [process.execPath, '--import', hook, join(folder, 'index.ts')];
 
 export class Life {
-  /** All that it has written, to standard output and to standard error. */
+  /** All that it has written to standard output. */
   output = '';
-  errors = '';
   readonly #child: ChildProcess;
   readonly #entries: Entry[] = [];
+  #errors = '';
   readonly #exit: Promise<[number | null, NodeJS.Signals | null]>;
   #heard = Promise.withResolvers<void>();
 
@@ -46,12 +47,17 @@ export class Life {
       this.#hear();
     });
     this.#child.stderr?.on('data', (text) => {
-      this.errors += text;
+      this.#errors += text;
     });
     this.#exit.then(
       () => this.#hear(),
       () => this.#hear(),
     );
+  }
+
+  /** All that it has written to standard error, but for what Node 22 says of SQLite. */
+  get errors(): string {
+    return this.#errors.replace(/^\(node:\d+\) ExperimentalWarning: .*\n.*\n/gm, '');
   }
 
   get entries(): readonly Entry[] {

@@ -11,7 +11,7 @@ import { createGrpcTransport } from '@connectrpc/connect-node';
 import { Health, OrderErrorDetailSchema, OrderService } from 'order-processor/grpc';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { failureOf } from '../../examples/service/logs.ts';
-import { Life } from './life.ts';
+import { fromSources, Life } from './life.ts';
 
 const CLIENT_TOKENS = 'client-token-0123,client-token-4567';
 const OPERATOR_TOKENS = 'operator-token-0123';
@@ -188,6 +188,22 @@ describe('the service', () => {
       expect.stringMatching(/^Expected CLIENT_TOKENS to be tokens/),
       '',
     ]);
+  });
+
+  it('can be ended before it has loaded anything, as the first process of a container too', async () => {
+    const [node = '', ...rest] = fromSources;
+    const hook = `import { registerHooks } from 'node:module';
+      registerHooks({
+        resolve(specifier, context, next) {
+          if (specifier.endsWith('/service.ts')) process.kill(process.pid, 'SIGTERM');
+          return next(specifier, context);
+        },
+      });`;
+    const command = [node, '--import', `data:text/javascript,${encodeURI(hook)}`, ...rest];
+    const early = new Life({ command, env: { ...env, DATA_DIR: join(folder, 'early') } });
+    // One that does not heed it would be ended by the signal here, and go on as the first process.
+    expect(await early.end()).toEqual([0, null]);
+    expect(early.output + early.errors).toBe('');
   });
 
   it('ends on SIGTERM with what is under way answered, and with 0', async () => {
