@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import { checkInteger, checkMethods, checkOptions, checkTimeout } from '../checks.ts';
 import { badRequest, HttpError } from '../face/http-error.ts';
-import { Patience, until } from './patience.ts';
+import { inTime } from './patience.ts';
 import { check } from './schemas.ts';
 import { parseStrictly } from './strict-json.ts';
 
@@ -21,9 +21,6 @@ export interface ReadJsonOptions<T = unknown> {
 
 export const defaultBodyLimitBytes = 1_048_576;
 export const defaultReadTimeoutMs = 30_000;
-
-/** The same for all requests of the process: it has one timer. */
-export const patience = new Patience();
 
 const jsonType = /^application\/(?:[\w.+-]+\+)?json$/i;
 const linesType = /^application\/(?:x-)?(?:ndjson|jsonl|json-lines)$/i;
@@ -62,9 +59,7 @@ export async function readStrictly(
   timeoutMs: number,
 ): Promise<unknown> {
   checkType(request, jsonType, 'application/json');
-  const bytes = await patience.wait(request, timeoutMs, tooSlow, (signal) =>
-    until(readBytes(request, limitBytes), signal),
-  );
+  const bytes = await inTime(request, timeoutMs, tooSlow, readBytes(request, limitBytes));
   return parseStrictly(textOf(bytes));
 }
 

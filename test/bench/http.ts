@@ -9,8 +9,8 @@ const requests = 60_000;
 const users = 1_000;
 
 /** Starts a contender's server, in a process of its own that ends with this one. */
-async function start(contender: string): Promise<number> {
-  const child = fork(join(import.meta.dirname, 'http-server.ts'), [contender]);
+export async function start(contender: string): Promise<number> {
+  const child = fork(join(import.meta.dirname, 'server.ts'), [contender]);
   child.unref();
   const [port] = await once(child, 'message');
   child.channel?.unref();

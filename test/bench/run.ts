@@ -158,6 +158,14 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
       ratio('batch', 'memory'),
     ),
   ],
+  grpc: [
+    least(
+      'unary `SubmitOrder`, 64 calls under way',
+      'of a bare ConnectRPC echo',
+      0.7,
+      ratio('grpc', 'grpcBare'),
+    ),
+  ],
   size: [
     most('core with its dependencies, minified and gzipped', 'kB', 15, (of) => of('core') / 1_000),
   ],

@@ -13,6 +13,7 @@ import {
   works,
 } from './contenders.ts';
 import { delayUnderLoad, raw, recovery, recoveryHeap, throughFile, twoCommits } from './durable.ts';
+import { callsOverGrpc } from './grpc.ts';
 import { batchOverHttp, ordersOverHttp } from './http.ts';
 import { closedLoop, heapUsed, perSecond } from './loops.ts';
 
@@ -199,6 +200,7 @@ export const workloads = {
     prepare: (contender) =>
       contender === 'batch' ? batchOverHttp(contender) : ordersOverHttp(contender),
   },
+  grpc: { contenders: ['grpcBare', 'grpc'], prepare: callsOverGrpc },
 } satisfies Record<string, Workload>;
 
 export type WorkloadName = keyof typeof workloads;

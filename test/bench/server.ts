@@ -5,9 +5,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { ConnectRouter } from '@connectrpc/connect';
 import { Hono } from 'hono';
 import { OrderProcessor } from 'order-processor';
-import { createOrderApp, type FetchApp, serve } from 'order-processor/http';
+import { createOrderRoutes, OrderService, serveGrpc } from 'order-processor/grpc';
+import { createOrderApp, type FetchApp, type OrderServer, serve } from 'order-processor/http';
 import { SqliteStorage } from 'order-processor/sqlite';
 import { orderInput } from '../../src/http/schemas.ts';
 
@@ -43,14 +46,34 @@ async function onFile(): Promise<FetchApp> {
   return createOrderApp(new OrderProcessor({ storage }));
 }
 
-const apps: Readonly<Record<string, () => FetchApp | Promise<FetchApp>>> = {
-  bare,
-  memory: () => createOrderApp(new OrderProcessor()),
-  batch: () => createOrderApp(new OrderProcessor()),
-  file: onFile,
+/** The limit of gRPC: the same messages, of no order. */
+function echo(router: ConnectRouter): void {
+  router.service(OrderService, {
+    submitOrder: ({ order }) => ({
+      receipt: {
+        orderId: '019e2f6e-6b7c-7c3e-9d0a-000000000000',
+        userId: order?.userId ?? '',
+        amount: order?.amount ?? 0n,
+        balance: 1_000_000n,
+        acceptedAt: timestampFromMs(1_800_000_000_000),
+        wait: { seconds: 0n, nanos: 0 },
+        duration: { seconds: 0n, nanos: 0 },
+      },
+    }),
+  });
+}
+
+const options = { port: 0, signals: [] } as const;
+
+const servers: Readonly<Record<string, () => Promise<OrderServer>>> = {
+  bare: () => serve(bare(), options),
+  memory: () => serve(createOrderApp(new OrderProcessor()), options),
+  batch: () => serve(createOrderApp(new OrderProcessor()), options),
+  file: async () => serve(await onFile(), options),
+  grpcBare: () => serveGrpc(echo, options),
+  grpc: () => serveGrpc(createOrderRoutes(new OrderProcessor()), options),
 };
 
-const make = apps[process.argv[2] as string] as () => FetchApp | Promise<FetchApp>;
-const server = await serve(await make(), { port: 0, signals: [] });
+const server = await (servers[process.argv[2] as string] as () => Promise<OrderServer>)();
 process.on('disconnect', () => process.exit());
 process.send?.(server.port);
