@@ -188,6 +188,9 @@ describe('the manifests', () => {
     const { terminationGracePeriodSeconds: given } = pod.spec;
     expect(given).toBeGreaterThan(needed);
     expect(given).toBeLessThanOrEqual(needed + 15);
+    const readme = readFileSync(join(folder, 'README.md'), 'utf8');
+    const [, stopTimeout] = /--stop-timeout (\d+)/.exec(readme) ?? [];
+    expect(Number(stopTimeout)).toBeGreaterThan(needed - preStop.sleep.seconds);
     // Nobody is sent here any more when the end begins.
     const { readinessProbe } = container;
     expect(preStop.sleep.seconds).toBeGreaterThanOrEqual(
