@@ -11,6 +11,7 @@ import { checkOwnStorage } from './examples/programs/own-storage.ts';
 import { checkShop } from './examples/programs/shop.ts';
 import { checkDeliveryService } from './examples/services/delivery.ts';
 import { checkIngestService } from './examples/services/ingest.ts';
+import { checkService } from './examples/services/service.ts';
 import { checkShopService } from './examples/services/shop.ts';
 import { checkTrackingService } from './examples/services/tracking.ts';
 
@@ -42,6 +43,7 @@ const programChecks: Readonly<Record<string, (output: string) => void>> = {
 const serviceChecks: Readonly<Record<string, () => Promise<void>>> = {
   'delivery-service': checkDeliveryService,
   'ingest-service': checkIngestService,
+  service: checkService,
   'shop-service': checkShopService,
   'tracking-service': checkTrackingService,
 };

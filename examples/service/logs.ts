@@ -1,0 +1,82 @@
+import { isOrderError, type OrderError, type OrderProcessor } from 'order-processor';
+import { type Logger, pino, stdTimeFunctions } from 'pino';
+
+/** One JSON object a line on standard output. */
+export function createLog(level: string): Logger {
+  return pino({
+    level,
+    base: { service: 'order-service' },
+    timestamp: stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+  });
+}
+
+/**
+ * Tells of every order, by its id and its user, and of what ails the service. No payload is ever among it:
+ * fields are named one by one, and messages that may quote a payload are left out.
+ */
+export function logOrders<Payload, Input>(
+  processor: OrderProcessor<Payload, Input>,
+  log: Logger,
+): void {
+  if (log.isLevelEnabled('debug')) {
+    processor
+      .on('accepted', ({ id, userId }) => log.debug({ orderId: id, userId }, 'accepted'))
+      .on('started', ({ id, userId }) => log.debug({ orderId: id, userId }, 'started'))
+      .on('stepped', ({ orderId, userId, step: { name, status, attempts, durationMs, code } }) => {
+        log.debug({ orderId, userId, step: name, status, attempts, durationMs, code }, 'stepped');
+      });
+  }
+  processor
+    .on('completed', ({ orderId, userId, waitMs, durationMs }) => {
+      log.info({ orderId, userId, waitMs, durationMs }, 'completed');
+    })
+    .on('refused', (error) => log.info(factsOf(error), 'refused'))
+    .on('canceled', (error) => log.info(factsOf(error), 'canceled'))
+    .on('failed', (error) => {
+      // With this code it is no answer of a step but a bug.
+      if (error.code === 'internal') log.error(factsOf(error), 'failed');
+      else log.info(factsOf(error), 'failed');
+    })
+    .on('retried', ({ orderId, userId, step, isCompensation, attempt, code }) => {
+      log.warn({ orderId, userId, step, isCompensation, attempt, code }, 'retried');
+    })
+    .on('stalled', ({ orderId, userId, steps, runningMs }) => {
+      log.warn({ orderId, userId, steps, runningMs }, 'stalled');
+    })
+    .on('interrupted', (error) => log.error(factsOf(error), 'interrupted'))
+    .on('restored', () => log.info('restored'))
+    .on('error', (error) => log.error(factsOf(error), 'error'));
+}
+
+/** Of these somebody has to know more than the code. */
+const toBeLookedAt = ['internal', 'storage_failed', 'compensation_failed'];
+
+function factsOf(error: OrderError): Record<string, unknown> {
+  const { orderId, userId, code, waitMs, durationMs } = error;
+  const facts = { orderId, userId, code, waitMs, durationMs };
+  return toBeLookedAt.includes(code) ? { ...facts, error: failureOf(error) } : facts;
+}
+
+/**
+ * Any error, for the log. What a step or a library throws may quote the payload in its message, so of such
+ * an error there are the name, the code and the place alone. What comes of the file is told in full.
+ */
+export function failureOf(thrown: unknown): Record<string, unknown> {
+  return described(thrown, isOrderError(thrown) && thrown.code === 'storage_failed');
+}
+
+function described(thrown: unknown, isPlain: boolean): Record<string, unknown> {
+  if (!(thrown instanceof Error)) return { name: typeof thrown };
+  const { name, message, stack = '', cause } = thrown;
+  const { code } = thrown as { code?: unknown };
+  // A message may have lines that look like places.
+  const places = stack.slice(stack.indexOf(message) + message.length).split('\n');
+  return {
+    name,
+    ...(typeof code === 'string' && /^\w{1,64}$/.test(code) && { code }),
+    ...(isPlain && { message }),
+    at: places.map((line) => line.trim()).filter((line) => line.startsWith('at ')),
+    ...(cause !== undefined && { cause: described(cause, isPlain) }),
+  };
+}

@@ -1,0 +1,135 @@
+/**
+ * Orders over HTTP and gRPC on one processor and one file, made to be deployed: settings of the environment,
+ * structured logs, metrics, health, and an orderly end.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { OrderProcessor } from 'order-processor';
+import { createOrderRoutes, serveGrpc } from 'order-processor/grpc';
+import { bearer, createOrderApp, serve } from 'order-processor/http';
+import { observe } from 'order-processor/prometheus';
+import { SqliteStorage } from 'order-processor/sqlite';
+import type { Logger } from 'pino';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { z } from 'zod';
+import { payload, rulesOf, steps } from './flow.ts';
+import { createLog, failureOf, logOrders } from './logs.ts';
+import { readSettings, type Settings } from './settings.ts';
+
+/** Resolves when it listens; ends the process if it cannot. */
+export async function start(env: NodeJS.ProcessEnv): Promise<void> {
+  const settings = settingsOf(env);
+  const log = createLog(settings.LOG_LEVEL);
+  process.on('uncaughtException', (error) => {
+    log.fatal({ error: failureOf(error) }, 'uncaught');
+    process.exit(1);
+  });
+  try {
+    await listen(settings, log);
+  } catch (error) {
+    // What fails here is the file or a port, so the message quotes no payload.
+    log.fatal({ err: error }, 'could not start');
+    process.exit(1);
+  }
+}
+
+/** Before there is a log, and for people. */
+function settingsOf(env: NodeJS.ProcessEnv): Settings {
+  try {
+    return readSettings(env);
+  } catch (error) {
+    console.error((error as Error).message);
+    process.exit(1);
+  }
+}
+
+async function listen(settings: Settings, log: Logger): Promise<void> {
+  const storage = await openStorage(settings);
+  const processor = new OrderProcessor({
+    storage,
+    schema: payload,
+    rules: rulesOf(settings.MAX_AMOUNT),
+    steps,
+    concurrency: settings.CONCURRENCY,
+    capacity: settings.CAPACITY,
+    capacityPerUser: settings.CAPACITY_PER_USER,
+    minBalance: settings.MIN_BALANCE,
+    timeoutMs: settings.ORDER_TIMEOUT_MS,
+  });
+  logOrders(processor, log);
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const metrics = observe(processor, { registry });
+  const pruning = pruneHourly(storage, settings.RETAIN_DAYS, log);
+
+  const authenticate = authenticateBy(settings);
+  const onError = (error: unknown): void => log.error({ error: failureOf(error) }, 'error');
+  const app = createOrderApp(processor, {
+    authenticate,
+    metrics,
+    onError,
+    openapi: { payload: z.toJSONSchema(payload, { io: 'input' }) },
+  });
+  const listening = {
+    hostname: settings.HOST,
+    maxConnections: settings.MAX_CONNECTIONS,
+    shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
+  };
+  // It ends with the other one, which heeds the signals for both.
+  const grpc = await serveGrpc(createOrderRoutes(processor, { authenticate, onError }), {
+    ...listening,
+    port: settings.GRPC_PORT,
+    signals: [],
+  });
+  const http = await serve(app, {
+    ...listening,
+    port: settings.PORT,
+    processor,
+    beside: [grpc],
+    onClosed: (summary) => {
+      clearInterval(pruning);
+      log.info(
+        { ...summary, storageError: summary?.storageError && failureOf(summary.storageError) },
+        'closed',
+      );
+    },
+  });
+  log.info({ url: http.url, grpcUrl: grpc.url }, 'listening');
+  processor.ready.then(
+    () => log.info({ recovered: processor.recovered }, 'ready'),
+    // The processor goes on trying, and says so itself.
+    () => {},
+  );
+}
+
+function openStorage({ DATA_DIR, DURABILITY, MAX_FILE_MB }: Settings): Promise<SqliteStorage> {
+  mkdirSync(DATA_DIR, { recursive: true });
+  return SqliteStorage.open(join(DATA_DIR, 'orders.db'), {
+    durability: DURABILITY,
+    maxBytes: MAX_FILE_MB * 1_048_576,
+  });
+}
+
+/** Whoever has no token may do anything only where the settings have allowed it. */
+function authenticateBy({ CLIENT_TOKENS, OPERATOR_TOKENS }: Settings) {
+  if (CLIENT_TOKENS.length === 0) return undefined;
+  const clients = CLIENT_TOKENS.map((token) => [token, { users: 'all' }] as const);
+  const operators = OPERATOR_TOKENS.map(
+    (token) => [token, { users: [], isOperator: true }] as const,
+  );
+  return bearer(Object.fromEntries([...clients, ...operators]));
+}
+
+/** The file would grow for ever; but an id that is forgotten is a new order when it comes again. */
+function pruneHourly(storage: SqliteStorage, days: number, log: Logger): NodeJS.Timeout {
+  const prune = async (): Promise<void> => {
+    try {
+      const deleted = await storage.prune({ settledBefore: Date.now() - days * 86_400_000 });
+      if (deleted > 0) log.info({ deleted }, 'pruned');
+    } catch (error) {
+      log.warn({ err: error }, 'could not prune');
+    }
+  };
+  void prune();
+  return setInterval(prune, 3_600_000).unref();
+}

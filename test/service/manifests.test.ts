@@ -1,0 +1,238 @@
+/**
+ * The manifests of examples/service: each fits the schema of its kind, and what they say of ports, paths,
+ * variables and times is what the service does.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
+import { StatefulSet } from 'kubernetes-models/apps/v1';
+import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
+import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
+import { ConfigMap, Service } from 'kubernetes-models/v1';
+import { OrderProcessor } from 'order-processor';
+import { createOrderApp } from 'order-processor/http';
+import ts from 'typescript';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { names, readSettings } from '../../examples/service/settings.ts';
+import { envOf, lastOf, type Stage, stagesOf } from './dockerfile.ts';
+
+const root = join(import.meta.dirname, '../..');
+const folder = join(root, 'examples/service');
+const kinds = {
+  ConfigMap: [ConfigMap, 'kubernetes-models/v1'],
+  NetworkPolicy: [NetworkPolicy, 'kubernetes-models/networking.k8s.io/v1'],
+  PodDisruptionBudget: [PodDisruptionBudget, 'kubernetes-models/policy/v1'],
+  Service: [Service, 'kubernetes-models/v1'],
+  ServiceMonitor: [
+    ServiceMonitor,
+    '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1',
+  ],
+  StatefulSet: [StatefulSet, 'kubernetes-models/apps/v1'],
+} as const;
+
+// biome-ignore lint/suspicious/noExplicitAny: the schemas say what is in them
+type Manifest = any;
+
+const files = readdirSync(join(folder, 'k8s')).sort();
+const read = (file: string): Manifest =>
+  parse(readFileSync(join(folder, 'k8s', file), 'utf8'), { strict: true });
+const manifests = new Map<string, Manifest>();
+for (const file of files) {
+  const manifest = read(file);
+  manifests.set(manifest.kind, manifest);
+}
+const { Kustomization: kustomization, ...byKind } = Object.fromEntries(manifests);
+const stages = stagesOf(readFileSync(join(folder, 'Dockerfile'), 'utf8'));
+const image = stages.at(-1) as Stage;
+
+const pod = byKind.StatefulSet.spec.template;
+const [container] = pod.spec.containers;
+const secret = { CLIENT_TOKENS: 'client-token-0123', OPERATOR_TOKENS: 'operator-token-0123' };
+const settings = readSettings({ ...envOf(image), ...byKind.ConfigMap.data, ...secret });
+
+/** What the compiler has against the manifests as objects of their types: the names that no schema knows. */
+function complaintsOf(all: readonly Manifest[]): string[] {
+  const file = join(root, 'manifests.ts');
+  const code = all.map((manifest, at) => {
+    const [, module] = kinds[manifest.kind as keyof typeof kinds];
+    const type = `import('${module}').I${manifest.kind}`;
+    return `export const manifest${at}: ${type} = ${JSON.stringify(manifest)};`;
+  });
+  const options: ts.CompilerOptions = {
+    target: ts.ScriptTarget.ES2024,
+    module: ts.ModuleKind.NodeNext,
+    strict: true,
+    skipLibCheck: true,
+    noEmit: true,
+    types: [],
+  };
+  const host = ts.createCompilerHost(options);
+  const { fileExists, readFile, getSourceFile } = host;
+  host.fileExists = (path) => path === file || fileExists(path);
+  host.readFile = (path) => (path === file ? code.join('\n') : readFile(path));
+  host.getSourceFile = (path, version, ...rest) =>
+    path === file
+      ? ts.createSourceFile(path, code.join('\n'), version)
+      : getSourceFile(path, version, ...rest);
+  const program = ts.createProgram([file], options, host);
+  return ts
+    .getPreEmitDiagnostics(program)
+    .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '));
+}
+
+describe('the manifests', () => {
+  it('are of every kind that the service needs, and all in the kustomization', () => {
+    expect(Object.keys(byKind).sort()).toEqual(Object.keys(kinds).sort());
+    expect(kustomization).toMatchObject({
+      apiVersion: 'kustomize.config.k8s.io/v1beta1',
+      kind: 'Kustomization',
+    });
+    expect([...kustomization.resources, 'kustomization.yaml'].sort()).toEqual(files);
+    expect(kustomization.images.map(({ name }: { name: string }) => name)).toEqual([
+      container.image,
+    ]);
+  });
+
+  it.each(Object.keys(kinds) as (keyof typeof kinds)[])('fit their schema: %s', (kind) => {
+    const [Kind] = kinds[kind];
+    const manifest = byKind[kind];
+    const model = new Kind(manifest);
+    expect([model.apiVersion, model.kind]).toEqual([manifest.apiVersion, kind]);
+    expect(() => model.validate()).not.toThrow();
+    // It would say so otherwise.
+    expect(() => new Kind({ ...manifest, metadata: { name: 7 } }).validate()).toThrow('name');
+  });
+
+  it('have no field that their kind does not know', () => {
+    expect(complaintsOf(Object.values(byKind))).toEqual([]);
+    const { spec } = structuredClone(byKind.StatefulSet);
+    spec.template.spec.containers[0].readynessProbe = {};
+    expect(complaintsOf([{ ...byKind.StatefulSet, spec }])).toEqual([
+      expect.stringMatching(/readynessProbe\W+does not exist/),
+    ]);
+  });
+
+  it('find each other by the labels of the pod', () => {
+    const { labels } = pod.metadata;
+    expect(byKind.StatefulSet.spec.selector.matchLabels).toEqual(labels);
+    expect(byKind.Service.spec.selector).toEqual(labels);
+    expect(byKind.NetworkPolicy.spec.podSelector.matchLabels).toEqual(labels);
+    expect(byKind.PodDisruptionBudget.spec.selector.matchLabels).toEqual(labels);
+    expect(byKind.Service.metadata.labels).toMatchObject(
+      byKind.ServiceMonitor.spec.selector.matchLabels,
+    );
+    expect(byKind.StatefulSet.spec.serviceName).toBe(byKind.Service.metadata.name);
+  });
+
+  it('say the ports that the service listens on', () => {
+    const ports = { http: settings.PORT, grpc: settings.GRPC_PORT };
+    const told = container.ports.map(({ name, containerPort }: Manifest) => [name, containerPort]);
+    expect(Object.fromEntries(told)).toEqual(ports);
+    const served = byKind.Service.spec.ports.map(({ targetPort, port }: Manifest) => [
+      targetPort,
+      port,
+    ]);
+    expect(Object.fromEntries(served)).toEqual(ports);
+    const { ingress } = byKind.NetworkPolicy.spec;
+    for (const { port } of ingress.flatMap(({ ports }: Manifest) => ports)) {
+      expect(Object.keys(ports)).toContain(port);
+    }
+    for (const { port } of byKind.ServiceMonitor.spec.endpoints) {
+      expect(byKind.Service.spec.ports.map(({ name }: Manifest) => name)).toContain(port);
+    }
+    expect(settings.HOST).toBe('0.0.0.0');
+  });
+
+  it('ask paths that the service has, without credentials where there are none', async () => {
+    const processor = new OrderProcessor();
+    const metrics = { contentType: 'text/plain', metrics: async () => '' };
+    const authenticate = () => undefined;
+    const closed = createOrderApp(processor, { metrics, authenticate });
+    const probes = { startup: '/livez', liveness: '/livez', readiness: '/readyz' };
+    for (const [name, path] of Object.entries(probes)) {
+      expect(container[`${name}Probe`].httpGet).toEqual({ path, port: 'http' });
+      expect((await closed.request(path)).status).toBe(200);
+    }
+    const open = createOrderApp(processor, { metrics });
+    for (const { path, authorization } of byKind.ServiceMonitor.spec.endpoints) {
+      expect((await open.request(path)).status).toBe(200);
+      expect((await closed.request(path)).status).toBe(401);
+      expect(authorization.type).toBe('Bearer');
+    }
+    await processor.shutdown();
+  });
+
+  it('set variables that the service knows, and take its tokens from a secret alone', () => {
+    expect(names).toEqual(expect.arrayContaining(Object.keys(byKind.ConfigMap.data)));
+    expect(Object.keys(byKind.ConfigMap.data).join()).not.toContain('TOKEN');
+    expect(container.envFrom).toEqual([{ configMapRef: { name: byKind.ConfigMap.metadata.name } }]);
+    const fromSecret = container.env.map(({ name, valueFrom }: Manifest) => [
+      name,
+      valueFrom.secretKeyRef.name,
+    ]);
+    const { name } = byKind.ServiceMonitor.spec.endpoints[0].authorization.credentials;
+    expect(fromSecret).toEqual(Object.keys(secret).map((variable) => [variable, name]));
+    // The command of the README makes what is asked for here.
+    const readme = readFileSync(join(folder, 'README.md'), 'utf8');
+    expect(readme).toContain(`kubectl create secret generic ${name} `);
+    const keys = container.env.map(({ valueFrom }: Manifest) => valueFrom.secretKeyRef.key);
+    const { key } = byKind.ServiceMonitor.spec.endpoints[0].authorization.credentials;
+    for (const each of [...keys, key]) expect(readme).toContain(`--from-literal=${each}=`);
+  });
+
+  it('give the end as much time as it takes', () => {
+    const { preStop } = container.lifecycle;
+    // Steps, compensations, the storage and its closing have a second each beyond the deadline.
+    const needed = preStop.sleep.seconds + settings.SHUTDOWN_TIMEOUT_MS / 1_000 + 4;
+    const { terminationGracePeriodSeconds: given } = pod.spec;
+    expect(given).toBeGreaterThan(needed);
+    expect(given).toBeLessThanOrEqual(needed + 15);
+    const readme = readFileSync(join(folder, 'README.md'), 'utf8');
+    const [, stopTimeout] = /--stop-timeout (\d+)/.exec(readme) ?? [];
+    expect(Number(stopTimeout)).toBeGreaterThan(needed - preStop.sleep.seconds);
+    // Nobody is sent here any more when the end begins.
+    const { readinessProbe } = container;
+    expect(preStop.sleep.seconds).toBeGreaterThanOrEqual(
+      readinessProbe.periodSeconds * readinessProbe.failureThreshold,
+    );
+  });
+
+  it('keep the file on one volume of one pod, with room for all that it may become', () => {
+    const { replicas, volumeClaimTemplates } = byKind.StatefulSet.spec;
+    expect(replicas).toBe(1);
+    const [claim, ...others] = volumeClaimTemplates;
+    expect(others).toEqual([]);
+    expect(container.volumeMounts).toEqual([
+      { name: claim.metadata.name, mountPath: settings.DATA_DIR },
+    ]);
+    expect(pod.spec.volumes).toBeUndefined();
+    expect(lastOf(image, 'VOLUME')?.text).toBe(settings.DATA_DIR);
+    const [, gibibytes] = /^(\d+)Gi$/.exec(claim.spec.resources.requests.storage) ?? [];
+    // The log beside the file has some 16 MB, more while a long read goes on.
+    expect(Number(gibibytes) * 1_024).toBeGreaterThan(settings.MAX_FILE_MB + 1_024);
+  });
+
+  it('give the process as little as it needs', () => {
+    const [uid, gid] = (lastOf(image, 'USER')?.text ?? '').split(':').map(Number);
+    expect(pod.spec.securityContext).toMatchObject({
+      runAsNonRoot: true,
+      runAsUser: uid,
+      runAsGroup: gid,
+      fsGroup: gid,
+      seccompProfile: { type: 'RuntimeDefault' },
+    });
+    expect(container.securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    });
+    expect(pod.spec.automountServiceAccountToken).toBe(false);
+    for (const of of ['requests', 'limits']) {
+      expect(Object.keys(container.resources[of]).sort()).toEqual(['cpu', 'memory']);
+    }
+    expect(byKind.NetworkPolicy.spec.policyTypes).toEqual(['Ingress', 'Egress']);
+    // One pod that no drain may move would hold up every drain.
+    expect(byKind.PodDisruptionBudget.spec.maxUnavailable).toBe(1);
+  });
+});
