@@ -74,23 +74,27 @@ export async function serveGrpc(
 }
 
 /** What every connection of HTTP/2 begins with. */
-const preface = 'PRI';
+const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
 /** Hands a connection to the server that speaks its protocol, as its first bytes have it. */
 function route(socket: Socket, http1: Http1Server, http2: Http2Server, limitMs: number): void {
   const cut = (): void => void socket.destroy();
-  socket.setTimeout(limitMs, cut);
+  // No timeout of the socket: each byte would begin that anew.
+  const timer = setTimeout(cut, limitMs).unref();
   socket.on('error', cut);
+  socket.once('close', () => clearTimeout(timer));
+  // Kept here until it is enough: what is given back to the socket would be read again at once, for ever.
+  let begin = Buffer.alloc(0);
   const look = (): void => {
     const chunk: Buffer | null = socket.read();
     if (chunk === null) return;
-    socket.unshift(chunk);
-    if (chunk.length < preface.length && preface.startsWith(chunk.toString('latin1'))) return;
+    begin = Buffer.concat([begin, chunk]);
+    const text = begin.toString('latin1', 0, preface.length);
+    if (text.length < preface.length && preface.startsWith(text)) return;
+    clearTimeout(timer);
     socket.off('readable', look);
-    socket.setTimeout(0);
-    socket.off('timeout', cut);
-    const server = chunk.toString('latin1', 0, preface.length) === preface ? http2 : http1;
-    server.emit('connection', socket);
+    socket.unshift(begin);
+    (text === preface ? http2 : http1).emit('connection', socket);
   };
   socket.on('readable', look);
 }
