@@ -50,8 +50,17 @@ export async function serveGrpc(
   const { connectNodeAdapter } = await import('@connectrpc/connect-node');
   const handler = connectNodeAdapter({ routes });
   const { headersTimeoutMs, idleTimeoutMs } = settings;
-  const http1 = createHttp1Server({ headersTimeout: headersTimeoutMs, requestTimeout: 0 }, handler);
+  const http1 = createHttp1Server(
+    {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: 0,
+      connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs),
+    },
+    handler,
+  );
   http1.timeout = idleTimeoutMs;
+  // It listens to nothing itself, and only knows its connections, and how long they take, from when it does.
+  http1.emit('listening');
   const http2 = createHttp2Server({ settings: { maxConcurrentStreams } }, handler);
   const sessions = new Sessions(http2, idleTimeoutMs);
   const sockets = new Set<Socket>();
@@ -63,6 +72,7 @@ export async function serveGrpc(
   return run(server, settings, async (limitMs) => {
     const closed = new Promise((resolve) => server.close(resolve));
     sessions.close();
+    http1.close();
     const sweeping = setInterval(() => http1.closeIdleConnections(), 20);
     const cutting = setTimeout(() => {
       for (const socket of sockets) socket.destroy();

@@ -150,6 +150,10 @@ export class Wire {
     return this.#socket.closed;
   }
 
+  write(text: string): void {
+    this.#socket.write(text, 'latin1');
+  }
+
   /** Lines and a blank one, and then the body. */
   send(lines: readonly string[], body = ''): void {
     this.#socket.write(`${[...lines, 'Host: localhost', '', ''].join('\r\n')}${body}`);
