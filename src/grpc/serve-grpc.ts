@@ -1,4 +1,4 @@
-import { createServer as createHttp1Server, type Server as Http1Server } from 'node:http';
+import { createServer as createHttp1Server } from 'node:http';
 import {
   createServer as createHttp2Server,
   type Http2Server,
@@ -64,15 +64,23 @@ export async function serveGrpc(
   const http2 = createHttp2Server({ settings: { maxConcurrentStreams } }, handler);
   const sessions = new Sessions(http2, idleTimeoutMs);
   const sockets = new Set<Socket>();
+  /** Those that have not said what they speak. */
+  const unknown = new Set<Socket>();
   const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-    route(socket, http1, http2, headersTimeoutMs);
+    for (const set of [sockets, unknown]) {
+      set.add(socket);
+      socket.once('close', () => set.delete(socket));
+    }
+    route(socket, headersTimeoutMs, (isHttp2) => {
+      unknown.delete(socket);
+      (isHttp2 ? http2 : http1).emit('connection', socket);
+    });
   });
   return run(server, settings, async (limitMs) => {
     const closed = new Promise((resolve) => server.close(resolve));
     sessions.close();
     http1.close();
+    for (const socket of unknown) socket.destroy();
     const sweeping = setInterval(() => http1.closeIdleConnections(), 20);
     const cutting = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
@@ -86,8 +94,8 @@ export async function serveGrpc(
 /** What every connection of HTTP/2 begins with. */
 const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
-/** Hands a connection to the server that speaks its protocol, as its first bytes have it. */
-function route(socket: Socket, http1: Http1Server, http2: Http2Server, limitMs: number): void {
+/** Hands a connection on when its first bytes have told its protocol; cuts it if they do not come in time. */
+function route(socket: Socket, limitMs: number, handOn: (isHttp2: boolean) => void): void {
   const cut = (): void => void socket.destroy();
   // No timeout of the socket: each byte would begin that anew.
   const timer = setTimeout(cut, limitMs).unref();
@@ -104,7 +112,7 @@ function route(socket: Socket, http1: Http1Server, http2: Http2Server, limitMs: 
     clearTimeout(timer);
     socket.off('readable', look);
     socket.unshift(begin);
-    (text === preface ? http2 : http1).emit('connection', socket);
+    handOn(text === preface);
   };
   socket.on('readable', look);
 }
