@@ -8,6 +8,7 @@ import { createServer, type Socket } from 'node:net';
 import type { ConnectRouter } from '@connectrpc/connect';
 import { wrong } from '../checks.ts';
 import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
+import { guarded } from './node-handler.ts';
 
 /** What {@link serveGrpc} takes beside the routes. The `port` is 50051 by default. */
 export interface ServeGrpcOptions extends ListenOptions {}
@@ -48,7 +49,7 @@ export async function serveGrpc(
   if (typeof routes !== 'function') throw wrong(TypeError, 'routes', 'a function', routes);
   const settings = readListenOptions('serveGrpc', options, 50_051);
   const { connectNodeAdapter } = await import('@connectrpc/connect-node');
-  const handler = connectNodeAdapter({ routes });
+  const handler = guarded(connectNodeAdapter({ routes }));
   const { headersTimeoutMs, idleTimeoutMs } = settings;
   const http1 = createHttp1Server(
     {

@@ -44,9 +44,7 @@ const loaded = loadPackageDefinition(
   }),
 ) as Json;
 
-type Call = {
-  (request: Json, done: (error: ServiceError | null, response: Json) => void): void;
-};
+type Call = (request: Json, done: (error: ServiceError | null, response: Json) => void) => void;
 
 /** A client that knows nothing of this library: of `@grpc/grpc-js`. */
 export class GrpcClient {
