@@ -41,6 +41,7 @@ const loaded = loadPackageDefinition(
     longs: String,
     enums: String,
     oneofs: true,
+    defaults: true,
   }),
 ) as Json;
 
@@ -127,7 +128,11 @@ export function useServers() {
       grpc,
       client: createClient(OrderService, transport),
       health: createClient(Health, transport),
-      json: (method: string, body: unknown, headers: Record<string, string> = {}) =>
+      json: (
+        method: string,
+        body: unknown,
+        headers: Record<string, string> = {},
+      ): Promise<Omit<Response, 'json'> & { json(): Promise<Json> }> =>
         fetch(`${server.url}/orderprocessor.v1.OrderService/${method}`, {
           method: 'POST',
           headers: { 'content-type': 'application/json', ...headers },
