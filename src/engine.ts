@@ -10,6 +10,7 @@ import { Keeper } from './keeper.ts';
 import type { Settings } from './options.ts';
 import type { ParsedOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord } from './outcome.ts';
+import { recordOfOutcome } from './outcomes.ts';
 import { Questions } from './questions.ts';
 import { Reporter } from './reporter.ts';
 import { Settler } from './settle.ts';
@@ -239,6 +240,15 @@ export class Engine {
     // Unless a listener has just submitted another.
     if (this.#isIdle) this.reporter.idle();
     return outcome;
+  }
+
+  /** The same for a caller that does not wait for the outcome. */
+  enqueueAtOnce(order: ParsedOrder): OrderRecord {
+    const outcome = this.goAtOnce(order);
+    // Of one that is not remembered, this is the last that anybody sees.
+    return (
+      this.intake.settled(order.id) ?? recordOfOutcome(order, outcome, this.#instant.acceptedAt)
+    );
   }
 
   /** The same with steps: those that return at once are over here, and the rest goes on. */

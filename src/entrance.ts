@@ -224,6 +224,8 @@ export class Entrance {
     if (checked instanceof Promise) checked = await checked;
     const admitted = this.#admission.hasHostCode ? this.#admission.judge(checked, signal) : checked;
     if (!(admitted instanceof ParsedOrder) || admitted instanceof Job) return admitted;
+    const { dispatcher, mayGoAtOnce } = this.#engine;
+    if (mayGoAtOnce && !dispatcher.hasSteps) return this.#engine.enqueueAtOnce(admitted);
     const job = Job.of(this.#isJson ? asJson(admitted) : admitted);
     // Reading the payload may have run the host's code, too.
     if (signal?.aborted) throw canceled(job);

@@ -113,7 +113,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Has an order accepted, to be processed later. Await its end with {@link OrderProcessor.outcome}, listen
+   * Has an order accepted, to be processed later; without steps it may be settled by then. Await its end with {@link OrderProcessor.outcome}, listen
    * to the events, or ask {@link OrderProcessor.order}.
    *
    * @param order - see {@link submit}

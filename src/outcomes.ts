@@ -1,5 +1,12 @@
 import { OrderError } from './errors.ts';
-import type { OrderOutcome, OrderRecord, Receipt, StepResult } from './outcome.ts';
+import type { ParsedOrder } from './order.ts';
+import {
+  noSteps,
+  type OrderOutcome,
+  type OrderRecord,
+  type Receipt,
+  type StepResult,
+} from './outcome.ts';
 import type { CoreSettlement, Refusal, SettledFields, Times } from './storage/core-storage.ts';
 import type { StoredOrder } from './storage/order-storage.ts';
 
@@ -72,6 +79,30 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
   };
   const error = new OrderError(record.code ?? 'internal', record.message ?? '', facts);
   return { status: status === 'canceled' ? status : 'failed', error };
+}
+
+/** The record of an order that has come to its outcome, where the storage need not be asked for it. */
+export function recordOfOutcome(
+  order: ParsedOrder,
+  outcome: OrderOutcome,
+  acceptedAt: number,
+): OrderRecord {
+  const isCompleted = outcome.status === 'completed';
+  const { code, message, retryable } = isCompleted ? ({} as Partial<OrderError>) : outcome.error;
+  const { waitMs = 0, durationMs = 0 } = isCompleted ? outcome : outcome.error;
+  const startedAt = acceptedAt + waitMs;
+  return {
+    ...order.toOrder(),
+    status: isCompleted || outcome.status === 'canceled' ? outcome.status : 'failed',
+    acceptedAt,
+    startedAt,
+    settledAt: startedAt + durationMs,
+    balance: isCompleted ? outcome.balance : undefined,
+    code,
+    message,
+    retryable,
+    steps: noSteps,
+  };
 }
 
 /** What hosts see of an order that a storage keeps. */

@@ -8,9 +8,9 @@ import type { Order } from '../order.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderOutcome } from '../outcome.ts';
 import { answer } from './answers.ts';
-import { checkIsLines, patience, tooSlow } from './body.ts';
+import { checkIsLines, tooSlow } from './body.ts';
 import { type Line, LineParser } from './json-lines.ts';
-import { until } from './patience.ts';
+import { inTime } from './patience.ts';
 import { check, orderInput } from './schemas.ts';
 
 /** About this much is sent at once, in characters: small pieces cost more than the orders do. */
@@ -93,12 +93,8 @@ class OrderLines implements AsyncIterableIterator<unknown> {
 
   async #read(): Promise<readonly Line[]> {
     try {
-      const chunk = await patience.wait(
-        this.#request,
-        this.#settings.readTimeoutMs,
-        tooSlow,
-        (signal) => until(this.#chunk(), signal),
-      );
+      const { readTimeoutMs } = this.#settings;
+      const chunk = await inTime(this.#request, readTimeoutMs, tooSlow, this.#chunk());
       // What was begun and did not come whole is no order.
       if (this.#isOver) return [];
       if (chunk !== undefined) return this.#parser.push(chunk);

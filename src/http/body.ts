@@ -1,7 +1,7 @@
 import type * as z from 'zod';
 import { checkInteger, checkMethods, checkOptions, checkTimeout } from '../checks.ts';
 import { badRequest, HttpError } from '../face/http-error.ts';
-import { Patience, until } from './patience.ts';
+import { inTime } from './patience.ts';
 import { check } from './schemas.ts';
 import { parseStrictly } from './strict-json.ts';
 
@@ -21,9 +21,6 @@ export interface ReadJsonOptions<T = unknown> {
 
 export const defaultBodyLimitBytes = 1_048_576;
 export const defaultReadTimeoutMs = 30_000;
-
-/** The same for all requests of the process: it has one timer. */
-export const patience = new Patience();
 
 const jsonType = /^application\/(?:[\w.+-]+\+)?json$/i;
 const linesType = /^application\/(?:x-)?(?:ndjson|jsonl|json-lines)$/i;
@@ -62,10 +59,7 @@ export async function readStrictly(
   timeoutMs: number,
 ): Promise<unknown> {
   checkType(request, jsonType, 'application/json');
-  const bytes = await patience.wait(request, timeoutMs, tooSlow, (signal) =>
-    until(readBytes(request, limitBytes), signal),
-  );
-  return parseStrictly(textOf(bytes));
+  return parseStrictly(await inTime(request, timeoutMs, tooSlow, readText(request, limitBytes)));
 }
 
 /** @throws HttpError unless the body is lines of JSON in UTF-8 */
@@ -106,15 +100,19 @@ function checkType({ headers }: Request, form: RegExp, name: string): void {
   }
 }
 
-async function readBytes(request: Request, limitBytes: number): Promise<ArrayBuffer | Uint8Array> {
+async function readText(request: Request, limitBytes: number): Promise<string> {
   if (request.bodyUsed) throw new Error('The body was read before it came here, by a body parser?');
   const { headers } = request;
   const length = headers.has('transfer-encoding') ? null : headers.get('content-length');
   try {
     // Servers hold a body to its length, and have it ready as a whole.
-    if (length === null) return await readChunks(request, limitBytes);
+    if (length === null) return textOf(await readChunks(request, limitBytes));
     if (Number(length) > limitBytes) throw tooLarge('The body', limitBytes);
-    return await request.arrayBuffer();
+    const text = await request.text();
+    // The replacement character stands for what was no UTF-8, unless it was sent, which keeps the length.
+    const isReplaced = text.includes('\ufffd') && Buffer.byteLength(text) !== Number(length);
+    if (isReplaced) throw badRequest('Expected UTF-8');
+    return text;
   } catch (cause) {
     if (cause instanceof HttpError) throw cause;
     throw new HttpError(400, 'bad_request', 'The body ended before it was whole', { cause });

@@ -1,5 +1,5 @@
 import { METHODS } from 'node:http';
-import type { Hono } from 'hono';
+import type { Context, Hono } from 'hono';
 import { HttpError } from '../face/http-error.ts';
 import { answer as answerOf, problem } from './answers.ts';
 
@@ -14,23 +14,44 @@ export function refuseOtherMethods(
   app: Hono,
   answer: (error: HttpError, request: Request) => Response = (error) => problem(error),
 ): void {
-  const allowed = new Map<string, Set<string>>();
+  refuseAllBut(app, methodsOf(app), (allow, { req }) => wrongMethod(allow, req.raw, answer));
+}
+
+/** The methods that an app's paths have. */
+export function methodsOf(app: Hono): Map<string, Set<string>> {
+  const methodsOf = new Map<string, Set<string>>();
   for (const { path, method } of app.routes) {
     if (method === 'ALL') continue;
-    const methods = allowed.get(path) ?? new Set();
+    const methods = methodsOf.get(path) ?? new Set();
     // Hono answers HEAD by GET.
     if (method === 'GET') methods.add('HEAD');
-    allowed.set(path, methods.add(method));
+    methodsOf.set(path, methods.add(method));
   }
+  return methodsOf;
+}
+
+/** Has the other methods of these paths answered. */
+export function refuseAllBut(
+  app: Hono,
+  allowed: ReadonlyMap<string, ReadonlySet<string>>,
+  answer: (allow: readonly string[], context: Context) => Response | Promise<Response>,
+): void {
   for (const [path, methods] of allowed) {
-    const allow = [...methods].sort().join(', ');
     // Each by its name, and not all that is left: a request that matches one route alone is quicker.
     const others = METHODS.filter((method) => !methods.has(method));
-    app.on(others, path, ({ req }) => {
-      const headers = { allow };
-      if (req.method === 'OPTIONS') return answerOf(null, 204, headers);
-      const message = `Expected one of the methods ${allow}`;
-      return answer(new HttpError(405, 'method_not_allowed', message, { headers }), req.raw);
-    });
+    app.on(others, path, (context) => answer([...methods], context));
   }
+}
+
+/** What a request of a method gets that its path does not have. */
+export function wrongMethod(
+  allowed: readonly string[],
+  request: Request,
+  answer: (error: HttpError, request: Request) => Response = (error) => problem(error),
+): Response {
+  const allow = allowed.toSorted().join(', ');
+  const headers = { allow };
+  if (request.method === 'OPTIONS') return answerOf(null, 204, headers);
+  const message = `Expected one of the methods ${allow}`;
+  return answer(new HttpError(405, 'method_not_allowed', message, { headers }), request);
 }

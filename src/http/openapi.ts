@@ -7,6 +7,7 @@ type Schema = Record<string, unknown>;
 /** Those that have names, so that each stands once. */
 const named = [
   schemas.orderInput,
+  schemas.step,
   schemas.record,
   schemas.receipt,
   schemas.page,
@@ -40,15 +41,16 @@ function componentsOf(payload: object | undefined): Schema {
     uri: (id) => `#/components/schemas/${id}`,
     unrepresentable: 'any',
     override: ({ jsonSchema, path }) => {
-      delete jsonSchema.$schema;
-      delete jsonSchema.$id;
       delete jsonSchema.id;
       if (payload !== undefined && path.at(-2) === 'properties' && path.at(-1) === 'payload') {
         Object.assign(jsonSchema, payload);
       }
     },
   });
-  return all;
+  // Names that a part of a document has by its place.
+  return Object.fromEntries(
+    Object.entries(all).map(([id, { $schema: _schema, $id: _id, ...schema }]) => [id, schema]),
+  );
 }
 
 function idOf(schema: z.ZodType): string {

@@ -17,12 +17,13 @@ import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderOutcome, OrderRecord } from '../outcome.ts';
 import { answer, json, problem, problemOf, secure } from './answers.ts';
 import { batch } from './batch.ts';
-import { patience, readStrictly } from './body.ts';
+import { readStrictly } from './body.ts';
 import { health, liveness, readiness } from './health.ts';
 import { LiveEvents } from './live-events.ts';
-import { refuseOtherMethods } from './methods.ts';
+import { methodsOf, refuseAllBut, wrongMethod } from './methods.ts';
 import { openApi } from './openapi.ts';
 import { type AppSettings, type OrderAppOptions, readOptions } from './options.ts';
+import { bySignal } from './patience.ts';
 import { idempotencyKey, query, waitMs } from './request.ts';
 import { check, eventsQuery, listQuery, noQuery, orderInput } from './schemas.ts';
 
@@ -108,9 +109,6 @@ class Routes {
   addTo(app: Hono): void {
     const processor = this.#processor;
     this.#add(app, 'POST', '/orders', (request, access) => this.#postOrder(request, access));
-    this.#add(app, 'POST', '/orders/batch', (request, access) =>
-      batch(processor, request, access, this.#settings),
-    );
     this.#add(app, 'GET', '/orders', (request, access) => this.#listOrders(request, access));
     this.#add(app, 'GET', '/orders/:id', (request, access, context) =>
       this.#getOrder(request, access, context.req.param('id') as string),
@@ -140,13 +138,33 @@ class Routes {
     this.#addOpen(app, '/openapi.json', () =>
       answer(this.#openApi, 200, { 'content-type': 'application/json' }),
     );
-    refuseOtherMethods(app);
+    this.#addBatch(app);
     app.notFound(({ req }) => this.#refuse(notFound('There is no such route'), req.raw));
   }
 
+  /**
+   * `/orders/batch` is also the path of an order of that name. One route for both: where a word and a parameter
+   * stand in the same place, Hono takes its slow router for all routes.
+   */
+  #addBatch(app: Hono): void {
+    const allowed = methodsOf(app);
+    const handle = this.#guard((request, access) =>
+      batch(this.#processor, request, access, this.#settings),
+    );
+    refuseAllBut(app, allowed, (methods, context) => {
+      const isBatch = context.req.param('id') === 'batch';
+      if (isBatch && context.req.method === 'POST') return handle(context);
+      return wrongMethod(isBatch ? [...methods, 'POST'] : methods, context.req.raw);
+    });
+  }
+
   #add(app: Hono, method: string, path: string, handler: Handler): void {
+    app.on(method, path, this.#guard(handler));
+  }
+
+  #guard(handler: Handler): (context: Context) => Promise<Response> {
     const { authenticate } = this.#settings;
-    app.on(method, path, async (context) => {
+    return async (context) => {
       const request = context.req.raw;
       try {
         const access = authenticate === undefined ? everything : await authenticate(request);
@@ -155,7 +173,7 @@ class Routes {
       } catch (error) {
         return this.#refuse(error, request);
       }
-    });
+    };
   }
 
   /** For probes, which have no credentials. */
@@ -218,7 +236,7 @@ class Routes {
         userId: order.userId,
         retryAfterMs: acceptTimeoutMs,
       });
-    return patience.wait(request, acceptTimeoutMs, late, (signal) =>
+    return bySignal(request, acceptTimeoutMs, late, (signal) =>
       this.#processor.enqueue(order, { signal }),
     );
   }

@@ -8,7 +8,9 @@ const longestName = 256;
 const name = z
   .string()
   .min(1)
-  .max(longestName)
+  .max(longestName, { abort: true })
+  // What `max` counts is code points, as JSON Schema does.
+  .refine((text) => text.length <= longestName, `Expected at most ${longestName} UTF-16 code units`)
   .refine((text) => text.isWellFormed(), 'Expected well-formed Unicode')
   .refine((text) => text !== '.' && text !== '..', 'Expected a name other than `.` and `..`')
   .meta({ description: 'Well-formed Unicode, neither `.` nor `..`' });
@@ -61,7 +63,7 @@ const compensation = z.object({
   message: z.string().optional(),
 });
 
-const step = z
+export const step = z
   .object({
     name: z.string(),
     status: z.enum(['ok', 'error', 'canceled', 'skipped', 'compensated']),

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { checkMethods, checkTimeout } from '../checks.ts';
 import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
 
@@ -57,6 +57,10 @@ export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<
 
 async function stop(server: Server, limitMs: number): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
+  // A client that never pauses would be served until it is cut.
+  server.prependListener('request', (_: IncomingMessage, response: ServerResponse) => {
+    response.setHeader('connection', 'close');
+  });
   // One that is kept alive is not closed by itself when its request has ended.
   const sweeping = setInterval(() => server.closeIdleConnections(), 20);
   const cutting = setTimeout(() => server.closeAllConnections(), limitMs);

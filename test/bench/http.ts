@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { perSecond } from './loops.ts';
 
-const connections = 64;
+const connections = 256;
 const requests = 60_000;
 const users = 1_000;
 

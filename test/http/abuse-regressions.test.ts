@@ -66,3 +66,17 @@ describe('HEAD of the events', () => {
     }
   });
 });
+
+describe('a name of 129 characters that are two code units each', () => {
+  const name = '👍'.repeat(129);
+
+  it.each(['/orders', '/events'])(
+    'is too long for %s, as it is for the processor',
+    async (path) => {
+      const response = await app.request(`${path}?userId=${encodeURIComponent(name)}`);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ issues: [{ path: 'userId' }] });
+      expect(internal).toEqual([]);
+    },
+  );
+});

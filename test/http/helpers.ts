@@ -159,8 +159,12 @@ export class Wire {
     this.#socket.write(`${[...lines, 'Host: localhost', '', ''].join('\r\n')}${body}`);
   }
 
+  write(text: string): void {
+    this.#socket.write(text);
+  }
+
   chunk(text: string): void {
-    this.#socket.write(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);
+    this.write(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);
   }
 
   pause(): void {

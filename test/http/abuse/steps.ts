@@ -1,0 +1,12 @@
+import type { Step } from '../../../src/index.ts';
+
+/** A little work; and an order whose payload says so never ends, whatever it is told. */
+export const steps: Step[] = [
+  {
+    name: 'work',
+    run: ({ payload }) =>
+      payload === 'forever'
+        ? new Promise(() => {})
+        : new Promise((resolve) => setTimeout(resolve, 2)),
+  },
+];

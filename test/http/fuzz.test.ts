@@ -1,0 +1,27 @@
+/** `npm run fuzz -- 2000000` goes on for longer; `npm run fuzz -- 2000 SEED` replays. */
+import { describe, expect, it } from 'vitest';
+import { range } from '../helpers.ts';
+import { fuzzApp } from './fuzz/in-process.ts';
+
+const requests = 2_000;
+const first = Date.now() % 2 ** 31;
+
+describe('any request', () => {
+  const seen: Record<string, number> = {};
+
+  it.each(range(15))('is answered as it deserves, seed %i more than now', async (n) => {
+    const seed = first + n;
+    const { faults, acknowledged, statuses } = await fuzzApp(seed, requests);
+    expect(faults, `seed ${seed}`).toEqual([]);
+    expect(acknowledged, `seed ${seed}`).toBeGreaterThan(100);
+    for (const [status, times] of Object.entries(statuses)) {
+      seen[status] = (seen[status] ?? 0) + times;
+    }
+  });
+
+  it('comes to every kind of answer', () => {
+    for (const status of [200, 202, 204, 400, 404, 405, 409, 413, 415, 422]) {
+      expect(seen[status], `${status}`).toBeGreaterThan(5);
+    }
+  });
+});

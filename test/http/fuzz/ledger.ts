@@ -1,0 +1,93 @@
+import type { OrderProcessor } from 'order-processor';
+import type { Answer } from './answer.ts';
+
+/** An order as an answer, or an event, tells of it. */
+interface Entry {
+  readonly userId: string;
+  readonly amount: number;
+}
+
+/** What was acknowledged to clients, against what the processor has done. */
+export class Ledger {
+  readonly faults: string[] = [];
+  readonly #processor: OrderProcessor;
+  readonly #accepted = new Map<string, Entry>();
+  readonly #acknowledged = new Map<string, Entry | undefined>();
+
+  constructor(processor: OrderProcessor) {
+    this.#processor = processor;
+    processor.on('accepted', ({ id, userId, amount }) => {
+      if (this.#accepted.has(id)) this.faults.push(`accepted twice: ${id}`);
+      this.#accepted.set(id, { userId, amount });
+    });
+  }
+
+  get acknowledged(): number {
+    return this.#acknowledged.size;
+  }
+
+  /** Notes what an answer to `POST /orders` or to a batch says was accepted. */
+  note({ status, headers, text }: Answer): void {
+    const location = headers.get('location');
+    if (location !== null) {
+      const id = decodeURIComponent(location.replace('orders/', ''));
+      const told = JSON.parse(text) as Entry & { id?: string; orderId?: string };
+      if ((told.id ?? told.orderId) !== id) this.faults.push(`${location} is another order's`);
+      this.#acknowledge(id, status < 300 ? told : undefined);
+    } else if (status === 200 && headers.get('content-type') === 'application/x-ndjson') {
+      this.#noteLines(text);
+    }
+  }
+
+  #noteLines(text: string): void {
+    const lines = text.split('\n').filter((line) => line !== '');
+    for (const [at, line] of lines.entries()) {
+      const told = JSON.parse(line) as Entry & { index: number; status: string; orderId: string };
+      if (told.index !== at) this.faults.push(`index ${told.index} in line ${at}`);
+      if (told.status === 'refused') continue;
+      this.#acknowledge(told.orderId, told.status === 'completed' ? told : undefined);
+    }
+  }
+
+  #acknowledge(id: string, told: Entry | undefined): void {
+    this.#acknowledged.set(id, told ?? this.#acknowledged.get(id));
+  }
+
+  /**
+   * When all answers are there.
+   *
+   * @param hasAll - whether every answer has reached its client, so that nothing else may have been accepted
+   */
+  async close(hasAll: boolean): Promise<string[]> {
+    await this.#processor.onIdle();
+    for (const [id, told] of this.#acknowledged) {
+      const own = this.#accepted.get(id);
+      if (own === undefined) this.faults.push(`acknowledged, not accepted: ${id}`);
+      else if (told !== undefined && (told.userId !== own.userId || told.amount !== own.amount)) {
+        this.faults.push(`acknowledged as another order: ${id}`);
+      }
+    }
+    if (hasAll) {
+      const silent = [...this.#accepted.keys()].filter((id) => !this.#acknowledged.has(id));
+      for (const id of silent) this.faults.push(`accepted, not acknowledged: ${id}`);
+    }
+    await this.#checkBalances();
+    const { unsettled, waitingCallers, stalled } = this.#processor.stats();
+    if (unsettled + waitingCallers + stalled > 0) this.faults.push('something is left');
+    return this.faults;
+  }
+
+  async #checkBalances(): Promise<void> {
+    const sums = new Map<string, number>();
+    for (const [id, { userId, amount }] of this.#accepted) {
+      const record = await this.#processor.order(id);
+      if (record?.settledAt === undefined) this.faults.push(`not settled: ${id}`);
+      const applied = record?.status === 'completed' ? amount : 0;
+      sums.set(userId, (sums.get(userId) ?? 0) + applied);
+    }
+    for (const [userId, sum] of sums) {
+      const balance = (await this.#processor.balance(userId)) ?? 0;
+      if (balance !== sum) this.faults.push(`${userId}: ${balance} in place of ${sum}`);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { OrderProcessor, type OrderProcessorOptions, refuse } from 'order-processor';
+import { createOrderApp, type OrderAppOptions } from 'order-processor/http';
+import type { Dice } from './dice.ts';
+import { Ledger } from './ledger.ts';
+import type { World } from './requests.ts';
+
+/** A processor with its app, and all that is to be known of it in the end. */
+export interface Life {
+  readonly processor: OrderProcessor;
+  readonly app: ReturnType<typeof createOrderApp>;
+  readonly ledger: Ledger;
+  readonly world: World;
+  /** What `onError` heard. */
+  readonly internal: unknown[];
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const steps = [
+  { name: 'wait', run: turn },
+  {
+    name: 'pay',
+    run: ({ amount }: { amount: number }): void => {
+      if (amount % 7 !== 0) return;
+      throw Object.assign(new Error('declined'), { code: 'payment_declined', retryable: false });
+    },
+    compensate: turn,
+  },
+];
+
+const processors: readonly OrderProcessorOptions[] = [
+  {},
+  { minBalance: 0 },
+  { steps, concurrency: 4 },
+  { steps, concurrency: 1, capacity: 6 },
+  { steps, capacity: 5, overflow: 'wait' },
+  { rules: [({ amount }) => (amount % 5 === 0 ? refuse('no_fives', 'No fives') : undefined)] },
+];
+
+export const readers = 8;
+
+/** Seeds in a row get all kinds of processors. */
+export function lifeOf(seed: number, dice: Dice, options: OrderAppOptions = {}): Life {
+  const internal: unknown[] = [];
+  const processor = new OrderProcessor(processors[seed % processors.length]);
+  const app = createOrderApp(processor, {
+    bodyLimitBytes: dice.pick([8_192, 1_048_576]),
+    events: { readers, buffer: 16 },
+    onError: (error) => internal.push(error),
+    ...options,
+  });
+  const users = ['u-1', 'u-2', 'u-3', '__proto__', 'ä/b?c#d%', '👍'];
+  const world: World = { users, ids: [] };
+  return { processor, app, ledger: new Ledger(processor), world, internal };
+}
