@@ -238,7 +238,7 @@ describe('bytes', () => {
       const noise = range(1 + Math.floor(next() * 300)).map(() =>
         String.fromCharCode(Math.floor(next() * 256)),
       );
-      wire.write(begin + noise.join(''));
+      wire.write(Buffer.from(begin + noise.join(''), 'latin1'));
       return wire;
     });
     await until(() => wires.filter(({ isClosed, text }) => isClosed || text !== '').length > 20);

@@ -150,16 +150,12 @@ export class Wire {
     return this.#socket.closed;
   }
 
-  write(text: string): void {
-    this.#socket.write(text, 'latin1');
-  }
-
   /** Lines and a blank one, and then the body. */
   send(lines: readonly string[], body = ''): void {
     this.#socket.write(`${[...lines, 'Host: localhost', '', ''].join('\r\n')}${body}`);
   }
 
-  write(text: string): void {
+  write(text: string | Uint8Array): void {
     this.#socket.write(text);
   }
 
