@@ -51,6 +51,8 @@ describe('the package', () => {
       'package.json',
     ]);
     for (const path of paths) expect(path).not.toMatch(/\.(map|test\.js)$/);
+    // What is built is in it; `npm run verify` has built it.
+    if (paths.includes('dist/index.js')) expect(paths).toContain('dist/grpc/orders.proto');
   });
 
   // The aim is 15 kB, of which p-queue and eventemitter3 take 5; this only keeps it from growing unseen.

@@ -1,9 +1,10 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { isOrderError, OrderError } from '../errors.ts';
 import type { HttpError } from '../face/http-error.ts';
+import { fittingDetail, fittingText } from './fitting.ts';
 import { BadRequestSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
 import { OrderErrorDetailSchema } from './gen/orderprocessor/v1/orders_pb.js';
-import { durationOf, errorMessage } from './messages.ts';
+import { durationOf } from './messages.ts';
 
 /** A code of the library as a status of gRPC. */
 const codes: Readonly<Record<string, Code>> = {
@@ -36,7 +37,8 @@ export function asConnectError(thrown: unknown): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
   if (isOrderError(thrown)) return ofOrder(thrown);
   if (isHttpError(thrown)) {
-    const { code, message, status } = thrown;
+    const { code, status } = thrown;
+    const message = fittingText(thrown.message);
     const detail = { code, message, isRetryable: status === 429 || status === 503 };
     return new ConnectError(message, statuses[status] ?? Code.Unknown, undefined, [
       { desc: OrderErrorDetailSchema, value: detail },
@@ -46,18 +48,18 @@ export function asConnectError(thrown: unknown): ConnectError {
 }
 
 function ofOrder(error: OrderError): ConnectError {
-  const { code, message, retryable, retryAfterMs, issues } = error;
+  const { code, retryable, retryAfterMs } = error;
   const own = retryable ? Code.Unavailable : Code.FailedPrecondition;
   const status = Object.hasOwn(codes, code) ? (codes[code] as Code) : own;
-  const connectError = new ConnectError(message, status, undefined, [
-    { desc: OrderErrorDetailSchema, value: errorMessage(error) },
-  ]);
+  const detail = fittingDetail(error);
+  const connectError = new ConnectError(detail.message, status);
+  connectError.details.push({ desc: OrderErrorDetailSchema, value: detail });
   if (retryable && (status === Code.ResourceExhausted || status === Code.Unavailable)) {
     const retryDelay = durationOf(retryAfterMs ?? 1_000);
     connectError.details.push({ desc: RetryInfoSchema, value: { retryDelay } });
   }
-  if (issues.length > 0) {
-    const fieldViolations = issues.map(({ path, message: description }) => ({
+  if (detail.issues.length > 0) {
+    const fieldViolations = detail.issues.map(({ path, message: description }) => ({
       field: path,
       description,
     }));

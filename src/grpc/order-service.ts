@@ -180,8 +180,12 @@ class Service {
       const access = await this.#access(context);
       const outcomes = this.#processor.submitStream(this.#ordersOf(requests, access));
       let index = 0;
-      for await (const outcome of outcomes) {
-        yield outcomeMessage(withOwnError(outcome), index);
+      for await (const each of outcomes) {
+        const outcome = withOwnError(each);
+        if (outcome.status !== 'completed' && outcome.error.code === 'internal') {
+          this.#settings.onError(outcome.error);
+        }
+        yield outcomeMessage(outcome, index);
         index += 1;
       }
     } catch (error) {
@@ -208,7 +212,6 @@ class Service {
       return this.#orderFor(access, message);
     } catch (error) {
       if (isOrderError(error) || error instanceof HttpError) return unreadable(error);
-      this.#settings.onError(error);
       return unreadable(new OrderError('internal', 'Something went wrong', { cause: error }));
     }
   }

@@ -12,6 +12,8 @@ import {
 } from './gen/orderprocessor/v1/orders_pb.js';
 
 const longestName = 256;
+/** A `Timestamp` ends with the year 9999. */
+const endOfTimeMs = Date.UTC(10_000, 0);
 
 const priorities: Readonly<Record<number, Order['priority']>> = {
   [Priority.UNSPECIFIED]: 'medium',
@@ -79,12 +81,7 @@ export function queryOf(request: ListOrdersRequest): OrderQuery {
   }
   const from = acceptedFrom && timestampMs(acceptedFrom);
   const before = acceptedBefore && timestampMs(acceptedBefore);
-  if (from !== undefined && from < 0) {
-    issues.push({ path: 'accepted_from', message: 'Expected no time before 1970' });
-  }
-  if (before !== undefined && before < 0) {
-    issues.push({ path: 'accepted_before', message: 'Expected no time before 1970' });
-  }
+  issues.push(...timeIssues('accepted_from', from), ...timeIssues('accepted_before', before));
   if (issues.length > 0) throw invalid(issues);
   return {
     userId,
@@ -109,6 +106,11 @@ function nameIssues(path: string, name: string): OrderIssue[] {
   // What comes in UTF-8 is well-formed; what comes in JSON may have lone surrogates.
   const isName = name.length >= 1 && name.length <= longestName && name.isWellFormed();
   return isName ? [] : [{ path, message: `Expected 1 to ${longestName} characters` }];
+}
+
+function timeIssues(path: string, ms = 0): OrderIssue[] {
+  const isTime = ms >= 0 && ms < endOfTimeMs;
+  return isTime ? [] : [{ path, message: 'Expected a time from 1970 to 9999' }];
 }
 
 function hasPrototypeName(value: unknown): boolean {

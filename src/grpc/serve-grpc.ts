@@ -1,4 +1,4 @@
-import { createServer as createHttp1Server, type Server as Http1Server } from 'node:http';
+import { createServer as createHttp1Server } from 'node:http';
 import {
   createServer as createHttp2Server,
   type Http2Server,
@@ -8,6 +8,7 @@ import { createServer, type Socket } from 'node:net';
 import type { ConnectRouter } from '@connectrpc/connect';
 import { wrong } from '../checks.ts';
 import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
+import { guarded } from './node-handler.ts';
 
 /** What {@link serveGrpc} takes beside the routes. The `port` is 50051 by default. */
 export interface ServeGrpcOptions extends ListenOptions {}
@@ -48,21 +49,39 @@ export async function serveGrpc(
   if (typeof routes !== 'function') throw wrong(TypeError, 'routes', 'a function', routes);
   const settings = readListenOptions('serveGrpc', options, 50_051);
   const { connectNodeAdapter } = await import('@connectrpc/connect-node');
-  const handler = connectNodeAdapter({ routes });
+  const handler = guarded(connectNodeAdapter({ routes }));
   const { headersTimeoutMs, idleTimeoutMs } = settings;
-  const http1 = createHttp1Server({ headersTimeout: headersTimeoutMs, requestTimeout: 0 }, handler);
+  const http1 = createHttp1Server(
+    {
+      headersTimeout: headersTimeoutMs,
+      requestTimeout: 0,
+      connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs),
+    },
+    handler,
+  );
   http1.timeout = idleTimeoutMs;
+  // It listens to nothing itself, and only knows its connections, and how long they take, from when it does.
+  http1.emit('listening');
   const http2 = createHttp2Server({ settings: { maxConcurrentStreams } }, handler);
   const sessions = new Sessions(http2, idleTimeoutMs);
   const sockets = new Set<Socket>();
+  /** Those that have not said what they speak. */
+  const unknown = new Set<Socket>();
   const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.once('close', () => sockets.delete(socket));
-    route(socket, http1, http2, headersTimeoutMs);
+    for (const set of [sockets, unknown]) {
+      set.add(socket);
+      socket.once('close', () => set.delete(socket));
+    }
+    route(socket, headersTimeoutMs, (isHttp2) => {
+      unknown.delete(socket);
+      (isHttp2 ? http2 : http1).emit('connection', socket);
+    });
   });
   return run(server, settings, async (limitMs) => {
     const closed = new Promise((resolve) => server.close(resolve));
     sessions.close();
+    http1.close();
+    for (const socket of unknown) socket.destroy();
     const sweeping = setInterval(() => http1.closeIdleConnections(), 20);
     const cutting = setTimeout(() => {
       for (const socket of sockets) socket.destroy();
@@ -74,23 +93,27 @@ export async function serveGrpc(
 }
 
 /** What every connection of HTTP/2 begins with. */
-const preface = 'PRI';
+const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
-/** Hands a connection to the server that speaks its protocol, as its first bytes have it. */
-function route(socket: Socket, http1: Http1Server, http2: Http2Server, limitMs: number): void {
+/** Hands a connection on when its first bytes have told its protocol; cuts it if they do not come in time. */
+function route(socket: Socket, limitMs: number, handOn: (isHttp2: boolean) => void): void {
   const cut = (): void => void socket.destroy();
-  socket.setTimeout(limitMs, cut);
+  // No timeout of the socket: each byte would begin that anew.
+  const timer = setTimeout(cut, limitMs).unref();
   socket.on('error', cut);
+  socket.once('close', () => clearTimeout(timer));
+  // Kept here until it is enough: what is given back to the socket would be read again at once, for ever.
+  let begin = Buffer.alloc(0);
   const look = (): void => {
     const chunk: Buffer | null = socket.read();
     if (chunk === null) return;
-    socket.unshift(chunk);
-    if (chunk.length < preface.length && preface.startsWith(chunk.toString('latin1'))) return;
+    begin = Buffer.concat([begin, chunk]);
+    const text = begin.toString('latin1', 0, preface.length);
+    if (text.length < preface.length && preface.startsWith(text)) return;
+    clearTimeout(timer);
     socket.off('readable', look);
-    socket.setTimeout(0);
-    socket.off('timeout', cut);
-    const server = chunk.toString('latin1', 0, preface.length) === preface ? http2 : http1;
-    server.emit('connection', socket);
+    socket.unshift(begin);
+    handOn(text === preface);
   };
   socket.on('readable', look);
 }

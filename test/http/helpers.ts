@@ -155,7 +155,7 @@ export class Wire {
     this.#socket.write(`${[...lines, 'Host: localhost', '', ''].join('\r\n')}${body}`);
   }
 
-  write(text: string): void {
+  write(text: string | Uint8Array): void {
     this.#socket.write(text);
   }
 

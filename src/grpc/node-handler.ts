@@ -1,0 +1,38 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+
+/** Answers the requests of both protocols. */
+export type NodeHandler = (
+  request: IncomingMessage | Http2ServerRequest,
+  response: ServerResponse | Http2ServerResponse,
+) => void;
+
+/** Keeps from a handler of ConnectRPC what it has no answer to. */
+export function guarded(handler: NodeHandler): NodeHandler {
+  return (request, response) => {
+    boundDeadline(request.headers);
+    try {
+      handler(request, response);
+    } catch {
+      // No host, or one that is none: it throws at what it takes for impossible.
+      response.statusCode = 400;
+      response.end();
+    }
+  };
+}
+
+/** The longest time of a timer, in milliseconds, which is over at once with a longer one: 24 days. */
+const longestMs = 2 ** 31 - 1;
+const msOf: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000 };
+
+/** A deadline that no timer can hold is as good as the longest that one can. */
+function boundDeadline(headers: IncomingHttpHeaders): void {
+  const { 'grpc-timeout': ofGrpc, 'connect-timeout-ms': ofConnect } = headers;
+  const [, digits, unit = ''] = /^(\d{1,8})([HMS])$/.exec(String(ofGrpc)) ?? [];
+  if (Number(digits) * (msOf[unit] ?? 0) > longestMs) {
+    headers['grpc-timeout'] = `${Math.floor(longestMs / 1_000)}S`;
+  }
+  if (/^\d{1,10}$/.test(String(ofConnect)) && Number(ofConnect) > longestMs) {
+    headers['connect-timeout-ms'] = String(longestMs);
+  }
+}
