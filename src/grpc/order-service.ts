@@ -7,22 +7,15 @@ import {
 } from '@connectrpc/connect';
 import { checkMethods } from '../checks.ts';
 import { isOrderError, OrderError } from '../errors.ts';
-import {
-  type Access,
-  checkAccess,
-  checkMayActFor,
-  checkOperator,
-  everything,
-  mayActFor,
-  unauthorized,
-} from '../face/access.ts';
+import { type Access, checkMayActFor, checkOperator } from '../face/access.ts';
 import { draining } from '../face/draining.ts';
 import { HttpError, notFound } from '../face/http-error.ts';
+import { accessOf, cancelOrder, findOrder } from '../face/orders.ts';
 import { unlessAborted } from '../face/unless-aborted.ts';
 import { unreadable } from '../face/unreadable.ts';
 import type { Order } from '../order.ts';
 import type { OrderProcessor } from '../order-processor.ts';
-import type { OrderOutcome, OrderRecord } from '../outcome.ts';
+import type { OrderOutcome } from '../outcome.ts';
 import { Health } from './gen/grpc/health/v1/health_pb.js';
 import { OrderService, type SubmitOrdersRequest } from './gen/orderprocessor/v1/orders_pb.js';
 import { asConnectError } from './grpc-errors.ts';
@@ -107,9 +100,10 @@ class Service {
         }),
       submitOrders: (requests, context) => this.#submitOrders(requests, context),
       getOrder: ({ id }, context) =>
-        this.#answer(context, async (access) => ({
-          record: recordMessage(await this.#find(access, id)),
-        })),
+        this.#answer(context, async (access) => {
+          checkName('id', id);
+          return { record: recordMessage(await findOrder(processor, access, id)) };
+        }),
       listOrders: (request, context) =>
         this.#answer(context, async (access) => {
           const query = queryOf(request);
@@ -121,9 +115,10 @@ class Service {
           return { records: orders.map(recordMessage), nextPageToken: cursor ?? '' };
         }),
       cancelOrder: ({ id }, context) =>
-        this.#answer(context, async (access) => ({
-          record: recordMessage(await this.#cancel(access, id)),
-        })),
+        this.#answer(context, async (access) => {
+          checkName('id', id);
+          return { record: recordMessage(await cancelOrder(processor, access, id)) };
+        }),
       getBalance: ({ userId }, context) =>
         this.#answer(context, async (access) => {
           checkName('user_id', userId);
@@ -158,12 +153,11 @@ class Service {
   }
 
   async #access(context: HandlerContext): Promise<Access> {
-    const { authenticate } = this.#settings;
-    if (authenticate === undefined) return everything;
     const { url, requestHeader: headers } = context;
-    const access = await authenticate(new Request(url, { headers, method: 'POST' }));
-    if (access === undefined || access === null) throw unauthorized();
-    return checkAccess(access);
+    return accessOf(
+      this.#settings.authenticate,
+      () => new Request(url, { headers, method: 'POST' }),
+    );
   }
 
   #orderFor(access: Access, message: SubmitOrdersRequest['order']): Order {
@@ -214,25 +208,6 @@ class Service {
       if (isOrderError(error) || error instanceof HttpError) return unreadable(error);
       return unreadable(new OrderError('internal', 'Something went wrong', { cause: error }));
     }
-  }
-
-  /** An order of somebody else's is as good as none. */
-  async #find(access: Access, id: string): Promise<OrderRecord> {
-    checkName('id', id);
-    const record = await this.#processor.order(id);
-    if (record === undefined || !mayActFor(access, record.userId)) {
-      throw notFound('There is no such order');
-    }
-    return record;
-  }
-
-  async #cancel(access: Access, id: string): Promise<OrderRecord> {
-    await this.#find(access, id);
-    const isCanceled = await this.#processor.cancel(id);
-    const record = await this.#find(access, id);
-    if (isCanceled || record.status === 'canceled') return record;
-    const message = `An order that is ${record.status} can no longer be canceled`;
-    throw new HttpError(409, 'order_settled', message);
   }
 
   async *#watchOrders(

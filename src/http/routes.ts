@@ -1,0 +1,261 @@
+import type { Context, Hono } from 'hono';
+import { OrderError } from '../errors.ts';
+import { type Access, checkMayActFor, checkOperator, everything } from '../face/access.ts';
+import { badRequest, notFound } from '../face/http-error.ts';
+import { accessOf, cancelOrder, findOrder } from '../face/orders.ts';
+import type { Order } from '../order.ts';
+import type { OrderProcessor } from '../order-processor.ts';
+import type { OrderOutcome, OrderRecord } from '../outcome.ts';
+import { answer, json, problemOf } from './answers.ts';
+import { batch } from './batch.ts';
+import { readStrictly } from './body.ts';
+import { health, liveness, readiness } from './health.ts';
+import { LiveEvents } from './live-events.ts';
+import { methodsOf, refuseAllBut, wrongMethod } from './methods.ts';
+import { openApi } from './openapi.ts';
+import type { AppSettings } from './options.ts';
+import { bySignal } from './patience.ts';
+import { idempotencyKey, query, waitMs } from './request.ts';
+import { check, eventsQuery, listQuery, noQuery, orderInput } from './schemas.ts';
+
+/** Answers one request of a client that may do so much. */
+type Handler = (request: Request, access: Access, context: Context) => Response | Promise<Response>;
+
+/** The routes of an order app. */
+export class Routes {
+  readonly #processor: OrderProcessor;
+  readonly #settings: AppSettings;
+  readonly #events: LiveEvents;
+  readonly #openApi: string;
+
+  constructor(processor: OrderProcessor, settings: AppSettings) {
+    this.#processor = processor;
+    this.#settings = settings;
+    this.#events = new LiveEvents(processor, settings.events);
+    this.#openApi = JSON.stringify(openApi(settings));
+  }
+
+  addTo(app: Hono): void {
+    const processor = this.#processor;
+    this.#add(app, 'POST', '/orders', (request, access) => this.#postOrder(request, access));
+    this.#add(app, 'GET', '/orders', (request, access) => this.#listOrders(request, access));
+    this.#add(app, 'GET', '/orders/:id', (request, access, context) =>
+      this.#getOrder(request, access, context.req.param('id') as string),
+    );
+    this.#add(app, 'DELETE', '/orders/:id', (request, access, context) =>
+      this.#deleteOrder(request, access, context.req.param('id') as string),
+    );
+    this.#add(app, 'GET', '/users/:userId/balance', (request, access, context) =>
+      this.#getBalance(request, access, context.req.param('userId') as string),
+    );
+    this.#add(
+      app,
+      'GET',
+      '/stats',
+      forOperators(() => json(processor.stats())),
+    );
+    this.#add(
+      app,
+      'GET',
+      '/metrics',
+      forOperators(() => this.#getMetrics()),
+    );
+    this.#add(app, 'GET', '/events', (request, access) => this.#getEvents(request, access));
+    this.#addOpen(app, '/health', () => health(processor.stats()));
+    this.#addOpen(app, '/readyz', () => readiness(processor.stats()));
+    this.#addOpen(app, '/livez', liveness);
+    this.#addOpen(app, '/openapi.json', () =>
+      answer(this.#openApi, 200, { 'content-type': 'application/json' }),
+    );
+    this.#addBatch(app);
+    app.notFound(({ req }) => this.#refuse(notFound('There is no such route'), req.raw));
+  }
+
+  /**
+   * `/orders/batch` is also the path of an order of that name. One route for both: where a word and a parameter
+   * stand in the same place, Hono takes its slow router for all routes.
+   */
+  #addBatch(app: Hono): void {
+    const allowed = methodsOf(app);
+    const handle = this.#guard((request, access) =>
+      batch(this.#processor, request, access, this.#settings),
+    );
+    refuseAllBut(app, allowed, (methods, context) => {
+      const isBatch = context.req.param('id') === 'batch';
+      if (isBatch && context.req.method === 'POST') return handle(context);
+      return wrongMethod(isBatch ? [...methods, 'POST'] : methods, context.req.raw);
+    });
+  }
+
+  #add(app: Hono, method: string, path: string, handler: Handler): void {
+    app.on(method, path, this.#guard(handler));
+  }
+
+  #guard(handler: Handler): (context: Context) => Promise<Response> {
+    const { authenticate } = this.#settings;
+    return async (context) => {
+      const request = context.req.raw;
+      try {
+        // Nothing is awaited for nothing: most requests are over in a moment.
+        const access =
+          authenticate === undefined ? everything : await accessOf(authenticate, () => request);
+        return await handler(request, access, context);
+      } catch (error) {
+        return this.#refuse(error, request);
+      }
+    };
+  }
+
+  /** For probes, which have no credentials. */
+  #addOpen(app: Hono, path: string, handler: () => Response): void {
+    app.get(path, ({ req }) => {
+      try {
+        query(req.raw, noQuery);
+        return handler();
+      } catch (error) {
+        return this.#refuse(error, req.raw);
+      }
+    });
+  }
+
+  #refuse(error: unknown, request: Request): Response {
+    const { statuses, onError } = this.#settings;
+    // A refusal is what comes out as an error here: outcomes are answered, not thrown.
+    const response = problemOf(error, statuses, 'refused');
+    if (response.status === 500) onError(error, request);
+    return response;
+  }
+
+  async #postOrder(request: Request, access: Access): Promise<Response> {
+    query(request, noQuery);
+    const { bodyLimitBytes, readTimeoutMs, maxWaitMs } = this.#settings;
+    const key = idempotencyKey(request);
+    const ms = Math.min(waitMs(request), maxWaitMs);
+    const body = await readStrictly(request, bodyLimitBytes, readTimeoutMs);
+    const order = withKey(check(orderInput, body, 'invalid_order'), key);
+    checkMayActFor(access, order.userId);
+    const record = await this.#accept(request, order as Order);
+    const headers: Record<string, string> = { location: `orders/${encodeURIComponent(record.id)}` };
+    if (ms === 0) return json(record, 202, headers);
+    headers['preference-applied'] = `wait=${ms / 1_000}`;
+    const outcome = await this.#outcome(request, record.id, ms);
+    if (outcome === undefined) {
+      return json((await this.#processor.order(record.id)) ?? record, 202, headers);
+    }
+    return this.#answerOutcome(outcome, request, headers);
+  }
+
+  #answerOutcome(
+    outcome: OrderOutcome,
+    request: Request,
+    headers: Readonly<Record<string, string>>,
+  ): Response {
+    if (outcome.status === 'completed') return json(outcome, 200, headers);
+    const { error, status } = outcome;
+    const response = problemOf(error, this.#settings.statuses, status);
+    if (error.code === 'internal') this.#settings.onError(error, request);
+    for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
+    return response;
+  }
+
+  #accept(request: Request, order: Order): Promise<OrderRecord> {
+    const { acceptTimeoutMs } = this.#settings;
+    const late = (): Error =>
+      new OrderError('queue_full', 'No room within the time for accepting', {
+        orderId: order.id,
+        userId: order.userId,
+        retryAfterMs: acceptTimeoutMs,
+      });
+    const unanswered = (): Error =>
+      new OrderError('storage_failed', 'The storage does not say whether it keeps the order', {
+        orderId: order.id,
+        userId: order.userId,
+      });
+    const enqueue = (signal: AbortSignal): Promise<OrderRecord> =>
+      this.#processor.enqueue(order, { signal });
+    return bySignal(request, acceptTimeoutMs, late, enqueue, unanswered);
+  }
+
+  /** What the order has come to within a time; it goes on, whoever waits. */
+  async #outcome(request: Request, id: string, ms: number): Promise<OrderOutcome | undefined> {
+    const controller = new AbortController();
+    const end = (): void => controller.abort();
+    const timer = setTimeout(end, ms);
+    request.signal.addEventListener('abort', end);
+    try {
+      return await this.#processor.outcome(id, { signal: controller.signal });
+    } catch (error) {
+      if (controller.signal.aborted) return undefined;
+      throw error;
+    } finally {
+      clearTimeout(timer);
+      request.signal.removeEventListener('abort', end);
+    }
+  }
+
+  async #listOrders(request: Request, access: Access): Promise<Response> {
+    const wanted = query(request, listQuery);
+    checkMayActFor(access, wanted.userId);
+    try {
+      return json(await this.#processor.orders(wanted));
+    } catch (error) {
+      // A cursor that is none.
+      throw error instanceof RangeError ? badRequest(error.message) : error;
+    }
+  }
+
+  async #getOrder(request: Request, access: Access, id: string): Promise<Response> {
+    query(request, noQuery);
+    return json(await findOrder(this.#processor, access, id));
+  }
+
+  async #deleteOrder(request: Request, access: Access, id: string): Promise<Response> {
+    query(request, noQuery);
+    const record = await cancelOrder(this.#processor, access, id);
+    return json(record, record.status === 'canceled' ? 200 : 202);
+  }
+
+  async #getBalance(request: Request, access: Access, userId: string): Promise<Response> {
+    query(request, noQuery);
+    checkMayActFor(access, userId);
+    const balance = await this.#processor.balance(userId);
+    if (balance === undefined) throw notFound('There is no such user');
+    return json({ userId, balance });
+  }
+
+  async #getMetrics(): Promise<Response> {
+    const { metrics } = this.#settings;
+    if (metrics === undefined) throw notFound('There are no metrics');
+    return answer(await metrics.metrics(), 200, { 'content-type': metrics.contentType });
+  }
+
+  #getEvents(request: Request, access: Access): Response {
+    const { userId } = query(request, eventsQuery);
+    if (userId === undefined) checkOperator(access);
+    else checkMayActFor(access, userId);
+    const lastEventId = request.headers.get('last-event-id') ?? undefined;
+    // Who asks for the head alone would never end a stream.
+    const isHead = request.method === 'HEAD';
+    return answer(isHead ? null : this.#events.open({ userId, lastEventId }), 200, {
+      'content-type': 'text/event-stream; charset=utf-8',
+      'x-accel-buffering': 'no',
+    });
+  }
+}
+
+function forOperators(handler: () => Response | Promise<Response>): Handler {
+  return (request, access) => {
+    checkOperator(access);
+    query(request, noQuery);
+    return handler();
+  };
+}
+
+/** The header and the body may both name the id, if they agree. */
+function withKey<T extends { id?: string | undefined }>(order: T, key: string | undefined): T {
+  if (key === undefined) return order;
+  if (order.id !== undefined && order.id !== key) {
+    throw badRequest('Expected `Idempotency-Key` and `id` to be the same');
+  }
+  return { ...order, id: key };
+}
