@@ -47,7 +47,7 @@ describe('the deadline of SubmitOrder', () => {
   it('cancels the order, and its steps, in gRPC', async () => {
     const { grpc, ended } = await startSlow();
     const refusal = await refusalOf(
-      grpc.call('submitOrder', { order }, { deadline: Date.now() + 200 }),
+      grpc.call('submitOrder', { order }, { deadline: Date.now() + 400 }),
     );
     expect(refusal.code).toBe(status.DEADLINE_EXCEEDED);
     expect(await ended()).toEqual(['canceled', 'canceled', undefined]);
@@ -55,7 +55,7 @@ describe('the deadline of SubmitOrder', () => {
 
   it('cancels the order, and its steps, in JSON, and is answered by the server itself', async () => {
     const { json, ended } = await startSlow();
-    const response = await json('SubmitOrder', { order }, { 'connect-timeout-ms': '100' });
+    const response = await json('SubmitOrder', { order }, { 'connect-timeout-ms': '300' });
     expect([response.status, (await response.json()).code]).toEqual([504, 'deadline_exceeded']);
     expect(await ended()).toEqual(['canceled', 'canceled', undefined]);
   });
@@ -174,10 +174,10 @@ describe('EnqueueOrder', () => {
     const { client, processor } = await start({ processor: { steps: [work.step] } });
     const { record } = await client.enqueueOrder(
       { order: { id: 'o-1', userId: 'u-1', amount: 100n } },
-      { timeoutMs: 150 },
+      { timeoutMs: 400 },
     );
     expect(record?.id).toBe('o-1');
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await new Promise((resolve) => setTimeout(resolve, 450));
     work.open('o-1');
     await processor.onIdle();
     expect(await processor.balance('u-1')).toBe(100);

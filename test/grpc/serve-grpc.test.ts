@@ -167,11 +167,11 @@ describe('close', () => {
 
 describe('a silent connection', () => {
   it('whose other end answers stays, however long', async () => {
-    const { grpc, server } = await start({ server: { idleTimeoutMs: 60 } });
+    const { grpc, server } = await start({ server: { idleTimeoutMs: 400 } });
     const lone = new GrpcClient(server.port, { 'grpc.use_local_subchannel_pool': 1 });
     await lone.call('getStats', {});
     const channel = lone.orders.getChannel();
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await new Promise((resolve) => setTimeout(resolve, 900));
     // 2 is READY: it was not cut.
     expect(channel.getConnectivityState(false)).toBe(2);
     lone.close();

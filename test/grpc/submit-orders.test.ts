@@ -195,7 +195,7 @@ describe('a stream that breaks', () => {
     const { client, processor } = await start({ processor: { steps: [work.step] } });
     const orders = source<Json>();
     orders.push(order(0));
-    const outcomes = all(client.submitOrders(orders, { timeoutMs: 200 }));
+    const outcomes = all(client.submitOrders(orders, { timeoutMs: 400 }));
     expect(await codeOf(outcomes)).toBe('DeadlineExceeded');
     work.open('o-0');
     await processor.onIdle();
