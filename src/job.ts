@@ -17,6 +17,13 @@ export interface Entry {
   told: UnfulfilledOutcome | undefined;
   /** For who enqueued it, until it is kept. */
   kept: Promise<OrderRecord> | undefined;
+  /** Who is told when it is kept. */
+  waiters: Waiter[] | undefined;
+}
+
+export interface Waiter {
+  readonly resolve: (record: OrderRecord) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
@@ -171,5 +178,5 @@ export function toldOf({ entry, run }: Job): OrderOutcome | undefined {
 }
 
 export function entryOf(attempt: number, decided?: DecidedOutcome): Entry {
-  return { attempt, decided, told: undefined, kept: undefined };
+  return { attempt, decided, told: undefined, kept: undefined, waiters: undefined };
 }

@@ -1,12 +1,13 @@
 import type { Clock } from './clock.ts';
 import type { OrderError } from './errors.ts';
-import { entryOf, type Job } from './job.ts';
+import { type Entry, entryOf, type Job, type Waiter } from './job.ts';
 import type { OrderRecord } from './outcome.ts';
 import type { CallEnd } from './reporter.ts';
 import { callBatch } from './settle.ts';
 import { storageFailed } from './settlements.ts';
 import type { JournalStorage } from './storage/core-storage.ts';
 import type { AcceptResult, NewOrder, StoredOrder } from './storage/order-storage.ts';
+import { Tally } from './tally.ts';
 import { watch } from './watch.ts';
 
 export interface JournalListener {
@@ -19,11 +20,6 @@ export interface JournalListener {
   calling(operation: 'accept', size: number): CallEnd | undefined;
   /** A call of the storage failed, and the orders in it have been refused. */
   storageFailed(error: OrderError): void;
-}
-
-interface Waiter {
-  resolve(record: OrderRecord): void;
-  reject(error: unknown): void;
 }
 
 /**
@@ -44,9 +40,9 @@ export class Journal {
   #endWatch = (): void => {};
   /** A call has not been answered for too long. */
   isSlow = false;
-  readonly #countOf = new Map<string, number>();
-  /** Who is told when an order is kept. */
-  readonly #waiters = new Map<Job, Waiter[]>();
+  readonly #counts = new Tally();
+  /** Those in the call that is under way. */
+  #inCall: readonly Job[] = [];
   /** Why an order is to be canceled as soon as it is accepted. */
   readonly #cancellations = new Map<Job, string>();
 
@@ -64,14 +60,14 @@ export class Journal {
 
   /** How many orders of a user are on their way. */
   countOf(userId: string): number {
-    return this.#countOf.get(userId) ?? 0;
+    return this.#counts.of(userId);
   }
 
   /** @param isKept - whether the order needs an entry; if not it only waits for those before it */
   add(job: Job, isKept: boolean): void {
     job.state = 'accepting';
     if (isKept) job.entry = entryOf(1);
-    this.#countOf.set(job.userId, this.countOf(job.userId) + 1);
+    this.#counts.add(job.userId, 1);
     this.#gathered.push(job);
     this.#flushSoon();
   }
@@ -79,9 +75,9 @@ export class Journal {
   /** Resolves when an order that is on its way is kept, rejects if it is not accepted. */
   whenKept(job: Job): Promise<OrderRecord> {
     return new Promise((resolve, reject) => {
-      const waiters = this.#waiters.get(job) ?? [];
-      waiters.push({ resolve, reject });
-      this.#waiters.set(job, waiters);
+      const entry = job.entry as Entry;
+      entry.waiters ??= [];
+      entry.waiters.push({ resolve, reject });
     });
   }
 
@@ -94,11 +90,10 @@ export class Journal {
 
   /** Nobody is told any more what the storage says, if it ever does. */
   close(): void {
-    for (const [job, waiters] of this.#waiters) {
+    for (const job of [...this.#inCall, ...this.#gathered]) {
       const message = 'The storage did not answer before the deadline; the outcome is unknown';
-      for (const { reject } of waiters) reject(storageFailed(message, undefined, job));
+      for (const { reject } of takeWaiters(job)) reject(storageFailed(message, undefined, job));
     }
-    this.#waiters.clear();
     // Their callers have been told, too.
     this.#gathered.length = 0;
     this.#endWatch();
@@ -117,6 +112,7 @@ export class Journal {
   async #send(): Promise<void> {
     while (this.#gathered.length > 0) {
       const jobs = this.#gathered.splice(0, callBatch);
+      this.#inCall = jobs;
       const kept = jobs.filter(({ entry }) => entry !== undefined);
       try {
         const orders = kept.map((job) => job.toNewOrder(this.#clock));
@@ -127,6 +123,7 @@ export class Journal {
         this.#fail(jobs, cause);
       }
     }
+    this.#inCall = [];
     this.#underWay = undefined;
   }
 
@@ -161,7 +158,7 @@ export class Journal {
 
   #accepted(job: Job): void {
     job.state = 'pending';
-    const waiters = this.#take(job);
+    const waiters = takeWaiters(job);
     // Before it may be processed.
     const record = waiters.length === 0 ? undefined : job.toRecord(this.#clock);
     if (job.entry !== undefined) job.entry.kept = undefined;
@@ -174,7 +171,7 @@ export class Journal {
   #known(job: Job, order: StoredOrder): void {
     const cancellation = this.#cancellations.get(job);
     this.#cancellations.delete(job);
-    const waiters = this.#take(job);
+    const waiters = takeWaiters(job);
     try {
       const record = this.#listener.known(job, order, cancellation);
       for (const { resolve } of waiters) resolve(record);
@@ -189,22 +186,20 @@ export class Journal {
       this.#cancellations.delete(job);
       if (job.state !== 'accepting') continue;
       const error = storageFailed('The storage did not keep it', cause, job);
-      const waiters = this.#take(job);
+      const waiters = takeWaiters(job);
       this.#listener.refused(job, error);
       for (const { reject } of waiters) reject(error);
     }
     this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
   }
 
-  #take(job: Job): Waiter[] {
-    const waiters = this.#waiters.get(job) ?? [];
-    this.#waiters.delete(job);
-    return waiters;
-  }
-
   #left({ userId }: Job): void {
-    const count = this.countOf(userId) - 1;
-    if (count === 0) this.#countOf.delete(userId);
-    else this.#countOf.set(userId, count);
+    this.#counts.add(userId, -1);
   }
+}
+
+function takeWaiters({ entry }: Job): readonly Waiter[] {
+  const waiters = entry?.waiters ?? [];
+  if (entry !== undefined) entry.waiters = undefined;
+  return waiters;
 }
