@@ -245,10 +245,7 @@ export class Engine {
   /** The same for a caller that does not wait for the outcome. */
   enqueueAtOnce(order: ParsedOrder): OrderRecord {
     const outcome = this.goAtOnce(order);
-    // Of one that is not remembered, this is the last that anybody sees.
-    return (
-      this.intake.settled(order.id) ?? recordOfOutcome(order, outcome, this.#instant.acceptedAt)
-    );
+    return recordOfOutcome(order, outcome, this.#instant.acceptedAt);
   }
 
   /** The same with steps: those that return at once are over here, and the rest goes on. */

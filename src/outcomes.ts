@@ -81,26 +81,32 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
   return { status: status === 'canceled' ? status : 'failed', error };
 }
 
-/** The record of an order that has come to its outcome, where the storage need not be asked for it. */
+/** The record of an order without steps that has just come to its outcome; the storage need not be asked. */
 export function recordOfOutcome(
   order: ParsedOrder,
   outcome: OrderOutcome,
   acceptedAt: number,
 ): OrderRecord {
+  const { id, userId, amount, priority, payload, labels } = order;
   const isCompleted = outcome.status === 'completed';
-  const { code, message, retryable } = isCompleted ? ({} as Partial<OrderError>) : outcome.error;
+  const error = isCompleted ? undefined : outcome.error;
   const { waitMs = 0, durationMs = 0 } = isCompleted ? outcome : outcome.error;
   const startedAt = acceptedAt + waitMs;
   return {
-    ...order.toOrder(),
+    id,
+    userId,
+    amount,
+    priority,
+    payload,
+    labels,
     status: isCompleted || outcome.status === 'canceled' ? outcome.status : 'failed',
     acceptedAt,
     startedAt,
     settledAt: startedAt + durationMs,
     balance: isCompleted ? outcome.balance : undefined,
-    code,
-    message,
-    retryable,
+    code: error?.code,
+    message: error?.message,
+    retryable: error?.retryable,
     steps: noSteps,
   };
 }

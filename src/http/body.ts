@@ -87,16 +87,22 @@ export function textOf(bytes: ArrayBuffer | Uint8Array): string {
 }
 
 function checkType({ headers }: Request, form: RegExp, name: string): void {
-  const [type = '', ...parameters] = (headers.get('content-type') ?? '').split(';');
+  const contentType = headers.get('content-type') ?? '';
+  if (contentType !== name) checkTypeWithCare(contentType, form, name);
+  const encoding = headers.get('content-encoding');
+  if (encoding !== null && encoding.toLowerCase() !== 'identity') {
+    throw new HttpError(415, 'unsupported_media_type', 'Expected no content encoding');
+  }
+}
+
+/** Most are as simple as can be, and those that are not have their price. */
+function checkTypeWithCare(contentType: string, form: RegExp, name: string): void {
+  const [type = '', ...parameters] = contentType.split(';');
   const isUtf8 = parameters.every((text) => /^(?:charset\s*=\s*"?utf-8"?)?$/i.test(text.trim()));
   if (!form.test(type.trim()) || !isUtf8) {
     throw new HttpError(415, 'unsupported_media_type', `Expected the content type ${name}`, {
       headers: { accept: name },
     });
-  }
-  const encoding = headers.get('content-encoding');
-  if (encoding !== null && encoding.toLowerCase() !== 'identity') {
-    throw new HttpError(415, 'unsupported_media_type', 'Expected no content encoding');
   }
 }
 
