@@ -110,21 +110,36 @@ export class Journal {
   }
 
   async #send(): Promise<void> {
-    while (this.#gathered.length > 0) {
-      const jobs = this.#gathered.splice(0, callBatch);
-      this.#inCall = jobs;
-      const kept = jobs.filter(({ entry }) => entry !== undefined);
+    let call = this.#begin();
+    while (call !== undefined) {
+      const { jobs, answer } = call;
+      const results = await answer.then(
+        (value) => ({ value }),
+        (cause: unknown) => ({ cause }),
+      );
+      // Before anybody hears: what they do then takes its time, and the storage would wait for it.
+      const next = this.#begin();
+      this.#clock.read();
       try {
-        const orders = kept.map((job) => job.toNewOrder(this.#clock));
-        const results = kept.length === 0 ? [] : await this.#ask(orders);
-        this.#clock.read();
-        this.#finish(jobs, results);
+        if ('cause' in results) throw results.cause;
+        this.#finish(jobs, results.value);
       } catch (cause) {
         this.#fail(jobs, cause);
       }
+      call = next ?? this.#begin();
     }
     this.#inCall = [];
     this.#underWay = undefined;
+  }
+
+  /** Calls the storage with what has gathered, if there is something. */
+  #begin(): { jobs: readonly Job[]; answer: Promise<readonly AcceptResult[]> } | undefined {
+    if (this.#gathered.length === 0) return undefined;
+    const jobs = this.#gathered.splice(0, callBatch);
+    this.#inCall = [...this.#inCall.filter(({ state }) => state === 'accepting'), ...jobs];
+    const kept = jobs.filter(({ entry }) => entry !== undefined);
+    const orders = kept.map((job) => job.toNewOrder(this.#clock));
+    return { jobs, answer: kept.length === 0 ? Promise.resolve([]) : this.#ask(orders) };
   }
 
   async #ask(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {

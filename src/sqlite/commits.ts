@@ -45,24 +45,26 @@ export class Commits {
     this.#underWay += 1;
     const gathered = this.#waiting;
     this.#waiting = [];
-    await this.#commit(gathered);
+    const calls = gathered.map(({ call }) => call);
+    const tell = await this.#ask({ kind: 'commit', calls }).then(
+      ({ results }) =>
+        () =>
+          tellAll(gathered, results),
+      (error: unknown) => () => {
+        for (const { reject } of gathered) reject(error);
+      },
+    );
     this.#underWay -= 1;
-    if (this.#waiting.length > 0) this.#start();
+    // Before anybody hears: what they do then takes its time, and the thread would wait for it.
+    if (this.#waiting.length > 0 && !this.#isDue) void this.#run();
+    tell();
   }
+}
 
-  async #commit(gathered: readonly Waiting[]): Promise<void> {
-    try {
-      const { results } = await this.#ask({
-        kind: 'commit',
-        calls: gathered.map(({ call }) => call),
-      });
-      for (const [index, { resolve, reject }] of gathered.entries()) {
-        const result = results[index] as Answer['results'][number];
-        if (isFailure(result)) reject(errorOf(result));
-        else resolve(new Reader(result));
-      }
-    } catch (error) {
-      for (const { reject } of gathered) reject(error);
-    }
+function tellAll(gathered: readonly Waiting[], results: Answer['results']): void {
+  for (const [index, { resolve, reject }] of gathered.entries()) {
+    const result = results[index] as Answer['results'][number];
+    if (isFailure(result)) reject(errorOf(result));
+    else resolve(new Reader(result));
   }
 }
