@@ -149,7 +149,12 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
     most('', 'heap meanwhile beyond the start, with `capacity` 10 000, MB', 30, (of) => of('ours')),
   ],
   http: [
-    least('`POST /orders`, 64 connections', 'of a bare Hono route', 0.7, ratio('memory', 'bare')),
+    least(
+      '`POST /orders`, 256 connections, load from another process',
+      'of a bare Hono route',
+      0.7,
+      ratio('memory', 'bare'),
+    ),
     least('', 'on a file, of a bare Hono route', 0.5, ratio('file', 'bare')),
     least(
       '`POST /orders/batch`, orders per second',
@@ -160,7 +165,7 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
   ],
   grpc: [
     least(
-      'unary `SubmitOrder`, 64 calls under way',
+      'unary `SubmitOrder`, 64 calls under way, load from another process',
       'of a bare ConnectRPC echo',
       0.7,
       ratio('grpc', 'grpcBare'),
