@@ -43,6 +43,10 @@ export function checkMethods(name: string, value: unknown, methods: readonly str
   }
 }
 
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw wrong(TypeError, name, 'a function', value);
+}
+
 export function wrong(
   kind: new (message: string) => Error,
   name: string,

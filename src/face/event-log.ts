@@ -3,6 +3,7 @@ import type { EventName, ProcessorEvents } from '../events.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderRecord, Receipt } from '../outcome.ts';
 import { draining } from './draining.ts';
+import type { EventBounds } from './events-options.ts';
 import { HttpError } from './http-error.ts';
 
 /** For how long events are kept for a reader that has gone and may come back, in milliseconds. */
@@ -53,14 +54,6 @@ export interface Subscription {
   readonly userId: string | undefined;
   /** The last event that it has, of an earlier connection. */
   readonly lastEventId: string | undefined;
-}
-
-/** How a log is bounded. */
-export interface EventBounds {
-  /** How many events are kept. */
-  readonly buffer: number;
-  /** How many may read at once. */
-  readonly readers: number;
 }
 
 interface Entry<T> {

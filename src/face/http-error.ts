@@ -84,8 +84,8 @@ export function isErrorStatus(status: unknown): boolean {
   return Number.isInteger(status) && (status as number) >= 400 && (status as number) <= 599;
 }
 
-export function badRequest(message: string, issues?: readonly OrderIssue[]): HttpError {
-  return new HttpError(400, 'bad_request', message, { issues });
+export function badRequest(message: string): HttpError {
+  return new HttpError(400, 'bad_request', message);
 }
 
 export function forbidden(message: string): HttpError {
@@ -94,4 +94,9 @@ export function forbidden(message: string): HttpError {
 
 export function notFound(what: string): HttpError {
   return new HttpError(404, 'not_found', what);
+}
+
+/** What was thrown is nobody's but the host's. */
+export function unexpected(cause: unknown): HttpError {
+  return new HttpError(500, 'internal', 'Something went wrong', { cause });
 }

@@ -1,6 +1,13 @@
 import type { AddressInfo, Server } from 'node:net';
 import { constants } from 'node:os';
-import { checkInteger, checkMethods, checkOptions, checkTimeout, wrong } from '../checks.ts';
+import {
+  checkFunction,
+  checkInteger,
+  checkMethods,
+  checkOptions,
+  checkTimeout,
+  wrong,
+} from '../checks.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { ShutdownSummary } from '../shutdown.ts';
 import { draining } from './draining.ts';
@@ -134,9 +141,7 @@ function checkSettings(settings: ListenSettings): void {
       throw wrong(RangeError, 'signals', 'a list of signals that can be heeded', signal);
     }
   }
-  if (onClosed !== undefined && typeof onClosed !== 'function') {
-    throw wrong(TypeError, 'onClosed', 'a function', onClosed);
-  }
+  if (onClosed !== undefined) checkFunction('onClosed', onClosed);
 }
 
 /**

@@ -8,10 +8,11 @@
  */
 
 export { type Access, type Authenticate, bearer } from '../face/access.ts';
+export type { EventsOptions } from '../face/events-options.ts';
 export type { ListenOptions, OrderServer } from '../face/running.ts';
 export { BadRequestSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
 export { Health } from './gen/grpc/health/v1/health_pb.js';
 export * from './gen/orderprocessor/v1/orders_pb.js';
-export type { OrderServiceOptions, WatchOptions } from './options.ts';
+export type { OrderServiceOptions } from './options.ts';
 export { createOrderRoutes } from './order-service.ts';
 export { type ServeGrpcOptions, serveGrpc } from './serve-grpc.ts';

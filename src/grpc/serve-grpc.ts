@@ -6,7 +6,7 @@ import {
 } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
 import type { ConnectRouter } from '@connectrpc/connect';
-import { wrong } from '../checks.ts';
+import { checkFunction } from '../checks.ts';
 import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
 import { guarded } from './node-handler.ts';
 
@@ -46,7 +46,7 @@ export async function serveGrpc(
   routes: (router: ConnectRouter) => void,
   options: ServeGrpcOptions = {},
 ): Promise<OrderServer> {
-  if (typeof routes !== 'function') throw wrong(TypeError, 'routes', 'a function', routes);
+  checkFunction('routes', routes);
   const settings = readListenOptions('serveGrpc', options, 50_051);
   const { connectNodeAdapter } = await import('@connectrpc/connect-node');
   const handler = guarded(connectNodeAdapter({ routes }));

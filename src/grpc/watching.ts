@@ -1,10 +1,6 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import {
-  type EventBounds,
-  EventLog,
-  type SeenEvent,
-  type Subscription,
-} from '../face/event-log.ts';
+import { EventLog, type SeenEvent, type Subscription } from '../face/event-log.ts';
+import type { EventBounds } from '../face/events-options.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import { Notice, type WatchOrdersResponseSchema } from './gen/orderprocessor/v1/orders_pb.js';
 import {

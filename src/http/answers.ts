@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { isOrderError, type OrderError } from '../errors.ts';
-import { HttpError } from '../face/http-error.ts';
+import { HttpError, unexpected } from '../face/http-error.ts';
 
 /** On every answer: it is data of one client, no page, and nobody's to frame, guess or keep. */
 export const secure = {
@@ -104,7 +104,7 @@ export function problemOf(
 ): Response {
   if (isOrderError(error)) return orderProblem(error, statuses, status);
   const { code, message, headers, issues, ...rest } =
-    error instanceof HttpError ? error : new HttpError(500, 'internal', 'Something went wrong');
+    error instanceof HttpError ? error : unexpected(error);
   const fields = issues.length === 0 ? { code } : { code, issues };
   const later = rest.status === 503 ? { 'retry-after': '1' } : {};
   return problemJson(rest.status, message, fields, { ...later, ...headers });

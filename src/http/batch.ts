@@ -2,7 +2,7 @@ import { OrderError } from '../errors.ts';
 import { type Access, checkMayActFor } from '../face/access.ts';
 import { draining } from '../face/draining.ts';
 import { withoutPayload } from '../face/event-log.ts';
-import { HttpError } from '../face/http-error.ts';
+import { HttpError, unexpected } from '../face/http-error.ts';
 import { unreadable } from '../face/unreadable.ts';
 import type { Order } from '../order.ts';
 import type { OrderProcessor } from '../order-processor.ts';
@@ -37,10 +37,9 @@ export function batch(
 ): Response {
   checkIsLines(request);
   // On a connection that was open already.
-  if (draining(processor).signal.aborted) {
-    throw new OrderError('shut_down', 'The server is closing');
-  }
-  const orders = new OrderLines(request, access, settings, draining(processor).signal);
+  const { signal } = draining(processor);
+  if (signal.aborted) throw new OrderError('shut_down', 'The server is closing');
+  const orders = new OrderLines(request, access, settings, signal);
   const outcomes = processor.submitStream(orders as AsyncIterable<Order>);
   const tell = (error: unknown): void => settings.onError(error, request);
   return answer(sent(outcomes, orders, tell), 200, { 'content-type': 'application/x-ndjson' });
@@ -129,7 +128,7 @@ class OrderLines implements AsyncIterableIterator<unknown> {
   /** What the host's `users` threw is nothing of the order. */
   #internal(cause: unknown): HttpError {
     this.#settings.onError(cause, this.#request);
-    return new HttpError(500, 'internal', 'Something went wrong', { cause });
+    return unexpected(cause);
   }
 }
 

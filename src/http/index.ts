@@ -7,12 +7,13 @@
  */
 
 export { type Access, type Authenticate, bearer } from '../face/access.ts';
+export type { EventsOptions } from '../face/events-options.ts';
 export { HttpError, type HttpErrorCode, type HttpErrorFacts } from '../face/http-error.ts';
 export type { ListenOptions, OrderServer } from '../face/running.ts';
 export { defaultStatuses, problem, type Statuses } from './answers.ts';
 export { type ReadJsonOptions, readJson } from './body.ts';
 export { refuseOtherMethods } from './methods.ts';
 export { toMinorUnits } from './minor-units.ts';
-export type { EventsOptions, Metrics, OpenApiOptions, OrderAppOptions } from './options.ts';
+export type { Metrics, OpenApiOptions, OrderAppOptions } from './options.ts';
 export { createOrderApp } from './order-app.ts';
 export { type FetchApp, type ServeOptions, serve } from './serve.ts';

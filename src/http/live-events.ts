@@ -1,11 +1,11 @@
 import { isOrderError } from '../errors.ts';
 import {
-  type EventBounds,
   EventLog,
   type EventReader,
   type SeenEvent,
   type Subscription,
 } from '../face/event-log.ts';
+import type { EventBounds } from '../face/events-options.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 
 const encoder = new TextEncoder();

@@ -1,7 +1,8 @@
 import type { cors } from 'hono/cors';
-import { checkInteger, checkOptions, checkTimeout, wrong } from '../checks.ts';
+import { checkFunction, checkInteger, checkOptions, checkTimeout, wrong } from '../checks.ts';
 import type { Authenticate } from '../face/access.ts';
 import { contained } from '../face/contained.ts';
+import { type EventBounds, type EventsOptions, readEventsOptions } from '../face/events-options.ts';
 import { isErrorStatus, statusForm } from '../face/http-error.ts';
 import type { Statuses } from './answers.ts';
 import { defaultBodyLimitBytes, defaultReadTimeoutMs } from './body.ts';
@@ -49,17 +50,6 @@ export interface OrderAppOptions {
   readonly onError?: ((error: unknown, request: Request) => void) | undefined;
 }
 
-/** How `/events` is bounded. */
-export interface EventsOptions {
-  /**
-   * How many events are kept: for readers that come back, and those that are slow. One that is further
-   * behind is dropped. An integer from 1 up, 10 000 by default.
-   */
-  readonly buffer?: number | undefined;
-  /** How many may read at once: an integer from 1 up, 100 by default. */
-  readonly readers?: number | undefined;
-}
-
 /** What `/openapi.json` says beside the routes. */
 export interface OpenApiOptions {
   /** The title of the API; `Orders` by default. */
@@ -79,7 +69,7 @@ export interface AppSettings {
   readonly readTimeoutMs: number;
   readonly acceptTimeoutMs: number;
   readonly maxWaitMs: number;
-  readonly events: { readonly buffer: number; readonly readers: number };
+  readonly events: EventBounds;
   readonly cors: Parameters<typeof cors>[0] | undefined;
   readonly openapi: OpenApiOptions;
   readonly onError: (error: unknown, request: Request) => void;
@@ -102,14 +92,14 @@ const names = [
 /** @throws TypeError or RangeError */
 export function readOptions(options: OrderAppOptions): AppSettings {
   checkOptions('createOrderApp', options, names);
-  const { authenticate, metrics, statuses = {}, events = {}, cors, openapi = {} } = options;
+  const { authenticate, metrics, statuses = {}, events, cors, openapi = {} } = options;
   const { bodyLimitBytes = defaultBodyLimitBytes, readTimeoutMs = defaultReadTimeoutMs } = options;
   const { acceptTimeoutMs = 10_000, maxWaitMs = 30_000 } = options;
   const { onError = (error: unknown) => console.error(error) } = options;
-  checkFunction('authenticate', authenticate);
+  if (authenticate !== undefined) checkFunction('authenticate', authenticate);
   checkFunction('onError', onError);
   if (metrics !== undefined) {
-    checkFunction('metrics.metrics', Object(metrics).metrics ?? null);
+    checkFunction('metrics.metrics', Object(metrics).metrics);
     checkText('metrics.contentType', metrics.contentType);
   }
   checkStatuses(statuses);
@@ -117,10 +107,6 @@ export function readOptions(options: OrderAppOptions): AppSettings {
   checkTimeout('readTimeoutMs', readTimeoutMs);
   checkTimeout('acceptTimeoutMs', acceptTimeoutMs);
   checkTimeout('maxWaitMs', maxWaitMs);
-  checkOptions('events', events, ['buffer', 'readers']);
-  const { buffer = 10_000, readers = 100 } = events;
-  checkInteger('events.buffer', buffer, 1);
-  checkInteger('events.readers', readers, 1);
   checkOptions('openapi', openapi, ['title', 'version', 'payload']);
   if (openapi.title !== undefined) checkText('openapi.title', openapi.title);
   if (openapi.version !== undefined) checkText('openapi.version', openapi.version);
@@ -133,7 +119,7 @@ export function readOptions(options: OrderAppOptions): AppSettings {
     readTimeoutMs,
     acceptTimeoutMs,
     maxWaitMs,
-    events: { buffer, readers },
+    events: readEventsOptions(events),
     cors,
     openapi,
     onError: contained(onError),
@@ -144,12 +130,6 @@ function checkStatuses(statuses: Statuses): void {
   checkOptions('statuses', statuses, Object.keys(Object(statuses)));
   for (const [code, status] of Object.entries(statuses)) {
     if (!isErrorStatus(status)) throw wrong(RangeError, `statuses.${code}`, statusForm, status);
-  }
-}
-
-function checkFunction(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== 'function') {
-    throw wrong(TypeError, name, 'a function', value);
   }
 }
 

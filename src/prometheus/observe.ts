@@ -1,7 +1,8 @@
+import { wrong } from '../checks.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import { Family } from './family.ts';
 import type { Observed } from './observer.ts';
-import { type MetricsRegistry, type ObserveOptions, readOptions, wrong } from './options.ts';
+import { type MetricsRegistry, type ObserveOptions, readOptions } from './options.ts';
 
 /** A processor's metrics; see {@link observe}. Its methods may be handed on by themselves. */
 export interface Observation {
@@ -72,5 +73,5 @@ export function observe<Payload, Input>(
 function checkProcessor(processor: Partial<Observed> | null | undefined): void {
   const methods = [processor?.on, processor?.off, processor?.stats];
   if (methods.every((method) => typeof method === 'function')) return;
-  throw wrong(processor, 'processor', 'an OrderProcessor');
+  throw wrong(TypeError, 'processor', 'an OrderProcessor', processor);
 }

@@ -1,5 +1,5 @@
 import { type OpenMetricsContentType, Registry } from 'prom-client';
-import { show } from '../errors.ts';
+import { wrong } from '../checks.ts';
 
 /** A registry of prom-client, in the text format of Prometheus or of OpenMetrics. */
 export type MetricsRegistry = Registry | Registry<OpenMetricsContentType>;
@@ -79,7 +79,7 @@ export function readOptions(options: ObserveOptions): ObserveSettings {
   const { registry = new Registry(), prefix = 'order_processor_', labels = {} } = options;
   checkRegistry(registry);
   if (typeof prefix !== 'string' || !nameForm.test(prefix)) {
-    throw wrong(prefix, 'prefix', 'letters, digits and `_`, not a digit first');
+    throw wrong(TypeError, 'prefix', 'letters, digits and `_`, not a digit first', prefix);
   }
   return { registry, prefix, labels: readLabels(labels), buckets: readBuckets(options.buckets) };
 }
@@ -90,16 +90,22 @@ function checkRegistry(registry: unknown): void {
   const isRegistry =
     typeof registry === 'object' &&
     registryMethods.every((name) => typeof methods?.[name] === 'function');
-  if (!isRegistry) throw wrong(registry, 'registry', 'a Registry of prom-client');
+  if (!isRegistry) throw wrong(TypeError, 'registry', 'a Registry of prom-client', registry);
 }
 
 function readLabels(labels: Readonly<Record<string, string>>): Record<string, string> {
-  if (typeof labels !== 'object' || labels === null) throw wrong(labels, 'labels', 'an object');
+  if (typeof labels !== 'object' || labels === null)
+    throw wrong(TypeError, 'labels', 'an object', labels);
   const read = Object.entries(labels).map(([name, value]) => {
     if (!nameForm.test(name) || name.startsWith('__') || takenLabels.includes(name)) {
-      throw wrong(name, 'labels', `names of labels other than ${takenLabels.join(', ')}`);
+      throw wrong(
+        TypeError,
+        'labels',
+        `names of labels other than ${takenLabels.join(', ')}`,
+        name,
+      );
     }
-    if (typeof value !== 'string') throw wrong(value, `labels.${name}`, 'a string');
+    if (typeof value !== 'string') throw wrong(TypeError, `labels.${name}`, 'a string', value);
     return [name, value] as const;
   });
   return Object.fromEntries(read.sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -112,7 +118,12 @@ function readBuckets(buckets: ObserveBuckets = {}): ObserveSettings['buckets'] {
     const bounds = buckets[name];
     if (bounds === undefined) continue;
     if (!areBounds(bounds)) {
-      throw wrong(bounds, `buckets.${name}`, 'an array of rising finite numbers, at least one');
+      throw wrong(
+        TypeError,
+        `buckets.${name}`,
+        'an array of rising finite numbers, at least one',
+        bounds,
+      );
     }
     read[name] = [...bounds];
   }
@@ -127,15 +138,11 @@ function areBounds(bounds: unknown): bounds is readonly number[] {
 }
 
 function checkKeys(name: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null) throw wrong(value, name, 'an object');
+  if (typeof value !== 'object' || value === null) throw wrong(TypeError, name, 'an object', value);
   for (const key of Object.keys(value)) {
     if (known.includes(key)) continue;
     throw new TypeError(
       `Expected the ${name} of observe to be among ${known.join(', ')}, got \`${key}\``,
     );
   }
-}
-
-export function wrong(value: unknown, name: string, form: string): TypeError {
-  return new TypeError(`Expected \`${name}\` to be ${form}, got \`${show(value)}\``);
 }

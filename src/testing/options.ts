@@ -1,5 +1,5 @@
 import type { Awaitable } from '../awaitable.ts';
-import { checkInteger, checkOptions, wrong } from '../checks.ts';
+import { checkFunction, checkInteger, checkOptions } from '../checks.ts';
 import type { BalanceStorage } from '../storage/balance-storage.ts';
 import type { OrderStorage } from '../storage/order-storage.ts';
 
@@ -95,8 +95,4 @@ export function checkSuiteOptions(
   for (const name of faultNames) {
     if (faults[name] !== undefined) checkFunction(`faults.${name}`, faults[name]);
   }
-}
-
-function checkFunction(name: string, value: unknown): void {
-  if (typeof value !== 'function') throw wrong(TypeError, name, 'a function', value);
 }

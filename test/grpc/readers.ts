@@ -1,6 +1,6 @@
 import { createClient, createRouterTransport } from '@connectrpc/connect';
 import { OrderProcessor, type OrderProcessorOptions } from 'order-processor';
-import { createOrderRoutes, Notice, OrderService, type WatchOptions } from 'order-processor/grpc';
+import { createOrderRoutes, type EventsOptions, Notice, OrderService } from 'order-processor/grpc';
 import { codeOf, type Json, type Running, until } from './helpers.ts';
 
 type Client = Running['client'];
@@ -48,7 +48,7 @@ export const idsOf = (events: Json[]): unknown[] =>
   events.map(({ event: { value } }) => value.orderId ?? value.id);
 
 /** The routes without a socket, and how a reader finds them. */
-export function direct(events: WatchOptions = {}, options: OrderProcessorOptions = {}) {
+export function direct(events: EventsOptions = {}, options: OrderProcessorOptions = {}) {
   const processor = new OrderProcessor(options);
   const counter = counted(processor);
   const routes = createOrderRoutes(processor, { events, onError: () => {} });
