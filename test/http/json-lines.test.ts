@@ -10,7 +10,9 @@ const line = fc.oneof(
   { weight: 4, arbitrary: fc.json({ maxDepth: 1 }).map((text) => encoder.encode(text)) },
   {
     weight: 2,
-    arbitrary: fc.constantFrom('{"é":"😀"}', '7', '"a"').map((text) => encoder.encode(text)),
+    arbitrary: fc
+      .constantFrom('{"é":"😀"}', '7', '"a"', '"__proto__"')
+      .map((text) => encoder.encode(text)),
   },
   {
     weight: 1,
@@ -53,8 +55,12 @@ function model(lines: readonly Uint8Array[]): unknown[] {
     if (text.trim() === '') return [];
     const isUtf8 = Buffer.from(text).equals(bytes);
     try {
-      const value = JSON.parse(text);
-      return [isUtf8 && !text.includes('__proto__') ? value : '400 bad_request'];
+      const keys: string[] = [];
+      const value = JSON.parse(text, (key, each) => {
+        keys.push(key);
+        return each;
+      });
+      return [isUtf8 && !keys.includes('__proto__') ? value : '400 bad_request'];
     } catch {
       return ['400 bad_request'];
     }
