@@ -1,3 +1,4 @@
+import { callBatch } from './call-size.ts';
 import type { Clock } from './clock.ts';
 import { OrderError } from './errors.ts';
 import type { Events } from './events.ts';
@@ -8,7 +9,7 @@ import type { Settings } from './options.ts';
 import type { UnfulfilledOutcome } from './outcome.ts';
 import { noSteps } from './outcome.ts';
 import type { Decision } from './run-host.ts';
-import { callBatch, type Settler } from './settle.ts';
+import type { Settler } from './settle.ts';
 import { nothingToDo } from './settlements.ts';
 import { StepRunner } from './step-runner.ts';
 import { WaitingTimes } from './waiting-times.ts';
@@ -95,6 +96,18 @@ export class Dispatcher {
     this.queue.push(job);
     this.#waitingTimes.add(job.acceptedAt);
     this.wake();
+  }
+
+  /**
+   * Hands an order without steps to the settler if a worker would do so in a moment, since nothing waits;
+   * false if it would not. For a storage that takes its time.
+   */
+  settleNow(job: Job): boolean {
+    const mayGo = this.queue.size === 0 && this.isPassable && !this.isHalted;
+    if (!mayGo || this.hasSteps || this.#settler.isFull) return false;
+    this.#settle(job);
+    this.#settler.flushSoon();
+    return true;
   }
 
   /** Begins an order that need not wait, where `isPassable`; what is not over on return goes on. */

@@ -1,9 +1,9 @@
+import { CallSize } from './call-size.ts';
 import type { Clock } from './clock.ts';
 import type { OrderError } from './errors.ts';
 import { type Entry, entryOf, type Job, type Waiter } from './job.ts';
 import type { OrderRecord } from './outcome.ts';
 import type { CallEnd } from './reporter.ts';
-import { callBatch } from './settle.ts';
 import { storageFailed } from './settlements.ts';
 import type { JournalStorage } from './storage/core-storage.ts';
 import type { AcceptResult, NewOrder, StoredOrder } from './storage/order-storage.ts';
@@ -37,6 +37,7 @@ export class Journal {
   #gathered: Job[] = [];
   #underWay: Promise<void> | undefined;
   #isDue = false;
+  readonly #callSize = new CallSize();
   #endWatch = (): void => {};
   /** A call has not been answered for too long. */
   isSlow = false;
@@ -135,7 +136,10 @@ export class Journal {
   /** Calls the storage with what has gathered, if there is something. */
   #begin(): { jobs: readonly Job[]; answer: Promise<readonly AcceptResult[]> } | undefined {
     if (this.#gathered.length === 0) return undefined;
-    const jobs = this.#gathered.splice(0, callBatch);
+    const jobs = this.#gathered.splice(
+      0,
+      this.#callSize.next(this.#gathered.length, this.#clock.last),
+    );
     this.#inCall = [...this.#inCall.filter(({ state }) => state === 'accepting'), ...jobs];
     const kept = jobs.filter(({ entry }) => entry !== undefined);
     const orders = kept.map((job) => job.toNewOrder(this.#clock));

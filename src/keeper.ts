@@ -8,7 +8,7 @@ import { entryOf, type Job } from './job.ts';
 import { Journal, type JournalListener } from './journal.ts';
 import type { ParsedOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord, UnfulfilledOutcome } from './outcome.ts';
-import { outcomeOfRecord, recordOf } from './outcomes.ts';
+import { outcomeOfRecord, recordOf, recordOfOutcome } from './outcomes.ts';
 import type { Questions } from './questions.ts';
 import { Recovery, type RecoveryListener } from './recovery.ts';
 import type { CallEnd, Reporter } from './reporter.ts';
@@ -88,11 +88,16 @@ export class Keeper implements JournalListener, RecoveryListener {
     const { dispatcher, reporter } = this.#engine;
     const { accepted, started } = reporter.events.tell;
     // One that is settled at once needs no entry before: nobody is told anything of it till then.
-    const isKept =
-      isEnqueued || dispatcher.hasSteps || accepted !== undefined || started !== undefined;
-    if (!isKept && this.#journal.countOf(job.userId) === 0) return false;
+    const isHeard = dispatcher.hasSteps || accepted !== undefined || started !== undefined;
+    if (!isHeard && this.#journal.countOf(job.userId) === 0) {
+      if (dispatcher.settleNow(job)) {
+        reporter.counts.accepted += 1;
+        return true;
+      }
+      if (!isEnqueued) return false;
+    }
     dispatcher.admit(job);
-    this.#journal.add(job, isKept);
+    this.#journal.add(job, isHeard || isEnqueued);
     if (isEnqueued && job.entry !== undefined) {
       job.entry.kept = this.#journal.whenKept(job);
       job.entry.kept.catch(() => {});
@@ -111,6 +116,9 @@ export class Keeper implements JournalListener, RecoveryListener {
     }
     const outcome = isOver ? undefined : await job.outcome();
     if (outcome?.status === 'refused') throw outcome.error;
+    if (outcome !== undefined && isRecorded(job, outcome)) {
+      return recordOfOutcome(job, outcome, this.#engine.clock.toUnix(job.acceptedAt));
+    }
     const record = await this.#ask(job.id, job);
     if (record === undefined) {
       if (outcome !== undefined && outcome.status !== 'completed') throw outcome.error;
@@ -396,6 +404,14 @@ export class Keeper implements JournalListener, RecoveryListener {
     dispatcher.wake(dispatcher.queue.size);
     reporter.events.tell.restored?.(undefined);
   }
+}
+
+/** Whether that is what the storage has of an order without steps: it was settled here, and now. */
+function isRecorded({ state }: Job, outcome: OrderOutcome): boolean {
+  return (
+    state === 'settled' &&
+    (outcome.status === 'completed' || outcome.error.code !== 'storage_failed')
+  );
 }
 
 /** What is told of an order that stays in the storage when the processor has shut down. */

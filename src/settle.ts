@@ -1,4 +1,5 @@
 import { type Awaitable, isThenable } from './awaitable.ts';
+import { CallSize, callBatch } from './call-size.ts';
 import type { Clock } from './clock.ts';
 import type { OrderError } from './errors.ts';
 import type { Job } from './job.ts';
@@ -29,9 +30,6 @@ import type {
 } from './storage/core-storage.ts';
 import type { StoredOrder } from './storage/order-storage.ts';
 import { watch } from './watch.ts';
-
-/** So many orders go into one call of a storage that takes its time. */
-export const callBatch = 1_024;
 
 export interface SettlerListener {
   /** The order is settled, or will never be: `storage_failed`. */
@@ -73,6 +71,8 @@ export class Settler {
   readonly #times = newTimes();
   #underWay: Promise<void> | undefined;
   #isCalling = false;
+  #isFlushDue = false;
+  readonly #callSize = new CallSize();
   /** A call has not been answered for too long. */
   isSlow = false;
   /** The storage takes nothing now; what it was to take is gathered. */
@@ -145,7 +145,7 @@ export class Settler {
       return;
     }
     this.#notes.set(job, outcome);
-    if (this.#notes.size === 1) queueMicrotask(() => this.flush());
+    this.flushSoon();
   }
 
   /** Settles one order without telling anybody. */
@@ -186,11 +186,21 @@ export class Settler {
     if (this.#isHeld) this.#loseUnaccepted();
     else if (this.#underWay === undefined) this.#gatherNotes();
     while (this.#underWay === undefined && !this.#isHeld && this.#gathered.jobs.length > 0) {
-      const batch = this.#gathered;
-      this.#gathered = new Batch();
-      this.#send(storage, batch);
+      const { length } = this.#gathered.jobs;
+      const size = this.#isKeeping ? this.#callSize.next(length, this.#clock.last) : length;
+      this.#send(storage, this.#gathered.take(size));
     }
     return this.#underWay;
+  }
+
+  /** The same a little later: whatever else comes in this breath goes with it. */
+  flushSoon(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    queueMicrotask(() => {
+      this.#isFlushDue = false;
+      this.flush();
+    });
   }
 
   /** The storage takes nothing now: what it keeps waits, and anything else fails. */

@@ -17,12 +17,22 @@ export const nothingToDo: Decision = Object.freeze({
 
 /** Decided orders on their way into the storage; the arrays are index-aligned. */
 export class Batch {
-  readonly jobs: Job[] = [];
-  readonly settlements: CoreSettlement[] = [];
+  readonly jobs: Job[];
+  readonly settlements: CoreSettlement[];
+
+  constructor(jobs: Job[] = [], settlements: CoreSettlement[] = []) {
+    this.jobs = jobs;
+    this.settlements = settlements;
+  }
 
   add(job: Job, settlement: CoreSettlement): void {
     this.jobs.push(job);
     this.settlements.push(settlement);
+  }
+
+  /** Takes the first so many out. */
+  take(count: number): Batch {
+    return new Batch(this.jobs.splice(0, count), this.settlements.splice(0, count));
   }
 
   /** What is in both, in order, as far as a settlement is one of those. */

@@ -8,7 +8,7 @@ import {
 } from 'order-processor';
 import { expect, it } from 'vitest';
 import { codeOf, logOf, range } from './helpers.ts';
-import { fatesOf, open } from './kept/helpers.ts';
+import { fatesOf, keepFirst, open } from './kept/helpers.ts';
 import { KeptStorage } from './kept-storage.ts';
 import { useVirtualClock } from './virtual-clock.ts';
 
@@ -81,10 +81,10 @@ it('tells of the calls that keep orders, too', async () => {
   storage.fate = fatesOf('accept', 'rejects');
   const processor = await open(storage);
   const calls = heard(processor);
-  const refused = codeOf(processor.enqueue(order('a')));
+  const refused = codeOf(keepFirst(processor, order('a')));
   await clock.runAll();
   expect(await refused).toBe('storage_failed');
-  const kept = processor.enqueue(order('b'));
+  const kept = keepFirst(processor, order('b'));
   await clock.runAll();
   await kept;
   // The question whether the storage works is none.

@@ -29,6 +29,12 @@ function pause(): Promise<void> {
   });
 }
 
+/** An order that cannot begin at once is kept first; then others follow that need not be. */
+function pauseBriefly(userId: string): void {
+  processor.pause(userId);
+  setImmediate(() => processor.resume(userId));
+}
+
 /** One that fails now and then, one that takes its time, and both can be taken back. */
 const steps: Step[] = [
   {
@@ -60,6 +66,7 @@ async function call(caller: number): Promise<void> {
     // Without debits the balances alone say in what order a user's orders were settled.
     const amount = Math.ceil(random() * 100) - (kind === 'steps' ? 40 : 0);
     const order = { id, userId, amount, payload: { caller, at } };
+    if (random() < 0.05) pauseBriefly(userId);
     try {
       if (isEnqueued) {
         await processor.enqueue(order);
@@ -83,6 +90,8 @@ async function call(caller: number): Promise<void> {
   }
 }
 
+// Then all orders are kept before they are settled.
+if (Number(life) % 2 === 0) processor.on('accepted', () => {});
 await processor.ready;
 acknowledge({ ready: processor.recovered });
 await Promise.all(Array.from({ length: callers }, (_, caller) => call(caller)));

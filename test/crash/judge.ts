@@ -12,10 +12,10 @@ export type Acknowledgement =
   | { readonly fault: string; readonly id: string };
 
 interface Row {
-  readonly seq: number;
   readonly id: string;
   readonly user_id: string;
   readonly amount: number;
+  readonly accepted_at: number;
   readonly status: string;
   readonly balance: number | null;
   readonly code: string | null;
@@ -83,19 +83,19 @@ function brokenPromises(
 function wrongBalances(rows: readonly Row[], balance: number): string[] {
   const completed = rows.filter(({ status }) => status === 'completed');
   const isPlain = completed.every(({ amount }) => amount > 0);
-  // Where all were accepted before, their order is that of the file; without debits the balances tell.
+  // The file's order is that in which orders were kept, and with steps all are kept before they are settled;
+  // without steps, and so without debits, the balances tell.
   const settled = isPlain
     ? completed.toSorted((one, other) => Number(one.balance) - Number(other.balance))
     : completed;
   const faults: string[] = [];
   let sum = 0;
   let last = 0;
-  for (const { id, seq, amount, balance: after } of settled) {
+  for (const { id, accepted_at, amount, balance: after } of settled) {
     sum += amount;
     if (after !== sum) faults.push(`${id} left ${after}, the orders before it and it make ${sum}`);
-    const isEnqueued = id.includes('-e-');
-    if (isEnqueued && seq < last) faults.push(`${id} was settled before one accepted earlier`);
-    if (isEnqueued) last = seq;
+    if (accepted_at < last) faults.push(`${id} was settled after one accepted later`);
+    last = accepted_at;
   }
   if (sum !== balance)
     faults.push(`${rows[0]?.user_id} has ${balance}, completed orders make ${sum}`);

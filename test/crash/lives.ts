@@ -7,7 +7,7 @@ import { SqliteStorage } from '../../src/sqlite/index.ts';
 import { randomFrom } from '../random.ts';
 import { type Acknowledgement, judge } from './judge.ts';
 
-/** `'steps'`: every order has a journal entry; `'plain'`: only those that are enqueued. */
+/** `'steps'`: every order has a journal entry; `'plain'`: in every other life, and else those that must wait. */
 export type Kind = 'plain' | 'steps';
 
 /** What became of a file that was killed again and again. */

@@ -15,6 +15,7 @@ describe('a storage that fails', () => {
       const storage = new KeptStorage();
       const { post, processor } = appOf({ storage });
       processor.on('error', () => {});
+      processor.pause();
       await processor.ready;
       storage.fate = (method) => (method === 'accept' ? fate : 'works');
       await problemIn(await post(order), 503, 'storage_failed');
@@ -57,6 +58,7 @@ it('202 comes when the storage has the order, and not before', async () => {
   const storage = new KeptStorage();
   const { post, get, processor } = appOf({ storage });
   await processor.ready;
+  processor.pause();
   const accepted = deferred<Fate>();
   storage.fate = (method) => (method === 'accept' ? accepted.promise : 'works');
   const response = post(order);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, outcomeNow, range, watch } from '../helpers.ts';
 import { type Fate, KeptStorage } from '../kept-storage.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
-import { broken, fatesOf, open, working } from './helpers.ts';
+import { broken, fatesOf, keepFirst, open, working } from './helpers.ts';
 
 const clock = useVirtualClock();
 const order = (id: string, userId = 'u', amount = 1) => ({ id, userId, amount });
@@ -278,9 +278,9 @@ describe('while the storage fails', () => {
     const processor = await open(storage);
     const fate = deferred<Fate>();
     storage.fate = fatesOf('settle', fate.promise);
-    await processor.enqueue(order('a'));
+    await keepFirst(processor, order('a'));
     await clock.settle();
-    await processor.enqueue(order('b'));
+    await keepFirst(processor, order('b'));
     await clock.settle();
     fate.resolve('rejects');
     await clock.runAll();
@@ -312,7 +312,7 @@ describe('invariant 8: a storage that fails while the turn is spent', () => {
     const storage = new KeptStorage();
     const processor = await open(storage);
     storage.fate = fatesOf('accept', 'rejects');
-    const codes = range(60).map((n) => codeOf(processor.enqueue(order(`o-${n}`))));
+    const codes = range(60).map((n) => codeOf(keepFirst(processor, order(`o-${n}`))));
     await clock.settle();
     expect(new Set(await Promise.all(codes))).toEqual(new Set(['storage_failed']));
     process.off('unhandledRejection', hear);

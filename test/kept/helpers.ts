@@ -1,4 +1,10 @@
-import { OrderProcessor, type OrderProcessorOptions } from 'order-processor';
+import {
+  type EnqueueOptions,
+  type Order,
+  OrderProcessor,
+  type OrderProcessorOptions,
+  type OrderRecord,
+} from 'order-processor';
 import type { Fate, KeptStorage, Method } from '../kept-storage.ts';
 
 /** A processor over this storage that has taken up what there was. */
@@ -9,6 +15,18 @@ export async function open(
   const processor = new OrderProcessor({ storage, ...options });
   await processor.ready;
   return processor;
+}
+
+/** Enqueues an order that is kept before it is settled, as one that has steps or must wait is. */
+export function keepFirst(
+  processor: OrderProcessor,
+  order: Order,
+  options?: EnqueueOptions,
+): Promise<OrderRecord> {
+  processor.pause();
+  const enqueued = processor.enqueue(order, options);
+  processor.resume();
+  return enqueued;
 }
 
 /** Fates of the calls of one method, in turn; after them, and for all other methods, it works. */

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, outcomeNow } from '../helpers.ts';
 import { type Fate, KeptStorage } from '../kept-storage.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
-import { fatesOf, open, working } from './helpers.ts';
+import { fatesOf, keepFirst, open, working } from './helpers.ts';
 
 const clock = useVirtualClock();
 const order = { id: 'a', userId: 'u', amount: 5, payload: { size: 'L' } };
@@ -115,7 +115,7 @@ describe('an order that an `accept` has kept before it failed', () => {
     const storage = new KeptStorage();
     const processor = await open(storage);
     storage.fate = fatesOf('accept', 'fails late');
-    expect(await codeOf(processor.enqueue(order))).toBe('storage_failed');
+    expect(await codeOf(keepFirst(processor, order))).toBe('storage_failed');
     await clock.runAll();
     expect(await codeOf(processor.submit({ ...order, amount: 1 }))).toBe('order_conflict');
     expect(await processor.submit(order)).toMatchObject({ balance: 5 });
@@ -128,7 +128,7 @@ describe('an order that an `accept` has kept before it failed', () => {
     const before = new KeptStorage();
     const first = await open(before);
     before.fate = fatesOf('accept', 'fails late');
-    expect(await codeOf(first.enqueue(order))).toBe('storage_failed');
+    expect(await codeOf(keepFirst(first, order))).toBe('storage_failed');
     before.cut();
     const processor = await open(new KeptStorage(before.disk));
     await processor.onIdle();

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, outcomeNow, range } from '../helpers.ts';
 import { type Fate, KeptStorage } from '../kept-storage.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
-import { fatesOf, open } from './helpers.ts';
+import { fatesOf, keepFirst, open } from './helpers.ts';
 
 const clock = useVirtualClock();
 const order = (id: string, userId = 'u', amount = 1) => ({ id, userId, amount });
@@ -91,7 +91,7 @@ describe('an order on its way into the storage', () => {
     const processor = await open(storage);
     const fate = deferred<Fate>();
     storage.fate = fatesOf('accept', fate.promise);
-    void processor.enqueue(order('a'));
+    void keepFirst(processor, order('a'));
     const mine = processor.submit(order('b'));
     const anothers = processor.submit(order('c', 'v'));
     await clock.settle();
@@ -116,7 +116,7 @@ describe('an order on its way into the storage', () => {
       const processor = await open(storage);
       const fate = deferred<Fate>();
       storage.fate = fatesOf('accept', fate.promise);
-      void processor.enqueue(order('a'));
+      void keepFirst(processor, order('a'));
       // Without an entry of its own, `b` waits for `a` to have one.
       const last = codeOf(processor.submit(order('b')));
       await clock.settle();
@@ -154,10 +154,10 @@ describe('an order on its way into the storage', () => {
     const processor = await open(storage, { capacity: 3, capacityPerUser: 2 });
     const fate = deferred<Fate>();
     storage.fate = fatesOf('accept', fate.promise);
-    void processor.enqueue(order('a'));
-    void processor.enqueue(order('b'));
-    expect(await codeOf(processor.enqueue(order('c')))).toBe('queue_full');
-    void processor.enqueue(order('d', 'v'));
+    void keepFirst(processor, order('a'));
+    void keepFirst(processor, order('b'));
+    expect(await codeOf(keepFirst(processor, order('c')))).toBe('queue_full');
+    void keepFirst(processor, order('d', 'v'));
     expect(await codeOf(processor.submit(order('e', 'v')))).toBe('queue_full');
     fate.resolve('works');
     await clock.settle();
@@ -182,9 +182,9 @@ describe('calls of the storage', () => {
       next[method] += 1;
       return all[method][next[method] - 1]?.promise ?? 'works';
     };
-    void processor.enqueue(order('a'));
+    void keepFirst(processor, order('a'));
     await clock.settle();
-    for (const id of ['b', 'c']) void processor.enqueue(order(id));
+    for (const id of ['b', 'c']) void keepFirst(processor, order(id));
     await clock.settle();
     expect(storage.log).toEqual(['accept a']);
     accept1?.resolve('works');
@@ -210,14 +210,14 @@ describe('calls of the storage', () => {
       sizes.push(`${method} ${size}`);
       return 'works';
     };
-    const enqueued = range(1_500).map((n) => processor.enqueue(order(`o-${n}`)));
+    const enqueued = range(3_000).map((n) => keepFirst(processor, order(`o-${n}`)));
     await Promise.all(enqueued);
     await processor.onIdle();
     const sizesOf = (name: string) =>
       sizes.filter((each) => each.startsWith(name)).map((each) => Number(each.split(' ')[1]));
-    expect(sizesOf('accept')).toEqual([1_024, 476]);
+    expect(Math.max(...sizesOf('accept'))).toBe(1_024);
     expect(Math.max(...sizesOf('settle'))).toBeLessThanOrEqual(1_024);
-    expect(storage.disk.get('u')).toBe(1_500);
+    expect(storage.disk.get('u')).toBe(3_000);
     await processor.shutdown();
   });
 
@@ -237,7 +237,7 @@ describe('calls of the storage', () => {
           isLying && given.length > 0 ? answer() : works(given),
       });
       const handIn = () =>
-        method === 'accept' ? processor.enqueue(order('a')) : processor.submit(order('a'));
+        method === 'accept' ? keepFirst(processor, order('a')) : processor.submit(order('a'));
       expect(await outcomeNow(errorOf(handIn()))).toMatchObject({ code: 'storage_failed' });
       expect(processor.stats().storage).toBe('failing');
       isLying = false;

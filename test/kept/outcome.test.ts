@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, heapUsed, outcomeNow, range, watch } from '../helpers.ts';
 import { type Fate, KeptStorage } from '../kept-storage.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
-import { broken, fatesOf, open, working } from './helpers.ts';
+import { broken, fatesOf, keepFirst, open, working } from './helpers.ts';
 
 const clock = useVirtualClock();
 const order = (id: string, userId = 'u', amount = 1) => ({ id, userId, amount });
@@ -108,7 +108,7 @@ describe('the outcome of an order that the storage keeps', () => {
     const storage = new KeptStorage();
     const processor = await open(storage);
     storage.fate = fatesOf('accept', 'rejects');
-    const enqueued = codeOf(processor.enqueue(order('a')));
+    const enqueued = codeOf(keepFirst(processor, order('a')));
     const outcome = processor.outcome('a');
     expect(await enqueued).toBe('storage_failed');
     expect(await outcome).toBeUndefined();
@@ -212,7 +212,7 @@ describe('orders that stay in the storage at the deadline of `shutdown`', () => 
     const storage = new KeptStorage();
     const processor = await open(storage);
     storage.fate = () => 'hangs';
-    const enqueued = codeOf(processor.enqueue(order('a')));
+    const enqueued = codeOf(keepFirst(processor, order('a')));
     const error = codeOf(processor.outcome('a'));
     const closed = processor.shutdown({ timeoutMs: 5 });
     await clock.runAll();
@@ -293,8 +293,8 @@ describe('the signal of `enqueue`', () => {
     storage.fate = fatesOf('accept', keeping.promise);
     const controller = new AbortController();
     const { signal } = controller;
-    const enqueued = processor.enqueue(order('a'), { signal });
-    const again = processor.enqueue(order('a'), { signal });
+    const enqueued = keepFirst(processor, order('a'), { signal });
+    const again = keepFirst(processor, order('a'), { signal });
     await clock.settle();
     controller.abort();
     expect(await outcomeNow(enqueued)).toBe('pending');

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, outcomeNow } from '../helpers.ts';
 import { type Fate, KeptStorage } from '../kept-storage.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
-import { broken, open } from './helpers.ts';
+import { broken, keepFirst, open } from './helpers.ts';
 
 const clock = useVirtualClock();
 const order = (id: string, userId = 'u', amount = 1) => ({ id, userId, amount });
@@ -84,7 +84,7 @@ describe('a shutdown', () => {
     const processor = await open(storage);
     storage.fate = () => 'hangs';
     const promises = [
-      processor.enqueue(order('a')),
+      keepFirst(processor, order('a')),
       processor.enqueue(order('a')),
       processor.submit(order('a')),
       processor.submit(order('b', 'v')),

@@ -10,7 +10,7 @@ import {
 import { observe } from 'order-processor/prometheus';
 import { describe, expect, it, vi } from 'vitest';
 import { codeOf, deferred, range } from '../helpers.ts';
-import { fatesOf, open } from '../kept/helpers.ts';
+import { fatesOf, keepFirst, open } from '../kept/helpers.ts';
 import { KeptStorage } from '../kept-storage.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
 import { scrape } from './helpers.ts';
@@ -295,7 +295,7 @@ describe('the storage', () => {
     const processor = await open(storage);
     const observation = observe(processor);
     storage.fate = () => 'rejects';
-    const refused = codeOf(processor.enqueue(order('a')));
+    const refused = codeOf(keepFirst(processor, order('a')));
     await clock.advance(1);
     expect(await refused).toBe('storage_failed');
     expect((await scrape(observation)).value('storage_up')).toBe(0);
