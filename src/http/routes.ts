@@ -4,11 +4,13 @@ import { type Access, checkMayActFor, checkOperator, everything } from '../face/
 import { badRequest, notFound } from '../face/http-error.ts';
 import { accessOf, cancelOrder, findOrder } from '../face/orders.ts';
 import type { Order } from '../order.ts';
+import { nextOrderId } from '../order-id.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderOutcome, OrderRecord } from '../outcome.ts';
 import { answer, json, problemOf } from './answers.ts';
 import { batch } from './batch.ts';
 import { readStrictly } from './body.ts';
+import { Causes } from './causes.ts';
 import { health, liveness, readiness } from './health.ts';
 import { LiveEvents } from './live-events.ts';
 import { methodsOf, refuseAllBut, wrongMethod } from './methods.ts';
@@ -27,12 +29,14 @@ export class Routes {
   readonly #settings: AppSettings;
   readonly #events: LiveEvents;
   readonly #openApi: string;
+  readonly #causes: Causes;
 
   constructor(processor: OrderProcessor, settings: AppSettings) {
     this.#processor = processor;
     this.#settings = settings;
     this.#events = new LiveEvents(processor, settings.events);
     this.#openApi = JSON.stringify(openApi(settings));
+    this.#causes = new Causes(processor);
   }
 
   addTo(app: Hono): void {
@@ -132,17 +136,32 @@ export class Routes {
     const key = idempotencyKey(request);
     const ms = Math.min(waitMs(request), maxWaitMs);
     const body = await readStrictly(request, bodyLimitBytes, readTimeoutMs);
-    const order = withKey(check(orderInput, body, 'invalid_order'), key);
+    const order = withKey(check(orderInput, body, 'invalid_order'), key) as Order;
     checkMayActFor(access, order.userId);
-    const record = await this.#accept(request, order as Order);
-    const headers: Record<string, string> = { location: `orders/${encodeURIComponent(record.id)}` };
-    if (ms === 0) return json(record, 202, headers);
-    headers['preference-applied'] = `wait=${ms / 1_000}`;
-    const outcome = await this.#outcome(request, record.id, ms);
-    if (outcome === undefined) {
-      return json((await this.#processor.order(record.id)) ?? record, 202, headers);
+    if (ms > 0)
+      return this.#acceptAndWait(request, { ...order, id: order.id ?? nextOrderId() }, ms);
+    const record = await this.#accept(request, order);
+    return json(record, 202, { location: locationOf(record.id) });
+  }
+
+  async #acceptAndWait(
+    request: Request,
+    order: Order & { readonly id: string },
+    ms: number,
+  ): Promise<Response> {
+    const { id } = order;
+    const headers = { location: locationOf(id), 'preference-applied': `wait=${ms / 1_000}` };
+    this.#causes.await(id);
+    try {
+      const record = await this.#accept(request, order);
+      const outcome = await this.#outcome(request, id, ms);
+      if (outcome === undefined) {
+        return json((await this.#processor.order(id)) ?? record, 202, headers);
+      }
+      return this.#answerOutcome(outcome, request, headers);
+    } finally {
+      this.#causes.end(id);
     }
-    return this.#answerOutcome(outcome, request, headers);
   }
 
   #answerOutcome(
@@ -153,7 +172,7 @@ export class Routes {
     if (outcome.status === 'completed') return json(outcome, 200, headers);
     const { error, status } = outcome;
     const response = problemOf(error, this.#settings.statuses, status);
-    if (error.code === 'internal') this.#settings.onError(error, request);
+    if (error.code === 'internal') this.#settings.onError(this.#causes.withCause(error), request);
     for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
     return response;
   }
@@ -249,6 +268,11 @@ function forOperators(handler: () => Response | Promise<Response>): Handler {
     query(request, noQuery);
     return handler();
   };
+}
+
+/** Relative, so that it is right wherever the app is mounted. */
+function locationOf(id: string): string {
+  return `orders/${encodeURIComponent(id)}`;
 }
 
 /** The header and the body may both name the id, if they agree. */

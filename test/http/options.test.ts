@@ -45,16 +45,31 @@ it('an option that is undefined is one that is not there', async () => {
   expect((await post(order)).status).toBe(202);
 });
 
-it('console.error hears of what is internal, if nobody else is to', async () => {
-  const log = vi.spyOn(console, 'error').mockImplementation(() => {});
-  const bug = new Error('A bug');
-  const run = async (): Promise<never> => {
-    await new Promise(setImmediate);
-    throw bug;
-  };
-  const processor = new OrderProcessor({ steps: [{ name: 'work', run }] });
-  const { post } = callsOf(createOrderApp(processor));
-  expect((await post(order, { prefer: 'wait=5' })).status).toBe(500);
-  expect(log.mock.calls).toMatchObject([[{ code: 'internal', cause: bug }]]);
-  log.mockRestore();
-});
+it.each([
+  ['at once', (): never => fail()],
+  ['while its acceptance is on its way to the client', () => failAfter(1)],
+  ['later', () => failAfter(5)],
+])(
+  'console.error hears of what is internal, if nobody else is to, when it fails %s',
+  async (_, run) => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const processor = new OrderProcessor({ steps: [{ name: 'work', run }] });
+    const { post } = callsOf(createOrderApp(processor));
+    expect((await post(order, { prefer: 'wait=5' })).status).toBe(500);
+    expect(log.mock.calls).toMatchObject([[{ code: 'internal', cause: bug }]]);
+    log.mockRestore();
+  },
+);
+
+const bug = new Error('A bug');
+
+/** Holds the event loop, so that who is told of an acceptance hears of it a turn later. */
+function fail(): never {
+  for (const end = performance.now() + 10; performance.now() < end; );
+  throw bug;
+}
+
+async function failAfter(turns: number): Promise<never> {
+  for (let turn = 0; turn < turns; turn += 1) await new Promise(setImmediate);
+  return fail();
+}
