@@ -15,6 +15,7 @@ export async function outcomesOfAll(
   orders: Iterable<unknown>,
   overflow: 'reject' | 'wait',
 ): Promise<OrderOutcome[]> {
+  const { clock } = entrance;
   const outcomes: OrderOutcome[] = [];
   let open = 0;
   let allSettled: (() => void) | undefined;
@@ -33,17 +34,20 @@ export async function outcomesOfAll(
   };
   const checking: Promise<void>[] = [];
   try {
-    for (const order of orders) {
-      if (!entrance.clock.hasTime()) await entrance.clock.nextTurn();
-      const begun = entrance.begin(order);
-      if (isOutcome(begun)) {
-        outcomes.push(begun);
+    const source = orders[Symbol.iterator]();
+    for (;;) {
+      const begun = beginNext(entrance, source, outcomes);
+      if (begun === 'none left') break;
+      if (begun === 'turn spent') {
+        await clock.nextTurn();
+        clock.read();
         continue;
       }
       const at = outcomes.length;
       outcomes.length += 1;
       open += 1;
       if (begun instanceof Promise) {
+        clock.now();
         checking.push(enter(at, begun) as Promise<void>);
         if (checking.length === checksAtOnce) await Promise.all(checking.splice(0));
       } else {
@@ -61,6 +65,30 @@ export async function outcomesOfAll(
     });
   }
   return outcomes;
+}
+
+/**
+ * Begins orders up to one that is not over at once, which it gives. Most are, and a loop in a function that
+ * never waits is a third faster.
+ */
+function beginNext(
+  entrance: Entrance,
+  source: Iterator<unknown>,
+  outcomes: OrderOutcome[],
+): Exclude<Beginning, OrderOutcome> | 'none left' | 'turn spent' {
+  const { clock } = entrance;
+  // `begin` reads the clock, unless it gives a promise.
+  while (!clock.isTurnSpent) {
+    const next: unknown = source.next();
+    // As `for … of` does: it would go on for ever.
+    if (typeof next !== 'object') throw new TypeError('Expected `next` to give an object');
+    const { done, value } = next as IteratorResult<unknown>;
+    if (done) return 'none left';
+    const begun = entrance.begin(value);
+    if (!isOutcome(begun)) return begun;
+    outcomes.push(begun);
+  }
+  return 'turn spent';
 }
 
 /**

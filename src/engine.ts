@@ -232,13 +232,18 @@ export class Engine {
   /** The short way: nobody waits for room, for an outcome or for idleness, so nobody is to be told. */
   goAtOnce(order: ParsedOrder): OrderOutcome {
     const times = this.#instant;
-    const now = this.clock.toUnix(this.clock.now());
-    if (times.settledAt !== now) times.acceptedAt = times.startedAt = times.settledAt = now;
+    const { clock, reporter } = this;
+    const now = clock.toUnix(clock.now());
+    if (times.settledAt !== now) {
+      times.acceptedAt = times.startedAt = times.settledAt = now;
+      reporter.timings.rotate(clock.last);
+    }
     const outcome = this.#settler.settleAtOnce(order, nothingToDo, times);
-    this.reporter.counts.accepted += 1;
-    this.reporter.settled(outcome, times, this.clock.last);
+    reporter.counts.accepted += 1;
+    if (outcome.status === 'completed') reporter.completedAtOnce(outcome);
+    else reporter.settled(outcome, times, clock.last);
     // Unless a listener has just submitted another.
-    if (this.#isIdle) this.reporter.idle();
+    if (this.#isIdle) reporter.idle();
     return outcome;
   }
 

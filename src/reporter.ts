@@ -1,7 +1,7 @@
 import { isOrderError, OrderError } from './errors.ts';
 import { Events, type StoredBatch } from './events.ts';
 import type { Job } from './job.ts';
-import type { OrderOutcome, UnfulfilledOutcome } from './outcome.ts';
+import type { OrderOutcome, Receipt, UnfulfilledOutcome } from './outcome.ts';
 import { Counts, Timings } from './stats.ts';
 import type { Times } from './storage/core-storage.ts';
 
@@ -47,6 +47,20 @@ export class Reporter {
       if (status !== 'refused') events.tell[status]?.(error);
     }
     this.#isTelling = wasTelling;
+  }
+
+  /**
+   * An order was completed in its caller's call: it neither waited nor took any time, and nobody is told but the
+   * listeners. While others are told, none is.
+   */
+  completedAtOnce(receipt: Receipt): void {
+    this.timings.recordInstant();
+    this.counts.completed += 1;
+    const { completed } = this.events.tell;
+    if (completed === undefined) return;
+    this.#isTelling = true;
+    completed(receipt);
+    this.#isTelling = false;
   }
 
   /**

@@ -33,7 +33,7 @@ export class Timings {
   #instants = 0;
 
   record(waitMs: number, durationMs: number, now: number): void {
-    if (now - this.#startedAt >= windowMs) this.#rotate(now);
+    this.rotate(now);
     if (waitMs <= 0 && durationMs <= 0) {
       this.#instants += 1;
       return;
@@ -42,8 +42,13 @@ export class Timings {
     this.#durations.count(durationMs);
   }
 
+  /** Counts an order that neither waited nor took any time; `rotate` must have been called at this time. */
+  recordInstant(): void {
+    this.#instants += 1;
+  }
+
   percentiles(now: number): { waitMs: Percentiles; durationMs: Percentiles } {
-    if (now - this.#startedAt >= windowMs) this.#rotate(now);
+    this.rotate(now);
     this.#countInstants();
     return { waitMs: this.#waits.percentiles(), durationMs: this.#durations.percentiles() };
   }
@@ -54,7 +59,9 @@ export class Timings {
     this.#instants = 0;
   }
 
-  #rotate(now: number): void {
+  /** Begins a new minute when it is time. */
+  rotate(now: number): void {
+    if (now - this.#startedAt < windowMs) return;
     this.#countInstants();
     const windows = Math.floor((now - this.#startedAt) / windowMs);
     this.#startedAt += windows * windowMs;
