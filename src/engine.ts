@@ -194,7 +194,7 @@ export class Engine {
     const now = this.clock.read();
     return {
       state,
-      storage: keeper?.isFailing ? 'failing' : intake.isRecovering ? 'recovering' : 'ready',
+      storage: this.#isFailing ? 'failing' : intake.isRecovering ? 'recovering' : 'ready',
       recovered: keeper?.recovery.recovered ?? 0,
       isPaused: dispatcher.isPaused,
       capacity: this.#settings.capacity,
@@ -209,6 +209,10 @@ export class Engine {
       oldestWaitMs: now - (dispatcher.oldestWaiting ?? now),
       uptimeMs: now,
     };
+  }
+
+  get #isFailing(): boolean {
+    return this.keeper === undefined ? this.#settler.isFailing : this.keeper.isFailing;
   }
 
   /**

@@ -31,6 +31,12 @@ import type {
 import type { StoredOrder } from './storage/order-storage.ts';
 import { watch } from './watch.ts';
 
+/**
+ * For how long a storage that keeps no orders counts as failing after a call that failed, in milliseconds. It can
+ * be asked only by settling orders, so where others hold orders back as long as it fails, it would never be again.
+ */
+const failingMs = 5_000;
+
 export interface SettlerListener {
   /** The order is settled, or will never be: `storage_failed`. */
   settled(job: Job, outcome: OrderOutcome, times: Times): void;
@@ -75,6 +81,8 @@ export class Settler {
   readonly #callSize = new CallSize();
   /** A call has not been answered for too long. */
   isSlow = false;
+  /** When a call of a storage that keeps no orders failed, if none has worked since. */
+  #failedAt: number | undefined;
   /** The storage takes nothing now; what it was to take is gathered. */
   #isHeld = false;
   #heldBy: unknown;
@@ -102,6 +110,12 @@ export class Settler {
   /** Whether the storage answers at once; then `settleAtOnce` may be called. */
   get isDirect(): boolean {
     return this.#direct !== undefined;
+  }
+
+  /** Whether a storage that keeps no orders fails, as far as its last call tells, or does not answer. */
+  get isFailing(): boolean {
+    if (this.isSlow) return true;
+    return this.#failedAt !== undefined && this.#clock.now() - this.#failedAt < failingMs;
   }
 
   /**
@@ -243,6 +257,7 @@ export class Settler {
         return;
       }
       ended?.(false);
+      this.#failedAt = undefined;
     } catch (cause) {
       ended?.(true);
       this.#fail(batch, cause);
@@ -276,6 +291,7 @@ export class Settler {
     this.#underWay = undefined;
     if (results === undefined) this.#fail(batch, cause);
     else {
+      this.#failedAt = undefined;
       // Before anybody is told, so that the storage need not wait for that.
       if (this.#isKeeping) this.flush();
       this.#finish(batch, results);
@@ -321,8 +337,10 @@ export class Settler {
    * recorded, so the orders fail, and are not remembered: they may come again.
    */
   #fail(batch: Batch, cause: unknown): void {
-    if (!this.#isKeeping) this.#lose(batch, cause);
-    else {
+    if (!this.#isKeeping) {
+      this.#failedAt = this.#clock.read();
+      this.#lose(batch, cause);
+    } else {
       this.#gathered = Batch.of([batch, this.#gathered], () => true);
       this.hold(cause);
       for (const [at, job] of this.#gathered.jobs.entries()) {

@@ -152,7 +152,9 @@ export interface ProcessorStats {
   readonly state: 'running' | 'draining' | 'closed';
   /**
    * `'recovering'` while orders are taken up that an earlier life left unsettled, and new ones wait;
-   * `'failing'` while the storage can keep no orders, and new ones are refused with `storage_failed`.
+   * `'failing'` while the storage can keep no orders, and new ones are refused with `storage_failed`; of a
+   * storage that keeps none, while a call is not answered, and for five seconds after one that failed unless
+   * another has worked since.
    */
   readonly storage: 'ready' | 'recovering' | 'failing';
   /** Orders taken up that an earlier life left unsettled; they are not among `accepted`. */

@@ -105,19 +105,43 @@ describe.each(failures)('a storage that %s', (_, answer) => {
     expect(failed).toMatchObject({ code: 'storage_failed', orderId: 'a', userId: 'u' });
     expect(errors).toEqual(['storage_failed']);
     expect(storage.applied.size).toBe(0);
+    expect(processor.stats().storage).toBe('failing');
 
     expect(await outcomeNow(processor.submit(order))).toMatchObject({ balance: 3 });
     expect(await outcomeNow(processor.submit(order))).toMatchObject({ balance: 3 });
     expect(await processor.balance('u')).toBe(3);
     expect(processor.stats()).toMatchObject({
-      failed: 1,
-      completed: 1,
-      duplicates: 1,
-      unsettled: 0,
+      ...{ failed: 1, completed: 1, duplicates: 1, unsettled: 0 },
+      storage: 'ready',
     });
     await clock.settle();
     expect(clock.timers).toBe(0);
   });
+});
+
+it('invariant 10: a storage that keeps no orders counts as failing for a while, since nothing asks it', async () => {
+  const { get, apply } = storageThat(() => Promise.reject(failure));
+  const processor = new OrderProcessor({ storage: { get, apply } });
+  expect(await codeOf(processor.submit({ userId: 'u', amount: 1 }))).toBe('storage_failed');
+  const seen: string[] = [];
+  for (const ms of [0, 4_000, 2_000]) {
+    await clock.advance(ms);
+    seen.push(processor.stats().storage);
+  }
+  expect(seen).toEqual(['failing', 'failing', 'ready']);
+});
+
+it('invariant 10: a storage counts as failing while it does not answer', async () => {
+  const gate = deferred();
+  const { get, works } = storageThat();
+  const apply: Apply = (changes) => gate.promise.then(() => works(changes));
+  const processor = new OrderProcessor({ storage: { get, apply }, stalledAfterMs: 10 });
+  const submitted = processor.submit({ userId: 'u', amount: 1 });
+  await clock.advance(20);
+  expect(processor.stats().storage).toBe('failing');
+  gate.resolve();
+  await submitted;
+  expect(processor.stats().storage).toBe('ready');
 });
 
 /** Each is an odd answer that is a success all the same. */
