@@ -156,18 +156,33 @@ export function parseOrder(input: unknown, Copy: typeof ParsedOrder = ParsedOrde
   } catch (cause) {
     throw new OrderError('invalid_order', 'Reading the order threw', { cause });
   }
-  if (!isName(userId)) throw invalid('userId', nameForm, userId, id);
-  if (id !== undefined && !isName(id)) throw invalid('id', nameForm, id, undefined, userId);
-  if (!Number.isSafeInteger(amount)) {
-    throw invalid('amount', 'a safe integer in minor units', amount, id, userId);
-  }
   const rank = priority === undefined ? 1 : ranks.indexOf(priority as Priority);
-  if (rank === -1) {
-    throw invalid('priority', "'high', 'medium' or 'low'", priority, id, userId);
+  if (
+    !isName(userId) ||
+    !(id === undefined || isName(id)) ||
+    !Number.isSafeInteger(amount) ||
+    rank === -1
+  ) {
+    throw invalidField(userId, id, amount, priority);
   }
   // `+ 0` makes of -0 a 0.
   const sum = (amount as number) + 0;
   return new Copy(id ?? nextOrderId(), userId, sum, rank, payload, noLabels);
+}
+
+/** Why fields cannot be an order's, by the first that cannot; apart, so that checking good ones stays short. */
+function invalidField(
+  userId: unknown,
+  id: unknown,
+  amount: unknown,
+  priority: unknown,
+): OrderError {
+  if (!isName(userId)) return invalid('userId', nameForm, userId, id);
+  if (id !== undefined && !isName(id)) return invalid('id', nameForm, id, undefined, userId);
+  if (!Number.isSafeInteger(amount)) {
+    return invalid('amount', 'a safe integer in minor units', amount, id, userId);
+  }
+  return invalid('priority', "'high', 'medium' or 'low'", priority, id, userId);
 }
 
 export const nameForm = `a well-formed string of 1 to ${maxIdLength} characters`;
