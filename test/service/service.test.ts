@@ -119,6 +119,19 @@ describe('the service', () => {
     expect(await post({ userId: 'poor', ...order })).toMatchObject({ status, body: { code } });
   });
 
+  it('reads no more than BODY_LIMIT_KB, over either protocol', async () => {
+    const items = ['x'.repeat(32 * 1_024)];
+    const order = { userId: 'u', amount: 1, payload: { items } };
+    expect(await post(order)).toMatchObject({ status: 413, body: { code: 'content_too_large' } });
+    const orders = createClient(OrderService, transport);
+    const payload = fromJson(ValueSchema, { items });
+    const call = orders.submitOrder(
+      { order: { ...order, amount: 1n, payload } },
+      { headers: client },
+    );
+    expect(await failure(call)).toEqual([Code.ResourceExhausted, undefined]);
+  });
+
   it('tells probes, Prometheus and readers of the contract what they ask', async () => {
     for (const path of ['/livez', '/readyz', '/health']) expect((await get(path)).status).toBe(200);
     const { status } = await createClient(Health, transport).check({});
