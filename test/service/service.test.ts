@@ -11,6 +11,7 @@ import { createGrpcTransport } from '@connectrpc/connect-node';
 import { Health, OrderErrorDetailSchema, OrderService } from 'order-processor/grpc';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { failureOf } from '../../examples/service/logs.ts';
+import { expressionsOf, namesIn, shownIn } from './dashboard.ts';
 import { fromSources, Life } from './life.ts';
 
 const CLIENT_TOKENS = 'client-token-0123,client-token-4567';
@@ -142,6 +143,25 @@ describe('the service', () => {
     const { paths, components } = JSON.parse((await get('/openapi.json')).text);
     expect(Object.keys(paths)).toContain('/orders');
     expect(JSON.stringify(components)).toContain('"card"');
+  });
+
+  it('shows each metric that its dashboard asks for, those of the storage with values', async () => {
+    await post({ userId: 'dash', amount: 100, payload: { card: 'c' } });
+    const { text } = await get('/metrics', operator);
+    const shown = shownIn(text);
+    const expressions = expressionsOf();
+    expect(expressions.length).toBeGreaterThan(40);
+    for (const expression of expressions) {
+      const metrics = namesIn(expression);
+      expect(metrics, expression).not.toEqual([]);
+      expect(metrics.filter((metric) => !shown.has(metric))).toEqual([]);
+    }
+    for (const histogram of ['call_duration_seconds', 'batch_size']) {
+      for (const operation of ['accept', 'settle']) {
+        const count = `order_processor_storage_${histogram}_count{operation="${operation}"} `;
+        expect(text).toMatch(new RegExp(`^${count}[1-9]`, 'm'));
+      }
+    }
   });
 
   it('logs the way of an order by its id, in JSON, and never a payload', async () => {
