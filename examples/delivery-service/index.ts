@@ -21,6 +21,16 @@ import {
 } from 'order-processor/http';
 import { z } from 'zod';
 
+/** A whole number of the environment. */
+function setting(name: string, fallback: number, least: number): number {
+  const text = process.env[name] || String(fallback);
+  if (/^\d{1,9}$/.test(text) && Number(text) >= least) return Number(text);
+  console.error(`Expected ${name} to be an integer from ${least} up, got ${JSON.stringify(text)}`);
+  process.exit(1);
+}
+
+const port = setting('PORT', 8080, 0);
+
 const delayMs = z.int().min(0).max(60_000);
 
 const body = z.strictObject({
@@ -115,5 +125,5 @@ function log(status: number, kind: string, orderId: string | null): void {
 }
 
 /** Where it runs, for tests. */
-export const server = await serve(app, { processor, port: Number(process.env.PORT || 8080) });
+export const server = await serve(app, { processor, port });
 console.log(`Listening on ${server.url}`);

@@ -63,11 +63,13 @@ async function listen(settings: Settings, log: Logger): Promise<void> {
   const pruning = pruneHourly(storage, settings.RETAIN_DAYS, log);
 
   const authenticate = authenticateBy(settings);
+  const messageLimitBytes = settings.BODY_LIMIT_KB * 1_024;
   const onError = (error: unknown): void => log.error({ error: failureOf(error) }, 'error');
   const app = createOrderApp(processor, {
     authenticate,
     metrics,
     onError,
+    bodyLimitBytes: messageLimitBytes,
     openapi: { payload: z.toJSONSchema(payload, { io: 'input' }) },
   });
   const listening = {
@@ -76,9 +78,11 @@ async function listen(settings: Settings, log: Logger): Promise<void> {
     shutdownTimeoutMs: settings.SHUTDOWN_TIMEOUT_MS,
   };
   // It ends with the other one, which heeds the signals for both.
-  const grpc = await serveGrpc(createOrderRoutes(processor, { authenticate, onError }), {
+  const routes = createOrderRoutes(processor, { authenticate, onError, messageLimitBytes });
+  const grpc = await serveGrpc(routes, {
     ...listening,
     port: settings.GRPC_PORT,
+    maxCallsPerConnection: settings.MAX_CALLS_PER_CONNECTION,
     signals: [],
   });
   const http = await serve(app, {

@@ -50,7 +50,7 @@ const body = z.strictObject({
   // Whatever is new is pending.
   status: z.literal('pending').default('pending'),
   priority: z.literal([1, 2, 3]).default(2),
-  notes: text.optional(),
+  notes: z.string().trim().max(1_000).optional(),
 });
 
 type Purchase = Omit<z.infer<typeof body>, 'id' | 'amount' | 'status'>;
@@ -115,7 +115,8 @@ app.get('/health', () => {
     timestamp: new Date().toISOString(),
     pool: { healthy, queue_length: queueLength, workers },
   };
-  return Response.json(health, { status: healthy ? 200 : 503 });
+  if (healthy) return Response.json(health);
+  return Response.json(health, { status: 503, headers: { 'retry-after': '1' } });
 });
 
 refuseOtherMethods(app);

@@ -113,7 +113,8 @@ app.get('/health', () => {
     queue_length: queueLength,
     active_workers: activeWorkers,
   };
-  return Response.json(health, { status: isHealthy ? 200 : 503 });
+  if (isHealthy) return Response.json(health);
+  return Response.json(health, { status: 503, headers: { 'retry-after': '1' } });
 });
 
 refuseOtherMethods(app);

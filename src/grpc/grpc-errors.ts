@@ -47,6 +47,18 @@ export function asConnectError(thrown: unknown): ConnectError {
   return ofOrder(new OrderError('internal', 'Something went wrong', { cause: thrown }));
 }
 
+/**
+ * The error of a call that its deadline, or its client, has ended.
+ *
+ * @param reason - of the signal of the call
+ * @param thrown - what came of that here; tells whose order it was
+ */
+export function endOfCall({ code, rawMessage }: ConnectError, thrown: unknown): ConnectError {
+  const { orderId, userId, labels, steps } = isOrderError(thrown) ? thrown : {};
+  const own = code === Code.DeadlineExceeded ? 'timeout' : 'canceled';
+  return ofOrder(new OrderError(own, rawMessage, { orderId, userId, labels, steps }));
+}
+
 function ofOrder(error: OrderError): ConnectError {
   const { code, retryable, retryAfterMs } = error;
   const own = retryable ? Code.Unavailable : Code.FailedPrecondition;

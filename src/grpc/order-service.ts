@@ -18,7 +18,7 @@ import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderOutcome } from '../outcome.ts';
 import { Health } from './gen/grpc/health/v1/health_pb.js';
 import { OrderService, type SubmitOrdersRequest } from './gen/orderprocessor/v1/orders_pb.js';
-import { asConnectError } from './grpc-errors.ts';
+import { asConnectError, endOfCall } from './grpc-errors.ts';
 import { HealthReporter } from './health.ts';
 import { outcomeMessage, receiptMessage, recordMessage, statsMessage } from './messages.ts';
 import { type OrderServiceOptions, readOptions, type ServiceSettings } from './options.ts';
@@ -146,7 +146,9 @@ class Service {
 
   #refuse(error: unknown, { signal }: HandlerContext): Error {
     // A call whose time is up has its order canceled by that.
-    if (signal.aborted && signal.reason instanceof ConnectError) return signal.reason;
+    if (signal.aborted && signal.reason instanceof ConnectError) {
+      return endOfCall(signal.reason, error);
+    }
     const refusal = asConnectError(error);
     if (refusal.code === Code.Internal) this.#settings.onError(error);
     return refusal;
@@ -222,6 +224,7 @@ class Service {
         checkMayActFor(access, userId);
       }
       yield* this.#watching.watch({ userId, lastEventId }, context.signal);
+      context.signal.throwIfAborted();
     } catch (error) {
       throw this.#refuse(error, context);
     }

@@ -6,15 +6,18 @@ import {
 } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
 import type { ConnectRouter } from '@connectrpc/connect';
-import { checkFunction } from '../checks.ts';
+import { checkFunction, checkInteger } from '../checks.ts';
 import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
 import { guarded } from './node-handler.ts';
 
 /** What {@link serveGrpc} takes beside the routes. The `port` is 50051 by default. */
-export interface ServeGrpcOptions extends ListenOptions {}
-
-/** How many calls one connection may have under way. */
-const maxConcurrentStreams = 1_000;
+export interface ServeGrpcOptions extends ListenOptions {
+  /**
+   * How many calls one connection of HTTP/2 may have under way: an integer from 1 up, 1 000 by default. Each may
+   * have a message of `messageLimitBytes` in memory.
+   */
+  readonly maxCallsPerConnection?: number | undefined;
+}
 
 /**
  * Serves routes under Node, by `@connectrpc/connect-node`, without TLS: gRPC over HTTP/2, gRPC-Web and HTTP with
@@ -47,7 +50,9 @@ export async function serveGrpc(
   options: ServeGrpcOptions = {},
 ): Promise<OrderServer> {
   checkFunction('routes', routes);
-  const settings = readListenOptions('serveGrpc', options, 50_051);
+  const settings = readListenOptions('serveGrpc', options, 50_051, ['maxCallsPerConnection']);
+  const { maxCallsPerConnection: maxConcurrentStreams = 1_000 } = options;
+  checkInteger('maxCallsPerConnection', maxConcurrentStreams, 1);
   const { connectNodeAdapter } = await import('@connectrpc/connect-node');
   const handler = guarded(connectNodeAdapter({ routes }));
   const { headersTimeoutMs, idleTimeoutMs } = settings;

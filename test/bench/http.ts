@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -10,11 +11,38 @@ const users = 1_000;
 
 /** Starts a contender's server, in a process of its own that ends with this one. */
 export async function start(contender: string): Promise<number> {
+  const { port } = await launch(contender);
+  return port;
+}
+
+async function launch(contender: string): Promise<{ port: number; end: () => void }> {
   const child = fork(join(import.meta.dirname, 'server.ts'), [contender]);
   child.unref();
   const [port] = await once(child, 'message');
   child.channel?.unref();
-  return port as number;
+  return { port, end: () => child.disconnect() };
+}
+
+/** The ratios would mean nothing if the limit answered less than what it is the limit of. */
+export async function checkBareAnswer(): Promise<void> {
+  const [bare, ours] = await Promise.all([answerOf('bare'), answerOf('memory')]);
+  assert.deepEqual(bare, ours);
+}
+
+/** All of an answer that is the same for every order: its status, headers and keys. */
+async function answerOf(contender: string) {
+  const { port, end } = await launch(contender);
+  try {
+    const headers = { 'content-type': 'application/json' };
+    const init = { method: 'POST', headers, body: bodyOf(0) };
+    const response = await fetch(`http://127.0.0.1:${port}/orders`, init);
+    const own = ['date', 'location', 'content-length'];
+    const same = [...response.headers].map(([name, value]) => [name, own.includes(name) || value]);
+    const keys = Object.keys((await response.json()) as object);
+    return { status: response.status, headers: Object.fromEntries(same), keys };
+  } finally {
+    end();
+  }
 }
 
 function bodyOf(index: number): string {

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { bundleSize } from '../bundle-size.ts';
 import { peers } from './contenders.ts';
-import { workloads } from './workloads.ts';
+import { type Workload, workloads } from './workloads.ts';
 
 /** One line of the table. */
 interface Row {
@@ -206,8 +206,10 @@ async function measure(workload: keyof typeof rows): Promise<MedianOf> {
   const figures = new Map<string, number[]>();
   if (workload === 'size') figures.set('core', [await bundleSize()]);
   else {
+    const { contenders, check }: Workload = workloads[workload];
+    await check?.();
     for (let pass = 1; pass <= passes; pass += 1) {
-      for (const contender of workloads[workload].contenders) {
+      for (const contender of contenders) {
         process.stderr.write(`${workload}: ${contender}, pass ${pass} of ${passes}\n`);
         const known = figures.get(contender) ?? [];
         figures.set(contender, [...known, ...(await round(workload, contender))]);

@@ -14,7 +14,7 @@ import {
 } from './contenders.ts';
 import { delayUnderLoad, raw, recovery, recoveryHeap, throughFile, twoCommits } from './durable.ts';
 import { callsOverGrpc } from './grpc.ts';
-import { batchOverHttp, ordersOverHttp } from './http.ts';
+import { batchOverHttp, checkBareAnswer, ordersOverHttp } from './http.ts';
 import { closedLoop, heapUsed, perSecond } from './loops.ts';
 
 /** One round of a contender: orders per second, or the figure that the workload is about. */
@@ -24,6 +24,8 @@ export interface Workload {
   readonly contenders: readonly string[];
   /** Makes the input and the contender's round. */
   prepare(contender: string): Run;
+  /** Done once before all rounds: rejects if contenders are not worth comparing. */
+  check?(): Promise<void>;
 }
 
 /** Made before the clock starts, ids hashed, so that nothing but the contender is measured. */
@@ -197,6 +199,7 @@ export const workloads = {
   durableHeap: onOrders(million, 10_000, { ours: recoveryHeap }),
   http: {
     contenders: ['bare', 'memory', 'file', 'batch'],
+    check: checkBareAnswer,
     prepare: (contender) =>
       contender === 'batch' ? batchOverHttp(contender) : ordersOverHttp(contender),
   },

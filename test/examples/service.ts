@@ -163,3 +163,10 @@ export function assertProblem(answer: Answer, status: number, code: string): voi
   assert.equal(answer.body.status, status);
   assert.equal(answer.body.code, code);
 }
+
+/** A 503, and nothing else, says when to ask again. */
+export function assertRetryAfter({ status, headers }: Answer): void {
+  const after = headers.get('retry-after');
+  if (status === 503) assert.match(after ?? '', /^[1-9]\d*$/);
+  else assert.equal(after, null);
+}

@@ -2,6 +2,7 @@
  * Connections that are no good: they are cut in time, and hurt nobody else (invariants 6 and 8).
  */
 import { once } from 'node:events';
+import { connect } from 'node:http2';
 import { describe, expect, it } from 'vitest';
 import { Wire } from '../http/helpers.ts';
 import { type Running, useServers } from './helpers.ts';
@@ -62,7 +63,6 @@ describe('a request whose host cannot be understood is refused', () => {
 
   it('over HTTP/2 too', async () => {
     const running = await start();
-    const { connect } = await import('node:http2');
     const session = connect(running.server.url);
     const stream = session.request({ ':method': 'POST', ':path': path, ':authority': 'a:99999' });
     const [headers] = await once(stream, 'response');
@@ -71,6 +71,20 @@ describe('a request whose host cannot be understood is refused', () => {
     await expectServed(running);
   });
 });
+
+it.each([
+  [{}, 1_000],
+  [{ maxCallsPerConnection: 7 }, 7],
+])(
+  'a connection of HTTP/2 is told how many calls it may have: with %j %i',
+  async (options, most) => {
+    const { server } = await start({ server: options });
+    const session = connect(server.url);
+    const [settings] = await once(session, 'remoteSettings');
+    expect(settings.maxConcurrentStreams).toBe(most);
+    session.destroy();
+  },
+);
 
 describe('closing', () => {
   it('waits for no connection that has said nothing', async () => {

@@ -2,12 +2,15 @@
  * A client that waits no longer takes its order back: the signal of the steps aborts, and nothing is applied
  * (invariants 3 and 4).
  */
+import { fromBinary } from '@bufbuild/protobuf';
+import { base64Decode } from '@bufbuild/protobuf/wire';
 import { Code, type ConnectError } from '@connectrpc/connect';
 import { status } from '@grpc/grpc-js';
+import { OrderErrorDetailSchema } from 'order-processor/grpc';
 import { describe, expect, it } from 'vitest';
 import { deferred } from '../helpers.ts';
 import { gates } from '../http/helpers.ts';
-import { codeOf, refusalOf, until, useServers } from './helpers.ts';
+import { codeOf, type Json, refusalOf, until, useServers } from './helpers.ts';
 
 const start = useServers();
 const order = { id: 'o-1', userId: 'u-1', amount: 100 };
@@ -56,7 +59,16 @@ describe('the deadline of SubmitOrder', () => {
   it('cancels the order, and its steps, in JSON, and is answered by the server itself', async () => {
     const { json, ended } = await startSlow();
     const response = await json('SubmitOrder', { order }, { 'connect-timeout-ms': '300' });
-    expect([response.status, (await response.json()).code]).toEqual([504, 'deadline_exceeded']);
+    const { code, details } = await response.json();
+    expect([response.status, code]).toEqual([504, 'deadline_exceeded']);
+    expect(detailOfJson(details)).toMatchObject({
+      code: 'timeout',
+      message: expect.stringContaining('timed out'),
+      isRetryable: true,
+      orderId: 'o-1',
+      userId: 'u-1',
+      steps: [{ name: 'payment' }],
+    });
     expect(await ended()).toEqual(['canceled', 'canceled', undefined]);
   });
 
@@ -118,6 +130,29 @@ describe('the deadline of SubmitOrder', () => {
     expect(await codeOf(call)).toBe('InvalidArgument');
     expect(processor.stats().accepted).toBe(0);
   });
+});
+
+/** In the errors of HTTP with JSON. */
+function detailOfJson(details: Json) {
+  const [{ value }] = details.filter(
+    ({ type }: Json) => type === OrderErrorDetailSchema.typeName,
+  ) as [Json];
+  return fromBinary(OrderErrorDetailSchema, base64Decode(value));
+}
+
+it('the deadline of WatchOrders ends it as such, with a detail', async () => {
+  const { client } = await start();
+  // As a header: of `timeoutMs` the client would take care itself.
+  const events = client.watchOrders({}, { headers: { 'grpc-timeout': '20m' } });
+  const ended = events[Symbol.asyncIterator]().next();
+  const error: ConnectError = await ended.then(
+    () => expect.fail('Expected an error'),
+    (thrown) => thrown,
+  );
+  expect(error.code).toBe(Code.DeadlineExceeded);
+  expect(error.findDetails(OrderErrorDetailSchema)).toMatchObject([
+    { code: 'timeout', isRetryable: true },
+  ]);
 });
 
 describe('the cancellation of SubmitOrder', () => {

@@ -29,6 +29,7 @@ describe('options', () => {
     [{ idleTimeoutMs: Number.NaN }, 'Expected `idleTimeoutMs` to be'],
     [{ shutdownTimeoutMs: '1' }, 'Expected `shutdownTimeoutMs` to be'],
     [{ maxConnections: 0 }, 'Expected `maxConnections` to be'],
+    [{ maxCallsPerConnection: 0 }, 'Expected `maxCallsPerConnection` to be an integer from 1 up'],
     [{ hostname: '' }, 'Expected `hostname` to be an address'],
     [{ signals: ['SIGKILL'] }, 'Expected `signals` to be'],
     [{ processor: {} }, 'Expected `processor.shutdown` to be a function, got `undefined`'],

@@ -37,19 +37,32 @@ type Manifest = any;
 const files = readdirSync(join(folder, 'k8s')).sort();
 const read = (file: string): Manifest =>
   parse(readFileSync(join(folder, 'k8s', file), 'utf8'), { strict: true });
-const manifests = new Map<string, Manifest>();
-for (const file of files) {
-  const manifest = read(file);
-  manifests.set(manifest.kind, manifest);
+const kustomization = read('kustomization.yaml');
+const manifests = files.filter((file) => file !== 'kustomization.yaml').map(read);
+
+/** The one of its kind, and of its name where there are several. */
+function only(kind: string, name = 'order-service'): Manifest {
+  const [found, ...others] = manifests.filter(
+    ({ kind: its, metadata }) => its === kind && metadata.name === name,
+  );
+  if (found === undefined || others.length > 0) throw new Error(`Expected one ${kind} ${name}`);
+  return found;
 }
-const { Kustomization: kustomization, ...byKind } = Object.fromEntries(manifests);
+
+const statefulSet = only('StatefulSet');
+const service = only('Service');
+const headless = only('Service', 'order-service-pods');
+const configMap = only('ConfigMap');
+const networkPolicy = only('NetworkPolicy');
+const disruptionBudget = only('PodDisruptionBudget');
+const monitor = only('ServiceMonitor');
 const stages = stagesOf(readFileSync(join(folder, 'Dockerfile'), 'utf8'));
 const image = stages.at(-1) as Stage;
 
-const pod = byKind.StatefulSet.spec.template;
+const pod = statefulSet.spec.template;
 const [container] = pod.spec.containers;
 const secret = { CLIENT_TOKENS: 'client-token-0123', OPERATOR_TOKENS: 'operator-token-0123' };
-const settings = readSettings({ ...envOf(image), ...byKind.ConfigMap.data, ...secret });
+const settings = readSettings({ ...envOf(image), ...configMap.data, ...secret });
 
 /** What the compiler has against the manifests as objects of their types: the names that no schema knows. */
 function complaintsOf(all: readonly Manifest[]): string[] {
@@ -81,22 +94,29 @@ function complaintsOf(all: readonly Manifest[]): string[] {
     .map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, ' '));
 }
 
+function isMatch(labels: Record<string, string>, wanted: Record<string, string>): boolean {
+  return Object.entries(wanted).every(([name, value]) => labels[name] === value);
+}
+
 describe('the manifests', () => {
   it('are of every kind that the service needs, and all in the kustomization', () => {
-    expect(Object.keys(byKind).sort()).toEqual(Object.keys(kinds).sort());
-    expect(kustomization).toMatchObject({
+    const found = new Set(manifests.map(({ kind }) => kind));
+    expect([...found].sort()).toEqual(Object.keys(kinds).sort());
+    const ids = manifests.map(({ kind, metadata: { name } }) => `${kind} ${name}`);
+    expect(new Set(ids).size).toBe(ids.length);
+    // No package has the schema of a Kustomization, so it may have these keys alone.
+    expect(kustomization).toEqual({
       apiVersion: 'kustomize.config.k8s.io/v1beta1',
       kind: 'Kustomization',
+      resources: expect.any(Array),
+      images: [{ name: container.image, newTag: expect.stringMatching(/^\d+\.\d+\.\d+$/) }],
     });
     expect([...kustomization.resources, 'kustomization.yaml'].sort()).toEqual(files);
-    expect(kustomization.images.map(({ name }: { name: string }) => name)).toEqual([
-      container.image,
-    ]);
   });
 
-  it.each(Object.keys(kinds) as (keyof typeof kinds)[])('fit their schema: %s', (kind) => {
+  it.each(manifests)('fit their schema: $kind $metadata.name', (manifest) => {
+    const kind: keyof typeof kinds = manifest.kind;
     const [Kind] = kinds[kind];
-    const manifest = byKind[kind];
     const model = new Kind(manifest);
     expect([model.apiVersion, model.kind]).toEqual([manifest.apiVersion, kind]);
     expect(() => model.validate()).not.toThrow();
@@ -105,41 +125,43 @@ describe('the manifests', () => {
   });
 
   it('have no field that their kind does not know', () => {
-    expect(complaintsOf(Object.values(byKind))).toEqual([]);
-    const { spec } = structuredClone(byKind.StatefulSet);
+    expect(complaintsOf(manifests)).toEqual([]);
+    const { spec } = structuredClone(statefulSet);
     spec.template.spec.containers[0].readynessProbe = {};
-    expect(complaintsOf([{ ...byKind.StatefulSet, spec }])).toEqual([
+    expect(complaintsOf([{ ...statefulSet, spec }])).toEqual([
       expect.stringMatching(/readynessProbe\W+does not exist/),
     ]);
   });
 
   it('find each other by the labels of the pod', () => {
     const { labels } = pod.metadata;
-    expect(byKind.StatefulSet.spec.selector.matchLabels).toEqual(labels);
-    expect(byKind.Service.spec.selector).toEqual(labels);
-    expect(byKind.NetworkPolicy.spec.podSelector.matchLabels).toEqual(labels);
-    expect(byKind.PodDisruptionBudget.spec.selector.matchLabels).toEqual(labels);
-    expect(byKind.Service.metadata.labels).toMatchObject(
-      byKind.ServiceMonitor.spec.selector.matchLabels,
+    expect(statefulSet.spec.selector.matchLabels).toEqual(labels);
+    expect(service.spec.selector).toEqual(labels);
+    expect(networkPolicy.spec.podSelector.matchLabels).toEqual(labels);
+    expect(disruptionBudget.spec.selector.matchLabels).toEqual(labels);
+    expect(headless.spec.selector).toEqual(labels);
+    expect(statefulSet.spec.serviceName).toBe(headless.metadata.name);
+    expect([headless.spec.clusterIP, service.spec.clusterIP]).toEqual(['None', undefined]);
+    // One Service alone: the pod would be scraped twice.
+    const { matchLabels } = monitor.spec.selector;
+    const scraped = manifests.filter(
+      ({ kind, metadata }) => kind === 'Service' && isMatch(metadata.labels, matchLabels),
     );
-    expect(byKind.StatefulSet.spec.serviceName).toBe(byKind.Service.metadata.name);
+    expect(scraped).toEqual([service]);
   });
 
   it('say the ports that the service listens on', () => {
     const ports = { http: settings.PORT, grpc: settings.GRPC_PORT };
     const told = container.ports.map(({ name, containerPort }: Manifest) => [name, containerPort]);
     expect(Object.fromEntries(told)).toEqual(ports);
-    const served = byKind.Service.spec.ports.map(({ targetPort, port }: Manifest) => [
-      targetPort,
-      port,
-    ]);
+    const served = service.spec.ports.map(({ targetPort, port }: Manifest) => [targetPort, port]);
     expect(Object.fromEntries(served)).toEqual(ports);
-    const { ingress } = byKind.NetworkPolicy.spec;
+    const { ingress } = networkPolicy.spec;
     for (const { port } of ingress.flatMap(({ ports }: Manifest) => ports)) {
       expect(Object.keys(ports)).toContain(port);
     }
-    for (const { port } of byKind.ServiceMonitor.spec.endpoints) {
-      expect(byKind.Service.spec.ports.map(({ name }: Manifest) => name)).toContain(port);
+    for (const { port } of monitor.spec.endpoints) {
+      expect(service.spec.ports.map(({ name }: Manifest) => name)).toContain(port);
     }
     expect(settings.HOST).toBe('0.0.0.0');
   });
@@ -155,7 +177,7 @@ describe('the manifests', () => {
       expect((await closed.request(path)).status).toBe(200);
     }
     const open = createOrderApp(processor, { metrics });
-    for (const { path, authorization } of byKind.ServiceMonitor.spec.endpoints) {
+    for (const { path, authorization } of monitor.spec.endpoints) {
       expect((await open.request(path)).status).toBe(200);
       expect((await closed.request(path)).status).toBe(401);
       expect(authorization.type).toBe('Bearer');
@@ -164,20 +186,20 @@ describe('the manifests', () => {
   });
 
   it('set variables that the service knows, and take its tokens from a secret alone', () => {
-    expect(names).toEqual(expect.arrayContaining(Object.keys(byKind.ConfigMap.data)));
-    expect(Object.keys(byKind.ConfigMap.data).join()).not.toContain('TOKEN');
-    expect(container.envFrom).toEqual([{ configMapRef: { name: byKind.ConfigMap.metadata.name } }]);
+    expect(names).toEqual(expect.arrayContaining(Object.keys(configMap.data)));
+    expect(Object.keys(configMap.data).join()).not.toContain('TOKEN');
+    expect(container.envFrom).toEqual([{ configMapRef: { name: configMap.metadata.name } }]);
     const fromSecret = container.env.map(({ name, valueFrom }: Manifest) => [
       name,
       valueFrom.secretKeyRef.name,
     ]);
-    const { name } = byKind.ServiceMonitor.spec.endpoints[0].authorization.credentials;
+    const { name } = monitor.spec.endpoints[0].authorization.credentials;
     expect(fromSecret).toEqual(Object.keys(secret).map((variable) => [variable, name]));
     // The command of the README makes what is asked for here.
     const readme = readFileSync(join(folder, 'README.md'), 'utf8');
     expect(readme).toContain(`kubectl create secret generic ${name} `);
     const keys = container.env.map(({ valueFrom }: Manifest) => valueFrom.secretKeyRef.key);
-    const { key } = byKind.ServiceMonitor.spec.endpoints[0].authorization.credentials;
+    const { key } = monitor.spec.endpoints[0].authorization.credentials;
     for (const each of [...keys, key]) expect(readme).toContain(`--from-literal=${each}=`);
   });
 
@@ -189,6 +211,7 @@ describe('the manifests', () => {
     expect(given).toBeGreaterThan(needed);
     expect(given).toBeLessThanOrEqual(needed + 15);
     const readme = readFileSync(join(folder, 'README.md'), 'utf8');
+    expect(readme).toMatch(/Kubernetes 1\.30 or newer, which has `sleep`/);
     const [, stopTimeout] = /--stop-timeout (\d+)/.exec(readme) ?? [];
     expect(Number(stopTimeout)).toBeGreaterThan(needed - preStop.sleep.seconds);
     // Nobody is sent here any more when the end begins.
@@ -198,8 +221,17 @@ describe('the manifests', () => {
     );
   });
 
+  it('give the process memory for all that may be in it at once', () => {
+    const { MAX_CONNECTIONS, MAX_CALLS_PER_CONNECTION, BODY_LIMIT_KB, CAPACITY } = settings;
+    const requests = MAX_CONNECTIONS * (1 + MAX_CALLS_PER_CONNECTION);
+    // Each request as it came and as it was read, the payload of each accepted order, and the process itself.
+    const mebibytes = ((2 * requests + CAPACITY) * BODY_LIMIT_KB) / 1_024 + 256;
+    const [, gibibytes] = /^(\d+)Gi$/.exec(container.resources.limits.memory) ?? [];
+    expect(Number(gibibytes) * 1_024).toBeGreaterThan(mebibytes);
+  });
+
   it('keep the file on one volume of one pod, with room for all that it may become', () => {
-    const { replicas, volumeClaimTemplates } = byKind.StatefulSet.spec;
+    const { replicas, volumeClaimTemplates } = statefulSet.spec;
     expect(replicas).toBe(1);
     const [claim, ...others] = volumeClaimTemplates;
     expect(others).toEqual([]);
@@ -231,8 +263,8 @@ describe('the manifests', () => {
     for (const of of ['requests', 'limits']) {
       expect(Object.keys(container.resources[of]).sort()).toEqual(['cpu', 'memory']);
     }
-    expect(byKind.NetworkPolicy.spec.policyTypes).toEqual(['Ingress', 'Egress']);
+    expect(networkPolicy.spec.policyTypes).toEqual(['Ingress', 'Egress']);
     // One pod that no drain may move would hold up every drain.
-    expect(byKind.PodDisruptionBudget.spec.maxUnavailable).toBe(1);
+    expect(disruptionBudget.spec.maxUnavailable).toBe(1);
   });
 });

@@ -11,6 +11,7 @@ import { createGrpcTransport } from '@connectrpc/connect-node';
 import { Health, OrderErrorDetailSchema, OrderService } from 'order-processor/grpc';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { failureOf } from '../../examples/service/logs.ts';
+import { expressionsOf, namesIn, shownIn } from './dashboard.ts';
 import { fromSources, Life } from './life.ts';
 
 const CLIENT_TOKENS = 'client-token-0123,client-token-4567';
@@ -119,6 +120,19 @@ describe('the service', () => {
     expect(await post({ userId: 'poor', ...order })).toMatchObject({ status, body: { code } });
   });
 
+  it('reads no more than BODY_LIMIT_KB, over either protocol', async () => {
+    const items = ['x'.repeat(32 * 1_024)];
+    const order = { userId: 'u', amount: 1, payload: { items } };
+    expect(await post(order)).toMatchObject({ status: 413, body: { code: 'content_too_large' } });
+    const orders = createClient(OrderService, transport);
+    const payload = fromJson(ValueSchema, { items });
+    const call = orders.submitOrder(
+      { order: { ...order, amount: 1n, payload } },
+      { headers: client },
+    );
+    expect(await failure(call)).toEqual([Code.ResourceExhausted, undefined]);
+  });
+
   it('tells probes, Prometheus and readers of the contract what they ask', async () => {
     for (const path of ['/livez', '/readyz', '/health']) expect((await get(path)).status).toBe(200);
     const { status } = await createClient(Health, transport).check({});
@@ -129,6 +143,25 @@ describe('the service', () => {
     const { paths, components } = JSON.parse((await get('/openapi.json')).text);
     expect(Object.keys(paths)).toContain('/orders');
     expect(JSON.stringify(components)).toContain('"card"');
+  });
+
+  it('shows each metric that its dashboard asks for, those of the storage with values', async () => {
+    await post({ userId: 'dash', amount: 100, payload: { card: 'c' } });
+    const { text } = await get('/metrics', operator);
+    const shown = shownIn(text);
+    const expressions = expressionsOf();
+    expect(expressions.length).toBeGreaterThan(40);
+    for (const expression of expressions) {
+      const metrics = namesIn(expression);
+      expect(metrics, expression).not.toEqual([]);
+      expect(metrics.filter((metric) => !shown.has(metric))).toEqual([]);
+    }
+    for (const histogram of ['call_duration_seconds', 'batch_size']) {
+      for (const operation of ['accept', 'settle']) {
+        const count = `order_processor_storage_${histogram}_count{operation="${operation}"} `;
+        expect(text).toMatch(new RegExp(`^${count}[1-9]`, 'm'));
+      }
+    }
   });
 
   it('logs the way of an order by its id, in JSON, and never a payload', async () => {

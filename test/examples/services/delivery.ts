@@ -192,4 +192,6 @@ export async function checkDeliveryService(): Promise<void> {
     assert.ok(service.lines.includes('200 ok "o-1"'));
     assert.ok(!service.lines.some((line) => /delay|1200/.test(line)), 'Payloads are in the log');
   });
+  const error = await Service.refusal('delivery-service', { PORT: 'http' });
+  assert.equal(error, 'Expected PORT to be an integer from 0 up, got "http"\n');
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { expressionsOf, namesIn, shownIn } from '../../service/dashboard.ts';
 import { assertProblem, checkUsualPort, Service } from '../service.ts';
 
 const name = 'ingest-service';
@@ -110,36 +110,13 @@ async function checkLoad(service: Service): Promise<void> {
   await assertMetrics(service, accepted + 2, 2, 0);
 }
 
-/** Each metric that the dashboard asks for is one that the service shows. */
+/** The dashboard of examples/service fits here too, as the README says. */
 async function checkDashboard(service: Service): Promise<void> {
-  const dashboard = readFileSync(join(folder, 'grafana-dashboard.json'), 'utf8');
-  const expressions: string[] = [];
-  JSON.parse(dashboard, (key, value) => {
-    if (['expr', 'query', 'definition'].includes(key) && /[({]/.test(String(value))) {
-      expressions.push(String(value));
-    }
-    return value;
-  });
-  assert.ok(expressions.length > 40, `${expressions.length} expressions`);
-  const shown = new Set<string>();
-  for (const [family, { type }] of await metricsOf(service)) {
-    if (type !== 'histogram') shown.add(family);
-    else for (const part of ['bucket', 'sum', 'count']) shown.add(`${family}_${part}`);
+  const { text } = await service.get('/metrics');
+  const shown = shownIn(text);
+  for (const metric of expressionsOf().flatMap(namesIn)) {
+    assert.ok(shown.has(metric), `No metric ${metric}`);
   }
-  for (const expression of expressions) {
-    const metrics = namesIn(expression);
-    assert.ok(metrics.length > 0, expression);
-    for (const metric of metrics) assert.ok(shown.has(metric), `No metric ${metric}`);
-  }
-}
-
-/** What is left of PromQL without labels, durations, numbers, functions and operators. */
-function namesIn(expression: string): string[] {
-  const bare = expression
-    .replace(/label_values\((.*), \w+\)/, '$1')
-    .replace(/\{[^}]*\}|\[[^\]]*\]|"[^"]*"|\b(?:by|without|on|ignoring) ?\([^)]*\)/g, ' ')
-    .replace(/\b\w+ *\(|\b(?:and|or|unless|bool)\b|\b\d[\d.e]*\b/g, ' ');
-  return bare.match(/[a-zA-Z_:][\w:]*/g) ?? [];
 }
 
 /** Full: 503 at once, though what runs takes its time. */

@@ -1,5 +1,11 @@
 import assert from 'node:assert/strict';
-import { type Answer, assertProblem, checkUsualPort, Service } from '../service.ts';
+import {
+  type Answer,
+  assertProblem,
+  assertRetryAfter,
+  checkUsualPort,
+  Service,
+} from '../service.ts';
 
 const purchase = {
   amount: 99.99,
@@ -30,6 +36,7 @@ async function checkTaking(service: Service): Promise<void> {
   assertTaken(await service.post('/orders', { ...purchase, status: 'pending' }), {});
   const takes = async (fields: object, labels: readonly string[]): Promise<void> =>
     assertTaken(await service.post('/orders', { ...purchase, ...fields }), { ...fields, labels });
+  await takes({ notes: '' }, []);
   await takes({ priority: 1 }, ['expedited']);
   await takes({ priority: 3 }, []);
   await takes({ amount: 1_000 }, []);
@@ -90,8 +97,8 @@ async function checkStats(service: Service): Promise<void> {
   assert.equal(status, 200);
   const { average_process_time_ms: average, uptime_seconds: uptime } = body;
   assert.deepEqual(body, {
-    total_processed: 11,
-    success_count: 9,
+    total_processed: 12,
+    success_count: 10,
     error_count: 2,
     average_process_time_ms: average,
     active_workers: 0,
@@ -110,6 +117,7 @@ async function checkHealth(service: Service, status: number, pool: object): Prom
   const word = healthy ? 'healthy' : 'unhealthy';
   assert.deepEqual(answer.body, { status: word, timestamp, pool: { healthy, ...pool } });
   assert.equal(answer.status, status);
+  assertRetryAfter(answer);
 }
 
 /** One worker and room for three: the rest is refused, and the urgent one overtakes. */

@@ -3,7 +3,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Answer, assertProblem, checkUsualPort, Service } from '../service.ts';
+import {
+  type Answer,
+  assertProblem,
+  assertRetryAfter,
+  checkUsualPort,
+  Service,
+} from '../service.ts';
 
 const name = 'tracking-service';
 const statuses = ['pending', 'processing', 'completed'];
@@ -99,6 +105,7 @@ async function checkHealth(service: Service, status: number, fields: object): Pr
   const word = status === 200 ? 'healthy' : 'unhealthy';
   assert.deepEqual(answer.body, { status: word, storage: 'ready', ...fields });
   assert.equal(answer.status, status);
+  assertRetryAfter(answer);
 }
 
 /** Hands in orders of as many customers at once; gives the ids of those that were taken. */

@@ -353,7 +353,7 @@ export declare type Receipt = Message<"orderprocessor.v1.Receipt"> & {
   labels: string[];
 
   /**
-   * The payload, as steps saw it; absent where it is no JSON.
+   * The payload, as steps saw it; absent where it is no JSON, and from SubmitOrders and WatchOrders.
    *
    * @generated from field: optional google.protobuf.Value payload = 10;
    */
@@ -394,7 +394,7 @@ export declare type OrderIssue = Message<"orderprocessor.v1.OrderIssue"> & {
 export declare const OrderIssueSchema: GenMessage<OrderIssue>;
 
 /**
- * Why an order was refused, failed or was canceled. The detail of every error of this service.
+ * Why an order was refused, failed or was canceled. The detail of the errors of this service.
  *
  * @generated from message orderprocessor.v1.OrderErrorDetail
  */
@@ -1574,7 +1574,8 @@ export declare const NoticeSchema: GenEnum<Notice>;
 
 /**
  * Errors carry an OrderErrorDetail, beside google.rpc.RetryInfo where trying again later may help and
- * google.rpc.BadRequest where fields are wrong.
+ * google.rpc.BadRequest where fields are wrong. Only what is wrong with a call before there is a message of this
+ * contract (bytes that are none, or too many; a deadline that is none) has a status alone.
  *
  * @generated from service orderprocessor.v1.OrderService
  */
@@ -1602,7 +1603,8 @@ export declare const OrderService: GenService<{
   },
   /**
    * Has a stream of orders processed. One outcome for each, in the same order; orders are taken no faster than
-   * there is room for them and than outcomes are read.
+   * there is room for them and than outcomes are read. Orders that were accepted go on when the call ends early,
+   * by its deadline, its cancellation or the loss of the connection; GetOrder tells what became of them.
    *
    * @generated from rpc orderprocessor.v1.OrderService.SubmitOrders
    */

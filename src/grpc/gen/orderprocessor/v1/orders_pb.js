@@ -281,7 +281,8 @@ export const Notice = /*@__PURE__*/
 
 /**
  * Errors carry an OrderErrorDetail, beside google.rpc.RetryInfo where trying again later may help and
- * google.rpc.BadRequest where fields are wrong.
+ * google.rpc.BadRequest where fields are wrong. Only what is wrong with a call before there is a message of this
+ * contract (bytes that are none, or too many; a deadline that is none) has a status alone.
  *
  * @generated from service orderprocessor.v1.OrderService
  */
