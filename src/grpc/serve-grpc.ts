@@ -6,12 +6,18 @@ import {
 } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
 import type { ConnectRouter } from '@connectrpc/connect';
-import { checkFunction } from '../checks.ts';
+import { checkFunction, checkTimeout } from '../checks.ts';
 import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
 import { guarded } from './node-handler.ts';
 
 /** What {@link serveGrpc} takes beside the routes. The `port` is 50051 by default. */
-export interface ServeGrpcOptions extends ListenOptions {}
+export interface ServeGrpcOptions extends ListenOptions {
+  /**
+   * How long the body of a request over HTTP/1.1 may take to come, once its headers have, in milliseconds:
+   * 30 000 by default. No call of this service sends a stream over HTTP/1.1; one of your own has no longer.
+   */
+  readonly readTimeoutMs?: number | undefined;
+}
 
 /** How many calls one connection may have under way. */
 const maxConcurrentStreams = 1_000;
@@ -47,15 +53,18 @@ export async function serveGrpc(
   options: ServeGrpcOptions = {},
 ): Promise<OrderServer> {
   checkFunction('routes', routes);
-  const settings = readListenOptions('serveGrpc', options, 50_051);
+  const settings = readListenOptions('serveGrpc', options, 50_051, ['readTimeoutMs']);
+  const { readTimeoutMs = 30_000 } = options;
+  checkTimeout('readTimeoutMs', readTimeoutMs);
   const { connectNodeAdapter } = await import('@connectrpc/connect-node');
   const handler = guarded(connectNodeAdapter({ routes }));
   const { headersTimeoutMs, idleTimeoutMs } = settings;
   const http1 = createHttp1Server(
     {
       headersTimeout: headersTimeoutMs,
-      requestTimeout: 0,
-      connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs),
+      // Of headers and body together, also where the answer did not wait for the body.
+      requestTimeout: headersTimeoutMs + readTimeoutMs,
+      connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs, readTimeoutMs),
     },
     handler,
   );

@@ -3,6 +3,7 @@
  */
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
+import { deferred } from '../helpers.ts';
 import { Wire } from '../http/helpers.ts';
 import { type Running, useServers } from './helpers.ts';
 
@@ -43,6 +44,58 @@ describe('a connection whose begin does not come within headersTimeoutMs is cut'
     clearInterval(dripping);
     expect(at).toBeLessThan(begin.length);
     await expectServed(running);
+  });
+});
+
+describe('a body over HTTP/1.1 that drips is cut within readTimeoutMs', () => {
+  it.each([
+    ['of a unary call', submitting],
+    ['of a path that is none', ['POST /nowhere HTTP/1.1', 'Content-Type: application/json']],
+    ['of a method that is none', [`GET ${path} HTTP/1.1`]],
+    [
+      'of a call that streams its answer',
+      [
+        'POST /orderprocessor.v1.OrderService/WatchOrders HTTP/1.1',
+        'Content-Type: application/connect+json',
+      ],
+    ],
+  ])('%s', async (_, head) => {
+    const limits = { headersTimeoutMs: 100, readTimeoutMs: 100, idleTimeoutMs: 60_000 };
+    const running = await start({ server: limits });
+    const wire = new Wire(running.server.port);
+    wire.send([...head, 'Content-Length: 100000'], '{');
+    const dripping = setInterval(() => wire.write(' '), 40);
+    await wire.closed;
+    clearInterval(dripping);
+    expect(running.processor.stats().accepted).toBe(0);
+    await expectServed(running);
+  });
+
+  it('one that comes whole may take as long as it likes for its answer', async () => {
+    const gate = deferred();
+    const started = deferred();
+    const steps = [
+      {
+        name: 'work',
+        run: (): Promise<void> => {
+          started.resolve();
+          return gate.promise;
+        },
+      },
+    ];
+    const limits = { headersTimeoutMs: 20, readTimeoutMs: 20 };
+    const running = await start({ processor: { steps }, server: limits });
+    const wire = new Wire(running.server.port);
+    const body = '{"order":{"userId":"u-1","amount":"5"}}';
+    wire.send([...submitting, `Content-Length: ${body.length}`], body);
+    await started.promise;
+    // Another that is cut says that the limits have passed.
+    const slow = new Wire(running.server.port);
+    slow.send([...submitting, 'Content-Length: 100'], '{');
+    await slow.closed;
+    gate.resolve();
+    await wire.until('"balance":"5"');
+    wire.destroy();
   });
 });
 
