@@ -22,7 +22,10 @@ export interface ListenOptions {
   readonly port?: number | undefined;
   /** The address to bind to: `'127.0.0.1'` by default, which only this machine reaches. */
   readonly hostname?: string | undefined;
-  /** How long a request's headers may take to come, in milliseconds; 10 000 by default. */
+  /**
+   * How long a request's headers may take to come, and what is left of a body when the request was answered
+   * without it, in milliseconds; 10 000 by default.
+   */
   readonly headersTimeoutMs?: number | undefined;
   /**
    * How long a connection may be silent, in both directions, in milliseconds; 60 000 by default. It must be
