@@ -65,8 +65,8 @@ export class Routes {
       forOperators(() => this.#getMetrics()),
     );
     this.#add(app, 'GET', '/events', (request, access) => this.#getEvents(request, access));
-    this.#addOpen(app, '/health', () => health(processor.stats()));
-    this.#addOpen(app, '/readyz', () => readiness(processor.stats()));
+    this.#addOpen(app, '/health', () => health(processor));
+    this.#addOpen(app, '/readyz', () => readiness(processor));
     this.#addOpen(app, '/livez', liveness);
     this.#addOpen(app, '/openapi.json', () =>
       answer(this.#openApi, 200, { 'content-type': 'application/json' }),
