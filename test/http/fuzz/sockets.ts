@@ -7,7 +7,7 @@ import { type Spec, specOf } from './requests.ts';
 import { bytesOf, mutated, piecesOf } from './wire.ts';
 import { type Life, lifeOf } from './world.ts';
 
-const atOnce = 40;
+const atOnce = 120;
 /** It makes the server close when it has answered what came before. */
 const last = Buffer.from('GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
 
