@@ -22,7 +22,10 @@ export interface ListenOptions {
   readonly port?: number | undefined;
   /** The address to bind to: `'127.0.0.1'` by default, which only this machine reaches. */
   readonly hostname?: string | undefined;
-  /** How long a request's headers may take to come, in milliseconds; 10 000 by default. */
+  /**
+   * How long a request's headers may take to come, and what is left of a body when the request was answered
+   * without it, in milliseconds; 10 000 by default.
+   */
   readonly headersTimeoutMs?: number | undefined;
   /**
    * How long a connection may be silent, in both directions, in milliseconds; 60 000 by default. It must be
@@ -42,7 +45,10 @@ export interface ListenOptions {
    * ends it at once.
    */
   readonly signals?: readonly NodeJS.Signals[] | undefined;
-  /** Called when all is closed, before the process ends after a signal; may take its time. */
+  /**
+   * Called when all is closed, before the process ends after a signal; may take what is left of
+   * `shutdownTimeoutMs`, and a second in any case. After that it is no longer waited for.
+   */
   readonly onClosed?: ((summary: ShutdownSummary | undefined) => unknown) | undefined;
 }
 
@@ -74,6 +80,9 @@ export type ListenSettings = { readonly [N in Defaulted]: NonNullable<ListenOpti
 
 /** What `shutdown` may take beyond its deadline, in milliseconds; see there. */
 const graceMs = 4_000;
+
+/** What `onClosed` may take however late it is, in milliseconds. */
+const leastMs = 1_000;
 
 /** No process hears of these. */
 const unheard: readonly string[] = ['SIGKILL', 'SIGSTOP'];
@@ -201,13 +210,16 @@ class Running implements OrderServer {
     const limitMs = shutdownTimeoutMs / 2;
     if (processor !== undefined) draining(processor).abort();
     const others = Promise.allSettled(beside.map((server) => server.close()));
-    await this.#stop(limitMs);
-    await within(others, limitMs);
+    await Promise.all([within(others, limitMs), this.#stop(limitMs)]);
     const leftMs = deadline - performance.now();
     const timeoutMs = Math.max(1, Math.floor(leftMs - Math.min(graceMs, leftMs / 2)));
     const summary = await processor?.shutdown({ timeoutMs });
     try {
-      await onClosed?.(summary);
+      const isHeard = await within(
+        Promise.resolve(onClosed?.(summary)),
+        Math.max(leastMs, deadline - performance.now()),
+      );
+      if (!isHeard) throw new Error('`onClosed` has not ended in time');
     } catch (error) {
       console.error(error);
     }
@@ -216,9 +228,13 @@ class Running implements OrderServer {
   }
 }
 
-async function within(promise: Promise<unknown>, limitMs: number): Promise<void> {
-  const { promise: late, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, limitMs);
-  await Promise.race([promise, late]);
-  clearTimeout(timer);
+/** Whether it ended in time. Rejects as it does. */
+async function within(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), limitMs);
+  try {
+    return await Promise.race([promise.then(() => true), late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -6,7 +6,7 @@ import {
 } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
 import type { ConnectRouter } from '@connectrpc/connect';
-import { checkFunction, checkInteger } from '../checks.ts';
+import { checkFunction, checkInteger, checkTimeout } from '../checks.ts';
 import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
 import { guarded } from './node-handler.ts';
 
@@ -17,6 +17,11 @@ export interface ServeGrpcOptions extends ListenOptions {
    * have a message of `messageLimitBytes` in memory.
    */
   readonly maxCallsPerConnection?: number | undefined;
+  /**
+   * How long the body of a request over HTTP/1.1 may take to come, once its headers have, in milliseconds:
+   * 30 000 by default. No call of this service sends a stream over HTTP/1.1; one of your own has no longer.
+   */
+  readonly readTimeoutMs?: number | undefined;
 }
 
 /**
@@ -50,17 +55,20 @@ export async function serveGrpc(
   options: ServeGrpcOptions = {},
 ): Promise<OrderServer> {
   checkFunction('routes', routes);
-  const settings = readListenOptions('serveGrpc', options, 50_051, ['maxCallsPerConnection']);
-  const { maxCallsPerConnection: maxConcurrentStreams = 1_000 } = options;
+  const own = ['maxCallsPerConnection', 'readTimeoutMs'];
+  const settings = readListenOptions('serveGrpc', options, 50_051, own);
+  const { maxCallsPerConnection: maxConcurrentStreams = 1_000, readTimeoutMs = 30_000 } = options;
   checkInteger('maxCallsPerConnection', maxConcurrentStreams, 1);
+  checkTimeout('readTimeoutMs', readTimeoutMs);
   const { connectNodeAdapter } = await import('@connectrpc/connect-node');
   const handler = guarded(connectNodeAdapter({ routes }));
   const { headersTimeoutMs, idleTimeoutMs } = settings;
   const http1 = createHttp1Server(
     {
       headersTimeout: headersTimeoutMs,
-      requestTimeout: 0,
-      connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs),
+      // Of headers and body together, also where the answer did not wait for the body.
+      requestTimeout: headersTimeoutMs + readTimeoutMs,
+      connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs, readTimeoutMs),
     },
     handler,
   );

@@ -9,7 +9,7 @@ import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderOutcome } from '../outcome.ts';
 import { answer } from './answers.ts';
 import { checkIsLines, tooSlow } from './body.ts';
-import { type Line, LineParser } from './json-lines.ts';
+import { type Line, LineParser, newline } from './json-lines.ts';
 import { inTime } from './patience.ts';
 import { check, orderInput } from './schemas.ts';
 
@@ -22,7 +22,7 @@ const pieceLength = 65_536;
 export interface BatchSettings {
   /** Of one line. */
   readonly bodyLimitBytes: number;
-  /** For each piece of the body. */
+  /** For the next line. */
   readonly readTimeoutMs: number;
   /** Hears of what is `internal`; does not throw. */
   readonly onError: (error: unknown, request: Request) => void;
@@ -96,17 +96,29 @@ class OrderLines implements AsyncIterableIterator<unknown> {
   async #read(): Promise<readonly Line[]> {
     try {
       const { readTimeoutMs } = this.#settings;
-      const chunk = await inTime(this.#request, readTimeoutMs, tooSlow, this.#chunk());
-      // What was begun and did not come whole is no order.
-      if (this.#isOver) return [];
-      if (chunk !== undefined) return this.#parser.push(chunk);
-      this.#isOver = true;
-      return this.#parser.end();
+      return await inTime(this.#request, readTimeoutMs, tooSlow, this.#readLine());
     } catch {
       // Too slow, or the client has gone: what came before has its outcomes.
       await this.return();
       return [];
     }
+  }
+
+  /** At least to the end of a line, which may be blank, or as far as a line may go: a byte alone buys no time. */
+  async #readLine(): Promise<readonly Line[]> {
+    for (let bytes = 0; bytes <= this.#settings.bodyLimitBytes; ) {
+      const chunk = await this.#chunk();
+      // What was begun and did not come whole is no order.
+      if (this.#isOver) return [];
+      if (chunk === undefined) {
+        this.#isOver = true;
+        return this.#parser.end();
+      }
+      const lines = this.#parser.push(chunk);
+      if (chunk.includes(newline)) return lines;
+      bytes += chunk.byteLength;
+    }
+    return [];
   }
 
   async #chunk(): Promise<Uint8Array | undefined> {

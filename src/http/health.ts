@@ -1,21 +1,27 @@
+import { draining } from '../face/draining.ts';
+import type { OrderProcessor } from '../order-processor.ts';
 import type { ProcessorStats } from '../stats.ts';
 import { json } from './answers.ts';
 
 type Reason = 'shut_down' | 'storage_failed' | 'recovering' | 'queue_full';
 
 /** Whether orders are taken and settled, and if not, why. */
-export function health(stats: ProcessorStats): Response {
+export function health(processor: OrderProcessor): Response {
+  const stats = processor.stats();
+  const reasons = reasonsOf(processor, stats);
   const isFull = stats.unsettled >= stats.capacity;
-  return healthOf(isFull ? [...reasonsOf(stats), 'queue_full'] : reasonsOf(stats));
+  return healthOf(isFull ? [...reasons, 'queue_full'] : reasons);
 }
 
 /**
  * Whether requests should come here: also not before the orders of an earlier life have been taken up. A
  * full queue says so itself, and with a time to come back.
  */
-export function readiness(stats: ProcessorStats): Response {
+export function readiness(processor: OrderProcessor): Response {
+  const stats = processor.stats();
+  const reasons = reasonsOf(processor, stats);
   const isRecovering = stats.storage === 'recovering';
-  return healthOf(isRecovering ? [...reasonsOf(stats), 'recovering'] : reasonsOf(stats));
+  return healthOf(isRecovering ? [...reasons, 'recovering'] : reasons);
 }
 
 /** Whether the process answers at all; a new one would not mend anything else. */
@@ -23,9 +29,10 @@ export function liveness(): Response {
   return healthOf([]);
 }
 
-function reasonsOf({ state, storage }: ProcessorStats): Reason[] {
+function reasonsOf(processor: OrderProcessor, { state, storage }: ProcessorStats): Reason[] {
   const reasons: Reason[] = [];
-  if (state !== 'running') reasons.push('shut_down');
+  // The processor itself shuts down after its server has closed.
+  if (state !== 'running' || draining(processor).signal.aborted) reasons.push('shut_down');
   if (storage === 'failing') reasons.push('storage_failed');
   return reasons;
 }

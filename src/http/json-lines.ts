@@ -3,7 +3,7 @@ import type { HttpError } from '../face/http-error.ts';
 import { textOf, tooLarge } from './body.ts';
 import { parseStrictly } from './strict-json.ts';
 
-const newline = 0x0a;
+export const newline = 0x0a;
 
 /** What a line holds: a value, or why it is none. */
 export type Line = { readonly value: unknown } | { readonly error: HttpError };

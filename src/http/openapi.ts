@@ -75,28 +75,30 @@ function reply(description: string, schema?: z.ZodType, type = 'application/json
 
 const failed = reply('A problem', schemas.problem, 'application/problem+json');
 
+/** @param io - queries become numbers, which is how they are shown; a header is shown as it is sent */
+function shown(schema: z.ZodType, io: 'input' | 'output'): Schema {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { io });
+  return rest;
+}
+
+/** One that is no name is that of nothing: 404. */
 function path(name: string): Schema {
-  return {
-    name,
-    in: 'path',
-    required: true,
-    schema: { type: 'string', minLength: 1, maxLength: 256 },
-  };
+  return { name, in: 'path', required: true, schema: shown(schemas.name, 'input') };
 }
 
 function parametersOf(query: z.ZodObject): Schema[] {
   return Object.entries(query.shape).map(([name, field]) => {
-    const { $schema: _, ...schema } = z.toJSONSchema(field as z.ZodType, { io: 'output' });
+    const schema = shown(field as z.ZodType, 'output');
     return { name, in: 'query', required: false, schema };
   });
 }
 
-const header = (name: string, description: string, schema: Schema): Schema => ({
+const header = (name: string, description: string, schema: z.ZodType): Schema => ({
   name,
   in: 'header',
   required: false,
   description,
-  schema,
+  schema: shown(schema, 'input'),
 });
 
 function pathsOf(hasMetrics: boolean): Schema {
@@ -108,8 +110,8 @@ function pathsOf(hasMetrics: boolean): Schema {
         operationId: 'postOrder',
         summary: 'Hand in an order',
         parameters: [
-          header('Idempotency-Key', 'The id of the order', { type: 'string' }),
-          header('Prefer', '`wait=N`: wait up to N seconds for the outcome', { type: 'string' }),
+          header('Idempotency-Key', 'The id of the order', schemas.idempotencyKey),
+          header('Prefer', '`wait=N`: wait up to N seconds for the outcome', schemas.preferredWait),
         ],
         requestBody: {
           required: true,
@@ -180,7 +182,7 @@ function pathsOf(hasMetrics: boolean): Schema {
         summary: 'The life cycle of orders as Server-Sent Events',
         parameters: [
           ...parametersOf(schemas.eventsQuery),
-          header('Last-Event-ID', 'Go on after this event', { type: 'string' }),
+          header('Last-Event-ID', 'Go on after this event', z.string()),
         ],
         responses: {
           200: {

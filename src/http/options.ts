@@ -29,7 +29,7 @@ export interface OrderAppOptions {
   /** How long a body, or a line of a batch, may be, in bytes: an integer from 1 up, 1 048 576 by default. */
   readonly bodyLimitBytes?: number | undefined;
   /**
-   * How long a body, or the next piece of a batch, may take to come, in milliseconds: an integer from 1 up,
+   * How long a body, or the next line of a batch, may take to come, in milliseconds: an integer from 1 up,
    * 30 000 by default.
    */
   readonly readTimeoutMs?: number | undefined;

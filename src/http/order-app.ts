@@ -19,8 +19,8 @@ import { Routes } from './routes.ts';
  * | `DELETE /orders/{id}` | cancels it: 200 if it is, 202 while its steps end, 409 `order_settled` |
  * | `GET /users/{userId}/balance` | the balance; 404 for an unknown user |
  * | `GET /stats` | see `ProcessorStats` |
- * | `GET /health` | 503 with the reasons when shut down, the storage fails or the queue is full |
- * | `GET /livez`, `GET /readyz` | 200; 503 when shut down, the storage fails or orders are being recovered |
+ * | `GET /health` | 503 with the reasons when shut down or about to be, the storage fails or the queue is full |
+ * | `GET /livez`, `GET /readyz` | 200; 503 when shut down or about to be, the storage fails or orders are being recovered |
  * | `GET /metrics` | Prometheus text, if there are `metrics` |
  * | `GET /events` | the life cycle as Server-Sent Events; `userId` |
  * | `GET /openapi.json` | all of this, as OpenAPI 3.1 |

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { badRequest } from '../face/http-error.ts';
-import { check, orderInput } from './schemas.ts';
+import * as schemas from './schemas.ts';
 
 /** The parameters of a request's query, each at most once. */
 export function query<T>({ url }: Request, schema: z.ZodType<T>): T {
@@ -11,7 +11,7 @@ export function query<T>({ url }: Request, schema: z.ZodType<T>): T {
     if (fields.has(name)) throw badRequest(`Expected one \`${name.slice(0, 60)}\` in the query`);
     fields.set(name, value);
   }
-  return check(schema, Object.fromEntries(fields), 'bad_request');
+  return schemas.check(schema, Object.fromEntries(fields), 'bad_request');
 }
 
 /**
@@ -22,11 +22,9 @@ export function query<T>({ url }: Request, schema: z.ZodType<T>): T {
 export function idempotencyKey({ headers }: Request): string | undefined {
   const text = headers.get('idempotency-key');
   if (text === null) return undefined;
-  const [, quoted] = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text) ?? [];
-  const key = quoted === undefined ? text : quoted.replace(/\\(.)/g, '$1');
-  const { success } = orderInput.shape.id.safeParse(key);
+  const { success, data } = schemas.idempotencyKey.safeParse(text);
   if (!success) throw badRequest('Expected `Idempotency-Key` to be 1 to 256 characters');
-  return key;
+  return data;
 }
 
 /**
@@ -37,8 +35,5 @@ export function idempotencyKey({ headers }: Request): string | undefined {
  */
 export function waitMs({ headers }: Request): number {
   const prefer = headers.get('prefer');
-  if (prefer === null) return 0;
-  const [, seconds = '0'] =
-    /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,15})"?\s*(?:$|[,;])/i.exec(prefer) ?? [];
-  return Number(seconds) * 1_000;
+  return prefer === null ? 0 : schemas.preferredWait.parse(prefer);
 }

@@ -8,9 +8,9 @@ import { nextOrderId } from '../order-id.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderOutcome, OrderRecord } from '../outcome.ts';
 import { answer, json, problemOf } from './answers.ts';
+import { Awaited, type Wait, withCause } from './awaited.ts';
 import { batch } from './batch.ts';
 import { readStrictly } from './body.ts';
-import { Causes } from './causes.ts';
 import { health, liveness, readiness } from './health.ts';
 import { LiveEvents } from './live-events.ts';
 import { methodsOf, refuseAllBut, wrongMethod } from './methods.ts';
@@ -29,14 +29,14 @@ export class Routes {
   readonly #settings: AppSettings;
   readonly #events: LiveEvents;
   readonly #openApi: string;
-  readonly #causes: Causes;
+  readonly #awaited: Awaited;
 
   constructor(processor: OrderProcessor, settings: AppSettings) {
     this.#processor = processor;
     this.#settings = settings;
     this.#events = new LiveEvents(processor, settings.events);
     this.#openApi = JSON.stringify(openApi(settings));
-    this.#causes = new Causes(processor);
+    this.#awaited = new Awaited(processor);
   }
 
   addTo(app: Hono): void {
@@ -65,8 +65,8 @@ export class Routes {
       forOperators(() => this.#getMetrics()),
     );
     this.#add(app, 'GET', '/events', (request, access) => this.#getEvents(request, access));
-    this.#addOpen(app, '/health', () => health(processor.stats()));
-    this.#addOpen(app, '/readyz', () => readiness(processor.stats()));
+    this.#addOpen(app, '/health', () => health(processor));
+    this.#addOpen(app, '/readyz', () => readiness(processor));
     this.#addOpen(app, '/livez', liveness);
     this.#addOpen(app, '/openapi.json', () =>
       answer(this.#openApi, 200, { 'content-type': 'application/json' }),
@@ -151,28 +151,30 @@ export class Routes {
   ): Promise<Response> {
     const { id } = order;
     const headers = { location: locationOf(id), 'preference-applied': `wait=${ms / 1_000}` };
-    this.#causes.await(id);
+    const wait = this.#awaited.begin(id);
     try {
       const record = await this.#accept(request, order);
-      const outcome = await this.#outcome(request, id, ms);
+      // Nothing but the wait may remember an order that is settled.
+      const outcome = (await this.#outcome(request, id, ms)) ?? wait.outcome;
       if (outcome === undefined) {
         return json((await this.#processor.order(id)) ?? record, 202, headers);
       }
-      return this.#answerOutcome(outcome, request, headers);
+      return this.#answerOutcome(outcome, wait, request, headers);
     } finally {
-      this.#causes.end(id);
+      this.#awaited.end(id, wait);
     }
   }
 
   #answerOutcome(
     outcome: OrderOutcome,
+    wait: Wait,
     request: Request,
     headers: Readonly<Record<string, string>>,
   ): Response {
     if (outcome.status === 'completed') return json(outcome, 200, headers);
     const { error, status } = outcome;
     const response = problemOf(error, this.#settings.statuses, status);
-    if (error.code === 'internal') this.#settings.onError(this.#causes.withCause(error), request);
+    if (error.code === 'internal') this.#settings.onError(withCause(error, wait), request);
     for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
     return response;
   }

@@ -7,7 +7,7 @@ const mostIssues = 100;
 const longestMessage = 300;
 
 /** A path ends before `.` and `..`, however they are encoded: nothing of such a name could be asked for. */
-const name = z
+export const name = z
   .string()
   .min(1)
   .max(longestName, { abort: true })
@@ -34,6 +34,25 @@ export const orderInput = z
     payload: z.unknown().optional(),
   })
   .meta({ id: 'Order' });
+
+const quotedCharacter = String.raw`(?:[^"\\]|\\["\\])`;
+
+/** The header `Idempotency-Key`: a string in quotes, or as it is. */
+export const idempotencyKey = z.union([
+  z
+    .string()
+    // The length stands here for the document's sake: it has the text as it is sent, not what becomes of it.
+    .regex(new RegExp(`^"${quotedCharacter}{1,${longestName}}"$`))
+    .transform((text) => text.slice(1, -1).replace(/\\(.)/g, '$1'))
+    .pipe(name),
+  name.regex(new RegExp(`^(?!"${quotedCharacter}*"$)`)),
+]);
+
+/** The header `Prefer`, of which nothing but `wait=N` is heeded, as the milliseconds that it asks for. */
+export const preferredWait = z.string().transform((text) => {
+  const [, seconds = '0'] = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,15})"?\s*(?:$|[,;])/i.exec(text) ?? [];
+  return Number(seconds) * 1_000;
+});
 
 /** @param most - the greatest number it may be */
 const digits = (least: number, most: number) =>

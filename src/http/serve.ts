@@ -3,6 +3,7 @@ import { checkMethods, checkTimeout } from '../checks.ts';
 import { badRequest } from '../face/http-error.ts';
 import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
 import { problem } from './answers.ts';
+import { cutUnread } from './unread.ts';
 
 /** Whatever answers requests: a Hono app is one. */
 export interface FetchApp {
@@ -51,7 +52,11 @@ export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(1_000, settings.headersTimeoutMs),
   };
-  const server = createServer(serverOptions, getRequestListener(fetch, { errorHandler }));
+  const listener = getRequestListener(fetch, { errorHandler });
+  const server = createServer(serverOptions, (request, response) => {
+    cutUnread(request, response, settings.headersTimeoutMs);
+    return listener(request, response);
+  });
   server.timeout = settings.idleTimeoutMs;
   return run(server, settings, (limitMs) => stop(server, limitMs));
 }

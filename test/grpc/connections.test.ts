@@ -4,6 +4,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { describe, expect, it } from 'vitest';
+import { deferred } from '../helpers.ts';
 import { Wire } from '../http/helpers.ts';
 import { type Running, useServers } from './helpers.ts';
 
@@ -24,7 +25,7 @@ describe('a connection whose begin does not come within headersTimeoutMs is cut'
     ['half of a request line', `POST ${path}`],
     ['half of the headers', `POST ${path} HTTP/1.1\r\nHost: localhost\r\n`],
   ])('%s', async (_, begin) => {
-    const running = await start({ server: { headersTimeoutMs: 100, idleTimeoutMs: 60_000 } });
+    const running = await start({ server: { headersTimeoutMs: 400, idleTimeoutMs: 60_000 } });
     const wire = new Wire(running.server.port);
     wire.write(begin);
     await expectServed(running);
@@ -36,7 +37,7 @@ describe('a connection whose begin does not come within headersTimeoutMs is cut'
     ['of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
     ['of a request', `POST ${path} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ${'x'.repeat(500)}`],
   ])('one that comes byte by byte, %s', async (_, begin) => {
-    const running = await start({ server: { headersTimeoutMs: 150, idleTimeoutMs: 60_000 } });
+    const running = await start({ server: { headersTimeoutMs: 400, idleTimeoutMs: 60_000 } });
     const wire = new Wire(running.server.port);
     let at = 0;
     const dripping = setInterval(() => wire.write(begin[at++] ?? ''), 40);
@@ -44,6 +45,59 @@ describe('a connection whose begin does not come within headersTimeoutMs is cut'
     clearInterval(dripping);
     expect(at).toBeLessThan(begin.length);
     await expectServed(running);
+  });
+});
+
+describe('a body over HTTP/1.1 that drips is cut within readTimeoutMs', () => {
+  it.each([
+    ['of a unary call', submitting],
+    ['of a path that is none', ['POST /nowhere HTTP/1.1', 'Content-Type: application/json']],
+    ['of a method that is none', [`GET ${path} HTTP/1.1`]],
+    [
+      'of a call that streams its answer',
+      [
+        'POST /orderprocessor.v1.OrderService/WatchOrders HTTP/1.1',
+        'Content-Type: application/connect+json',
+      ],
+    ],
+  ])('%s', async (_, head) => {
+    // Long enough for the client of `expectServed` on a busy machine, whose connection is held to it as well.
+    const limits = { headersTimeoutMs: 400, readTimeoutMs: 100, idleTimeoutMs: 60_000 };
+    const running = await start({ server: limits });
+    const wire = new Wire(running.server.port);
+    wire.send([...head, 'Content-Length: 100000'], '{');
+    const dripping = setInterval(() => wire.write(' '), 40);
+    await wire.closed;
+    clearInterval(dripping);
+    expect(running.processor.stats().accepted).toBe(0);
+    await expectServed(running);
+  });
+
+  it('one that comes whole may take as long as it likes for its answer', async () => {
+    const gate = deferred();
+    const started = deferred();
+    const steps = [
+      {
+        name: 'work',
+        run: (): Promise<void> => {
+          started.resolve();
+          return gate.promise;
+        },
+      },
+    ];
+    const limits = { headersTimeoutMs: 20, readTimeoutMs: 20 };
+    const running = await start({ processor: { steps }, server: limits });
+    const wire = new Wire(running.server.port);
+    const body = '{"order":{"userId":"u-1","amount":"5"}}';
+    wire.send([...submitting, `Content-Length: ${body.length}`], body);
+    await started.promise;
+    // Another that is cut says that the limits have passed.
+    const slow = new Wire(running.server.port);
+    slow.send([...submitting, 'Content-Length: 100'], '{');
+    await slow.closed;
+    gate.resolve();
+    await wire.until('"balance":"5"');
+    wire.destroy();
   });
 });
 

@@ -1,4 +1,5 @@
 /** Clients that send slowly, or not at all, hold a connection for as long as the limits say and no longer. */
+import { serve } from 'order-processor/http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deferred, range } from '../helpers.ts';
 import { Client } from './abuse/client.ts';
@@ -54,6 +55,62 @@ describe('slow clients', { timeout: boundMs }, () => {
     const [answer] = client.answers;
     expect(answer?.status).toBe(408);
     expect(JSON.parse(answer?.text ?? '')).toMatchObject({ code: 'request_timeout' });
+    expect(target.processor.stats()).toMatchObject({ accepted: 0, refused: 0 });
+  });
+
+  const length = { 'content-length': 100_000 };
+  it.each([
+    ['GET /livez', length],
+    ['GET /livez', { 'transfer-encoding': 'chunked' }],
+    ['HEAD /health', length],
+    ['GET /orders', length],
+    ['GET /nowhere', length],
+    ['DELETE /orders/o-1', length],
+    ['PUT /orders', length],
+    ['POST /orders', length],
+  ] as const)(
+    'cuts one that was answered without its body, which drips: %s %j',
+    async (line, headers) => {
+      const client = await Client.connect(target.server.port);
+      client.send(head(line, headers));
+      await drip(client, '1\r\n{\r\n');
+      expect(client.text).toMatch(/^HTTP\/1\.1 [2-4]/);
+      await isAlive();
+    },
+  );
+
+  it('cuts one whose host is none', async () => {
+    const client = await Client.connect(target.server.port);
+    client.send(head('POST /orders', { host: 'a b', 'content-length': 100_000 }));
+    await drip(client, '{');
+    expect(client.text).toMatch(/^HTTP\/1\.1 400/);
+  });
+
+  it('cuts one that drips and does not read its answer either', async () => {
+    await target.server.close();
+    // More than all buffers on the way hold.
+    const large = { fetch: () => new Response('x'.repeat(50_000_000)) };
+    const server = await serve(large, { ...short.server, port: 0, signals: [] });
+    const client = await Client.connect(server.port, false);
+    client.send(head('GET /', { 'content-length': 100_000 }));
+    await drip(client, '{');
+    await server.close();
+  });
+
+  it('goes on with one whose body came after the answer, but came', async () => {
+    const client = await Client.connect(target.server.port);
+    await client.send(head('GET /livez', { 'content-length': 2 })).got(1);
+    await client.send(`{}${head('GET /livez')}`).got(2);
+    expect(client.answers.map(({ status }) => status)).toEqual([200, 200]);
+  });
+
+  it.each(['{', ' ', '"'])('ends a batch whose line drips and never ends: %j', async (bit) => {
+    const client = await Client.connect(target.server.port);
+    const headers = { 'content-type': 'application/x-ndjson', 'transfer-encoding': 'chunked' };
+    client.send(head('POST /orders/batch', headers));
+    await drip(client, `1\r\n${bit}\r\n`);
+    const [answer] = client.answers;
+    expect([answer?.status, answer?.text]).toEqual([200, '']);
     expect(target.processor.stats()).toMatchObject({ accepted: 0, refused: 0 });
   });
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { range } from '../helpers.ts';
 import { fuzzSockets } from './fuzz/sockets.ts';
 
-const connections = 400;
+const connections = 1_200;
 const first = Date.now() % 2 ** 31;
 
 describe('bytes that may be HTTP', () => {

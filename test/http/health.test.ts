@@ -1,3 +1,4 @@
+import { serve } from 'order-processor/http';
 import { expect, it } from 'vitest';
 import { deferred } from '../helpers.ts';
 import { type Fate, KeptStorage } from '../kept-storage.ts';
@@ -34,6 +35,26 @@ it('a processor that has shut down, or is about to, is neither well nor ready', 
   openAll();
   await closing;
   expect(await probes(all)).toEqual([unavailable('shut_down'), unavailable('shut_down'), ok]);
+});
+
+it('so is one whose server is closing, which shuts it down when its requests have ended', async () => {
+  const { step, open } = gates();
+  const all = appOf({ steps: [step] });
+  const { processor } = all;
+  const server = await serve(all.app, { processor, port: 0, signals: [] });
+  const started = new Promise((resolve) => processor.on('started', resolve));
+  const response = fetch(`${server.url}/orders`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', prefer: 'wait=30' },
+    body: JSON.stringify(order),
+  });
+  await started;
+  const closed = server.close();
+  expect(processor.stats().state).toBe('running');
+  expect(await probes(all)).toEqual([unavailable('shut_down'), unavailable('shut_down'), ok]);
+  open('o-1');
+  await bodyOf(await response);
+  await closed;
 });
 
 it('a full queue is not well, but ready: it says itself when to come again', async () => {

@@ -4,6 +4,7 @@ import { getRequestListener } from '@hono/node-server';
 import express from 'express';
 import fastify from 'fastify';
 import { Hono } from 'hono';
+import { serve } from 'order-processor/http';
 import { afterEach, describe, expect, it } from 'vitest';
 import { appOf, order } from './helpers.ts';
 
@@ -22,6 +23,9 @@ function urlOf(server: Server): string {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
+/** As the README has them. */
+const options = { overrideGlobalObjects: false };
+
 /** Each way of mounting the same app under a prefix, on a real socket. */
 const hosts: [name: string, start: () => Promise<string>][] = [
   [
@@ -29,10 +33,13 @@ const hosts: [name: string, start: () => Promise<string>][] = [
     async () => {
       const outer = new Hono();
       outer.get('/own', (context) => context.text('mine'));
-      outer.route('/api', appOf().app);
-      const { serve } = await import('order-processor/http');
-      const server = await serve(outer, { port: 0, signals: [] });
-      closing.push(() => server.close());
+      const { app, processor } = appOf();
+      outer.route('/api', app);
+      const server = await serve(outer, { processor, port: 0, signals: [] });
+      closing.push(async () => {
+        await server.close();
+        expect(processor.stats().state).toBe('closed');
+      });
       return server.url;
     },
   ],
@@ -41,7 +48,7 @@ const hosts: [name: string, start: () => Promise<string>][] = [
     async () => {
       const outer = express();
       outer.get('/own', (_request, response) => void response.send('mine'));
-      outer.use('/api', getRequestListener(appOf().app.fetch, { overrideGlobalObjects: false }));
+      outer.use('/api', getRequestListener(appOf().app.fetch, options));
       const server = await new Promise<Server>((resolve) => {
         const listening = outer.listen(0, '127.0.0.1', () => resolve(listening));
       });
@@ -55,7 +62,7 @@ const hosts: [name: string, start: () => Promise<string>][] = [
       const outer = fastify({ forceCloseConnections: true });
       outer.get('/own', async () => 'mine');
       const mounted = new Hono().route('/api', appOf().app);
-      const listener = getRequestListener(mounted.fetch, { overrideGlobalObjects: false });
+      const listener = getRequestListener(mounted.fetch, options);
       await outer.register(async (inner) => {
         inner.removeAllContentTypeParsers();
         inner.addContentTypeParser('*', (_request, _body, done) => done(null));
@@ -124,7 +131,7 @@ it('behind a body parser it says what is wrong, and does not hang', async () => 
   const { app, processor } = appOf();
   const outer = express();
   outer.use(express.json());
-  outer.use(getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+  outer.use(getRequestListener(app.fetch, options));
   const server = await new Promise<Server>((resolve) => {
     const listening = outer.listen(0, '127.0.0.1', () => resolve(listening));
   });

@@ -255,4 +255,50 @@ describe('real answers', () => {
       expect([sent, status === 202]).toEqual([sent, validate(sent)]);
     }
   });
+
+  const longest = 'i'.repeat(256);
+  it.each([
+    'o-1',
+    longest,
+    `${longest}i`,
+    `"${longest}"`,
+    `"${longest}i"`,
+    `"${'\\"'.repeat(256)}"`,
+    '"',
+    '""',
+    '"a"b"',
+    '"a\\"',
+    '.',
+    '".."',
+    'x, y',
+  ])('what the document takes for an `Idempotency-Key` is what is taken: %j', async (key) => {
+    const { paths } = await documentOf();
+    const { schema } = paths['/orders'].post.parameters.find(
+      (each: Json) => each.name === 'Idempotency-Key',
+    );
+    const isFine = new Ajv2020({ strict: false }).validate(schema, key);
+    const { status } = await appOf().post({ userId: 'u', amount: 1 }, { 'idempotency-key': key });
+    // That a name is neither `.` nor `..` is in the description.
+    const isDots = /^"?\.\.?"?$/.test(key);
+    expect(status).toBe(isFine && !isDots ? 202 : 400);
+  });
+
+  it('a path’s names are those of orders, and what is none is not found, as the document says', async () => {
+    const document = await documentOf();
+    const { userId } = document.components.schemas.Order.properties;
+    const { get, remove } = appOf();
+    const contract = new Contract(document);
+    const tooLong = `${longest}i`;
+    for (const [path, answer] of [
+      ['GET /orders/{id}', get(`/orders/${tooLong}`)],
+      ['DELETE /orders/{id}', remove(`/orders/${tooLong}`)],
+      ['GET /users/{userId}/balance', get(`/users/${tooLong}/balance`)],
+    ] as const) {
+      const [method = '', at = ''] = path.split(' ');
+      const [{ schema }] = document.paths[at].parameters;
+      expect(schema).toEqual(userId);
+      expect(new Ajv2020({ strict: false }).validate(schema, tooLong)).toBe(false);
+      expect(await contract.check(method, at, await answer)).toMatchObject({ code: 'not_found' });
+    }
+  });
 });

@@ -1,9 +1,13 @@
 import { networkInterfaces } from 'node:os';
-import { OrderProcessor } from 'order-processor';
+import { OrderProcessor, type ShutdownSummary } from 'order-processor';
 import { createOrderApp, serve } from 'order-processor/http';
-import { describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { deferred, outcomeNow } from '../helpers.ts';
 import { appOf, bodyOf, gates, order, useServers, Wire } from './helpers.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const start = useServers();
 const hasIpv6 = Object.values(networkInterfaces())
@@ -197,6 +201,40 @@ describe('close', () => {
     expect(await outcomeNow(closed)).toBe('pending');
     gate.resolve();
     await closed;
+  });
+
+  it('waits no longer than it may for an `onClosed` that never ends, and says so', async () => {
+    const log = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const { app, processor } = appOf();
+    const onClosed = (): Promise<void> => new Promise(() => {});
+    const server = await start(app, { processor, onClosed, shutdownTimeoutMs: 100 });
+    expect(await server.close()).toMatchObject({ unsettled: [] });
+    expect(log.mock.calls).toMatchObject([[{ message: '`onClosed` has not ended in time' }]]);
+    log.mockRestore();
+  });
+
+  it('gives requests and the servers beside one half of the time together, so that the rest is left', async () => {
+    const begun = deferred();
+    const hung = { close: () => new Promise<undefined>(() => {}) };
+    const shutdown = vi.fn(async () => ({}) as ShutdownSummary);
+    const stuck = (): Promise<Response> => {
+      begun.resolve();
+      return new Promise(() => {});
+    };
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    const options = { processor: { shutdown }, beside: [hung], shutdownTimeoutMs: 1_000 };
+    const server = await start({ fetch: stuck }, options);
+    const wire = new Wire(server.port);
+    wire.send(['GET / HTTP/1.1']);
+    await begun.promise;
+    const closed = server.close();
+    await vi.advanceTimersByTimeAsync(500);
+    await wire.closed;
+    for (let turn = 0; turn < 20; turn += 1) await new Promise(setImmediate);
+    const calls = [...shutdown.mock.calls];
+    await vi.advanceTimersByTimeAsync(10_000);
+    await closed;
+    expect(calls).toEqual([[{ timeoutMs: 250 }]]);
   });
 
   it('heeds no signal any more', async () => {

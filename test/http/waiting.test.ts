@@ -1,3 +1,4 @@
+import { type BalanceStorage, MemoryStorage } from 'order-processor';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { bySignal, inTime, Patience } from '../../src/http/patience.ts';
 import { appOf, bodyOf, gates, order, problemIn } from './helpers.ts';
@@ -89,6 +90,50 @@ describe('Prefer: wait', () => {
     openAll();
     await processor.onIdle();
     expect(await processor.balance('u-1')).toBe(1200);
+  });
+});
+
+describe('Prefer: wait where nothing remembers a settled order', () => {
+  const debit = { ...order, amount: -1 };
+
+  it('gives the receipt', async () => {
+    const { post } = appOf({ storage: new MemoryStorage({ retainSettled: 0 }) });
+    const answer = await bodyOf(await post(order, { prefer: 'wait=5' }));
+    expect(answer).toMatchObject({ status: 'completed', orderId: 'o-1', balance: 1200 });
+  });
+
+  it('gives the error', async () => {
+    const { post } = appOf({ minBalance: 0, storage: new MemoryStorage({ retainSettled: 0 }) });
+    const response = await post(debit, { prefer: 'wait=5' });
+    expect(response.headers.get('location')).toBe('orders/o-1');
+    await problemIn(response, 422, 'insufficient_funds');
+  });
+
+  it.each([0, 10])('says that the storage failed, however late (%i)', async (turns) => {
+    const storage: BalanceStorage = {
+      get: () => undefined,
+      apply: async () => {
+        for (let turn = 0; turn < turns; turn += 1) await undefined;
+        throw new Error('The disk is full');
+      },
+    };
+    const { post, processor } = appOf({ storage });
+    processor.on('error', () => {});
+    await problemIn(await post(order, { prefer: 'wait=5' }), 503, 'storage_failed');
+  });
+
+  it('gives each request the end of its own order, though both have one id', async () => {
+    const { post } = appOf({ minBalance: 0, storage: new MemoryStorage({ retainSettled: 0 }) });
+    const [first, second] = [post(debit, { prefer: 'wait=5' }), post(order, { prefer: 'wait=5' })];
+    await problemIn(await first, 422, 'insufficient_funds');
+    expect(await bodyOf(await second)).toMatchObject({ amount: 1200, balance: 1200 });
+  });
+
+  it('hears of nothing before a request waits', async () => {
+    const { post, processor } = appOf();
+    const on = vi.spyOn(processor, 'on');
+    await post(order);
+    expect(on).not.toHaveBeenCalled();
   });
 });
 

@@ -10,6 +10,8 @@ export interface Verdict {
   readonly acknowledged: number;
   /** How often each status came. */
   readonly statuses: Readonly<Record<string, number>>;
+  /** How often metrics came. */
+  readonly scrapes: number;
 }
 
 const atOnce = 20;
@@ -25,12 +27,14 @@ export async function fuzzApp(seed: number, requests: number): Promise<Verdict> 
   const life = lifeOf(seed, dice);
   const statuses: Record<string, number> = {};
   const faults: string[] = [];
+  let scrapes = 0;
   for (let at = 0; at < requests && faults.length === 0; at += atOnce) {
     const specs = Array.from({ length: atOnce }, () => specOf(dice, life.world));
     const judged = specs.map(async ({ spec, isValid }, index) => {
       const answer = await answerOf(life, spec, dice, isValid);
       if (answer === undefined) return;
       statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
+      if (isScrape(answer)) scrapes += 1;
       const fault = faultOf(spec.method, answer) ?? (isValid ? refusalOf(answer) : undefined);
       if (fault !== undefined) faults.push(`${at + index}: ${fault} for ${show(spec, answer)}`);
       life.ledger.note(answer);
@@ -40,7 +44,11 @@ export async function fuzzApp(seed: number, requests: number): Promise<Verdict> 
   if (faults.length === 0) faults.push(...(await life.ledger.close(true)), ...(await leaks(life)));
   for (const error of life.internal) faults.push(`internal: ${error}`);
   await life.processor.shutdown();
-  return { faults, requests, acknowledged: life.ledger.acknowledged, statuses };
+  return { faults, requests, acknowledged: life.ledger.acknowledged, statuses, scrapes };
+}
+
+export function isScrape({ status, text }: Answer): boolean {
+  return status === 200 && text.includes('# TYPE order_processor_');
 }
 
 /** Valid requests may be refused for what the processor is, not for what they are; and orders may fail. */

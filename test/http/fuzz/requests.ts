@@ -85,6 +85,18 @@ const routes: readonly Route[] = [
   (dice) => get(`/events${dice.pick(['', '?userId=u-1', '?userId='])}`),
 ];
 
+/** Some are those of `world.ts`. */
+const credentials = [
+  'Bearer the-token-of-all',
+  'Bearer the-token-of-u-1',
+  'bearer the-token-of-u-1',
+  'Bearer the-token-of-none',
+  'Bearer guessed',
+  'Bearer',
+  'Basic dTpw',
+  '',
+];
+
 type Mutation = (spec: Spec, dice: Dice) => void;
 
 function ofBody(mutate: (body: Buffer, dice: Dice) => Buffer): Mutation {
@@ -173,6 +185,7 @@ export function specOf(
   world: World,
 ): { readonly spec: Spec; readonly isValid: boolean } {
   const spec = dice.pick(routes)(dice, world);
+  if (dice.chance(0.1)) spec.headers.push(['authorization', dice.pick(credentials)]);
   if (dice.chance(0.2)) return { spec, isValid: spec.body !== undefined };
   for (let left = dice.pick([1, 1, 1, 2, 4]); left > 0; left -= 1) {
     dice.pick(mutations)(spec, dice);

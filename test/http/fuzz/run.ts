@@ -11,7 +11,7 @@ import { fuzzApp } from './in-process.ts';
 import { fuzzSockets } from './sockets.ts';
 
 const perLife = 2_000;
-const connectionsPerLife = 200;
+const connectionsPerLife = 240;
 const [, , requests = '200000', seed] = process.argv;
 const first = seed === undefined ? Date.now() % 2 ** 31 : Number(seed);
 

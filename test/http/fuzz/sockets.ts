@@ -1,13 +1,13 @@
 import { serve } from 'order-processor/http';
 import { type Answer, faultOf } from './answer.ts';
 import { Dice } from './dice.ts';
-import type { Verdict } from './in-process.ts';
+import { isScrape, type Verdict } from './in-process.ts';
 import { answersOf, exchange } from './raw.ts';
 import { type Spec, specOf } from './requests.ts';
 import { bytesOf, mutated, piecesOf } from './wire.ts';
 import { type Life, lifeOf } from './world.ts';
 
-const atOnce = 40;
+const atOnce = 120;
 /** It makes the server close when it has answered what came before. */
 const last = Buffer.from('GET /livez HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
 
@@ -28,6 +28,7 @@ export async function fuzzSockets(seed: number, connections: number): Promise<Ve
   const server = await serve(app, { processor, port: 0, signals: [], ...timeouts });
   const statuses: Record<string, number> = {};
   const faults: string[] = [];
+  let scrapes = 0;
   for (let at = 0; at < connections && faults.length === 0; at += atOnce) {
     const plans = Array.from({ length: atOnce }, () => planOf(dice, life));
     const judged = plans.map(async (plan, index) => {
@@ -44,6 +45,7 @@ export async function fuzzSockets(seed: number, connections: number): Promise<Ve
         for (const answer of answers) {
           statuses[answer.status] = (statuses[answer.status] ?? 0) + 1;
           ledger.note(answer);
+          if (isScrape(answer)) scrapes += 1;
         }
         const fault = isClosed ? faultIn(plan, answers) : 'still open';
         if (fault !== undefined) tell(fault);
@@ -58,7 +60,7 @@ export async function fuzzSockets(seed: number, connections: number): Promise<Ve
   if (faults.length === 0) faults.push(...(await ledger.close(false)));
   for (const error of life.internal) faults.push(`internal: ${error}`);
   await server.close();
-  return { faults, requests: connections, acknowledged: ledger.acknowledged, statuses };
+  return { faults, requests: connections, acknowledged: ledger.acknowledged, statuses, scrapes };
 }
 
 function planOf(dice: Dice, { world }: Life): Plan {

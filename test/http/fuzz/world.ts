@@ -1,5 +1,11 @@
 import { OrderProcessor, type OrderProcessorOptions, refuse } from 'order-processor';
-import { createOrderApp, type OrderAppOptions } from 'order-processor/http';
+import {
+  type Authenticate,
+  bearer,
+  createOrderApp,
+  type OrderAppOptions,
+} from 'order-processor/http';
+import { observe } from 'order-processor/prometheus';
 import type { Dice } from './dice.ts';
 import { Ledger } from './ledger.ts';
 import type { World } from './requests.ts';
@@ -37,6 +43,16 @@ const processors: readonly OrderProcessorOptions[] = [
   { rules: [({ amount }) => (amount % 5 === 0 ? refuse('no_fives', 'No fives') : undefined)] },
 ];
 
+const withToken = bearer({
+  'the-token-of-all': { users: 'all' },
+  'the-token-of-u-1': { users: ['u-1'] },
+  'the-token-of-none': { users: [] },
+});
+
+/** Who says nothing may do anything, so that most requests come further than this. */
+const authenticate: Authenticate = async (request) =>
+  request.headers.get('authorization') === null ? { users: 'all' } : withToken(request);
+
 export const readers = 8;
 
 /** Seeds in a row get all kinds of processors. */
@@ -46,6 +62,8 @@ export function lifeOf(seed: number, dice: Dice, options: OrderAppOptions = {}):
   const app = createOrderApp(processor, {
     bodyLimitBytes: dice.pick([8_192, 1_048_576]),
     events: { readers, buffer: 16 },
+    metrics: observe(processor),
+    authenticate: dice.chance(0.5) ? authenticate : undefined,
     onError: (error) => internal.push(error),
     ...options,
   });

@@ -1,0 +1,20 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/**
+ * Cuts a connection whose request was answered without its body, if the rest of that does not come in time: an
+ * app bounds what it reads, and Node reads the rest for as long as it drips.
+ */
+export function cutUnread(
+  request: IncomingMessage,
+  response: ServerResponse,
+  limitMs: number,
+): void {
+  const { 'content-length': length, 'transfer-encoding': encoding } = request.headers;
+  if (encoding === undefined && (length === undefined || length === '0')) return;
+  // Not `finish`, which never comes where the client does not read its answer.
+  response.once('prefinish', () => {
+    if (request.complete) return;
+    const timer = setTimeout(() => request.complete || request.socket.destroy(), limitMs).unref();
+    request.once('close', () => clearTimeout(timer));
+  });
+}
