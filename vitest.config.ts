@@ -1,6 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
+// Hundreds of processes and threads of the tests read the same sources, and each would strip their types anew.
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
+  new URL('node_modules/.cache/order-processor-compiled', import.meta.url),
+);
+
 export default defineConfig({
   resolve: {
     // The longer names first: one that is the beginning of another would be taken for it.
