@@ -23,14 +23,18 @@ export async function checkScenarios<T>(
   play: (plan: T, clock: VirtualClock) => Promise<string[]>,
 ): Promise<void> {
   const clock = new VirtualClock();
+  const { stackTraceLimit } = Error;
   const property = fc.asyncProperty(scenario, async (plan) => {
     clock.install();
+    // Most of what an error costs, and nobody looks at it until a failure is played again.
+    if (replay.path === undefined) Error.stackTraceLimit = 0;
     try {
       const wrong = await play(plan, clock);
       for (const reason of unhandled.splice(0)) wrong.push(`invariant 8: unhandled: ${reason}`);
       if (clock.timers > 0) wrong.push(`${clock.timers} timers are left`);
       expect(wrong).toEqual([]);
     } finally {
+      Error.stackTraceLimit = stackTraceLimit;
       clock.uninstall();
     }
   });

@@ -22,6 +22,8 @@ export class VirtualClock {
   /** What each reading of the clock adds; more than 0 lets the library's time slices run out. */
   msPerReading = 0;
   #timers = new Map<number, Timer>();
+  /** Of processes that are dead: no time passes for them. */
+  #held = new Map<number, Timer>();
   #immediates: Task[] = [];
   #lastTimer = 0;
   #restore: Task[] = [];
@@ -30,6 +32,7 @@ export class VirtualClock {
     this.now = 0;
     this.msPerReading = 0;
     this.#timers.clear();
+    this.#held.clear();
     this.#immediates = [];
     for (const name of names) {
       const real = Object.getOwnPropertyDescriptor(globalThis, name) as PropertyDescriptor;
@@ -43,7 +46,7 @@ export class VirtualClock {
     });
     const fakes = {
       setTimeout: (task: Task, ms = 0) => this.#setTimeout(task, ms),
-      clearTimeout: (timer: number) => this.#timers.delete(timer),
+      clearTimeout: (timer: number) => this.#clearTimeout(timer),
       setImmediate: (task: (...given: unknown[]) => void, ...given: unknown[]) =>
         void this.#immediates.push(() => task(...given)),
     };
@@ -64,7 +67,7 @@ export class VirtualClock {
 
   /** How many timers are set; what the library leaves behind after its end shows here. */
   get timers(): number {
-    return this.#timers.size;
+    return this.#timers.size + this.#held.size;
   }
 
   /** Resolves after so many virtual milliseconds; rejects at once when the signal aborts. */
@@ -74,7 +77,7 @@ export class VirtualClock {
       signal?.addEventListener(
         'abort',
         () => {
-          this.#timers.delete(timer);
+          this.#clearTimeout(timer);
           reject(signal.reason);
         },
         { once: true },
@@ -108,6 +111,19 @@ export class VirtualClock {
     while (await this.#runNextTimer(end));
   }
 
+  /** The process is dead: none of the timers that are set now is due before `release`. */
+  async hold(): Promise<void> {
+    await this.settle();
+    for (const [id, timer] of this.#timers) this.#held.set(id, timer);
+    this.#timers.clear();
+  }
+
+  /** Whatever has come due among what was held is due now. */
+  release(): void {
+    for (const [id, timer] of this.#held) this.#timers.set(id, timer);
+    this.#held.clear();
+  }
+
   async #runNextTimer(end: number): Promise<boolean> {
     let next: [number, Timer] | undefined;
     for (const entry of this.#timers) {
@@ -126,6 +142,10 @@ export class VirtualClock {
     this.#lastTimer += 1;
     this.#timers.set(this.#lastTimer, { dueAt: this.now + Math.max(1, ms), task });
     return this.#lastTimer;
+  }
+
+  #clearTimeout(timer: number): void {
+    if (!this.#timers.delete(timer)) this.#held.delete(timer);
   }
 
   #read(): number {

@@ -6,6 +6,7 @@
  * node test/crash/child.ts FILE LIFE SEED plain|steps
  * ```
  */
+import { flushCompileCache } from 'node:module';
 import { isOrderError, OrderProcessor, type Step } from '../../src/index.ts';
 import { SqliteStorage } from '../../src/sqlite/index.ts';
 import { randomFrom } from '../random.ts';
@@ -89,6 +90,9 @@ async function call(caller: number): Promise<void> {
     if (random() < 0.3) await pause();
   }
 }
+
+// Else the next one had to compile everything again: whoever is killed has no time to keep it.
+flushCompileCache();
 
 // Then all orders are kept before they are settled.
 if (Number(life) % 2 === 0) processor.on('accepted', () => {});

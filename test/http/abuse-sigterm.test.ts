@@ -3,24 +3,42 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { range } from '../helpers.ts';
 import { Client } from './abuse/client.ts';
 import { afterwards, type Service, start } from './abuse/life.ts';
 import { head, orderRequest, until } from './abuse/server.ts';
 import { Dice } from './fuzz/dice.ts';
 
-let folder: string;
-let file: string;
-let service: Service;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'orders-'));
-  file = join(folder, 'orders.db');
-});
-afterEach(async () => {
-  service.child.kill('SIGKILL');
-  await service.ended;
-  rmSync(folder, { recursive: true, force: true });
+/** The file of a test, and a service on it. */
+class Place {
+  readonly file: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'orders-'));
+  #service: Service | undefined;
+
+  constructor() {
+    this.file = join(this.#folder, 'orders.db');
+  }
+
+  async start(shutdownTimeoutMs: number): Promise<Service> {
+    this.#service = await start(this.file, shutdownTimeoutMs);
+    return this.#service;
+  }
+
+  async end(): Promise<void> {
+    this.#service?.child.kill('SIGKILL');
+    await this.#service?.ended;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+// Most of a test is waiting for a process.
+const it = test.extend<{ place: Place }>({
+  place: async ({ task: _ }, use) => {
+    const place = new Place();
+    await use(place);
+    await place.end();
+  },
 });
 
 /** What clients were told. */
@@ -30,8 +48,8 @@ class Told {
 }
 
 /** One order after the other on a connection, each when the one before was answered. */
-async function callOneByOne(caller: string, told: Told): Promise<void> {
-  const client = await Client.connect(service.port);
+async function callOneByOne({ port }: Service, caller: string, told: Told): Promise<void> {
+  const client = await Client.connect(port);
   for (let at = 0; !client.socket.destroyed; at += 1) {
     const id = `${caller}-${at}`;
     const prefer = at % 3 === 0 ? 'wait=5' : 'wait=0';
@@ -44,8 +62,8 @@ async function callOneByOne(caller: string, told: Told): Promise<void> {
 }
 
 /** Orders as lines, as fast as their outcomes come. */
-async function callInLines(caller: string, told: Told): Promise<void> {
-  const client = await Client.connect(service.port);
+async function callInLines({ port }: Service, caller: string, told: Told): Promise<void> {
+  const client = await Client.connect(port);
   const type = { 'content-type': 'application/x-ndjson', 'transfer-encoding': 'chunked' };
   client.send(head('POST /orders/batch', type));
   const noted = (): number => {
@@ -65,7 +83,7 @@ async function callInLines(caller: string, told: Told): Promise<void> {
   noted();
 }
 
-async function checkPromises(told: Told): Promise<void> {
+async function checkPromises(file: string, told: Told): Promise<void> {
   const { orders, balances } = await afterwards(file);
   const sums = new Map<string, number>();
   for (const { userId, amount, status } of orders.values()) {
@@ -77,15 +95,15 @@ async function checkPromises(told: Told): Promise<void> {
   expect([...told.refused].filter((id) => orders.has(id))).toEqual([]);
 }
 
-describe('SIGTERM under load', { timeout: 20_000 }, () => {
-  it.each(range(3))('loses nothing that was acknowledged, round %i', async (round) => {
+describe.concurrent('SIGTERM under load', { timeout: 20_000 }, () => {
+  it.for(range(3))('loses nothing that was acknowledged, round %i', async (round, { place }) => {
     const dice = new Dice(Date.now() + round);
     // The time limit of the test is shorter: nothing is to wait for the deadline.
-    service = await start(file, 600_000);
+    const service = await place.start(600_000);
     const told = new Told();
     const callers = [
-      ...range(8).map((n) => callOneByOne(`one-${n}`, told)),
-      ...range(3).map((n) => callInLines(`lines-${n}`, told)),
+      ...range(8).map((n) => callOneByOne(service, `one-${n}`, told)),
+      ...range(3).map((n) => callInLines(service, `lines-${n}`, told)),
     ];
     const enough = 20 + dice.below(300);
     await until(() => told.accepted.size > enough);
@@ -94,15 +112,17 @@ describe('SIGTERM under load', { timeout: 20_000 }, () => {
     // Every client is answered or cut.
     await Promise.all(callers);
     expect({ code, complaint }).toEqual({ code: 0, complaint: '' });
-    await checkPromises(told);
+    await checkPromises(place.file, told);
   });
 });
 
-describe('SIGTERM with what never ends', { timeout: 20_000 }, () => {
+describe.concurrent('SIGTERM with what never ends', { timeout: 20_000 }, () => {
   const forever = { id: 'o-1', userId: 'u-1', amount: 7, payload: 'forever' };
 
-  it('cancels it at the deadline, and leaves what waits behind it to the next start', async () => {
-    service = await start(file, 1_000);
+  it('cancels it at the deadline, and leaves what waits behind it to the next start', async ({
+    place,
+  }) => {
+    const service = await place.start(1_000);
     const client = await Client.connect(service.port);
     client.send(orderRequest(forever, { prefer: 'wait=600' }));
     const another = await Client.connect(service.port);
@@ -117,13 +137,13 @@ describe('SIGTERM with what never ends', { timeout: 20_000 }, () => {
     await Promise.all([client.closed, inBody.closed, reader.closed]);
     const { code, complaint } = await service.ended;
     expect({ code, complaint }).toEqual({ code: 0, complaint: '' });
-    const { orders } = await afterwards(file);
+    const { orders } = await afterwards(place.file);
     expect(orders.get('o-1')).toMatchObject({ status: 'canceled' });
     expect(orders.get('o-2')).toMatchObject({ status: 'completed', balance: 5 });
   });
 
-  it('takes leave of a client that asks without a pause', async () => {
-    service = await start(file, 600_000);
+  it('takes leave of a client that asks without a pause', async ({ place }) => {
+    const service = await place.start(600_000);
     const client = await Client.connect(service.port);
     const ask = orderRequest({ userId: 'u-1', amount: 1 }, { prefer: 'wait=60' });
     // As many as are answered: there is always one under way.
@@ -137,8 +157,8 @@ describe('SIGTERM with what never ends', { timeout: 20_000 }, () => {
     expect((await service.ended).code).toBe(0);
   });
 
-  it('ends at once when it is told again', async () => {
-    service = await start(file, 600_000);
+  it('ends at once when it is told again', async ({ place }) => {
+    const service = await place.start(600_000);
     const client = await Client.connect(service.port);
     client.send(orderRequest(forever, { prefer: 'wait=600' }));
     const reader = await Client.connect(service.port);

@@ -37,6 +37,8 @@ export class Driver {
         await this.#end(process, 40);
       }
       process.storage.cut();
+      // Else the dead would ask their storage for ever whether it works.
+      await this.world.clock.hold();
     }
     const process = this.#begin(scenario.lives.length, lastLife, true);
     this.#askAgain(process);
@@ -49,9 +51,10 @@ export class Driver {
     await this.#bury();
   }
 
-  /** The processes that were killed are only cut off, and would ask their storage for ever. */
+  /** The processes that were killed are only cut off; shut down, they too leave nothing behind. */
   async #bury(): Promise<void> {
     const buried = this.processes.map(({ processor }) => processor.shutdown({ timeoutMs: 1 }));
+    this.world.clock.release();
     await this.world.clock.advance(20_000);
     await Promise.all(buried);
   }

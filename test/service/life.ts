@@ -17,7 +17,7 @@ export interface Start {
   /** What is run, and where; the sources of the example by default. */
   readonly command?: readonly string[] | undefined;
   readonly cwd?: string | undefined;
-  /** Beside PATH and HOME there is nothing else in its environment. */
+  /** Beside PATH and HOME there is nothing else in its environment, but for a cache of compiled sources. */
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
@@ -37,8 +37,10 @@ export class Life {
 
   constructor({ command = fromSources, cwd, env = {} }: Start = {}) {
     const [program = '', ...args] = command;
-    const { PATH = '', HOME = '' } = process.env;
-    const all = { PATH, HOME, PORT: '0', GRPC_PORT: '0', ...env };
+    const { PATH = '', HOME = '', NODE_COMPILE_CACHE } = process.env;
+    // Where Node keeps what it has compiled; what is no part of this repository would only fill it.
+    const cache = cwd === undefined && NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE };
+    const all = { PATH, HOME, PORT: '0', GRPC_PORT: '0', ...cache, ...env };
     this.#child = spawn(program, args, { cwd, env: all, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#exit = once(this.#child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
