@@ -287,7 +287,11 @@ describe('the storage', () => {
     expect([call.count, call.sum]).toEqual([sizes.length, expect.closeTo(0.04 * sizes.length, 6)]);
     expect(call.buckets).toMatchObject({ '0.025': 0, '0.05': sizes.length });
     expect(at.by('operation', 'storage_failures_total')).toEqual({ settle: 1 });
-    expect(at.value('storage_up')).toBe(1);
+    expect(at.value('storage_up')).toBe(0);
+    const good = processor.submit(order('good'));
+    await clock.runAll();
+    await good;
+    expect((await scrape(observation)).value('storage_up')).toBe(1);
   });
 
   it('is down while it can keep nothing, and up again after', async () => {
