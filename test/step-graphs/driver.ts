@@ -256,9 +256,10 @@ export class Driver {
   /** A step that can begin does so, unless all of its places are taken. */
   #lookForPlaces(log: OrderLog): void {
     const { observer } = this;
-    const { steps, timeoutMs = Infinity } = this.#plan;
-    const isLate =
-      this.#clock.now >= Math.min((log.startedAt ?? 0) + timeoutMs, observer.deadlineAt);
+    const { steps, timeoutMs = Infinity, isHeardEarly } = this.#plan;
+    // Else an order is seen to start with its first step, which may wait for its balance.
+    const startedAt = (isHeardEarly ? log.startedAt : undefined) ?? 0;
+    const isLate = this.#clock.now >= Math.min(startedAt + timeoutMs, observer.deadlineAt);
     const isOver = log.settled !== undefined || log.failure !== undefined || log.cancels.length > 0;
     if (isOver || isLate || log.calls.length === 0) return;
     for (const [at, { after, concurrency = Infinity }] of steps.entries()) {
