@@ -11,6 +11,7 @@ export type NodeHandler = (
 export function guarded(handler: NodeHandler): NodeHandler {
   return (request, response) => {
     boundDeadline(request.headers);
+    if ('stream' in request) endUnread(request);
     try {
       handler(request, response);
     } catch {
@@ -19,6 +20,19 @@ export function guarded(handler: NodeHandler): NodeHandler {
       response.end();
     }
   };
+}
+
+/**
+ * Ends a call that was answered before all of its body was read, as one whose message is too long: the rest would
+ * keep it under way, and the server from closing.
+ */
+function endUnread({ stream }: Http2ServerRequest): void {
+  stream.once('finish', () => {
+    if (stream.readableEnded) return;
+    // The request stops the stream when nobody takes what it hands on.
+    stream.removeAllListeners('data');
+    stream.resume();
+  });
 }
 
 /** The longest time of a timer, in milliseconds, which is over at once with a longer one: 24 days. */

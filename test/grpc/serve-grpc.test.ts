@@ -1,6 +1,8 @@
 /** serveGrpc: what it takes, and how it ends. */
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { fromJson } from '@bufbuild/protobuf';
+import { ValueSchema } from '@bufbuild/protobuf/wkt';
 import { createClient } from '@connectrpc/connect';
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { OrderProcessor } from 'order-processor';
@@ -145,6 +147,20 @@ describe('close', () => {
     expect(await call).not.toBe('Ok');
     expect(summary?.canceled).toBeGreaterThanOrEqual(1);
     expect(processor.stats()).toMatchObject({ completed: 0, canceled: 2, unsettled: 0 });
+  });
+
+  it('does not wait for the rest of a message that was too long', async () => {
+    const { client, server } = await start({
+      routes: { messageLimitBytes: 30_000 },
+      // Longer than the test may take.
+      server: { shutdownTimeoutMs: 120_000 },
+    });
+    // The connection is there when the long one comes, so that some of that has been read when it is refused.
+    await client.submitOrder({ order });
+    const payload = fromJson(ValueSchema, 'x'.repeat(40_000));
+    const long = client.submitOrder({ order: { ...order, id: 'long', payload } });
+    expect(await codeOf(long)).toBe('ResourceExhausted');
+    await server.close();
   });
 
   it('a second time gives the same promise, and closes nothing twice', async () => {
