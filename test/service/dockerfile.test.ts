@@ -9,7 +9,6 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readSettings } from '../../examples/service/settings.ts';
-import { isFull } from '../full.ts';
 import {
   type Carried,
   carryOut,
@@ -155,7 +154,7 @@ describe('the image', () => {
   let start: { command: readonly string[]; cwd: string; env: Record<string, string> };
 
   beforeAll(async () => {
-    const built = await carryOut(stages, root, ignored, folder, isFull);
+    const built = await carryOut(stages, root, ignored, folder);
     image = built.get(last.name) as Carried;
     const [PORT = 0, GRPC_PORT = 0] = await freePorts(2);
     const env = { ...image.env(last), PORT: `${PORT}`, GRPC_PORT: `${GRPC_PORT}` };

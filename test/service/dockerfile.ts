@@ -1,17 +1,8 @@
 /** As much of Docker as a test needs: reads a Dockerfile, and carries its build out in folders. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  cpSync,
-  existsSync,
-  globSync,
-  mkdirSync,
-  readFileSync,
-  statSync,
-  symlinkSync,
-} from 'node:fs';
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, posix, relative } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 
 /** An instruction, with continued lines put together. */
 export interface Instruction {
@@ -107,18 +98,12 @@ export class Carried {
   }
 }
 
-/**
- * Builds all stages below a folder.
- *
- * @param installsAll - else an `npm ci` of the context's own lock file, which has been done before any test
- *   ran, is not done again
- */
+/** Builds all stages below a folder. */
 export async function carryOut(
   stages: readonly Stage[],
   context: string,
   ignored: (path: string) => boolean,
   folder: string,
-  installsAll: boolean,
 ): Promise<Map<string, Carried>> {
   const built = new Map<string, Carried>();
   for (const stage of stages) {
@@ -130,24 +115,10 @@ export async function carryOut(
         carried.workdir = posix.resolve(carried.workdir, text);
         mkdirSync(carried.at('.'), { recursive: true });
       } else if (name === 'COPY') copy(instruction, carried, built, context, ignored);
-      else if (name !== 'RUN') continue;
-      else if (!installsAll && isInstalled(text, carried, context)) {
-        symlinkSync(join(context, 'node_modules'), carried.at('node_modules'));
-      } else await run(text, carried.at('.'), carried.env(stage));
+      else if (name === 'RUN') await run(text, carried.at('.'), carried.env(stage));
     }
   }
   return built;
-}
-
-/** Whether this is the `npm ci` that the test itself runs with. */
-function isInstalled(script: string, carried: Carried, context: string): boolean {
-  const files = ['package.json', 'package-lock.json'];
-  const [own, others] = [carried.at('.'), context].map((folder) =>
-    files.map((name) => readFileSync(join(folder, name), 'utf8')),
-  );
-  return (
-    /^npm ci( --(ignore-scripts|no-audit|no-fund))*$/.test(script) && isDeepStrictEqual(own, others)
-  );
 }
 
 function copy(
