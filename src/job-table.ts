@@ -1,3 +1,4 @@
+import { clearBit, hasBit, setBit } from './bits.ts';
 import type { Job } from './job.ts';
 
 /** At most this share of a table's places is taken, and at least an eighth of that. */
@@ -34,8 +35,7 @@ export class JobTable {
   }
 
   get(id: string, hash: number): Job | undefined {
-    const bit = hash & this.#bitMask;
-    if ((((this.#bits[bit >>> 5] as number) >>> (bit & 31)) & 1) === 0) return undefined;
+    if (!hasBit(this.#bits, hash & this.#bitMask)) return undefined;
     const hashes = this.#hashes;
     for (let place = hash & this.#mask; ; place = (place + 1) & this.#mask) {
       if (hashes[place] === 0) return undefined;
@@ -96,12 +96,11 @@ export class JobTable {
       if (other === 0) break;
       if ((other & this.#bitMask) === bit) return;
     }
-    this.#bits[bit >>> 5] = (this.#bits[bit >>> 5] as number) & ~(1 << (bit & 31));
+    clearBit(this.#bits, bit);
   }
 
   #put(job: Job, hash: number): void {
-    const bit = hash & this.#bitMask;
-    this.#bits[bit >>> 5] = (this.#bits[bit >>> 5] as number) | (1 << (bit & 31));
+    setBit(this.#bits, hash & this.#bitMask);
     let place = hash & this.#mask;
     while (this.#hashes[place] !== 0) place = (place + 1) & this.#mask;
     this.#hashes[place] = hash;

@@ -78,7 +78,8 @@ export class Settler {
   #underWay: Promise<void> | undefined;
   #isCalling = false;
   #isFlushDue = false;
-  readonly #callSize = new CallSize();
+  /** Where the storage keeps orders; any other is given all that has gathered. */
+  readonly #callSize: CallSize | undefined;
   /** A call has not been answered for too long. */
   isSlow = false;
   /** When a call of a storage that keeps no orders failed, if none has worked since. */
@@ -96,6 +97,7 @@ export class Settler {
     this.#direct = 'change' in storage ? storage : undefined;
     this.#batched = 'change' in storage ? undefined : storage;
     this.#isKeeping = storage.journal !== undefined;
+    this.#callSize = this.#isKeeping ? new CallSize() : undefined;
     this.#clock = clock;
     this.#minBalance = minBalance;
     this.#stalledAfterMs = stalledAfterMs;
@@ -201,8 +203,8 @@ export class Settler {
     else if (this.#underWay === undefined) this.#gatherNotes();
     while (this.#underWay === undefined && !this.#isHeld && this.#gathered.jobs.length > 0) {
       const { length } = this.#gathered.jobs;
-      const size = this.#isKeeping ? this.#callSize.next(length, this.#clock.last) : length;
-      this.#send(storage, this.#gathered.take(size));
+      const size = this.#callSize?.next(length, this.#clock.last);
+      this.#send(storage, this.#gathered.take(size ?? length));
     }
     return this.#underWay;
   }

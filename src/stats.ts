@@ -35,7 +35,7 @@ export class Timings {
   record(waitMs: number, durationMs: number, now: number): void {
     this.rotate(now);
     if (waitMs <= 0 && durationMs <= 0) {
-      this.#instants += 1;
+      this.recordInstant();
       return;
     }
     this.#waits.count(waitMs);

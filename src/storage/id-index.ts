@@ -1,3 +1,4 @@
+import { hasBit, setBit } from '../bits.ts';
 import { hashOf } from '../id-hash.ts';
 
 /**
@@ -102,12 +103,4 @@ class Table {
     this.#seen.fill(0);
     this.#taken.fill(0);
   }
-}
-
-function hasBit(bits: Int32Array, bit: number): boolean {
-  return (((bits[bit >>> 5] as number) >>> (bit & 31)) & 1) === 1;
-}
-
-function setBit(bits: Int32Array, bit: number): void {
-  bits[bit >>> 5] = (bits[bit >>> 5] as number) | (1 << (bit & 31));
 }
