@@ -16,6 +16,40 @@ export const refusals: Readonly<Record<Refusal, string>> = {
   balance_overflow: 'The balance would leave the safe integers',
 };
 
+/**
+ * A receipt, which nobody can tell from a literal. But of a literal V8 notes how many outlive a collection of the
+ * young generation, and where nearly all did, as in a long list, it makes all later ones in the old generation:
+ * every order then costs twice as much.
+ */
+const PlainReceipt = function (
+  this: { -readonly [F in keyof Receipt]: Receipt[F] },
+  orderId: string,
+  userId: string,
+  amount: number,
+  balance: number,
+  acceptedAt: number,
+  waitMs: number,
+  durationMs: number,
+  steps: readonly StepResult[],
+  labels: readonly string[],
+  payload: unknown,
+): void {
+  this.status = 'completed';
+  this.orderId = orderId;
+  this.userId = userId;
+  this.amount = amount;
+  this.balance = balance;
+  this.acceptedAt = acceptedAt;
+  this.waitMs = waitMs;
+  this.durationMs = durationMs;
+  this.steps = steps;
+  this.labels = labels;
+  this.payload = payload;
+} as unknown as new (
+  ...fields: [string, string, number, number, number, number, number, readonly StepResult[], readonly string[], unknown]
+) => Receipt;
+PlainReceipt.prototype = Object.prototype;
+
 export function receiptOf(
   {
     id,
@@ -28,19 +62,18 @@ export function receiptOf(
   { acceptedAt, startedAt = acceptedAt, settledAt }: Times,
   steps: readonly StepResult[],
 ): Receipt {
-  return {
-    status: 'completed',
-    orderId: id,
+  return new PlainReceipt(
+    id,
     userId,
     amount,
     balance,
     acceptedAt,
-    waitMs: startedAt - acceptedAt,
-    durationMs: settledAt - startedAt,
+    startedAt - acceptedAt,
+    settledAt - startedAt,
     steps,
     labels,
     payload,
-  };
+  );
 }
 
 /**

@@ -22,6 +22,11 @@ type Run = () => Promise<number>;
 
 export interface Workload {
   readonly contenders: readonly string[];
+  /**
+   * One contender goes through all rounds of its process, as a host has one processor for life. Otherwise each
+   * round has a new one.
+   */
+  readonly isSteady?: boolean;
   /** Makes the input and the contender's round. */
   prepare(contender: string): Run;
   /** Done once before all rounds: rejects if contenders are not worth comparing. */
@@ -50,13 +55,21 @@ const million = 1_000_000;
 
 type Makers = Readonly<Record<string, () => Submit>>;
 
-function closedLoops(count: number, userOf: (index: number) => number, makers: Makers): Workload {
+function closedLoops(
+  count: number,
+  userOf: (index: number) => number,
+  makers: Makers,
+  { isSteady = true } = {},
+): Workload {
   return {
     contenders: Object.keys(makers),
+    isSteady,
     prepare: (contender) => {
       const orders = makeOrders(count, userOf);
       const make = makers[contender] as () => Submit;
-      return () => closedLoop(make(), orders, 1_000);
+      if (!isSteady) return () => closedLoop(make(), orders, 1_000);
+      const submit = make();
+      return () => closedLoop(submit, orders, 1_000);
     },
   };
 }
@@ -77,13 +90,27 @@ function onOrders(
   };
 }
 
-async function inChunks(processor: OrderProcessor, orders: BenchOrder[]): Promise<number> {
-  const start = performance.now();
-  for (let at = 0; at < orders.length; at += 10_000) {
-    await processor.submitMany(orders.slice(at, at + 10_000));
-  }
-  return perSecond(orders.length, start);
+/** A contender that takes lists, beside those that take one order after the other. */
+function inChunks(processor: OrderProcessor): (orders: BenchOrder[]) => Promise<number> {
+  return async (orders) => {
+    const start = performance.now();
+    for (let at = 0; at < orders.length; at += 10_000) {
+      await processor.submitMany(orders.slice(at, at + 10_000));
+    }
+    return perSecond(orders.length, start);
+  };
 }
+
+function oneByOne(submit: Submit): (orders: BenchOrder[]) => Promise<number> {
+  return (orders) => closedLoop(submit, orders, 1_000);
+}
+
+const bulk: Readonly<Record<string, () => (orders: BenchOrder[]) => Promise<number>>> = {
+  bare: () => oneByOne(bare()),
+  floor: () => oneByOne(floor()),
+  ours: () => inChunks(makeOurs()),
+  oursForgetful: () => inChunks(makeOurs(0)),
+};
 
 /** Accepts a backlog while paused, then drains it; throughput of both together. */
 async function backlog(orders: BenchOrder[], waiting: number): Promise<number> {
@@ -153,13 +180,22 @@ async function heapPerOrder(orders: BenchOrder[], how: 'submit' | 'enqueue'): Pr
 export const workloads = {
   closed: closedLoops(500_000, spread(10_000), { floor, ours: () => ours(), ...peers }),
   closedForgetful: closedLoops(500_000, spread(10_000), { bare, ours: () => ours(0), ...peers }),
-  bulk: onOrders(million, 150, {
-    bare: (orders) => closedLoop(bare(), orders, 1_000),
-    floor: (orders) => closedLoop(floor(), orders, 1_000),
-    ours: (orders) => inChunks(makeOurs(), orders),
-    oursForgetful: (orders) => inChunks(makeOurs(0), orders),
-  }),
-  manyUsers: closedLoops(500_000, (index) => index, { floor, ours: () => ours() }),
+  bulk: {
+    contenders: Object.keys(bulk),
+    isSteady: true,
+    prepare: (contender) => {
+      const orders = makeOrders(million, spread(150));
+      const run = (bulk[contender] as (typeof bulk)[string])();
+      return () => run(orders);
+    },
+  },
+  // Whose first order it is, every round.
+  manyUsers: closedLoops(
+    500_000,
+    (index) => index,
+    { floor, ours: () => ours() },
+    { isSteady: false },
+  ),
   hotUser: closedLoops(500_000, () => 0, { floor, ours: () => ours() }),
   steps: closedLoops(200_000, spread(10_000), {
     bare: () => bareSteps(works.sync),
