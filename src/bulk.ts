@@ -16,11 +16,11 @@ export async function outcomesOfAll(
   overflow: 'reject' | 'wait',
 ): Promise<OrderOutcome[]> {
   const { clock } = entrance;
-  const outcomes: OrderOutcome[] = [];
+  const begins: Begins = { outcomes: [], count: 0 };
   let open = 0;
   let allSettled: (() => void) | undefined;
   const place = (at: number, outcome: OrderOutcome): void => {
-    outcomes[at] = outcome;
+    begins.outcomes[at] = outcome;
     open -= 1;
     if (open === 0) allSettled?.();
   };
@@ -34,17 +34,18 @@ export async function outcomesOfAll(
   };
   const checking: Promise<void>[] = [];
   try {
+    if (Array.isArray(orders)) begins.outcomes = new Array(orders.length);
     const source = orders[Symbol.iterator]();
     for (;;) {
-      const begun = beginNext(entrance, source, outcomes);
+      const begun = beginNext(entrance, source, begins);
       if (begun === 'none left') break;
       if (begun === 'turn spent') {
         await clock.nextTurn();
         clock.read();
         continue;
       }
-      const at = outcomes.length;
-      outcomes.length += 1;
+      const at = begins.count;
+      begins.count += 1;
       open += 1;
       if (begun instanceof Promise) {
         clock.now();
@@ -64,7 +65,16 @@ export async function outcomesOfAll(
       allSettled = resolve;
     });
   }
-  return outcomes;
+  begins.outcomes.length = begins.count;
+  return begins.outcomes;
+}
+
+/** How far a list has come. */
+interface Begins {
+  /** Of the length of the list, if that is known: an array that grows is copied several times. */
+  outcomes: OrderOutcome[];
+  /** How many of its orders have begun. */
+  count: number;
 }
 
 /**
@@ -74,7 +84,7 @@ export async function outcomesOfAll(
 function beginNext(
   entrance: Entrance,
   source: Iterator<unknown>,
-  outcomes: OrderOutcome[],
+  begins: Begins,
 ): Exclude<Beginning, OrderOutcome> | 'none left' | 'turn spent' {
   const { clock } = entrance;
   // `begin` reads the clock, unless it gives a promise.
@@ -86,7 +96,8 @@ function beginNext(
     if (done) return 'none left';
     const begun = entrance.begin(value);
     if (!isOutcome(begun)) return begun;
-    outcomes.push(begun);
+    begins.outcomes[begins.count] = begun;
+    begins.count += 1;
   }
   return 'turn spent';
 }

@@ -89,7 +89,7 @@ export class Entrance {
     return (this.#engine.keeper as Keeper).knownInstead(order as ParsedOrder, signal).then(
       (known) => () => {
         // Settled since it was found.
-        if (known instanceof Job && this.#intake.jobs.get(known.id) !== known) {
+        if (known instanceof Job && this.#intake.jobs.find(known) !== known) {
           return this.#refuse(error, order, signal);
         }
         return this.#standIn(known) ?? this.#reporter.refused(error);
@@ -103,7 +103,7 @@ export class Entrance {
     if (!isOrderError(error)) return true;
     if (error.code !== 'order_conflict') return !error.retryable;
     // With one that may itself have taken another's id.
-    const job = this.#intake.jobs.get(order.id);
+    const job = this.#intake.jobs.find(order);
     return job !== undefined && (job.entry === undefined || job.state === 'accepting');
   }
 
@@ -167,7 +167,7 @@ export class Entrance {
   promiseOf(job: Job): Promise<Receipt> | undefined {
     const told = toldOf(job);
     if (told !== undefined) return this.deliver(told);
-    const isKnown = this.#intake.jobs.get(job.id) === job;
+    const isKnown = this.#intake.jobs.find(job) === job;
     if (!isKnown && !this.#intake.hasRoomFor(job)) return undefined;
     // Before it is accepted: a listener of `accepted` may cancel it.
     const promise = job.promise();
@@ -183,7 +183,7 @@ export class Entrance {
     if (signal?.aborted) {
       // Since it was begun: the payload's own code may have done so while it was copied.
       tell(this.#reporter.refused(canceled(job)), true);
-    } else if (this.#intake.jobs.get(job.id) === job) {
+    } else if (this.#intake.jobs.find(job) === job) {
       this.#follow(job, false, signal, tell);
     } else if (this.#intake.hasRoomFor(job)) {
       this.#follow(job, true, signal, tell);

@@ -1,21 +1,30 @@
 // Secret, so that nobody can send ids that all fall into one place of a table.
 const seed = crypto.getRandomValues(new Int32Array(1))[0] as number;
 
-let lastId = '';
-let lastHash = 1;
+/** What has an id that is looked up: an order, whose hash is needed several times on its way. */
+export interface Keyed {
+  readonly id: string;
+  /** 0 before it is known; see {@link hashIn}. */
+  hash: number;
+}
 
-/**
- * 32 bits of an id, never 0. An order's id is looked up among the unsettled orders, then among the settled
- * ones, and soon after remembered: from the second time on its hash is at hand.
- */
+/** A key for an id that is looked up once. */
+export function keyOf(id: string): Keyed {
+  return { id, hash: 0 };
+}
+
+/** The hash of its id, computed at the first call. */
+export function hashIn(key: Keyed): number {
+  if (key.hash === 0) key.hash = hashOf(key.id);
+  return key.hash;
+}
+
+/** 32 bits of an id, never 0. */
 export function hashOf(id: string): number {
-  if (id === lastId) return lastHash;
   let hash = seed;
   for (let at = 0; at < id.length; at += 1) {
     hash = Math.imul(hash ^ id.charCodeAt(at), 0x9e3779b1);
     hash ^= hash >>> 15;
   }
-  lastId = id;
-  lastHash = hash || 1;
-  return lastHash;
+  return hash || 1;
 }

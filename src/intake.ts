@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from './clock.ts';
 import { type Content, checkSame } from './content.ts';
 import { OrderError } from './errors.ts';
+import { keyOf } from './id-hash.ts';
 import type { Job } from './job.ts';
 import { JobIndex } from './job-index.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
@@ -84,8 +85,8 @@ export class Intake {
    * @throws OrderError `order_conflict` if its content is another
    */
   known(order: ParsedOrder): Job | OrderRecord | undefined {
-    const job = this.jobs.get(order.id);
-    const known = job ?? this.#storage.record(order.id);
+    const job = this.jobs.find(order);
+    const known = job ?? this.#storage.record(order);
     if (known === undefined) return undefined;
     this.checkSame(job ?? { ...known, content: this.#storage.contentOf(order.id) }, order);
     this.#counts.duplicates += 1;
@@ -98,7 +99,7 @@ export class Intake {
   }
 
   settled(id: string): OrderRecord | undefined {
-    return this.#storage.record(id);
+    return this.#storage.record(keyOf(id));
   }
 
   /** Whether an order may be accepted now, without overtaking anybody who waits. */

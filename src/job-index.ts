@@ -1,4 +1,4 @@
-import { hashOf } from './id-hash.ts';
+import { hashIn, type Keyed, keyOf } from './id-hash.ts';
 import type { Job } from './job.ts';
 import { JobTable } from './job-table.ts';
 
@@ -31,15 +31,21 @@ export class JobIndex {
   }
 
   get(id: string): Job | undefined {
+    return this.find(keyOf(id));
+  }
+
+  /** The order that has the key's id. */
+  find(key: Keyed): Job | undefined {
     if (this.size === 0) return undefined;
-    const hash = hashOf(id);
+    const { id } = key;
+    const hash = hashIn(key);
     const job = this.#new.get(id, hash);
     return job === undefined && this.#oldSize > 0 ? this.#tableOf(hash).get(id, hash) : job;
   }
 
   /** Adds an order whose id is nowhere here. */
   add(job: Job): void {
-    job.hash = hashOf(job.id);
+    hashIn(job);
     if (this.#new.size === this.#mostNew) this.#age();
     this.#new.add(job);
   }

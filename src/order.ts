@@ -129,6 +129,7 @@ export function copyOf<T extends ParsedOrder>(
 ): T {
   const { id, userId, amount, payload } = order;
   const copy = new Copy(id, userId, amount, rank, payload, labels);
+  copy.hash = order.hash;
   if ('input' in order) copy.input = order.input;
   return copy;
 }
@@ -157,9 +158,17 @@ export function parseOrder(input: unknown, Copy: typeof ParsedOrder = ParsedOrde
     throw new OrderError('invalid_order', 'Reading the order threw', { cause });
   }
   const rank = priority === undefined ? 1 : ranks.indexOf(priority as Priority);
+  // `isName` spelt out: two calls for every order would be a tenth of what an order in a list costs.
   if (
-    !isName(userId) ||
-    !(id === undefined || isName(id)) ||
+    typeof userId !== 'string' ||
+    userId.length === 0 ||
+    userId.length > maxIdLength ||
+    !userId.isWellFormed() ||
+    (id !== undefined &&
+      (typeof id !== 'string' ||
+        id.length === 0 ||
+        id.length > maxIdLength ||
+        !id.isWellFormed())) ||
     !Number.isSafeInteger(amount) ||
     rank === -1
   ) {

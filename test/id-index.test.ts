@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { hashOf } from '../src/id-hash.ts';
+import { hashOf, keyOf } from '../src/id-hash.ts';
 import { IdIndex } from '../src/storage/id-index.ts';
 import { range } from './helpers.ts';
 
@@ -15,9 +15,9 @@ class Ring {
     return this.#ids.length;
   }
 
-  /** Only while the ring has not come round, as its owner does. */
+  /** Only when the ring is full for the first time, as its owner does. */
   grow(slots: number): void {
-    if (this.#at < this.length) return;
+    if (this.#at !== this.length) return;
     while (this.length < slots) this.#ids.push(undefined);
     this.#index.grow(slots);
   }
@@ -40,7 +40,7 @@ class Ring {
 
   check(ids: Iterable<string>): void {
     for (const id of ids) {
-      const found = this.#index.find(id);
+      const found = this.#index.find(keyOf(id));
       if (found !== (this.slotOf.get(id) ?? -1)) expect.fail(`${id} was found at ${found}`);
     }
   }
@@ -48,8 +48,8 @@ class Ring {
 
 it('finds nothing before it has room', () => {
   const index = new IdIndex(() => 'a');
-  expect(index.find('a')).toBe(-1);
-  expect(index.find('')).toBe(-1);
+  expect(index.find(keyOf('a'))).toBe(-1);
+  expect(index.find(keyOf(''))).toBe(-1);
 });
 
 it('tells ids with the same hash apart', () => {
@@ -57,9 +57,9 @@ it('tells ids with the same hash apart', () => {
   const index = new IdIndex((slot) => ids[slot]);
   index.grow(3);
   for (const slot of [0, 1, 2]) index.add(slot, hashOf('one'));
-  expect(index.find('one')).toBe(1);
+  expect(index.find(keyOf('one'))).toBe(1);
   ids[1] = undefined;
-  expect(index.find('one')).toBe(-1);
+  expect(index.find(keyOf('one'))).toBe(-1);
 });
 
 it('finds what a `Map` would find, round after round, through growth and forgetting', () => {
@@ -80,6 +80,39 @@ it('finds what a `Map` would find, round after round, through growth and forgett
     }
   });
   fc.assert(property, { numRuns: 300 });
+});
+
+it('finds what a `Map` would find where hashes crowd into a few buckets', () => {
+  const hashes = fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 200, size: 'max' });
+  const property = fc.property(fc.integer({ min: 1, max: 40 }), hashes, (slots, all) => {
+    const ids: string[] = [];
+    const index = new IdIndex((slot) => ids[slot]);
+    index.grow(slots);
+    for (const [at, hash] of all.entries()) {
+      index.add(at % slots, hash);
+      ids[at % slots] = `order-${at}`;
+      for (const [before, itsHash] of all.slice(0, at + 1).entries()) {
+        const slot = index.find({ id: `order-${before}`, hash: itsHash });
+        if (slot !== (at - before < slots ? before % slots : -1)) expect.fail(`${before}: ${slot}`);
+      }
+    }
+  });
+  fc.assert(property, { numRuns: 300 });
+});
+
+it('ends its search where every bucket has overflowed', () => {
+  const ids: string[] = [];
+  const index = new IdIndex((slot) => ids[slot]);
+  index.grow(8);
+  // Two buckets: the eighth of the first goes to the second, which is full then after six of its own.
+  const hashes = [2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1];
+  for (const [at, hash] of hashes.entries()) {
+    index.add(at % 8, hash);
+    ids[at % 8] = `order-${at}`;
+  }
+  expect(index.find({ id: 'order-14', hash: 1 })).toBe(14 % 8);
+  expect(index.find({ id: 'unknown', hash: 2 })).toBe(-1);
+  expect(index.find({ id: 'unknown', hash: 1 })).toBe(-1);
 });
 
 it('finds the last of many thousand, and none of those before', () => {

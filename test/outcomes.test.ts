@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { MemoryStorage, OrderProcessor, type Receipt, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { deferred, errorOf, logOf, range } from './helpers.ts';
@@ -8,6 +9,29 @@ const clock = useVirtualClock();
 function withCode(code: string, message = 'No'): Error {
   return Object.assign(new Error(message), { code });
 }
+
+it('gives a receipt that cannot be told from a literal', async () => {
+  const processor = new OrderProcessor({ storage: new MemoryStorage() });
+  const receipt = await processor.submit({ id: 'o-1', userId: 'u', amount: 5, payload: 'cart' });
+  const literal = {
+    status: 'completed',
+    orderId: 'o-1',
+    userId: 'u',
+    amount: 5,
+    balance: 5,
+    acceptedAt: receipt.acceptedAt,
+    waitMs: 0,
+    durationMs: 0,
+    steps: [],
+    labels: [],
+    payload: 'cart',
+  };
+  expect(receipt).toStrictEqual(literal);
+  expect(JSON.stringify(receipt)).toBe(JSON.stringify(literal));
+  expect(inspect(receipt)).toBe(inspect(literal));
+  expect(Object.getPrototypeOf(receipt)).toBe(Object.prototype);
+  expect(receipt.constructor).toBe(Object);
+});
 
 describe('steps', () => {
   it('invariant 3: start together, and their results come in the order declared', async () => {

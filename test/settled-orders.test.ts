@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { MemoryStorage, OrderError, OrderProcessor } from 'order-processor';
 import { describe, expect, it } from 'vitest';
+import { keyOf } from '../src/id-hash.ts';
 import type { OrderOutcome, StepResult } from '../src/outcome.ts';
 import { receiptOf } from '../src/outcomes.ts';
 import type { SettledFields, Times } from '../src/storage/core-storage.ts';
@@ -74,7 +75,7 @@ describe('settled orders', () => {
       orders.remember(order, outcome, end.times);
       remember(orders, `${order.id}-after`);
       const isCompleted = status === 'completed';
-      const found = orders.find(order.id);
+      const found = orders.find(keyOf(order.id));
       const { hash: _, content, ...accepted } = order;
       expect(orders.contentOf(order.id)).toBe(content);
       expect(found).toStrictEqual({
@@ -98,7 +99,7 @@ describe('settled orders', () => {
       const orders = new SettledOrders(limit);
       for (const at of range(count)) {
         remember(orders, `${at}`, at);
-        const found = range(at + 2).filter((other) => orders.find(`${other}`) !== undefined);
+        const found = range(at + 2).filter((other) => orders.find(keyOf(`${other}`)) !== undefined);
         expect(found).toEqual(range(at + 1).slice(-limit || at + 1));
       }
     });
@@ -112,11 +113,11 @@ describe('settled orders', () => {
       for (const at of range(3 * limit)) {
         remember(orders, `o-${at}`, at);
         const oldest = at - limit + 1;
-        if (oldest > 0) expect(orders.find(`o-${oldest - 1}`)).toBeUndefined();
-        expect(orders.find(`o-${Math.max(0, oldest)}`)?.amount).toBe(Math.max(0, oldest));
-        expect(orders.find(`o-${at}`)?.amount).toBe(at);
+        if (oldest > 0) expect(orders.find(keyOf(`o-${oldest - 1}`))).toBeUndefined();
+        expect(orders.find(keyOf(`o-${Math.max(0, oldest)}`))?.amount).toBe(Math.max(0, oldest));
+        expect(orders.find(keyOf(`o-${at}`))?.amount).toBe(at);
       }
-      const amounts = range(3 * limit).map((at) => orders.find(`o-${at}`)?.amount);
+      const amounts = range(3 * limit).map((at) => orders.find(keyOf(`o-${at}`))?.amount);
       expect(amounts.filter((amount) => amount !== undefined)).toEqual(
         range(3 * limit).slice(2 * limit),
       );
@@ -127,7 +128,7 @@ describe('settled orders', () => {
     const orders = new SettledOrders(0);
     remember(orders, 'o-1');
     remember(orders, 'o-1');
-    expect(orders.find('o-1')).toBeUndefined();
+    expect(orders.find(keyOf('o-1'))).toBeUndefined();
   });
 
   it('invariant 6: a payload is not kept for longer than its order', () => {
@@ -143,13 +144,13 @@ describe('settled orders', () => {
     };
     orders.remember(order, receiptOf(order, 1, times, []), times);
     remember(orders, 'b');
-    expect(orders.find('b')).toMatchObject({
+    expect(orders.find(keyOf('b'))).toMatchObject({
       id: 'b',
       payload: undefined,
       priority: 'medium',
       labels: [],
     });
-    expect(orders.find('a')).toBeUndefined();
+    expect(orders.find(keyOf('a'))).toBeUndefined();
   });
 });
 

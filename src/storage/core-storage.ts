@@ -1,4 +1,5 @@
 import type { Awaitable } from '../awaitable.ts';
+import type { Keyed } from '../id-hash.ts';
 import type { AcceptedOrder } from '../order.ts';
 import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
 import type { BalanceStorage } from './balance-storage.ts';
@@ -20,8 +21,8 @@ export interface Times {
 
 /** What a settled order is, beside what became of it. */
 export interface SettledFields extends AcceptedOrder {
-  /** Of the id, where it is known already; else 0. */
-  readonly hash: number;
+  /** Of the id; 0 before it is known. */
+  hash: number;
   /** The payload as its caller handed it in. */
   readonly content: unknown;
 }
@@ -52,7 +53,7 @@ interface Remembers extends Pick<BalanceStorage, 'get' | 'close'> {
   /** Where accepted orders are kept; without one they are in this process alone. */
   readonly journal?: JournalStorage | undefined;
   /** A settled order, if that can be said at once. */
-  record(id: string): OrderRecord | undefined;
+  record(key: Keyed): OrderRecord | undefined;
   /** The payload of one, as its caller handed it in. */
   contentOf(id: string): unknown;
   /** One page of the orders that it keeps or remembers. */

@@ -1,109 +1,94 @@
-import { hasBit, setBit } from '../bits.ts';
-import { hashOf } from '../id-hash.ts';
+import { hashIn, hashOf, type Keyed } from '../id-hash.ts';
+
+// A bucket's numbers: seven hashes, then how far it has overflowed, then the turn of each hash.
+const ENTRIES = 7;
+const OVERFLOW = 7;
+const TURNS = 8;
+const WIDTH = 16;
 
 /**
- * Finds the slot of a ring that holds an id: a hash table in typed arrays, with open addressing. A
- * `Map` costs several times as much at a hundred thousand ids, and the garbage collector looks at it.
+ * Finds the slot of a ring that holds an id: a hash table in a typed array. A `Map` costs several times as much at
+ * a hundred thousand ids, and the garbage collector looks at it. What an order costs here is waiting for memory, so
+ * all that is to be read and written for its id is in one bucket, as wide as a line of the cache.
  *
- * Nothing is deleted: a slot that holds another id by now does not match. Since the slots are written
- * in turn, whatever was added a whole round ago is stale. So there are two tables, and when one has
- * taken in a round the other, which is all stale, is emptied and goes on.
+ * The slots are written in turn, and turns are counted: whatever is as many turns old as there are slots has been
+ * overwritten. So nothing is ever deleted, and a stale entry's place is free.
  */
 export class IdIndex {
   readonly #idOf: (slot: number) => string | undefined;
-  #table = new Table(0);
-  #before = new Table(0);
-  /** By slot. */
-  #hashes = new Int32Array(0);
-  #added = 0;
+  #slots = 0;
+  #table = new Int32Array(0);
+  #mask = 0;
+  /** Of the slot that was added last. The count goes round, and an entry so old may look new: its id does not match. */
+  #turn = 0;
+  #newest = -1;
 
   /** @param idOf - the id that a slot holds now */
   constructor(idOf: (slot: number) => string | undefined) {
     this.#idOf = idOf;
   }
 
-  /** Makes room for slots below `slots`. */
+  /** Makes room for slots below `slots`; those up to now must be full, and the first is the oldest. */
   grow(slots: number): void {
-    const hashes = this.#hashes;
-    this.#hashes = new Int32Array(slots);
-    this.#hashes.set(hashes);
-    this.#table = new Table(slots);
-    this.#before = new Table(slots);
-    this.#added = 0;
-    hashes.forEach((hash, slot) => {
-      this.add(slot, hash);
-    });
+    const before = this.#slots;
+    const buckets = 2 ** Math.max(0, Math.ceil(Math.log2(slots / 4)));
+    this.#slots = slots;
+    this.#table = new Int32Array(buckets * WIDTH);
+    this.#mask = buckets - 1;
+    // From here on the zeros in the table are stale.
+    this.#turn = slots;
+    this.#newest = -1;
+    for (let slot = 0; slot < before; slot += 1) this.add(slot, hashOf(this.#idOf(slot) ?? ''));
   }
 
-  /** The slot of an id, or -1. */
-  find(id: string): number {
-    if (this.#hashes.length === 0) return -1;
-    const hash = hashOf(id);
-    const slot = this.#findIn(this.#table, id, hash);
-    return slot === -1 ? this.#findIn(this.#before, id, hash) : slot;
+  /** The slot of the key's id, or -1. */
+  find(key: Keyed): number {
+    if (this.#slots === 0) return -1;
+    const hash = hashIn(key);
+    const table = this.#table;
+    const home = hash & this.#mask;
+    let bucket = home;
+    do {
+      const first = bucket * WIDTH;
+      for (let at = first; at < first + ENTRIES; at += 1) {
+        if (table[at] !== hash) continue;
+        const slot = this.#slotOf(table[at + TURNS] as number);
+        if (slot !== -1 && this.#idOf(slot) === key.id) return slot;
+      }
+      if (this.#isStale(table[first + OVERFLOW] as number)) return -1;
+      bucket = (bucket + 1) & this.#mask;
+      // All may have overflowed by turns, so there need not be one where the search ends.
+    } while (bucket !== home);
+    return -1;
   }
 
   /** Notes that a slot, the next in turn, holds an id of this hash. */
   add(slot: number, hash: number): void {
-    if (this.#added === this.#hashes.length) {
-      // Not by destructuring, which makes V8 throw away the compiled code of all that calls this.
-      const stale = this.#before;
-      this.#before = this.#table;
-      this.#table = stale;
-      stale.clear();
-      this.#added = 0;
-    }
-    this.#added += 1;
-    this.#hashes[slot] = hash;
-    this.#table.add(slot, hash);
-  }
-
-  #findIn(table: Table, id: string, hash: number): number {
-    if (!table.mayHave(hash)) return -1;
-    const { places, mask } = table;
-    for (let place = hash & mask; ; place = (place + 1) & mask) {
-      const slot = (places[place] as number) - 1;
-      if (slot === -1) return -1;
-      if (this.#hashes[slot] === hash && this.#idOf(slot) === id) return slot;
+    const table = this.#table;
+    this.#turn = (this.#turn + 1) | 0;
+    this.#newest = slot;
+    // There is a place: all buckets have seven for at most four slots each.
+    for (let bucket = hash & this.#mask; ; bucket = (bucket + 1) & this.#mask) {
+      const first = bucket * WIDTH;
+      for (let at = first; at < first + ENTRIES; at += 1) {
+        if (!this.#isStale(table[at + TURNS] as number)) continue;
+        table[at] = hash;
+        table[at + TURNS] = this.#turn;
+        return;
+      }
+      // For as long as this one lives, whoever looks here must look further.
+      table[first + OVERFLOW] = this.#turn;
     }
   }
-}
 
-class Table {
-  /** Slot + 1 by place, 0 where free; at least twice as long as there are slots. */
-  readonly places: Int32Array;
-  readonly mask: number;
-  // The places are too many for a near cache, so they are only read where they are likely to tell
-  // something. Nearly every id that is looked up is new, and a bit for each of four times as many
-  // places says so; and a bit for each place says whether it is taken.
-  readonly #seen: Int32Array;
-  readonly #seenMask: number;
-  readonly #taken: Int32Array;
-
-  constructor(slots: number) {
-    const length = slots === 0 ? 0 : 2 ** Math.ceil(Math.log2(slots * 2));
-    this.places = new Int32Array(length);
-    this.mask = length - 1;
-    this.#seen = new Int32Array(Math.ceil(length / 8));
-    this.#seenMask = length * 4 - 1;
-    this.#taken = new Int32Array(Math.ceil(length / 32));
+  #isStale(turn: number): boolean {
+    return (this.#turn - turn) >>> 0 >= this.#slots;
   }
 
-  mayHave(hash: number): boolean {
-    return hasBit(this.#seen, hash & this.#seenMask);
-  }
-
-  add(slot: number, hash: number): void {
-    setBit(this.#seen, hash & this.#seenMask);
-    let place = hash & this.mask;
-    while (hasBit(this.#taken, place)) place = (place + 1) & this.mask;
-    setBit(this.#taken, place);
-    this.places[place] = slot + 1;
-  }
-
-  clear(): void {
-    this.places.fill(0);
-    this.#seen.fill(0);
-    this.#taken.fill(0);
+  /** -1 if it holds another by now. */
+  #slotOf(turn: number): number {
+    if (this.#isStale(turn)) return -1;
+    const slot = this.#newest - ((this.#turn - turn) | 0);
+    return slot < 0 ? slot + this.#slots : slot;
   }
 }

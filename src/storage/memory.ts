@@ -1,5 +1,6 @@
 import { checkInteger, checkOptions } from '../checks.ts';
 import type { OrderError } from '../errors.ts';
+import { type Keyed, keyOf } from '../id-hash.ts';
 import { noLabels } from '../order.ts';
 import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
 import { noSteps } from '../outcome.ts';
@@ -83,7 +84,7 @@ export class MemoryStorage implements OrderStorage {
    */
   apply(changes: readonly BalanceChange[]): readonly BalanceResult[] {
     return changes.map(({ orderId, userId, amount, minBalance }) => {
-      const record = this.#settled.find(orderId);
+      const record = this.#settled.find(keyOf(orderId));
       if (record?.balance !== undefined) return { balance: record.balance };
       const balance = this.change(userId, amount, minBalance);
       if (typeof balance === 'string') return { refused: balance };
@@ -217,8 +218,8 @@ export class MemoryStorage implements OrderStorage {
   }
 
   /** @internal */
-  record(id: string): OrderRecord | undefined {
-    return this.#settled.find(id);
+  record(key: Keyed): OrderRecord | undefined {
+    return this.#settled.find(key);
   }
 
   /** @internal */

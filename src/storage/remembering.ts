@@ -1,6 +1,7 @@
 import { type Awaitable, asPromise, isThenable } from '../awaitable.ts';
 import { checkInteger } from '../checks.ts';
 import { show } from '../errors.ts';
+import type { Keyed } from '../id-hash.ts';
 import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
 import { outcomeOf } from '../outcomes.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from './balance-storage.ts';
@@ -42,8 +43,8 @@ export class RememberingStorage implements BatchStorage {
       : this.#outcomes(settlements, checkResults(results, count));
   }
 
-  record(id: string): OrderRecord | undefined {
-    return this.#settled.find(id);
+  record(key: Keyed): OrderRecord | undefined {
+    return this.#settled.find(key);
   }
 
   contentOf(id: string): unknown {

@@ -1,4 +1,4 @@
-import { hashOf } from '../id-hash.ts';
+import { hashIn, type Keyed, keyOf } from '../id-hash.ts';
 import { noLabels, type Priority } from '../order.ts';
 import type { OrderOutcome, OrderRecord, OrderStatus, StepResult } from '../outcome.ts';
 import { noSteps } from '../outcome.ts';
@@ -66,7 +66,7 @@ export class SettledOrders {
     const slot = this.#at;
     this.#at = slot + 1 === this.#limit ? 0 : slot + 1;
     if (slot === this.#ids.length) this.#grow();
-    this.#slots.add(slot, order.hash || hashOf(order.id));
+    this.#slots.add(slot, hashIn(order));
     this.#ids[slot] = order.id;
     this.#userIds[slot] = order.userId;
     this.#extras[slot] = this.#extraOf(order, outcome);
@@ -81,18 +81,18 @@ export class SettledOrders {
   }
 
   forget(id: string): void {
-    const slot = this.#slots.find(id);
+    const slot = this.#slots.find(keyOf(id));
     if (slot !== -1) this.#ids[slot] = undefined;
   }
 
-  find(id: string): OrderRecord | undefined {
-    const slot = this.#slots.find(id);
+  find(key: Keyed): OrderRecord | undefined {
+    const slot = this.#slots.find(key);
     return slot === -1 ? undefined : this.#recordIn(slot);
   }
 
   /** The same with all that a storage tells. */
   stored(id: string): StoredOrder | undefined {
-    const slot = this.#slots.find(id);
+    const slot = this.#slots.find(keyOf(id));
     return slot === -1 ? undefined : this.#storedIn(slot);
   }
 
@@ -158,11 +158,11 @@ export class SettledOrders {
   }
 
   contentOf(id: string): unknown {
-    return this.#extras[this.#slots.find(id)]?.content;
+    return this.#extras[this.#slots.find(keyOf(id))]?.content;
   }
 
   amend(id: string, steps: readonly StepResult[]): void {
-    const slot = this.#slots.find(id);
+    const slot = this.#slots.find(keyOf(id));
     if (slot !== -1) this.#extras[slot] = { ...(this.#extras[slot] ?? completed), steps };
   }
 
