@@ -1,4 +1,4 @@
-import { hashIn, hashOf, type Keyed } from '../id-hash.ts';
+import { hashIn, type Keyed } from '../id-hash.ts';
 
 // A bucket's numbers: seven hashes, then how far it has overflowed, then the turn of each hash.
 const ENTRIES = 7;
@@ -30,7 +30,7 @@ export class IdIndex {
 
   /** Makes room for slots below `slots`; those up to now must be full, and the first is the oldest. */
   grow(slots: number): void {
-    const before = this.#slots;
+    const hashes = this.#hashesBySlot();
     const buckets = 2 ** Math.max(0, Math.ceil(Math.log2(slots / 4)));
     this.#slots = slots;
     this.#table = new Int32Array(buckets * WIDTH);
@@ -38,7 +38,9 @@ export class IdIndex {
     // From here on the zeros in the table are stale.
     this.#turn = slots;
     this.#newest = -1;
-    for (let slot = 0; slot < before; slot += 1) this.add(slot, hashOf(this.#idOf(slot) ?? ''));
+    hashes.forEach((hash, slot) => {
+      this.add(slot, hash);
+    });
   }
 
   /** The slot of the key's id, or -1. */
@@ -79,6 +81,18 @@ export class IdIndex {
       // For as long as this one lives, whoever looks here must look further.
       table[first + OVERFLOW] = this.#turn;
     }
+  }
+
+  #hashesBySlot(): Int32Array {
+    const hashes = new Int32Array(this.#slots);
+    const table = this.#table;
+    for (let first = 0; first < table.length; first += WIDTH) {
+      for (let at = first; at < first + ENTRIES; at += 1) {
+        const slot = this.#slotOf(table[at + TURNS] as number);
+        if (slot !== -1) hashes[slot] = table[at] as number;
+      }
+    }
+    return hashes;
   }
 
   #isStale(turn: number): boolean {

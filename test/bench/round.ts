@@ -9,7 +9,7 @@ const [, , workloadName, contender, rounds] = process.argv;
 const { prepare, isSteady = false }: Workload = workloads[workloadName as WorkloadName];
 const run = prepare(contender as string);
 // So long until the compiler and the young generation have come to rest.
-const warmUpMs = isSteady ? 1_000 : 0;
+const warmUpMs = isSteady ? 2_000 : 0;
 const figures: number[] = [];
 const startedAt = performance.now();
 let isWarm = false;
