@@ -19,6 +19,8 @@ export class IdIndex {
   #slots = 0;
   #table = new Int32Array(0);
   #mask = 0;
+  /** By slot, for when the table is made anew. */
+  #hashes = new Int32Array(0);
   /** Of the slot that was added last. The count goes round, and an entry so old may look new: its id does not match. */
   #turn = 0;
   #newest = -1;
@@ -30,7 +32,8 @@ export class IdIndex {
 
   /** Makes room for slots below `slots`; those up to now must be full, and the first is the oldest. */
   grow(slots: number): void {
-    const hashes = this.#hashesBySlot();
+    const hashes = this.#hashes;
+    this.#hashes = new Int32Array(slots);
     const buckets = 2 ** Math.max(0, Math.ceil(Math.log2(slots / 4)));
     this.#slots = slots;
     this.#table = new Int32Array(buckets * WIDTH);
@@ -69,6 +72,7 @@ export class IdIndex {
     const table = this.#table;
     this.#turn = (this.#turn + 1) | 0;
     this.#newest = slot;
+    this.#hashes[slot] = hash;
     // There is a place: all buckets have seven for at most four slots each.
     for (let bucket = hash & this.#mask; ; bucket = (bucket + 1) & this.#mask) {
       const first = bucket * WIDTH;
@@ -81,18 +85,6 @@ export class IdIndex {
       // For as long as this one lives, whoever looks here must look further.
       table[first + OVERFLOW] = this.#turn;
     }
-  }
-
-  #hashesBySlot(): Int32Array {
-    const hashes = new Int32Array(this.#slots);
-    const table = this.#table;
-    for (let first = 0; first < table.length; first += WIDTH) {
-      for (let at = first; at < first + ENTRIES; at += 1) {
-        const slot = this.#slotOf(table[at + TURNS] as number);
-        if (slot !== -1) hashes[slot] = table[at] as number;
-      }
-    }
-    return hashes;
   }
 
   #isStale(turn: number): boolean {
