@@ -88,7 +88,7 @@ export class Intake {
     const job = this.jobs.find(order);
     const known = job ?? this.#storage.record(order);
     if (known === undefined) return undefined;
-    this.checkSame(job ?? { ...known, content: this.#storage.contentOf(order.id) }, order);
+    this.checkSame(job ?? { ...known, content: this.#storage.contentOf(order) }, order);
     this.#counts.duplicates += 1;
     return known;
   }

@@ -45,6 +45,7 @@ export class JobIndex {
 
   /** Adds an order whose id is nowhere here. */
   add(job: Job): void {
+    // The tables go by `job.hash`.
     hashIn(job);
     if (this.#new.size === this.#mostNew) this.#age();
     this.#new.add(job);

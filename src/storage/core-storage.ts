@@ -20,9 +20,7 @@ export interface Times {
 }
 
 /** What a settled order is, beside what became of it. */
-export interface SettledFields extends AcceptedOrder {
-  /** Of the id; 0 before it is known. */
-  hash: number;
+export interface SettledFields extends AcceptedOrder, Keyed {
   /** The payload as its caller handed it in. */
   readonly content: unknown;
 }
@@ -55,7 +53,7 @@ interface Remembers extends Pick<BalanceStorage, 'get' | 'close'> {
   /** A settled order, if that can be said at once. */
   record(key: Keyed): OrderRecord | undefined;
   /** The payload of one, as its caller handed it in. */
-  contentOf(id: string): unknown;
+  contentOf(key: Keyed): unknown;
   /** One page of the orders that it keeps or remembers. */
   list(query: StoredOrderQuery): Awaitable<readonly StoredOrder[]>;
   /** What became of its steps after it was settled, if it is still remembered. */

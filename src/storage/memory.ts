@@ -84,7 +84,8 @@ export class MemoryStorage implements OrderStorage {
    */
   apply(changes: readonly BalanceChange[]): readonly BalanceResult[] {
     return changes.map(({ orderId, userId, amount, minBalance }) => {
-      const record = this.#settled.find(keyOf(orderId));
+      const key = keyOf(orderId);
+      const record = this.#settled.find(key);
       if (record?.balance !== undefined) return { balance: record.balance };
       const balance = this.change(userId, amount, minBalance);
       if (typeof balance === 'string') return { refused: balance };
@@ -94,12 +95,12 @@ export class MemoryStorage implements OrderStorage {
         priority: 'medium',
         labels: noLabels,
         content: undefined,
-        hash: 0,
+        hash: key.hash,
       };
       const now = Date.now();
       const times = { acceptedAt: now, startedAt: now, settledAt: now };
       // It may have failed before, or not have been settled, which nothing was applied for.
-      this.#settled.forget(orderId);
+      this.#settled.forget(key);
       this.#unsettled.delete(orderId);
       this.#settled.remember(order, receiptOf(order, balance, times, noSteps), times);
       return { balance };
@@ -223,7 +224,7 @@ export class MemoryStorage implements OrderStorage {
   }
 
   /** @internal */
-  contentOf(id: string): unknown {
-    return this.#settled.contentOf(id);
+  contentOf(key: Keyed): unknown {
+    return this.#settled.contentOf(key);
   }
 }

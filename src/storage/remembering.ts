@@ -47,8 +47,8 @@ export class RememberingStorage implements BatchStorage {
     return this.#settled.find(key);
   }
 
-  contentOf(id: string): unknown {
-    return this.#settled.contentOf(id);
+  contentOf(key: Keyed): unknown {
+    return this.#settled.contentOf(key);
   }
 
   list(query: StoredOrderQuery): readonly StoredOrder[] {

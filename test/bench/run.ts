@@ -2,7 +2,7 @@
  * Prints the table of figures that the README shows, as ratios, each against its target.
  *
  * ```sh
- * npm run bench                      # everything: about ten minutes
+ * npm run bench                      # everything: about half an hour
  * npm run bench -- --quick           # fewer passes
  * npm run bench -- closed heap size  # some workloads
  * ```

@@ -53,45 +53,27 @@ function spread(users: number): (index: number) => number {
 
 const million = 1_000_000;
 
-type Makers = Readonly<Record<string, () => Submit>>;
+type Round = (orders: BenchOrder[]) => Promise<number>;
+type Makers = Readonly<Record<string, () => Round>>;
 
-function closedLoops(
-  count: number,
-  userOf: (index: number) => number,
-  makers: Makers,
-  { isSteady = true } = {},
-): Workload {
+/** Contenders that are made once for all rounds and take the same orders in each. */
+function steady(count: number, userOf: (index: number) => number, makers: Makers): Workload {
   return {
     contenders: Object.keys(makers),
-    isSteady,
+    isSteady: true,
     prepare: (contender) => {
       const orders = makeOrders(count, userOf);
-      const make = makers[contender] as () => Submit;
-      if (!isSteady) return () => closedLoop(make(), orders, 1_000);
-      const submit = make();
-      return () => closedLoop(submit, orders, 1_000);
+      const round = (makers[contender] as () => Round)();
+      return () => round(orders);
     },
   };
 }
 
-/** Contenders that all take the same orders. */
-function onOrders(
-  count: number,
-  users: number,
-  runs: Readonly<Record<string, (orders: BenchOrder[]) => Promise<number>>>,
-): Workload {
-  return {
-    contenders: Object.keys(runs),
-    prepare: (contender) => {
-      const orders = makeOrders(count, spread(users));
-      const run = runs[contender] as (orders: BenchOrder[]) => Promise<number>;
-      return () => run(orders);
-    },
-  };
+function oneByOne(submit: Submit): Round {
+  return (orders) => closedLoop(submit, orders, 1_000);
 }
 
-/** A contender that takes lists, beside those that take one order after the other. */
-function inChunks(processor: OrderProcessor): (orders: BenchOrder[]) => Promise<number> {
+function inChunks(processor: OrderProcessor): Round {
   return async (orders) => {
     const start = performance.now();
     for (let at = 0; at < orders.length; at += 10_000) {
@@ -101,16 +83,30 @@ function inChunks(processor: OrderProcessor): (orders: BenchOrder[]) => Promise<
   };
 }
 
-function oneByOne(submit: Submit): (orders: BenchOrder[]) => Promise<number> {
-  return (orders) => closedLoop(submit, orders, 1_000);
+function closedLoops(
+  count: number,
+  userOf: (index: number) => number,
+  makers: Readonly<Record<string, () => Submit>>,
+): Workload {
+  const rounds = Object.entries(makers).map(([name, make]) => [name, () => oneByOne(make())]);
+  return steady(count, userOf, Object.fromEntries(rounds));
 }
 
-const bulk: Readonly<Record<string, () => (orders: BenchOrder[]) => Promise<number>>> = {
-  bare: () => oneByOne(bare()),
-  floor: () => oneByOne(floor()),
-  ours: () => inChunks(makeOurs()),
-  oursForgetful: () => inChunks(makeOurs(0)),
-};
+/** Contenders that all take the same orders, each round from the beginning. */
+function onOrders(
+  count: number,
+  userOf: (index: number) => number,
+  runs: Readonly<Record<string, Round>>,
+): Workload {
+  return {
+    contenders: Object.keys(runs),
+    prepare: (contender) => {
+      const orders = makeOrders(count, userOf);
+      const run = runs[contender] as Round;
+      return () => run(orders);
+    },
+  };
+}
 
 /** Accepts a backlog while paused, then drains it; throughput of both together. */
 async function backlog(orders: BenchOrder[], waiting: number): Promise<number> {
@@ -180,22 +176,17 @@ async function heapPerOrder(orders: BenchOrder[], how: 'submit' | 'enqueue'): Pr
 export const workloads = {
   closed: closedLoops(500_000, spread(10_000), { floor, ours: () => ours(), ...peers }),
   closedForgetful: closedLoops(500_000, spread(10_000), { bare, ours: () => ours(0), ...peers }),
-  bulk: {
-    contenders: Object.keys(bulk),
-    isSteady: true,
-    prepare: (contender) => {
-      const orders = makeOrders(million, spread(150));
-      const run = (bulk[contender] as (typeof bulk)[string])();
-      return () => run(orders);
-    },
-  },
-  // Whose first order it is, every round.
-  manyUsers: closedLoops(
-    500_000,
-    (index) => index,
-    { floor, ours: () => ours() },
-    { isSteady: false },
-  ),
+  bulk: steady(million, spread(150), {
+    bare: () => oneByOne(bare()),
+    floor: () => oneByOne(floor()),
+    ours: () => inChunks(makeOurs()),
+    oursForgetful: () => inChunks(makeOurs(0)),
+  }),
+  // Every order is its user's first, in each round.
+  manyUsers: onOrders(500_000, (index) => index, {
+    floor: (orders) => oneByOne(floor())(orders),
+    ours: (orders) => oneByOne(ours())(orders),
+  }),
   hotUser: closedLoops(500_000, () => 0, { floor, ours: () => ours() }),
   steps: closedLoops(200_000, spread(10_000), {
     bare: () => bareSteps(works.sync),
@@ -203,36 +194,36 @@ export const workloads = {
     bareAsync: () => bareSteps(works.async),
     oursAsync: () => oursWithSteps(works.async),
   }),
-  backlog: onOrders(million, 10_000, {
+  backlog: onOrders(million, spread(10_000), {
     million: (orders) => backlog(orders, million),
     thousand: (orders) => backlog(orders, 1_000),
   }),
-  beside: onOrders(million, 10_000, {
+  beside: onOrders(million, spread(10_000), {
     million: (orders) => besideWaiting(orders, million),
     thousand: (orders) => besideWaiting(orders, 1_000),
   }),
-  hold: onOrders(million, 10_000, { ours: longestHold }),
-  heap: onOrders(million, 10_000, {
+  hold: onOrders(million, spread(10_000), { ours: longestHold }),
+  heap: onOrders(million, spread(10_000), {
     submit: (orders) => heapPerOrder(orders, 'submit'),
     enqueue: (orders) => heapPerOrder(orders, 'enqueue'),
   }),
-  durable: onOrders(200_000, 10_000, {
+  durable: onOrders(200_000, spread(10_000), {
     raw,
     ours: (orders) => throughFile(orders),
     oursStep: (orders) => throughFile(orders, { hasStep: true }),
   }),
-  durableHot: onOrders(200_000, 1, { raw, ours: (orders) => throughFile(orders) }),
-  durableOne: onOrders(2_000, 100, {
+  durableHot: onOrders(200_000, spread(1), { raw, ours: (orders) => throughFile(orders) }),
+  durableOne: onOrders(2_000, spread(100), {
     commits: (orders) => twoCommits(orders.length),
     ours: (orders) => throughFile(orders, { inFlight: 1 }),
     oursStep: (orders) => throughFile(orders, { inFlight: 1, hasStep: true }),
   }),
-  durableDelay: onOrders(200_000, 10_000, { ours: delayUnderLoad }),
-  durableRecovery: onOrders(million, 10_000, {
+  durableDelay: onOrders(200_000, spread(10_000), { ours: delayUnderLoad }),
+  durableRecovery: onOrders(million, spread(10_000), {
     closed: (orders) => throughFile(orders.slice(0, 200_000)),
     recovery,
   }),
-  durableHeap: onOrders(million, 10_000, { ours: recoveryHeap }),
+  durableHeap: onOrders(million, spread(10_000), { ours: recoveryHeap }),
   http: {
     contenders: ['bare', 'memory', 'file', 'batch'],
     check: checkBareAnswer,
