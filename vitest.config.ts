@@ -30,8 +30,8 @@ export default defineConfig(({ mode }) => ({
     // What the library leaves unhandled fails the run (invariant 8).
     dangerouslyIgnoreUnhandledErrors: false,
     testTimeout: 20_000,
-    // By default one core is left idle, which on two of them doubles the time.
-    maxWorkers: '100%',
+    // By default one core is left idle. But many tests wait, for a socket or another process.
+    maxWorkers: '150%',
     typecheck: {
       enabled: true,
       include: ['test/types/**/*.test-d.ts'],
