@@ -2,7 +2,7 @@
 import { performance } from 'node:perf_hooks';
 
 /** How long the library may hold the event loop before it lets the host have a turn. */
-const sliceMs = 5;
+const sliceMs = 4;
 
 /** A reading is good for this many uses within one turn of the event loop. */
 const usesPerReading = 16;
@@ -22,6 +22,8 @@ export class Clock {
   // False means that the event loop has turned since the last reading.
   #inTurn = false;
   #nextTurn: Promise<void> | undefined;
+  /** This turn began in an immediate, so another immediate comes after the host's timers and sockets. */
+  #isAfterAll = false;
 
   /** Milliseconds since the clock was made; at most a few uses old. */
   now(): number {
@@ -57,10 +59,14 @@ export class Clock {
   /** Resolves in the event loop's next turn: one promise for all who wait for it. */
   nextTurn(): Promise<void> {
     this.#nextTurn ??= new Promise((resolve) => {
-      setImmediate(() => {
+      const begin = (): void => {
         this.#nextTurn = undefined;
+        this.read();
+        this.#isAfterAll = true;
         resolve();
-      });
+      };
+      // The first immediate after a timer or a socket comes before the other timers.
+      setImmediate(this.#isAfterAll ? begin : () => setImmediate(begin));
     });
     return this.#nextTurn;
   }
@@ -80,6 +86,7 @@ export class Clock {
     this.#turnStartedAt = this.#ms;
     setImmediate(() => {
       this.#inTurn = false;
+      this.#isAfterAll = false;
     });
     // The machine's clock may have been set; durations must not notice, dates must.
     const off = Date.now() - this.#epoch - this.#ms;
