@@ -77,7 +77,7 @@ describe('settled orders', () => {
       const isCompleted = status === 'completed';
       const found = orders.find(keyOf(order.id));
       const { hash: _, content, ...accepted } = order;
-      expect(orders.contentOf(order.id)).toBe(content);
+      expect(orders.contentOf(order)).toBe(content);
       expect(found).toStrictEqual({
         ...accepted,
         ...end.times,

@@ -40,17 +40,27 @@ const SETTLED = 4;
 const KIND = 5;
 const WIDTH = 6;
 
+/** The numbers of so many orders are in one array. */
+const SEGMENT_BITS = 10;
+const SEGMENT = 2 ** SEGMENT_BITS;
+const LAST = SEGMENT - 1;
+
 /**
  * The last so many settled orders, in memory. They are kept as columns in a ring and not as objects:
  * what stays costs more in the garbage collector than in writing, and numbers in a typed array cost
  * it nothing. The ring also says which id is the oldest.
+ *
+ * A small host does not pay for a large retention: the columns grow as the ring is filled for the first time, which
+ * an array does by itself. The numbers are too many to be copied then, which would hold the event loop.
  */
 export class SettledOrders {
   readonly #limit: number;
-  readonly #slots = new IdIndex((slot) => this.#ids[slot]);
-  #ids: (string | undefined)[] = [];
-  #userIds: (string | undefined)[] = [];
-  #extras: (Extra | undefined)[] = [];
+  readonly #slots: IdIndex;
+  readonly #ids: (string | undefined)[] = [];
+  readonly #userIds: string[] = [];
+  readonly #extras: (Extra | undefined)[] = [];
+  readonly #segments: Float64Array<ArrayBuffer>[] = [];
+  /** The segment that is written. */
   #numbers = new Float64Array(0);
   #lastPlain: Extra = completed;
   /** The slot to write next; the oldest once the ring is full. */
@@ -58,6 +68,7 @@ export class SettledOrders {
 
   constructor(limit: number) {
     this.#limit = limit;
+    this.#slots = new IdIndex(limit, (slot) => this.#ids[slot]);
   }
 
   remember(order: SettledFields, outcome: OrderOutcome, times: Times): void {
@@ -65,13 +76,13 @@ export class SettledOrders {
     if (mayComeAgain(outcome)) return;
     const slot = this.#at;
     this.#at = slot + 1 === this.#limit ? 0 : slot + 1;
-    if (slot === this.#ids.length) this.#grow();
+    if ((slot & LAST) === 0) this.#numbers = this.#segmentFrom(slot);
     this.#slots.add(slot, hashIn(order));
     this.#ids[slot] = order.id;
     this.#userIds[slot] = order.userId;
     this.#extras[slot] = this.#extraOf(order, outcome);
     const numbers = this.#numbers;
-    const at = slot * WIDTH;
+    const at = (slot & LAST) * WIDTH;
     numbers[at + AMOUNT] = order.amount;
     numbers[at + BALANCE] = outcome.status === 'completed' ? outcome.balance : Number.NaN;
     numbers[at + ACCEPTED] = times.acceptedAt;
@@ -80,8 +91,8 @@ export class SettledOrders {
     numbers[at + KIND] = kindOf(order.priority, outcome.status);
   }
 
-  forget(id: string): void {
-    const slot = this.#slots.find(keyOf(id));
+  forget(key: Keyed): void {
+    const slot = this.#slots.find(key);
     if (slot !== -1) this.#ids[slot] = undefined;
   }
 
@@ -104,9 +115,8 @@ export class SettledOrders {
       const slot = (this.#at - back + length) % length;
       const id = this.#ids[slot];
       if (id === undefined) continue;
-      const numbers = this.#numbers;
-      const status = statuses[(numbers[slot * WIDTH + KIND] as number) & 3] as OrderStatus;
-      const acceptedAt = numbers[slot * WIDTH + ACCEPTED] as number;
+      const status = statuses[this.#numberIn(slot, KIND) & 3] as OrderStatus;
+      const acceptedAt = this.#numberIn(slot, ACCEPTED);
       if (page.wants(this.#userIds[slot] as string, status, acceptedAt, id)) {
         page.add(this.#storedIn(slot));
       }
@@ -120,20 +130,19 @@ export class SettledOrders {
 
   #recordIn(slot: number): OrderRecord {
     const extra = this.#extras[slot];
-    const number = (column: number): number => this.#numbers[slot * WIDTH + column] as number;
-    const startedAt = number(STARTED);
-    const balance = number(BALANCE);
-    const kind = number(KIND);
+    const startedAt = this.#numberIn(slot, STARTED);
+    const balance = this.#numberIn(slot, BALANCE);
+    const kind = this.#numberIn(slot, KIND);
     return {
       id: this.#ids[slot] as string,
       userId: this.#userIds[slot] as string,
-      amount: number(AMOUNT),
+      amount: this.#numberIn(slot, AMOUNT),
       priority: priorities[kind >> 2] as Priority,
       payload: extra?.payload,
       status: statuses[kind & 3] as OrderStatus,
-      acceptedAt: number(ACCEPTED),
+      acceptedAt: this.#numberIn(slot, ACCEPTED),
       startedAt: Number.isNaN(startedAt) ? undefined : startedAt,
-      settledAt: number(SETTLED),
+      settledAt: this.#numberIn(slot, SETTLED),
       balance: Number.isNaN(balance) ? undefined : balance,
       code: extra?.code,
       message: extra?.message,
@@ -157,8 +166,8 @@ export class SettledOrders {
     return this.#lastPlain;
   }
 
-  contentOf(id: string): unknown {
-    return this.#extras[this.#slots.find(keyOf(id))]?.content;
+  contentOf(key: Keyed): unknown {
+    return this.#extras[this.#slots.find(key)]?.content;
   }
 
   amend(id: string, steps: readonly StepResult[]): void {
@@ -166,23 +175,19 @@ export class SettledOrders {
     if (slot !== -1) this.#extras[slot] = { ...(this.#extras[slot] ?? completed), steps };
   }
 
-  /** Lengthens the ring, up to the limit: a small host does not pay for a large retention. */
-  #grow(): void {
-    const longer = Math.max(1_024, this.#ids.length * 4);
-    // Not in two steps where one will do: the longer the ring, the longer it holds the event loop.
-    const grown = longer * 2 >= this.#limit ? this.#limit : longer;
-    this.#ids = lengthened(this.#ids, grown);
-    this.#userIds = lengthened(this.#userIds, grown);
-    this.#extras = lengthened(this.#extras, grown);
-    const numbers = new Float64Array(grown * WIDTH);
-    numbers.set(this.#numbers);
-    this.#numbers = numbers;
-    this.#slots.grow(grown);
+  #numberIn(slot: number, column: number): number {
+    const numbers = this.#segments[slot >>> SEGMENT_BITS] as Float64Array;
+    return numbers[(slot & LAST) * WIDTH + column] as number;
   }
-}
 
-function lengthened<T>(column: (T | undefined)[], length: number): (T | undefined)[] {
-  return column.concat(new Array<undefined>(length - column.length).fill(undefined));
+  /** The segment that begins with this slot. */
+  #segmentFrom(slot: number): Float64Array<ArrayBuffer> {
+    const known = this.#segments[slot >>> SEGMENT_BITS];
+    if (known !== undefined) return known;
+    const segment = new Float64Array(Math.min(SEGMENT, this.#limit - slot) * WIDTH);
+    this.#segments.push(segment);
+    return segment;
+  }
 }
 
 /** Priority and status in one number; most are 0, medium and completed. */
