@@ -1,6 +1,9 @@
-/** 20 000 requests to the delivery service of the examples, over a real socket, each answer foretold. */
+/**
+ * Requests to the delivery service of the examples, over a real socket, each answer foretold: 20 000 in `npm run full`.
+ */
 import { Pool } from 'undici';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { isFull } from '../full.ts';
 import { randomFrom } from '../random.ts';
 import {
   type Answer,
@@ -12,7 +15,7 @@ import {
   refusal,
 } from './delivery-model.ts';
 
-const requests = 20_000;
+const requests = isFull ? 20_000 : 8_000;
 const callers = 300;
 const seed = 20_000;
 
