@@ -25,7 +25,7 @@ export async function endOf(
     const outcome = job && (await whenTold(job, signal));
     // One that came to nothing on its way into the storage may have borne another order's id.
     if (outcome !== undefined && outcome.status !== 'refused') return outcome;
-    const record = intake.settled(id) ?? (await keeper?.lookUp(id, signal));
+    const record = intake.settled(id) ?? (await keeper?.lookup.stored(id, signal));
     if (record?.settledAt !== undefined) return outcomeOfRecord(record);
     if (record === undefined) return undefined;
     const isHere = intake.jobs.get(id) !== undefined;

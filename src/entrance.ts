@@ -86,7 +86,7 @@ export class Entrance {
     signal: AbortSignal | undefined,
   ): Beginning {
     if (!this.#mayBeKept(error, order)) return this.#reporter.refused(error);
-    return (this.#engine.keeper as Keeper).knownInstead(order as ParsedOrder, signal).then(
+    return (this.#engine.keeper as Keeper).lookup.knownInstead(order as ParsedOrder, signal).then(
       (known) => () => {
         // Settled since it was found.
         if (known instanceof Job && this.#intake.jobs.find(known) !== known) {
@@ -247,7 +247,7 @@ export class Entrance {
   ): Promise<OrderError | Job | OrderRecord> {
     try {
       const known = this.#mayBeKept(thrown, order)
-        ? await this.#engine.keeper?.knownInstead(order as ParsedOrder, signal)
+        ? await this.#engine.keeper?.lookup.knownInstead(order as ParsedOrder, signal)
         : undefined;
       return known ?? this.#reporter.refused(thrown).error;
     } catch (conflict) {

@@ -6,15 +6,14 @@ import { OrderError, type OrderErrorFacts } from './errors.ts';
 import type { Intake } from './intake.ts';
 import { entryOf, type Job } from './job.ts';
 import { Journal, type JournalListener } from './journal.ts';
-import type { ParsedOrder } from './order.ts';
+import { Lookup } from './lookup.ts';
 import type { OrderOutcome, OrderRecord, UnfulfilledOutcome } from './outcome.ts';
-import { outcomeOfRecord, recordOf, recordOfOutcome } from './outcomes.ts';
+import { outcomeOfRecord, recordOf } from './outcomes.ts';
 import type { Questions } from './questions.ts';
 import { Recovery, type RecoveryListener } from './recovery.ts';
 import type { CallEnd, Reporter } from './reporter.ts';
 import type { Settler } from './settle.ts';
 import { nothingToDo, storageFailed } from './settlements.ts';
-import { canceled, untilAbort, waitingEnded } from './signals.ts';
 import type { JournalStorage, Times } from './storage/core-storage.ts';
 import type { StoredOrder } from './storage/order-storage.ts';
 
@@ -46,6 +45,7 @@ const mostQuestions = 3;
  */
 export class Keeper implements JournalListener, RecoveryListener {
   readonly recovery: Recovery;
+  readonly lookup: Lookup;
   readonly #journal: Journal;
   readonly #availability: Availability;
   readonly #storage: JournalStorage;
@@ -54,8 +54,6 @@ export class Keeper implements JournalListener, RecoveryListener {
   left = 0;
   /** From the deadline of shutdown on: nothing is taken up or begun any more. */
   isLeaving = false;
-  /** Orders that somebody waits for to be taken up, by id. */
-  readonly #awaited = new Map<string, Set<() => void>>();
   #isClosed = false;
   /** Resolves when the orders of an earlier life are taken up. */
   readonly ready: Promise<void>;
@@ -64,6 +62,7 @@ export class Keeper implements JournalListener, RecoveryListener {
     const { clock } = engine;
     this.#storage = storage;
     this.#engine = engine;
+    this.lookup = new Lookup(storage, engine);
     this.#journal = new Journal(storage, clock, stalledAfterMs, this);
     this.#availability = new Availability(() => this.#askStorage(), {
       interrupted: (error) => this.#interrupted(error),
@@ -114,87 +113,7 @@ export class Keeper implements JournalListener, RecoveryListener {
       if (state === 'accepting') return this.#journal.whenKept(job);
       return job.toRecord(this.#engine.clock, job.run?.board.startedAt);
     }
-    const outcome = isOver ? undefined : await job.outcome();
-    if (outcome?.status === 'refused') throw outcome.error;
-    if (outcome !== undefined && isRecorded(job, outcome)) {
-      return recordOfOutcome(job, outcome, this.#engine.clock.toUnix(job.acceptedAt));
-    }
-    const record = await this.#ask(job.id, job);
-    if (record === undefined) {
-      if (outcome !== undefined && outcome.status !== 'completed') throw outcome.error;
-      throw storageFailed('The storage does not know the order', undefined, job);
-    }
-    this.#engine.intake.checkSame(record, job);
-    return recordOf(record);
-  }
-
-  /** An unsettled order that is not here yet: it is taken up in a moment, having been left by an earlier life. */
-  async jobOf(id: string): Promise<Job | undefined> {
-    const { intake } = this.#engine;
-    if (intake.isRecovering) await this.lookUp(id);
-    return intake.jobs.get(id);
-  }
-
-  /**
-   * What the storage has of an order. One that is unsettled is here by then, if it is to be taken up.
-   *
-   * @param signal - ends the waiting
-   * @param order - the one that is refused then
-   */
-  async lookUp(
-    id: string,
-    signal?: AbortSignal,
-    order?: ParsedOrder,
-  ): Promise<StoredOrder | undefined> {
-    const error = (): OrderError => (order === undefined ? waitingEnded(id) : canceled(order));
-    const stored = await untilAbort<StoredOrder | undefined>(signal, error, (resolve, reject) => {
-      this.#ask(id, order).then(resolve, reject);
-      return undefined;
-    });
-    if (stored !== undefined && stored.settledAt === undefined) {
-      await untilAbort(signal, error, (resolve) => this.#await(id, resolve));
-    }
-    return stored;
-  }
-
-  /** Calls back when an order is here, or will not be any more; the result takes that back. */
-  #await(id: string, resolve: (value?: unknown) => void): (() => void) | undefined {
-    const { intake } = this.#engine;
-    if (!intake.isRecovering || intake.jobs.get(id) !== undefined) {
-      resolve();
-      return undefined;
-    }
-    const waiting = this.#awaited.get(id) ?? new Set();
-    this.#awaited.set(id, waiting.add(resolve));
-    return () => {
-      waiting.delete(resolve);
-      if (waiting.size === 0) this.#awaited.delete(id);
-    };
-  }
-
-  /** What an id stands for that is not to be refused for good before the storage has been asked. */
-  async knownInstead(
-    order: ParsedOrder,
-    signal?: AbortSignal,
-  ): Promise<Job | OrderRecord | undefined> {
-    const { intake } = this.#engine;
-    const stored = await this.lookUp(order.id, signal, order);
-    if (stored?.settledAt === undefined) return intake.known(order);
-    intake.checkSame(stored, order);
-    this.#engine.reporter.counts.duplicates += 1;
-    return recordOf(stored);
-  }
-
-  async #ask(id: string, order?: ParsedOrder): Promise<StoredOrder | undefined> {
-    try {
-      return await this.#engine.questions.ask(this.find(id));
-    } catch (cause) {
-      throw storageFailed('The storage could not say whether it knows the order', cause, order);
-    }
-  }
-
-  find(id: string): Promise<StoredOrder | undefined> {
-    return this.#storage.find(id);
+    return this.lookup.recordOfEnded(job, isOver ? undefined : await job.outcome());
   }
 
   /** Cancels an order as soon as it is accepted; false if it is already. */
@@ -364,8 +283,7 @@ export class Keeper implements JournalListener, RecoveryListener {
   recovered(job: Job): void {
     this.#engine.add(job);
     this.#engine.dispatcher.add(job);
-    for (const resolve of this.#awaited.get(job.id) ?? []) resolve();
-    this.#awaited.delete(job.id);
+    this.lookup.recovered(job.id);
   }
 
   failed(error: OrderError): void {
@@ -373,8 +291,7 @@ export class Keeper implements JournalListener, RecoveryListener {
   }
 
   over(): void {
-    for (const waiting of this.#awaited.values()) for (const resolve of waiting) resolve();
-    this.#awaited.clear();
+    this.lookup.over();
     this.#engine.intake.isRecovering = false;
     this.#engine.intake.roomMayHaveCome();
     // Those for whom there is none now.
@@ -404,14 +321,6 @@ export class Keeper implements JournalListener, RecoveryListener {
     dispatcher.wake(dispatcher.queue.size);
     reporter.events.tell.restored?.(undefined);
   }
-}
-
-/** Whether that is what the storage has of an order without steps: it was settled here, and now. */
-function isRecorded({ state }: Job, outcome: OrderOutcome): boolean {
-  return (
-    state === 'settled' &&
-    (outcome.status === 'completed' || outcome.error.code !== 'storage_failed')
-  );
 }
 
 /** What is told of an order that stays in the storage when the processor has shut down. */

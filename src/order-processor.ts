@@ -179,10 +179,12 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   async order(id: string): Promise<OrderRecord<Payload> | undefined> {
     if (!isName(id)) return undefined;
-    const job = this.#engine.intake.jobs.get(id);
+    const { intake, keeper } = this.#engine;
+    const job = intake.jobs.get(id);
     // Before it is kept it is not accepted.
-    const known = job?.state === 'accepting' ? undefined : (job ?? this.#engine.intake.settled(id));
-    const record = known === undefined ? await this.#keptOrder(id) : this.#engine.recordOf(known);
+    const known = job?.state === 'accepting' ? undefined : (job ?? intake.settled(id));
+    const record =
+      known === undefined ? await keeper?.lookup.order(id) : this.#engine.recordOf(known);
     return record as OrderRecord<Payload> | undefined;
   }
 
@@ -261,7 +263,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   async cancel(id: string): Promise<boolean> {
     if (!isName(id)) return false;
     const { intake, keeper } = this.#engine;
-    const job = intake.jobs.get(id) ?? (await keeper?.jobOf(id));
+    const job = intake.jobs.get(id) ?? (await keeper?.lookup.jobOf(id));
     return job !== undefined && this.#engine.cancel(job, 'The order was canceled');
   }
 
@@ -414,18 +416,6 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
         tell(this.#engine.reporter.refused(badOptions(cause)));
       }
     });
-  }
-
-  /** What a storage says that keeps orders. */
-  async #keptOrder(id: string): Promise<OrderRecord | undefined> {
-    const { keeper } = this.#engine;
-    if (keeper === undefined) return undefined;
-    try {
-      const stored = await this.#engine.questions.ask(keeper.find(id));
-      return stored && recordOf(stored);
-    } catch (cause) {
-      throw storageFailed('The storage could not give the order', cause);
-    }
   }
 
   async #shutDown(timeoutMs: number): Promise<ShutdownSummary> {
