@@ -1,29 +1,22 @@
 import type { Admission } from './admission.ts';
 import { Availability } from './availability.ts';
-import type { Clock } from './clock.ts';
 import type { Dispatcher } from './dispatch.ts';
 import { OrderError, type OrderErrorFacts } from './errors.ts';
-import type { Intake } from './intake.ts';
 import { entryOf, type Job } from './job.ts';
 import { Journal, type JournalListener } from './journal.ts';
-import { Lookup } from './lookup.ts';
+import { type AskingEngine, Lookup } from './lookup.ts';
 import type { OrderOutcome, OrderRecord, UnfulfilledOutcome } from './outcome.ts';
 import { outcomeOfRecord, recordOf } from './outcomes.ts';
-import type { Questions } from './questions.ts';
 import { Recovery, type RecoveryListener } from './recovery.ts';
-import type { CallEnd, Reporter } from './reporter.ts';
+import type { CallEnd } from './reporter.ts';
 import type { Settler } from './settle.ts';
 import { nothingToDo, storageFailed } from './settlements.ts';
 import type { JournalStorage, Times } from './storage/core-storage.ts';
 import type { StoredOrder } from './storage/order-storage.ts';
 
 /** The parts of an engine that have to do with orders that are kept. */
-export interface KeptEngine {
-  readonly clock: Clock;
-  readonly questions: Questions;
-  readonly reporter: Reporter;
+export interface KeptEngine extends AskingEngine {
   readonly dispatcher: Dispatcher;
-  readonly intake: Intake;
   readonly admission: Admission;
   readonly settler: Settler;
   /** An order takes its place among the unsettled ones. */

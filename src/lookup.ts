@@ -1,25 +1,33 @@
+import type { Clock } from './clock.ts';
 import type { OrderError } from './errors.ts';
+import type { Intake } from './intake.ts';
 import type { Job } from './job.ts';
-import type { KeptEngine } from './keeper.ts';
 import type { ParsedOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord } from './outcome.ts';
 import { recordOf, recordOfOutcome } from './outcomes.ts';
+import type { Questions } from './questions.ts';
+import type { Reporter } from './reporter.ts';
 import { storageFailed } from './settlements.ts';
 import { canceled, untilAbort, waitingEnded } from './signals.ts';
 import type { JournalStorage } from './storage/core-storage.ts';
 import type { StoredOrder } from './storage/order-storage.ts';
 
+/** The parts of an engine that this has to do with. */
+export interface AskingEngine {
+  readonly clock: Clock;
+  readonly questions: Questions;
+  readonly reporter: Reporter;
+  readonly intake: Intake;
+}
+
 /** What a storage that keeps orders knows of those that are not here, or not here yet. */
 export class Lookup {
   readonly #storage: Pick<JournalStorage, 'find'>;
-  readonly #engine: Pick<KeptEngine, 'clock' | 'intake' | 'questions' | 'reporter'>;
+  readonly #engine: AskingEngine;
   /** Orders that somebody waits for to be taken up, by id. */
   readonly #awaited = new Map<string, Set<() => void>>();
 
-  constructor(
-    storage: Pick<JournalStorage, 'find'>,
-    engine: Pick<KeptEngine, 'clock' | 'intake' | 'questions' | 'reporter'>,
-  ) {
+  constructor(storage: Pick<JournalStorage, 'find'>, engine: AskingEngine) {
     this.#storage = storage;
     this.#engine = engine;
   }
