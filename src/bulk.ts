@@ -40,7 +40,7 @@ export async function outcomesOfAll(
       const begun = beginNext(entrance, source, begins);
       if (begun === 'none left') break;
       if (begun === 'turn spent') {
-        await clock.nextTurn();
+        await clock.nextSlice();
         clock.read();
         continue;
       }
@@ -192,7 +192,7 @@ class Pump {
   async #pull(): Promise<void> {
     const { clock } = this.#entrance;
     while (!this.#isStopped) {
-      if (!clock.hasTime()) await clock.nextTurn();
+      if (!clock.hasTime()) await clock.nextSlice();
       const next = await this.#iterator.next();
       if (next.done === true || this.#isStopped) return;
       await this.#start(next.value);

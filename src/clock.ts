@@ -21,9 +21,13 @@ export class Clock {
   #turnStartedAt = 0;
   // False means that the event loop has turned since the last reading.
   #inTurn = false;
+  /** Counts turns, so that the end of an earlier one is not taken for that of the present one. */
+  #turns = 0;
   #nextTurn: Promise<void> | undefined;
-  /** This turn began in an immediate, so another immediate comes after the host's timers and sockets. */
-  #isAfterAll = false;
+  /** Whoever waits to go on with a long work. */
+  #works: (() => void)[] = [];
+  /** An immediate of ours is under way: the next immediate comes after the host's timers and sockets. */
+  #isInImmediate = false;
 
   /** Milliseconds since the clock was made; at most a few uses old. */
   now(): number {
@@ -56,19 +60,23 @@ export class Clock {
     return !this.isTurnSpent;
   }
 
-  /** Resolves in the event loop's next turn: one promise for all who wait for it. */
+  /** Resolves when the host's timers and sockets have had their turn: one promise for all who wait for it. */
   nextTurn(): Promise<void> {
     this.#nextTurn ??= new Promise((resolve) => {
-      const begin = (): void => {
-        this.#nextTurn = undefined;
-        this.read();
-        this.#isAfterAll = true;
-        resolve();
-      };
-      // The first immediate after a timer or a socket comes before the other timers.
-      setImmediate(this.#isAfterAll ? begin : () => setImmediate(begin));
+      const begin = (): void => this.#begin(resolve);
+      // The first immediate after a timer or a socket comes before the timers that fell due meanwhile.
+      setImmediate(this.#isInImmediate ? begin : () => setImmediate(begin));
     });
     return this.#nextTurn;
+  }
+
+  /**
+   * The same for a work that takes all the time it gets: those that go on beside each other take turns in being
+   * the first, and who is first may leave no time to the others.
+   */
+  nextSlice(): Promise<void> {
+    this.nextTurn();
+    return new Promise((resolve) => this.#works.push(resolve));
   }
 
   /** A reading as Unix milliseconds. */
@@ -81,12 +89,32 @@ export class Clock {
     return ms - this.#epoch;
   }
 
+  #begin(resolve: () => void): void {
+    this.#nextTurn = undefined;
+    // What the host's sockets did before, in the same round of the event loop, is not this turn's.
+    this.#inTurn = false;
+    this.read();
+    this.#isInImmediate = true;
+    resolve();
+    const [first, ...works] = this.#works;
+    this.#works = [];
+    for (const goOn of works) goOn();
+    first?.();
+    // A tick comes when the promise callbacks of all these have run.
+    queueMicrotask(() => {
+      process.nextTick(() => {
+        this.#isInImmediate = false;
+      });
+    });
+  }
+
   #startTurn(): void {
     this.#inTurn = true;
     this.#turnStartedAt = this.#ms;
+    this.#turns += 1;
+    const turn = this.#turns;
     setImmediate(() => {
-      this.#inTurn = false;
-      this.#isAfterAll = false;
+      if (this.#turns === turn) this.#inTurn = false;
     });
     // The machine's clock may have been set; durations must not notice, dates must.
     const off = Date.now() - this.#epoch - this.#ms;

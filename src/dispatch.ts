@@ -177,7 +177,7 @@ export class Dispatcher {
     const batchSize = this.#settler.isDirect ? directBatch : callBatch;
     for (;;) {
       while (this.#settler.isFull) await this.#settler.underWay;
-      if (!this.#clock.hasTime()) await this.#clock.nextTurn();
+      if (!this.#clock.hasTime()) await this.#clock.nextSlice();
       if (this.#settleUpTo(batchSize) === 0) return this.#pool.leave();
       this.#settler.flush();
     }
@@ -213,7 +213,7 @@ export class Dispatcher {
 
   async #workOnSteps(): Promise<void> {
     for (;;) {
-      if (!this.#clock.hasTime()) await this.#clock.nextTurn();
+      if (!this.#clock.hasTime()) await this.#clock.nextSlice();
       const run = this.runner.next(() => (this.#isHeld ? undefined : this.#take()));
       if (run === undefined) return this.#pool.leave();
       if (run.worker.holds) await run.worker.freed();

@@ -133,7 +133,7 @@ export class Engine {
   /** Cancels whatever is not decided yet. */
   async cancelAll(message: string): Promise<void> {
     for (const job of this.intake.jobs.all()) {
-      if (!this.clock.hasTime()) await this.clock.nextTurn();
+      if (!this.clock.hasTime()) await this.clock.nextSlice();
       this.cancelNow(job, message);
     }
   }

@@ -132,7 +132,7 @@ export class Keeper implements JournalListener, RecoveryListener {
     dispatcher.isHalted = true;
     for (const job of intake.jobs.all()) {
       if (job.entry === undefined || job.state !== 'pending' || !dispatcher.drop(job)) continue;
-      if (!clock.hasTime()) await clock.nextTurn();
+      if (!clock.hasTime()) await clock.nextSlice();
       this.#leave(job);
     }
     this.#engine.checkIdle();

@@ -95,7 +95,7 @@ export class Recovery {
     for await (const page of this.#storage.unsettled()) {
       if (this.#isStopped) return;
       for (const order of page) {
-        if (!this.#clock.hasTime()) await this.#clock.nextTurn();
+        if (!this.#clock.hasTime()) await this.#clock.nextSlice();
         while (!this.#listener.hasRoom() && !this.#isStopped) {
           this.#listener.waits();
           await new Promise<void>((resolve) => {

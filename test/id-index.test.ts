@@ -20,8 +20,8 @@ class Ring {
   add(id: string): void {
     const slot = this.#added % this.#slots;
     this.#added += 1;
-    this.forget(this.#ids[slot]);
     this.#index.add(slot, hashOf(id));
+    this.slotOf.delete(this.#ids[slot] ?? '');
     this.#ids[slot] = id;
     this.slotOf.set(id, slot);
   }

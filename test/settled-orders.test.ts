@@ -5,6 +5,7 @@ import { keyOf } from '../src/id-hash.ts';
 import type { OrderOutcome, StepResult } from '../src/outcome.ts';
 import { receiptOf } from '../src/outcomes.ts';
 import type { SettledFields, Times } from '../src/storage/core-storage.ts';
+import { OrderPage } from '../src/storage/order-page.ts';
 import { SettledOrders } from '../src/storage/settled-orders.ts';
 import { range } from './helpers.ts';
 
@@ -106,7 +107,7 @@ describe('settled orders', () => {
     fc.assert(property, { numRuns: 40 });
   });
 
-  it.each([255, 256, 257, 511, 512, 513, 1_000])(
+  it.each([255, 256, 257, 1_000, 1_023, 1_024, 1_025, 2_049, 4_097])(
     'invariant 6: hold exactly %i, through the growth of their ring',
     (limit) => {
       const orders = new SettledOrders(limit);
@@ -118,11 +119,20 @@ describe('settled orders', () => {
         expect(orders.find(keyOf(`o-${at}`))?.amount).toBe(at);
       }
       const amounts = range(3 * limit).map((at) => orders.find(keyOf(`o-${at}`))?.amount);
-      expect(amounts.filter((amount) => amount !== undefined)).toEqual(
-        range(3 * limit).slice(2 * limit),
-      );
+      const last = range(3 * limit).slice(2 * limit);
+      expect(amounts.filter((amount) => amount !== undefined)).toEqual(last);
+      const page = new OrderPage({ limit: limit + 1 });
+      orders.list(page);
+      const listed = page.orders().map(({ amount }) => amount);
+      expect(listed.sort((a, b) => a - b)).toEqual(last);
     },
   );
+
+  it('have no limit that they could not have', () => {
+    const orders = new SettledOrders(Number.MAX_SAFE_INTEGER);
+    for (const at of range(5_000)) remember(orders, `o-${at}`, at);
+    for (const at of range(5_000)) expect(orders.find(keyOf(`o-${at}`))?.amount).toBe(at);
+  });
 
   it('are none with a limit of 0', () => {
     const orders = new SettledOrders(0);

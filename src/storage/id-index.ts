@@ -11,7 +11,7 @@ const idsPerBucket = 4;
 
 const firstRoom = 1_024;
 
-/** As the counter of turns goes round; memory ends long before. */
+/** More could not be told from stale ones, since the counter of turns goes round; memory ends long before. */
 const mostSlots = 2 ** 31 - 1;
 
 /**
@@ -22,8 +22,8 @@ const mostSlots = 2 ** 31 - 1;
  * The slots are written in turn, and turns are counted: whatever is as many turns old as there are slots has been
  * overwritten. So nothing is ever deleted, and a stale entry's place is free.
  *
- * While the ring fills for the first time the table grows. Its ids go to the larger one a few at a time, with those
- * that are added: at once they would hold the event loop.
+ * While the ring fills for the first time the table grows. Its ids go to the larger one one by one, with those that
+ * are added: at once they would hold the event loop.
  */
 export class IdIndex {
   readonly #idOf: (slot: number) => string | undefined;
@@ -81,7 +81,7 @@ export class IdIndex {
     this.#turn = (this.#turn + 1) | 0;
     this.#newest = slot;
     this.#put(hash, this.#turn);
-    if (this.#before !== undefined) this.#move(this.#before);
+    if (this.#before !== undefined) this.#moveOne(this.#before);
   }
 
   #put(hash: number, turn: number): void {
@@ -121,19 +121,14 @@ export class IdIndex {
     this.#fullAt = (this.#turn - room + this.#room) | 0;
   }
 
-  /** Two at a time, so that all are moved before the table is full again: it is at least twice as large. */
-  #move(before: IdIndex): void {
-    for (let count = 0; count < 2; count += 1) {
-      const turn = this.#toMove;
-      const slot = this.#slotOf(turn);
-      const id = slot === -1 ? undefined : this.#idOf(slot);
-      if (id !== undefined) this.#put(hashOf(id), turn);
-      if (turn === before.#turn) {
-        this.#before = undefined;
-        return;
-      }
-      this.#toMove = (turn + 1) | 0;
-    }
+  /** One with each that is added: so all have moved when the table, at least twice as large, is full again. */
+  #moveOne(before: IdIndex): void {
+    const turn = this.#toMove;
+    this.#toMove = (turn + 1) | 0;
+    const slot = this.#slotOf(turn);
+    const id = slot === -1 ? undefined : this.#idOf(slot);
+    if (id !== undefined) this.#put(hashOf(id), turn);
+    if (turn === before.#turn) this.#before = undefined;
   }
 
   #isStale(turn: number): boolean {

@@ -75,7 +75,6 @@ export class SettledOrders {
     if (this.#limit === 0) return;
     if (mayComeAgain(outcome)) return;
     const slot = this.#at;
-    this.#at = slot + 1 === this.#limit ? 0 : slot + 1;
     if ((slot & LAST) === 0) this.#numbers = this.#segmentFrom(slot);
     this.#slots.add(slot, hashIn(order));
     this.#ids[slot] = order.id;
@@ -89,6 +88,7 @@ export class SettledOrders {
     numbers[at + STARTED] = times.startedAt ?? Number.NaN;
     numbers[at + SETTLED] = times.settledAt;
     numbers[at + KIND] = kindOf(order.priority, outcome.status);
+    this.#at = slot + 1 === this.#limit ? 0 : slot + 1;
   }
 
   forget(key: Keyed): void {
