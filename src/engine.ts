@@ -76,7 +76,11 @@ export class Engine {
         else this.#settler.note(job, outcome);
       },
     });
-    const acceptingOf = (userId: string): number => this.keeper?.acceptingOf(userId) ?? 0;
+    const acceptingOf = (userId: string): number => {
+      // Its steps may hand in others before it has a place in its user's lane.
+      const isStarting = this.#starting?.userId === userId && this.#startOutcome === undefined;
+      return (this.keeper?.acceptingOf(userId) ?? 0) + (isStarting ? 1 : 0);
+    };
     const { queue } = this.dispatcher;
     this.intake = new Intake(settings, storage, queue, counts, clock, acceptingOf);
     this.admission = new Admission(settings, this.intake);
@@ -176,7 +180,7 @@ export class Engine {
     if (!(known instanceof Job)) return known;
     const settled = known.state === 'settled' ? this.intake.settled(known.id) : undefined;
     if (settled !== undefined) return settled;
-    return known.toRecord(this.clock, known.run?.board.startedAt);
+    return known.toRecord(this.clock, this.dispatcher.runner.startedAtOf(known));
   }
 
   /** The orders that are accepted and unsettled, of one user or of all; takes time for all of them. */

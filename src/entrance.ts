@@ -208,14 +208,20 @@ export class Entrance {
       entered = this.#intake.known(parsed) ?? (await this.#enterToQueue(parsed, entry));
     } catch (thrown) {
       const known = await this.#knownInstead(thrown, parsed, entry.signal);
-      if (isOrderError(known)) throw await this.#paced(known);
+      if (isOrderError(known)) throw await this.paced(known);
       entered = known;
     }
     const { keeper } = this.#engine;
     const isKept = entered instanceof Job && keeper !== undefined;
-    return await this.#paced(
+    return await this.paced(
       isKept ? keeper.whenKept(entered as Job) : this.#engine.recordOf(entered),
     );
+  }
+
+  /** Gives its record as it is then: it may be settled, and not be remembered, a moment later. */
+  #acceptEnqueued(job: Job): Job | OrderRecord {
+    this.#engine.accept(job, true);
+    return this.#engine.keeper === undefined ? this.#engine.recordOf(job) : job;
   }
 
   async #enterToQueue(order: ParsedOrder, entry: Entry): Promise<Job | OrderRecord> {
@@ -230,8 +236,7 @@ export class Entrance {
     // Reading the payload may have run the host's code, too.
     if (signal?.aborted) throw canceled(job);
     if (this.#intake.hasRoomFor(job)) {
-      this.#engine.accept(job, true);
-      return job;
+      return this.#acceptEnqueued(job);
     }
     if (overflow === 'wait' || this.#intake.mayWait) {
       return await this.#waitToEnqueue(job, entry);
@@ -255,8 +260,16 @@ export class Entrance {
     }
   }
 
-  /** A caller that enqueues one order after the other must let them be processed in between. */
-  async #paced<T>(answer: Awaitable<T>): Promise<T> {
+  /** Calls back when the processor has closed; the result takes that back. */
+  whenClosed(callback: () => void): () => void {
+    return this.#engine.questions.whenClosed(callback);
+  }
+
+  /**
+   * An answer for a caller that may ask for one after the other, and goes on in promise callbacks: now and then
+   * it is made to wait for the event loop's next turn.
+   */
+  async paced<T>(answer: Awaitable<T>): Promise<T> {
     // First, since nobody else listens to it.
     const value = await answer;
     if (!this.clock.hasTime()) await this.clock.nextTurn();
@@ -270,7 +283,7 @@ export class Entrance {
         try {
           // The signal of many may have made this room, by ending another's waiting.
           if (signal?.aborted) throw error();
-          resolve(this.#enterAtLast(job, { isEnqueued: true }));
+          resolve(this.#enterAtLast(job, () => this.#acceptEnqueued(job)));
         } catch (thrown) {
           reject(thrown);
         }
@@ -308,8 +321,10 @@ export class Entrance {
         try {
           // The signal of many may have made this room, by canceling another.
           if (signal?.aborted) throw canceled(job);
-          const entered = this.#enterAtLast(job, {
-            follow: () => this.#follow(job, true, signal, tell),
+          const entered = this.#enterAtLast(job, () => {
+            this.#follow(job, true, signal, tell);
+            this.#engine.accept(job);
+            return job;
           });
           if (entered !== job) stand(this.#standIn(entered) as Begun);
         } catch (error) {
@@ -324,16 +339,9 @@ export class Entrance {
    * A waiting order's turn has come; meanwhile the processor may have shut down, or the id have become
    * known. Gives what stands for the order now.
    */
-  #enterAtLast(
-    job: Job,
-    { follow, isEnqueued }: { follow?: () => void; isEnqueued?: boolean },
-  ): Job | OrderRecord {
+  #enterAtLast(job: Job, accept: () => Job | OrderRecord): Job | OrderRecord {
     this.#admission.checkOpen(job);
-    const known = this.#intake.known(job);
-    if (known !== undefined) return known;
-    follow?.();
-    this.#engine.accept(job, isEnqueued);
-    return job;
+    return this.#intake.known(job) ?? accept();
   }
 
   #follow(job: Job, isOwn: boolean, signal: AbortSignal | undefined, tell: Follower): void {

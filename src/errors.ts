@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { StepResult } from './outcome.ts';
 
 /**
@@ -202,11 +203,14 @@ export function causeOf(thrown: unknown, title: string): unknown {
   return thrown === undefined ? new Error(`${title} threw undefined`) : thrown;
 }
 
+const inOneLine = { breakLength: Number.POSITIVE_INFINITY, depth: 1, maxArrayLength: 8 } as const;
+
 /** A value as an error message shows it: short, on one line, whatever it is. */
 export function show(value: unknown): string {
   try {
-    const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
-    return text.length > 60 ? `${text.slice(0, 60)}…` : text;
+    const text = typeof value === 'string' ? JSON.stringify(value) : inspect(value, inOneLine);
+    const line = text.replace(/\s+/g, ' ');
+    return line.length > 60 ? `${line.slice(0, 60)}…` : line;
   } catch {
     return typeof value;
   }

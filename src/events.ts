@@ -86,7 +86,7 @@ export interface ProcessorEvents<Payload = unknown> {
   stepped: SteppedOrder;
   /** An attempt at a step, or at its compensation, failed, and there will be another. */
   retried: RetriedStep;
-  /** An order completed. */
+  /** An order completed. The receipt is the object that its caller gets: do not write to it. */
   completed: Receipt<Payload>;
   /** An order failed; its code says why. */
   failed: OrderError;

@@ -30,7 +30,7 @@ export class Intake {
   readonly #clock: Clock;
   readonly #hasUserBound: boolean;
   readonly #isJson: boolean;
-  /** Orders on their way into the storage, of a user: they are in no lane yet. */
+  /** Orders of a user that are in no lane yet: on their way into the storage, or just beginning. */
   readonly #acceptingOf: (userId: string) => number;
   /** Orders of an earlier life are taken up first; whoever comes meanwhile waits. */
   isRecovering = false;

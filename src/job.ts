@@ -101,7 +101,7 @@ export class Job extends ParsedOrder implements QueueEntry {
   toRecord(clock: Clock, startedAt?: number): OrderRecord {
     return {
       ...this.toOrder(),
-      status: this.state === 'pending' || this.state === 'accepting' ? 'pending' : 'processing',
+      status: this.state === 'processing' || this.state === 'settling' ? 'processing' : 'pending',
       acceptedAt: clock.toUnix(this.acceptedAt),
       startedAt: startedAt === undefined ? undefined : clock.toUnix(startedAt),
       settledAt: undefined,
@@ -167,9 +167,12 @@ export class Job extends ParsedOrder implements QueueEntry {
   }
 }
 
-/** An outcome as what a promise's `resolve` takes. */
+/**
+ * An outcome as what a promise's `resolve` takes. Not by its status: a listener may have written over that of a
+ * receipt, which is the object that its caller gets.
+ */
 export function toResult(outcome: OrderOutcome): Receipt | Promise<never> {
-  return outcome.status === 'completed' ? outcome : Promise.reject(outcome.error);
+  return 'error' in outcome ? Promise.reject(outcome.error) : outcome;
 }
 
 /** What its callers have been told of an order that is not settled. */

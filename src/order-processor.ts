@@ -1,12 +1,12 @@
 import { isThenable } from './awaitable.ts';
-import { outcomesOfAll, outcomesOfStream } from './bulk.ts';
+import { outcomesOfAll } from './bulk.ts';
 import { checkOptions, wrong } from './checks.ts';
 import { endOf } from './ending.ts';
 import { Engine } from './engine.ts';
 import type { Beginning } from './entrance.ts';
 import { isOrderError, messageOf, OrderError, show } from './errors.ts';
 import type { EventName, ProcessorEvents } from './events.ts';
-import { Job } from './job.ts';
+import { Job, toResult } from './job.ts';
 import { isWanted, type OrderPage, type OrderQuery, pageOf, readQuery } from './listing.ts';
 import { type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
 import { isName, nameForm, type Order } from './order.ts';
@@ -24,6 +24,7 @@ import type { ProcessorStats } from './stats.ts';
 import { asCoreStorage, giveBack } from './storage/as-core-storage.ts';
 import type { CoreStorage } from './storage/core-storage.ts';
 import { MemoryStorage } from './storage/memory.ts';
+import { OutcomeStream } from './stream.ts';
 
 /** What {@link OrderProcessor.submit} takes beside the order. */
 export interface SubmitOptions {
@@ -161,14 +162,21 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * @param orders - iterable or async iterable; what it throws comes out after the outcomes of the
    *   orders before
    * @returns the outcomes, in the order of the source. Leaving the loop stops the source; orders
-   *   already accepted go on
+   *   already accepted go on. Once the processor shuts down the source is stopped, too: an order that it
+   *   gave after that is refused with `shut_down`, and is the last; a source that gives nothing has the
+   *   outcomes end when the processor has closed
+   * @throws OrderError `invalid_order` for something that is not iterable
    */
   submitStream(
     orders: AsyncIterable<Order<Input>> | Iterable<Order<Input>>,
   ): AsyncIterableIterator<OrderOutcome<Payload>> {
     checkIterable(orders, [Symbol.asyncIterator, Symbol.iterator]);
     const window = Math.min(streamWindow, this.#settings.capacity);
-    const outcomes = outcomesOfStream(this.#engine.entrance, orders, window);
+    const outcomes: AsyncIterableIterator<OrderOutcome> = new OutcomeStream(
+      this.#engine.entrance,
+      orders,
+      window,
+    );
     return outcomes as AsyncIterableIterator<OrderOutcome<Payload>>;
   }
 
@@ -183,9 +191,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     const job = intake.jobs.get(id);
     // Before it is kept it is not accepted.
     const known = job?.state === 'accepting' ? undefined : (job ?? intake.settled(id));
-    const record =
-      known === undefined ? await keeper?.lookup.order(id) : this.#engine.recordOf(known);
-    return record as OrderRecord<Payload> | undefined;
+    const record = known === undefined ? keeper?.lookup.order(id) : this.#engine.recordOf(known);
+    return (await this.#engine.entrance.paced(record)) as OrderRecord<Payload> | undefined;
   }
 
   /**
@@ -202,8 +209,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   async outcome(id: string, options?: OutcomeOptions): Promise<OrderOutcome<Payload> | undefined> {
     const signal = signalOf('outcome', options);
-    const outcome = isName(id) ? await endOf(this.#engine, id, signal) : undefined;
-    return outcome as OrderOutcome<Payload> | undefined;
+    const outcome = isName(id) ? endOf(this.#engine, id, signal) : undefined;
+    return (await this.#engine.entrance.paced(outcome)) as OrderOutcome<Payload> | undefined;
   }
 
   /**
@@ -264,7 +271,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     if (!isName(id)) return false;
     const { intake, keeper } = this.#engine;
     const job = intake.jobs.get(id) ?? (await keeper?.lookup.jobOf(id));
-    return job !== undefined && this.#engine.cancel(job, 'The order was canceled');
+    const canceled = job !== undefined && this.#engine.cancel(job, 'The order was canceled');
+    return this.#engine.entrance.paced(canceled);
   }
 
   /**
@@ -384,11 +392,14 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   #submitWith(order: Order<Input>, options: SubmitOptions): Promise<Receipt<Payload>> {
+    const { clock, entrance } = this.#engine;
     try {
       const signal = signalOf('submit', options);
-      return this.#go(this.#engine.entrance.begin(order, signal), signal);
+      return this.#go(entrance.begin(order, signal), signal);
     } catch (cause) {
-      return Promise.reject(this.#engine.reporter.refused(badOptions(cause)).error);
+      clock.now();
+      const refusal = entrance.deliver(this.#engine.reporter.refused(badOptions(cause)));
+      return refusal as Promise<Receipt<Payload>>;
     }
   }
 
@@ -404,11 +415,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
 
   #enter(job: Job, signal?: AbortSignal): Promise<Receipt> {
     const { overflow } = this.#settings;
-    return new Promise((resolve, reject) => {
-      const tell = (outcome: OrderOutcome): void => {
-        if (outcome.status === 'completed') resolve(outcome);
-        else reject(outcome.error);
-      };
+    return new Promise((resolve) => {
+      const tell = (outcome: OrderOutcome): void => resolve(toResult(outcome));
       try {
         this.#engine.entrance.enter(job, { overflow, signal }, tell);
       } catch (cause) {
@@ -460,11 +468,16 @@ function checkUserId(userId: unknown): void {
   throw new TypeError(`Expected \`userId\` to be ${nameForm}, got \`${show(userId)}\``);
 }
 
+/** @throws OrderError `invalid_order` */
 function checkIterable(orders: unknown, symbols: readonly symbol[]): void {
-  const methods = symbols.map((symbol) => (orders as Record<symbol, unknown> | null)?.[symbol]);
-  if (typeof orders === 'object' && methods.some((method) => typeof method === 'function')) return;
-  throw new OrderError(
-    'invalid_order',
-    `Expected \`orders\` to be iterable, got \`${show(orders)}\``,
-  );
+  const message = `Expected \`orders\` to be iterable, got \`${show(orders)}\``;
+  try {
+    if (typeof orders === 'object' && orders !== null) {
+      const methods = symbols.map((symbol) => (orders as Record<symbol, unknown>)[symbol]);
+      if (methods.some((method) => typeof method === 'function')) return;
+    }
+  } catch (cause) {
+    throw new OrderError('invalid_order', 'Reading the orders threw', { cause });
+  }
+  throw new OrderError('invalid_order', message);
 }

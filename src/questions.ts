@@ -12,16 +12,19 @@ export class Questions {
   /** The answer; rejects if there is none and the processor has closed. */
   ask<T>(asked: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const giveUp = (): void => reject(new Error('The storage did not answer'));
-      const timer = this.#isClosed ? setTimeout(giveUp, patienceMs) : undefined;
-      this.#open.add(giveUp);
-      Promise.resolve(asked)
-        .then(resolve, reject)
-        .finally(() => {
-          this.#open.delete(giveUp);
-          clearTimeout(timer);
-        });
+      const takeBack = this.whenClosed(() => reject(new Error('The storage did not answer')));
+      Promise.resolve(asked).then(resolve, reject).finally(takeBack);
     });
+  }
+
+  /** Calls back when the processor has closed, and where it has, in a moment; the result takes that back. */
+  whenClosed(giveUp: () => void): () => void {
+    const timer = this.#isClosed ? setTimeout(giveUp, patienceMs) : undefined;
+    this.#open.add(giveUp);
+    return () => {
+      this.#open.delete(giveUp);
+      clearTimeout(timer);
+    };
   }
 
   /** The processor has closed. */

@@ -74,9 +74,15 @@ export class StepRunner implements RunHost {
     return this.plan.steps.some(({ compensate }) => compensate);
   }
 
-  /** How many runs hold a worker. */
+  /** How many runs hold a worker, or will if they are not over at once. */
   get active(): number {
-    return this.#runs.all().filter(({ worker }) => worker.holds).length;
+    const isBeginning = this.#begun !== undefined && this.#begun.job.run === undefined;
+    return this.#runs.all().filter(({ worker }) => worker.holds).length + (isBeginning ? 1 : 0);
+  }
+
+  /** When an order's steps began, on the processor's clock, if they have and have not all ended. */
+  startedAtOf(job: Job): number | undefined {
+    return (job.run?.board ?? (this.#begun?.job === job ? this.#begun : undefined))?.startedAt;
   }
 
   /** How many orders hold their user for longer than they should. */

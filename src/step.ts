@@ -3,7 +3,8 @@ import type { OrderError } from './errors.ts';
 import type { AcceptedOrder } from './order.ts';
 
 /**
- * What a step is told beside its order.
+ * What a step is told beside its order. Hand it on as it is, or its properties by name: they are made when they
+ * are read, so a copy by `{ ...context }` has none of them.
  *
  * @typeParam Payload - the payload's type
  */
@@ -100,7 +101,8 @@ export interface CompensationOptions {
  *
  * A step fails by throwing or rejecting. An error that carries a lower-snake-case `code` fails the
  * order with that code and message, and with its `retryable` if it has one; anything else is `internal`
- * with the original as `cause`, so that nothing leaks by accident.
+ * with the original as `cause`, so that nothing leaks by accident. So are `storage_failed` and
+ * `compensation_failed`, which from a step are another processor's to say.
  *
  * @typeParam Payload - the payload's type
  * @typeParam Result - what `run` gives, for `compensate`

@@ -12,11 +12,11 @@ export const noCounts: readonly Bad[] = [
   [Number.POSITIVE_INFINITY, RangeError, 'Infinity'],
   [2 ** 53, RangeError, '9007199254740992'],
   ['1', TypeError, '"1"'],
-  [1n, TypeError, '1'],
+  [1n, TypeError, '1n'],
   [true, TypeError, 'true'],
   [null, TypeError, 'null'],
-  [{}, TypeError, '[object Object]'],
-  [Object.create(null), TypeError, 'object'],
+  [{}, TypeError, '{}'],
+  [Object.create(null), TypeError, '[Object: null prototype] {}'],
   [Symbol('one'), TypeError, 'Symbol(one)'],
 ];
 

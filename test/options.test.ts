@@ -88,11 +88,15 @@ describe('an OrderProcessor', () => {
   it.each<[unknown, string]>([
     [null, 'Expected `storage` to be an object, got `null`'],
     ['memory', 'Expected `storage` to be an object, got `"memory"`'],
-    [MemoryStorage, /^Expected `storage` to be an object, got `class/ as never],
+    [MemoryStorage, /^Expected `storage` to be an object, got `\[class MemoryStorage\]`/ as never],
     [{}, 'Expected `storage.get` to be a function, got `undefined`'],
     [{ apply: () => [] }, 'Expected `storage.get` to be a function, got `undefined`'],
     [{ get: () => 0 }, 'Expected `storage.apply` to be a function, got `undefined`'],
     [{ get: () => 0, apply: 5 }, 'Expected `storage.apply` to be a function, got `5`'],
+    [
+      { get: () => 0, apply: () => [], accept: () => [], settle: () => [], find: () => undefined },
+      'Expected `storage.amend` to be a function, got `undefined`',
+    ],
   ])('refuses %o as `storage`', (storage, message) => {
     expect(() => make({ storage })).toThrow(TypeError);
     if (typeof message === 'string') {
@@ -112,9 +116,17 @@ describe('an OrderProcessor', () => {
   });
 
   it.each<[unknown, ErrorConstructor, string]>([
-    [step, TypeError, 'Expected `steps` to be an array, got `[object Object]`'],
+    [
+      step,
+      TypeError,
+      "Expected `steps` to be an array, got `{ name: 'payment', run: [Function: run] }`",
+    ],
     [null, TypeError, 'Expected `steps` to be an array, got `null`'],
-    [new Set([step]), TypeError, 'Expected `steps` to be an array, got `[object Set]`'],
+    [
+      new Set([step]),
+      TypeError,
+      "Expected `steps` to be an array, got `Set(1) { { name: 'payment', run: [Function: run] } }`",
+    ],
     [[null], TypeError, 'Expected `steps[0]` to be an object, got `null`'],
     [[step, 5], TypeError, 'Expected `steps[1]` to be an object, got `5`'],
     [new Array(1), TypeError, 'Expected `steps[0]` to be an object, got `undefined`'],

@@ -183,7 +183,7 @@ describe('ready-made rules', () => {
     for (const [label, shown] of [
       ['', '""'],
       [undefined, 'undefined'],
-      [['x'], 'x'],
+      [['x'], "[ 'x' ]"],
     ] as const) {
       const message = `Expected \`label\` to be a string that is not empty, got \`${shown}\``;
       expectThrows(() => prioritize('high', label as never), TypeError, message);

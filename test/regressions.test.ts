@@ -55,6 +55,133 @@ it.each(['submit', 'enqueue'] as const)(
   },
 );
 
+it.each<[string, (processor: OrderProcessor, id: string) => Promise<unknown>]>([
+  ['cancel', (processor, id) => processor.cancel(id)],
+  ['order', (processor, id) => processor.order(id)],
+  ['outcome', (processor, id) => processor.outcome(id)],
+  ['submit with bad options', (processor) => processor.submit(null as never, null as never)],
+])('the event loop turns under callers that await one %s after the other', async (_, ask) => {
+  const processor = new OrderProcessor();
+  await processor.submit({ id: 'o-1', userId: 'u', amount: 1 });
+  let turns = 0;
+  const timer = setInterval(() => {
+    turns += 1;
+  }, 1);
+  const until = performance.now() + 60;
+  while (performance.now() < until) await ask(processor, 'o-1').catch(() => {});
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(3);
+});
+
+it('invariant 6: a step that begins inside `submit` hands in no more than `capacityPerUser`', async () => {
+  const codes: string[] = [];
+  const processor: OrderProcessor = new OrderProcessor({
+    capacityPerUser: 1,
+    steps: [
+      {
+        name: 'more',
+        run: ({ id, userId }) => {
+          if (id !== 'x') return;
+          for (const amount of [1, 2]) {
+            const more = processor.enqueue({ userId, amount });
+            more.catch(({ code }) => codes.push(code));
+          }
+        },
+      },
+    ],
+  });
+  await processor.submit({ id: 'x', userId: 'u', amount: 1 });
+  await processor.shutdown();
+  expect(codes).toEqual(['queue_full', 'queue_full']);
+  expect(processor.stats().accepted).toBe(1);
+});
+
+it('invariant 6: what a listener of `completed` hands in has the place of the order that completed', async () => {
+  const processor: OrderProcessor = new OrderProcessor({
+    capacityPerUser: 1,
+    steps: [{ name: 'nothing', run: () => {} }],
+  });
+  let again: Promise<unknown> | undefined;
+  processor.once('completed', ({ userId }) => {
+    again = processor.submit({ userId, amount: 2 });
+  });
+  await processor.submit({ userId: 'u', amount: 1 });
+  await again;
+  expect(await processor.balance('u')).toBe(3);
+});
+
+it.each(['submit', 'enqueue'] as const)(
+  'tells of an order that begins by `%s` that it is processed by a worker, and since when',
+  async (how) => {
+    const seen: unknown[] = [];
+    const processor: OrderProcessor = new OrderProcessor({
+      steps: [
+        {
+          name: 'look',
+          run: async ({ id }) => {
+            seen.push(processor.stats().activeWorkers);
+            const record = await processor.order(id);
+            seen.push(record?.status, typeof record?.startedAt);
+          },
+        },
+      ],
+    });
+    await processor[how]({ userId: 'u', amount: 1 });
+    await processor.onIdle();
+    expect(seen).toEqual([1, 'processing', 'number']);
+  },
+);
+
+it('gives the record of an enqueued order that is settled at once, and not remembered', async () => {
+  const steps = [{ name: 'nothing', run: () => {} }];
+  const down = (): never => {
+    throw new Error('down');
+  };
+  for (const storage of [
+    new MemoryStorage({ retainSettled: 0 }),
+    { get: () => 0, apply: down, retainSettled: 0 },
+  ]) {
+    for (const options of [{ steps }, {}]) {
+      const processor = new OrderProcessor({ ...options, storage });
+      processor.on('accepted', () => {});
+      // As it was when it was accepted: `processing` would have its caller wait for ever.
+      const record = await processor.enqueue({ userId: 'u', amount: 1 });
+      expect(record).toMatchObject({ status: 'pending', settledAt: undefined });
+      await processor.shutdown();
+    }
+  }
+});
+
+it('invariant 8: a listener that writes over a receipt fails nobody’s order', async () => {
+  for (const steps of [[], [{ name: 'waits', run: async () => {} }]]) {
+    const processor = new OrderProcessor({ steps });
+    processor.on('completed', (receipt) => {
+      (receipt as { status: string }).status = 'archived';
+    });
+    const options = { signal: new AbortController().signal };
+    await processor.submit({ id: 'a', userId: 'u', amount: 1 });
+    await processor.submit({ id: 'b', userId: 'u', amount: 1 }, options);
+    expect(await processor.order('b')).toMatchObject({ status: 'completed', balance: 2 });
+  }
+});
+
+it('shows a bad value as what it is, on one line', async () => {
+  const processor = new OrderProcessor();
+  const messageOf = (order: unknown) =>
+    processor.submit(order as never).catch(({ message }) => /got `(.*)`$/.exec(message)?.[1]);
+  const amounts = [100n, [100], [], Object(1), { toString: () => 'a\nb' }, () => 1, { a: 'b\nc' }];
+  expect(await Promise.all(amounts.map((amount) => messageOf({ userId: 'u', amount })))).toEqual([
+    '100n',
+    '[ 100 ]',
+    '[]',
+    '[Number: 1]',
+    '{ toString: [Function: toString] }',
+    '[Function (anonymous)]',
+    "{ a: 'b\\nc' }",
+  ]);
+  expect(await messageOf({ userId: ['u-1'], amount: 1 })).toBe("[ 'u-1' ]");
+});
+
 it('runs steps in their own caller’s context, also when they had to wait for room', async () => {
   const context = new AsyncLocalStorage<string>();
   const seen: (string | undefined)[] = [];

@@ -326,10 +326,16 @@ describe('every way of handing in', () => {
 describe('the option `rules`', () => {
   it.each<[unknown, string]>([
     [null, 'Expected `rules` to be an array, got `null`'],
-    [{}, 'Expected `rules` to be an array, got `[object Object]`'],
-    [new Set([() => {}]), 'Expected `rules` to be an array, got `[object Set]`'],
+    [{}, 'Expected `rules` to be an array, got `{}`'],
+    [
+      new Set([() => {}]),
+      'Expected `rules` to be an array, got `Set(1) { [Function (anonymous)] }`',
+    ],
     [[5], 'Expected `rules[0]` to be a function, got `5`'],
-    [[() => {}, refuse('no')], 'Expected `rules[1]` to be a function, got `[object Object]`'],
+    [
+      [() => {}, refuse('no')],
+      "Expected `rules[1]` to be a function, got `{ kind: 'refuse', code: 'no', message: 'A rule refused the o…`",
+    ],
     [new Array(1), 'Expected `rules[0]` to be a function, got `undefined`'],
   ])('refuses %o', (rules, message) => {
     expectThrows(() => new OrderProcessor({ rules: rules as never }), TypeError, message);

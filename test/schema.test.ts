@@ -218,12 +218,12 @@ describe('the option `schema`', () => {
   it.each<[unknown, string]>([
     [null, 'Expected `schema` to be a Standard Schema, got `null`'],
     ['string', 'Expected `schema` to be a Standard Schema, got `"string"`'],
-    [{}, 'Expected `schema` to be a Standard Schema, got `[object Object]`'],
-    [() => true, 'Expected `schema` to be a Standard Schema, got `() => true`'],
-    [{ '~standard': 1 }, 'Expected `schema` to be a Standard Schema, got `[object Object]`'],
+    [{}, 'Expected `schema` to be a Standard Schema, got `{}`'],
+    [() => true, 'Expected `schema` to be a Standard Schema, got `[Function (anonymous)]`'],
+    [{ '~standard': 1 }, "Expected `schema` to be a Standard Schema, got `{ '~standard': 1 }`"],
     [
       { '~standard': { version: 2, validate: () => ({ value: 1 }) } },
-      'Expected `schema` to be a Standard Schema, got `[object Object]`',
+      "Expected `schema` to be a Standard Schema, got `{ '~standard': { version: 2, validate: [Function: validate] …`",
     ],
     [
       { '~standard': { version: 1 } },

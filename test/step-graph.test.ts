@@ -221,7 +221,7 @@ describe('a graph that cannot be', () => {
   it.each([
     ['a number', 7, 'a name or an array of names, got `7`'],
     ['null', null, 'a name or an array of names, got `null`'],
-    ['a set', new Set(['a']), 'a name or an array of names, got `[object Set]`'],
+    ['a set', new Set(['a']), "a name or an array of names, got `Set(1) { 'a' }`"],
     ['an array of numbers', ['a', 1], 'names of other steps, got `1`'],
     ['an array with holes', new Array(1), 'names of other steps, got `undefined`'],
   ])('is refused for %s', (_, after, message) => {

@@ -46,7 +46,7 @@ describe.each(places)('the option `%s`', (at, place) => {
         [Number.NaN, RangeError, 'NaN'],
         [Number.POSITIVE_INFINITY, RangeError, 'Infinity'],
         ['2', TypeError, '"2"'],
-        [2n, TypeError, '2'],
+        [2n, TypeError, '2n'],
         [null, TypeError, 'null'],
       ],
       'a number from 1 up',
@@ -169,11 +169,7 @@ describe('a step', () => {
     ],
     [5, TypeError, 'Expected `steps[0].after` to be a name or an array of names, got `5`'],
     [null, TypeError, 'Expected `steps[0].after` to be a name or an array of names, got `null`'],
-    [
-      {},
-      TypeError,
-      'Expected `steps[0].after` to be a name or an array of names, got `[object Object]`',
-    ],
+    [{}, TypeError, 'Expected `steps[0].after` to be a name or an array of names, got `{}`'],
     [
       '__proto__',
       RangeError,

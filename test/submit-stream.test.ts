@@ -1,5 +1,5 @@
 import { type Order, type OrderOutcome, OrderProcessor, type Step } from 'order-processor';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { deferred, outcomeNow, range } from './helpers.ts';
 import { useVirtualClock } from './virtual-clock.ts';
 
@@ -154,17 +154,100 @@ it('invariant 8: a source whose `next` or `return` fails hurts nobody', async ()
   }
 });
 
-it('invariant 4: `shutdown` refuses what the source still gives, and the stream ends', async () => {
+it('invariant 4: `shutdown` refuses the next order of the source, and that is the last', async () => {
   const processor = new OrderProcessor({ steps: [sleeps], capacity: 2, concurrency: 1 });
-  const { source } = sourceOf(8);
+  const { source, seen } = sourceOf(8);
   const read = readAll(processor.submitStream(source));
   await clock.settle();
   const { accepted } = processor.stats();
   const done = processor.shutdown();
   await clock.runAll();
-  const expected = range(8).map((index) => (index < accepted ? `o-${index}` : 'shut_down'));
+  const expected = [...range(accepted).map((index) => `o-${index}`), 'shut_down'];
   expect(await outcomeNow(read)).toEqual(expected);
   expect((await done).completed).toBe(accepted);
+  expect(seen.isStopped).toBe(true);
+});
+
+it('invariant 4: a source that never ends is not emptied into refusals by `shutdown`', async () => {
+  const processor = new OrderProcessor();
+  await processor.shutdown();
+  let given = 0;
+  const endless = (function* () {
+    for (;;) yield { id: `o-${given++}`, userId: 'u', amount: 1 };
+  })();
+  expect(await readAll(processor.submitStream(endless))).toEqual(['shut_down']);
+  expect(given).toBe(1);
+});
+
+describe('invariant 4: a source that gives nothing', () => {
+  const silent = () => {
+    const stop = vi.fn(async () => ({ done: true as const, value: undefined }));
+    const next = (): Promise<never> => new Promise(() => {});
+    return { source: { [Symbol.asyncIterator]: () => ({ next, return: stop }) }, stop };
+  };
+
+  it('lets its reader leave', async () => {
+    const processor = new OrderProcessor();
+    const { source, stop } = silent();
+    const stream = processor.submitStream(source);
+    const reading = stream.next();
+    await clock.settle();
+    expect(await outcomeNow(stream.return?.() as Promise<unknown>)).toMatchObject({ done: true });
+    expect(await outcomeNow(reading)).toMatchObject({ done: true });
+    expect(stop).toHaveBeenCalledTimes(1);
+  });
+
+  it.each(['before', 'after'])(
+    'lets its reader go when the processor has closed, read %s',
+    async (when) => {
+      const processor = new OrderProcessor();
+      const { source, stop } = silent();
+      const stream = processor.submitStream(source);
+      if (when === 'after') await processor.shutdown();
+      const reading = stream.next();
+      await clock.settle();
+      if (when === 'before') await processor.shutdown();
+      await clock.runAll();
+      expect(await outcomeNow(reading)).toMatchObject({ done: true });
+      expect(stop).toHaveBeenCalledTimes(1);
+      expect(await outcomeNow(stream.next())).toMatchObject({ done: true });
+    },
+  );
+});
+
+it.each([5, undefined, null, 'x'])(
+  'invariant 8: a source whose `next` gives %s ends the stream',
+  async (given) => {
+    const source = { [Symbol.asyncIterator]: () => ({ next: () => given }) };
+    const outcomes = await readAll(new OrderProcessor().submitStream(source as never));
+    expect(outcomes).toEqual([expect.stringMatching(/^threw TypeError/)]);
+  },
+);
+
+it('takes a source as `for await` does, whose async iterator is undefined', async () => {
+  const source = {
+    [Symbol.asyncIterator]: undefined,
+    *[Symbol.iterator]() {
+      yield { id: 'a', userId: 'u', amount: 1 };
+    },
+  };
+  expect(await readAll(new OrderProcessor().submitStream(source as never))).toEqual(['a']);
+});
+
+it('invariant 8: refuses what throws when it is asked how to iterate over it', async () => {
+  const processor = new OrderProcessor();
+  const boom = {
+    get [Symbol.iterator]() {
+      throw new Error('boom');
+    },
+    get [Symbol.asyncIterator]() {
+      throw new Error('boom');
+    },
+  } as never;
+  await expect(processor.submitMany(boom)).rejects.toMatchObject({ code: 'invalid_order' });
+  expect(() => processor.submitStream(boom)).toThrow(
+    expect.objectContaining({ code: 'invalid_order' }),
+  );
 });
 
 it('invariant 4: a reader that leaves before it reads, or while an order waits, is let go', async () => {

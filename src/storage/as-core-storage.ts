@@ -1,3 +1,4 @@
+import { checkMethods } from '../checks.ts';
 import type { BalanceStorage } from './balance-storage.ts';
 import type { CoreStorage } from './core-storage.ts';
 import { KeepingStorage } from './keeping.ts';
@@ -5,8 +6,8 @@ import { MemoryStorage } from './memory.ts';
 import type { OrderStorage } from './order-storage.ts';
 import { RememberingStorage } from './remembering.ts';
 
-/** Beside those of a balance storage. */
-const orderMethods = ['accept', 'settle', 'amend', 'find', 'list', 'unsettled'] as const;
+/** Beside `accept`, `settle` and those of a balance storage. */
+const orderMethods = ['amend', 'find', 'list', 'unsettled'] as const;
 
 /** Storages that keep orders, while a processor has them: another one would take its orders to be left. */
 const inUse = new WeakSet<BalanceStorage>();
@@ -42,6 +43,11 @@ function isPlainMemory(storage: BalanceStorage): storage is MemoryStorage {
   );
 }
 
+/** @throws TypeError for a storage that has `accept` and `settle` and lacks another method of those that keep orders */
 function keepsOrders(storage: BalanceStorage): storage is OrderStorage {
-  return orderMethods.every((method) => typeof (storage as OrderStorage)[method] === 'function');
+  const { accept, settle } = storage as Partial<OrderStorage>;
+  if (typeof accept !== 'function' || typeof settle !== 'function') return false;
+  // Taken for one that keeps balances alone, it would lose orders that its host believes to be kept.
+  checkMethods('storage', storage, orderMethods);
+  return true;
 }

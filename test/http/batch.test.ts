@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { range } from '../helpers.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { deferred, range } from '../helpers.ts';
 import { appOf, gates, linesOf, order } from './helpers.ts';
 
 const encoder = new TextEncoder();
@@ -197,17 +197,32 @@ describe('a batch that ends early', () => {
     expect(processor.stats()).toMatchObject({ accepted: 1, refused: 0 });
   });
 
-  it('refuses the lines after a shutdown one by one', async () => {
+  it('ends its answer when the processor has closed', async () => {
     const { batch, processor } = appOf();
-    const { stream, send, end } = bodyOf();
+    const { stream, send } = bodyOf();
     const lines = reading(await batch(stream));
     send({ id: 'a', userId: 'u', amount: 1 });
     expect(await lines.next()).toMatchObject({ status: 'completed' });
+    const next = lines.next();
     await processor.shutdown();
-    send({ id: 'b', userId: 'u', amount: 1 });
+    expect(await next).toBeUndefined();
+  });
+
+  it('refuses the line that comes while the processor shuts down, and ends with it', async () => {
+    const gate = deferred();
+    const { batch, processor } = appOf({ steps: [{ name: 'waits', run: () => gate.promise }] });
+    const { stream, send } = bodyOf();
+    const lines = reading(await batch(stream));
+    send({ id: 'a', userId: 'u', amount: 1 });
+    await vi.waitFor(() => expect(processor.stats().unsettled).toBe(1));
+    const closed = processor.shutdown();
+    for (const id of ['b', 'c']) send({ id, userId: 'u', amount: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    gate.resolve();
+    expect(await lines.next()).toMatchObject({ status: 'completed', orderId: 'a' });
     expect(await lines.next()).toMatchObject({ status: 'refused', code: 'shut_down' });
-    end();
     expect(await lines.next()).toBeUndefined();
+    await closed;
   });
 
   it('leaves no listener on the server’s closing', async () => {

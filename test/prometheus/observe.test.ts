@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 /** The life of an observation: options, registries, several processors, the end. */
 import { OrderProcessor } from 'order-processor';
 import { observe } from 'order-processor/prometheus';
@@ -22,7 +23,7 @@ describe('options', () => {
     [
       'no registry',
       { registry: {} },
-      'Expected `registry` to be a Registry of prom-client, got `[object Object]`',
+      'Expected `registry` to be a Registry of prom-client, got `{}`',
     ],
     [
       'null as a registry',
@@ -63,9 +64,9 @@ describe('options', () => {
       null,
       Array(1),
     ].map((wait): [string, unknown, string] => [
-      `the bounds ${String(wait)}`,
+      `the bounds ${inspect(wait)}`,
       { buckets: { wait } },
-      `Expected \`buckets.wait\` to be an array of rising finite numbers, at least one, got \`${String(wait)}\``,
+      `Expected \`buckets.wait\` to be an array of rising finite numbers, at least one, got \`${inspect(wait)}\``,
     ]),
   ];
 
