@@ -171,6 +171,7 @@ export class Events {
   }
 
   off(event: EventName, listener: Listener): void {
+    checkEvent(event);
     const guard = this.#guardsOf(event).get(listener);
     if (guard !== undefined) this.#emitter.off(event, guard);
     this.#update(event);
@@ -194,11 +195,7 @@ export class Events {
   }
 
   #guard(event: EventName, listener: Listener): Guard {
-    if (!names.includes(event)) {
-      throw new TypeError(
-        `Expected \`event\` to be one of ${names.join(', ')}, got \`${show(event)}\``,
-      );
-    }
+    checkEvent(event);
     if (typeof listener !== 'function') {
       throw new TypeError(`Expected \`listener\` to be a function, got \`${show(listener)}\``);
     }
@@ -240,4 +237,12 @@ export class Events {
       detail: messageOf(cause, show(cause)),
     });
   }
+}
+
+/** @throws TypeError for an unknown event: a misspelt one would never be raised */
+function checkEvent(event: unknown): void {
+  if (names.includes(event as EventName)) return;
+  throw new TypeError(
+    `Expected \`event\` to be one of ${names.join(', ')}, got \`${show(event)}\``,
+  );
 }

@@ -382,6 +382,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *
    * @param event - the event's name
    * @param listener - the function that `on` or `once` was given
+   * @throws TypeError for an unknown event
    */
   off<E extends EventName>(
     event: E,
@@ -452,6 +453,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
 /** @throws TypeError, or whatever reading the options throws */
 function signalOf(of: string, options: SubmitOptions | undefined): AbortSignal | undefined {
   if (options === undefined) return undefined;
+  // It has no fields of its own, so it would be ignored.
+  if (isAbortSignal(options)) throw wrong(TypeError, `${of} options`, '`{ signal }`', options);
   checkOptions(of, options, ['signal']);
   const { signal } = options;
   if (signal === undefined || isAbortSignal(signal)) return signal;

@@ -130,6 +130,13 @@ it('invariant 8: `once` and `off` do what they say, also inside a listener', asy
   expect(never).not.toHaveBeenCalled();
 });
 
+it.each(['on', 'once', 'off'] as const)('`%s` refuses an event that there is none of', (how) => {
+  const processor = new OrderProcessor();
+  expect(() => processor[how]('complete' as never, () => {})).toThrow(
+    /^Expected `event` to be one of .*, got `"complete"`$/,
+  );
+});
+
 it('invariant 3: a listener that submits from each event changes no order of one user', async () => {
   const processor = new OrderProcessor();
   const settled: number[] = [];

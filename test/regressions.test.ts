@@ -165,6 +165,17 @@ it('invariant 8: a listener that writes over a receipt fails nobody’s order', 
   }
 });
 
+it('refuses a signal in the place of the options, where it would be ignored', async () => {
+  const processor = new OrderProcessor();
+  const { signal } = new AbortController();
+  const order = { id: 'a', userId: 'u', amount: 1 };
+  const message = expect.stringMatching(/^Expected `.* options` to be `{ signal }`, got `AbortSig/);
+  await expect(processor.submit(order, signal as never)).rejects.toMatchObject({ message });
+  await expect(processor.enqueue(order, signal as never)).rejects.toMatchObject({ message });
+  await expect(processor.outcome('a', signal as never)).rejects.toMatchObject({ message });
+  expect(processor.stats().accepted).toBe(0);
+});
+
 it('shows a bad value as what it is, on one line', async () => {
   const processor = new OrderProcessor();
   const messageOf = (order: unknown) =>

@@ -51,7 +51,8 @@ const LAST = SEGMENT - 1;
  * it nothing. The ring also says which id is the oldest.
  *
  * A small host does not pay for a large retention: the columns grow as the ring is filled for the first time, which
- * an array does by itself. The numbers are too many to be copied then, which would hold the event loop.
+ * an array does by itself, copying them: two milliseconds at most for a hundred thousand orders. The numbers, as
+ * many bytes again, are not copied.
  */
 export class SettledOrders {
   readonly #limit: number;
