@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SqliteStorage } from 'order-processor/sqlite';
 import { afterAll, expect, it } from 'vitest';
+import { isFull } from '../full.ts';
 import { range } from '../helpers.ts';
 import { randomFrom } from '../random.ts';
 import {
@@ -22,7 +23,8 @@ import { Life } from './life.ts';
 const folder = mkdtempSync(join(tmpdir(), 'order-service-'));
 const CLIENT_TOKENS = 'client-token-0123';
 const env = { CLIENT_TOKENS, DATA_DIR: folder, SHUTDOWN_TIMEOUT_MS: '20000' };
-const ends: NodeJS.Signals[] = ['SIGTERM', 'SIGKILL', 'SIGTERM', 'SIGKILL', 'SIGTERM', 'SIGKILL'];
+const bothEnds: NodeJS.Signals[] = ['SIGTERM', 'SIGKILL'];
+const ends = isFull ? [...bothEnds, ...bothEnds, ...bothEnds] : bothEnds;
 const users = range(10).map((at) => `u-${at}`);
 const callers = 8;
 
