@@ -143,7 +143,8 @@ async function besideWaiting(orders: BenchOrder[], waiting: number): Promise<num
 async function longestHold(orders: BenchOrder[]): Promise<number> {
   const processor = makeOurs(undefined, orders.length);
   processor.pause();
-  for (const order of orders) void processor.enqueue(order);
+  // Whoever enqueues has been told, and that takes no time of the draining.
+  await Promise.all(orders.map((order) => processor.enqueue(order)));
   await new Promise((resolve) => setTimeout(resolve, 50));
   globalThis.gc?.();
   const delay = monitorEventLoopDelay({ resolution: 1 });
@@ -163,10 +164,14 @@ async function heapPerOrder(orders: BenchOrder[], how: 'submit' | 'enqueue'): Pr
   processor.pause();
   const promises: Promise<unknown>[] = new Array(orders.length).fill(Promise.resolve());
   const before = await heapUsed();
+  let last: Promise<unknown> | undefined;
   for (let index = 0; index < orders.length; index += 1) {
-    const promise = processor[how](orders[index] as BenchOrder);
-    if (how === 'submit') promises[index] = promise;
+    last = processor[how](orders[index] as BenchOrder);
+    if (how === 'submit') promises[index] = last;
   }
+  // Whoever enqueues has been told, and keeps nothing.
+  if (how === 'enqueue') await last;
+  last = undefined;
   const after = await heapUsed();
   processor.resume();
   await processor.onIdle();
