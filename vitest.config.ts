@@ -1,13 +1,33 @@
+import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 // Hundreds of processes and threads of the tests read the same sources, and each would strip their types anew.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
   new URL('node_modules/.cache/order-processor-compiled', import.meta.url),
 );
 
+const all = globSync('test/**/*.test.ts').filter((file) => !file.startsWith('test/soak/'));
+
+/** With a clock of their own: a timer that another file has left behind would be among theirs. */
+const withFakeTimers = all.filter((file) =>
+  /useFakeTimers|virtual-clock|scenarios/.test(readFileSync(file, 'utf8')),
+);
+
 /** What installs everything anew is for `npm run full` alone. */
 const long = ['test/service/dockerfile.test.ts'];
+
+function project(
+  name: string,
+  mode: string,
+  { include = [], ...test }: TestProjectInlineConfiguration['test'] & object,
+) {
+  const isShort = mode !== 'full';
+  return {
+    extends: true as const,
+    test: { name, include: include.filter((file) => !(isShort && long.includes(file))), ...test },
+  };
+}
 
 export default defineConfig(({ mode }) => ({
   resolve: {
@@ -24,19 +44,24 @@ export default defineConfig(({ mode }) => ({
     },
   },
   test: {
-    include: ['test/**/*.test.ts'],
-    // Soak runs for minutes and has its own script.
-    exclude: ['test/soak/**', ...(mode === 'full' ? [] : long)],
     // What the library leaves unhandled fails the run (invariant 8).
     dangerouslyIgnoreUnhandledErrors: false,
     testTimeout: 20_000,
     // By default one core is left idle. But many tests wait, for a socket or another process.
     maxWorkers: '150%',
-    typecheck: {
-      enabled: true,
-      include: ['test/types/**/*.test-d.ts'],
-      // Only them; `npm run types` checks everything.
-      tsconfig: 'test/types/tsconfig.json',
-    },
+    projects: [
+      // A third of the time of these is the start of a worker for each file.
+      project('plain', mode, {
+        include: all.filter((file) => !withFakeTimers.includes(file)),
+        isolate: false,
+        typecheck: {
+          enabled: true,
+          include: ['test/types/**/*.test-d.ts'],
+          // Only them; `npm run types` checks everything.
+          tsconfig: 'test/types/tsconfig.json',
+        },
+      }),
+      project('fake timers', mode, { include: withFakeTimers }),
+    ],
   },
 }));
