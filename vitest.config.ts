@@ -1,13 +1,13 @@
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import { defineConfig } from 'vitest/config';
 
 // Hundreds of processes and threads of the tests read the same sources, and each would strip their types anew.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
   new URL('node_modules/.cache/order-processor-compiled', import.meta.url),
 );
 
-const all = globSync('test/**/*.test.ts').filter((file) => !file.startsWith('test/soak/'));
+const all = globSync('test/**/*.test.ts');
 
 /** With a clock of their own: a timer that another file has left behind would be among theirs. */
 const withFakeTimers = all.filter((file) =>
@@ -17,17 +17,7 @@ const withFakeTimers = all.filter((file) =>
 /** What installs everything anew is for `npm run full` alone. */
 const long = ['test/service/dockerfile.test.ts'];
 
-function project(
-  name: string,
-  mode: string,
-  { include = [], ...test }: TestProjectInlineConfiguration['test'] & object,
-) {
-  const isShort = mode !== 'full';
-  return {
-    extends: true as const,
-    test: { name, include: include.filter((file) => !(isShort && long.includes(file))), ...test },
-  };
-}
+const isOfMode = (mode: string) => (file: string) => mode === 'full' || !long.includes(file);
 
 export default defineConfig(({ mode }) => ({
   resolve: {
@@ -50,18 +40,25 @@ export default defineConfig(({ mode }) => ({
     // By default one core is left idle. But many tests wait, for a socket or another process.
     maxWorkers: '150%',
     projects: [
-      // A third of the time of these is the start of a worker for each file.
-      project('plain', mode, {
-        include: all.filter((file) => !withFakeTimers.includes(file)),
-        isolate: false,
-        typecheck: {
-          enabled: true,
-          include: ['test/types/**/*.test-d.ts'],
-          // Only them; `npm run types` checks everything.
-          tsconfig: 'test/types/tsconfig.json',
+      {
+        extends: true,
+        test: {
+          name: 'plain',
+          include: all.filter((file) => !withFakeTimers.includes(file)).filter(isOfMode(mode)),
+          // To start a worker for each file takes longer than many of them.
+          isolate: false,
+          typecheck: {
+            enabled: true,
+            include: ['test/types/**/*.test-d.ts'],
+            // Only them; `npm run types` checks everything.
+            tsconfig: 'test/types/tsconfig.json',
+          },
         },
-      }),
-      project('fake timers', mode, { include: withFakeTimers }),
+      },
+      {
+        extends: true,
+        test: { name: 'fake timers', include: withFakeTimers.filter(isOfMode(mode)) },
+      },
     ],
   },
 }));

@@ -89,10 +89,7 @@ function beginNext(
   const { clock } = entrance;
   // `begin` reads the clock, unless it gives a promise.
   while (!clock.isTurnSpent) {
-    const next: unknown = source.next();
-    // As `for … of` does: it would go on for ever.
-    if (typeof next !== 'object') throw new TypeError('Expected `next` to give an object');
-    const { done, value } = next as IteratorResult<unknown>;
+    const { done, value } = checkedResult(source.next());
     if (done) return 'none left';
     const begun = entrance.begin(value);
     if (!isOutcome(begun)) return begun;
@@ -100,4 +97,14 @@ function beginNext(
     begins.count += 1;
   }
   return 'turn spent';
+}
+
+/**
+ * What an iterator's `next` gave, refused as loops of the language do if it is no object: it would go on for ever.
+ *
+ * @throws TypeError
+ */
+export function checkedResult(next: unknown): IteratorResult<unknown> {
+  if (typeof next !== 'object') throw new TypeError('Expected `next` to give an object');
+  return next as IteratorResult<unknown>;
 }

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'eventemitter3';
 import { isThenable } from './awaitable.ts';
+import { checkFunction, wrong } from './checks.ts';
 import { messageOf, OrderError, show } from './errors.ts';
 import type { OrderRecord, Receipt, StepResult } from './outcome.ts';
 import type { ShutdownSummary } from './shutdown.ts';
@@ -196,9 +197,7 @@ export class Events {
 
   #guard(event: EventName, listener: Listener): Guard {
     checkEvent(event);
-    if (typeof listener !== 'function') {
-      throw new TypeError(`Expected \`listener\` to be a function, got \`${show(listener)}\``);
-    }
+    checkFunction('listener', listener);
     const guards = this.#guardsOf(event);
     let guard = guards.get(listener);
     if (guard === undefined) {
@@ -242,7 +241,5 @@ export class Events {
 /** @throws TypeError for an unknown event: a misspelt one would never be raised */
 function checkEvent(event: unknown): void {
   if (names.includes(event as EventName)) return;
-  throw new TypeError(
-    `Expected \`event\` to be one of ${names.join(', ')}, got \`${show(event)}\``,
-  );
+  throw wrong(TypeError, 'event', `one of ${names.join(', ')}`, event);
 }

@@ -104,7 +104,8 @@ export class Keeper implements JournalListener, RecoveryListener {
     const isOver = state === 'settled' || state === 'abandoned';
     if (entry !== undefined && !isOver) {
       if (state === 'accepting') return this.#journal.whenKept(job);
-      return job.toRecord(this.#engine.clock, job.run?.board.startedAt);
+      const { clock, dispatcher } = this.#engine;
+      return job.toRecord(clock, dispatcher.runner.startedAtOf(job));
     }
     return this.lookup.recordOfEnded(job, isOver ? undefined : await job.outcome());
   }

@@ -468,12 +468,11 @@ function badOptions(cause: unknown): OrderError {
 
 function checkUserId(userId: unknown): void {
   if (userId === undefined || isName(userId)) return;
-  throw new TypeError(`Expected \`userId\` to be ${nameForm}, got \`${show(userId)}\``);
+  throw wrong(TypeError, 'userId', nameForm, userId);
 }
 
 /** @throws OrderError `invalid_order` */
 function checkIterable(orders: unknown, symbols: readonly symbol[]): void {
-  const message = `Expected \`orders\` to be iterable, got \`${show(orders)}\``;
   try {
     if (typeof orders === 'object' && orders !== null) {
       const methods = symbols.map((symbol) => (orders as Record<symbol, unknown>)[symbol]);
@@ -482,5 +481,8 @@ function checkIterable(orders: unknown, symbols: readonly symbol[]): void {
   } catch (cause) {
     throw new OrderError('invalid_order', 'Reading the orders threw', { cause });
   }
-  throw new OrderError('invalid_order', message);
+  throw new OrderError(
+    'invalid_order',
+    `Expected \`orders\` to be iterable, got \`${show(orders)}\``,
+  );
 }

@@ -1,3 +1,4 @@
+import { checkedResult } from './bulk.ts';
 import { type Beginning, type Entrance, isOutcome } from './entrance.ts';
 import type { OrderOutcome } from './outcome.ts';
 
@@ -125,10 +126,7 @@ class Pump {
     const { clock } = this.#entrance;
     while (!this.#isStopped) {
       if (!clock.hasTime()) await clock.nextSlice();
-      const next: unknown = await this.#iterator.next();
-      // As `for await` does: it would go on for ever.
-      if (typeof next !== 'object') throw new TypeError('Expected `next` to give an object');
-      const { done, value } = next as IteratorResult<unknown>;
+      const { done, value } = checkedResult(await this.#iterator.next());
       if (done === true || this.#isStopped) return;
       await this.#start(value);
       while (this.#owed.length >= this.#window && !this.#isStopped) {
