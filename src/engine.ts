@@ -76,13 +76,8 @@ export class Engine {
         else this.#settler.note(job, outcome);
       },
     });
-    const acceptingOf = (userId: string): number => {
-      // Its steps may hand in others before it has a place in its user's lane.
-      const isStarting = this.#starting?.userId === userId && this.#startOutcome === undefined;
-      return (this.keeper?.acceptingOf(userId) ?? 0) + (isStarting ? 1 : 0);
-    };
     const { queue } = this.dispatcher;
-    this.intake = new Intake(settings, storage, queue, counts, clock, acceptingOf);
+    this.intake = new Intake(settings, storage, queue, counts, clock);
     this.admission = new Admission(settings, this.intake);
     const { journal } = storage;
     this.entrance = new Entrance(this, journal?.isJson === true);
@@ -163,7 +158,7 @@ export class Engine {
       const error = storageFailed(message, undefined, job);
       const isAccepted = job.state !== 'accepting';
       job.state = 'abandoned';
-      this.intake.jobs.delete(job);
+      this.intake.remove(job);
       if (isAccepted) {
         const times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
         this.reporter.settled({ status: 'failed', error }, times, this.clock.last, job);
@@ -281,7 +276,7 @@ export class Engine {
 
   #add(job: Job): void {
     this.#isIdle = false;
-    this.intake.jobs.add(job);
+    this.intake.add(job);
   }
 
   /** @param isEnqueued - whether somebody wants to know that it is accepted */
@@ -301,7 +296,7 @@ export class Engine {
 
   #settled(job: Job, outcome: OrderOutcome, times: Times): void {
     if (job === this.#starting) this.#startOutcome = outcome;
-    this.intake.jobs.delete(job);
+    this.intake.remove(job);
     this.dispatcher.settled(job);
     this.reporter.settled(outcome, times, this.clock.last, job);
     this.#roomMayHaveCome(job.userId);
@@ -309,7 +304,7 @@ export class Engine {
   }
 
   #remove(job: Job): void {
-    this.intake.jobs.delete(job);
+    this.intake.remove(job);
     this.#roomMayHaveCome(job.userId);
   }
 

@@ -11,6 +11,7 @@ import type { ParsedOrder } from './order.ts';
 import type { OrderRecord } from './outcome.ts';
 import type { Counts } from './stats.ts';
 import type { CoreStorage } from './storage/core-storage.ts';
+import { Tally } from './tally.ts';
 import { Caller, WaitingLine } from './waiting-line.ts';
 
 /** Between which bounds `retryAfterMs` is, and what it is when nothing was settled lately. */
@@ -30,8 +31,8 @@ export class Intake {
   readonly #clock: Clock;
   readonly #hasUserBound: boolean;
   readonly #isJson: boolean;
-  /** Orders of a user that are in no lane yet: on their way into the storage, or just beginning. */
-  readonly #acceptingOf: (userId: string) => number;
+  /** How many unsettled orders each user has; kept only where `capacityPerUser` can be reached. */
+  readonly #unsettled = new Tally();
   /** Orders of an earlier life are taken up first; whoever comes meanwhile waits. */
   isRecovering = false;
   /** Refuses each caller that waits though it would rather be refused. */
@@ -45,9 +46,7 @@ export class Intake {
     queue: KeyedQueue<Job>,
     counts: Counts,
     clock: Clock,
-    acceptingOf: (userId: string) => number,
   ) {
-    this.#acceptingOf = acceptingOf;
     this.#isJson = storage.journal?.isJson === true;
     this.#settings = settings;
     this.#storage = storage;
@@ -60,6 +59,17 @@ export class Intake {
       hasFor: (userId, promised) =>
         !this.#hasUserBound || this.#countOf(userId) + promised < settings.capacityPerUser,
     });
+  }
+
+  /** An order takes its place among the unsettled ones: every way into the processor leads through here. */
+  add(job: Job): void {
+    this.jobs.add(job);
+    if (this.#hasUserBound) this.#unsettled.add(job.userId, 1);
+  }
+
+  /** The order is unsettled no more; nothing happens if it was not. */
+  remove(job: Job): void {
+    if (this.jobs.delete(job) && this.#hasUserBound) this.#unsettled.add(job.userId, -1);
   }
 
   /** Whether one more order may be unsettled. */
@@ -157,8 +167,9 @@ export class Intake {
     return new OrderError('queue_full', message, { ...facts, retryAfterMs });
   }
 
+  /** A settled order whose steps have not ended is not unsettled, and holds its lane all the same. */
   #countOf(userId: string): number {
-    return this.#queue.countOf(userId) + this.#acceptingOf(userId);
+    return Math.max(this.#unsettled.of(userId), this.#queue.countOf(userId));
   }
 
   #whatIsFull(userId: string): string {

@@ -51,10 +51,12 @@ export class JobIndex {
     this.#new.add(job);
   }
 
-  /** Takes an order out if it is here. */
-  delete(job: Job): void {
-    if (this.#new.delete(job) || this.#oldSize === 0) return;
-    if (this.#tableOf(job.hash).delete(job)) this.#oldSize -= 1;
+  /** Takes an order out; false if it is not here. */
+  delete(job: Job): boolean {
+    if (this.#new.delete(job)) return true;
+    const isOld = this.#oldSize > 0 && this.#tableOf(job.hash).delete(job);
+    if (isOld) this.#oldSize -= 1;
+    return isOld;
   }
 
   /** All orders, oldest first, by the millisecond; takes time for all of them. */

@@ -71,10 +71,6 @@ export class Keeper implements JournalListener, RecoveryListener {
     return this.#availability.failure !== undefined;
   }
 
-  acceptingOf(userId: string): number {
-    return this.#journal.countOf(userId);
-  }
-
   /** Whether an order goes by way of the storage; then it is accepted later. */
   takes(job: Job, isEnqueued: boolean): boolean {
     const { dispatcher, reporter } = this.#engine;
