@@ -22,7 +22,7 @@ export type Result = Message | Failure;
 export type Request =
   /** Share one transaction. Answered with their results. */
   | { readonly kind: 'commit'; readonly calls: readonly Call<WriteKind>[] }
-  /** Answered with one result. */
+  /** Answered with one result, the only request of a thread that reads. */
   | { readonly kind: 'query'; readonly call: Call<ReadKind> }
   /** The thread ends. */
   | { readonly kind: 'close' };
@@ -31,6 +31,8 @@ export type Request =
 export type Task =
   /** The first answer says that the file is open: no results. */
   | { readonly kind: 'serve'; readonly path: string; readonly options: DatabaseOptions }
+  /** Answers questions alone. The first answer says that the file is open: no results. */
+  | ({ readonly kind: 'read'; readonly life: number } & Source)
   /** The only answer: no results. */
   | ({ readonly kind: 'backup'; readonly to: string } & Source)
   /** The only answer: what is wrong. */

@@ -13,14 +13,13 @@ import type {
 } from '../storage/order-storage.ts';
 import type { Source } from './aside.ts';
 import * as codec from './codec.ts';
-import { Commits } from './commits.ts';
-import { errorOf, isFailure } from './failures.ts';
 import { FileLock } from './file-lock.ts';
+import { FileThreads } from './file-threads.ts';
 import { inspect, realPathOf } from './orders-file.ts';
-import type { Answer, Opened, ReadKind, Request, WriteKind } from './protocol.ts';
-import { askAside, Thread } from './thread.ts';
+import type { ReadKind, WriteKind } from './protocol.ts';
+import { askAside } from './thread.ts';
 import { Unheard } from './unheard.ts';
-import { Reader, Writer } from './wire.ts';
+import { type Reader, Writer } from './wire.ts';
 
 /** The options of a {@link SqliteStorage}. */
 export interface SqliteStorageOptions {
@@ -57,7 +56,8 @@ const PAGE = 500;
 /**
  * Keeps orders and balances in one file, through Node's own `node:sqlite`: an order that was
  * acknowledged survives `kill -9`. A thread of its own waits for the disk, so that the host's event loop
- * does not; calls that come while it waits share the next transaction.
+ * does not; calls that come while it waits share the next transaction. A second thread reads lists, on a
+ * connection of its own, so that no order waits for a list; it is started with the first one.
  *
  * Payloads come back as JSON has them. Give a file to one storage at a time; others are refused, but
  * anybody may read it with the sqlite3 shell meanwhile. Beside it are its log (`-wal`, `-shm`) while it
@@ -85,15 +85,12 @@ export class SqliteStorage implements OrderStorage {
   readonly path: string;
   /** What becomes of an acknowledged order when something goes wrong. */
   readonly durability: 'full' | 'relaxed';
-  readonly #maxBytes: number | undefined;
   readonly #lock: FileLock;
+  readonly #threads: FileThreads;
   readonly #writer = new Writer();
-  readonly #commits = new Commits((request) => this.#ask(request));
   readonly #unheard = new Unheard();
   /** What is under way; `close` waits for it. */
   readonly #underWay = new Set<Promise<unknown>>();
-  #thread: Thread;
-  #opened: Opened | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -128,7 +125,7 @@ export class SqliteStorage implements OrderStorage {
     inspect(realPath);
     const storage = new SqliteStorage(realPath, durability, maxBytes);
     try {
-      await storage.#thread.started;
+      await storage.#threads.started;
     } catch (error) {
       await storage.close();
       throw error;
@@ -139,9 +136,8 @@ export class SqliteStorage implements OrderStorage {
   private constructor(path: string, durability: 'full' | 'relaxed', maxBytes: number | undefined) {
     this.path = path;
     this.durability = durability;
-    this.#maxBytes = maxBytes;
     this.#lock = new FileLock(path);
-    this.#thread = this.#start();
+    this.#threads = new FileThreads(path, { durability, maxBytes, lock: this.#lock.identity });
   }
 
   /** Keeps orders; see {@link OrderStorage.accept}. */
@@ -311,42 +307,17 @@ export class SqliteStorage implements OrderStorage {
 
   async #end(): Promise<void> {
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
-    if (!this.#thread.isOver) {
-      // A thread that fails here leaves the log, which the next opening reads.
-      await this.#thread.ask({ kind: 'close' }).catch(() => {});
-      await this.#thread.ended();
-    }
+    await this.#threads.close();
     this.#lock.release();
   }
 
   /** Ends the thread as if it had failed. @internal */
   async killThread(): Promise<void> {
-    await this.#thread.terminate();
+    await this.#threads.kill();
   }
 
   #source(): Source {
-    return { path: this.path, identity: this.#opened?.identity ?? '' };
-  }
-
-  #start(): Thread {
-    const options = {
-      durability: this.durability,
-      maxBytes: this.#maxBytes,
-      reopened: this.#opened,
-      lock: this.#lock.identity,
-    };
-    const thread = new Thread({ kind: 'serve', path: this.path, options });
-    const note = ({ opened }: Answer): void => {
-      this.#opened = opened;
-    };
-    thread.started.then(note, () => {});
-    return thread;
-  }
-
-  /** The thread that has the file open; one that has died is replaced. */
-  #ask(request: Request): Promise<Answer> {
-    if (this.#thread.isOver) this.#thread = this.#start();
-    return this.#thread.ask(request);
+    return { path: this.path, identity: this.#threads.identity };
   }
 
   async #write<T>(
@@ -354,7 +325,7 @@ export class SqliteStorage implements OrderStorage {
     write: (writer: Writer) => void,
     read: (reader: Reader) => T,
   ): Promise<T> {
-    return read(await this.#track(() => this.#commits.call(kind, this.#messageOf(write))));
+    return read(await this.#track(() => this.#threads.write(kind, this.#messageOf(write))));
   }
 
   async #read<T>(
@@ -362,12 +333,7 @@ export class SqliteStorage implements OrderStorage {
     write: (writer: Writer) => void,
     read: (reader: Reader) => T,
   ): Promise<T> {
-    const { results } = await this.#track(() =>
-      this.#ask({ kind: 'query', call: { kind, message: this.#messageOf(write) } }),
-    );
-    const result = results[0] as Answer['results'][number];
-    if (isFailure(result)) throw errorOf(result);
-    return read(new Reader(result));
+    return read(await this.#track(() => this.#threads.read(kind, this.#messageOf(write))));
   }
 
   #messageOf(write: (writer: Writer) => void): ReturnType<Writer['take']> {

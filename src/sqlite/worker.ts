@@ -3,6 +3,7 @@ import { backUp, check } from './aside.ts';
 import { Database } from './database.ts';
 import { failureOf, isFailure } from './failures.ts';
 import type { Answer, Request, Task } from './protocol.ts';
+import { ReadConnection } from './read-connection.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('This file is for a worker thread');
@@ -11,13 +12,14 @@ const answer = (message: Answer): void => port.postMessage(message);
 
 try {
   if (task.kind === 'serve') serve(task);
+  else if (task.kind === 'read') serveReads(task);
   else if (task.kind === 'check') answer({ results: [], problems: check(task) });
   else {
     backUp(task, task.to);
     answer({ results: [] });
   }
 } catch (error) {
-  const doing = task.kind === 'serve' ? 'open' : task.kind === 'check' ? 'check' : 'back up';
+  const doing = { serve: 'open', read: 'read', check: 'check', backup: 'back up' }[task.kind];
   answer({ results: [], failure: failureOf(error, doing, task.path) });
 }
 
@@ -41,4 +43,17 @@ function serve({ path, options }: Extract<Task, { kind: 'serve' }>): void {
     if (isOver) port.close();
   });
   answer({ results: [], opened: database.opened });
+}
+
+function serveReads({ life, ...source }: Extract<Task, { kind: 'read' }>): void {
+  const connection = new ReadConnection(source, life);
+  port?.on('message', (request: Request) => {
+    const results = request.kind === 'query' ? [connection.query(request.call)] : [];
+    const isOver =
+      request.kind === 'close' || results.some((result) => isFailure(result) && result.isFinal);
+    if (isOver) connection.close();
+    answer({ results });
+    if (isOver) port.close();
+  });
+  answer({ results: [] });
 }

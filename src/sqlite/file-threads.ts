@@ -1,0 +1,98 @@
+import { Commits } from './commits.ts';
+import type { DatabaseOptions } from './database.ts';
+import { errorOf, isFailure } from './failures.ts';
+import type { Answer, Opened, ReadKind, Request, Result, WriteKind } from './protocol.ts';
+import { Thread } from './thread.ts';
+import { Turns } from './turns.ts';
+import { type Message, Reader } from './wire.ts';
+
+/** So many questions wait in the writing thread at most, where a transaction comes after them. */
+const mostQuestions = 16;
+
+/**
+ * The threads that have a storage's file open. One writes and answers short questions. The other one reads
+ * lists, which take long, so that no order waits for them; it is started with the first list.
+ */
+export class FileThreads {
+  readonly #path: string;
+  readonly #options: Omit<DatabaseOptions, 'reopened'>;
+  readonly #commits = new Commits((request) => this.#ask(request));
+  readonly #questions = new Turns(mostQuestions);
+  readonly #lists = new Turns(1);
+  #writing: Thread;
+  #listing: Thread | undefined;
+  #opened: Opened | undefined;
+
+  constructor(path: string, options: Omit<DatabaseOptions, 'reopened'>) {
+    this.#path = path;
+    this.#options = options;
+    this.#writing = this.#start();
+  }
+
+  /** Resolves when the file is open; rejects if it cannot be opened. */
+  get started(): Promise<unknown> {
+    return this.#writing.started;
+  }
+
+  /** Tells the file from another that comes to its path; see `identityOf`. */
+  get identity(): string {
+    return this.#opened?.identity ?? '';
+  }
+
+  /** Resolves when the call is committed. */
+  write(kind: WriteKind, message: Message): Promise<Reader> {
+    return this.#commits.call(kind, message);
+  }
+
+  /** Resolves with the answer. It sees all calls that were answered before. */
+  async read(kind: ReadKind, message: Message): Promise<Reader> {
+    const isLong = kind === 'list';
+    const request: Request = { kind: 'query', call: { kind, message } };
+    const { results } = await (isLong
+      ? this.#lists.run(() => this.#askForList(request))
+      : this.#questions.run(() => this.#ask(request)));
+    const result = results[0] as Result;
+    if (isFailure(result)) throw errorOf(result);
+    return new Reader(result);
+  }
+
+  /** Brings the log into the file; nothing may be under way. */
+  async close(): Promise<void> {
+    // The one that writes is the last one: it cannot shorten the log beside another.
+    for (const thread of [this.#listing, this.#writing]) {
+      if (thread === undefined || thread.isOver) continue;
+      // A thread that fails here leaves the log, which the next opening reads.
+      await thread.ask({ kind: 'close' }).catch(() => {});
+      await thread.ended();
+    }
+  }
+
+  /** Ends the thread that writes as if it had failed. */
+  async kill(): Promise<void> {
+    await this.#writing.terminate();
+  }
+
+  /** The thread that writes; one that has died is replaced. */
+  #ask(request: Request): Promise<Answer> {
+    if (this.#writing.isOver) this.#writing = this.#start();
+    return this.#writing.ask(request);
+  }
+
+  #askForList(request: Request): Promise<Answer> {
+    if (this.#listing === undefined || this.#listing.isOver) {
+      const { life = 0, identity = '' } = this.#opened ?? {};
+      this.#listing = new Thread({ kind: 'read', path: this.#path, identity, life });
+    }
+    return this.#listing.ask(request);
+  }
+
+  #start(): Thread {
+    const options = { ...this.#options, reopened: this.#opened };
+    const thread = new Thread({ kind: 'serve', path: this.#path, options });
+    const note = ({ opened }: Answer): void => {
+      this.#opened = opened;
+    };
+    thread.started.then(note, () => {});
+    return thread;
+  }
+}
