@@ -2,6 +2,7 @@ import { EventEmitter } from 'eventemitter3';
 import { isThenable } from './awaitable.ts';
 import { checkFunction, wrong } from './checks.ts';
 import { messageOf, OrderError, show } from './errors.ts';
+import { Notifications } from './notifications.ts';
 import type { OrderRecord, Receipt, StepResult } from './outcome.ts';
 import type { ShutdownSummary } from './shutdown.ts';
 
@@ -144,10 +145,13 @@ type Tellers = { [E in EventName]: ((payload: ProcessorEvents[E]) => void) | und
 /** The typed emitter inside a processor, whose listeners can do no harm. */
 export class Events {
   readonly #emitter = new EventEmitter();
+  readonly #notifications = new Notifications();
   // The same guard for the same listener, so that `off` finds it.
   readonly #guards = new WeakMap<Listener, Guard>();
   readonly #errorGuards = new WeakMap<Listener, Guard>();
   readonly #tell = Object.fromEntries(names.map((name) => [name, undefined])) as Tellers;
+  /** What calls the listeners of each event as they are now. */
+  readonly #calls = new Map<EventName, Guard>();
   /** Events with a listener for once, which must be looked at again when they have been raised. */
   readonly #onces = new Set<EventName>();
   #hasWarned = false;
@@ -158,6 +162,11 @@ export class Events {
    */
   get tell(): Readonly<Tellers> {
     return this.#tell;
+  }
+
+  /** Aborts a signal that the host's code listens to. */
+  abort(controller: AbortController, reason: OrderError): void {
+    this.#notifications.notify((aborted) => aborted.abort(reason), controller);
   }
 
   on(event: EventName, listener: Listener): void {
@@ -180,12 +189,17 @@ export class Events {
 
   #update(event: EventName): void {
     const guards = this.#emitter.listeners(event) as Guard[];
-    this.#tell[event] =
-      guards.length === 1 && !this.#onces.has(event)
-        ? guards[0]
-        : guards.length === 0
-          ? undefined
-          : (payload: unknown) => this.#emit(event, payload);
+    const [first] = guards;
+    if (first === undefined) {
+      this.#calls.delete(event);
+      this.#tell[event] = undefined;
+      return;
+    }
+    const isAlone = guards.length === 1 && !this.#onces.has(event);
+    this.#calls.set(event, isAlone ? first : (payload) => this.#emit(event, payload));
+    // Looked up when it is called: listeners may have changed since a notification was deferred.
+    const call = (payload: unknown): void => this.#calls.get(event)?.(payload);
+    this.#tell[event] = (payload: unknown) => this.#notifications.notify(call, payload);
   }
 
   #emit(event: EventName, payload: unknown): void {

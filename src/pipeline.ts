@@ -308,7 +308,7 @@ export class Run implements TaskOwner, Linked<Run> {
     const error = this.#errorOf(this.board.results());
     this.#error = error;
     for (const task of this.board.tasks) this.#abort(task, error);
-    this.#controller?.abort(error);
+    if (this.#controller !== undefined) this.host.abort(this.#controller, error);
     const isDue = verdict.isTimeUp === true || outcome === 'canceled';
     if (isDue || !this.#mayCompensate()) this.#tell();
     if (this.board.running === 0) this.#proceed();

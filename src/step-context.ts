@@ -1,5 +1,6 @@
 import type { OrderError } from './errors.ts';
 import type { AcceptedOrder } from './order.ts';
+import type { RunHost } from './run-host.ts';
 import type { CompensationContext, StepContext } from './step.ts';
 import type { PlannedStep } from './step-plan.ts';
 
@@ -9,7 +10,11 @@ export interface ContextOwner {
   /** How often the order may have been begun in earlier lives. */
   readonly earlierAttempts: number;
   /** The order's signal, made when somebody first asks for it, and why the order failed. */
-  toRun(): { readonly signal: AbortSignal; readonly error: OrderError };
+  toRun(): {
+    readonly signal: AbortSignal;
+    readonly error: OrderError;
+    readonly host: Pick<RunHost, 'abort'>;
+  };
   resultsBefore(step: PlannedStep): Readonly<Record<string, unknown>>;
 }
 
@@ -52,7 +57,7 @@ export class Context implements StepContext<never> {
   abort(reason: OrderError): void {
     if (!this.hasOwnSignal) return;
     this.#own ??= new AbortController();
-    this.#own.abort(reason);
+    this.#owner.toRun().host.abort(this.#own, reason);
   }
 
   /** An attempt with a time limit is told to end while its order goes on. */

@@ -192,6 +192,10 @@ export class StepRunner implements RunHost {
     }
   }
 
+  abort(controller: AbortController, reason: OrderError): void {
+    this.#events.abort(controller, reason);
+  }
+
   stepped(job: Job, step: StepResult): void {
     this.#events.tell.stepped?.({ ...job.facts, step });
   }
