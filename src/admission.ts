@@ -59,7 +59,7 @@ export class Admission {
     const known = this.#intake.known(order);
     const ruled = known === undefined ? applyRules(this.#settings.rules, order) : order;
     this.checkOpen(order);
-    if (signal?.aborted) throw canceled(ruled);
+    if (signal?.aborted) throw canceled(ruled, signal);
     return known ?? this.#intake.known(order) ?? ruled;
   }
 

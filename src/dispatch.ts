@@ -11,6 +11,7 @@ import { noSteps } from './outcome.ts';
 import type { Decision } from './run-host.ts';
 import type { Settler } from './settle.ts';
 import { nothingToDo } from './settlements.ts';
+import type { Cancellation } from './signals.ts';
 import { StepRunner } from './step-runner.ts';
 import { WaitingTimes } from './waiting-times.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -150,9 +151,12 @@ export class Dispatcher {
   }
 
   /** Cancels an order that is not decided yet; false if it is. */
-  cancel(job: Job, message: string): boolean {
+  cancel(job: Job, cancellation: Cancellation): boolean {
     if (this.drop(job)) {
-      const error = new OrderError('canceled', message, job.facts);
+      const error = new OrderError('canceled', cancellation.message, {
+        ...job.facts,
+        cause: cancellation.cause,
+      });
       this.#clock.read();
       const decision: Decision = {
         outcome: 'canceled',
@@ -164,7 +168,7 @@ export class Dispatcher {
       this.#settler.flush();
       return true;
     }
-    return this.runner.cancel(job, message);
+    return this.runner.cancel(job, cancellation);
   }
 
   /** The settler is done with an order: its user's next one may go. */

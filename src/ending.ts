@@ -18,7 +18,7 @@ export async function endOf(
   id: string,
   signal: AbortSignal | undefined,
 ): Promise<OrderOutcome | undefined> {
-  if (signal?.aborted) throw waitingEnded(id);
+  if (signal?.aborted) throw waitingEnded(id, signal);
   const { intake, keeper } = engine;
   for (let isAgain = false; ; isAgain = true) {
     const job = intake.jobs.get(id);
@@ -35,7 +35,7 @@ export async function endOf(
 }
 
 function whenTold(job: Job, signal: AbortSignal | undefined): OrderOutcome | Promise<OrderOutcome> {
-  const error = (): OrderError => waitingEnded(job.id);
+  const error = (): OrderError => waitingEnded(job.id, signal);
   return (
     toldOf(job) ??
     untilAbort(signal, error, (resolve) => {

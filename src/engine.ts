@@ -15,6 +15,7 @@ import { Questions } from './questions.ts';
 import { Reporter } from './reporter.ts';
 import { Settler } from './settle.ts';
 import { nothingToDo, storageFailed } from './settlements.ts';
+import type { Cancellation } from './signals.ts';
 import type { ProcessorStats } from './stats.ts';
 import type { CoreStorage, JournalStorage, Times } from './storage/core-storage.ts';
 
@@ -103,7 +104,7 @@ export class Engine {
   }
 
   /** Whether the order was canceled by this, once it is settled. */
-  cancel(job: Job, message: string): Promise<boolean> {
+  cancel(job: Job, cancellation: Cancellation): Promise<boolean> {
     return new Promise((resolve) => {
       // It was told before that it is to fail or be canceled.
       if (job.entry?.decided !== undefined) return resolve(false);
@@ -113,7 +114,7 @@ export class Engine {
         if (isCanceled || isSettled) resolve(isCanceled);
         return isCanceled || isSettled;
       });
-      if (!this.cancelNow(job, message)) resolve(false);
+      if (!this.cancelNow(job, cancellation)) resolve(false);
     });
   }
 
@@ -130,16 +131,16 @@ export class Engine {
   }
 
   /** Cancels whatever is not decided yet. */
-  async cancelAll(message: string): Promise<void> {
+  async cancelAll(cancellation: Cancellation): Promise<void> {
     for (const job of this.intake.jobs.all()) {
       if (!this.clock.hasTime()) await this.clock.nextSlice();
-      this.cancelNow(job, message);
+      this.cancelNow(job, cancellation);
     }
   }
 
   /** Cancels an order that is not decided yet; false if it is. */
-  cancelNow(job: Job, message: string): boolean {
-    return this.keeper?.cancel(job, message) || this.dispatcher.cancel(job, message);
+  cancelNow(job: Job, cancellation: Cancellation): boolean {
+    return this.keeper?.cancel(job, cancellation) || this.dispatcher.cancel(job, cancellation);
   }
 
   get #hasNothingLeft(): boolean {

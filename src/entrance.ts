@@ -67,7 +67,7 @@ export class Entrance {
     let parsed: ParsedOrder | undefined;
     try {
       parsed = parseOrder(order, this.#copy);
-      if (signal?.aborted) throw canceled(parsed);
+      if (signal?.aborted) throw canceled(parsed, signal);
       const known = this.#intake.known(parsed);
       // What was accepted once is not refused when it comes again.
       return known === undefined && this.#admission.hasHostCode
@@ -182,7 +182,7 @@ export class Entrance {
   enter(job: Job, { overflow, signal }: Entry, tell: Follower): Promise<void> | undefined {
     if (signal?.aborted) {
       // Since it was begun: the payload's own code may have done so while it was copied.
-      tell(this.#reporter.refused(canceled(job)), true);
+      tell(this.#reporter.refused(canceled(job, signal)), true);
     } else if (this.#intake.jobs.find(job) === job) {
       this.#follow(job, false, signal, tell);
     } else if (this.#intake.hasRoomFor(job)) {
@@ -204,7 +204,7 @@ export class Entrance {
     let entered: Job | OrderRecord;
     try {
       parsed = parseOrder(order);
-      if (entry.signal?.aborted) throw canceled(parsed);
+      if (entry.signal?.aborted) throw canceled(parsed, entry.signal);
       entered = this.#intake.known(parsed) ?? (await this.#enterToQueue(parsed, entry));
     } catch (thrown) {
       const known = await this.#knownInstead(thrown, parsed, entry.signal);
@@ -234,7 +234,7 @@ export class Entrance {
     if (mayGoAtOnce && !dispatcher.hasSteps) return this.#engine.enqueueAtOnce(admitted);
     const job = Job.of(this.#isJson ? asJson(admitted) : admitted);
     // Reading the payload may have run the host's code, too.
-    if (signal?.aborted) throw canceled(job);
+    if (signal?.aborted) throw canceled(job, signal);
     if (this.#intake.hasRoomFor(job)) {
       return this.#acceptEnqueued(job);
     }
@@ -277,7 +277,7 @@ export class Entrance {
   }
 
   #waitToEnqueue(job: Job, { overflow, signal }: Entry): Promise<Job | OrderRecord> {
-    const error = (): OrderError => canceled(job);
+    const error = (): OrderError => canceled(job, signal);
     return untilAbort(signal, error, (resolve, reject) =>
       this.#intake.wait(job, overflow, reject, () => {
         try {
@@ -310,7 +310,7 @@ export class Entrance {
         takeBack =
           signal &&
           onAbort(signal, () => {
-            if (leave?.()) end(this.#reporter.refused(canceled(job)));
+            if (leave?.()) end(this.#reporter.refused(canceled(job, signal)));
           });
       } catch (error) {
         return end(this.#reporter.refused(error));
@@ -320,7 +320,7 @@ export class Entrance {
         takeBack?.();
         try {
           // The signal of many may have made this room, by canceling another.
-          if (signal?.aborted) throw canceled(job);
+          if (signal?.aborted) throw canceled(job, signal);
           const entered = this.#enterAtLast(job, () => {
             this.#follow(job, true, signal, tell);
             this.#engine.accept(job);
@@ -353,12 +353,12 @@ export class Entrance {
     }
     const takeBack = onAbort(signal, () => {
       if (isOwn) {
-        this.#engine.cancelNow(job, bySignal);
+        this.#engine.cancelNow(job, bySignal(signal));
         return;
       }
       // Somebody else's order is not this caller's to cancel.
       job.unfollow(follower);
-      tell({ status: 'canceled', error: canceled(job) }, true);
+      tell({ status: 'canceled', error: canceled(job, signal) }, true);
     });
     const follower: Follower = (outcome, isSettled) => {
       const hasHeard = tell(outcome, isSettled);

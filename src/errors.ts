@@ -16,7 +16,7 @@ import type { StepResult } from './outcome.ts';
  * | `insufficient_funds` | failed | the debit would take the balance below `minBalance` | no | 422 |
  * | `balance_overflow` | failed | the balance would leave the safe integers | no | 422 |
  * | `timeout` | failed | the steps, or an attempt at one, did not end within `timeoutMs` | yes | 504 |
- * | `canceled` | canceled, or refused before it was accepted | its `signal`, `cancel(id)` or the deadline of `shutdown`; or a `signal` ended the waiting for an `outcome` alone | yes | 408 |
+ * | `canceled` | canceled, or refused before it was accepted | its `signal`, `cancel(id)` or the deadline of `shutdown`; or a `signal` ended the waiting for an `outcome` alone; `cause` has the signal's reason | yes | 408 |
  * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order that it keeps goes on when it works again | yes | 503 |
  * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 503, or 400 if not retryable |
  * | `internal` | failed or refused | a step, a rule or the schema threw something without a code; `cause` has it | no | 500 |

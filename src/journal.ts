@@ -5,6 +5,7 @@ import { type Entry, entryOf, type Job, type Waiter } from './job.ts';
 import type { OrderRecord } from './outcome.ts';
 import type { CallEnd } from './reporter.ts';
 import { storageFailed } from './settlements.ts';
+import type { Cancellation } from './signals.ts';
 import type { JournalStorage } from './storage/core-storage.ts';
 import type { AcceptResult, NewOrder, StoredOrder } from './storage/order-storage.ts';
 import { Tally } from './tally.ts';
@@ -12,9 +13,9 @@ import { watch } from './watch.ts';
 
 export interface JournalListener {
   /** The order is kept, and may be processed. */
-  accepted(job: Job, cancellation: string | undefined): void;
+  accepted(job: Job, cancellation: Cancellation | undefined): void;
   /** Its id belongs to an order that the processor did not know of; gives that, or throws. */
-  known(job: Job, order: StoredOrder, cancellation: string | undefined): OrderRecord;
+  known(job: Job, order: StoredOrder, cancellation: Cancellation | undefined): OrderRecord;
   /** The order is not accepted. */
   refused(job: Job, error: OrderError): void;
   calling(operation: 'accept', size: number): CallEnd | undefined;
@@ -45,7 +46,7 @@ export class Journal {
   /** Those in the call that is under way. */
   #inCall: readonly Job[] = [];
   /** Why an order is to be canceled as soon as it is accepted. */
-  readonly #cancellations = new Map<Job, string>();
+  readonly #cancellations = new Map<Job, Cancellation>();
 
   constructor(
     storage: JournalStorage,
@@ -83,9 +84,9 @@ export class Journal {
   }
 
   /** Has an order canceled as soon as it is accepted; false if it is not on its way. */
-  cancel(job: Job, message: string): boolean {
+  cancel(job: Job, cancellation: Cancellation): boolean {
     if (job.state !== 'accepting') return false;
-    this.#cancellations.set(job, message);
+    this.#cancellations.set(job, cancellation);
     return true;
   }
 

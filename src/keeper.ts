@@ -11,6 +11,7 @@ import { Recovery, type RecoveryListener } from './recovery.ts';
 import type { CallEnd } from './reporter.ts';
 import type { Settler } from './settle.ts';
 import { nothingToDo, storageFailed } from './settlements.ts';
+import type { Cancellation } from './signals.ts';
 import type { JournalStorage, Times } from './storage/core-storage.ts';
 import type { StoredOrder } from './storage/order-storage.ts';
 
@@ -107,10 +108,10 @@ export class Keeper implements JournalListener, RecoveryListener {
   }
 
   /** Cancels an order as soon as it is accepted; false if it is already. */
-  cancel(job: Job, message: string): boolean {
+  cancel(job: Job, cancellation: Cancellation): boolean {
     // It will be left as soon as it is kept.
     if (this.isLeaving && job.state === 'accepting' && job.entry !== undefined) return true;
-    return this.#journal.cancel(job, message);
+    return this.#journal.cancel(job, cancellation);
   }
 
   /** A question about one order has failed; resolves, after a pause, whether to ask once more. */
@@ -190,7 +191,7 @@ export class Keeper implements JournalListener, RecoveryListener {
 
   // What the journal tells.
 
-  accepted(job: Job, cancellation?: string): void {
+  accepted(job: Job, cancellation?: Cancellation): void {
     const { failure } = this.#availability;
     if (failure !== undefined && job.entry === undefined) {
       this.refused(job, storageFailed('The storage can keep no orders now', failure, job));
@@ -206,7 +207,7 @@ export class Keeper implements JournalListener, RecoveryListener {
     if (cancellation !== undefined) this.#engine.dispatcher.cancel(job, cancellation);
   }
 
-  known(job: Job, stored: StoredOrder, cancellation?: string): OrderRecord {
+  known(job: Job, stored: StoredOrder, cancellation?: Cancellation): OrderRecord {
     const { intake, reporter } = this.#engine;
     try {
       intake.checkSame(stored, job);

@@ -56,7 +56,8 @@ export class Lookup {
     signal?: AbortSignal,
     order?: ParsedOrder,
   ): Promise<StoredOrder | undefined> {
-    const error = (): OrderError => (order === undefined ? waitingEnded(id) : canceled(order));
+    const error = (): OrderError =>
+      order === undefined ? waitingEnded(id, signal) : canceled(order, signal);
     const stored = await untilAbort<StoredOrder | undefined>(signal, error, (resolve, reject) => {
       this.#askIfKnown(id, order).then(resolve, reject);
       return undefined;

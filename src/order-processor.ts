@@ -29,8 +29,8 @@ import { OutcomeStream } from './stream.ts';
 /** What {@link OrderProcessor.submit} takes beside the order. */
 export interface SubmitOptions {
   /**
-   * Cancels the order when it aborts, as {@link OrderProcessor.cancel} does. For an order whose id is
-   * known already it only ends this caller's waiting.
+   * Cancels the order when it aborts, as {@link OrderProcessor.cancel} does, with its reason as the
+   * error's `cause`. For an order whose id is known already it only ends this caller's waiting.
    */
   readonly signal?: AbortSignal | undefined;
 }
@@ -271,7 +271,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     if (!isName(id)) return false;
     const { intake, keeper } = this.#engine;
     const job = intake.jobs.get(id) ?? (await keeper?.lookup.jobOf(id));
-    const canceled = job !== undefined && this.#engine.cancel(job, 'The order was canceled');
+    const canceled =
+      job !== undefined && this.#engine.cancel(job, { message: 'The order was canceled' });
     return this.#engine.entrance.paced(canceled);
   }
 

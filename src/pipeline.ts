@@ -5,6 +5,7 @@ import type { Job } from './job.ts';
 import type { Linked } from './linked-list.ts';
 import type { StepResult, UnfulfilledOutcome } from './outcome.ts';
 import { completed, type RunHost } from './run-host.ts';
+import type { Cancellation } from './signals.ts';
 import type { StepBoard } from './step-board.ts';
 import type { Task, TaskOwner, Verdict } from './task.ts';
 import { WorkerLease } from './worker-lease.ts';
@@ -52,7 +53,7 @@ export class Run implements TaskOwner, Linked<Run> {
   told: UnfulfilledOutcome | undefined = undefined;
   #hasPaused = false;
   /** Came while the storage was asked. */
-  #cancellation: string | undefined = undefined;
+  #cancellation: Cancellation | undefined = undefined;
   /** Several steps are being started, and not all have been. */
   #isStarting = true;
   #compensations: Compensations | undefined = undefined;
@@ -128,10 +129,10 @@ export class Run implements TaskOwner, Linked<Run> {
   }
 
   /** Decides the order from outside: it is canceled. */
-  cancel(message: string): void {
+  cancel(cancellation: Cancellation): void {
     this.host.clock.read();
-    if (this.#phase === 'asking') this.#cancellation ??= message;
-    else this.#decide('canceled', { code: 'canceled', message });
+    if (this.#phase === 'asking') this.#cancellation ??= cancellation;
+    else this.#decide('canceled', { code: 'canceled', ...cancellation });
   }
 
   /** The storage did not take the amount, though the steps had finished. */

@@ -142,14 +142,14 @@ export class PayloadCheck {
         const message = 'The processor shut down before the payload was checked';
         refuse(new OrderError('shut_down', message, { orderId, userId }));
       };
-      const takeBack = signal && onAbort(signal, () => refuse(canceled(order)));
+      const takeBack = signal && onAbort(signal, () => refuse(canceled(order, signal)));
       const end = (): void => {
         takeBack?.();
         this.#underWay.delete(dismissed);
       };
       this.#underWay.add(dismissed);
       // The schema itself may have seen to that.
-      if (signal?.aborted) refuse(canceled(order));
+      if (signal?.aborted) refuse(canceled(order, signal));
       const answered = late.then(
         (value) => () => read(order, value),
         (cause) => () => {

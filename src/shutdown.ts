@@ -60,7 +60,7 @@ export async function drain(
   const timedOut = !(await endsWithin(engine.onDrained(), timeoutMs));
   if (timedOut) {
     await engine.keeper?.leaveAll();
-    await engine.cancelAll(`The processor shut down after ${timeoutMs} ms`);
+    await engine.cancelAll({ message: `The processor shut down after ${timeoutMs} ms` });
     const { runner } = engine.dispatcher;
     if (!(await endsWithin(engine.onDrained(), graceMs))) {
       engine.keeper?.leaveRunning();

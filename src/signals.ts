@@ -1,30 +1,61 @@
 import { OrderError } from './errors.ts';
 import type { ParsedOrder } from './order.ts';
 
+/** Why an order is canceled from outside. */
+export interface Cancellation {
+  readonly message: string;
+  /** The reason of the signal that aborted. */
+  readonly cause?: unknown;
+}
+
+/** All that wait for one signal, behind the one listener that it has from them. */
+class Callbacks {
+  readonly #signal: AbortSignal;
+  readonly #all = new Set<() => void>();
+  readonly #dispatch = (): void => {
+    callbacksOf.delete(this.#signal);
+    for (const each of this.#all) each();
+  };
+
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#dispatch, { once: true });
+    callbacksOf.set(signal, this);
+  }
+
+  add(callback: () => void): void {
+    this.#all.add(callback);
+  }
+
+  delete(callback: () => void): void {
+    this.#all.delete(callback);
+    if (this.#all.size > 0 || callbacksOf.get(this.#signal) !== this) return;
+    callbacksOf.delete(this.#signal);
+    try {
+      this.#signal.removeEventListener('abort', this.#dispatch);
+    } catch {
+      // The order that ends has nothing to do with a signal of the host's own that throws.
+    }
+  }
+}
+
 /**
- * One listener on a signal for all who wait for it: many orders may share one signal, and Node.js
+ * One listener on a signal for all that wait for it: many orders may share one signal, and Node.js
  * searches all listeners of a signal to remove one.
  */
-const callbacksOf = new WeakMap<AbortSignal, Set<() => void>>();
+const callbacksOf = new WeakMap<AbortSignal, Callbacks>();
 
-/** Calls back once when the signal aborts; the result takes that back. The signal must not have aborted. */
+/**
+ * Calls back once when the signal aborts, unless the result is called before. The signal must not have
+ * aborted. The listener goes with the last callback: Node.js keeps the signals of `AbortSignal.any` and
+ * `AbortSignal.timeout` in memory for as long as they have one.
+ */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
-  let callbacks = callbacksOf.get(signal);
-  if (callbacks === undefined) {
-    const all = new Set<() => void>();
-    const dispatch = (): void => {
-      callbacksOf.delete(signal);
-      for (const each of all) each();
-    };
-    signal.addEventListener('abort', dispatch, { once: true });
-    callbacksOf.set(signal, all);
-    callbacks = all;
-  }
-  const own = callbacks;
+  const callbacks = callbacksOf.get(signal) ?? new Callbacks(signal);
   // A function of its own, since the same callback may wait twice.
   const entry = (): void => callback();
-  own.add(entry);
-  return () => own.delete(entry);
+  callbacks.add(entry);
+  return () => callbacks.delete(entry);
 }
 
 /**
@@ -53,7 +84,11 @@ export function untilAbort<T>(
         takeBack?.();
         settle(value);
       };
-    giveBack = begin(settling(resolve), settling(reject));
+    try {
+      giveBack = begin(settling(resolve), settling(reject));
+    } catch (thrown) {
+      settling(reject)(thrown);
+    }
   });
 }
 
@@ -66,15 +101,28 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
   );
 }
 
-export const bySignal = 'The order was canceled by its signal';
+/** What its signal does to an order when it aborts. */
+export function bySignal(signal: AbortSignal | undefined): Cancellation {
+  return { message: 'The order was canceled by its signal', cause: reasonOf(signal) };
+}
 
 /** A caller waits no longer for an order, which goes on. */
-export function waitingEnded(orderId: string): OrderError {
+export function waitingEnded(orderId: string, signal: AbortSignal | undefined): OrderError {
   const message = 'The signal ended the waiting for the outcome, not the order';
-  return new OrderError('canceled', message, { orderId });
+  return new OrderError('canceled', message, { orderId, cause: reasonOf(signal) });
 }
 
 /** The refusal of an order whose caller gave up, be it its own or another caller's. */
-export function canceled({ facts }: ParsedOrder): OrderError {
-  return new OrderError('canceled', bySignal, facts);
+export function canceled({ facts }: ParsedOrder, signal: AbortSignal | undefined): OrderError {
+  const { message, cause } = bySignal(signal);
+  return new OrderError('canceled', message, { ...facts, cause });
+}
+
+function reasonOf(signal: AbortSignal | undefined): unknown {
+  try {
+    return signal?.reason;
+  } catch {
+    // A signal of the host's own.
+    return undefined;
+  }
 }

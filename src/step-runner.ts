@@ -12,6 +12,7 @@ import type { StepResult, UnfulfilledOutcome } from './outcome.ts';
 import type { Run } from './pipeline.ts';
 import { completed, type Decision, type RunHost } from './run-host.ts';
 import type { Settler } from './settle.ts';
+import type { Cancellation } from './signals.ts';
 import { StepBoard } from './step-board.ts';
 import type { StepPlan } from './step-plan.ts';
 import type { Task, Verdict } from './task.ts';
@@ -148,10 +149,10 @@ export class StepRunner implements RunHost {
   }
 
   /** Cancels an order that is being processed; false if it is decided. */
-  cancel(job: Job, message: string): boolean {
+  cancel(job: Job, cancellation: Cancellation): boolean {
     const run = this.#runOf(job);
     if (run === undefined || run.isDecided) return false;
-    run.cancel(message);
+    run.cancel(cancellation);
     return true;
   }
 

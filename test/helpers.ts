@@ -94,7 +94,11 @@ export function throwing(thrown: unknown): Step {
 
 /** The bytes that are in use when all that can be freed is. */
 export function heapUsed(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
+
+export function collectGarbage(): void {
   setFlagsFromString('--expose-gc');
   (runInNewContext('gc') as () => void)();
-  return process.memoryUsage().heapUsed;
 }
