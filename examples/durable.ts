@@ -44,6 +44,8 @@ async function killAndStartAgain(): Promise<void> {
   const child = fork(import.meta.filename, ['accept', file]);
   const accepted: unknown[] = [];
   child.on('message', (id) => {
+    // With `--watch`, Node posts messages of its own.
+    if (typeof id !== 'string') return;
     accepted.push(id);
     if (accepted.length === (users * ordersPerUser) / 2) child.kill('SIGKILL');
   });

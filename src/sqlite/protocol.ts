@@ -55,3 +55,18 @@ export interface Opened {
   /** See `identityOf`. */
   readonly identity: string;
 }
+
+/** How messages travel: Node posts messages of its own between threads, with `--watch` for example. */
+interface Envelope<T> {
+  readonly orderProcessor: T;
+}
+
+/** What is posted to the other thread. */
+export function enclosed<T extends Request | Answer>(message: T): Envelope<T> {
+  return { orderProcessor: message };
+}
+
+/** The message of the other thread, or `undefined` if it is not one of ours. */
+export function contentOf<T extends Request | Answer>(posted: unknown): T | undefined {
+  return (posted as Partial<Envelope<T>> | null | undefined)?.orderProcessor;
+}

@@ -1,6 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import { errorOf, type Failure, isFailure } from './failures.ts';
-import type { Answer, Request, Task } from './protocol.ts';
+import { type Answer, contentOf, enclosed, type Request, type Task } from './protocol.ts';
 
 /** The same file, built or as its source. */
 const workerUrl = new URL(
@@ -29,7 +29,10 @@ export class Thread {
     this.started = this.#wait();
     // It rejects for whoever waits for it; nobody has to.
     this.started.catch(() => {});
-    this.#worker.on('message', (answer: Answer) => this.#take(answer));
+    this.#worker.on('message', (posted: unknown) => {
+      const answer = contentOf<Answer>(posted);
+      if (answer !== undefined) this.#take(answer);
+    });
     this.#worker.on('error', (cause) => {
       this.#failure ??= new Error('The worker thread of the storage has failed', { cause });
     });
@@ -49,7 +52,7 @@ export class Thread {
   ask(request: Request): Promise<Answer> {
     if (this.#waiting.length === 0) this.#worker.ref();
     const answer = this.#wait();
-    this.#worker.postMessage(request);
+    this.#worker.postMessage(enclosed(request));
     return answer;
   }
 

@@ -2,13 +2,13 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { backUp, check } from './aside.ts';
 import { Database } from './database.ts';
 import { failureOf, isFailure } from './failures.ts';
-import type { Answer, Request, Task } from './protocol.ts';
+import { type Answer, contentOf, enclosed, type Request, type Task } from './protocol.ts';
 import { ReadConnection } from './read-connection.ts';
 
 const port = parentPort;
 if (port === null) throw new Error('This file is for a worker thread');
 const task = workerData as Task;
-const answer = (message: Answer): void => port.postMessage(message);
+const answer = (message: Answer): void => port.postMessage(enclosed(message));
 
 try {
   if (task.kind === 'serve') serve(task);
@@ -23,6 +23,13 @@ try {
   answer({ results: [], failure: failureOf(error, doing, task.path) });
 }
 
+function listen(take: (request: Request) => void): void {
+  port?.on('message', (posted: unknown) => {
+    const request = contentOf<Request>(posted);
+    if (request !== undefined) take(request);
+  });
+}
+
 /** What could not be brought into the file is in its log, for the next opening. */
 function closeQuietly(database: Database): void {
   try {
@@ -32,7 +39,7 @@ function closeQuietly(database: Database): void {
 
 function serve({ path, options }: Extract<Task, { kind: 'serve' }>): void {
   const database = new Database(path, options);
-  port?.on('message', (request: Request) => {
+  listen((request) => {
     const results = request.kind === 'commit' ? database.commit(request.calls) : [];
     if (request.kind === 'query') return answer({ results: [database.query(request.call)] });
     const isOver =
@@ -40,20 +47,20 @@ function serve({ path, options }: Extract<Task, { kind: 'serve' }>): void {
     // Before the answer, so that whoever hears it finds the file closed.
     if (isOver) closeQuietly(database);
     answer({ results });
-    if (isOver) port.close();
+    if (isOver) port?.close();
   });
   answer({ results: [], opened: database.opened });
 }
 
 function serveReads({ life, ...source }: Extract<Task, { kind: 'read' }>): void {
   const connection = new ReadConnection(source, life);
-  port?.on('message', (request: Request) => {
+  listen((request) => {
     const results = request.kind === 'query' ? [connection.query(request.call)] : [];
     const isOver =
       request.kind === 'close' || results.some((result) => isFailure(result) && result.isFinal);
     if (isOver) connection.close();
     answer({ results });
-    if (isOver) port.close();
+    if (isOver) port?.close();
   });
   answer({ results: [] });
 }
