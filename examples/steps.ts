@@ -3,7 +3,7 @@
  * balance, and its user's next order goes on.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { OrderProcessor, type Step } from 'order-processor';
+import { OrderError, OrderProcessor, type Step } from 'order-processor';
 
 interface Meal {
   readonly dish: string;
@@ -13,8 +13,7 @@ const payment: Step<Meal> = {
   name: 'payment',
   async run(order, { signal }) {
     await sleep(20, undefined, { signal });
-    if (order.amount > 50_000)
-      throw Object.assign(new Error('Card declined'), { code: 'declined' });
+    if (order.amount > 50_000) throw new OrderError('declined', 'Card declined');
   },
 };
 const vendor: Step<Meal> = {

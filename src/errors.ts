@@ -3,7 +3,8 @@ import type { StepResult } from './outcome.ts';
 
 /**
  * The codes that the library itself gives. Rules and steps give codes of their own, so
- * {@link OrderError.code} is a `string`; compare it with these.
+ * {@link OrderError.code} is a `string`; compare it with these. A step or a rule cannot give one of these: from a
+ * step it is another processor's, and the order fails with `internal`.
  *
  * | code | the order was | because | retryable | HTTP |
  * | --- | --- | --- | --- | --- |
@@ -16,10 +17,10 @@ import type { StepResult } from './outcome.ts';
  * | `insufficient_funds` | failed | the debit would take the balance below `minBalance` | no | 422 |
  * | `balance_overflow` | failed | the balance would leave the safe integers | no | 422 |
  * | `timeout` | failed | the steps, or an attempt at one, did not end within `timeoutMs` | yes | 504 |
- * | `canceled` | canceled, or refused before it was accepted | its `signal`, `cancel(id)` or the deadline of `shutdown`; or a `signal` ended the waiting for an `outcome` alone; `cause` has the signal's reason | yes | 408 |
+ * | `canceled` | canceled, or refused before it was accepted | its `signal`, `cancel(id)` or the deadline of `shutdown`; or a `signal` ended the waiting for an `outcome` alone; `cause` has the signal's reason | yes | 408, or 409 if it was accepted |
  * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order that it keeps goes on when it works again | yes | 503 |
- * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 503, or 400 if not retryable |
- * | `internal` | failed or refused | a step, a rule or the schema threw something without a code; `cause` has it | no | 500 |
+ * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 422, or 400 if not retryable |
+ * | `internal` | failed or refused | a step, a rule or the schema threw something without a code, or with one of these codes; `cause` has it | no | 500 |
  * | `compensation_failed` | (`error` event) | a finished step of an order that failed could not be taken back | | |
  */
 export type OrderErrorCode =
@@ -58,6 +59,8 @@ export interface OrderErrorFacts {
   readonly labels?: readonly string[] | undefined;
   /** With `invalid_order`: what the `schema` has against the payload. None by default. */
   readonly issues?: readonly OrderIssue[] | undefined;
+  /** What became of the order; see {@link OrderError.outcome}. `undefined` by default. */
+  readonly outcome?: 'refused' | 'failed' | 'canceled' | undefined;
   /** Whether trying again may help; by default as {@link OrderErrorCode} has it, `true` for other codes. */
   readonly retryable?: boolean | undefined;
   /** How long the order waited for its turn, in whole milliseconds, where it had begun. */
@@ -73,6 +76,27 @@ const brand = Symbol.for('order-processor.OrderError');
 
 const codeForm = /^[a-z][a-z0-9_]{0,63}$/;
 
+/** What these say is a processor's to say of its own orders. */
+const ownCodes: ReadonlySet<string> = new Set([
+  'invalid_order',
+  'order_conflict',
+  'rule_refused',
+  'queue_full',
+  'shut_down',
+  'insufficient_funds',
+  'balance_overflow',
+  'timeout',
+  'canceled',
+  'storage_failed',
+  'compensation_failed',
+  'internal',
+] satisfies OrderErrorCode[]);
+
+/** Whether a code is one of {@link OrderErrorCode}, which steps and rules cannot give. */
+export function isOwnCode(code: string): boolean {
+  return ownCodes.has(code);
+}
+
 /** Trying again changes nothing about these. */
 const finalCodes: readonly string[] = [
   'invalid_order',
@@ -86,7 +110,8 @@ const finalCodes: readonly string[] = [
 
 /**
  * Why an order was refused, failed or was canceled. Everything the library rejects with is one. A step
- * may throw one to fail its order with a code of its own.
+ * may throw one to fail its order with a code and a message of its own. Any other error with a lower-snake-case
+ * `code` gives the order that code; its message stays in `cause`, for the operator.
  *
  * @example
  * ```ts
@@ -104,6 +129,12 @@ const finalCodes: readonly string[] = [
 export class OrderError extends Error {
   /** What happened, in lower snake case; stable: {@link OrderErrorCode} or a step's own. */
   readonly code: string;
+  /**
+   * What became of the order: it was refused, or its one outcome is `'failed'` or `'canceled'`.
+   * `undefined` where the error says nothing of that: one that a step has made and no processor has taken
+   * yet, one that ended a caller's waiting alone, and one of an order that is kept and goes on.
+   */
+  readonly outcome: 'refused' | 'failed' | 'canceled' | undefined;
   /** The order's id, where it is known. */
   readonly orderId: string | undefined;
   /** The order's user, where it is known. */
@@ -143,6 +174,7 @@ export class OrderError extends Error {
     }
     this.name = 'OrderError';
     this.code = code;
+    this.outcome = facts.outcome;
     this.orderId = facts.orderId;
     this.userId = facts.userId;
     this.retryAfterMs = facts.retryAfterMs;
@@ -157,11 +189,28 @@ export class OrderError extends Error {
 
   /** For `JSON.stringify`: all but the cause, which is not for strangers. */
   toJSON(): Record<string, unknown> {
-    const { code, message, orderId, userId, retryable, retryAfterMs, waitMs, durationMs } = this;
-    const { issues, labels, steps } = this;
-    const facts = { code, message, orderId, userId, retryable, retryAfterMs, waitMs, durationMs };
-    return { ...facts, issues, labels, steps };
+    const { code, message, outcome, orderId, userId, retryable, retryAfterMs } = this;
+    const { waitMs, durationMs, issues, labels, steps } = this;
+    const facts = { code, message, outcome, orderId, userId, retryable, retryAfterMs };
+    return { ...facts, waitMs, durationMs, issues, labels, steps };
   }
+}
+
+/**
+ * Notes what became of the order that an error is about, if that does not stand there. Not assigned: a host's
+ * storage may have frozen the error.
+ */
+export function noteOutcome(error: OrderError, outcome: OrderError['outcome']): void {
+  if (error.outcome === undefined) Reflect.set(error, 'outcome', outcome);
+}
+
+/**
+ * Whether an error is the outcome that its order has for good: the same id gets the same answer from now on.
+ * What failed with `storage_failed` may come again, unless steps were compensated.
+ */
+export function isRemembered({ code, outcome, steps }: OrderError): boolean {
+  if (outcome !== 'failed' && outcome !== 'canceled') return false;
+  return code !== 'storage_failed' || steps.some(({ compensation }) => compensation !== undefined);
 }
 
 /**

@@ -4,7 +4,7 @@ import { checkOptions, wrong } from './checks.ts';
 import { endOf } from './ending.ts';
 import { Engine } from './engine.ts';
 import type { Beginning } from './entrance.ts';
-import { isOrderError, messageOf, OrderError, show } from './errors.ts';
+import { messageOf, OrderError, show } from './errors.ts';
 import type { EventName, ProcessorEvents } from './events.ts';
 import { Job, toResult } from './job.ts';
 import { isWanted, type OrderPage, type OrderQuery, pageOf, readQuery } from './listing.ts';
@@ -462,8 +462,8 @@ function signalOf(of: string, options: SubmitOptions | undefined): AbortSignal |
   throw wrong(TypeError, 'signal', 'an AbortSignal', signal);
 }
 
+/** What a getter of the host's has thrown says nothing of this order, not even an OrderError. */
 function badOptions(cause: unknown): OrderError {
-  if (isOrderError(cause)) return cause;
   return new OrderError('invalid_order', messageOf(cause, 'Reading the options threw'), { cause });
 }
 

@@ -1,4 +1,4 @@
-import { OrderError } from './errors.ts';
+import { OrderError, type OrderErrorFacts } from './errors.ts';
 import type { ParsedOrder } from './order.ts';
 import {
   noSteps,
@@ -78,7 +78,9 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
     const times = { acceptedAt, startedAt, settledAt: settledAt as number };
     return receiptOf(record, balance as number, times, steps);
   }
-  const facts = {
+  const outcome = status === 'canceled' ? status : 'failed';
+  const facts: OrderErrorFacts = {
+    outcome,
     orderId,
     userId,
     labels,
@@ -90,7 +92,7 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
     }),
   };
   const error = new OrderError(record.code ?? 'internal', record.message ?? '', facts);
-  return { status: status === 'canceled' ? status : 'failed', error };
+  return { status: outcome, error };
 }
 
 /** The record of an order without steps that has just come to its outcome; the storage need not be asked. */
@@ -135,6 +137,7 @@ export function refusedBy(
   { id: orderId, userId, labels }: Pick<SettledFields, 'id' | 'userId' | 'labels'>,
   steps: readonly StepResult[],
 ): OrderOutcome {
-  const error = new OrderError(refusal, refusals[refusal], { orderId, userId, labels, steps });
+  const facts = { outcome: 'failed', orderId, userId, labels, steps } as const;
+  const error = new OrderError(refusal, refusals[refusal], facts);
   return { status: 'failed', error };
 }

@@ -426,6 +426,7 @@ export class Run implements TaskOwner, Linked<Run> {
     const { startedAt } = this.board;
     return new OrderError(code, message, {
       ...this.job.facts,
+      outcome: this.#outcome,
       cause,
       retryable,
       steps,

@@ -1,4 +1,4 @@
-import { isOrderError, OrderError } from './errors.ts';
+import { isOrderError, noteOutcome, OrderError } from './errors.ts';
 import { Events, type StoredBatch } from './events.ts';
 import type { Job } from './job.ts';
 import type { OrderOutcome, Receipt, UnfulfilledOutcome } from './outcome.ts';
@@ -33,6 +33,7 @@ export class Reporter {
         Reflect.set(outcome.error, 'durationMs', durationMs);
       }
     }
+    if (outcome.status !== 'completed') noteOutcome(outcome.error, outcome.status);
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
     // First, since what a listener does to the outcome must not change what its caller gets.
@@ -101,6 +102,7 @@ export class Reporter {
     const error = isOrderError(thrown)
       ? thrown
       : new OrderError('internal', 'The order could not be taken', { cause: thrown });
+    noteOutcome(error, 'refused');
     this.counts.refused += 1;
     this.events.tell.refused?.(error);
     return { status: 'refused', error };

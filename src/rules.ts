@@ -1,6 +1,6 @@
 import { asPromise, isThenable } from './awaitable.ts';
 import { checkInteger, wrong } from './checks.ts';
-import { causeOf, codeOf, OrderError, show } from './errors.ts';
+import { causeOf, codeOf, isOwnCode, OrderError, show } from './errors.ts';
 import { type AcceptedOrder, copyOf, ParsedOrder, type Priority, ranks } from './order.ts';
 
 /** What a rule says of an order: see {@link refuse} and {@link prioritize}. */
@@ -57,7 +57,8 @@ export type Rule<Payload = unknown> = (
 /**
  * A rule's answer: the order is refused.
  *
- * @param code - lower snake case, up to 64 characters; `'rule_refused'` by default
+ * @param code - lower snake case, up to 64 characters, and no other {@link OrderErrorCode}; `'rule_refused'`
+ *   by default
  * @param message - for people
  * @throws TypeError for a code or a message that can't be one
  */
@@ -66,6 +67,9 @@ export function refuse(
   message = `A rule refused the order with \`${code}\``,
 ): RuleVerdict {
   if (codeOf({ code }) === undefined) throw wrong(TypeError, 'code', 'lower snake case', code);
+  if (code !== 'rule_refused' && isOwnCode(code)) {
+    throw wrong(TypeError, 'code', "a code that is not the processor's own", code);
+  }
   if (typeof message !== 'string') throw wrong(TypeError, 'message', 'a string', message);
   return { kind: 'refuse', code, message };
 }

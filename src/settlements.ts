@@ -107,7 +107,7 @@ export function asDecidedBefore(job: Job, decision: Decision): Decision {
   if (decided === undefined) return decision;
   const { steps } = decision;
   const { outcome, code, message, retryable } = decided;
-  const error = new OrderError(code, message, { ...job.facts, retryable, steps });
+  const error = new OrderError(code, message, { ...job.facts, outcome, retryable, steps });
   const isCompensable = decision.outcome === 'completed' && decision.isCompensable;
   return { outcome, error, steps, isCompensable };
 }

@@ -1,5 +1,5 @@
 import { asPromise, isThenable } from './awaitable.ts';
-import { causeOf, codeOf, messageOf, OrderError, type OrderErrorCode } from './errors.ts';
+import { causeOf, codeOf, isOrderError, isOwnCode, messageOf, OrderError } from './errors.ts';
 import type { Entrant } from './gate.ts';
 import type { Job } from './job.ts';
 import { isWorthRetrying, pauseMs, retryableOf } from './retry.ts';
@@ -24,12 +24,6 @@ export interface Verdict {
  * `paused`: it waits before its next attempt. `due`: the pause is over. `over`: nothing more happens.
  */
 export type TaskState = 'idle' | 'queued' | 'running' | 'paused' | 'due' | 'over';
-
-/** What these say is this processor's to say; from a step they are another one's. */
-const reserved: readonly string[] = [
-  'storage_failed',
-  'compensation_failed',
-] satisfies OrderErrorCode[];
 
 /** Whose work it is. */
 export interface TaskOwner {
@@ -290,11 +284,14 @@ export class Task implements Entrant {
     }
     const code = codeOf(thrown);
     const cause = causeOf(thrown, title);
-    if (code === undefined || reserved.includes(code)) {
+    // From a step, the processor's own codes are another processor's.
+    if (code === undefined || isOwnCode(code)) {
       const message = `${title} threw an error without a lower-snake-case code of its own`;
       return { code: 'internal', message, cause };
     }
-    const message = messageOf(thrown, `${title} failed with \`${code}\``);
+    const failure = `${title} failed with \`${code}\``;
+    // What a payment provider's client says may be meant for the operator alone.
+    const message = isOrderError(thrown) ? messageOf(thrown, failure) : failure;
     return { code, message, cause, retryable: retryableOf(thrown) };
   }
 

@@ -64,7 +64,7 @@ describe('the table of codes', () => {
       insufficient_funds: '422',
       balance_overflow: '422',
       timeout: '504',
-      canceled: '408',
+      canceled: '408, or 409 if it was accepted',
       storage_failed: '503',
       compensation_failed: '',
       internal: '500',
@@ -211,8 +211,8 @@ describe('retryable', () => {
     [{ code: 'Not Snake', retryable: true }, 'internal', false],
     [new OrderError('declined', 'No'), 'declined', true],
     [new OrderError('declined', 'No', { retryable: false }), 'declined', false],
-    [new OrderError('insufficient_funds', 'No'), 'insufficient_funds', false],
-    [new OrderError('timeout', 'No', { retryable: false }), 'timeout', false],
+    [new OrderError('insufficient_funds', 'No'), 'internal', false],
+    [new OrderError('timeout', 'No', { retryable: true }), 'internal', false],
   ])("of a step's error is its own, where it is a boolean: %#", async (...given) => {
     const [thrown, code, retryable] = given;
     const processor = new OrderProcessor({ steps: [throwing(thrown)] });

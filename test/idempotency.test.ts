@@ -1,4 +1,4 @@
-import { MemoryStorage, type Order, OrderProcessor, type Step } from 'order-processor';
+import { MemoryStorage, type Order, OrderError, OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, errorOf, range } from './helpers.ts';
 import { useVirtualClock } from './virtual-clock.ts';
@@ -62,7 +62,7 @@ describe('the same id with the same content', () => {
     const step: Step = {
       name: 'fails',
       run() {
-        throw Object.assign(new Error('Card declined'), { code: 'declined' });
+        throw new OrderError('declined', 'Card declined');
       },
     };
     const processor = new OrderProcessor({ steps: [step] });

@@ -1,5 +1,11 @@
 import { inspect } from 'node:util';
-import { MemoryStorage, OrderProcessor, type Receipt, type Step } from 'order-processor';
+import {
+  MemoryStorage,
+  OrderError,
+  OrderProcessor,
+  type Receipt,
+  type Step,
+} from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { deferred, errorOf, logOf, range } from './helpers.ts';
 import { useVirtualClock } from './virtual-clock.ts';
@@ -7,7 +13,7 @@ import { useVirtualClock } from './virtual-clock.ts';
 const clock = useVirtualClock();
 
 function withCode(code: string, message = 'No'): Error {
-  return Object.assign(new Error(message), { code });
+  return new OrderError(code, message);
 }
 
 it('gives a receipt that cannot be told from a literal', async () => {

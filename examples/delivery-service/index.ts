@@ -101,9 +101,12 @@ refuseOtherMethods(app, failure);
 app.notFound(() => failure(new HttpError(404, 'not_found', 'There is no such route')));
 app.onError(failure);
 
+/** What has failed for good, a `problem` answers with 422 and 409 unless it is told otherwise. */
+const statuses = { vendor_unavailable: 503, no_courier: 503, canceled: 408 };
+
 /** The status and the headers are those of a `problem`, the body is this service's own. */
 function failure(error: Error): Response {
-  const { status, headers } = problem(error);
+  const { status, headers } = problem(error, statuses);
   headers.set('content-type', 'application/json');
   const { orderId = null, steps = [] } = isOrderError(error) ? error : {};
   const isKnown = isOrderError(error) || error instanceof HttpError;

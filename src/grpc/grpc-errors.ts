@@ -1,5 +1,5 @@
 import { Code, ConnectError } from '@connectrpc/connect';
-import { isOrderError, OrderError } from '../errors.ts';
+import { isOrderError, isRemembered, OrderError } from '../errors.ts';
 import type { HttpError } from '../face/http-error.ts';
 import { fittingDetail, fittingText } from './fitting.ts';
 import { BadRequestSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
@@ -61,12 +61,16 @@ export function endOfCall({ code, rawMessage }: ConnectError, thrown: unknown): 
 
 function ofOrder(error: OrderError): ConnectError {
   const { code, retryable, retryAfterMs } = error;
-  const own = retryable ? Code.Unavailable : Code.FailedPrecondition;
-  const status = Object.hasOwn(codes, code) ? (codes[code] as Code) : own;
+  const isOver = isRemembered(error);
+  // The same call gets the same answer for ever; what may help is another one, with a new id.
+  const worthRetrying = isOver ? Code.Aborted : Code.Unavailable;
+  const own = retryable ? worthRetrying : Code.FailedPrecondition;
+  const known = Object.hasOwn(codes, code) ? (codes[code] as Code) : own;
+  const status = isOver && known === Code.Unavailable ? Code.Aborted : known;
   const detail = fittingDetail(error);
   const connectError = new ConnectError(detail.message, status);
   connectError.details.push({ desc: OrderErrorDetailSchema, value: detail });
-  if (retryable && (status === Code.ResourceExhausted || status === Code.Unavailable)) {
+  if (retryable && !isOver && (status === Code.ResourceExhausted || status === Code.Unavailable)) {
     const retryDelay = durationOf(retryAfterMs ?? 1_000);
     connectError.details.push({ desc: RetryInfoSchema, value: { retryDelay } });
   }

@@ -34,7 +34,7 @@ import { Watching, type WatchMessage } from './watching.ts';
  * `shut_down` and `storage_failed` UNAVAILABLE (all three with `google.rpc.RetryInfo`), `timeout`
  * DEADLINE_EXCEEDED, `canceled` CANCELLED, `invalid_order` INVALID_ARGUMENT (with `google.rpc.BadRequest`),
  * `order_conflict` ALREADY_EXISTS, `internal` INTERNAL; `insufficient_funds`, `balance_overflow` and a rule's
- * codes are FAILED_PRECONDITION, and so is a step's own code, but UNAVAILABLE if trying again may help.
+ * codes are FAILED_PRECONDITION, and so is a step's own code, but ABORTED if a new order may succeed.
  *
  * @param processor - stays the caller's
  * @param options - each is checked

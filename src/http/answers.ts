@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import { isOrderError, type OrderError } from '../errors.ts';
+import { isOrderError, isRemembered, type OrderError } from '../errors.ts';
 import { HttpError, unexpected } from '../face/http-error.ts';
 
 /** On every answer: it is data of one client, no page, and nobody's to frame, guess or keep. */
@@ -19,6 +19,9 @@ export type Statuses = Readonly<Record<string, number>>;
 /**
  * The status of each `OrderErrorCode`. A code of a rule's own is 422, one of a step's own 503, or
  * 400 if trying again cannot help.
+ *
+ * What has failed or was canceled for good is answered the same however often it is asked, so there a status that
+ * invites a client to repeat its request has another in its place: 422 for 503, 409 for 408.
  */
 export const defaultStatuses: Statuses = Object.freeze({
   invalid_order: 400,
@@ -82,7 +85,7 @@ function plain(payload: unknown): unknown {
 
 /**
  * Any error as an answer: RFC 9457 `application/problem+json` with the fields `code`, and, where there are
- * some, `orderId`, `userId`, `retryable`, `retryAfterMs`, `issues`, `labels` and `steps`. What is neither an
+ * some, `outcome`, `orderId`, `userId`, `retryable`, `retryAfterMs`, `issues`, `labels` and `steps`. What is neither an
  * `HttpError` nor an `OrderError` is 500 `internal`, and nothing of it is told.
  *
  * @param error - whatever was thrown
@@ -91,18 +94,7 @@ function plain(payload: unknown): unknown {
  * @see {@link https://www.rfc-editor.org/rfc/rfc9457 | RFC 9457}
  */
 export function problem(error: unknown, statuses: Statuses = {}): Response {
-  return problemOf(error, statuses, 'failed');
-}
-
-/**
- * @param status - what became of the order: a refusal of a code unknown is a rule's, a failure a step's
- */
-export function problemOf(
-  error: unknown,
-  statuses: Statuses,
-  status: 'failed' | 'canceled' | 'refused',
-): Response {
-  if (isOrderError(error)) return orderProblem(error, statuses, status);
+  if (isOrderError(error)) return orderProblem(error, statuses);
   const { code, message, headers, issues, ...rest } =
     error instanceof HttpError ? error : unexpected(error);
   const fields = issues.length === 0 ? { code } : { code, issues };
@@ -110,21 +102,32 @@ export function problemOf(
   return problemJson(rest.status, message, fields, { ...later, ...headers });
 }
 
-function orderProblem(error: OrderError, statuses: Statuses, of: string): Response {
-  const { code, message, orderId, userId, retryable, retryAfterMs } = error;
-  const status = statusOf(error, statuses, of);
+function orderProblem(error: OrderError, statuses: Statuses): Response {
+  const { code, message, outcome, orderId, userId, retryable, retryAfterMs } = error;
+  const status = statusOf(error, statuses);
   const headers: Record<string, string> = {};
-  if (status === 503) {
+  if (status === 503 && !isRemembered(error)) {
     headers['retry-after'] = String(Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000)));
   }
-  const fields = { code, orderId, userId, retryable, retryAfterMs, ...listsOf(error) };
+  const fields = { code, outcome, orderId, userId, retryable, retryAfterMs, ...listsOf(error) };
   return problemJson(status, message, fields, headers);
 }
 
-function statusOf({ code, retryable }: OrderError, statuses: Statuses, of: string): number {
+/** In place of those that invite to repeat a request, where that gives the same answer for ever. */
+const rememberedStatuses: Readonly<Record<number, number>> = { 408: 409, 503: 422 };
+
+function statusOf(error: OrderError, statuses: Statuses): number {
+  const { code } = error;
   if (Object.hasOwn(statuses, code)) return statuses[code] as number;
-  if (Object.hasOwn(defaultStatuses, code)) return defaultStatuses[code] as number;
-  if (of === 'refused') return 422;
+  const status = Object.hasOwn(defaultStatuses, code)
+    ? (defaultStatuses[code] as number)
+    : statusOfOwn(error);
+  return isRemembered(error) ? (rememberedStatuses[status] ?? status) : status;
+}
+
+/** Of a code of the host's own: a refusal is a rule's, anything else a step's. */
+function statusOfOwn({ outcome, retryable }: OrderError): number {
+  if (outcome === 'refused') return 422;
   return retryable ? 503 : 400;
 }
 

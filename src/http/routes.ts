@@ -7,7 +7,7 @@ import type { Order } from '../order.ts';
 import { nextOrderId } from '../order-id.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderOutcome, OrderRecord } from '../outcome.ts';
-import { answer, json, problemOf } from './answers.ts';
+import { answer, json, problem } from './answers.ts';
 import { Awaited, type Wait, withCause } from './awaited.ts';
 import { batch } from './batch.ts';
 import { readStrictly } from './body.ts';
@@ -124,8 +124,7 @@ export class Routes {
 
   #refuse(error: unknown, request: Request): Response {
     const { statuses, onError } = this.#settings;
-    // A refusal is what comes out as an error here: outcomes are answered, not thrown.
-    const response = problemOf(error, statuses, 'refused');
+    const response = problem(error, statuses);
     if (response.status === 500) onError(error, request);
     return response;
   }
@@ -172,8 +171,8 @@ export class Routes {
     headers: Readonly<Record<string, string>>,
   ): Response {
     if (outcome.status === 'completed') return json(outcome, 200, headers);
-    const { error, status } = outcome;
-    const response = problemOf(error, this.#settings.statuses, status);
+    const { error } = outcome;
+    const response = problem(error, this.#settings.statuses);
     if (error.code === 'internal') this.#settings.onError(withCause(error, wait), request);
     for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
     return response;

@@ -136,6 +136,10 @@ const issue = z.object({ path: z.string(), message: z.string() });
 const unfulfilled = z.object({
   code: z.string().meta({ description: 'Lower snake case, stable' }),
   message: z.string(),
+  outcome: z
+    .enum(['refused', 'failed', 'canceled'])
+    .optional()
+    .meta({ description: 'What became of the order; left out where that is open' }),
   orderId: z.string().optional(),
   userId: z.string().optional(),
   retryable: z.boolean().optional(),

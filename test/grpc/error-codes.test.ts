@@ -1,6 +1,7 @@
 /** Each code of an error as a status of gRPC, with details that any client can decode. */
 import { status } from '@grpc/grpc-js';
 import {
+  OrderError,
   type OrderErrorCode,
   type OrderProcessorOptions,
   prioritize,
@@ -13,6 +14,7 @@ import { gates } from '../http/helpers.ts';
 import { detailsOf, refusalOf, useServers } from './helpers.ts';
 
 const start = useServers();
+type Facts = { readonly message?: string; readonly retryable?: boolean };
 const order = { id: 'o-1', userId: 'u-1', amount: 100 };
 
 /** The refusal of one order, with its details, and what the host was told. */
@@ -25,8 +27,8 @@ async function refusalBy(processor: OrderProcessorOptions, of: object = order) {
 const failing = (error: unknown): OrderProcessorOptions => ({
   steps: [{ name: 'payment', run: () => Promise.reject(error) }],
 });
-const coded = (code: string, facts = {}): Error =>
-  Object.assign(new Error('Said so'), { code, ...facts });
+const coded = (code: string, { message = 'Said so', ...facts }: Facts = {}): Error =>
+  new OrderError(code, message, facts);
 const brokenStorage = {
   get: () => 0,
   apply: () => Promise.reject(new Error('The disk at /var/secret is full')),
@@ -120,7 +122,7 @@ describe('an order that ends with', () => {
 describe("codes of the host's own", () => {
   it.each([
     ['final', coded('payment_declined', { retryable: false }), 'FAILED_PRECONDITION', false],
-    ['retryable', coded('vendor_closed'), 'UNAVAILABLE', true],
+    ['retryable', coded('vendor_closed'), 'ABORTED', true],
     [
       'that are names of Object',
       coded('constructor', { retryable: false }),
@@ -144,7 +146,8 @@ describe("codes of the host's own", () => {
       isRetryable,
       steps: [{ name: 'payment', attempts: 1 }],
     });
-    expect(retry === undefined).toBe(!isRetryable);
+    // It is remembered: the same call gets the same answer for ever.
+    expect(retry).toBe(undefined);
   });
 
   it('of a rule, with the labels of other rules', async () => {
@@ -170,7 +173,7 @@ describe("codes of the host's own", () => {
   it('with a message longer than a trailer may be', async () => {
     const message = '🍜'.repeat(100_000);
     const { refusal, order: detail } = await refusalBy(failing(coded('closed', { message })));
-    expect(status[refusal.code]).toBe('UNAVAILABLE');
+    expect(status[refusal.code]).toBe('ABORTED');
     expect(detail?.code).toBe('closed');
     expect(message).toContain(detail?.message.slice(0, -1));
   });

@@ -1,6 +1,6 @@
 /** Every call of the contract, by a client of another make: `@grpc/grpc-js`, over real connections. */
 import { status } from '@grpc/grpc-js';
-import { prioritize } from 'order-processor';
+import { OrderError, prioritize } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { gates } from '../http/helpers.ts';
 import { detailsOf, type Json, refusalOf, useServers } from './helpers.ts';
@@ -116,7 +116,7 @@ describe('@grpc/grpc-js', () => {
           {
             name: 'kitchen',
             after: ['payment'],
-            run: () => Promise.reject(Object.assign(new Error('Closed'), { code: 'closed' })),
+            run: () => Promise.reject(new OrderError('closed', 'Closed')),
           },
           { name: 'courier', after: ['kitchen'], run: () => {} },
         ],

@@ -6,7 +6,7 @@ import {
 } from 'order-processor';
 import { defaultStatuses, HttpError, problem } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
-import { deferred, throwing } from '../helpers.ts';
+import { deferred, range, throwing } from '../helpers.ts';
 import { appOf, bodyOf, gates, order, problemIn } from './helpers.ts';
 
 const never = { name: 'work', run: () => deferred().promise };
@@ -18,7 +18,7 @@ const cases: [OrderErrorCode | 'own' | 'final', number, OrderProcessorOptions, o
   ['insufficient_funds', 422, { minBalance: 0 }, { amount: -1 }],
   ['timeout', 504, { steps: [never], timeoutMs: 10, stalledAfterMs: 10 }, {}],
   ['internal', 500, { steps: [throwing(new Error('A secret'))] }, {}],
-  ['own', 503, { steps: [throwing(new OrderError('no_courier', 'Nobody'))] }, {}],
+  ['own', 422, { steps: [throwing(new OrderError('no_courier', 'Nobody'))] }, {}],
   ['final', 400, { steps: [throwing(new OrderError('declined', 'No', { retryable: false }))] }, {}],
 ];
 const named: Record<string, string> = { own: 'no_courier', final: 'declined' };
@@ -64,14 +64,71 @@ describe('an order’s error', () => {
     await problemIn(await post(order), 503, 'shut_down');
   });
 
-  it('canceled is 408, with the steps that there were', async () => {
+  it('canceled is 409, with the steps that there were', async () => {
     const { step } = gates();
     const { post, processor } = appOf({ steps: [step] });
     const response = post(order, { prefer: 'wait=10' });
     await new Promise<void>((resolve) => processor.on('started', () => resolve()));
     await processor.cancel('o-1');
-    const { steps } = await problemIn(await response, 408, 'canceled');
+    const { steps } = await problemIn(await response, 409, 'canceled');
     expect(steps).toMatchObject([{ name: 'work' }]);
+  });
+});
+
+describe('an outcome that is remembered invites nobody to repeat the request', () => {
+  const busy = (): never => {
+    throw new OrderError('queue_full', 'Of the vendor', { retryAfterMs: 5_000 });
+  };
+  const cases: [string, number, OrderProcessorOptions][] = [
+    ['internal', 500, { steps: [{ name: 'vendor', run: busy }] }],
+    ['no_courier', 422, { steps: [throwing(new OrderError('no_courier', 'Nobody'))] }],
+    ['timeout', 504, { steps: [never], timeoutMs: 10, stalledAfterMs: 10 }],
+  ];
+
+  it.each(cases)('%s is %i, at first and ever after', async (code, status, options) => {
+    const { processor, post } = appOf(options);
+    processor.on('stalled', () => {});
+    for (const _ of range(3)) {
+      const response = await post(order, { prefer: 'wait=10' });
+      expect(response.headers.has('retry-after')).toBe(false);
+      expect(await problemIn(response, status, code)).toMatchObject({ outcome: 'failed' });
+    }
+  });
+
+  it('though the host has another status for its code', async () => {
+    const steps = [throwing(new OrderError('no_courier', 'Nobody'))];
+    const { post } = appOf({ steps }, { statuses: { no_courier: 503 } });
+    const response = await post(order, { prefer: 'wait=10' });
+    expect([response.status, response.headers.has('retry-after')]).toEqual([503, false]);
+  });
+
+  it('but for one that may come again as it is', async () => {
+    const storage = { get: () => 0, apply: () => Promise.reject(new Error('The disk is full')) };
+    const { post } = appOf({ storage });
+    const response = await post(order, { prefer: 'wait=10' });
+    const problem = await problemIn(response, 503, 'storage_failed');
+    expect(problem).toMatchObject({ outcome: 'failed', retryable: true });
+  });
+});
+
+describe('`problem` and the app answer the same error with the same status', () => {
+  const cases: [string, OrderProcessorOptions, object][] = [
+    ['of a rule', { rules: [() => refuse('too_late', 'No')] }, {}],
+    ['of a step', { steps: [throwing(new OrderError('no_courier', 'Nobody'))] }, {}],
+    ['of a step, for good', { steps: [throwing({ code: 'declined', retryable: false })] }, {}],
+    ['of the processor', { minBalance: 0 }, { amount: -1 }],
+    ['of a full queue', { steps: [never], capacity: 1 }, { id: 'o-2' }],
+  ];
+
+  it.each(cases)('%s', async (_, options, fields) => {
+    const { processor, post } = appOf(options);
+    if (options.capacity === 1) await processor.enqueue(order);
+    const response = await post({ ...order, ...fields }, { prefer: 'wait=10' });
+    const error = await processor.submit({ ...order, ...fields }).catch((thrown) => thrown);
+    const own = problem(error);
+    expect(own.status).toBe(response.status);
+    expect(own.headers.get('retry-after')).toBe(response.headers.get('retry-after'));
+    expect((await own.json()).outcome).toBe((await response.json()).outcome);
   });
 });
 

@@ -1,4 +1,4 @@
-import { refuse } from 'order-processor';
+import { OrderError, refuse } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, outcomeNow } from '../helpers.ts';
 import { type Fate, KeptStorage } from '../kept-storage.ts';
@@ -80,7 +80,7 @@ describe('invariant 5: an order that failed in an earlier life', () => {
     let runs = 0;
     const run = (): void => {
       runs += 1;
-      throw Object.assign(new Error('No card'), { code: 'declined' });
+      throw new OrderError('declined', 'No card');
     };
     const steps = [{ name: 'pay', run }];
     const first = await open(before, { steps });
