@@ -128,7 +128,8 @@ describe('`problem` and the app answer the same error with the same status', () 
     const own = problem(error);
     expect(own.status).toBe(response.status);
     expect(own.headers.get('retry-after')).toBe(response.headers.get('retry-after'));
-    expect((await own.json()).outcome).toBe((await response.json()).outcome);
+    const [{ outcome }, problemOfApp] = [JSON.parse(await own.text()), await response.text()];
+    expect(outcome).toBe(JSON.parse(problemOfApp).outcome);
   });
 });
 
