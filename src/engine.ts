@@ -188,13 +188,14 @@ export class Engine {
       .map((job) => this.recordOf(job));
   }
 
-  stats(state: ProcessorStats['state']): ProcessorStats {
+  stats({ state, storageSizes }: Pick<ProcessorStats, 'state' | 'storageSizes'>): ProcessorStats {
     const { dispatcher, intake, keeper } = this;
     const { counts, timings } = this.reporter;
     const now = this.clock.read();
     return {
       state,
       storage: this.#isFailing ? 'failing' : intake.isRecovering ? 'recovering' : 'ready',
+      storageSizes,
       recovered: keeper?.recovery.recovered ?? 0,
       isPaused: dispatcher.isPaused,
       capacity: this.#settings.capacity,

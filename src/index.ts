@@ -66,7 +66,12 @@ export type {
   Step,
   StepContext,
 } from './step.ts';
-export type { BalanceChange, BalanceResult, BalanceStorage } from './storage/balance-storage.ts';
+export type {
+  BalanceChange,
+  BalanceResult,
+  BalanceStorage,
+  StorageSizes,
+} from './storage/balance-storage.ts';
 export { MemoryStorage, type MemoryStorageOptions } from './storage/memory.ts';
 export type {
   AcceptResult,

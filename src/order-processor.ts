@@ -292,7 +292,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
 
   /** What the processor does and has done; cheap enough to be asked every second. */
   stats(): ProcessorStats {
-    return this.#engine.stats(this.#state);
+    return this.#engine.stats({ state: this.#state, storageSizes: this.#storage.sizes?.() });
   }
 
   /**

@@ -1,3 +1,5 @@
+import type { StorageSizes } from './storage/balance-storage.ts';
+
 /** How long the older half of a percentile's window may be, in milliseconds. */
 const windowMs = 60_000;
 
@@ -157,6 +159,8 @@ export interface ProcessorStats {
    * another has worked since.
    */
   readonly storage: 'ready' | 'recovering' | 'failing';
+  /** How much room the storage takes, if it says so, as `SqliteStorage` does: its file and its log. */
+  readonly storageSizes: StorageSizes | undefined;
   /** Orders taken up that an earlier life left unsettled; they are not among `accepted`. */
   readonly recovered: number;
   /** Whether the whole processor is paused. */

@@ -196,6 +196,7 @@ export const stats = z
   .object({
     state: z.enum(['running', 'draining', 'closed']),
     storage: z.enum(['ready', 'recovering', 'failing']),
+    storageSizes: z.object({ fileBytes: z.int(), logBytes: z.int() }).optional(),
     recovered: z.int(),
     isPaused: z.boolean(),
     capacity: z.int(),

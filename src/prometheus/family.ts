@@ -121,6 +121,8 @@ export class Family {
       ...options,
       collect() {
         this.reset();
+        // One without labels is 0 then, and not absent.
+        if (options.labelNames.length === 0) this.remove({});
         for (const { labels, value } of valuesOf(definition, observers.values())) {
           this.set(labels, value);
         }
@@ -180,7 +182,7 @@ function* valuesOf(
     if (typeof values === 'number')
       yield { observer, key: '', labels: observer.labels, value: values };
     else {
-      for (const [key, value] of values) {
+      for (const [key, value] of values ?? []) {
         yield { observer, key, labels: { ...observer.labels, [label]: key }, value };
       }
     }

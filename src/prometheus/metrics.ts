@@ -8,8 +8,8 @@ export interface Collected {
   readonly help: string;
   /** Its label beside the constant ones. */
   readonly label?: string;
-  /** Its value, or its values by that label's. */
-  read(observer: Observer): number | ReadonlyMap<string, number>;
+  /** Its value, or its values by that label's; `undefined` if there is none. */
+  read(observer: Observer): number | ReadonlyMap<string, number> | undefined;
 }
 
 /** A histogram, which is filled by events. */
@@ -128,6 +128,18 @@ export const collected: readonly Collected[] = [
     name: 'storage_up',
     help: 'Whether the storage can keep orders (1) or fails, and orders are refused (0).',
     read: ({ stats }) => (stats.storage === 'failing' ? 0 : 1),
+  },
+  {
+    kind: 'gauge',
+    name: 'storage_file_bytes',
+    help: 'Size of the file of the storage, in bytes; absent if the storage does not say.',
+    read: ({ stats }) => stats.storageSizes?.fileBytes,
+  },
+  {
+    kind: 'gauge',
+    name: 'storage_log_bytes',
+    help: 'Size of the log beside the file of the storage, in bytes; absent if the storage does not say.',
+    read: ({ stats }) => stats.storageSizes?.logBytes,
   },
   {
     kind: 'gauge',

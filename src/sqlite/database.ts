@@ -1,5 +1,8 @@
+import { statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { StorageSizes } from '../storage/balance-storage.ts';
 import { ConnectionLost, type Failure, failureOf, isBusy } from './failures.ts';
+import { LOG_BYTES } from './log-bound.ts';
 import { checkVersion, identityOf, isNew, lockLost, lockPathOf, lost } from './orders-file.ts';
 import type { Call, Opened, ReadKind, Result, WriteKind } from './protocol.ts';
 import { Reads } from './reads.ts';
@@ -155,6 +158,29 @@ export class Database {
     return failureOf(error, doing, this.#path);
   }
 
+  /**
+   * Empties the log, unless another connection reads what is only there. It waits for none: calls that
+   * come meanwhile would wait as well.
+   */
+  shortenLog(): void {
+    try {
+      // What stands at the path now may be another storage's.
+      if (!this.#isLocked() || !this.#isThere()) return;
+      this.#db.exec('PRAGMA busy_timeout = 0');
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // It is tried again, and whatever is broken fails the next transaction.
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    }
+  }
+
+  /** How large the file and its log are now. */
+  sizes(): StorageSizes {
+    const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    return { fileBytes: sizeOf(this.#path), logBytes: sizeOf(`${this.#path}-wal`) };
+  }
+
   /** Brings the log into the file, and closes it. */
   close(): void {
     try {
@@ -177,6 +203,7 @@ export function configure(db: DatabaseSync, { durability, maxBytes }: DatabaseOp
     PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'};
     PRAGMA fullfsync = ${durability === 'full' ? 'ON' : 'OFF'};
     PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
+    PRAGMA journal_size_limit = ${LOG_BYTES};
     PRAGMA cache_size = -${CACHE_KIB};
     PRAGMA temp_store = MEMORY;
   `);

@@ -1,6 +1,8 @@
+import type { StorageSizes } from '../storage/balance-storage.ts';
 import { Commits } from './commits.ts';
 import type { DatabaseOptions } from './database.ts';
 import { errorOf, isFailure } from './failures.ts';
+import { LogBound } from './log-bound.ts';
 import type { Answer, Opened, ReadKind, Request, Result, WriteKind } from './protocol.ts';
 import { Thread } from './thread.ts';
 import { Turns } from './turns.ts';
@@ -19,6 +21,7 @@ export class FileThreads {
   readonly #commits = new Commits((request) => this.#ask(request));
   readonly #questions = new Turns(mostQuestions);
   readonly #lists = new Turns(1);
+  readonly #log = new LogBound(() => this.#shortenLog());
   #writing: Thread;
   #listing: Thread | undefined;
   #opened: Opened | undefined;
@@ -58,6 +61,7 @@ export class FileThreads {
 
   /** Brings the log into the file; nothing may be under way. */
   async close(): Promise<void> {
+    this.#log.close();
     // The one that writes is the last one: it cannot shorten the log beside another.
     for (const thread of [this.#listing, this.#writing]) {
       if (thread === undefined || thread.isOver) continue;
@@ -72,10 +76,32 @@ export class FileThreads {
     await this.#writing.terminate();
   }
 
+  /** How large the file and its log were after the last transaction. */
+  get sizes(): StorageSizes | undefined {
+    return this.#log.sizes;
+  }
+
+  /** Another connection has read the file for long. */
+  readerEnded(): void {
+    this.#log.readerEnded();
+  }
+
   /** The thread that writes; one that has died is replaced. */
-  #ask(request: Request): Promise<Answer> {
+  async #ask(request: Request): Promise<Answer> {
     if (this.#writing.isOver) this.#writing = this.#start();
-    return this.#writing.ask(request);
+    const answer = await this.#writing.ask(request);
+    this.#log.note(answer.sizes);
+    return answer;
+  }
+
+  /** Lists wait meanwhile: they would prevent it if there were always one under way. */
+  async #shortenLog(): Promise<void> {
+    await this.#lists.pause();
+    try {
+      if (!this.#writing.isOver) await this.#ask({ kind: 'shorten' });
+    } finally {
+      this.#lists.resume();
+    }
   }
 
   #askForList(request: Request): Promise<Answer> {
@@ -89,8 +115,9 @@ export class FileThreads {
   #start(): Thread {
     const options = { ...this.#options, reopened: this.#opened };
     const thread = new Thread({ kind: 'serve', path: this.#path, options });
-    const note = ({ opened }: Answer): void => {
+    const note = ({ opened, sizes }: Answer): void => {
       this.#opened = opened;
+      this.#log.note(sizes);
     };
     thread.started.then(note, () => {});
     return thread;

@@ -1,3 +1,4 @@
+import type { StorageSizes } from '../storage/balance-storage.ts';
 import type { Source } from './aside.ts';
 import type { DatabaseOptions } from './database.ts';
 import type { Failure } from './failures.ts';
@@ -24,6 +25,8 @@ export type Request =
   | { readonly kind: 'commit'; readonly calls: readonly Call<WriteKind>[] }
   /** Answered with one result, the only request of a thread that reads. */
   | { readonly kind: 'query'; readonly call: Call<ReadKind> }
+  /** Empty the log, if nothing else reads it now. Answered without results. */
+  | { readonly kind: 'shorten' }
   /** The thread ends. */
   | { readonly kind: 'close' };
 
@@ -45,6 +48,8 @@ export interface Answer {
   readonly failure?: Failure;
   /** Which file was opened. */
   readonly opened?: Opened;
+  /** How large the file and its log are now. */
+  readonly sizes?: StorageSizes;
   /** What a check has found. */
   readonly problems?: readonly string[];
 }

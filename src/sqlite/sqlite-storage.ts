@@ -1,7 +1,7 @@
 import { checkInteger, checkOptions, wrong } from '../checks.ts';
 import { isName, nameForm } from '../order.ts';
 import type { StepResult } from '../outcome.ts';
-import type { BalanceChange, BalanceResult } from '../storage/balance-storage.ts';
+import type { BalanceChange, BalanceResult, StorageSizes } from '../storage/balance-storage.ts';
 import type {
   AcceptResult,
   NewOrder,
@@ -16,7 +16,7 @@ import * as codec from './codec.ts';
 import { FileLock } from './file-lock.ts';
 import { FileThreads } from './file-threads.ts';
 import { inspect, realPathOf } from './orders-file.ts';
-import type { ReadKind, WriteKind } from './protocol.ts';
+import type { Answer, ReadKind, Task, WriteKind } from './protocol.ts';
 import { askAside } from './thread.ts';
 import { Unheard } from './unheard.ts';
 import { type Reader, Writer } from './wire.ts';
@@ -33,8 +33,10 @@ export interface SqliteStorageOptions {
   /**
    * How large the file may become, in bytes: an integer from 65 536 up, rounded down to whole pages of
    * 4 096. What would make it larger is rejected as on a full disk, until `prune` has made room. A file
-   * that is larger already does not grow. The log beside it, some 16 MB, is not counted. No bound by
-   * default.
+   * that is larger already does not grow. The log beside it is not counted: leave room for it on the disk.
+   * It has up to 20 MB; while another connection reads an older state, as `backup`, `check` and a shell do,
+   * it grows by all that is written meanwhile, and a transaction may be larger by itself. Some seconds after
+   * that it is short again. No bound by default.
    */
   readonly maxBytes?: number | undefined;
 }
@@ -238,6 +240,11 @@ export class SqliteStorage implements OrderStorage {
     }
   }
 
+  /** How large the file and its log (`-wal`) were after the last transaction, in bytes. */
+  sizes(): StorageSizes | undefined {
+    return this.#threads.sizes;
+  }
+
   /**
    * Deletes settled orders, a few hundred at a time, so that other calls get their turn between. Their
    * ids are forgotten: one that comes again is a new order. Balances stay. The file does not become
@@ -282,7 +289,7 @@ export class SqliteStorage implements OrderStorage {
       throw wrong(TypeError, 'path', 'the path of a file', path);
     }
     const to = realPathOf(path);
-    await this.#track(() => askAside({ kind: 'backup', ...this.#source(), to }));
+    await this.#readAside({ kind: 'backup', ...this.#source(), to });
   }
 
   /**
@@ -292,7 +299,7 @@ export class SqliteStorage implements OrderStorage {
    * @returns (resolves) what is wrong, for people; empty if nothing is
    */
   async check(): Promise<readonly string[]> {
-    const { problems } = await this.#track(() => askAside({ kind: 'check', ...this.#source() }));
+    const { problems } = await this.#readAside({ kind: 'check', ...this.#source() });
     return problems ?? [];
   }
 
@@ -314,6 +321,11 @@ export class SqliteStorage implements OrderStorage {
   /** Ends the thread as if it had failed. @internal */
   async killThread(): Promise<void> {
     await this.#threads.kill();
+  }
+
+  /** While it reads, the log grows. */
+  #readAside(task: Task): Promise<Answer> {
+    return this.#track(() => askAside(task).finally(() => this.#threads.readerEnded()));
   }
 
   #source(): Source {

@@ -42,14 +42,15 @@ function serve({ path, options }: Extract<Task, { kind: 'serve' }>): void {
   listen((request) => {
     const results = request.kind === 'commit' ? database.commit(request.calls) : [];
     if (request.kind === 'query') return answer({ results: [database.query(request.call)] });
+    if (request.kind === 'shorten') database.shortenLog();
     const isOver =
       request.kind === 'close' || results.some((result) => isFailure(result) && result.isFinal);
     // Before the answer, so that whoever hears it finds the file closed.
     if (isOver) closeQuietly(database);
-    answer({ results });
+    answer({ results, sizes: database.sizes() });
     if (isOver) port?.close();
   });
-  answer({ results: [], opened: database.opened });
+  answer({ results: [], opened: database.opened, sizes: database.sizes() });
 }
 
 function serveReads({ life, ...source }: Extract<Task, { kind: 'read' }>): void {

@@ -12,6 +12,14 @@ export interface BalanceChange {
   readonly minBalance: number | undefined;
 }
 
+/** How much room a storage takes. */
+export interface StorageSizes {
+  /** The size of its file, in bytes. */
+  readonly fileBytes: number;
+  /** The size of the log beside it, in bytes. */
+  readonly logBytes: number;
+}
+
 /** The balance right after the change, or why the change was not applied. */
 export type BalanceResult =
   | {
@@ -83,6 +91,11 @@ export interface BalanceStorage {
    * @param changes - one or more
    */
   apply(changes: readonly BalanceChange[]): Awaitable<readonly BalanceResult[]>;
+  /**
+   * How much room the storage takes now, if it can say so at once; for `stats()` and metrics. Called whenever
+   * those are asked for. What is no pair of integers from 0 up is passed over.
+   */
+  sizes?(): StorageSizes | undefined;
   /** Gives back what the storage holds. Called once, by `shutdown`. */
   close?(): Awaitable<void>;
 }

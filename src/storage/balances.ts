@@ -1,6 +1,6 @@
 import { type Awaitable, asPromise, isThenable } from '../awaitable.ts';
 import { show } from '../errors.ts';
-import type { BalanceStorage } from './balance-storage.ts';
+import type { BalanceStorage, StorageSizes } from './balance-storage.ts';
 
 /** What a host's storage gives as a user's balance, believed only if it can be one. */
 export function balanceIn(storage: BalanceStorage, userId: string): Awaitable<number | undefined> {
@@ -13,4 +13,19 @@ function checkBalance(balance: number | undefined): number | undefined {
   throw new TypeError(
     `Expected the storage's \`get\` to give a safe integer, got \`${show(balance)}\``,
   );
+}
+
+/** How much room a host's storage takes, as far as it says so. */
+export function sizesOf(storage: BalanceStorage): StorageSizes | undefined {
+  try {
+    const { fileBytes, logBytes } = storage.sizes?.() ?? {};
+    return isSize(fileBytes) && isSize(logBytes) ? { fileBytes, logBytes } : undefined;
+  } catch {
+    // To look at a processor must not fail.
+    return undefined;
+  }
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

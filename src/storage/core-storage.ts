@@ -47,7 +47,7 @@ export interface Known {
 /** How the core sees every storage; see `as-core-storage.ts`. */
 export type CoreStorage = DirectStorage | BatchStorage;
 
-interface Remembers extends Pick<BalanceStorage, 'get' | 'close'> {
+interface Remembers extends Pick<BalanceStorage, 'get' | 'sizes' | 'close'> {
   /** Where accepted orders are kept; without one they are in this process alone. */
   readonly journal?: JournalStorage | undefined;
   /** A settled order, if that can be said at once. */

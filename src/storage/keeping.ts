@@ -2,7 +2,8 @@ import type { Awaitable } from '../awaitable.ts';
 import { show } from '../errors.ts';
 import type { OrderRecord, StepResult } from '../outcome.ts';
 import { outcomeOf, refusals, refusedBy } from '../outcomes.ts';
-import { balanceIn } from './balances.ts';
+import type { StorageSizes } from './balance-storage.ts';
+import { balanceIn, sizesOf } from './balances.ts';
 import type { BatchStorage, CoreSettlement, JournalStorage, Settled } from './core-storage.ts';
 import type {
   AcceptResult,
@@ -70,6 +71,10 @@ export class KeepingStorage implements BatchStorage, JournalStorage {
 
   contentOf(): unknown {
     return undefined;
+  }
+
+  sizes(): StorageSizes | undefined {
+    return sizesOf(this.#storage);
   }
 
   close(): Awaitable<void> {

@@ -4,8 +4,13 @@ import { show } from '../errors.ts';
 import type { Keyed } from '../id-hash.ts';
 import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
 import { outcomeOf } from '../outcomes.ts';
-import type { BalanceChange, BalanceResult, BalanceStorage } from './balance-storage.ts';
-import { balanceIn } from './balances.ts';
+import type {
+  BalanceChange,
+  BalanceResult,
+  BalanceStorage,
+  StorageSizes,
+} from './balance-storage.ts';
+import { balanceIn, sizesOf } from './balances.ts';
 import type { BatchStorage, CoreSettlement, Refusal } from './core-storage.ts';
 import { defaultRetainSettled } from './memory.ts';
 import { OrderPage } from './order-page.ts';
@@ -59,6 +64,10 @@ export class RememberingStorage implements BatchStorage {
 
   amend(id: string, steps: readonly StepResult[]): void {
     this.#settled.amend(id, steps);
+  }
+
+  sizes(): StorageSizes | undefined {
+    return sizesOf(this.#storage);
   }
 
   close(): Awaitable<void> {

@@ -37,6 +37,8 @@ const types = {
   waiting_callers: 'GAUGE',
   workers_active: 'GAUGE',
   storage_up: 'GAUGE',
+  storage_file_bytes: 'GAUGE',
+  storage_log_bytes: 'GAUGE',
   recovering: 'GAUGE',
   paused: 'GAUGE',
   order_wait_seconds: 'HISTOGRAM',
@@ -506,3 +508,33 @@ it('has no id in any label', async () => {
   );
   for (const value of at.labelValues) expect(value).not.toMatch(/order-|user-|@|\d/);
 });
+
+it('the sizes of a storage are there if it says them, and nothing fails if it lies', async () => {
+  const sizes = new Map<string, () => unknown>([
+    ['right', () => ({ fileBytes: 4_096, logBytes: 0 })],
+    ['negative', () => ({ fileBytes: -1, logBytes: 0 })],
+    ['partial', () => ({ fileBytes: 4_096 })],
+    ['none', () => null],
+    [
+      'throws',
+      () => {
+        throw new Error('no sizes');
+      },
+    ],
+  ]);
+  for (const [name, answer] of sizes) {
+    for (const storage of [new KeptStorage(), balances()]) {
+      const host = Object.assign(storage, { sizes: answer }) as BalanceStorage;
+      const at = await scrape(observe(new OrderProcessor({ storage: host })));
+      const values = ['storage_file_bytes', 'storage_log_bytes'].map((each) => at.value(each));
+      expect([name, values]).toEqual([
+        name,
+        name === 'right' ? [4_096, 0] : [undefined, undefined],
+      ]);
+    }
+  }
+});
+
+function balances(): BalanceStorage {
+  return { get: () => 0, apply: (changes) => changes.map(() => ({ balance: 0 })) };
+}
