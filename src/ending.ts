@@ -22,6 +22,12 @@ export async function endOf(
   const { intake, keeper } = engine;
   for (let isAgain = false; ; isAgain = true) {
     const job = intake.jobs.get(id);
+    // Until it is accepted, another order may have the id.
+    if (job !== undefined && !engine.ownsId(job)) {
+      const stored = await keeper?.lookup.stored(id, signal);
+      if (stored?.settledAt !== undefined) return outcomeOfRecord(stored);
+      if (intake.jobs.get(id) !== job) continue;
+    }
     const outcome = job && (await whenTold(job, signal));
     // One that came to nothing on its way into the storage may have borne another order's id.
     if (outcome !== undefined && outcome.status !== 'refused') return outcome;

@@ -158,6 +158,7 @@ export class Engine {
       const message = 'The storage did not answer before the deadline; the outcome is unknown';
       const error = storageFailed(message, undefined, job);
       const isAccepted = job.state !== 'accepting';
+      if (isAccepted && !this.ownsId(job)) this.reporter.counts.accepted += 1;
       job.state = 'abandoned';
       this.intake.remove(job);
       if (isAccepted) {
@@ -175,8 +176,17 @@ export class Engine {
   recordOf(known: Job | OrderRecord): OrderRecord {
     if (!(known instanceof Job)) return known;
     const settled = known.state === 'settled' ? this.intake.settled(known.id) : undefined;
-    if (settled !== undefined) return settled;
+    // Where the storage forgets, the id may stand for a later order by now.
+    if (settled !== undefined && isSameOrder(settled, known)) return settled;
     return known.toRecord(this.clock, this.dispatcher.runner.startedAtOf(known));
+  }
+
+  /**
+   * Whether an unsettled order has its id for good. Where the storage keeps orders it has not, before the storage
+   * has the order: until then another order may have the id.
+   */
+  ownsId({ state, entry }: Job): boolean {
+    return this.keeper === undefined || (entry !== undefined && state !== 'accepting');
   }
 
   /** The orders that are accepted and unsettled, of one user or of all; takes time for all of them. */
@@ -184,7 +194,7 @@ export class Engine {
     return this.intake.jobs
       .all()
       .filter((job) => userId === undefined || job.userId === userId)
-      .filter(({ state }) => state !== 'accepting')
+      .filter((job) => this.ownsId(job))
       .map((job) => this.recordOf(job));
   }
 
@@ -289,7 +299,7 @@ export class Engine {
 
   /** The order is accepted. */
   #enlist(job: Job): void {
-    this.reporter.counts.accepted += 1;
+    if (this.ownsId(job)) this.reporter.counts.accepted += 1;
     // No worker begins before this returns, so `accepted` still comes first, and may cancel it.
     this.dispatcher.add(job);
     const { tell } = this.reporter.events;
@@ -298,6 +308,8 @@ export class Engine {
 
   #settled(job: Job, outcome: OrderOutcome, times: Times): void {
     if (job === this.#starting) this.#startOutcome = outcome;
+    // Its settlement has accepted it.
+    if (!this.ownsId(job)) this.reporter.counts.accepted += 1;
     this.intake.remove(job);
     this.dispatcher.settled(job);
     this.reporter.settled(outcome, times, this.clock.last, job);
@@ -333,4 +345,9 @@ export class Engine {
     if (!this.#hasNothingLeft || !this.dispatcher.runner.isIdle) return;
     for (const resolve of this.#drainWaiters.splice(0)) resolve();
   }
+}
+
+/** Whether a record is that of an order, and not of another one that has had the same id. */
+function isSameOrder({ userId, amount }: OrderRecord, job: Job): boolean {
+  return userId === job.userId && amount === job.amount;
 }

@@ -3,6 +3,7 @@ import type { Awaitable } from './awaitable.ts';
 import type { Clock } from './clock.ts';
 import type { Engine } from './engine.ts';
 import { isOrderError, type OrderError } from './errors.ts';
+import type { Entered, HandedIn } from './handed-in.ts';
 import type { Intake } from './intake.ts';
 import { type Follower, Job, toldOf, toResult } from './job.ts';
 import { asJson } from './json.ts';
@@ -28,6 +29,8 @@ export function isOutcome(begun: Beginning): begun is OrderOutcome {
 interface Entry {
   readonly overflow: 'reject' | 'wait';
   readonly signal?: AbortSignal | undefined;
+  /** Of an order that is enqueued: hears what it comes to. */
+  readonly tell?: ((outcome: OrderOutcome) => void) | undefined;
 }
 
 /**
@@ -139,10 +142,21 @@ export class Entrance {
       return this.#standIn(known) as Begun;
     }
     this.#admission.checkOpen(order);
-    if (!this.#engine.mayGoAtOnce) return Job.of(this.#isJson ? asJson(order) : order);
+    if (!this.#engine.mayGoAtOnce) {
+      return this.#isJson ? (this.#standIn(this.#copyAsJson(order)) as Begun) : Job.of(order);
+    }
     if (!this.#engine.dispatcher.hasSteps) return this.#engine.goAtOnce(order);
     // Whoever may cancel it must be heard from the beginning.
     return signal === undefined ? this.#engine.startAtOnce(order) : Job.of(order);
+  }
+
+  /**
+   * The job of an order whose payload is copied, which may run the host's code: that may shut the processor down,
+   * or hand in another order with this id, which has it then.
+   */
+  #copyAsJson(order: ParsedOrder): Job | OrderRecord {
+    const copy = asJson(order);
+    return (copy === order ? undefined : this.#knownAtLast(copy)) ?? Job.of(copy);
   }
 
   #judgeLate(order: ParsedOrder, signal: AbortSignal | undefined): Beginning {
@@ -199,44 +213,72 @@ export class Entrance {
   }
 
   /** Accepts an order without anybody following it; rejects if it is refused. */
-  async enqueue(order: unknown, entry: Entry): Promise<OrderRecord> {
+  async enqueue(order: unknown, entry: Entry): Promise<HandedIn> {
     let parsed: ParsedOrder | undefined;
-    let entered: Job | OrderRecord;
+    let entered: Entered;
     try {
       parsed = parseOrder(order);
       if (entry.signal?.aborted) throw canceled(parsed, entry.signal);
-      entered = this.#intake.known(parsed) ?? (await this.#enterToQueue(parsed, entry));
+      const known = this.#intake.known(parsed);
+      entered =
+        known === undefined
+          ? await this.#enterToQueue(parsed, entry)
+          : this.#standing(known, entry);
     } catch (thrown) {
       const known = await this.#knownInstead(thrown, parsed, entry.signal);
       if (isOrderError(known)) throw await this.paced(known);
-      entered = known;
+      entered = this.#standing(known, entry);
     }
     const { keeper } = this.#engine;
-    const isKept = entered instanceof Job && keeper !== undefined;
-    return await this.paced(
-      isKept ? keeper.whenKept(entered as Job) : this.#engine.recordOf(entered),
-    );
+    const { job, record } = entered;
+    const result = await this.paced(record ?? keeper?.whenKept(job as Job));
+    return this.#handedIn(entered, result as OrderRecord, entry);
+  }
+
+  #handedIn({ job }: Entered, record: OrderRecord, { tell }: Entry): HandedIn {
+    // Settled before it could be followed; who has heard already hears the same.
+    if (record.settledAt !== undefined) tell?.(outcomeOfRecord(record));
+    return { record, now: () => (job === undefined ? record : this.#engine.recordOf(job)) };
+  }
+
+  /** What stands for an order that need not be entered. */
+  #standing(known: Job | OrderRecord, { tell }: Entry): Entered {
+    if (!(known instanceof Job)) return { job: undefined, record: known };
+    const isUnsettled = this.#intake.jobs.find(known) === known;
+    if (tell !== undefined && isUnsettled) this.#follow(known, false, undefined, tell);
+    const { keeper } = this.#engine;
+    return { job: known, record: keeper === undefined ? this.#engine.recordOf(known) : undefined };
   }
 
   /** Gives its record as it is then: it may be settled, and not be remembered, a moment later. */
-  #acceptEnqueued(job: Job): Job | OrderRecord {
+  #acceptEnqueued(job: Job, { tell }: Entry): Entered {
+    if (tell !== undefined) job.follow(tell);
     this.#engine.accept(job, true);
-    return this.#engine.keeper === undefined ? this.#engine.recordOf(job) : job;
+    const isKept = this.#engine.keeper !== undefined;
+    return { job, record: isKept ? undefined : this.#engine.recordOf(job) };
   }
 
-  async #enterToQueue(order: ParsedOrder, entry: Entry): Promise<Job | OrderRecord> {
+  async #enterToQueue(order: ParsedOrder, entry: Entry): Promise<Entered> {
     const { overflow, signal } = entry;
     let checked = this.#admission.check(order, signal);
     if (checked instanceof Promise) checked = await checked;
     const admitted = this.#admission.hasHostCode ? this.#admission.judge(checked, signal) : checked;
-    if (!(admitted instanceof ParsedOrder) || admitted instanceof Job) return admitted;
+    if (!(admitted instanceof ParsedOrder) || admitted instanceof Job) {
+      return this.#standing(admitted, entry);
+    }
     const { dispatcher, mayGoAtOnce } = this.#engine;
-    if (mayGoAtOnce && !dispatcher.hasSteps) return this.#engine.enqueueAtOnce(admitted);
-    const job = Job.of(this.#isJson ? asJson(admitted) : admitted);
+    if (mayGoAtOnce && !dispatcher.hasSteps) {
+      return { job: undefined, record: this.#engine.enqueueAtOnce(admitted) };
+    }
+    const copied = this.#isJson ? this.#copyAsJson(admitted) : Job.of(admitted);
+    if (!(copied instanceof Job) || (this.#isJson && this.#intake.jobs.find(copied) === copied)) {
+      return this.#standing(copied, entry);
+    }
+    const job = copied;
     // Reading the payload may have run the host's code, too.
     if (signal?.aborted) throw canceled(job, signal);
     if (this.#intake.hasRoomFor(job)) {
-      return this.#acceptEnqueued(job);
+      return this.#acceptEnqueued(job, entry);
     }
     if (overflow === 'wait' || this.#intake.mayWait) {
       return await this.#waitToEnqueue(job, entry);
@@ -276,14 +318,18 @@ export class Entrance {
     return value;
   }
 
-  #waitToEnqueue(job: Job, { overflow, signal }: Entry): Promise<Job | OrderRecord> {
+  #waitToEnqueue(job: Job, entry: Entry): Promise<Entered> {
+    const { overflow, signal } = entry;
     const error = (): OrderError => canceled(job, signal);
     return untilAbort(signal, error, (resolve, reject) =>
       this.#intake.wait(job, overflow, reject, () => {
         try {
           // The signal of many may have made this room, by ending another's waiting.
           if (signal?.aborted) throw error();
-          resolve(this.#enterAtLast(job, () => this.#acceptEnqueued(job)));
+          const known = this.#knownAtLast(job);
+          resolve(
+            known === undefined ? this.#acceptEnqueued(job, entry) : this.#standing(known, entry),
+          );
         } catch (thrown) {
           reject(thrown);
         }
@@ -321,12 +367,12 @@ export class Entrance {
         try {
           // The signal of many may have made this room, by canceling another.
           if (signal?.aborted) throw canceled(job, signal);
-          const entered = this.#enterAtLast(job, () => {
+          const known = this.#knownAtLast(job);
+          if (known !== undefined) stand(this.#standIn(known) as Begun);
+          else {
             this.#follow(job, true, signal, tell);
             this.#engine.accept(job);
-            return job;
-          });
-          if (entered !== job) stand(this.#standIn(entered) as Begun);
+          }
         } catch (error) {
           stand(this.#refuse(error, job, signal));
         }
@@ -337,11 +383,11 @@ export class Entrance {
 
   /**
    * A waiting order's turn has come; meanwhile the processor may have shut down, or the id have become
-   * known. Gives what stands for the order now.
+   * known. Gives the order that has the id.
    */
-  #enterAtLast(job: Job, accept: () => Job | OrderRecord): Job | OrderRecord {
-    this.#admission.checkOpen(job);
-    return this.#intake.known(job) ?? accept();
+  #knownAtLast(order: ParsedOrder): Job | OrderRecord | undefined {
+    this.#admission.checkOpen(order);
+    return this.#intake.known(order);
   }
 
   #follow(job: Job, isOwn: boolean, signal: AbortSignal | undefined, tell: Follower): void {

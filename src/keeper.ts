@@ -79,10 +79,7 @@ export class Keeper implements JournalListener, RecoveryListener {
     // One that is settled at once needs no entry before: nobody is told anything of it till then.
     const isHeard = dispatcher.hasSteps || accepted !== undefined || started !== undefined;
     if (!isHeard && this.#journal.countOf(job.userId) === 0) {
-      if (dispatcher.settleNow(job)) {
-        reporter.counts.accepted += 1;
-        return true;
-      }
+      if (dispatcher.settleNow(job)) return true;
       if (!isEnqueued) return false;
     }
     dispatcher.admit(job);
@@ -105,6 +102,11 @@ export class Keeper implements JournalListener, RecoveryListener {
       return job.toRecord(clock, dispatcher.runner.startedAtOf(job));
     }
     return this.lookup.recordOfEnded(job, isOver ? undefined : await job.outcome());
+  }
+
+  /** Whether an id belongs to a settled order, though another one with it is on its way here. */
+  async hasSettled(id: string): Promise<boolean> {
+    return (await this.lookup.order(id))?.settledAt !== undefined;
   }
 
   /** Cancels an order as soon as it is accepted; false if it is already. */
@@ -161,7 +163,7 @@ export class Keeper implements JournalListener, RecoveryListener {
 
   /** The settler found the id of an order taken. */
   settledBefore(job: Job, stored: StoredOrder): void {
-    const { dispatcher, reporter } = this.#engine;
+    const { dispatcher } = this.#engine;
     if (job.entry !== undefined && stored.settledAt !== undefined) {
       // A call of the storage had done its work, and then failed.
       job.state = 'settled';
@@ -171,8 +173,6 @@ export class Keeper implements JournalListener, RecoveryListener {
       });
       return;
     }
-    // It was counted as accepted.
-    reporter.counts.accepted -= 1;
     dispatcher.settled(job);
     try {
       this.known(job, stored);

@@ -6,6 +6,7 @@ import { Engine } from './engine.ts';
 import type { Beginning } from './entrance.ts';
 import { messageOf, OrderError, show } from './errors.ts';
 import type { EventName, ProcessorEvents } from './events.ts';
+import type { HandedIn } from './handed-in.ts';
 import { Job, toResult } from './job.ts';
 import { isWanted, type OrderPage, type OrderQuery, pageOf, readQuery } from './listing.ts';
 import { type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
@@ -124,6 +125,22 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *   the order was refused, with `canceled` by its signal
    */
   async enqueue(order: Order<Input>, options?: EnqueueOptions): Promise<OrderRecord<Payload>> {
+    const { record } = await this.handIn(order, options);
+    return record as OrderRecord<Payload>;
+  }
+
+  /**
+   * Enqueues an order for a caller that may wait for its end. By its id that could be the end of another order.
+   *
+   * @param tell - hears what the order comes to, as soon as a caller of `submit` would; maybe before this resolves
+   *
+   * @internal
+   */
+  async handIn(
+    order: Order<Input>,
+    options?: EnqueueOptions,
+    tell?: (outcome: OrderOutcome) => void,
+  ): Promise<HandedIn> {
     const { overflow } = this.#settings;
     let signal: AbortSignal | undefined;
     try {
@@ -131,8 +148,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     } catch (cause) {
       throw this.#engine.reporter.refused(badOptions(cause)).error;
     }
-    const record = await this.#engine.entrance.enqueue(order, { overflow, signal });
-    return record as OrderRecord<Payload>;
+    return await this.#engine.entrance.enqueue(order, { overflow, signal, tell });
   }
 
   /**
@@ -189,8 +205,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     if (!isName(id)) return undefined;
     const { intake, keeper } = this.#engine;
     const job = intake.jobs.get(id);
-    // Before it is kept it is not accepted.
-    const known = job?.state === 'accepting' ? undefined : (job ?? intake.settled(id));
+    const isOnItsWay = job !== undefined && !this.#engine.ownsId(job);
+    const known = isOnItsWay ? undefined : (job ?? intake.settled(id));
     const record = known === undefined ? keeper?.lookup.order(id) : this.#engine.recordOf(known);
     return (await this.#engine.entrance.paced(record)) as OrderRecord<Payload> | undefined;
   }
@@ -267,12 +283,26 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *   steps have ended. False for an order that is unknown, decided or settled, and where the storage
    *   failed to confirm the cancellation: its callers hear `storage_failed` then, and it may be canceled
    */
-  async cancel(id: string): Promise<boolean> {
+  cancel(id: string): Promise<boolean> {
+    return this.cancelIf(id, () => true);
+  }
+
+  /**
+   * The same for an order that its caller may cancel: by the time that it is canceled, the id may stand for another.
+   *
+   * @internal
+   */
+  async cancelIf(id: string, mayCancel: (userId: string) => boolean): Promise<boolean> {
     if (!isName(id)) return false;
     const { intake, keeper } = this.#engine;
     const job = intake.jobs.get(id) ?? (await keeper?.lookup.jobOf(id));
+    const isTaken =
+      job !== undefined && !this.#engine.ownsId(job) && (await keeper?.hasSettled(id));
     const canceled =
-      job !== undefined && this.#engine.cancel(job, { message: 'The order was canceled' });
+      job !== undefined &&
+      !isTaken &&
+      mayCancel(job.userId) &&
+      this.#engine.cancel(job, { message: 'The order was canceled' });
     return this.#engine.entrance.paced(canceled);
   }
 

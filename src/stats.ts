@@ -185,7 +185,10 @@ export interface ProcessorStats {
   readonly queueLength: number;
   /** Callers that wait for a `schema` that takes its time, or for room with `overflow: 'wait'`. */
   readonly waitingCallers: number;
-  /** Accepted orders without an outcome: the waiting ones and those under way. */
+  /**
+   * Orders without an outcome that have a permit of `capacity`: accepted ones, waiting or under way, and those on
+   * their way into the storage, which it has not accepted yet.
+   */
   readonly unsettled: number;
   /** Workers that are busy, at most `concurrency`. A stalled order that was told to end has none. */
   readonly activeWorkers: number;

@@ -53,7 +53,7 @@ export async function cancelOrder(
   id: string,
 ): Promise<OrderRecord> {
   await findOrder(processor, access, id);
-  const isCanceled = await processor.cancel(id);
+  const isCanceled = await processor.cancelIf(id, (userId) => mayActFor(access, userId));
   const record = await findOrder(processor, access, id);
   if (isCanceled || record.status === 'canceled') return record;
   const message = `An order that is ${record.status} can no longer be canceled`;

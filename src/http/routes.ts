@@ -3,14 +3,15 @@ import { OrderError } from '../errors.ts';
 import { type Access, checkMayActFor, checkOperator, everything } from '../face/access.ts';
 import { badRequest, notFound } from '../face/http-error.ts';
 import { accessOf, cancelOrder, findOrder } from '../face/orders.ts';
+import type { HandedIn } from '../handed-in.ts';
 import type { Order } from '../order.ts';
 import { nextOrderId } from '../order-id.ts';
 import type { OrderProcessor } from '../order-processor.ts';
-import type { OrderOutcome, OrderRecord } from '../outcome.ts';
+import type { OrderOutcome } from '../outcome.ts';
 import { answer, json, problem } from './answers.ts';
-import { Awaited, type Wait, withCause } from './awaited.ts';
 import { batch } from './batch.ts';
 import { readStrictly } from './body.ts';
+import { Ending } from './ending.ts';
 import { health, liveness, readiness } from './health.ts';
 import { LiveEvents } from './live-events.ts';
 import { methodsOf, refuseAllBut, wrongMethod } from './methods.ts';
@@ -29,14 +30,12 @@ export class Routes {
   readonly #settings: AppSettings;
   readonly #events: LiveEvents;
   readonly #openApi: string;
-  readonly #awaited: Awaited;
 
   constructor(processor: OrderProcessor, settings: AppSettings) {
     this.#processor = processor;
     this.#settings = settings;
     this.#events = new LiveEvents(processor, settings.events);
     this.#openApi = JSON.stringify(openApi(settings));
-    this.#awaited = new Awaited(processor);
   }
 
   addTo(app: Hono): void {
@@ -139,7 +138,7 @@ export class Routes {
     checkMayActFor(access, order.userId);
     if (ms > 0)
       return this.#acceptAndWait(request, { ...order, id: order.id ?? nextOrderId() }, ms);
-    const record = await this.#accept(request, order);
+    const { record } = await this.#accept(request, order);
     return json(record, 202, { location: locationOf(record.id) });
   }
 
@@ -150,35 +149,32 @@ export class Routes {
   ): Promise<Response> {
     const { id } = order;
     const headers = { location: locationOf(id), 'preference-applied': `wait=${ms / 1_000}` };
-    const wait = this.#awaited.begin(id);
-    try {
-      const record = await this.#accept(request, order);
-      // Nothing but the wait may remember an order that is settled.
-      const outcome = (await this.#outcome(request, id, ms)) ?? wait.outcome;
-      if (outcome === undefined) {
-        return json((await this.#processor.order(id)) ?? record, 202, headers);
-      }
-      return this.#answerOutcome(outcome, wait, request, headers);
-    } finally {
-      this.#awaited.end(id, wait);
-    }
+    // Not by the id: it may stand for another order by then.
+    const ending = new Ending();
+    const accepted = await this.#accept(request, order, ending.tell);
+    const outcome = await ending.within(request, ms);
+    if (outcome === undefined) return json(accepted.now(), 202, headers);
+    return this.#answerOutcome(outcome, request, headers);
   }
 
   #answerOutcome(
     outcome: OrderOutcome,
-    wait: Wait,
     request: Request,
     headers: Readonly<Record<string, string>>,
   ): Response {
     if (outcome.status === 'completed') return json(outcome, 200, headers);
     const { error } = outcome;
     const response = problem(error, this.#settings.statuses);
-    if (error.code === 'internal') this.#settings.onError(withCause(error, wait), request);
+    if (error.code === 'internal') this.#settings.onError(error, request);
     for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
     return response;
   }
 
-  #accept(request: Request, order: Order): Promise<OrderRecord> {
+  #accept(
+    request: Request,
+    order: Order,
+    tell?: (outcome: OrderOutcome) => void,
+  ): Promise<HandedIn> {
     const { acceptTimeoutMs } = this.#settings;
     const late = (): Error =>
       new OrderError('queue_full', 'No room within the time for accepting', {
@@ -191,26 +187,9 @@ export class Routes {
         orderId: order.id,
         userId: order.userId,
       });
-    const enqueue = (signal: AbortSignal): Promise<OrderRecord> =>
-      this.#processor.enqueue(order, { signal });
+    const enqueue = (signal: AbortSignal): Promise<HandedIn> =>
+      this.#processor.handIn(order, { signal }, tell);
     return bySignal(request, acceptTimeoutMs, late, enqueue, unanswered);
-  }
-
-  /** What the order has come to within a time; it goes on, whoever waits. */
-  async #outcome(request: Request, id: string, ms: number): Promise<OrderOutcome | undefined> {
-    const controller = new AbortController();
-    const end = (): void => controller.abort();
-    const timer = setTimeout(end, ms);
-    request.signal.addEventListener('abort', end);
-    try {
-      return await this.#processor.outcome(id, { signal: controller.signal });
-    } catch (error) {
-      if (controller.signal.aborted) return undefined;
-      throw error;
-    } finally {
-      clearTimeout(timer);
-      request.signal.removeEventListener('abort', end);
-    }
   }
 
   async #listOrders(request: Request, access: Access): Promise<Response> {
