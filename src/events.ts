@@ -146,9 +146,12 @@ type Tellers = { [E in EventName]: ((payload: ProcessorEvents[E]) => void) | und
 export class Events {
   readonly #emitter = new EventEmitter();
   readonly #notifications = new Notifications();
-  // The same guard for the same listener, so that `off` finds it.
-  readonly #guards = new WeakMap<Listener, Guard>();
-  readonly #errorGuards = new WeakMap<Listener, Guard>();
+  /** Each `on` and `once` has a guard of its own, so that `off` takes back one of them. */
+  readonly #guards: {
+    readonly event: EventName;
+    readonly listener: Listener;
+    readonly guard: Guard;
+  }[] = [];
   readonly #tell = Object.fromEntries(names.map((name) => [name, undefined])) as Tellers;
   /** What calls the listeners of each event as they are now. */
   readonly #calls = new Map<EventName, Guard>();
@@ -175,15 +178,21 @@ export class Events {
   }
 
   once(event: EventName, listener: Listener): void {
-    this.#emitter.once(event, this.#guard(event, listener));
+    const guard = this.#guard(event, listener, true);
+    this.#emitter.once(event, guard);
     this.#onces.add(event);
     this.#update(event);
   }
 
   off(event: EventName, listener: Listener): void {
     checkEvent(event);
-    const guard = this.#guardsOf(event).get(listener);
-    if (guard !== undefined) this.#emitter.off(event, guard);
+    // The last one first, as an emitter of Node.js has it.
+    const at = this.#guards.findLastIndex(
+      (each) => each.event === event && each.listener === listener,
+    );
+    if (at === -1) return;
+    this.#emitter.off(event, this.#guards[at]?.guard);
+    this.#guards.splice(at, 1);
     this.#update(event);
   }
 
@@ -209,30 +218,28 @@ export class Events {
     if (hadOnces) this.#update(event);
   }
 
-  #guard(event: EventName, listener: Listener): Guard {
+  #guard(event: EventName, listener: Listener, isOnce = false): Guard {
     checkEvent(event);
     checkFunction('listener', listener);
-    const guards = this.#guardsOf(event);
-    let guard = guards.get(listener);
-    if (guard === undefined) {
-      // What a listener of `error` throws is not an event again: it would never end.
-      const failed =
-        event === 'error' ? (cause: unknown) => this.#warnOnce(cause) : this.#listenerFailed;
-      guard = (payload) => {
-        try {
-          const result = listener(payload as never);
-          if (isThenable(result)) result.then(undefined, failed);
-        } catch (cause) {
-          failed(cause);
-        }
-      };
-      guards.set(listener, guard);
-    }
+    // What a listener of `error` throws is not an event again: it would never end.
+    const failed =
+      event === 'error' ? (cause: unknown) => this.#warnOnce(cause) : this.#listenerFailed;
+    const guard: Guard = (payload) => {
+      if (isOnce) this.#forget(guard);
+      try {
+        const result = listener(payload as never);
+        if (isThenable(result)) result.then(undefined, failed);
+      } catch (cause) {
+        failed(cause);
+      }
+    };
+    this.#guards.push({ event, listener, guard });
     return guard;
   }
 
-  #guardsOf(event: EventName): WeakMap<Listener, Guard> {
-    return event === 'error' ? this.#errorGuards : this.#guards;
+  #forget(guard: Guard): void {
+    const at = this.#guards.findIndex((each) => each.guard === guard);
+    if (at !== -1) this.#guards.splice(at, 1);
   }
 
   readonly #listenerFailed = (cause: unknown): void => {

@@ -198,7 +198,9 @@ export class Keeper implements JournalListener, RecoveryListener {
       return;
     }
     if (this.isLeaving && job.entry !== undefined) {
-      this.#engine.reporter.counts.accepted += 1;
+      const { clock, reporter } = this.#engine;
+      reporter.counts.accepted += 1;
+      reporter.events.tell.accepted?.(job.toRecord(clock));
       this.#leave(job);
       this.#engine.checkIdle();
       return;

@@ -51,8 +51,16 @@ export class Lane extends LinkedList<QueueEntry> implements Linked<Lane> {
 
 /** The runnable lanes of one rank, in turn. */
 class Ring extends LinkedList<Lane> {
-  /** Takes in a row that went to another ring while this one had lanes. */
+  /**
+   * Takes since its last one that went to another ring while this one had lanes. Not forgotten when it has none for
+   * a moment: a lane that has become more urgent may come back.
+   */
   passedOver = 0;
+
+  /** @param most - how many takes may have passed it over */
+  isDue(most: number): boolean {
+    return this.passedOver >= most && this.head !== undefined;
+  }
 }
 
 /**
@@ -214,15 +222,14 @@ export class KeyedQueue<T extends QueueEntry> {
   #leaveRing(lane: Lane): void {
     const ring = lane.ring as Ring;
     ring.remove(lane);
-    if (ring.head === undefined) ring.passedOver = 0;
     lane.ring = undefined;
   }
 
   #nextRing(): Ring | undefined {
     const [high, medium, low] = this.#rings;
     let ring: Ring | undefined;
-    if (low.passedOver >= (passedOverAtMost[2] as number)) ring = low;
-    else if (medium.passedOver >= (passedOverAtMost[1] as number)) ring = medium;
+    if (low.isDue(passedOverAtMost[2] as number)) ring = low;
+    else if (medium.isDue(passedOverAtMost[1] as number)) ring = medium;
     else if (high.head !== undefined) ring = high;
     else if (medium.head !== undefined) ring = medium;
     else if (low.head !== undefined) ring = low;

@@ -409,7 +409,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Takes a listener back.
+   * Takes a listener back; of one that was given several times, the last.
    *
    * @param event - the event's name
    * @param listener - the function that `on` or `once` was given

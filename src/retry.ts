@@ -1,4 +1,4 @@
-import { isThenable } from './awaitable.ts';
+import { asPromise, isThenable } from './awaitable.ts';
 import { checkInteger, checkOptions, checkTimeout, wrong } from './checks.ts';
 import type { RetryOptions } from './step.ts';
 
@@ -41,9 +41,9 @@ export function pauseMs(policy: RetryPolicy, attempt: number): number {
 }
 
 /**
- * Whether what was thrown may be tried again. A predicate that throws says no, and is told of.
+ * Whether what was thrown may be tried again. A predicate that throws, or answers with no boolean, says no.
  *
- * @param failed - hears what the predicate throws
+ * @param failed - hears what the predicate throws, or that its answer is none
  */
 export function isWorthRetrying(
   { retryIf }: RetryPolicy,
@@ -55,8 +55,11 @@ export function isWorthRetrying(
   if (retryIf === undefined) return true;
   try {
     const answer = retryIf(thrown, attempt);
-    if (isThenable(answer)) answer.then(undefined, failed);
-    return answer === true;
+    if (typeof answer === 'boolean') return answer;
+    if (isThenable(answer)) asPromise(answer).catch(() => {});
+    // A promise would be a silent no, and so would be anything that only looks like a yes.
+    failed(wrong(TypeError, 'the answer of retryIf', 'a boolean, at once', answer));
+    return false;
   } catch (cause) {
     failed(cause);
     return false;

@@ -238,7 +238,7 @@ export class StepRunner implements RunHost {
   }
 
   predicateFailed(job: Job, step: string, cause: unknown): void {
-    const message = `\`retryIf\` of step \`${step}\` threw`;
+    const message = `\`retryIf\` of step \`${step}\` threw, or answered with no boolean`;
     const error = new OrderError('internal', message, { ...job.facts, cause });
     this.#events.tell.error?.(error);
   }

@@ -109,6 +109,31 @@ describe('the same id with the same content', () => {
   });
 });
 
+describe('properties that are `undefined`', () => {
+  const circular: Record<string, unknown> = { note: undefined };
+  circular.self = circular;
+  const ring: Record<string, unknown> = {};
+  ring.self = ring;
+  const bare = Object.assign(Object.create(null), { a: 1, note: undefined });
+  it.each<[string, unknown, unknown, boolean]>([
+    ['count as absent', { a: 1, note: undefined }, { a: 1 }, true],
+    ['inside too', { a: [{ b: undefined }] }, { a: [{}] }, true],
+    ['beside what is more than JSON', { at: new Date(0), b: undefined }, { at: new Date(0) }, true],
+    ['beside what differs', { at: new Date(0), b: undefined }, { at: new Date(1) }, false],
+    ['in what is part of itself', circular, ring, true],
+    ['without a prototype', bare, Object.assign(Object.create(null), { a: 1 }), true],
+    ['count as places of an array', [undefined], [], false],
+    ['are not null', { a: null }, {}, false],
+  ])('invariant 5: %s, in memory as in a file', async (_, payload, other, isSame) => {
+    const processor = new OrderProcessor();
+    const code = isSame ? 'completed' : 'order_conflict';
+    await processor.submit({ ...order, payload });
+    expect(await codeOf(processor.submit({ ...order, payload: other }))).toBe(code);
+    await processor.submit({ ...order, id: 'b', payload: other });
+    expect(await codeOf(processor.submit({ ...order, id: 'b', payload }))).toBe(code);
+  });
+});
+
 const others: Order[] = [
   { ...order, userId: 'v' },
   { ...order, amount: 6 },

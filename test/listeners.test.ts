@@ -1,6 +1,6 @@
 import { type EventName, OrderProcessor, type Step } from 'order-processor';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { codeOf, range, thenable } from './helpers.ts';
+import { codeOf, collectGarbage, range, thenable } from './helpers.ts';
 
 const unhandled: unknown[] = [];
 const hear = (reason: unknown): void => void unhandled.push(reason);
@@ -128,6 +128,39 @@ it('invariant 8: `once` and `off` do what they say, also inside a listener', asy
   for (const _ of range(6)) await processor.submit({ userId: 'u', amount: 1 });
   expect(log).toEqual(['always', 'once', 'always', 'always', 'always']);
   expect(never).not.toHaveBeenCalled();
+});
+
+it('`off` takes back one of the listeners that it was given, the last, and leaves the others', async () => {
+  const processor = new OrderProcessor();
+  const log: number[] = [];
+  const listener = ({ amount }: { amount: number }): void => void log.push(amount);
+  const submit = (amount: number) => processor.submit({ userId: 'u', amount });
+  processor.on('completed', listener).on('completed', listener).off('completed', listener);
+  await submit(1);
+  processor.once('completed', listener);
+  await submit(2);
+  processor.once('completed', listener).off('completed', listener);
+  await submit(3);
+  processor.off('failed', listener as never);
+  await submit(4);
+  processor.off('completed', listener).off('completed', listener);
+  await submit(5);
+  expect(log).toEqual([1, 2, 2, 3, 4]);
+});
+
+it('`off` gives back what `on` has kept of a listener', async () => {
+  const processor = new OrderProcessor();
+  for (const _ of range(10)) {
+    let listener: (() => void) | undefined = () => {};
+    const gone = new WeakRef(listener);
+    processor.on('completed', listener).off('completed', listener);
+    processor.once('completed', listener);
+    listener = undefined;
+    await processor.submit({ userId: 'u', amount: 1 });
+    await new Promise((resolve) => setTimeout(resolve));
+    collectGarbage();
+    expect(gone.deref()).toBe(undefined);
+  }
 });
 
 it.each(['on', 'once', 'off'] as const)('`%s` refuses an event that there is none of', (how) => {

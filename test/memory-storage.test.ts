@@ -1,6 +1,6 @@
 /** What a MemoryStorage does beyond the contract, which test/conformance.test.ts checks. */
 import fc from 'fast-check';
-import { MemoryStorage } from 'order-processor';
+import { MemoryStorage, OrderProcessor } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { OrderPage } from '../src/storage/order-page.ts';
 import type { NewOrder, Settlement, StoredOrder } from '../src/storage/order-storage.ts';
@@ -21,6 +21,20 @@ function settleAll(storage: MemoryStorage, ids: readonly string[]): void {
 }
 
 describe('a MemoryStorage', () => {
+  class Own extends MemoryStorage {}
+
+  it.each([MemoryStorage, Own])('has one processor at a time: %o', async (Storage) => {
+    const storage = new Storage();
+    const processor = new OrderProcessor({ storage });
+    expect(() => new OrderProcessor({ storage })).toThrow(
+      new TypeError('Expected `storage` to have no other processor that is not shut down'),
+    );
+    await processor.submit({ userId: 'u', amount: 5 });
+    await processor.shutdown();
+    await using next = new OrderProcessor({ storage });
+    expect(await next.submit({ userId: 'u', amount: 1 })).toMatchObject({ balance: 6 });
+  });
+
   it('answers at once', () => {
     const storage = new MemoryStorage();
     const order = newOrder('o-1');

@@ -173,9 +173,26 @@ describe('`retryIf`', () => {
       },
       [['internal', failure]],
     ],
-    ['that rejects as well', () => Promise.reject(failure), [['internal', failure]]],
-    ['that promises says no', () => Promise.resolve(true), []],
-    ['that answers anything but `true` says no', () => 1, []],
+    [
+      'that promises says no, and raises `error`',
+      () => Promise.resolve(true),
+      [['internal', expect.any(TypeError)]],
+    ],
+    [
+      'that promises, and rejects, as well',
+      () => Promise.reject(failure),
+      [['internal', expect.any(TypeError)]],
+    ],
+    [
+      'that answers with no boolean as well',
+      () => 1,
+      [
+        [
+          'internal',
+          new TypeError('Expected `the answer of retryIf` to be a boolean, at once, got `1`'),
+        ],
+      ],
+    ],
   ])('invariant 8: %s', async (_, retryIf, expected) => {
     const retry = { attempts: 3, retryIf: retryIf as () => boolean };
     const { log, code, errors } = await outcomeOf(9, retry, new OrderError('declined', 'No'));

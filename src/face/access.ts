@@ -80,7 +80,9 @@ const leastTokenLength = 16;
 export function bearer(tokens: Readonly<Record<string, Access>>): Authenticate {
   const isObject = typeof tokens === 'object' && tokens !== null;
   if (!isObject || Object.keys(tokens).length === 0) {
-    throw wrong(TypeError, 'tokens', 'an object with tokens', isObject ? '{}' : tokens);
+    // Not what came: it may be the token itself, and errors are logged.
+    const got = isObject ? 'none' : `a ${typeof tokens}`;
+    throw new TypeError(`Expected \`tokens\` to be an object with tokens, got ${got}`);
   }
   const known = Object.entries(tokens).map(([token, access]) => {
     if (token.length < leastTokenLength) {
@@ -101,6 +103,14 @@ export function bearer(tokens: Readonly<Record<string, Access>>): Authenticate {
 /** Of the same length for all, as the comparison wants it. */
 function digestOf(token: string): Buffer {
   return createHash('sha256').update(token).digest();
+}
+
+/** @throws TypeError that does not show what came, which may be a token */
+export function checkAuthenticate(authenticate: unknown): void {
+  if (authenticate === undefined || typeof authenticate === 'function') return;
+  throw new TypeError(
+    `Expected \`authenticate\` to be a function, got a value of type ${typeof authenticate}`,
+  );
 }
 
 /** @throws TypeError for what an `authenticate` must not answer */

@@ -1,5 +1,5 @@
 import { checkFunction, checkInteger, checkOptions } from '../checks.ts';
-import type { Authenticate } from '../face/access.ts';
+import { type Authenticate, checkAuthenticate } from '../face/access.ts';
 import { contained } from '../face/contained.ts';
 import { type EventBounds, type EventsOptions, readEventsOptions } from '../face/events-options.ts';
 
@@ -33,7 +33,7 @@ export function readOptions(options: OrderServiceOptions): ServiceSettings {
   checkOptions('createOrderRoutes', options, names);
   const { authenticate, messageLimitBytes = 1_048_576, events } = options;
   const { onError = (error: unknown) => console.error(error) } = options;
-  if (authenticate !== undefined) checkFunction('authenticate', authenticate);
+  checkAuthenticate(authenticate);
   checkFunction('onError', onError);
   checkInteger('messageLimitBytes', messageLimitBytes, 1);
   return {

@@ -1,6 +1,6 @@
 import type { cors } from 'hono/cors';
 import { checkFunction, checkInteger, checkOptions, checkTimeout, wrong } from '../checks.ts';
-import type { Authenticate } from '../face/access.ts';
+import { type Authenticate, checkAuthenticate } from '../face/access.ts';
 import { contained } from '../face/contained.ts';
 import { type EventBounds, type EventsOptions, readEventsOptions } from '../face/events-options.ts';
 import { isErrorStatus, statusForm } from '../face/http-error.ts';
@@ -96,7 +96,7 @@ export function readOptions(options: OrderAppOptions): AppSettings {
   const { bodyLimitBytes = defaultBodyLimitBytes, readTimeoutMs = defaultReadTimeoutMs } = options;
   const { acceptTimeoutMs = 10_000, maxWaitMs = 30_000 } = options;
   const { onError = (error: unknown) => console.error(error) } = options;
-  if (authenticate !== undefined) checkFunction('authenticate', authenticate);
+  checkAuthenticate(authenticate);
   checkFunction('onError', onError);
   if (metrics !== undefined) {
     checkFunction('metrics.metrics', Object(metrics).metrics);

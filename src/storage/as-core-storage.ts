@@ -9,7 +9,10 @@ import { RememberingStorage } from './remembering.ts';
 /** Beside `accept`, `settle` and those of a balance storage. */
 const orderMethods = ['amend', 'find', 'list', 'unsettled'] as const;
 
-/** Storages that keep orders, while a processor has them: another one would take its orders to be left. */
+/**
+ * Storages of ours, and those that keep orders, while a processor has them: another one would take its orders to be
+ * left, and would not know of its orders in flight.
+ */
 const inUse = new WeakSet<BalanceStorage>();
 
 /** The processor has closed. */
@@ -20,19 +23,26 @@ export function giveBack(storage: BalanceStorage | undefined): void {
 /**
  * Any storage as the core sees it.
  *
- * @throws TypeError for one that keeps orders, and has a processor
+ * @throws TypeError for a `MemoryStorage`, or one that keeps orders, that has a processor
  */
 export function asCoreStorage(storage: BalanceStorage): CoreStorage {
-  if (isPlainMemory(storage)) return storage;
+  if (isPlainMemory(storage)) {
+    claim(storage);
+    return storage;
+  }
   // Whoever overrides `apply` wants it to be called.
   const isMemory =
     storage instanceof MemoryStorage && storage.settle === MemoryStorage.prototype.settle;
-  if (isMemory || !keepsOrders(storage)) return new RememberingStorage(storage);
+  const isKeeping = !isMemory && keepsOrders(storage);
+  if (isKeeping || storage instanceof MemoryStorage) claim(storage);
+  return isKeeping ? new KeepingStorage(storage as OrderStorage) : new RememberingStorage(storage);
+}
+
+function claim(storage: BalanceStorage): void {
   if (inUse.has(storage)) {
     throw new TypeError('Expected `storage` to have no other processor that is not shut down');
   }
   inUse.add(storage);
-  return new KeepingStorage(storage);
 }
 
 /** A subclass or a patched instance wants its own methods to be called. */

@@ -34,8 +34,8 @@ export const defaultRetainSettled = 100_000;
 
 /**
  * Keeps balances and the last settled orders in memory: the default storage, as fast as a plain loop,
- * gone when the process ends. Give it to one processor at a time: two would not know of each other's
- * orders in flight. A settled order that it has forgotten is a new one when it comes again.
+ * gone when the process ends. It has one processor at a time, which gives it back when it has shut down: two
+ * would not know of each other's orders in flight. A settled order that it has forgotten is a new one when it comes again.
  *
  * @example
  * ```ts

@@ -1,3 +1,5 @@
+import { OrderProcessor } from 'order-processor';
+import { createOrderRoutes } from 'order-processor/grpc';
 import { type Access, bearer, HttpError } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
 import { appOf, bodyOf, linesOf, order, problemIn } from './helpers.ts';
@@ -180,6 +182,21 @@ it.each(['', 'secret', 'x'.repeat(15)])(
     expect(() => bearer({ [token]: { users: 'all' } })).toThrow(
       new TypeError('Expected tokens of 16 characters or more'),
     );
+  },
+);
+
+it.each(['a-long-random-token-of-ours', Symbol('a-long-random-token'), ['short'], null])(
+  'bearer, and what takes its answer, refuse %o without showing it: it may be the token',
+  (tokens) => {
+    const refusals = [
+      () => bearer(tokens as never),
+      () => appOf({}, { authenticate: tokens as never }),
+      () => createOrderRoutes(new OrderProcessor(), { authenticate: tokens as never }),
+    ];
+    for (const refusal of refusals) {
+      expect(refusal).toThrow(TypeError);
+      expect(refusal).not.toThrow(/random|short/);
+    }
   },
 );
 

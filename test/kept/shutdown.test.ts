@@ -128,6 +128,24 @@ describe('a shutdown', () => {
     expect(processor.stats()).toMatchObject({ accepted: 0, unsettled: 0, queueLength: 0 });
   });
 
+  it('invariant 9: raises `accepted` for an order that is acknowledged after its deadline, and leaves it', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage, { steps: [listening] });
+    const accepts = deferred<Fate>();
+    storage.fate = (method, size) => (method === 'accept' && size > 0 ? accepts.promise : 'works');
+    const accepted: string[] = [];
+    processor.on('accepted', ({ id, status }) => accepted.push(`${id} ${status}`));
+    const submitted = codeOf(processor.submit(order('a')));
+    const closed = processor.shutdown({ timeoutMs: 20 });
+    await clock.advance(100);
+    accepts.resolve('works');
+    await clock.runAll();
+    expect(await outcomeNow(submitted)).toBe('shut_down');
+    expect(await outcomeNow(closed)).toMatchObject({ kept: 1, timedOut: true });
+    expect(accepted).toEqual(['a pending']);
+    expect(processor.stats()).toMatchObject({ accepted: 1, unsettled: 0 });
+  });
+
   it('invariant 10: leaves a closed storage, so nothing is told that it does not say', async () => {
     const storage = new KeptStorage();
     const processor = await open(storage);
