@@ -2,8 +2,9 @@ import { statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { StorageSizes } from '../storage/balance-storage.ts';
 import { ConnectionLost, type Failure, failureOf, isBusy } from './failures.ts';
+import { checkVersion } from './file-contents.ts';
 import { LOG_BYTES } from './log-bound.ts';
-import { checkVersion, identityOf, isNew, lockLost, lockPathOf, lost } from './orders-file.ts';
+import { fenced, identityOf, lockLost, lockPathOf, lost } from './orders-file.ts';
 import type { Call, Opened, ReadKind, Result, WriteKind } from './protocol.ts';
 import { Reads } from './reads.ts';
 import { migrate, pragma } from './schema.ts';
@@ -41,6 +42,7 @@ export class Database {
   readonly #logIdentity: string | undefined;
   readonly #lock: string | undefined;
   readonly #dataVersion: StatementSync;
+  readonly #life: StatementSync;
   /** Changes with each transaction of another connection. */
   #lastVersion: unknown;
 
@@ -59,9 +61,10 @@ export class Database {
     if (reopened !== undefined && identityOf(path) !== reopened.identity) throw lost(path);
     this.#db = new DatabaseSync(path, { timeout: BUSY_MS, enableForeignKeyConstraints: false });
     try {
-      if (!isNew(path)) checkVersion(this.#db, path);
+      checkVersion(this.#db, path);
       configure(this.#db, options);
       const life = reopened?.life ?? this.#begin();
+      this.#life = this.#db.prepare('SELECT life FROM meta');
       this.opened = { life, identity: identityOf(path) ?? '' };
       // There from the first read or write on, as long as a connection is.
       this.#db.exec('BEGIN IMMEDIATE; COMMIT');
@@ -69,6 +72,7 @@ export class Database {
       this.#dataVersion = this.#db.prepare('PRAGMA data_version');
       this.#reads = new Reads(this.#db, life);
       this.#writes = new Writes(this.#db, this.#reads, life);
+      if (reopened !== undefined) this.#checkLife();
     } catch (error) {
       this.#db.close();
       throw error;
@@ -78,6 +82,7 @@ export class Database {
   /** Counts the openings, so that each order can tell which of them it has seen. */
   #begin(): number {
     const row = this.#db.prepare('UPDATE meta SET life = life + 1 RETURNING life').get();
+    if (row === undefined) throw new Error(`Could not open ${this.#path}: its table meta is empty`);
     return (row as { life: number }).life;
   }
 
@@ -126,11 +131,22 @@ export class Database {
     }
   }
 
-  /** Somebody at a shell may have changed a balance: what is in memory is not known to be in the file. */
+  /**
+   * Another connection has written. A shell may have changed a balance: what is in memory is not known to be in
+   * the file. Another storage may have begun: the locks that should prevent it can be lost without notice.
+   */
   #notice(): void {
     const version = Object.values(this.#dataVersion.get() ?? {})[0];
-    if (version !== this.#lastVersion) this.#writes.balances.clear();
+    if (version === this.#lastVersion) return;
+    this.#checkLife();
+    this.#writes.balances.clear();
     this.#lastVersion = version;
+  }
+
+  /** Each opening of a storage counts one further, so the file itself says who writes. */
+  #checkLife(): void {
+    const row = this.#life.get() as { life: number } | undefined;
+    if (row?.life !== this.opened.life) throw fenced(this.#path);
   }
 
   /** SQLite does not notice when its files are deleted: it goes on writing into nothing. */

@@ -1,3 +1,5 @@
+import { missingPermission } from './permissions.ts';
+
 /** An error as it travels between the threads, where errors lose what SQLite says of them. */
 export interface Failure {
   readonly message: string;
@@ -15,6 +17,9 @@ interface Cause {
 
 /** The connection is of no use any more. */
 export class ConnectionLost extends Error {}
+
+/** Primary result codes that may come of a permission that is missing. */
+const forbidden: readonly number[] = [3, 8, 14, 23];
 
 /** Primary result codes of SQLite that a host can do something about. */
 const reasons: Readonly<Record<number, string>> = {
@@ -57,7 +62,9 @@ export function failureOf(error: unknown, doing: string, path: string): Failure 
     return { message: error.message, cause: causeOf(error.cause), isFinal };
   }
   const reason = reasons[code] ?? error.message;
-  return { message: `Could not ${doing} ${path}: ${reason}`, cause: causeOf(error), isFinal };
+  const missing = forbidden.includes(code) ? missingPermission(path) : undefined;
+  const why = missing === undefined ? reason : `${reason}: ${missing}`;
+  return { message: `Could not ${doing} ${path}: ${why}`, cause: causeOf(error), isFinal };
 }
 
 function causeOf(cause: unknown): Cause | undefined {

@@ -1,41 +1,95 @@
+import { closeSync, existsSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isBusy } from './failures.ts';
+import { describeOwner, FileOwner, isOwned } from './file-owner.ts';
 import { identityOf, lockPathOf } from './orders-file.ts';
+import { missingPermission } from './permissions.ts';
 import { pragma } from './schema.ts';
 
 /** Marks a file as a lock, in `PRAGMA application_id`: the letters `ordl`. */
 const lockId = 0x6f72646c;
 
+/** An owner is waited for at least so long, in milliseconds: another that is refused has the lock for a moment. */
+const BRIEFLY_MS = 100;
+
+/** The longest pause between two tries, in milliseconds. */
+const PAUSE_MS = 250;
+
+class InUse extends Error {}
+
 /**
  * Keeps a file of orders for one storage. The lock is one of SQLite's on a file of its own, since one on
  * the orders would keep readers out: the system gives it up however its process ends, and within a
- * process it holds as well. Its `user_version` is the process that has it.
+ * process it holds as well. Because a process can lose it without notice, the owner is also written down
+ * beside the file, see `FileOwner`.
  */
 export class FileLock {
   /** Tells it from another that comes to its path; see `identityOf`. */
   readonly identity: string;
+  readonly #path: string;
   readonly #db: DatabaseSync;
+  readonly #wasMade: boolean;
+  readonly #kept: number[] = [];
+  #owner: FileOwner | undefined;
 
   /**
    * @param path - the file of orders
-   * @throws Error if it is in use
+   * @param waitMs - how long to wait for a file in use
+   * @throws (rejects) Error if it is in use, or its lock cannot be taken
    */
-  constructor(path: string) {
-    const lockPath = lockPathOf(path);
+  static async take(path: string, waitMs: number): Promise<FileLock> {
+    const until = performance.now() + Math.max(waitMs, BRIEFLY_MS);
+    for (let pauseMs = 10; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MS)) {
+      try {
+        return await FileLock.#try(path);
+      } catch (error) {
+        const leftMs = until - performance.now();
+        if (!(error instanceof InUse) || leftMs <= 0) throw error;
+        await sleep(Math.min(pauseMs, leftMs));
+      }
+    }
+  }
+
+  static async #try(path: string): Promise<FileLock> {
+    const lock = new FileLock(path);
     try {
-      this.#db = new DatabaseSync(lockPath, { timeout: 100 });
+      if (await isOwned(path, lock.identity)) throw inUse(path);
+      lock.#writeOwner();
+      return lock;
+    } catch (error) {
+      lock.abandon();
+      throw error;
+    }
+  }
+
+  #writeOwner(): void {
+    try {
+      this.#owner = new FileOwner(this.#path, this.identity);
     } catch (cause) {
-      throw new Error(`Could not open ${path}: its lock ${lockPath} cannot be opened`, { cause });
+      throw lockError(this.#path, 'taken', cause);
+    }
+  }
+
+  private constructor(path: string) {
+    this.#path = path;
+    const lockPath = lockPathOf(path);
+    this.#wasMade = !existsSync(lockPath);
+    try {
+      this.#db = new DatabaseSync(lockPath);
+    } catch (cause) {
+      throw lockError(path, 'opened', cause);
     }
     try {
+      const identity = identityOf(lockPath);
       this.#take(lockPath);
-      this.identity = identityOf(lockPath) ?? '';
+      // One that could not open the file has deleted the lock that it had made.
+      if (identity === undefined || identityOf(lockPath) !== identity) throw inUse(path);
+      this.identity = identity;
     } catch (cause) {
-      const holder = isBusy(cause) ? this.#holder() : undefined;
       this.#db.close();
-      if (holder !== undefined)
-        throw new Error(`The file ${path} is in use by ${holder}`, { cause });
-      throw new Error(`Could not open ${path}: its lock ${lockPath} cannot be taken`, { cause });
+      if (cause instanceof InUse) throw cause;
+      throw isBusy(cause) ? inUse(path, cause) : lockError(path, 'taken', cause);
     }
   }
 
@@ -43,32 +97,41 @@ export class FileLock {
     // Nothing in it is worth a journal; what a crash leaves of it is written anew.
     this.#db.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; BEGIN IMMEDIATE');
     const id = pragma(this.#db, 'application_id');
+    if (id === lockId) return;
     const isEmpty = this.#db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined;
-    if (id !== lockId && (id !== 0 || !isEmpty)) {
-      throw new Error(`${lockPath} is an SQLite database, but no lock`);
-    }
-    // The lock is free between the transactions, and whoever gets there writes its own process.
-    do {
-      this.#db.exec(
-        `PRAGMA application_id = ${lockId}; PRAGMA user_version = ${process.pid}; COMMIT`,
-      );
-      this.#db.exec('BEGIN IMMEDIATE');
-    } while (pragma(this.#db, 'user_version') !== process.pid);
+    if (id !== 0 || !isEmpty) throw new Error(`${lockPath} is an SQLite database, but no lock`);
+    this.#db.exec(`PRAGMA application_id = ${lockId}; COMMIT; BEGIN IMMEDIATE`);
   }
 
-  #holder(): string {
-    try {
-      const pid = pragma(this.#db, 'user_version');
-      if (pid === process.pid) return `this process (${pid})`;
-      if (pid > 0) return `process ${pid}`;
-    } catch {
-      // It is just being written.
-    }
-    return 'another process';
+  /** Keeps a descriptor open until the end: to close it would drop the locks of this process on its file. */
+  keep(descriptor: number): void {
+    this.#kept.push(descriptor);
   }
 
-  /** Gives the file up. The lock's own stays: somebody may be waiting at it. */
+  /** Gives the file up. The lock's own stays: another may be about to take it. */
   release(): void {
+    this.#owner?.remove();
+    for (const descriptor of this.#kept.splice(0)) closeSync(descriptor);
     this.#db.close();
   }
+
+  /** Gives up a file that could not be opened, and leaves no lock where there was none. */
+  abandon(): void {
+    if (this.#wasMade) rmSync(lockPathOf(this.#path), { force: true });
+    this.release();
+  }
+}
+
+function inUse(path: string, cause?: unknown): InUse {
+  const owner = describeOwner(path) ?? 'another process';
+  return new InUse(`The file ${path} is in use by ${owner}`, { cause });
+}
+
+function lockError(path: string, what: string, cause: unknown): Error {
+  const lockPath = lockPathOf(path);
+  const missing = missingPermission(path);
+  const why = missing === undefined ? '' : `: ${missing}`;
+  return new Error(`Could not open ${path}: its lock ${lockPath} cannot be ${what}${why}`, {
+    cause,
+  });
 }

@@ -5,4 +5,5 @@
  * @module
  */
 
-export { type PruneOptions, SqliteStorage, type SqliteStorageOptions } from './sqlite-storage.ts';
+export type { SqliteStorageOptions } from './open-options.ts';
+export { type PruneOptions, SqliteStorage } from './sqlite-storage.ts';

@@ -13,44 +13,21 @@ import type {
 } from '../storage/order-storage.ts';
 import type { Source } from './aside.ts';
 import * as codec from './codec.ts';
+import { checkLog } from './file-contents.ts';
 import { FileLock } from './file-lock.ts';
+import { checkName, realPathOf } from './file-name.ts';
 import { FileThreads } from './file-threads.ts';
-import { inspect, realPathOf } from './orders-file.ts';
+import { checkedOptions, type SqliteStorageOptions } from './open-options.ts';
 import type { Answer, ReadKind, Task, WriteKind } from './protocol.ts';
 import { askAside } from './thread.ts';
 import { Unheard } from './unheard.ts';
 import { type Reader, Writer } from './wire.ts';
-
-/** The options of a {@link SqliteStorage}. */
-export interface SqliteStorageOptions {
-  /**
-   * What has become of an acknowledged order when something goes wrong: `'full'` (the default): it
-   * survives the loss of power, each transaction waits for the disk. `'relaxed'`: it survives the end
-   * of the process, `kill -9` included; when the power goes or the system crashes, the last moments may
-   * be lost, as if they had never been, but the file stays sound.
-   */
-  readonly durability?: 'full' | 'relaxed' | undefined;
-  /**
-   * How large the file may become, in bytes: an integer from 65 536 up, rounded down to whole pages of
-   * 4 096. What would make it larger is rejected as on a full disk, until `prune` has made room. A file
-   * that is larger already does not grow. The log beside it is not counted: leave room for it on the disk.
-   * It has up to 20 MB; while another connection reads an older state, as `backup`, `check` and a shell do,
-   * it grows by all that is written meanwhile, and a transaction may be larger by itself. Some seconds after
-   * that it is short again. No bound by default.
-   */
-  readonly maxBytes?: number | undefined;
-}
 
 /** Which settled orders are to go. */
 export interface PruneOptions {
   /** Those accepted and settled before this time, in Unix milliseconds: a safe integer. */
   readonly settledBefore: number;
 }
-
-/** What SQLite takes for a database that is no file. */
-const inMemory = /^:memory:$|^file:(:memory:|.*[?&]mode=memory\b)/;
-
-const optionNames = ['durability', 'maxBytes'] satisfies (keyof SqliteStorageOptions)[];
 
 /** So many unsettled orders are read at once. */
 const PAGE = 500;
@@ -106,40 +83,34 @@ export class SqliteStorage implements OrderStorage {
    *   cannot be read and written; it is left as it was
    */
   static async open(path: string, options: SqliteStorageOptions = {}): Promise<SqliteStorage> {
-    checkOptions('SqliteStorage', options, optionNames);
-    const { durability = 'full', maxBytes } = options;
-    if (typeof path === 'string' && inMemory.test(path)) {
-      throw wrong(
-        TypeError,
-        'path',
-        'the path of a file (without one there is `MemoryStorage`)',
-        path,
-      );
-    }
-    if (typeof path !== 'string' || path === '' || path.includes('\0')) {
-      throw wrong(TypeError, 'path', 'the path of a file', path);
-    }
-    if (durability !== 'full' && durability !== 'relaxed') {
-      throw wrong(TypeError, 'durability', "'full' or 'relaxed'", durability);
-    }
-    if (maxBytes !== undefined) checkInteger('maxBytes', maxBytes, 65_536);
+    const { durability, maxBytes, waitMs } = checkedOptions(path, options);
     const realPath = realPathOf(path);
-    inspect(realPath);
-    const storage = new SqliteStorage(realPath, durability, maxBytes);
+    checkName(realPath);
+    const lock = await FileLock.take(realPath, waitMs);
+    let threads: FileThreads | undefined;
     try {
-      await storage.#threads.started;
+      const descriptor = checkLog(realPath);
+      if (descriptor !== undefined) lock.keep(descriptor);
+      threads = new FileThreads(realPath, { durability, maxBytes, lock: lock.identity });
+      await threads.started;
+      return new SqliteStorage(realPath, durability, lock, threads);
     } catch (error) {
-      await storage.close();
+      await threads?.close();
+      lock.abandon();
       throw error;
     }
-    return storage;
   }
 
-  private constructor(path: string, durability: 'full' | 'relaxed', maxBytes: number | undefined) {
+  private constructor(
+    path: string,
+    durability: 'full' | 'relaxed',
+    lock: FileLock,
+    threads: FileThreads,
+  ) {
     this.path = path;
     this.durability = durability;
-    this.#lock = new FileLock(path);
-    this.#threads = new FileThreads(path, { durability, maxBytes, lock: this.#lock.identity });
+    this.#lock = lock;
+    this.#threads = threads;
   }
 
   /** Keeps orders; see {@link OrderStorage.accept}. */

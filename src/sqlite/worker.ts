@@ -2,6 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { backUp, check } from './aside.ts';
 import { Database } from './database.ts';
 import { failureOf, isFailure } from './failures.ts';
+import { BEAT_MS, beat } from './file-owner.ts';
 import { type Answer, contentOf, enclosed, type Request, type Task } from './protocol.ts';
 import { ReadConnection } from './read-connection.ts';
 
@@ -39,6 +40,9 @@ function closeQuietly(database: Database): void {
 
 function serve({ path, options }: Extract<Task, { kind: 'serve' }>): void {
   const database = new Database(path, options);
+  // Also while the host's event loop is held.
+  beat(path);
+  setInterval(() => beat(path), BEAT_MS).unref();
   listen((request) => {
     const results = request.kind === 'commit' ? database.commit(request.calls) : [];
     if (request.kind === 'query') return answer({ results: [database.query(request.call)] });
