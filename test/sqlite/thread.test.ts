@@ -53,8 +53,6 @@ it('invariant 8: the thread answers its own messages and no others', async () =>
   }
   worker.postMessage(enclosed({ kind: 'close' }));
   expect(await once(worker, 'exit')).toEqual([0]);
-  expect(answers).toEqual([
-    { results: [], opened: expect.objectContaining({ life: 1 }) },
-    { results: [] },
-  ]);
+  expect(answers).toHaveLength(2);
+  expect(answers).toMatchObject([{ opened: { life: 1 } }, { results: [] }]);
 });
