@@ -1,6 +1,7 @@
 /**
  * Food deliveries. Payment, vendor and courier start together; the first that fails cancels the others,
- * and what had finished by then is taken back. There are five couriers, however many orders come in.
+ * and what they may have done by then is compensated. A payment that is canceled while its request is on its way
+ * is refunded too. There are five couriers, however many orders come in.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { OrderError, OrderProcessor, type Step, type StepResult } from 'order-processor';
@@ -11,18 +12,33 @@ interface Delivery {
   readonly address: string;
 }
 
+/** What the payment provider has. It charges when a request arrives, even if its answer never does. */
+const charges = new Map<string, string>();
+
+async function charge(card: string, key: string, signal: AbortSignal): Promise<string | undefined> {
+  if (card !== 'expired') charges.set(key, `charge ${key}`);
+  await sleep(150, undefined, { signal });
+  return charges.get(key);
+}
+
 const payment: Step<Delivery, string> = {
   name: 'payment',
   async run({ payload }, { signal, idempotencyKey }) {
-    await sleep(150, undefined, { signal });
-    if (payload.card === 'expired') {
+    const made = await charge(payload.card, idempotencyKey, signal);
+    // The provider has answered, so it is known that nothing was charged: nothing is to be compensated.
+    if (made === undefined) {
       throw new OrderError('payment_declined', 'The card has expired', { retryable: false });
     }
-    return `charge ${idempotencyKey}`;
+    return made;
   },
-  async compensate(order, { signal, result, error }) {
+  async compensate(order, { signal, isFinished, result, idempotencyKey, error }) {
     await sleep(20, undefined, { signal });
-    console.log(`${order.id}: refunded ${result} (${error.code})`);
+    // Without an answer only the provider knows whether it has charged.
+    const made = isFinished ? result : charges.get(idempotencyKey);
+    if (made === undefined) return;
+    charges.delete(idempotencyKey);
+    const when = isFinished ? '' : ', which was lost in flight';
+    console.log(`${order.id}: refunded ${made}${when} (${error.code})`);
   },
 };
 
@@ -55,6 +71,7 @@ const courier: Step<Delivery> = {
     }
   },
   compensate(order, { error }) {
+    // Called back on the way, if it had not arrived yet.
     console.log(`${order.id}: called the courier back (${error.code})`);
   },
 };
@@ -98,3 +115,8 @@ await processor.submitMany([
   { ...order, id: 'declined', userId: 'flo', payload: { ...delivery, card: 'expired' } },
 ]);
 await processor.shutdown();
+
+const isEach = charges.size === processor.stats().completed;
+console.log(
+  `Charges that stand: ${charges.size}, ${isEach ? '' : 'not '}as many as orders that completed`,
+);

@@ -1,11 +1,20 @@
+import type { OrderError } from './errors.ts';
 import type { CompensationResult } from './outcome.ts';
 import { Task, type TaskOwner, type Verdict } from './task.ts';
 
-/** What must be taken back of an order that failed: one step after the other, the last one first. */
+/** Which steps of an order have begun, as far as that is known. */
+interface Beginnings {
+  readonly earlierAttempts: number;
+  /** Steps with a compensation that have not begun in this process; what comes after others comes last. */
+  unbegun(): Task[];
+}
+
+/** The steps of a failed order to be compensated: one after the other, the last one to end first. */
 export class Compensations {
-  /** Steps that have finished, in that order. */
+  /** Steps that have ended and may have had their effect, in that order. */
   readonly #due: Task[] = [];
   #current: Task | undefined = undefined;
+  #hasAddedUnbegun = false;
   /** Those that have begun, be it that they are waited for no longer. */
   readonly begun: Task[] = [];
 
@@ -18,9 +27,19 @@ export class Compensations {
     return this.#due.length > 0;
   }
 
-  /** A step has finished that can be taken back. */
-  add(task: Task): void {
-    this.#due.push(task);
+  /** No attempt at a step runs, and none will. Called once for each step that has begun. */
+  ended(task: Task): void {
+    if (task.isToCompensate) this.#due.push(task);
+  }
+
+  /** What has not begun in this process may have begun in an earlier one, whose end is not known. */
+  addUnbegun(board: Beginnings, error: OrderError): void {
+    if (board.earlierAttempts === 0 || this.#hasAddedUnbegun) return;
+    this.#hasAddedUnbegun = true;
+    for (const task of board.unbegun()) {
+      task.abort(error);
+      this.ended(task);
+    }
   }
 
   /** The one under way is not waited for. */
@@ -31,7 +50,7 @@ export class Compensations {
   /** No more is started, and the one under way is not waited for; gives all of them, as not done. */
   giveUp(owner: TaskOwner): Task[] {
     const current = this.#current === undefined ? [] : [this.#current];
-    this.#current?.abort(owner.error);
+    this.#current?.abort(owner.error as OrderError);
     this.#current = undefined;
     const due = this.#due.splice(0).reverse();
     return [...current, ...due.map((step) => new Task(step.step, owner, step))];

@@ -1,4 +1,5 @@
 import { callBatch } from './call-size.ts';
+import { cancelInTurn } from './cancel-in-turn.ts';
 import type { Clock } from './clock.ts';
 import { OrderError } from './errors.ts';
 import type { Events } from './events.ts';
@@ -43,6 +44,7 @@ export class Dispatcher {
   readonly #events: Events;
   readonly #settler: Settler;
   readonly #pool: WorkerPool;
+  readonly #told: DispatchListener['told'];
   readonly hasSteps: boolean;
 
   constructor(
@@ -56,6 +58,7 @@ export class Dispatcher {
     this.#clock = clock;
     this.#events = events;
     this.#settler = settler;
+    this.#told = told;
     this.hasSteps = settings.plan.steps.length > 0;
     this.queue = new KeyedQueue({ exclusive: this.hasSteps });
     this.runner = new StepRunner(settings, clock, events, settler, funds, {
@@ -152,6 +155,10 @@ export class Dispatcher {
 
   /** Cancels an order that is not decided yet; false if it is. */
   cancel(job: Job, cancellation: Cancellation): boolean {
+    if (this.runner.hasCompensations) {
+      const isCanceled = cancelInTurn(job, cancellation, (outcome) => this.#told(job, outcome));
+      if (isCanceled !== undefined) return isCanceled;
+    }
     if (this.drop(job)) {
       const error = new OrderError('canceled', cancellation.message, {
         ...job.facts,

@@ -21,7 +21,7 @@ import type { StepResult } from './outcome.ts';
  * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order that it keeps goes on when it works again | yes | 503 |
  * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 422, or 400 if not retryable |
  * | `internal` | failed or refused | a step, a rule or the schema threw something without a code, or with one of these codes; `cause` has it | no | 500 |
- * | `compensation_failed` | (`error` event) | a finished step of an order that failed could not be taken back | | |
+ * | `compensation_failed` | (`error` event) | a step of an order that failed, and that may have had its effect, could not be compensated | | |
  */
 export type OrderErrorCode =
   | 'invalid_order'

@@ -61,6 +61,7 @@ export type { ShutdownOptions, ShutdownSummary } from './shutdown.ts';
 export type { Percentiles, ProcessorStats } from './stats.ts';
 export type {
   CompensationContext,
+  CompensationContextBase,
   CompensationOptions,
   RetryOptions,
   Step,

@@ -13,6 +13,8 @@ export interface Entry {
   readonly attempt: number;
   /** What its callers were told in an earlier life. */
   readonly decided: DecidedOutcome | undefined;
+  /** It was canceled while it waited, and what its steps may have done before a restart is compensated in its turn. */
+  canceled: DecidedOutcome | undefined;
   /** The same in this life; not before it is noted. */
   told: UnfulfilledOutcome | undefined;
   /** For who enqueued it, until it is kept. */
@@ -181,5 +183,12 @@ export function toldOf({ entry, run }: Job): OrderOutcome | undefined {
 }
 
 export function entryOf(attempt: number, decided?: DecidedOutcome): Entry {
-  return { attempt, decided, told: undefined, kept: undefined, waiters: undefined };
+  return {
+    attempt,
+    decided,
+    canceled: undefined,
+    told: undefined,
+    kept: undefined,
+    waiters: undefined,
+  };
 }

@@ -138,7 +138,7 @@ export class Keeper implements JournalListener, RecoveryListener {
     this.#engine.checkIdle();
   }
 
-  /** The same for what has begun and can't be ended: the next life takes back what it has done. */
+  /** The same for what has begun and can't be ended: what it has done is compensated after the next start. */
   leaveRunning(): void {
     if (!this.#engine.dispatcher.runner.hasCompensations) return;
     for (const job of this.#engine.intake.jobs.all()) {

@@ -7,8 +7,9 @@ export interface StepResult {
   readonly name: string;
   /**
    * `'ok'`: it finished. `'error'`: it threw or rejected. `'canceled'`: it was under way when the
-   * order failed or was canceled. `'skipped'`: it never began. `'compensated'`: it had finished, and
-   * was taken back.
+   * order failed or was canceled. `'skipped'`: it never began in this process. `'compensated'`: it had
+   * finished, and was compensated. One that had not finished and may have had its effect keeps its status, with
+   * a `compensation`.
    */
   readonly status: 'ok' | 'error' | 'canceled' | 'skipped' | 'compensated';
   /** How long it took, in whole milliseconds, pauses between attempts included. */
@@ -17,13 +18,13 @@ export interface StepResult {
   readonly attempts: number;
   /** With `'error'`: the error's own code, or `'internal'`. */
   readonly code?: string;
-  /** How its compensation ended, if there was one. If that failed, what the step did still stands. */
+  /** How its compensation ended, if there was one. If that failed, what the step did may still stand. */
   readonly compensation?: CompensationResult;
 }
 
 /** What became of the compensation of a step. */
 export interface CompensationResult {
-  /** `'ok'`: the step was taken back. `'error'`: that failed; see `code` and `message`. */
+  /** `'ok'`: the step was compensated. `'error'`: that failed; see `code` and `message`. */
   readonly status: 'ok' | 'error';
   /** How long it took, in whole milliseconds, pauses between attempts included. */
   readonly durationMs: number;

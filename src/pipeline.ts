@@ -1,6 +1,6 @@
 import { type Awaitable, asPromise, isThenable } from './awaitable.ts';
 import { Compensations, compensationResult } from './compensations.ts';
-import { OrderError } from './errors.ts';
+import type { OrderError } from './errors.ts';
 import type { Job } from './job.ts';
 import type { Linked } from './linked-list.ts';
 import type { StepResult, UnfulfilledOutcome } from './outcome.ts';
@@ -33,9 +33,9 @@ const tooLate: Verdict = {
 
 /**
  * The steps of one order. It is *decided* when all of them finished, or the first one failed, the time
- * was up or it was canceled; then what runs is told to end, and what had finished is compensated, the
- * last one first; then it is *concluded*, and settled. It has *ended* when none of its functions runs:
- * the user's next order waits for that (invariant 1).
+ * was up or it was canceled; then what runs is told to end, and what may have had its effect is
+ * compensated, the last one to end first; then it is *concluded*, and settled. It has *ended* when none of
+ * its functions runs: the user's next order waits for that (invariant 1).
  */
 export class Run implements TaskOwner, Linked<Run> {
   readonly board: StepBoard;
@@ -56,7 +56,7 @@ export class Run implements TaskOwner, Linked<Run> {
   #cancellation: Cancellation | undefined = undefined;
   /** Several steps are being started, and not all have been. */
   #isStarting = true;
-  #compensations: Compensations | undefined = undefined;
+  readonly #compensations = new Compensations();
   #controller: AbortController | undefined = undefined;
   #outcome: 'failed' | 'canceled' = 'failed';
   #verdict: Verdict | undefined = undefined;
@@ -89,8 +89,8 @@ export class Run implements TaskOwner, Linked<Run> {
     return signal;
   }
 
-  get error(): OrderError {
-    return this.#error as OrderError;
+  get error(): OrderError | undefined {
+    return this.#error;
   }
 
   /** The names of the steps that have begun, or wait to, and have not ended. */
@@ -120,7 +120,7 @@ export class Run implements TaskOwner, Linked<Run> {
       this.host.clock.read();
       this.#isStarting = true;
       for (const task of this.#allTasks()) if (task.state === 'due') task.start();
-      const isToCompensate = this.#phase === 'compensating' && !this.#compensations?.current;
+      const isToCompensate = this.#phase === 'compensating' && !this.#compensations.current;
       // What was due may have had the order canceled, and the worker taken away.
       if (isToCompensate && this.worker.holds) this.#compensateNext();
       // Where the storage was asked first, none has been started.
@@ -161,12 +161,12 @@ export class Run implements TaskOwner, Linked<Run> {
   /** The processor shuts down: what runs now has had its time, and what is left has a little. */
   hurry(): void {
     if (this.#phase === 'ending') this.#stall();
-    const current = this.#compensations?.current;
+    const current = this.#compensations.current;
     if (this.#phase !== 'compensating' || current === undefined) return;
     this.host.clock.read();
-    current.abort(this.error);
+    current.abort(this.#error as OrderError);
     this.#reportCompensation(current, tooLate);
-    this.#compensations?.drop();
+    this.#compensations.drop();
     this.#goOnCompensating();
   }
 
@@ -174,8 +174,11 @@ export class Run implements TaskOwner, Linked<Run> {
   conclude(): void {
     if (this.#error === undefined) return;
     this.host.clock.read();
-    for (const compensation of this.#compensations?.giveUp(this) ?? []) {
-      this.#reportCompensation(compensation, tooLate);
+    // What stays in the storage is compensated after the next start.
+    const isKept = this.job.state === 'abandoned';
+    if (!isKept) this.#compensations.addUnbegun(this.board, this.#error as OrderError);
+    for (const compensation of this.#compensations.giveUp(this)) {
+      if (!isKept) this.#reportCompensation(compensation, tooLate);
     }
     this.#conclude();
   }
@@ -197,14 +200,11 @@ export class Run implements TaskOwner, Linked<Run> {
       this.#compensated(task, undefined);
       return;
     }
-    if (task.step.compensate !== undefined) {
-      this.#compensations ??= new Compensations();
-      this.#compensations.add(task);
-    }
     if (this.#phase !== 'running') {
       this.stopped(task);
       return;
     }
+    this.#compensations.ended(task);
     this.#report(this.board.finish(task));
     // A listener may have canceled it.
     if (this.isDecided) return;
@@ -222,6 +222,7 @@ export class Run implements TaskOwner, Linked<Run> {
     }
     if (this.#phase !== 'running') return;
     this.#report(this.board.set(task, 'error', verdict.code));
+    this.#compensations.ended(task);
     this.#decide('failed', verdict);
   }
 
@@ -230,6 +231,7 @@ export class Run implements TaskOwner, Linked<Run> {
     if (task.compensated === undefined && !this.board.has(task)) {
       this.#report(this.board.set(task, 'canceled'));
     }
+    if (task.compensated === undefined) this.#compensations.ended(task);
     this.#oneEnded();
   }
 
@@ -247,7 +249,7 @@ export class Run implements TaskOwner, Linked<Run> {
 
   #begin(refusal: Verdict | undefined): void {
     if (refusal === undefined) this.#startAll();
-    else if (!refusal.isForStorage) this.#decide('failed', refusal);
+    else if (!refusal.isForStorage) this.#decide(refusal.outcome ?? 'failed', refusal);
     else if (this.#phase === 'running') this.#askStorage();
   }
 
@@ -285,7 +287,7 @@ export class Run implements TaskOwner, Linked<Run> {
     this.host.clock.read();
     const message = `The order was not done within ${timeoutMs} ms`;
     this.#decide('failed', { code: 'timeout', message, isTimeUp: true });
-    // It had failed before, and what is to be taken back takes its time.
+    // It had failed before, and its compensations are not over.
     this.#tell();
   }
 
@@ -293,8 +295,8 @@ export class Run implements TaskOwner, Linked<Run> {
     this.#phase = 'over';
     this.#rest();
     this.#isConcluded = true;
-    const isCompensable = this.#compensations !== undefined;
-    this.host.concluded(this.board, completed(this.board.results(), isCompensable));
+    const { areDue } = this.#compensations;
+    this.host.concluded(this.board, completed(this.board.results(), areDue));
     // Else the storage has refused it meanwhile.
     if (this.hasEnded) this.#end();
   }
@@ -322,19 +324,23 @@ export class Run implements TaskOwner, Linked<Run> {
   #abort(task: Task, error: OrderError): void {
     if (task.isOver) return;
     task.abort(error);
-    if (task.isOver && task.attempts > 0) this.#report(this.board.set(task, 'canceled'));
+    if (!task.isOver || task.attempts === 0) return;
+    this.#report(this.board.set(task, 'canceled'));
+    this.#compensations.ended(task);
   }
 
   /** Whether it is open what will be compensated. */
   #mayCompensate(): boolean {
-    if (this.#compensations?.areDue) return true;
+    if (this.#compensations.areDue) return true;
+    if (this.board.earlierAttempts > 0 && this.host.hasCompensations) return true;
     return this.#allTasks().some(({ state, step }) => state === 'running' && step.compensate);
   }
 
   /** Nothing runs, or what does goes on regardless. */
   #proceed(): void {
     clearTimeout(this.#stallTimer);
-    if (!this.#compensations?.areDue) this.#conclude();
+    this.#compensations.addUnbegun(this.board, this.#error as OrderError);
+    if (!this.#compensations.areDue) this.#conclude();
     else {
       this.#phase = 'compensating';
       this.#goOnCompensating();
@@ -347,7 +353,7 @@ export class Run implements TaskOwner, Linked<Run> {
   }
 
   #compensateNext(): void {
-    if (this.#compensations?.startNext(this)) return;
+    if (this.#compensations.startNext(this)) return;
     if (this.board.running === 0 || this.isStalled) this.#conclude();
     else {
       // Some compensation's time was up, and it has just been told so.
@@ -357,7 +363,7 @@ export class Run implements TaskOwner, Linked<Run> {
   }
 
   #compensated(task: Task, verdict: Verdict | undefined): void {
-    if (task !== this.#compensations?.current) {
+    if (task !== this.#compensations.current) {
       // Its time was up, and it is told as failed.
       this.#oneEnded();
       return;
@@ -367,10 +373,8 @@ export class Run implements TaskOwner, Linked<Run> {
   }
 
   #reportCompensation(task: Task, verdict: Verdict | undefined): void {
-    // What the step did still stands, if that failed.
-    const status = verdict === undefined ? 'compensated' : 'ok';
     const result = compensationResult(task, verdict);
-    this.#report(this.board.set(task.compensated as Task, status, undefined, result));
+    this.#report(this.board.setCompensation(task.compensated as Task, result));
     this.#isAmended = this.#isConcluded;
     if (verdict !== undefined) this.host.compensationFailed(this, task.step.name, verdict);
   }
@@ -381,6 +385,11 @@ export class Run implements TaskOwner, Linked<Run> {
     if (this.board.running > 0) {
       this.#raiseStalled();
       this.worker.free();
+    }
+    if (this.#isHeld) {
+      this.#phase = 'ending';
+      this.#tell();
+      return;
     }
     if (this.#isConcluded) {
       if (this.#isAmended) this.host.amended(this, this.board.results());
@@ -394,12 +403,22 @@ export class Run implements TaskOwner, Linked<Run> {
     if (this.board.running === 0) this.#end();
   }
 
+  /**
+   * Whether the order stays unsettled in its storage until a step has ended that may have to be compensated: else
+   * nothing would compensate it if the process ended meanwhile.
+   */
+  get #isHeld(): boolean {
+    const { entry, state } = this.job;
+    if (entry === undefined || state === 'abandoned') return false;
+    return this.board.tasks.some((task) => task.state === 'running' && task.step.compensate);
+  }
+
   /** Something that was told to end has ended. */
   #oneEnded(): void {
     if (this.#phase === 'ending' && this.board.running === 0) this.#proceed();
     else if (this.#phase !== 'over') return;
     // It went on regardless, and the order was settled without it.
-    else if (this.#compensations?.areDue) this.#proceed();
+    else if (this.#compensations.areDue) this.#proceed();
     else if (this.board.running === 0) this.#end();
   }
 
@@ -419,24 +438,11 @@ export class Run implements TaskOwner, Linked<Run> {
   }
 
   #errorOf(steps: readonly StepResult[]): OrderError {
-    const { code, message, cause, ...verdict } = this.#verdict as Verdict;
-    // Whoever tries again what could not be taken back does it twice.
-    const isHalfDone = steps.some(({ compensation }) => compensation?.status === 'error');
-    const retryable = isHalfDone ? false : verdict.retryable;
-    const { startedAt } = this.board;
-    return new OrderError(code, message, {
-      ...this.job.facts,
-      outcome: this.#outcome,
-      cause,
-      retryable,
-      steps,
-      waitMs: startedAt - this.job.acceptedAt,
-      durationMs: this.host.clock.last - startedAt,
-    });
+    return this.board.errorOf(this.#verdict as Verdict, this.#outcome, steps);
   }
 
   #allTasks(): Task[] {
-    return [...this.board.tasks, ...(this.#compensations?.begun ?? [])];
+    return [...this.board.tasks, ...this.#compensations.begun];
   }
 
   /** In a pause the user waits, and the worker does not. */

@@ -34,6 +34,8 @@ export interface RunHost {
   readonly stalledAfterMs: number;
   /** Aborts a signal that the host's code listens to. */
   abort(controller: AbortController, reason: OrderError): void;
+  /** Whether any step can be compensated. */
+  readonly hasCompensations: boolean;
   stepped(job: Job, result: StepResult): void;
   retried(run: Run, task: Task, verdict: Verdict, delayMs: number): void;
   /** The outcome is certain, though not what will have become of the steps. */

@@ -40,7 +40,7 @@ const failingMs = 5_000;
 export interface SettlerListener {
   /** The order is settled, or will never be: `storage_failed`. */
   settled(job: Job, outcome: OrderOutcome, times: Times): void;
-  /** The amount of an order that had completed was not taken, and its steps can be taken back. */
+  /** The storage refused the amount after the steps completed; compensate them. */
   refused(job: Job, error: OrderError): void;
   /** The amount of an order whose steps have not run was taken: it had been applied before. */
   admitted(job: Job): void;
@@ -140,10 +140,6 @@ export class Settler {
       return;
     }
     const decided = asDecidedBefore(job, decision);
-    if (decided.isCompensable && decided.outcome !== 'completed') {
-      this.#listener.refused(job, decided.error as OrderError);
-      return;
-    }
     this.#notes.delete(job);
     job.state = 'settling';
     this.#gathered.add(job, settlementOf(job, decided, times, this.#minBalance));

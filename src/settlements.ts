@@ -108,8 +108,7 @@ export function asDecidedBefore(job: Job, decision: Decision): Decision {
   const { steps } = decision;
   const { outcome, code, message, retryable } = decided;
   const error = new OrderError(code, message, { ...job.facts, outcome, retryable, steps });
-  const isCompensable = decision.outcome === 'completed' && decision.isCompensable;
-  return { outcome, error, steps, isCompensable };
+  return { outcome, error, steps, isCompensable: false };
 }
 
 /**

@@ -25,7 +25,7 @@ export interface ShutdownSummary {
   readonly running: readonly string[];
   /**
    * How many accepted orders stay in the storage, where it keeps orders: they had not begun, or what had
-   * begun could not be ended or taken back in time. The next processor that opens it goes on with them.
+   * begun could not be ended or compensated in time. The next processor that opens it goes on with them.
    * Those that had not been taken up are not among them.
    */
   readonly kept: number;

@@ -1,4 +1,5 @@
 import { asPromise, isThenable } from './awaitable.ts';
+import { OrderError } from './errors.ts';
 import type { Job } from './job.ts';
 import type { AcceptedOrder } from './order.ts';
 import type { CompensationResult, StepResult } from './outcome.ts';
@@ -6,7 +7,7 @@ import { Run } from './pipeline.ts';
 import type { RunHost } from './run-host.ts';
 import { Context, type ContextOwner } from './step-context.ts';
 import type { PlannedStep } from './step-plan.ts';
-import { Task } from './task.ts';
+import { Task, type Verdict } from './task.ts';
 
 /** Shared by all boards that have nothing to keep. */
 const none: never[] = [];
@@ -101,7 +102,7 @@ export class StepBoard implements ContextOwner {
     task.adopt(context, begunAt);
     // The step itself may have had its order canceled.
     const run = this.toRun();
-    if (run.isDecided) task.abort(run.error);
+    if (run.error !== undefined) task.abort(run.error);
     return task;
   }
 
@@ -125,8 +126,9 @@ export class StepBoard implements ContextOwner {
   resultsBefore({ before }: PlannedStep): Readonly<Record<string, unknown>> {
     const values = Object.create(null) as Record<string, unknown>;
     for (const at of before) {
-      const { step, value } = this.#tasks[at] as Task;
-      values[step.name] = value;
+      const task = this.#tasks[at];
+      // A compensation may belong to a step that has not begun in this process.
+      if (task?.isFinished) values[task.step.name] = task.value;
     }
     return Object.freeze(values);
   }
@@ -163,6 +165,47 @@ export class StepBoard implements ContextOwner {
     const result = resultOf(task, status, code, compensation);
     this.#keep(task.step.at, result);
     return result;
+  }
+
+  /** Why the order failed or was canceled, as of now. */
+  errorOf(
+    { code, message, cause, ...verdict }: Verdict,
+    outcome: 'failed' | 'canceled',
+    steps: readonly StepResult[],
+  ): OrderError {
+    // Trying again what could not be compensated does it twice.
+    const isHalfDone = steps.some(({ compensation }) => compensation?.status === 'error');
+    return new OrderError(code, message, {
+      ...this.job.facts,
+      outcome,
+      cause,
+      retryable: isHalfDone ? false : verdict.retryable,
+      steps,
+      waitMs: this.startedAt - this.job.acceptedAt,
+      durationMs: this.#host.clock.last - this.startedAt,
+    });
+  }
+
+  /** A step's compensation has ended. What has not finished keeps its status. */
+  setCompensation(task: Task, compensation: CompensationResult): StepResult {
+    const { isFinished, attempts, step } = task;
+    if (isFinished) {
+      // What the step did still stands, if that failed.
+      const status = compensation.status === 'ok' ? 'compensated' : 'ok';
+      return this.set(task, status, undefined, compensation);
+    }
+    const known = this.#resultAt(step.at);
+    const status = known?.status ?? (attempts > 0 ? 'canceled' : 'skipped');
+    return this.set(task, status, known?.code, compensation);
+  }
+
+  /** Steps with a compensation that have not begun in this process; what comes after others comes last. */
+  unbegun(): Task[] {
+    return this.#host.plan.steps
+      .filter(({ compensate }) => compensate !== undefined)
+      .sort((one, other) => one.before.length - other.before.length)
+      .map((step) => this.taskOf(step))
+      .filter(({ attempts }) => attempts === 0);
   }
 
   #keep(at: number, result: StepResult): void {

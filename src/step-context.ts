@@ -1,7 +1,7 @@
 import type { OrderError } from './errors.ts';
 import type { AcceptedOrder } from './order.ts';
 import type { RunHost } from './run-host.ts';
-import type { CompensationContext, StepContext } from './step.ts';
+import type { CompensationContextBase, StepContext } from './step.ts';
 import type { PlannedStep } from './step-plan.ts';
 
 /** Whose step it is. */
@@ -12,7 +12,7 @@ export interface ContextOwner {
   /** The order's signal, made when somebody first asks for it, and why the order failed. */
   toRun(): {
     readonly signal: AbortSignal;
-    readonly error: OrderError;
+    readonly error: OrderError | undefined;
     readonly host: Pick<RunHost, 'abort'>;
   };
   resultsBefore(step: PlannedStep): Readonly<Record<string, unknown>>;
@@ -66,14 +66,22 @@ export class Context implements StepContext<never> {
   }
 }
 
-export class ContextOfCompensation extends Context implements CompensationContext<never, never> {
-  readonly result: never;
+/** What a compensation knows of the run that it compensates. */
+interface CompensatedRun {
+  readonly isFinished: boolean;
+  readonly value: unknown;
+}
+
+export class ContextOfCompensation extends Context implements CompensationContextBase<never> {
+  readonly isFinished: boolean;
+  readonly result: unknown;
   readonly error: OrderError;
 
-  constructor(owner: ContextOwner, step: PlannedStep, attempt: number, result: unknown) {
+  constructor(owner: ContextOwner, step: PlannedStep, attempt: number, run: CompensatedRun) {
     super(owner, step, attempt);
-    this.result = result as never;
-    this.error = owner.toRun().error;
+    this.isFinished = run.isFinished;
+    this.result = run.value;
+    this.error = owner.toRun().error as OrderError;
   }
 
   /** It outlives the order's signal. */
@@ -81,7 +89,7 @@ export class ContextOfCompensation extends Context implements CompensationContex
     return true;
   }
 
-  override get idempotencyKey(): string {
-    return `${super.idempotencyKey}/compensate`;
+  get compensationKey(): string {
+    return `${this.idempotencyKey}/compensate`;
   }
 }

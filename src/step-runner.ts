@@ -39,6 +39,7 @@ export class StepRunner implements RunHost {
   readonly plan: StepPlan;
   readonly timeoutMs: number | undefined;
   readonly stalledAfterMs: number;
+  readonly hasCompensations: boolean;
   readonly clock: Clock;
   readonly #events: Events;
   readonly #settler: Settler;
@@ -61,6 +62,7 @@ export class StepRunner implements RunHost {
     listener: StepRunnerListener,
   ) {
     this.plan = plan;
+    this.hasCompensations = plan.steps.some(({ compensate }) => compensate !== undefined);
     this.timeoutMs = timeoutMs;
     this.stalledAfterMs = stalledAfterMs;
     this.clock = clock;
@@ -68,11 +70,6 @@ export class StepRunner implements RunHost {
     this.#settler = settler;
     this.#funds = funds;
     this.#listener = listener;
-  }
-
-  /** Whether any step can be taken back. */
-  get hasCompensations(): boolean {
-    return this.plan.steps.some(({ compensate }) => compensate);
   }
 
   /** How many runs hold a worker, or will if they are not over at once. */
@@ -171,7 +168,7 @@ export class StepRunner implements RunHost {
 
   /** What was told to end and has not is waited for no longer. */
   hurryAll(): void {
-    // What stays in the storage is taken back in the next life.
+    // What stays in the storage is compensated after the next start.
     for (const run of this.#runs.all()) if (run.job.state !== 'abandoned') run.hurry();
   }
 
@@ -276,11 +273,10 @@ export class StepRunner implements RunHost {
 
   /** Why an order fails without its steps being run. */
   #refusalOf(job: Job): Awaitable<Verdict | undefined> {
-    const decided = job.entry?.decided;
+    const decided = job.entry?.decided ?? job.entry?.canceled;
     if (decided === undefined) return this.#funds.refusalOf(job);
-    // Its callers were told in an earlier life. What may have been done then is done again, with the
-    // same idempotency keys, only if it can be taken back.
-    return this.hasCompensations ? undefined : decided;
+    // Its callers were told already. What its steps may have done is compensated, and not done again.
+    return decided;
   }
 
   #boardFor(job: Job): StepBoard {

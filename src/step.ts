@@ -26,31 +26,61 @@ export interface StepContext<Payload = unknown> {
   /** What the steps that this one comes after have returned, directly or not, by name. */
   readonly results: Readonly<Record<string, unknown>>;
   /**
-   * The same for every attempt at this step of this order, and unlike any other: hand it to a payment
-   * provider, and a second attempt charges nobody twice. It is the order's id, a colon and the step's
-   * name as `encodeURIComponent` has it, and for a compensation `/compensate`.
+   * The same for every attempt at this step of this order and for its compensation, and unlike that of any
+   * other step: hand it to a payment provider, and a second attempt charges nobody twice, and the compensation
+   * finds the charge. It is the order's id, a colon and the step's name as `encodeURIComponent` has it.
    */
   readonly idempotencyKey: string;
 }
 
 /**
- * What a compensation is told beside its order.
+ * What a compensation is told whether its step has finished or not.
  *
  * @typeParam Payload - the payload's type
- * @typeParam Result - what the step's `run` gives
  */
-export interface CompensationContext<Payload = unknown, Result = unknown>
-  extends StepContext<Payload> {
+export interface CompensationContextBase<Payload = unknown> extends StepContext<Payload> {
   /**
    * Aborts when this attempt's time is over, or when the processor has shut down and waits no longer:
    * whoever compensates is not canceled.
    */
   readonly signal: AbortSignal;
-  /** What `run` has returned. */
-  readonly result: Result;
   /** Why the order failed or was canceled. */
   readonly error: OrderError;
+  /**
+   * The same for every attempt at this compensation, and unlike any other key: hand it to a payment provider
+   * with the refund itself. It is the `idempotencyKey` and `/compensate`.
+   */
+  readonly compensationKey: string;
 }
+
+/**
+ * What a compensation is told beside its order. `isFinished` says what is known of the step.
+ *
+ * @typeParam Payload - the payload's type
+ * @typeParam Result - what the step's `run` gives
+ */
+export type CompensationContext<
+  Payload = unknown,
+  Result = unknown,
+> = CompensationContextBase<Payload> &
+  (
+    | {
+        /** `run` has finished. */
+        readonly isFinished: true;
+        /** What `run` has returned. */
+        readonly result: Result;
+      }
+    | {
+        /**
+         * `run` has begun and not finished, so it may have had its effect or not: it was aborted, its time was
+         * up, it threw something that does not say, or the process ended meanwhile. The `idempotencyKey` finds
+         * what it did.
+         */
+        readonly isFinished: false;
+        /** Not known. */
+        readonly result: undefined;
+      }
+  );
 
 /** How often something that failed is tried again, and after what pauses. */
 export interface RetryOptions {
@@ -96,8 +126,13 @@ export interface CompensationOptions {
 /**
  * One piece of an order's work. The steps of an order start together, but for those that come `after`
  * others; the first one that fails aborts the rest through `context.signal`; when all have finished,
- * the order's amount is applied. If the order fails after all, the steps that had finished are
- * compensated, the last one first.
+ * the order's amount is applied. If the order fails after all, the steps that may have had their effect
+ * are compensated, the last one to end first.
+ *
+ * A step may have had its effect as soon as it has begun: when it is aborted, its request may have arrived.
+ * It is compensated too, once it has really ended, with `isFinished` false. Only a step that says that it failed
+ * without effect is not: it throws an `OrderError` with a code of its own, or an error whose `retryable` is
+ * `false`. So throw one only when you know that nothing was done.
  *
  * A step fails by throwing or rejecting. An error that carries a lower-snake-case `code` fails the
  * order with that code and message, and with its `retryable` if it has one; anything else is `internal`
@@ -121,8 +156,9 @@ export interface CompensationOptions {
  *     }
  *     return { chargeId: `charge-of-${order.id}` };
  *   },
- *   async compensate(_order, { result, error }) {
- *     console.log('refund', result.chargeId, 'because', error.code);
+ *   async compensate(_order, { isFinished, result, error, idempotencyKey }) {
+ *     const charge = isFinished ? result.chargeId : `whatever was charged for ${idempotencyKey}`;
+ *     console.log('refund', charge, 'because', error.code);
  *   },
  * };
  * const vendor: Step = {
@@ -176,11 +212,14 @@ export interface Step<Payload = unknown, Result = unknown> {
    */
   readonly run: (order: AcceptedOrder<Payload>, context: StepContext<Payload>) => Awaitable<Result>;
   /**
-   * Takes back what `run` did, when the order has failed or was canceled after `run` had finished. It
-   * may be called again for the same order: use the `idempotencyKey`.
+   * Takes back what `run` did, when the order has failed or was canceled after `run` had begun. `run` has really
+   * ended by then, in this process or with an earlier one. It need not have finished: where
+   * `context.isFinished` is false, look by the `idempotencyKey` for what it did, if anything. It may be called
+   * again for the same order: use the `compensationKey`. It is not called for a `run` that has said that it
+   * failed without effect.
    *
    * @param order - the order, frozen
-   * @param context - what `run` returned, why the order failed, a signal of its own
+   * @param context - what `run` returned if it finished, why the order failed, a signal of its own
    */
   compensate?(
     order: AcceptedOrder<Payload>,

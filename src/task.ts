@@ -1,9 +1,11 @@
 import { asPromise, isThenable } from './awaitable.ts';
+import { deniesEffect } from './effect.ts';
 import { causeOf, codeOf, isOrderError, isOwnCode, messageOf, OrderError } from './errors.ts';
 import type { Entrant } from './gate.ts';
 import type { Job } from './job.ts';
 import { isWorthRetrying, pauseMs, retryableOf } from './retry.ts';
 import type { RunHost } from './run-host.ts';
+import type { CompensationContext } from './step.ts';
 import { Context, ContextOfCompensation, type ContextOwner } from './step-context.ts';
 import type { Limits, PlannedStep } from './step-plan.ts';
 
@@ -13,6 +15,8 @@ export interface Verdict {
   readonly message: string;
   readonly cause?: unknown;
   readonly retryable?: boolean | undefined;
+  /** What callers were told before a restart; by default the order has failed. */
+  readonly outcome?: 'failed' | 'canceled';
   /** A time limit of the order or of an attempt is over, and not just an error that says so. */
   readonly isTimeUp?: boolean;
   /** Only as far as anybody but the storage knows, which is to be asked. */
@@ -32,8 +36,8 @@ export interface TaskOwner {
     running: number;
   };
   readonly job: Job;
-  /** Why the order failed. */
-  readonly error: OrderError;
+  /** Why the order failed, once it has. */
+  readonly error: OrderError | undefined;
   readonly host: Pick<RunHost, 'clock' | 'stalledAfterMs' | 'predicateFailed'>;
   /** Runs something in the async context of the order's caller. */
   inScope(work: () => void): void;
@@ -54,13 +58,16 @@ export interface TaskOwner {
  */
 export class Task implements Entrant {
   readonly step: PlannedStep;
-  /** With a compensation, the run that it takes back. */
+  /** With a compensation, the run that it compensates. */
   readonly compensated: Task | undefined;
   state: TaskState = 'idle';
   attempts = 0;
   durationMs = 0;
-  /** What the function has given. */
+  /** What the function has given, once it has finished. */
   value: unknown = undefined;
+  isFinished = false;
+  /** An attempt, in this process or an earlier one, may have had its effect without finishing. */
+  mayHaveActed: boolean;
   /** How many steps it still comes after. */
   needs: number;
   prev: Entrant | undefined = undefined;
@@ -79,6 +86,7 @@ export class Task implements Entrant {
     this.step = step;
     this.compensated = compensated;
     this.needs = compensated === undefined ? step.needs : 0;
+    this.mayHaveActed = owner.board.earlierAttempts > 0;
     this.#owner = owner;
     this.#limits = compensated === undefined ? step.limits : step.compensation;
   }
@@ -90,6 +98,13 @@ export class Task implements Entrant {
 
   get isOver(): boolean {
     return this.state === 'over';
+  }
+
+  /** Whether it is over, and is to be compensated if its order does not complete. */
+  get isToCompensate(): boolean {
+    return (
+      this.isOver && this.step.compensate !== undefined && (this.isFinished || this.mayHaveActed)
+    );
   }
 
   /** Whether it waits before its next attempt, or for a worker to make it. */
@@ -168,9 +183,9 @@ export class Task implements Entrant {
       this.#context = new Context(board, step, attempts);
       return step.run(board.order as never, this.#context);
     }
-    const context = new ContextOfCompensation(board, step, attempts, compensated.value);
+    const context = new ContextOfCompensation(board, step, attempts, compensated);
     this.#context = context;
-    return step.compensate?.(board.order as never, context);
+    return step.compensate?.(board.order as never, context as CompensationContext<never, never>);
   }
 
   /** The attempt takes its time. */
@@ -215,12 +230,14 @@ export class Task implements Entrant {
   attemptSucceeded(value: unknown): void {
     this.#leave();
     this.value = value;
+    this.isFinished = true;
     this.#end();
     this.#owner.succeeded(this);
     this.#limits.gate?.leave();
   }
 
   attemptFailed(thrown: unknown): void {
+    if (!deniesEffect(thrown, this.#overdue, this.#owner.error)) this.mayHaveActed = true;
     // While the attempt still counts as running: a predicate may cancel the order.
     const triesAgain = !this.#isGivenUp && this.#mayTryAgainAfter(thrown);
     this.#leave();

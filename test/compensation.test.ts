@@ -48,7 +48,8 @@ describe('what had finished when an order fails', () => {
       make('quick', 5),
       make('at-once', 0, { run: () => {} }),
       make('middle', 10),
-      make('unfinished', 500),
+      make('unbegun', 0, { after: 'slower' }),
+      { name: 'slower', run: (_, { signal }) => clock.sleep(500, signal) } satisfies Step,
       failing(30),
     ];
     const processor = new OrderProcessor({ steps });
@@ -72,7 +73,8 @@ describe('what had finished when an order fails', () => {
       { name: 'quick', status: 'compensated', durationMs: 5, compensation },
       { name: 'at-once', status: 'compensated', durationMs: 0, compensation },
       { name: 'middle', status: 'compensated', durationMs: 10, compensation },
-      { name: 'unfinished', status: 'canceled' },
+      { name: 'unbegun', status: 'skipped' },
+      { name: 'slower', status: 'canceled' },
       { name: 'fails', status: 'error', code: 'declined' },
     ]);
     expect(await stepsOf(processor)).toEqual(error.steps);
@@ -134,7 +136,8 @@ describe('what had finished when an order fails', () => {
     for (const how of ['canceled', 'timeout']) {
       const { log, make } = undoable();
       const timeoutMs = how === 'timeout' ? 30 : undefined;
-      const steps = [make('charge', 5), make('slow', 1_000)];
+      const slow: Step = { name: 'slow', run: (_, { signal }) => clock.sleep(1_000, signal) };
+      const steps = [make('charge', 5), slow];
       const processor = new OrderProcessor({ steps, timeoutMs });
       const start = clock.now;
       const failed = errorOf(processor.submit(order));
@@ -212,13 +215,16 @@ describe('a step that finishes after its order failed', () => {
 });
 
 describe('a compensation', () => {
-  it('invariant 8: is told what was done, why it is undone, and a key of its own', async () => {
+  it('invariant 8: gets what was done, why it is undone, the key of its step and one of its own', async () => {
     const seen = vi.fn();
     const charge: Step<unknown, { id: number }> = {
       name: 'charge',
       run: () => ({ id: 7 }),
-      compensate(given, { result, error, signal, attempt, idempotencyKey, order: same, results }) {
-        seen(result, error.code, error.message, error.orderId, attempt, idempotencyKey, results);
+      compensate(given, context) {
+        const { error, signal, order: same, results, isFinished, result } = context;
+        const { attempt, idempotencyKey, compensationKey } = context;
+        seen(isFinished, result, error.code, error.message, error.orderId, results);
+        seen(attempt, idempotencyKey, compensationKey);
         expect(same).toBe(given);
         expect(signal.aborted).toBe(false);
       },
@@ -229,9 +235,10 @@ describe('a compensation', () => {
     const failed = errorOf(processor.submit(order));
     await clock.runAll();
     expect((await failed).steps[1]?.status).toBe('compensated');
-    const key = 'a:charge/compensate';
-    const why = ['declined', 'Card declined', 'a'];
-    expect(seen.mock.calls).toEqual([[{ id: 7 }, ...why, 1, key, { first: 1 }]]);
+    expect(seen.mock.calls).toEqual([
+      [true, { id: 7 }, 'declined', 'Card declined', 'a', { first: 1 }],
+      [1, 'a:charge', 'a:charge/compensate'],
+    ]);
   });
 
   it('invariant 3: is tried again as `compensation.retry` says, else as the step is', async () => {
@@ -248,8 +255,8 @@ describe('a compensation', () => {
         name: 'charge',
         ...limits,
         run: () => {},
-        compensate(_, { attempt, idempotencyKey }) {
-          keys.push(idempotencyKey);
+        compensate(_, { attempt, compensationKey }) {
+          keys.push(compensationKey);
           if (attempt < attempts) throw new Error('Flaky');
         },
       };

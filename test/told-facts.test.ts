@@ -31,7 +31,7 @@ it('invariant 5: an `idempotencyKey` is unlike any other, whatever ids and steps
     return {
       name,
       run: (_, { idempotencyKey }) => void keys.push(idempotencyKey),
-      compensate: (_, { idempotencyKey }) => void keys.push(idempotencyKey),
+      compensate: (_, { compensationKey }) => void keys.push(compensationKey),
     };
   });
   steps.push({ name: 'fails', run: () => Promise.reject({ code: 'declined' }) });

@@ -43,26 +43,25 @@ const reserve: Step<Payload, string> = {
     }
     return `reservation:${idempotencyKey}`;
   },
-  /** Releases the reservation `result`. */
-  compensate: (_order, { result: _, signal }) => work(signal),
+  /** Releases the reservation `result`; if it has not finished, whatever is reserved for the `idempotencyKey`. */
+  compensate: (_order, { result: _, idempotencyKey: _key, signal }) => work(signal),
 };
 
 const charge: Step<Payload, string> = {
   name: 'charge',
   after: 'reserve',
   timeoutMs: 2_000,
-  async run({ amount, payload: { card } }, { idempotencyKey }) {
+  async run({ amount, payload: { card } }, { idempotencyKey, signal }) {
     if (amount <= 0) return 'nothing';
-    // Without the signal: a charge that is given up half-way may have been made all the same, and nothing
-    // would take it back. What finishes is compensated.
-    await work();
+    // With the signal: a charge that is given up half-way may have been made all the same, so it is compensated.
+    await work(signal);
     if (card === 'declined') {
       throw new OrderError('card_declined', 'The card was declined', { retryable: false });
     }
     return `charge:${idempotencyKey}`;
   },
-  /** Refunds the charge `result`. */
-  compensate: (_order, { result: _, signal }) => work(signal),
+  /** Refunds the charge `result`; if it has not finished, the charge for the `idempotencyKey`, if there is one. */
+  compensate: (_order, { result: _, idempotencyKey: _key, signal }) => work(signal),
 };
 
 export const steps: Step<Payload>[] = [reserve, charge];

@@ -3,6 +3,7 @@ import { promised } from './claims.ts';
 import { Disk } from './disk.ts';
 import { type Command, type Life, type OrderPlan, type Scenario, users } from './plan.ts';
 import { Process, type World } from './process.ts';
+import { Provider } from './work.ts';
 
 const lastLife: Life = {
   commands: [],
@@ -20,7 +21,13 @@ export class Driver {
   #orders = 0;
 
   constructor(scenario: Scenario, clock: VirtualClock) {
-    const fresh = { calls: [], cancels: [], mislaid: new Set<string>(), wrong: [] };
+    const fresh = {
+      calls: [],
+      cancels: [],
+      provider: new Provider(),
+      mislaid: new Set<string>(),
+      wrong: [],
+    };
     this.world = { scenario, clock, disk: new Disk(), ...fresh };
   }
 

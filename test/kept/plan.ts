@@ -6,7 +6,7 @@ import type { Fate } from '../kept-storage.ts';
 export interface StepPlan {
   /** 0 ends at once, synchronously; `never` goes on until the process ends, in spite of its signal. */
   readonly durationMs: number | 'never';
-  readonly ends: 'well' | 'badly';
+  readonly ends: 'well' | 'badly' | 'refused';
   /** Whether it goes on in spite of its signal. */
   readonly isDeaf: boolean;
 }
@@ -82,7 +82,7 @@ const stepPlan: fc.Arbitrary<StepPlan> = fc.record({
     { weight: 20, arbitrary: fc.integer({ min: 0, max: 20 }) },
     { weight: 1, arbitrary: fc.constant<'never'>('never') },
   ),
-  ends: mostly<StepPlan['ends']>('well', 'badly'),
+  ends: mostly<StepPlan['ends']>('well', 'badly', 'refused'),
   isDeaf: mostly(false, true),
 });
 

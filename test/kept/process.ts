@@ -19,7 +19,7 @@ import {
 import type { Disk } from './disk.ts';
 import { type Life, type OrderPlan, type Scenario, users } from './plan.ts';
 import { Witness } from './witness.ts';
-import { Work } from './work.ts';
+import { type Provider, Work } from './work.ts';
 
 /** What all lives have in common. */
 export interface World {
@@ -28,6 +28,7 @@ export interface World {
   readonly disk: Disk;
   readonly calls: Call[];
   readonly cancels: Cancel[];
+  readonly provider: Provider;
   /** Ids that a failing call of `accept` has kept: taken to be lost, they stand where nobody knows. */
   readonly mislaid: Set<string>;
   readonly wrong: string[];
@@ -61,7 +62,14 @@ export class Process {
     this.storage = new KeptStorage(disk, scenario.payloads);
     this.storage.pageSize = scenario.pageSize;
     this.#giveFates(life);
-    this.work = new Work(scenario.steps, clock, this.storage, new Set(decided), isLast);
+    this.work = new Work(
+      scenario.steps,
+      clock,
+      this.storage,
+      new Set(decided),
+      isLast,
+      world.provider,
+    );
     const { concurrency, capacityPerUser, overflow, minBalance } = scenario;
     const { timeoutMs, stalledAfterMs } = scenario;
     this.processor = new OrderProcessor<OrderPlan>({

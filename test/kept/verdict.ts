@@ -124,17 +124,11 @@ function orderWrong(world: World): string[] {
 function restWrong({ world, processes }: Driver): string[] {
   const wrong: string[] = [];
   const last = processes.at(-1);
-  for (const step of last?.work.standing ?? []) {
-    const id = step.slice(0, step.indexOf(' '));
+  for (const [id, keys] of world.provider.charges) {
     const status = world.disk.find(id)?.status;
-    if (status !== 'completed') wrong.push(`${step} was not taken back, and ${id} is ${status}`);
-  }
-  if (world.scenario.steps.includes(true)) {
-    // What was done for it in earlier lives is to be taken back.
-    for (const id of last?.work.decided ?? []) {
-      if (!last?.work.begun.has(id))
-        wrong.push(`${id} is decided, and its steps are not run again`);
-    }
+    if (status === 'completed') continue;
+    for (const key of keys)
+      wrong.push(`invariant 3: the charge ${key} stands, and ${id} is ${status}`);
   }
   const { kept, unsettled, running, timedOut } = last?.summary ?? {};
   if (kept !== 0 || unsettled?.length !== 0 || running?.length !== 0 || timedOut) {

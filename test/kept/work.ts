@@ -1,15 +1,33 @@
-import type { AcceptedOrder, Step, StepContext } from 'order-processor';
+import {
+  type AcceptedOrder,
+  type CompensationContext,
+  OrderError,
+  type Step,
+  type StepContext,
+} from 'order-processor';
 import { type KeptStorage, never } from '../kept-storage.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import type { OrderPlan } from './plan.ts';
 
+/** What a payment provider has, which knows nothing of processes: it outlives them all. */
+export class Provider {
+  /** Keys by the id of their order. */
+  readonly charges = new Map<string, Set<string>>();
+
+  charge(id: string, key: string): void {
+    const keys = this.charges.get(id);
+    if (keys === undefined) this.charges.set(id, new Set([key]));
+    else keys.add(key);
+  }
+
+  refund(id: string, key: string): void {
+    this.charges.get(id)?.delete(key);
+  }
+}
+
 /** The steps of one process, and what must never be seen of them. */
 export class Work {
   readonly wrong: string[] = [];
-  /** Ids of orders of which a step has begun. */
-  readonly begun = new Set<string>();
-  /** What was done and can be taken back, and was not. */
-  readonly standing = new Set<string>();
   /** Some step goes on until the process ends. */
   isEndless = false;
   readonly #canCompensate: readonly boolean[];
@@ -19,6 +37,7 @@ export class Work {
   readonly decided: ReadonlySet<string>;
   /** Nothing goes on for ever in the last life. */
   readonly #isLast: boolean;
+  readonly #provider: Provider;
   /** By user, the order whose steps run, and how many. */
   readonly #running = new Map<string, { readonly id: string; steps: number }>();
 
@@ -28,37 +47,42 @@ export class Work {
     storage: KeptStorage,
     decided: ReadonlySet<string>,
     isLast: boolean,
+    provider: Provider,
   ) {
     this.#canCompensate = canCompensate;
     this.#clock = clock;
     this.#storage = storage;
     this.decided = decided;
     this.#isLast = isLast;
+    this.#provider = provider;
   }
 
   steps(): Step<OrderPlan>[] {
     return this.#canCompensate.map((canCompensate, at) => ({
       name: `step-${at}`,
       run: (order, context) => this.#run(order, context, at),
-      ...(canCompensate && { compensate: (order) => this.#compensate(order, at) }),
+      ...(canCompensate && {
+        compensate: (order, context) => this.#compensate(order, context, at),
+      }),
     }));
   }
 
-  #run(order: AcceptedOrder<OrderPlan>, { signal }: StepContext, at: number): unknown {
+  #run(order: AcceptedOrder<OrderPlan>, context: StepContext, at: number): unknown {
+    const { signal, idempotencyKey } = context;
     if (this.#storage.isCut) return never();
     const plan = order.payload.steps[at];
     if (plan === undefined) throw new Error('A step without a plan');
-    this.begun.add(order.id);
-    if (this.decided.has(order.id) && !this.#canCompensate.includes(true)) {
-      this.wrong.push(
-        `steps of ${order.id} are run, though it is decided and nothing to take back`,
-      );
+    if (this.decided.has(order.id)) {
+      this.wrong.push(`steps of ${order.id} are run, though it is decided`);
     }
     this.#enter(order);
+    const isRefused = plan.ends === 'refused';
+    // The request may have its effect at once, whatever is heard of it.
+    if (this.#canCompensate[at] && !isRefused) this.#provider.charge(order.id, idempotencyKey);
     const end = (): void => {
       this.#leave(order);
+      if (isRefused) throw new OrderError('declined', 'Nothing was charged');
       if (plan.ends === 'badly') throw Object.assign(new Error(), { code: 'declined' });
-      if (this.#canCompensate[at]) this.standing.add(`${order.id} step-${at}`);
     };
     let { durationMs, isDeaf } = plan;
     if (durationMs === 'never') {
@@ -73,12 +97,19 @@ export class Work {
     });
   }
 
-  async #compensate(order: AcceptedOrder<OrderPlan>, at: number): Promise<void> {
+  async #compensate(
+    order: AcceptedOrder<OrderPlan>,
+    { isFinished, idempotencyKey }: CompensationContext,
+    at: number,
+  ): Promise<void> {
     if (this.#storage.isCut) return never();
     this.#enter(order);
     await this.#clock.sleep(2);
     this.#leave(order);
-    this.standing.delete(`${order.id} step-${at}`);
+    if (isFinished && order.payload.steps[at]?.ends !== 'well') {
+      this.wrong.push(`${order.id} step-${at} is said to have finished`);
+    }
+    this.#provider.refund(order.id, idempotencyKey);
   }
 
   #enter({ id, userId }: AcceptedOrder): void {

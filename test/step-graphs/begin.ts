@@ -18,8 +18,7 @@ export function checkBegin(observer: Observer, log: OrderLog, call: Call): void 
   if (log.settled !== undefined && log.stalledAt === undefined) wrong('its order is settled');
   if (log.settled?.status === 'completed') wrong('its order completed');
   if (context.order.id !== id) wrong(`with the order ${context.order.id}`);
-  const key = of === 'run' ? `${id}:s${at}` : `${id}:s${at}/compensate`;
-  if (context.idempotencyKey !== key) wrong(`with the key ${context.idempotencyKey}`);
+  if (context.idempotencyKey !== `${id}:s${at}`) wrong(`with the key ${context.idempotencyKey}`);
   checkAttempt(observer, log, call, wrong);
   checkResults(observer, log, call, wrong);
   if (of === 'run') checkRun(observer, log, call, wrong);
@@ -86,16 +85,17 @@ function checkRun(observer: Observer, log: OrderLog, call: Call, wrong: Wrong): 
   if (inside > bound) wrong(`${inside} at once, of ${bound}`);
 }
 
-/** What finished last is taken back first, one at a time, and only when nothing else runs. */
+/** What ended last is compensated first, one at a time, and only when nothing else runs. */
 function checkCompensation(observer: Observer, log: OrderLog, call: Call, wrong: Wrong): void {
   const { at, attempt } = call;
-  const { result, error, signal } = call.context as CompensationContext;
+  const context = call.context as CompensationContext;
+  const { isFinished, result, error, signal } = context;
   const finish = log.finishOf(at);
-  if (finish === undefined) {
-    wrong('what it takes back has not finished');
-    return;
-  }
-  if (result !== valueGiven(log.id, at, finish.attempt)) wrong(`takes back ${result}`);
+  if (!log.mayHaveActed(at)) wrong('what it compensates had no effect');
+  if (isFinished !== (finish !== undefined)) wrong(`was told that it finished: ${isFinished}`);
+  const given = finish === undefined ? undefined : valueGiven(log.id, at, finish.attempt);
+  if (result !== given) wrong(`compensates ${result}`);
+  if (context.compensationKey !== `${log.id}:s${at}/compensate`) wrong(context.compensationKey);
   if (error.orderId !== log.id) wrong(`because of an error of ${error.orderId}`);
   log.toldCodes.add(error.code);
   if (signal.aborted) wrong('it was told to end before');
@@ -106,15 +106,14 @@ function checkCompensation(observer: Observer, log: OrderLog, call: Call, wrong:
   for (const { of, at: other } of log.running) {
     const isReported = log.reportOf(other, 'compensate') !== undefined;
     if (of === 'run' && log.stalledAt === undefined) wrong(`while s${other} runs`);
+    if (of === 'run' && other === at) wrong('while it still runs');
     if (of === 'compensate' && !isReported) wrong(`while the compensation of s${other} runs`);
   }
   if (attempt > 1) return;
-  const finished = log.calls.filter(({ ended, of }) => of === 'run' && ended === 'well');
-  for (const { at: other, endedAt } of finished) {
-    const isLater = (endedAt as number) > (finish.endedAt as number);
-    const isBegun = log.callsOf(other, 'compensate').length > 0;
-    const canBe = observer.plan.steps[other]?.canCompensate === true;
-    if (isLater && !isBegun && canBe) wrong(`before s${other}, which finished later`);
+  for (const [other, { canCompensate }] of observer.plan.steps.entries()) {
+    if (!canCompensate || log.callsOf(other, 'compensate').length > 0) continue;
+    if (!log.mayHaveActed(other) || log.running.some((run) => run.at === other)) continue;
+    if (log.endOf(other) > log.endOf(at)) wrong(`before s${other}, which ended later`);
   }
 }
 

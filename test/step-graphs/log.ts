@@ -80,6 +80,17 @@ export class OrderLog {
     return this.calls.find((call) => call.at === at && call.of === 'run' && call.ended === 'well');
   }
 
+  /** Whether a step of which nothing runs may have had its effect: each attempt that does not deny it. */
+  mayHaveActed(at: number): boolean {
+    return this.callsOf(at, 'run').some(({ ended }) => ended !== undefined && !isDenial(ended));
+  }
+
+  /** When it was certain that nothing more of a step's run would happen. */
+  endOf(at: number): number {
+    const last = this.callsOf(at, 'run').at(-1)?.endedAt ?? -Infinity;
+    return Math.max(last, this.reportOf(at, 'run')?.saidAt ?? -Infinity);
+  }
+
   /** What was said of a step's run, or of its compensation. */
   reportOf(at: number, of: Kind): Report | undefined {
     return this.reports.find(
@@ -98,7 +109,7 @@ export class OrderLog {
     if (this.settled === undefined || this.running.length > 0) return true;
     if (this.settled.status === 'completed') return false;
     return this.canCompensate.some((can, at) => {
-      return can && this.finishOf(at) !== undefined && !this.reportOf(at, 'compensate');
+      return can && this.mayHaveActed(at) && !this.reportOf(at, 'compensate');
     });
   }
 
@@ -117,6 +128,11 @@ export class OrderLog {
   }
 }
 
+/** Whether a step says by this that it had no effect. */
+export function isDenial(ended: Call['ended']): boolean {
+  return ended === 'with a code' || ended === 'for good';
+}
+
 /** The code that an attempt's failure has. */
 export function codeOfFailure(ends: Call['ended']): string | undefined {
   switch (ends) {
@@ -124,6 +140,8 @@ export function codeOfFailure(ends: Call['ended']): string | undefined {
       return 'declined';
     case 'for good':
       return 'declined_for_good';
+    case 'with a foreign code':
+      return 'card_declined';
     case 'without a code':
       return 'internal';
     default:

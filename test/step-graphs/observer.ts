@@ -1,18 +1,18 @@
-import type {
-  AcceptedOrder,
-  CompensationContext,
+import {
+  type AcceptedOrder,
+  type CompensationContext,
   OrderError,
-  OrderProcessor,
-  Receipt,
-  ShutdownSummary,
-  Step,
-  StepContext,
-  SteppedOrder,
+  type OrderProcessor,
+  type Receipt,
+  type ShutdownSummary,
+  type Step,
+  type StepContext,
+  type SteppedOrder,
 } from 'order-processor';
 import type { VirtualClock } from '../virtual-clock.ts';
 import { checkBegin } from './begin.ts';
 import { checkReport } from './claims.ts';
-import { type Call, codeOfFailure, type OrderLog, valueGiven } from './log.ts';
+import { type Call, codeOfFailure, isDenial, type OrderLog, valueGiven } from './log.ts';
 import {
   attemptPlan,
   type Kind,
@@ -32,6 +32,8 @@ export class Observer {
   readonly started: string[] = [];
   readonly settled: string[] = [];
   readonly shutdowns: ShutdownSummary[] = [];
+  /** Keys of what a provider has charged that cares for no signal, and has not refunded. */
+  readonly charges = new Set<string>();
   /** When the shutdown's deadline cancels what is left. */
   deadlineAt = Infinity;
   readonly plan: Scenario;
@@ -148,6 +150,8 @@ export class Observer {
       ended: undefined,
     };
     checkBegin(this, log, call);
+    // The request arrives at once, whatever is heard of it.
+    if (of === 'run' && !isDenial(plan.ends)) this.charges.add(context.idempotencyKey);
     log.calls.push(call);
     if (plan.meddles !== undefined) this.#meddle(plan.meddles, id);
     return this.#perform(call, id);
@@ -160,9 +164,11 @@ export class Observer {
       call.endedAt = this.clock.now;
       call.ended = ended;
       const code = codeOfFailure(ended);
+      if (ended === 'well' && call.of === 'compensate') this.charges.delete(context.idempotencyKey);
       if (ended === 'well') return valueGiven(id, at, attempt);
       if (ended === 'told') throw reason;
       if (code === 'internal') throw `thrown by s${at}`;
+      if (ended === 'with a code') throw new OrderError(code as string, 'Declined');
       throw Object.assign(new Error(), { code, ...(ended === 'for good' && { retryable: false }) });
     };
     if (durationMs === 0) return finish(ends);

@@ -9,7 +9,7 @@ export type Kind = 'run' | 'compensate';
 export interface AttemptPlan {
   /** 0 ends synchronously, `soon` in a promise callback; `never` ends when told to, if it listens. */
   readonly durationMs: number | 'soon' | 'never';
-  readonly ends: 'well' | 'with a code' | 'without a code' | 'for good';
+  readonly ends: 'well' | 'with a code' | 'with a foreign code' | 'without a code' | 'for good';
   readonly whenTold: 'gives up' | 'ends well' | 'cleans up' | 'goes on';
   /** What it does to the processor when it begins. */
   readonly meddles: Meddling['action'] | undefined;
@@ -129,7 +129,13 @@ const quirk: fc.Arbitrary<Quirk> = fc.record({
     { weight: 2, arbitrary: fc.constant<'never'>('never') },
     { weight: 1, arbitrary: fc.constantFrom(1_500, 4_000) },
   ),
-  ends: fc.constantFrom<AttemptPlan['ends'][]>('with a code', 'well', 'without a code', 'for good'),
+  ends: fc.constantFrom<AttemptPlan['ends'][]>(
+    'with a code',
+    'well',
+    'without a code',
+    'with a foreign code',
+    'for good',
+  ),
   whenTold: fc.constantFrom<AttemptPlan['whenTold'][]>(
     'gives up',
     'ends well',

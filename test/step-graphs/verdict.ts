@@ -2,6 +2,7 @@ import { deepStrictEqual } from 'node:assert';
 import type { StepResult } from 'order-processor';
 import type { Driver } from './driver.ts';
 import type { OrderLog } from './log.ts';
+import type { Observer } from './observer.ts';
 import { graceMs, type Scenario } from './plan.ts';
 
 /** Compares what was seen of a whole run with what must be; gives everything that is wrong. */
@@ -11,7 +12,7 @@ export async function verdict(driver: Driver, plan: Scenario): Promise<string[]>
   for (const name of open) wrong.push(`invariant 4: never settled: ${name}`);
   for (const log of observer.logs.values()) {
     if (!log.isAccepted) continue;
-    wrong.push(...orderWrong(log, plan), ...signalsWrong(driver, log, plan));
+    wrong.push(...orderWrong(log, observer, plan), ...signalsWrong(driver, log, plan));
     wrong.push(...(await recordWrong(driver, log)));
   }
   wrong.push(...callersWrong(driver, plan), ...sequenceWrong(driver));
@@ -20,7 +21,7 @@ export async function verdict(driver: Driver, plan: Scenario): Promise<string[]>
 }
 
 /** Everything that began has ended, and what had finished was taken back exactly if it had to be. */
-function orderWrong(log: OrderLog, { steps }: Scenario): string[] {
+function orderWrong(log: OrderLog, { charges }: Observer, { steps }: Scenario): string[] {
   const wrong: string[] = [];
   const { id, settled, running } = log;
   if (settled === undefined) return [`invariant 3: ${id} has no outcome`];
@@ -34,9 +35,15 @@ function orderWrong(log: OrderLog, { steps }: Scenario): string[] {
     const report = log.reportOf(at, 'compensate');
     const calls = log.callsOf(at, 'compensate');
     if (report?.result.compensation?.status === 'error') failures += 1;
-    const isDue = settled.status !== 'completed' && canCompensate && log.finishOf(at) !== undefined;
+    const isRunning = log.running.some((call) => call.at === at && call.of === 'run');
+    const mayBeDue = settled.status !== 'completed' && canCompensate && !isRunning;
+    const isDue = mayBeDue && log.mayHaveActed(at);
     if (isDue && report === undefined) wrong.push(`${id} s${at} was not taken back`);
     if (!isDue && calls.length > 0) wrong.push(`${id} s${at} was taken back`);
+    const hasFailed = report?.result.compensation?.status === 'error';
+    if (mayBeDue && !hasFailed && charges.has(`${id}:s${at}`)) {
+      wrong.push(`invariant 3: the charge of ${id} s${at} stands`);
+    }
     // One that was given up may end well all the same.
     const well = calls.filter(({ ended }) => ended === 'well');
     if (well.length > 1) wrong.push(`${id} s${at} was taken back ${well.length} times`);

@@ -222,7 +222,15 @@ describe('a step', () => {
       compensate(order, context) {
         expectTypeOf(order).toEqualTypeOf<AcceptedOrder<Meal>>();
         expectTypeOf(context).toEqualTypeOf<CompensationContext<Meal, Charge>>();
-        expectTypeOf(context.result).toEqualTypeOf<Charge>();
+        expectTypeOf(context.result).toEqualTypeOf<Charge | undefined>();
+        if (context.isFinished) expectTypeOf(context.result).toEqualTypeOf<Charge>();
+        else expectTypeOf(context.result).toEqualTypeOf<undefined>();
+        const { isFinished, result } = context;
+        if (isFinished) expectTypeOf(result).toEqualTypeOf<Charge>();
+        expectTypeOf(context.idempotencyKey).toEqualTypeOf<string>();
+        expectTypeOf(context.compensationKey).toEqualTypeOf<string>();
+        // @ts-expect-error a step that has not finished has no result
+        void context.result.chargeId;
         expectTypeOf(context.error.code).toEqualTypeOf<string>();
         expectTypeOf(context.results).toEqualTypeOf<Readonly<Record<string, unknown>>>();
       },
@@ -251,7 +259,7 @@ describe('a step', () => {
         return { chargeId: payload.dish };
       }
       compensate(_order: AcceptedOrder<Meal>, { result }: CompensationContext<Meal, Charge>): void {
-        expectTypeOf(result).toEqualTypeOf<Charge>();
+        expectTypeOf(result).toEqualTypeOf<Charge | undefined>();
       }
     }
     expectTypeOf(new OrderProcessor({ steps: [new Payment()] })).toEqualTypeOf<

@@ -5,15 +5,17 @@ const deliveries = `\
 20 of 20 completed in 400 ms
 Most couriers out at once: 5
 
+remote: refunded charge remote:payment, which was lost in flight (no_courier)
 remote: no_courier
-{ name: 'payment', status: 'canceled', durationMs: 100, attempts: 1 }
+{ name: 'payment', status: 'canceled', durationMs: 100, attempts: 1, compensation: { status: 'ok', durationMs: 20, attempts: 1 } }
 { name: 'vendor', status: 'canceled', durationMs: 100, attempts: 1 }
 { name: 'courier', status: 'error', durationMs: 100, attempts: 1, code: 'no_courier' }
 
+declined: called the courier back (payment_declined)
 declined: payment_declined
 { name: 'payment', status: 'error', durationMs: 150, attempts: 1, code: 'payment_declined' }
 { name: 'vendor', status: 'canceled', durationMs: 150, attempts: 1 }
-{ name: 'courier', status: 'canceled', durationMs: 50, attempts: 1 }
+{ name: 'courier', status: 'canceled', durationMs: 50, attempts: 1, compensation: { status: 'ok', durationMs: 0, attempts: 1 } }
 
 fine: completed
 { name: 'payment', status: 'ok', durationMs: 150, attempts: 1 }
@@ -39,6 +41,7 @@ late: timeout
 { name: 'vendor', status: 'canceled', durationMs: 1000, attempts: 1 }
 { name: 'courier', status: 'compensated', durationMs: 100, attempts: 1, compensation: { status: 'ok', durationMs: 0, attempts: 1 } }
 
+Charges that stand: 22, as many as orders that completed
 `;
 
 export function checkDelivery(output: string): void {
