@@ -15,6 +15,7 @@ import type { OrderIssue } from '../errors.ts';
  * | `order_settled` | 409 | an order with another outcome can't be canceled |
  * | `content_too_large` | 413 | the body, or a line of a batch, is beyond `bodyLimitBytes` |
  * | `unsupported_media_type` | 415 | the content type, or the content encoding, is another one |
+ * | `headers_too_large` | 431 | the headers are longer than Node takes |
  * | `internal` | 500 | something threw; what, is for `onError` alone |
  * | `too_many_readers` | 503 | `events.readers` are reading already |
  */
@@ -28,6 +29,7 @@ export type HttpErrorCode =
   | 'order_settled'
   | 'content_too_large'
   | 'unsupported_media_type'
+  | 'headers_too_large'
   | 'internal'
   | 'too_many_readers';
 

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { refuse } from '../face/parser-errors.ts';
 
 /** Answers the requests of both protocols. */
 export type NodeHandler = (
@@ -11,13 +12,14 @@ export type NodeHandler = (
 export function guarded(handler: NodeHandler): NodeHandler {
   return (request, response) => {
     boundDeadline(request.headers);
+    joinLists(request);
     if ('stream' in request) endUnread(request);
     try {
       handler(request, response);
     } catch {
       // No host, or one that is none: it throws at what it takes for impossible.
-      response.statusCode = 400;
-      response.end();
+      const problem = { code: 'bad_request', detail: 'Expected a host and a path' } as const;
+      refuse(response as ServerResponse, 400, problem);
     }
   };
 }
@@ -33,6 +35,23 @@ function endUnread({ stream }: Http2ServerRequest): void {
     stream.removeAllListeners('data');
     stream.resume();
   });
+}
+
+/** Of these Node keeps the first, and a proxy may have looked at the last. */
+const single = ['authorization', 'content-type'];
+
+/** A header that was sent twice is a list, as it is over the other face, and no value. */
+function joinLists({ headers, rawHeaders }: IncomingMessage | Http2ServerRequest): void {
+  for (const name of single) {
+    let list: string | undefined;
+    for (let at = 0; at < rawHeaders.length; at += 2) {
+      const raw = rawHeaders[at] as string;
+      if (raw.length !== name.length || raw.toLowerCase() !== name) continue;
+      const value = rawHeaders[at + 1] as string;
+      list = list === undefined ? value : `${list}, ${value}`;
+    }
+    if (list !== headers[name]) headers[name] = list;
+  }
 }
 
 /** The longest time of a timer, in milliseconds, which is over at once with a longer one: 24 days. */

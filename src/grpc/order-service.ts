@@ -66,11 +66,17 @@ export function createOrderRoutes<Payload = unknown, Input = Payload>(
   const service = new Service(own, settings);
   const health = new HealthReporter(own);
   return (router) => {
-    const limits = { readMaxBytes: settings.messageLimitBytes };
-    router.service(OrderService, service.methods(), limits);
-    router.service(Health, health.methods(), limits);
+    const readMaxBytes = settings.messageLimitBytes;
+    router.service(OrderService, service.methods(), { readMaxBytes, jsonOptions });
+    router.service(Health, health.methods(), { readMaxBytes, jsonOptions });
   };
 }
+
+/**
+ * By default what is no UTF-8 is replaced, and two ids become one. The types do not have the decoder; a test holds
+ * that it is used.
+ */
+const jsonOptions = { textDecoder: new TextDecoder('utf-8', { fatal: true }) } as object;
 
 class Service {
   readonly #processor: OrderProcessor;

@@ -7,6 +7,7 @@ import {
 import { createServer, type Socket } from 'node:net';
 import type { ConnectRouter } from '@connectrpc/connect';
 import { checkFunction, checkInteger, checkTimeout } from '../checks.ts';
+import { answerParserErrors } from '../face/parser-errors.ts';
 import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
 import { guarded } from './node-handler.ts';
 
@@ -69,9 +70,12 @@ export async function serveGrpc(
       // Of headers and body together, also where the answer did not wait for the body.
       requestTimeout: headersTimeoutMs + readTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs, readTimeoutMs),
+      // Node answers a request without it by a bare 400; the bridge throws.
+      requireHostHeader: false,
     },
     handler,
   );
+  answerParserErrors(http1);
   http1.timeout = idleTimeoutMs;
   // It listens to nothing itself, and only knows its connections, and how long they take, from when it does.
   http1.emit('listening');

@@ -1,15 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { isOrderError, isRemembered, type OrderError } from '../errors.ts';
 import { HttpError, unexpected } from '../face/http-error.ts';
-
-/** On every answer: it is data of one client, no page, and nobody's to frame, guess or keep. */
-export const secure = {
-  'cache-control': 'no-store',
-  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-  'cross-origin-resource-policy': 'same-origin',
-  'referrer-policy': 'no-referrer',
-  'x-content-type-options': 'nosniff',
-} as const;
+import { secure } from '../face/secure-headers.ts';
 
 const jsonHeaders = { ...secure, 'content-type': 'application/json' };
 

@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer';
+import { ByteBuffer } from '../face/byte-buffer.ts';
 import type { HttpError } from '../face/http-error.ts';
-import { textOf, tooLarge } from './body.ts';
+import { hasTooManyPieces, textOf, tooLarge } from './body.ts';
 import { parseStrictly } from './strict-json.ts';
 
 export const newline = 0x0a;
@@ -15,8 +16,7 @@ export type Line = { readonly value: unknown } | { readonly error: HttpError };
 export class LineParser {
   readonly #limitBytes: number;
   /** The beginning of a line whose end has not come. */
-  #rest: Uint8Array[] = [];
-  #restBytes = 0;
+  readonly #rest = new ByteBuffer();
   #isTooLong = false;
 
   constructor(limitBytes: number) {
@@ -42,9 +42,7 @@ export class LineParser {
   /** What is left is the last line. */
   end(): Line[] {
     const isTooLong = this.#isTooLong;
-    const bytes = Buffer.concat(this.#rest);
-    this.#rest = [];
-    this.#restBytes = 0;
+    const bytes = this.#rest.take();
     this.#isTooLong = false;
     return isTooLong ? [{ error: tooLarge('The line', this.#limitBytes) }] : this.#parse(bytes);
   }
@@ -83,12 +81,12 @@ export class LineParser {
 
   #keep(bytes: Uint8Array): void {
     if (bytes.byteLength === 0 || this.#isTooLong) return;
-    this.#restBytes += bytes.byteLength;
-    if (this.#restBytes > this.#limitBytes) {
+    // Not kept first, and looked at then: a piece may be longer than a line may be.
+    const isTooLong = this.#rest.length + bytes.byteLength > this.#limitBytes;
+    if (!isTooLong) this.#rest.append(bytes);
+    if (isTooLong || hasTooManyPieces(this.#rest, this.#limitBytes)) {
       this.#isTooLong = true;
-      this.#rest = [];
-    } else {
-      this.#rest.push(bytes);
+      this.#rest.clear();
     }
   }
 }

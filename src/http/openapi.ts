@@ -206,7 +206,6 @@ function pathsOf(hasMetrics: boolean): Schema {
             description: 'OpenAPI 3.1',
             content: content('application/json', { type: 'object' }),
           },
-          default: failed,
         },
         ...open,
       },
@@ -232,7 +231,6 @@ function probe(operationId: string, summary: string): Schema {
     responses: {
       200: reply('Yes', schemas.health),
       503: reply('No', schemas.health),
-      default: failed,
     },
   };
 }

@@ -42,7 +42,10 @@ export interface OrderAppOptions {
   readonly maxWaitMs?: number | undefined;
   /** Of `/events`. */
   readonly events?: EventsOptions | undefined;
-  /** Which other origins' pages may call this, as `hono/cors` takes it. None by default. */
+  /**
+   * Which other origins' pages may call this, as `hono/cors` takes it. None by default. Those pages may read
+   * `Location`, `Retry-After` and `Preference-Applied` beside the headers in `exposeHeaders`.
+   */
   readonly cors?: Parameters<typeof cors>[0] | undefined;
   /** For `/openapi.json`. */
   readonly openapi?: OpenApiOptions | undefined;

@@ -1,8 +1,8 @@
 import { Hono, type MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { checkMethods } from '../checks.ts';
+import { secure } from '../face/secure-headers.ts';
 import type { OrderProcessor } from '../order-processor.ts';
-import { secure } from './answers.ts';
 import { type OrderAppOptions, readOptions } from './options.ts';
 import { Routes } from './routes.ts';
 
@@ -22,7 +22,7 @@ import { Routes } from './routes.ts';
  * | `GET /health` | 503 with the reasons when shut down or about to be, the storage fails or the queue is full |
  * | `GET /livez`, `GET /readyz` | 200; 503 when shut down or about to be, the storage fails or orders are being recovered |
  * | `GET /metrics` | Prometheus text, if there are `metrics` |
- * | `GET /events` | the life cycle as Server-Sent Events; `userId` |
+ * | `GET /events` | the life cycle as Server-Sent Events; `userId`, `lastEventId` |
  * | `GET /openapi.json` | all of this, as OpenAPI 3.1 |
  *
  * Every error is a {@link problem} with a code of `OrderErrorCode` or {@link HttpErrorCode}.
@@ -55,10 +55,20 @@ export function createOrderApp<Payload = unknown, Input = Payload>(
   checkMethods('processor', processor, ['enqueue', 'outcome', 'submitStream', 'stats', 'on']);
   const settings = readOptions(options);
   const app = new Hono();
-  if (settings.cors !== undefined) app.use(securePreflight, cors(settings.cors));
+  if (settings.cors !== undefined) app.use(securePreflight, cors(withExposed(settings.cors)));
   // Payloads are strangers' here, and the processor's `schema` checks them.
   new Routes(processor as unknown as OrderProcessor, settings).addTo(app);
   return app;
+}
+
+type CorsOptions = NonNullable<OrderAppOptions['cors']>;
+
+/** What answers say in headers, where a page can read them. */
+function withExposed(options: CorsOptions): CorsOptions {
+  const own = ['Location', 'Preference-Applied', 'Retry-After'];
+  const known = new Set(options.exposeHeaders?.map((name) => name.toLowerCase()));
+  const missing = own.filter((name) => !known.has(name.toLowerCase()));
+  return { ...options, exposeHeaders: [...(options.exposeHeaders ?? []), ...missing] };
 }
 
 /** What `cors` answers itself has none of the headers that all answers have. */

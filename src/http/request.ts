@@ -1,5 +1,5 @@
 import type * as z from 'zod';
-import { badRequest } from '../face/http-error.ts';
+import { badRequest, notFound } from '../face/http-error.ts';
 import * as schemas from './schemas.ts';
 
 /** The parameters of a request's query, each at most once. */
@@ -15,21 +15,47 @@ export function query<T>({ url }: Request, schema: z.ZodType<T>): T {
 }
 
 /**
- * The header `Idempotency-Key`, a string in quotes or as it is.
+ * Refuses a URL whose escapes are no UTF-8: what is decoded all the same would stand for several names.
  *
+ * @throws HttpError `not_found` if they are in the path, `bad_request` if in the query
+ */
+export function checkUrl({ url }: Request): void {
+  if (!url.includes('%')) return;
+  const [path = '', ...query] = url.split('?');
+  if (!isUtf8(path)) throw notFound('There is nothing of that name');
+  if (!isUtf8(query.join('?'))) throw badRequest('Expected a query whose escapes (`%`) are UTF-8');
+}
+
+function isUtf8(escaped: string): boolean {
+  try {
+    decodeURIComponent(escaped);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The header `Idempotency-Key`, a string in quotes or as it is: once, without parameters. What was sent twice
+ * comes as a list.
+ *
+ * @throws HttpError `bad_request`
  * @see {@link https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/ | the draft}
  */
 export function idempotencyKey({ headers }: Request): string | undefined {
   const text = headers.get('idempotency-key');
   if (text === null) return undefined;
   const { success, data } = schemas.idempotencyKey.safeParse(text);
-  if (!success) throw badRequest('Expected `Idempotency-Key` to be 1 to 256 characters');
+  if (!success) {
+    throw badRequest(
+      'Expected one `Idempotency-Key` of 1 to 256 characters of ASCII, in double quotes if it has `"`, `,` or `;`',
+    );
+  }
   return data;
 }
 
 /**
- * For how long the client wants to wait: `Prefer: wait=N`, in seconds; 0 if it does not. What can't be
- * understood is ignored.
+ * For how long the client wants to wait, in milliseconds: `Prefer: wait=N` has seconds; 0 if it does not.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc7240#section-4.3 | RFC 7240}
  */

@@ -1,4 +1,4 @@
-import type { Context, Hono } from 'hono';
+import type { Context, Hono, MiddlewareHandler } from 'hono';
 import { OrderError } from '../errors.ts';
 import { type Access, checkMayActFor, checkOperator, everything } from '../face/access.ts';
 import { badRequest, notFound } from '../face/http-error.ts';
@@ -18,7 +18,7 @@ import { methodsOf, refuseAllBut, wrongMethod } from './methods.ts';
 import { openApi } from './openapi.ts';
 import type { AppSettings } from './options.ts';
 import { bySignal } from './patience.ts';
-import { idempotencyKey, query, waitMs } from './request.ts';
+import { checkUrl, idempotencyKey, query, waitMs } from './request.ts';
 import { check, eventsQuery, listQuery, noQuery, orderInput } from './schemas.ts';
 
 /** Answers one request of a client that may do so much. */
@@ -71,8 +71,24 @@ export class Routes {
       answer(this.#openApi, 200, { 'content-type': 'application/json' }),
     );
     this.#addBatch(app);
-    app.notFound(({ req }) => this.#refuse(notFound('There is no such route'), req.raw));
+    app.notFound(({ req }) => this.#noRoute(req.raw));
+    // `route()` of a host takes the routes alone. Not by `all()`: each request would match two routes then, and
+    // those that match one are quicker.
+    app.routes.push({ basePath: '/', path: '/*', method: 'ALL', handler: this.#whereMounted });
   }
+
+  #noRoute(request: Request): Response {
+    return this.#refuse(notFound('There is no such route'), request);
+  }
+
+  /** What Hono itself has to say where neither this app nor its host has a route. */
+  readonly #whereMounted: MiddlewareHandler = async (context, next) => {
+    await next();
+    const { status, headers } = context.res;
+    const isHonos =
+      status === 404 && headers.get('content-type')?.startsWith('text/plain') === true;
+    if (isHonos) context.res = this.#noRoute(context.req.raw);
+  };
 
   /**
    * `/orders/batch` is also the path of an order of that name. One route for both: where a word and a parameter
@@ -99,6 +115,7 @@ export class Routes {
     return async (context) => {
       const request = context.req.raw;
       try {
+        checkUrl(request);
         // Nothing is awaited for nothing: most requests are over in a moment.
         const access =
           authenticate === undefined ? everything : await accessOf(authenticate, () => request);
@@ -109,11 +126,10 @@ export class Routes {
     };
   }
 
-  /** For probes, which have no credentials. */
+  /** For probes, which have no credentials, and may have a query against caches. */
   #addOpen(app: Hono, path: string, handler: () => Response): void {
     app.get(path, ({ req }) => {
       try {
-        query(req.raw, noQuery);
         return handler();
       } catch (error) {
         return this.#refuse(error, req.raw);
@@ -229,10 +245,11 @@ export class Routes {
   }
 
   #getEvents(request: Request, access: Access): Response {
-    const { userId } = query(request, eventsQuery);
+    const { userId, ...asked } = query(request, eventsQuery);
     if (userId === undefined) checkOperator(access);
     else checkMayActFor(access, userId);
-    const lastEventId = request.headers.get('last-event-id') ?? undefined;
+    // The header is the later one: the browser sets it when it comes back by itself, to the same URL.
+    const lastEventId = request.headers.get('last-event-id') ?? asked.lastEventId;
     // Who asks for the head alone would never end a stream.
     const isHead = request.method === 'HEAD';
     return answer(isHead ? null : this.#events.open({ userId, lastEventId }), 200, {

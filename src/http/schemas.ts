@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { OrderIssue } from '../errors.ts';
 import { HttpError, type HttpErrorCode } from '../face/http-error.ts';
+import { preferredWaitMs } from './prefer.ts';
 
 const longestName = 256;
 const mostIssues = 100;
@@ -35,7 +36,10 @@ export const orderInput = z
   })
   .meta({ id: 'Order' });
 
-const quotedCharacter = String.raw`(?:[^"\\]|\\["\\])`;
+/** As structured fields have it (RFC 8941): the header has ASCII alone, since its bytes have no encoding. */
+const quotedCharacter = String.raw`(?:[ !#-\[\]-~]|\\["\\])`;
+/** Nothing that makes a list, parameters or a string: two keys are not one. */
+const bareCharacter = '[ !#-+.-:<-~-]';
 
 /** The header `Idempotency-Key`: a string in quotes, or as it is. */
 export const idempotencyKey = z.union([
@@ -45,14 +49,11 @@ export const idempotencyKey = z.union([
     .regex(new RegExp(`^"${quotedCharacter}{1,${longestName}}"$`))
     .transform((text) => text.slice(1, -1).replace(/\\(.)/g, '$1'))
     .pipe(name),
-  name.regex(new RegExp(`^(?!"${quotedCharacter}*"$)`)),
+  name.regex(new RegExp(`^${bareCharacter}+$`)),
 ]);
 
 /** The header `Prefer`, of which nothing but `wait=N` is heeded, as the milliseconds that it asks for. */
-export const preferredWait = z.string().transform((text) => {
-  const [, seconds = '0'] = /(?:^|[,;])\s*wait\s*=\s*"?(\d{1,15})"?\s*(?:$|[,;])/i.exec(text) ?? [];
-  return Number(seconds) * 1_000;
-});
+export const preferredWait = z.string().transform(preferredWaitMs);
 
 /** @param most - the greatest number it may be */
 const digits = (least: number, most: number) =>
@@ -73,7 +74,12 @@ export const listQuery = z.strictObject({
   cursor: z.string().min(1).max(2_048).optional().meta({ description: 'Of the page before' }),
 });
 
-export const eventsQuery = z.strictObject({ userId: name.optional() });
+export const eventsQuery = z.strictObject({
+  userId: name.optional(),
+  lastEventId: z.string().max(64).optional().meta({
+    description: 'In place of the header `Last-Event-ID`, which a new `EventSource` cannot send',
+  }),
+});
 export const noQuery = z.strictObject({});
 
 const compensation = z.object({

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { checkMethods, checkTimeout } from '../checks.ts';
 import { badRequest } from '../face/http-error.ts';
+import { answerParserErrors } from '../face/parser-errors.ts';
 import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
 import { problem } from './answers.ts';
 import { cutUnread } from './unread.ts';
@@ -51,12 +52,15 @@ export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<
     requestTimeout: 0,
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(1_000, settings.headersTimeoutMs),
+    // Node answers a request without it by a bare 400; the bridge throws.
+    requireHostHeader: false,
   };
   const listener = getRequestListener(fetch, { errorHandler });
   const server = createServer(serverOptions, (request, response) => {
     cutUnread(request, response, settings.headersTimeoutMs);
     return listener(request, response);
   });
+  answerParserErrors(server);
   server.timeout = settings.idleTimeoutMs;
   return run(server, settings, (limitMs) => stop(server, limitMs));
 }

@@ -1,4 +1,5 @@
 import { badRequest } from '../face/http-error.ts';
+import { checkKeys } from './duplicate-keys.ts';
 
 /** What an object must not be given by strangers: merged into another one, it is that one's prototype. */
 const prototypeNames = /__proto__|constructor|\\u/;
@@ -11,6 +12,7 @@ const longNumber = /\d[\d.]{15,}|\d[eE]/;
 const maxDepth = 200;
 
 const quote = 0x22;
+const colon = 0x3a;
 const backslash = 0x5c;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
@@ -19,40 +21,54 @@ const closeBrace = 0x7d;
 
 /**
  * Parses exactly one JSON value. Refuses what `JSON.parse` would silently change or hand on: a number that
- * has more digits than JavaScript can hold, `__proto__` as a key, `constructor` with a `prototype` in it.
+ * has more digits than JavaScript can hold, a key that an object has twice, `__proto__` as a key, `constructor`
+ * with a `prototype` in it. One byte order mark before it is ignored, as RFC 8259 allows.
  *
  * @throws HttpError `bad_request`
  */
 export function parseStrictly(source: string): unknown {
   const text = source.startsWith(byteOrderMark) ? source.slice(1) : source;
-  checkDepth(text);
+  const colons = scan(text);
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
     throw badRequest(`Expected one JSON value: ${(cause as Error).message}`);
   }
+  checkKeys(text, colons, value);
   if (longNumber.test(text)) JSON.parse(text, checkNumber);
   if (prototypeNames.test(text)) JSON.parse(text, checkName);
   return value;
 }
 
-/** What is deeper may be more than what it meets can look through; storages that keep JSON take no more either. */
-function checkDepth(text: string): void {
-  // It takes two characters for each level.
-  if (text.length < 2 * maxDepth) return;
+/**
+ * How many colons stand outside of strings. Refuses what is too deep: it may be more than what it meets can look
+ * through; storages that keep JSON take no more either.
+ */
+function scan(text: string): number {
+  let colons = 0;
   let depth = 0;
-  let isInString = false;
   for (let at = 0; at < text.length; at += 1) {
     const char = text.charCodeAt(at);
-    if (char === quote) isInString = !isInString;
-    else if (isInString) {
-      if (char === backslash) at += 1;
-    } else if (char === openBracket || char === openBrace) {
+    if (char === quote) at = endOfString(text, at);
+    else if (char === colon) colons += 1;
+    else if (char === openBracket || char === openBrace) {
       depth += 1;
       if (depth > maxDepth) throw badRequest(`Expected JSON of at most ${maxDepth} levels`);
     } else if (char === closeBracket || char === closeBrace) depth -= 1;
   }
+  return colons;
+}
+
+/** Where the string that begins here has its last quote; the text's end if it has none. */
+function endOfString(text: string, begin: number): number {
+  let at = begin + 1;
+  for (; at < text.length; at += 1) {
+    const char = text.charCodeAt(at);
+    if (char === quote) break;
+    if (char === backslash) at += 1;
+  }
+  return at;
 }
 
 function checkNumber(

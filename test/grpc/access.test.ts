@@ -1,8 +1,11 @@
 /** Who may do what: the same as over HTTP, by the metadata of the call. */
+import { once } from 'node:events';
+import { connect } from 'node:http2';
 import { status } from '@grpc/grpc-js';
 import { bearer } from 'order-processor/grpc';
 import { HttpError } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
+import { Wire } from '../http/helpers.ts';
 import { detailsOf, type Json, refusalOf, useServers } from './helpers.ts';
 
 const start = useServers();
@@ -55,6 +58,31 @@ const calls: [string, Json][] = [
   ['getBalance', { userId: 'u-1' }],
   ['getStats', {}],
 ];
+
+describe('credentials that come twice', () => {
+  it('are none, over HTTP/1.1 and HTTP/2', async () => {
+    const { server } = await startGuarded();
+    const path = '/orderprocessor.v1.OrderService/GetBalance';
+    const authorization = [operator.authorization, user.authorization];
+    const wire = new Wire(server.port);
+    const own = ['content-type: application/json', 'content-length: 2', 'connection: close'];
+    const credentials = authorization.map((value) => `authorization: ${value}`);
+    wire.send([`POST ${path} HTTP/1.1`, ...credentials, ...own], '{}');
+    await wire.closed;
+    expect(wire.text).toContain('"code":"unauthenticated"');
+    const session = connect(server.url, { strictSingleValueFields: false } as object);
+    session.on('error', () => {});
+    const stream = session.request([
+      ...[':method', 'POST', ':path', path, ':scheme', 'http', ':authority', 'x'],
+      ...authorization.flatMap((value) => ['authorization', value]),
+      ...['content-type', 'application/json'],
+    ] as never);
+    stream.end('{}');
+    const [headers] = await once(stream, 'response');
+    expect(headers[':status']).toBe(401);
+    session.destroy();
+  });
+});
 
 describe('without credentials', () => {
   it.each(calls)('%s is UNAUTHENTICATED', async (method, request) => {

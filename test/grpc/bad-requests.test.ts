@@ -109,6 +109,62 @@ describe('an order', () => {
     expect(processor.stats().accepted).toBe(0);
   });
 
+  it.each([
+    ['JSON', 'application/json'],
+    ['a stream of JSON', 'application/connect+json'],
+    ['protobuf', 'application/proto'],
+  ])(
+    'that is no UTF-8 is refused in %s, and U+FFFD is a character (invariant 5)',
+    async (_, type) => {
+      const { server, processor } = await start();
+      const isStream = type.includes('connect');
+      const call = isStream ? 'WatchOrders' : 'EnqueueOrder';
+      const answerTo = async (id: readonly number[]): Promise<Response> => {
+        const text = isStream
+          ? ['{"userId":"u', '"}']
+          : ['{"order":{"userId":"u-1","id":"o', '"}}'];
+        const json = Buffer.concat([
+          Buffer.from(text[0] as string),
+          Buffer.from(id),
+          Buffer.from(text[1] as string),
+        ]);
+        const field = (number: number, bytes: readonly number[]): number[] => [
+          number * 8 + 2,
+          bytes.length,
+          ...bytes,
+        ];
+        const binary = Buffer.from(field(1, [...field(1, [0x6f, ...id]), ...field(2, [0x75])]));
+        const prefix = Buffer.from([0, 0, 0, 0, json.length]);
+        const body = type.endsWith('proto')
+          ? binary
+          : isStream
+            ? Buffer.concat([prefix, json])
+            : json;
+        return fetch(`${server.url}/orderprocessor.v1.OrderService/${call}`, {
+          method: 'POST',
+          headers: { 'content-type': type, 'connect-timeout-ms': '200' },
+          body,
+        });
+      };
+      for (const bytes of [[0xff], [0xf0, 0x9f, 0x98], [0xed, 0xa0, 0x80]]) {
+        const response = await answerTo(bytes);
+        if (isStream) expect(await response.text()).toContain('invalid_argument');
+        else expect(response.ok).toBe(false);
+      }
+      expect(processor.stats().accepted).toBe(0);
+      const response = await answerTo([0xef, 0xbf, 0xbd]);
+      if (isStream) expect(await response.text()).toContain('deadline_exceeded');
+      else expect(response.status).toBe(200);
+      expect((await processor.order('o\ufffd'))?.id).toBe(isStream ? undefined : 'o\ufffd');
+    },
+  );
+
+  it('whose JSON begins with a byte order mark is taken', async () => {
+    const { json } = await start();
+    const response = await json('SubmitOrder', '\ufeff{"order":{"userId":"u-1","amount":"1"}}');
+    expect(response.status).toBe(200);
+  });
+
   it('whose payload does not fit the schema is refused with the places', async () => {
     const schema = z.object({ dish: z.string() });
     const { client } = await start({ processor: { schema: schema as never } });

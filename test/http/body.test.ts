@@ -48,6 +48,10 @@ describe('the content type', () => {
     'application/json;charset="UTF-8"',
     'application/json ; charset=utf-8 ;',
     'application/vnd.shop+json',
+    'application/json; charset=utf8',
+    'application/json;CHARSET="Utf8"',
+    'application/json; boundary=x',
+    'application/json; profile="a; \\"b\\"=c"; charset=utf-8',
   ])('%s is JSON', async (type) => {
     const { app } = appOf();
     expect((await app.request(request(json, type))).status).toBe(202);
@@ -62,7 +66,10 @@ describe('the content type', () => {
     'application/json, text/plain',
     'application/json; charset=latin1',
     'application/json; charset=utf-16',
-    'application/json; boundary=x',
+    'application/json; charset=utf-8; charset=latin1',
+    'application/json; charset=utf-88',
+    'application/json charset=utf-8',
+    'application/json; boundary',
     '',
   ])('%j is none', async (type) => {
     const { app, processor } = appOf();
@@ -183,6 +190,74 @@ describe('a body that is none', () => {
     await used.text();
     await problemIn(await app.request(used), 500, 'internal');
     expect(errors).toMatchObject([{ message: expect.stringContaining('body parser') }]);
+  });
+});
+
+describe('what is no UTF-8', () => {
+  // Each has as many bytes as the text that a lossy decoder makes of it, or more, or fewer.
+  const broken = [
+    ['a four-byte character that is cut', [0xf0, 0x9f, 0x98]],
+    ['another one', [0xf0, 0x9f, 0x99]],
+    ['a lone byte', [0xff]],
+    ['a surrogate', [0xed, 0xa0, 0x80]],
+    ['an overlong slash', [0xc0, 0xaf]],
+  ] as const;
+  const withId = (bytes: readonly number[]): Uint8Array<ArrayBuffer> =>
+    Uint8Array.from([
+      ...Buffer.from('{"userId":"u-1","amount":1,"id":"o'),
+      ...bytes,
+      ...Buffer.from('"}'),
+    ]);
+
+  it.each(broken)('is refused with and without a length: %s (invariant 5)', async (_, bytes) => {
+    const { app, processor } = appOf();
+    const body = withId(bytes);
+    for (const headers of [{}, { 'content-length': String(body.length) }]) {
+      const response = await app.request(request(body, undefined, headers));
+      const { detail } = await problemIn(response, 400, 'bad_request');
+      expect(detail).toBe('Expected UTF-8');
+    }
+    expect(processor.stats().accepted).toBe(0);
+  });
+
+  it.each(broken)('is refused in a line of a batch: %s', async (_, bytes) => {
+    const { batch } = appOf();
+    const lines = await linesOf(
+      await batch(Buffer.concat([withId(bytes), Buffer.from(`\n${json}`)])),
+    );
+    expect(lines).toMatchObject([{ status: 'refused' }, { status: 'completed' }]);
+  });
+
+  it.each(['\ufffd', '\ufeff\ufffd', 'x\ufeff'])(
+    'is not the character %j, with a byte order mark before the body or without',
+    async (character) => {
+      for (const mark of ['', '\ufeff']) {
+        const { app } = appOf();
+        const text = `${mark}${JSON.stringify({ ...order, id: `o${character}` })}`;
+        for (const headers of [{}, { 'content-length': String(Buffer.byteLength(text)) }]) {
+          const response = await app.request(request(text, undefined, headers));
+          expect(await response.json()).toMatchObject({ id: `o${character}` });
+        }
+      }
+    },
+  );
+});
+
+describe('a key that an object has twice', () => {
+  it.each([
+    '{"id":"a","userId":"u-1","amount":1,"id":"b"}',
+    '{"userId":"u-1","amount":1,"\\u0061mount":100}',
+    '{"userId":"u-1","amount":1,"payload":{"a":[{"b":1,"b":1}]}}',
+  ])('is refused, in a line of a batch too: %s', async (body) => {
+    const { app, batch, processor } = appOf();
+    const { detail } = await problemIn(await app.request(request(body)), 400, 'bad_request');
+    expect(detail).toMatch(/^Expected each key of an object once, got `(id|amount|b)` twice$/);
+    const lines = await linesOf(await batch(`${body}\n${json}`));
+    expect(lines).toMatchObject([
+      { status: 'refused', code: 'bad_request' },
+      { status: 'completed' },
+    ]);
+    expect(processor.stats().accepted).toBe(1);
   });
 });
 

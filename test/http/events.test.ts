@@ -117,6 +117,14 @@ describe('GET /events', () => {
     for (const id of ['c', 'd']) await all.processor.submit({ id, userId: 'u', amount: 1 });
     const second = await listen(all, '', { 'last-event-id': last });
     await second.until('completed\ndata: {"status":"completed","orderId":"d"');
+    // A browser whose first connection was refused cannot send the header, and later it can.
+    const third = await listen(all, `?lastEventId=${last}`);
+    await third.until('"orderId":"d"');
+    expect(third.events).toEqual(second.events);
+    await third.leave();
+    const fourth = await listen(all, `?lastEventId=${last}`, { 'last-event-id': 'x' });
+    await fourth.until('missed');
+    await fourth.leave();
     const seen = [...first.events, ...second.events];
     const numbers = seen.map(({ id }) => Number(id.split('-')[1]));
     expect(numbers).toEqual(range(numbers.length).map((n) => n + 1));

@@ -86,4 +86,15 @@ describe('CORS, where it is asked for', () => {
       await other.body?.cancel();
     }
   });
+
+  it('lets that origin read the headers that answers speak in, and those of the host', async () => {
+    const exposed = async (own: object): Promise<string | null> => {
+      const { app } = appOf({}, { cors: { ...cors, ...own } });
+      const response = await app.request('/orders/none', { headers: { origin } });
+      return response.headers.get('access-control-expose-headers');
+    };
+    expect(await exposed({})).toBe('Location,Preference-Applied,Retry-After');
+    const ours = { exposeHeaders: ['x-own', 'location'] };
+    expect(await exposed(ours)).toBe('x-own,location,Preference-Applied,Retry-After');
+  });
 });

@@ -8,7 +8,8 @@ describe('Idempotency-Key', () => {
     ['o-7', 'o-7'],
     ['"o-7"', 'o-7'],
     [String.raw`"o \"7\" \\"`, String.raw`o "7" \ `.trim()],
-    ['"o-7', '"o-7'],
+    ['"a, b; c"', 'a, b; c'],
+    ["o-7!#$%&'()*+-./:<=>?@[]^_`{|}~", "o-7!#$%&'()*+-./:<=>?@[]^_`{|}~"],
     ['o 7/?#%41', 'o 7/?#%41'],
     ['k'.repeat(256), 'k'.repeat(256)],
   ])('%s is the id', async (key, id) => {
@@ -19,9 +20,29 @@ describe('Idempotency-Key', () => {
     expect((await bodyOf(await get(`/${location}`))).id).toBe(id);
   });
 
-  it.each(['', '""', '.', '..', '"."', 'k'.repeat(257)])('%j is none', async (key) => {
+  it.each([
+    ...['', '""', '.', '..', '"."', 'k'.repeat(257)],
+    ...['"o-7', 'o"7', '"a" "b"', '"a", "b"', 'a, b', 'a,b', '"a",', '"o-7"; ttl=5', 'o-7;ttl=5'],
+    ...['é', '"é"', String.raw`"a\b"`],
+  ])('%j is none', async (key) => {
     const { post, processor } = appOf();
     await problemIn(await post(nameless, { 'idempotency-key': key }), 400, 'bad_request');
+    expect(processor.stats().accepted).toBe(0);
+  });
+
+  it('sent twice is none, and makes no order (invariant 5)', async () => {
+    const { app, processor } = appOf();
+    for (const keys of [
+      ['k-1', 'k-1'],
+      ['"k-1"', '"k-2"'],
+      ['k-1', ''],
+    ]) {
+      const headers = new Headers({ 'content-type': 'application/json' });
+      for (const key of keys) headers.append('idempotency-key', key);
+      const body = JSON.stringify(nameless);
+      const response = await app.request('/orders', { method: 'POST', headers, body });
+      await problemIn(response, 400, 'bad_request');
+    }
     expect(processor.stats().accepted).toBe(0);
   });
 

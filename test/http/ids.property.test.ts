@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { Hono } from 'hono';
 import { expect, it } from 'vitest';
-import { appOf, bodyOf, callsOf } from './helpers.ts';
+import { appOf, bodyOf, callsOf, problemIn } from './helpers.ts';
 
 /** Any name that an order may have; the odd ones that are known to be hard come often. */
 const name = fc
@@ -57,6 +57,25 @@ it.each(['', '/api', '/a/b%20c'])(
       ),
       { numRuns: 150 },
     );
+  },
+);
+
+it.each(['%FF', '%', '%E4a', '%F0%9F%98', '%ED%A0%80', '%C0%AF'])(
+  '%j is no name, nor another way to write one, in a path as in a query (invariant 5)',
+  async (escapes) => {
+    const { get, post, remove, processor } = appOf();
+    for (const id of [escapes, '\ufffd']) {
+      await post({ id, userId: id, amount: 1 }, { prefer: 'wait=5' });
+    }
+    for (const path of [`/orders/${escapes}`, `/users/${escapes}/balance`]) {
+      await problemIn(await get(path), 404, 'not_found');
+    }
+    await problemIn(await remove(`/orders/${escapes}`), 404, 'not_found');
+    await problemIn(await get(`/orders?userId=${escapes}`), 400, 'bad_request');
+    expect(processor.stats().accepted).toBe(2);
+    expect(await bodyOf(await get(`/orders/${encodeURIComponent(escapes)}`))).toMatchObject({
+      id: escapes,
+    });
   },
 );
 

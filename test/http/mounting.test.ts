@@ -6,7 +6,7 @@ import fastify from 'fastify';
 import { Hono } from 'hono';
 import { serve } from 'order-processor/http';
 import { afterEach, describe, expect, it } from 'vitest';
-import { appOf, order } from './helpers.ts';
+import { appOf, order, problemIn } from './helpers.ts';
 
 const closing: (() => unknown)[] = [];
 
@@ -94,6 +94,9 @@ describe.each(hosts)('mounted in %s', (_name, start) => {
     const other = await fetch(`${url}/api/orders`, { method: 'PUT' });
     expect([other.status, other.headers.get('allow')]).toEqual([405, 'GET, HEAD, POST']);
     expect((await fetch(`${url}/orders`)).status).toBe(404);
+    for (const path of ['/api/nothing', '/api/orders/a/b']) {
+      await problemIn(await fetch(`${url}${path}`), 404, 'not_found');
+    }
   });
 
   it('a batch streams, and so do events', async () => {
@@ -125,6 +128,17 @@ describe.each(hosts)('mounted in %s', (_name, start) => {
     expect(await post('{')).toBe(400);
     expect(await post(`"${'x'.repeat(1_048_576)}"`)).toBe(413);
   });
+});
+
+it('a host that is Hono keeps its other routes under the prefix, and its own word on unknown ones', async () => {
+  const outer = new Hono().route('/', appOf().app);
+  outer.get('/late', (context) => context.text('late'));
+  outer.get('/gone', (context) => context.json({ own: true }, 404));
+  expect(await (await outer.request('/late')).text()).toBe('late');
+  expect(await (await outer.request('/gone')).json()).toEqual({ own: true });
+  await problemIn(await outer.request('/nothing'), 404, 'not_found');
+  outer.notFound((context) => context.json({ own: true }, 404));
+  expect(await (await outer.request('/nothing')).json()).toEqual({ own: true });
 });
 
 it('behind a body parser it says what is wrong, and does not hang', async () => {

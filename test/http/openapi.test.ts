@@ -196,11 +196,7 @@ describe('real answers', () => {
     await check('GET', '/metrics', get('/metrics'));
     await check('GET', '/metrics', get('/metrics?a=1'));
     await check('GET', '/openapi.json', get('/openapi.json'));
-    await check('GET', '/openapi.json', get('/openapi.json?a=1'));
-    for (const path of ['/health', '/livez', '/readyz']) {
-      await check('GET', path, get(path));
-      await check('GET', path, get(`${path}?a=1`));
-    }
+    for (const path of ['/health', '/livez', '/readyz']) await check('GET', path, get(path));
 
     await check('POST', '/orders', post({ ...order, id: 'slow' }));
     await check('POST', '/orders', post({ ...order, id: 'waits' }));

@@ -73,6 +73,40 @@ describe('one JSON value', () => {
   );
 });
 
+describe('keys', () => {
+  /** Text of JSON in which keys may stand twice, and whether they do. */
+  const { value } = fc.letrec<{ value: { text: string; isTwice: boolean } }>((tie) => ({
+    value: fc.oneof(
+      { depthSize: 'small', withCrossShrink: true },
+      fc.constantFrom('1', '"a:{\\""', 'null', '":"').map((text) => ({ text, isTwice: false })),
+      fc.array(tie('value'), { maxLength: 3 }).map((items) => ({
+        text: `[${items.map(({ text }) => text).join(' ,')}]`,
+        isTwice: items.some(({ isTwice }) => isTwice),
+      })),
+      fc
+        .array(fc.tuple(fc.constantFrom('a', 'b', '"', '\\', ':', ''), tie('value')), {
+          maxLength: 4,
+        })
+        .map((entries) => ({
+          text: `{${entries.map(([key, { text }]) => `${JSON.stringify(key)} : ${text}`).join(',')}}`,
+          isTwice:
+            new Set(entries.map(([key]) => key)).size < entries.length ||
+            entries.some(([, { isTwice }]) => isTwice),
+        })),
+    ),
+  }));
+
+  it('stand once in each object, or are refused (invariant 5)', () => {
+    fc.assert(
+      fc.property(value, ({ text, isTwice }) => {
+        if (isTwice)
+          expect(() => parseStrictly(text)).toThrow('Expected each key of an object once');
+        else expect(parseStrictly(text)).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+});
+
 describe('numbers', () => {
   it('any double comes as it was sent, in each way of writing it', () => {
     fc.assert(

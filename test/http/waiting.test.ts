@@ -36,6 +36,10 @@ describe('Prefer: wait', () => {
     ['wait=2; foo=bar', 2_000],
     ['wait=2, handling=strict', 2_000],
     ['wait=999', 30_000],
+    ['wait=2, wait=9', 2_000],
+    [', ,WAIT = 2', 2_000],
+    ['x="a, wait=9, \\"wait=9", wait="2"', 2_000],
+    ['x; wait=9, wait=2', 2_000],
   ])('%s waits so long, and then gives the record', async (prefer, ms) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     const { step, openAll } = gates();
@@ -65,6 +69,15 @@ describe('Prefer: wait', () => {
     'wait=1.5',
     'await=5',
     'x-wait=5',
+    'x="wait=5"',
+    'x="y, wait=5"',
+    'x=", wait=5',
+    'x; wait=5',
+    'wait 5',
+    'wait="5',
+    'wait=5"',
+    'wait=5 6',
+    'wait=soon, wait=5',
   ])('%j waits for nothing', async (prefer) => {
     const { step, openAll } = gates();
     const { post } = appOf({ steps: [step] });

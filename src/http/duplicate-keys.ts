@@ -1,0 +1,44 @@
+import { badRequest } from '../face/http-error.ts';
+
+/**
+ * Refuses JSON in which an object has the same key twice: `JSON.parse` keeps the last value, other parsers the
+ * first, so two readers of one body would see two orders.
+ *
+ * @param text - JSON that has been parsed
+ * @param colons - how many stand in it outside of strings, each after a key
+ * @param value - what `JSON.parse` made of it
+ * @throws HttpError `bad_request`
+ */
+export function checkKeys(text: string, colons: number, value: unknown): void {
+  if (colons <= 1 || countKeys(value as object) === colons) return;
+  const key = duplicateIn(text) ?? '';
+  throw badRequest(`Expected each key of an object once, got \`${key.slice(0, 60)}\` twice`);
+}
+
+function countKeys(value: object): number {
+  const isList = Array.isArray(value);
+  let count = 0;
+  for (const item of isList ? value : Object.values(value)) {
+    if (!isList) count += 1;
+    if (typeof item === 'object' && item !== null) count += countKeys(item);
+  }
+  return count;
+}
+
+/** The first key that stands twice in its object. Slow, and only called if there is one. */
+function duplicateIn(text: string): string | undefined {
+  /** The keys of each object that is open; none for an array. */
+  const open: (Set<string> | undefined)[] = [];
+  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
+    if (token === '{') open.push(new Set());
+    else if (token === '[') open.push(undefined);
+    else if (token === '}' || token === ']') open.pop();
+    else if (token.endsWith(':')) {
+      const key = JSON.parse(token.slice(0, -1)) as string;
+      const keys = open.at(-1) as Set<string>;
+      if (keys.has(key)) return key;
+      keys.add(key);
+    }
+  }
+  return undefined;
+}
