@@ -5,6 +5,7 @@ import { ConnectionLost, type Failure, failureOf, isBusy } from './failures.ts';
 import { checkVersion } from './file-contents.ts';
 import { LOG_BYTES } from './log-bound.ts';
 import { fenced, identityOf, lockLost, lockPathOf, lost } from './orders-file.ts';
+import { makePrivate } from './private-file.ts';
 import type { Call, Opened, ReadKind, Result, WriteKind } from './protocol.ts';
 import { Reads } from './reads.ts';
 import { migrate, pragma } from './schema.ts';
@@ -59,6 +60,7 @@ export class Database {
     // Whatever lock is there now may be another storage's.
     if (!this.#isLocked()) throw lockLost(path);
     if (reopened !== undefined && identityOf(path) !== reopened.identity) throw lost(path);
+    makePrivate(path);
     this.#db = new DatabaseSync(path, { timeout: BUSY_MS, enableForeignKeyConstraints: false });
     try {
       checkVersion(this.#db, path);

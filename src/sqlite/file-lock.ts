@@ -5,6 +5,7 @@ import { isBusy } from './failures.ts';
 import { describeOwner, FileOwner, isOwned } from './file-owner.ts';
 import { identityOf, lockPathOf } from './orders-file.ts';
 import { missingPermission } from './permissions.ts';
+import { makePrivate } from './private-file.ts';
 import { pragma } from './schema.ts';
 
 /** Marks a file as a lock, in `PRAGMA application_id`: the letters `ordl`. */
@@ -76,6 +77,7 @@ export class FileLock {
     const lockPath = lockPathOf(path);
     this.#wasMade = !existsSync(lockPath);
     try {
+      makePrivate(lockPath);
       this.#db = new DatabaseSync(lockPath);
     } catch (cause) {
       throw lockError(path, 'opened', cause);

@@ -73,7 +73,7 @@ export class SqliteStorage implements OrderStorage {
   #closing: Promise<void> | undefined;
 
   /**
-   * Opens a file, or makes one if there is none or an empty one. A file of an earlier version is
+   * Opens a file, or makes one if there is none or an empty one: with the mode 0600. A file of an earlier version is
    * brought to this one.
    *
    * @param path - the file; its folder must exist
@@ -250,7 +250,8 @@ export class SqliteStorage implements OrderStorage {
   }
 
   /**
-   * Copies the file as it is now, while calls go on; the copy can be opened like any other.
+   * Copies the file as it is now, while calls go on; the copy can be opened like any other. Its user alone
+   * may read and write it (mode 0600), whatever the mode of the file is.
    *
    * @param path - where nothing may be yet
    * @throws (rejects) Error if something is there, or the copy fails
@@ -265,7 +266,8 @@ export class SqliteStorage implements OrderStorage {
 
   /**
    * Reads the whole file, while calls go on, and looks for damage: pages and indexes that SQLite finds
-   * broken, balances that are not the sum of their orders.
+   * broken, balances that are not the sum of their orders. It makes no temporary files, and holds no more in
+   * memory than a thousand users.
    *
    * @returns (resolves) what is wrong, for people; empty if nothing is
    */

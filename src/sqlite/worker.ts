@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { backUp, check } from './aside.ts';
+import { backUp } from './aside.ts';
+import { check } from './check.ts';
 import { Database } from './database.ts';
 import { failureOf, isFailure } from './failures.ts';
 import { BEAT_MS, beat } from './file-owner.ts';
