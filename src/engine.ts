@@ -31,6 +31,7 @@ export class Engine {
   /** Where the storage keeps orders. */
   readonly keeper: Keeper | undefined;
   readonly #settings: Settings;
+  readonly #storage: CoreStorage;
   readonly #settler: Settler;
   #isIdle = true;
   /** The order whose steps begin in its caller's call, and what it came to in that. */
@@ -45,6 +46,7 @@ export class Engine {
     const { clock } = this;
     const { counts, events } = this.reporter;
     this.#settings = settings;
+    this.#storage = storage;
     const storageHasFailed = (error: OrderError): void => {
       if (this.keeper === undefined) events.tell.error?.(error);
       else this.keeper.storageFailed(error);
@@ -189,15 +191,6 @@ export class Engine {
     return this.keeper === undefined || (entry !== undefined && state !== 'accepting');
   }
 
-  /** The orders that are accepted and unsettled, of one user or of all; takes time for all of them. */
-  recordsInFlight(userId: string | undefined): OrderRecord[] {
-    return this.intake.jobs
-      .all()
-      .filter((job) => userId === undefined || job.userId === userId)
-      .filter((job) => this.ownsId(job))
-      .map((job) => this.recordOf(job));
-  }
-
   stats({ state, storageSizes }: Pick<ProcessorStats, 'state' | 'storageSizes'>): ProcessorStats {
     const { dispatcher, intake, keeper } = this;
     const { counts, timings } = this.reporter;
@@ -253,7 +246,8 @@ export class Engine {
       times.acceptedAt = times.startedAt = times.settledAt = now;
       reporter.timings.rotate(clock.last);
     }
-    const outcome = this.#settler.settleAtOnce(order, nothingToDo, times);
+    const sequence = this.#storage.nextSequence();
+    const outcome = this.#settler.settleAtOnce(order, nothingToDo, times, sequence);
     reporter.counts.accepted += 1;
     if (outcome.status === 'completed') reporter.completedAtOnce(outcome);
     else reporter.settled(outcome, times, clock.last);

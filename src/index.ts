@@ -77,11 +77,11 @@ export { MemoryStorage, type MemoryStorageOptions } from './storage/memory.ts';
 export type {
   AcceptResult,
   DecidedOutcome,
-  ListPosition,
   NewOrder,
   OrderStorage,
   Settlement,
   SettlementResult,
   StoredOrder,
+  StoredOrderPage,
   StoredOrderQuery,
 } from './storage/order-storage.ts';

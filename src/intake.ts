@@ -1,4 +1,5 @@
 import { AsyncResource } from 'node:async_hooks';
+import { AcceptedJobs } from './accepted-jobs.ts';
 import type { Clock } from './clock.ts';
 import { type Content, checkSame } from './content.ts';
 import { OrderError } from './errors.ts';
@@ -23,6 +24,8 @@ const retryAfterMs = { least: 1, most: 60_000, unknown: 1_000 } as const;
 export class Intake {
   /** Every accepted and unsettled order. */
   readonly jobs = new JobIndex();
+  /** Those of them that have their place in the order of acceptance. */
+  readonly accepted = new AcceptedJobs();
   readonly #line: WaitingLine;
   readonly #settings: Settings;
   readonly #storage: CoreStorage;
@@ -64,11 +67,19 @@ export class Intake {
   /** An order takes its place among the unsettled ones: every way into the processor leads through here. */
   add(job: Job): void {
     this.jobs.add(job);
+    if (job.sequence === 0) job.sequence = this.#storage.nextSequence();
+    this.place(job);
     if (this.#hasUserBound) this.#unsettled.add(job.userId, 1);
+  }
+
+  /** An order has its place in the order of acceptance, if the storage has given it one. */
+  place(job: Job): void {
+    if (job.sequence > 0) this.accepted.add(job);
   }
 
   /** The order is unsettled no more; nothing happens if it was not. */
   remove(job: Job): void {
+    if (job.sequence > 0) this.accepted.delete(job);
     if (this.jobs.delete(job) && this.#hasUserBound) this.#unsettled.add(job.userId, -1);
   }
 

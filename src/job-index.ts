@@ -59,10 +59,10 @@ export class JobIndex {
     return isOld;
   }
 
-  /** All orders, oldest first, by the millisecond; takes time for all of them. */
+  /** All orders in the order of acceptance, then those on their way into the storage; takes time for all of them. */
   all(): Job[] {
     const jobs = [...this.#old, this.#new].flatMap((table) => table.all());
-    return jobs.sort((a, b) => a.acceptedAt - b.acceptedAt);
+    return jobs.sort((a, b) => placeOf(a) - placeOf(b) || a.acceptedAt - b.acceptedAt);
   }
 
   #age(): void {
@@ -75,4 +75,8 @@ export class JobIndex {
   #tableOf(hash: number): JobTable {
     return this.#old[hash >>> 26] as JobTable;
   }
+}
+
+function placeOf({ sequence }: Job): number {
+  return sequence === 0 ? Number.MAX_SAFE_INTEGER : sequence;
 }

@@ -62,6 +62,8 @@ export class Job extends ParsedOrder implements QueueEntry {
   /** On the processor's clock. */
   acceptedAt = 0;
   state: JobState = 'pending';
+  /** The place in the order of acceptance; 0 while a storage that keeps orders has not given it. */
+  sequence = 0;
   #audience: Resolve | Set<Follower> | undefined = undefined;
   // The keyed queue's links.
   prev: QueueEntry | undefined = undefined;
@@ -86,7 +88,13 @@ export class Job extends ParsedOrder implements QueueEntry {
     if (content !== payload) job.input = content;
     job.acceptedAt = clock.fromUnix(order.acceptedAt);
     job.entry = entryOf(attempt, decided);
+    job.sequence = order.sequence;
     return job;
+  }
+
+  /** Its status before it is settled. */
+  get status(): 'processing' | 'pending' {
+    return this.state === 'processing' || this.state === 'settling' ? 'processing' : 'pending';
   }
 
   /** What a storage is to keep. */
@@ -103,7 +111,7 @@ export class Job extends ParsedOrder implements QueueEntry {
   toRecord(clock: Clock, startedAt?: number): OrderRecord {
     return {
       ...this.toOrder(),
-      status: this.state === 'processing' || this.state === 'settling' ? 'processing' : 'pending',
+      status: this.status,
       acceptedAt: clock.toUnix(this.acceptedAt),
       startedAt: startedAt === undefined ? undefined : clock.toUnix(startedAt),
       settledAt: undefined,

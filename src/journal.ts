@@ -171,8 +171,12 @@ export class Journal {
       this.#left(job);
       // Abandoned: shutdown's deadline came first, and its caller has been told.
       if (job.state !== 'accepting') continue;
-      if (result?.status !== 'known') this.#accepted(job);
-      else this.#known(job, result.order);
+      if (result?.status === 'known') {
+        this.#known(job, result.order);
+        continue;
+      }
+      if (result !== undefined) job.sequence = result.sequence;
+      this.#accepted(job);
     }
   }
 

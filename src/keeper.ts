@@ -205,6 +205,7 @@ export class Keeper implements JournalListener, RecoveryListener {
       this.#engine.checkIdle();
       return;
     }
+    this.#engine.intake.place(job);
     this.#engine.enlist(job);
     if (cancellation !== undefined) this.#engine.dispatcher.cancel(job, cancellation);
   }
@@ -220,6 +221,7 @@ export class Keeper implements JournalListener, RecoveryListener {
     if (stored.settledAt === undefined) {
       // A call of the storage had kept it, and then failed: it was taken to be lost.
       job.entry = entryOf(stored.attempt, stored.decided);
+      job.sequence = stored.sequence;
       job.state = 'pending';
       this.accepted(job, cancellation);
       return recordOf(stored);

@@ -8,11 +8,11 @@ import { messageOf, OrderError, show } from './errors.ts';
 import type { EventName, ProcessorEvents } from './events.ts';
 import type { HandedIn } from './handed-in.ts';
 import { Job, toResult } from './job.ts';
-import { isWanted, type OrderPage, type OrderQuery, pageOf, readQuery } from './listing.ts';
+import { type OrderPage, type OrderQuery, readQuery } from './listing.ts';
 import { type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
 import { isName, nameForm, type Order } from './order.ts';
+import { OrderList } from './order-list.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
-import { recordOf } from './outcomes.ts';
 import { storageFailed } from './settlements.ts';
 import {
   drain,
@@ -85,6 +85,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   readonly #settings: Settings;
   readonly #storage: CoreStorage;
   readonly #engine: Engine;
+  readonly #list: OrderList;
   #state: ProcessorStats['state'] = 'running';
   #shutdown: Promise<ShutdownSummary> | undefined;
 
@@ -96,6 +97,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     this.#settings = readOptions(options);
     this.#storage = asCoreStorage(this.#settings.storage ?? new MemoryStorage());
     this.#engine = new Engine(this.#settings, this.#storage);
+    this.#list = new OrderList(this.#engine, this.#storage);
   }
 
   /**
@@ -230,31 +232,18 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Lists orders, those accepted last first, a page at a time: the ones in flight, and the settled ones as
-   * long as the storage remembers them. A page may have fewer than `limit` orders though there are more:
-   * `cursor` tells.
+   * Lists orders in the order of acceptance, the one accepted last first, a page at a time: the ones in
+   * flight, and the settled ones as long as the storage remembers them. That order is the storage's own: no
+   * step of the system clock changes it. A page ends at about 1 MiB, and where the storage has looked at
+   * many orders, so it may have fewer than `limit` orders, and even none: `cursor` says whether there is more.
    *
    * @param query - which orders
    * @returns rejects with a TypeError or RangeError for an option that is unknown or out of range, with
    *   `storage_failed` if the storage cannot say
    */
   async orders(query: OrderQuery = {}): Promise<OrderPage<Payload>> {
-    const checked = readQuery(query);
-    const { status } = checked;
-    const own = this.#engine
-      .recordsInFlight(checked.userId)
-      .filter((record) => isWanted(checked, record));
-    try {
-      const stored =
-        status === 'processing'
-          ? []
-          : await this.#engine.questions.ask(
-              Promise.resolve(this.#storage.list({ ...checked, status, limit: checked.limit + 1 })),
-            );
-      return pageOf(own, stored.map(recordOf), checked) as OrderPage<Payload>;
-    } catch (cause) {
-      throw storageFailed('The storage could not list the orders', cause);
-    }
+    const page = this.#list.page(readQuery(query));
+    return (await this.#engine.entrance.paced(page)) as OrderPage<Payload>;
   }
 
   /**
@@ -266,12 +255,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   async balance(userId: string): Promise<number | undefined> {
     if (!isName(userId)) return undefined;
-    try {
-      const balance = this.#storage.get(userId);
-      return isThenable(balance) ? await this.#engine.questions.ask(balance) : balance;
-    } catch (cause) {
-      throw storageFailed('The storage could not give the balance', cause);
-    }
+    return this.#engine.entrance.paced(this.#balanceOf(userId));
   }
 
   /**
@@ -421,6 +405,15 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   ): this {
     this.#engine.reporter.events.off(event, listener);
     return this;
+  }
+
+  async #balanceOf(userId: string): Promise<number | undefined> {
+    try {
+      const balance = this.#storage.get(userId);
+      return isThenable(balance) ? await this.#engine.questions.ask(balance) : balance;
+    } catch (cause) {
+      throw storageFailed('The storage could not give the balance', cause);
+    }
   }
 
   #submitWith(order: Order<Input>, options: SubmitOptions): Promise<Receipt<Payload>> {

@@ -126,8 +126,14 @@ export function recordOfOutcome(
 }
 
 /** What hosts see of an order that a storage keeps. */
-export function recordOf(stored: StoredOrder): OrderRecord {
-  const { content: _content, attempt: _attempt, decided: _decided, ...record } = stored;
+export function recordOf(stored: OrderRecord & Partial<StoredOrder>): OrderRecord {
+  const {
+    content: _content,
+    attempt: _attempt,
+    decided: _decided,
+    sequence: _sequence,
+    ...record
+  } = stored;
   return record;
 }
 

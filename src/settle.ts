@@ -136,7 +136,8 @@ export class Settler {
   add(job: Job, decision: Decision, startedAt: number | undefined): void {
     const times = timesOf(job, this.#clock, startedAt, this.#times);
     if (this.#direct !== undefined) {
-      this.#conclude(job, this.settleAtOnce(job, decision, times), decision, times);
+      const outcome = this.settleAtOnce(job, decision, times, job.sequence);
+      this.#conclude(job, outcome, decision, times);
       return;
     }
     const decided = asDecidedBefore(job, decision);
@@ -160,11 +161,16 @@ export class Settler {
     this.flushSoon();
   }
 
-  /** Settles one order without telling anybody. */
+  /**
+   * Settles one order without telling anybody.
+   *
+   * @param sequence - the order's place in the order of acceptance
+   */
   settleAtOnce(
     order: SettledFields,
     { outcome, error, steps, isCompensable }: Decision,
     times: Times,
+    sequence: number,
   ): OrderOutcome {
     const storage = this.#direct as DirectStorage;
     let settled: OrderOutcome;
@@ -175,7 +181,9 @@ export class Settler {
           ? receiptOf(order, balance, times, steps)
           : refusedBy(balance, order, steps);
     } else settled = { status: outcome, error: error as OrderError };
-    if (!isCompensable || settled.status === 'completed') storage.remember(order, settled, times);
+    if (!isCompensable || settled.status === 'completed') {
+      storage.remember(order, settled, times, sequence);
+    }
     return settled;
   }
 

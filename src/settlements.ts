@@ -72,7 +72,7 @@ export function timesOf(
 }
 
 export function settlementOf(
-  { id, userId, amount, priority, payload, labels, content, hash, entry }: Job,
+  { id, userId, amount, priority, payload, labels, content, hash, entry, sequence }: Job,
   { outcome, error, steps, isCompensable, isTrial = false }: Decision,
   { acceptedAt, startedAt, settledAt }: Times,
   minBalance: number | undefined,
@@ -98,6 +98,7 @@ export function settlementOf(
     isCompensable,
     isProvisional,
     isTrial,
+    sequence,
   };
 }
 

@@ -8,6 +8,7 @@ import type {
   NewOrder,
   Settlement,
   StoredOrder,
+  StoredOrderPage,
   StoredOrderQuery,
 } from './order-storage.ts';
 
@@ -29,6 +30,8 @@ export interface SettledFields extends AcceptedOrder, Keyed {
 export interface CoreSettlement extends Settlement, SettledFields {
   /** A storage that keeps no orders sets it when it is done. */
   settledAt: number;
+  /** The order's place in the order of acceptance; 0 where the storage gives it. */
+  readonly sequence: number;
   /** Nor is it the outcome that the amount is applied: the steps are run then, and it comes again. */
   readonly isTrial: boolean;
 }
@@ -55,7 +58,9 @@ interface Remembers extends Pick<BalanceStorage, 'get' | 'sizes' | 'close'> {
   /** The payload of one, as its caller handed it in. */
   contentOf(key: Keyed): unknown;
   /** One page of the orders that it keeps or remembers. */
-  list(query: StoredOrderQuery): Awaitable<readonly StoredOrder[]>;
+  list(query: StoredOrderQuery): Awaitable<StoredOrderPage>;
+  /** The next place in the order of acceptance; 0 where the storage gives it when it keeps the order. */
+  nextSequence(): number;
   /** What became of its steps after it was settled, if it is still remembered. */
   amend(id: string, steps: readonly StepResult[]): Awaitable<void>;
 }
@@ -68,7 +73,7 @@ export interface DirectStorage extends Remembers {
   /** Applies a completed order's amount. */
   change(userId: string, amount: number, minBalance: number | undefined): number | Refusal;
   /** Records what became of an order. */
-  remember(order: SettledFields, outcome: OrderOutcome, times: Times): void;
+  remember(order: SettledFields, outcome: OrderOutcome, times: Times, sequence: number): void;
 }
 
 /** May take its time, and may fail. */

@@ -11,6 +11,7 @@ import type {
   OrderStorage,
   SettlementResult,
   StoredOrder,
+  StoredOrderPage,
   StoredOrderQuery,
 } from './order-storage.ts';
 
@@ -35,7 +36,10 @@ export class KeepingStorage implements BatchStorage, JournalStorage {
   async accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
     const results = checkAll('accept', await this.#storage.accept(orders), orders.length);
     return results.map((result) => {
-      if (result.status === 'accepted') return result;
+      if (result.status === 'accepted') {
+        checkSequence('accept', result.sequence);
+        return result;
+      }
       return { status: result.status, order: completed(result.order) };
     });
   }
@@ -56,8 +60,14 @@ export class KeepingStorage implements BatchStorage, JournalStorage {
     return order && completed(order);
   }
 
-  async list(query: StoredOrderQuery): Promise<readonly StoredOrder[]> {
-    return (await this.#storage.list(query)).map(completed);
+  async list(query: StoredOrderQuery): Promise<StoredOrderPage> {
+    const { orders, next } = checkPage(await this.#storage.list(query), query);
+    return { orders: orders.map(completed), next };
+  }
+
+  /** Only the storage knows. */
+  nextSequence(): number {
+    return 0;
   }
 
   unsettled(): AsyncIterable<readonly StoredOrder[]> {
@@ -97,6 +107,33 @@ function completed(order: StoredOrder): StoredOrder {
   if (order.message !== undefined || order.code === undefined) return order;
   const message = refusals[order.code as keyof typeof refusals] ?? '';
   return { ...order, message, retryable: order.retryable ?? false };
+}
+
+/** Pages that go on further each time come to an end. */
+function checkPage(
+  { orders, next }: StoredOrderPage,
+  { before = Number.POSITIVE_INFINITY }: StoredOrderQuery,
+): StoredOrderPage {
+  let last = before;
+  for (const { sequence } of orders) {
+    checkSequence('list', sequence, last);
+    last = sequence;
+  }
+  if (next === undefined) return { orders, next };
+  checkSequence('list', next, before);
+  if (next <= last) return { orders, next };
+  throw new TypeError(
+    `Expected \`next\` of the storage's \`list\` to be ${last} at most, got \`${next}\``,
+  );
+}
+
+/** @param below - what it must be less than, since the orders come from the greatest to the least */
+function checkSequence(method: string, sequence: number, below = Number.POSITIVE_INFINITY): void {
+  if (Number.isSafeInteger(sequence) && sequence >= 1 && sequence < below) return;
+  const form = below === Number.POSITIVE_INFINITY ? '' : ` below ${below}`;
+  throw new TypeError(
+    `Expected the storage's \`${method}\` to give an integer from 1 up${form} as sequence, got \`${show(sequence)}\``,
+  );
 }
 
 function checkAll<T extends { readonly status: string }>(

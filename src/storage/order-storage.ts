@@ -35,6 +35,12 @@ export interface StoredOrder extends OrderRecord {
   readonly attempt: number;
   /** What callers have been told already, though the order is unsettled. */
   readonly decided: DecidedOutcome | undefined;
+  /**
+   * The order's place in the order of acceptance: a safe integer from 1 up, greater than that of each
+   * order which the storage kept before. It never changes, and no other order ever gets it. There may be
+   * gaps.
+   */
+  readonly sequence: number;
 }
 
 /** What a storage says to an order that it was to keep. */
@@ -42,6 +48,8 @@ export type AcceptResult =
   | {
       /** It is kept now. */
       readonly status: 'accepted';
+      /** See {@link StoredOrder.sequence}. */
+      readonly sequence: number;
     }
   | {
       /** Its id is taken; nothing was changed. */
@@ -106,18 +114,26 @@ export interface StoredOrderQuery {
   readonly acceptedFrom?: number | undefined;
   /** Accepted before this time, in Unix milliseconds. */
   readonly acceptedBefore?: number | undefined;
-  /** Only orders that come after this one in the list. */
-  readonly after?: ListPosition | undefined;
+  /** Only orders with a smaller {@link StoredOrder.sequence}. */
+  readonly before?: number | undefined;
   /** How many at most, from 1 up. */
   readonly limit: number;
+  /**
+   * About how many bytes the page may take at most, from 1 up; it has one order in any case. A storage
+   * that reads orders from elsewhere ends the page there. No bound by default.
+   */
+  readonly maxBytes?: number | undefined;
 }
 
-/** Where an order stands in a list. */
-export interface ListPosition {
-  /** When it was accepted, in Unix milliseconds. */
-  readonly acceptedAt: number;
-  /** Its id. */
-  readonly id: string;
+/** One page of a list. */
+export interface StoredOrderPage {
+  /** The orders, the one with the greatest {@link StoredOrder.sequence} first. */
+  readonly orders: readonly StoredOrder[];
+  /**
+   * Where the next page begins, to be given as {@link StoredOrderQuery.before}: this page has every wanted
+   * order with this sequence or a greater one. `undefined` if there are no more orders.
+   */
+  readonly next: number | undefined;
 }
 
 /**
@@ -143,11 +159,15 @@ export interface ListPosition {
  *    beside them, questions too. `get`, `find`, `list` and `unsettled` see all calls that were answered before.
  * 9. `unsettled` gives the unsettled orders in the order of their acceptance, a page at a time, as the
  *    storage was when it was called or later; it must not hold them all in memory.
- * 10. `list` gives orders from the latest `acceptedAt` to the earliest, of equal ones from the greatest
- *    `id` to the least (by UTF-8 or UTF-16 order), at most `limit`; fewer only if there are no more.
+ * 10. `list` gives orders from the greatest `sequence` to the least, at most `limit`. It may end a page early,
+ *    even without an order: at `maxBytes`, or to bound how many orders it looks at. `next` then says where
+ *    to go on; each page goes on further, and the last one has no `next`. Times are filters and no order.
  * 11. `apply` settles as if each change were a completed order without steps that was never accepted;
  *    for an id that completed before, it answers that order's balance.
  * 12. After `close` every call rejects.
+ * 13. The storage gives each order its `sequence` when it first keeps it: in `accept`, and in `settle` and
+ *    `apply` for an order that was not accepted. The order of the calls, and of the orders in a call, is
+ *    that of the sequence, whatever the times say. A number is not given again, even if its order was deleted.
  *
  * Methods may answer at once or with a promise.
  */
@@ -187,7 +207,7 @@ export interface OrderStorage extends BalanceStorage {
    *
    * @param query - which
    */
-  list(query: StoredOrderQuery): Awaitable<readonly StoredOrder[]>;
+  list(query: StoredOrderQuery): Awaitable<StoredOrderPage>;
   /** All unsettled orders, in pages; a page may be empty. */
   unsettled(): AsyncIterable<readonly StoredOrder[]>;
 }

@@ -13,8 +13,7 @@ import type {
 import { balanceIn, sizesOf } from './balances.ts';
 import type { BatchStorage, CoreSettlement, Refusal } from './core-storage.ts';
 import { defaultRetainSettled } from './memory.ts';
-import { OrderPage } from './order-page.ts';
-import type { StoredOrder, StoredOrderQuery } from './order-storage.ts';
+import type { StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
 import { SettledOrders } from './settled-orders.ts';
 
 /**
@@ -24,6 +23,7 @@ import { SettledOrders } from './settled-orders.ts';
 export class RememberingStorage implements BatchStorage {
   readonly #storage: BalanceStorage;
   readonly #settled: SettledOrders;
+  #sequence = 0;
 
   constructor(storage: BalanceStorage) {
     const { retainSettled = defaultRetainSettled } = storage;
@@ -56,10 +56,13 @@ export class RememberingStorage implements BatchStorage {
     return this.#settled.contentOf(key);
   }
 
-  list(query: StoredOrderQuery): readonly StoredOrder[] {
-    const page = new OrderPage(query);
-    this.#settled.list(page);
-    return page.orders();
+  list(query: StoredOrderQuery): StoredOrderPage {
+    return this.#settled.list(query);
+  }
+
+  nextSequence(): number {
+    this.#sequence += 1;
+    return this.#sequence;
   }
 
   amend(id: string, steps: readonly StepResult[]): void {
@@ -89,7 +92,7 @@ export class RememberingStorage implements BatchStorage {
     order.settledAt = Math.max(order.settledAt, Date.now());
     const outcome = outcomeOf(order, result);
     const isFinal = outcome.status === 'completed' ? !order.isTrial : !order.isCompensable;
-    if (isFinal) this.#settled.remember(order, outcome, order);
+    if (isFinal) this.#settled.remember(order, outcome, order, order.sequence);
     return outcome;
   }
 }

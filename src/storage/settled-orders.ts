@@ -4,8 +4,9 @@ import type { OrderOutcome, OrderRecord, OrderStatus, StepResult } from '../outc
 import { noSteps } from '../outcome.ts';
 import type { SettledFields, Times } from './core-storage.ts';
 import { IdIndex } from './id-index.ts';
-import type { OrderPage } from './order-page.ts';
-import type { StoredOrder } from './order-storage.ts';
+import { NewestFirst, type Ring } from './newest-first.ts';
+import { isWanted, nextOf } from './order-pages.ts';
+import type { StoredOrder, StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
 
 /** What only some orders have. */
 interface Extra {
@@ -38,12 +39,16 @@ const ACCEPTED = 2;
 const STARTED = 3;
 const SETTLED = 4;
 const KIND = 5;
-const WIDTH = 6;
+const SEQUENCE = 6;
+const WIDTH = 7;
 
 /** The numbers of so many orders are in one array. */
 const SEGMENT_BITS = 10;
 const SEGMENT = 2 ** SEGMENT_BITS;
 const LAST = SEGMENT - 1;
+
+/** A page ends when so many orders were looked at. */
+const mostLookedAt = 4_096;
 
 /**
  * The last so many settled orders, in memory. They are kept as columns in a ring and not as objects:
@@ -66,13 +71,15 @@ export class SettledOrders {
   #lastPlain: Extra = completed;
   /** The slot to write next; the oldest once the ring is full. */
   #at = 0;
+  readonly #newestFirst = new NewestFirst(this.#asRing());
 
   constructor(limit: number) {
     this.#limit = limit;
     this.#slots = new IdIndex(limit, (slot) => this.#ids[slot]);
   }
 
-  remember(order: SettledFields, outcome: OrderOutcome, times: Times): void {
+  /** @param sequence - the order's place in the order of acceptance */
+  remember(order: SettledFields, outcome: OrderOutcome, times: Times, sequence: number): void {
     if (this.#limit === 0) return;
     if (mayComeAgain(outcome)) return;
     const slot = this.#at;
@@ -89,6 +96,7 @@ export class SettledOrders {
     numbers[at + STARTED] = times.startedAt ?? Number.NaN;
     numbers[at + SETTLED] = times.settledAt;
     numbers[at + KIND] = kindOf(order.priority, outcome.status);
+    numbers[at + SEQUENCE] = sequence;
     this.#at = slot + 1 === this.#limit ? 0 : slot + 1;
   }
 
@@ -108,25 +116,50 @@ export class SettledOrders {
     return slot === -1 ? undefined : this.#storedIn(slot);
   }
 
-  /** Puts on a page what belongs there. */
-  list(page: OrderPage): void {
-    const { length } = this.#ids;
-    // Backwards from the newest, since the page then soon wants no more.
-    for (let back = 1; back <= length; back += 1) {
-      const slot = (this.#at - back + length) % length;
-      const id = this.#ids[slot];
-      if (id === undefined) continue;
-      const status = statuses[this.#numberIn(slot, KIND) & 3] as OrderStatus;
-      const acceptedAt = this.#numberIn(slot, ACCEPTED);
-      if (page.wants(this.#userIds[slot] as string, status, acceptedAt, id)) {
-        page.add(this.#storedIn(slot));
+  /** One page of them, see `OrderStorage`; it looks at a bounded number of orders. */
+  list(query: StoredOrderQuery): StoredOrderPage {
+    const { before = Number.POSITIVE_INFINITY, limit } = query;
+    const orders: StoredOrder[] = [];
+    let lookedAt = 0;
+    for (const slot of this.#newestFirst.slots(before)) {
+      if (this.#ids[slot] !== undefined && isWanted(query, this.#headIn(slot))) {
+        if (orders.length === limit) return { orders, next: nextOf(orders, true, undefined) };
+        orders.push(this.#storedIn(slot));
       }
+      lookedAt += 1;
+      if (lookedAt === mostLookedAt) return { orders, next: this.#numberIn(slot, SEQUENCE) };
     }
+    return { orders, next: undefined };
+  }
+
+  #asRing(): Ring {
+    const length = (): number => this.#ids.length;
+    const current = (): number => this.#at >>> SEGMENT_BITS;
+    return {
+      segmentSize: SEGMENT,
+      get length() {
+        return length();
+      },
+      get current() {
+        return current();
+      },
+      sequenceIn: (slot) => this.#numberIn(slot, SEQUENCE),
+    };
+  }
+
+  /** What says whether a page wants it. */
+  #headIn(slot: number): Pick<OrderRecord, 'userId' | 'status' | 'acceptedAt'> {
+    return {
+      userId: this.#userIds[slot] as string,
+      status: statuses[this.#numberIn(slot, KIND) & 3] as OrderStatus,
+      acceptedAt: this.#numberIn(slot, ACCEPTED),
+    };
   }
 
   #storedIn(slot: number): StoredOrder {
     const content = this.#extras[slot]?.content;
-    return { ...this.#recordIn(slot), content, attempt: 1, decided: undefined };
+    const sequence = this.#numberIn(slot, SEQUENCE);
+    return { ...this.#recordIn(slot), content, attempt: 1, decided: undefined, sequence };
   }
 
   #recordIn(slot: number): OrderRecord {
@@ -184,6 +217,7 @@ export class SettledOrders {
   /** The segment that begins with this slot. */
   #segmentFrom(slot: number): Float64Array<ArrayBuffer> {
     const known = this.#segments[slot >>> SEGMENT_BITS];
+    this.#newestFirst.forget(slot >>> SEGMENT_BITS);
     if (known !== undefined) return known;
     const segment = new Float64Array(Math.min(SEGMENT, this.#limit - slot) * WIDTH);
     this.#segments.push(segment);

@@ -1,6 +1,13 @@
 import { noSteps } from '../outcome.ts';
-import type { OrderPage } from './order-page.ts';
-import type { DecidedOutcome, NewOrder, Settlement, StoredOrder } from './order-storage.ts';
+import { isWanted, nextOf } from './order-pages.ts';
+import type {
+  DecidedOutcome,
+  NewOrder,
+  Settlement,
+  StoredOrder,
+  StoredOrderPage,
+  StoredOrderQuery,
+} from './order-storage.ts';
 
 /** How many orders come in one page. */
 const pageSize = 500;
@@ -18,9 +25,13 @@ export class UnsettledOrders {
   readonly #entries = new Map<string, Entry>();
   #openings = 0;
 
-  add({ id, userId, amount, priority, payload, labels, content, acceptedAt }: NewOrder): Entry {
+  /** @param sequence - greater than those of all that were added before */
+  add(
+    { id, userId, amount, priority, payload, labels, content, acceptedAt }: NewOrder,
+    sequence: number,
+  ): Entry {
     const order = {
-      ...{ id, userId, amount, priority, payload, labels, content, acceptedAt },
+      ...{ id, userId, amount, priority, payload, labels, content, acceptedAt, sequence },
       status: 'pending' as const,
       startedAt: undefined,
       settledAt: undefined,
@@ -35,17 +46,24 @@ export class UnsettledOrders {
     return entry;
   }
 
-  /** Notes what is certain to become of an order. */
-  decide(settlement: Settlement): void {
+  /**
+   * Notes what is certain to become of an order.
+   *
+   * @param nextSequence - gives its place if it was not accepted
+   */
+  decide(settlement: Settlement, nextSequence: () => number): void {
     const { outcome, error } = settlement;
     if (outcome === 'completed' || error === undefined) return;
     const { code, message, retryable } = error;
-    const entry = this.#entries.get(settlement.id) ?? this.add(settlement);
+    const entry = this.#entries.get(settlement.id) ?? this.add(settlement, nextSequence());
     entry.decided = { outcome, code, message, retryable };
   }
 
-  delete(id: string): void {
+  /** Gives the sequence of the order, if it was here. */
+  delete(id: string): number | undefined {
+    const entry = this.#entries.get(id);
     this.#entries.delete(id);
+    return entry?.order.sequence;
   }
 
   find(id: string): StoredOrder | undefined {
@@ -53,12 +71,24 @@ export class UnsettledOrders {
     return entry && this.#storedOf(entry);
   }
 
-  /** Puts on a page what belongs there. */
-  list(page: OrderPage): void {
+  /** One page of them, see `OrderStorage`. It looks at each: a `Map` cannot be read backwards. */
+  list(query: StoredOrderQuery): StoredOrderPage {
+    const { before = Number.POSITIVE_INFINITY, limit } = query;
+    let wanted: Entry[] = [];
+    let hasMore = false;
     for (const entry of this.#entries.values()) {
-      const { userId, status, acceptedAt, id } = entry.order;
-      if (page.wants(userId, status, acceptedAt, id)) page.add(this.#storedOf(entry));
+      const { order } = entry;
+      if (order.sequence >= before) break;
+      if (!isWanted(query, order)) continue;
+      wanted.push(entry);
+      if (wanted.length < 2 * limit) continue;
+      hasMore ||= wanted.length > limit;
+      wanted = wanted.slice(-limit);
     }
+    hasMore ||= wanted.length > limit;
+    const orders = wanted.slice(-limit).map((entry) => this.#storedOf(entry));
+    orders.reverse();
+    return { orders, next: nextOf(orders, hasMore, undefined) };
   }
 
   /** All that are there now and still are when it is their turn, with one more attempt each. */

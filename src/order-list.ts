@@ -1,0 +1,142 @@
+import { isThenable } from './awaitable.ts';
+import type { Clock } from './clock.ts';
+import type { Dispatcher } from './dispatch.ts';
+import type { Intake } from './intake.ts';
+import type { Job } from './job.ts';
+import { type CheckedQuery, cursorOf, type OrderPage } from './listing.ts';
+import type { OrderRecord } from './outcome.ts';
+import { recordOf } from './outcomes.ts';
+import type { Questions } from './questions.ts';
+import { storageFailed } from './settlements.ts';
+import { sizeOf } from './size-of.ts';
+import type { CoreStorage } from './storage/core-storage.ts';
+import { isWanted, mergePages, type PageOf } from './storage/order-pages.ts';
+import type { StoredOrder, StoredOrderPage } from './storage/order-storage.ts';
+
+/** The parts of an engine that this has to do with. */
+export interface ListedEngine {
+  readonly clock: Clock;
+  readonly dispatcher: Dispatcher;
+  readonly intake: Intake;
+  readonly questions: Questions;
+}
+
+/** An order on a page. */
+type Listed = OrderRecord & Pick<StoredOrder, 'sequence'>;
+
+/** About how large a page may be, in bytes of JSON. */
+const pageBytes = 2 ** 20;
+
+/** What an order takes beside its texts and its payload. */
+const orderBytes = 300;
+
+/** So often the storage is asked for more, where it looks at many orders and finds few. */
+const mostCalls = 32;
+
+/** Lists orders by their place in the order of acceptance: what the storage has, and what is in flight. */
+export class OrderList {
+  readonly #engine: ListedEngine;
+  readonly #storage: CoreStorage;
+
+  constructor(engine: ListedEngine, storage: CoreStorage) {
+    this.#engine = engine;
+    this.#storage = storage;
+  }
+
+  /** @throws OrderError `storage_failed` */
+  async page(query: CheckedQuery): Promise<OrderPage> {
+    // First those in flight: what is settled meanwhile is in the storage by then.
+    const inFlight = await this.#inFlight(query);
+    const stored = await this.#stored(query);
+    return toPage(mergePages<Listed>(inFlight, stored, query.limit));
+  }
+
+  /** What the storage does not have, or does not know as what it is. */
+  async #inFlight(query: CheckedQuery): Promise<PageOf<Listed>> {
+    const { before = Number.POSITIVE_INFINITY, limit, status, userId } = query;
+    const orders: Listed[] = [];
+    const isSettled = status !== undefined && status !== 'pending' && status !== 'processing';
+    const isStored = this.#storage.journal !== undefined && status !== 'processing';
+    if (isSettled || isStored) return { orders, next: undefined };
+    const { clock, intake } = this.#engine;
+    for (const job of intake.accepted.newestFirst(before)) {
+      const mayBeWanted =
+        (userId === undefined || userId === job.userId) &&
+        (status === undefined || status === job.status);
+      const listed = mayBeWanted ? this.#listed(job) : undefined;
+      if (listed !== undefined && isWanted(query, listed)) {
+        if (orders.length === limit) return { orders, next: orders.at(-1)?.sequence };
+        orders.push(listed);
+      }
+      if (!clock.hasTime()) await clock.nextSlice();
+    }
+    return { orders, next: undefined };
+  }
+
+  async #stored(query: CheckedQuery): Promise<PageOf<Listed>> {
+    const { status, limit } = query;
+    const orders: Listed[] = [];
+    // Only the processor knows that.
+    if (status === 'processing') return { orders, next: undefined };
+    let { before } = query;
+    for (let calls = 1, bytes = 0; ; calls += 1) {
+      const left = { limit: limit - orders.length, maxBytes: pageBytes - bytes };
+      const page = await this.#ask({ ...query, ...left, status, before });
+      for (const order of page.orders) {
+        const listed = this.#asOfNow(order);
+        if (status !== undefined && listed.status !== status) continue;
+        orders.push(listed);
+        bytes += bytesOf(listed);
+      }
+      const isFull = orders.length >= limit || bytes >= pageBytes;
+      if (page.next === undefined || isFull || calls === mostCalls) {
+        return { orders, next: page.next };
+      }
+      before = page.next;
+      const { clock } = this.#engine;
+      if (!clock.hasTime()) await clock.nextSlice();
+    }
+  }
+
+  async #ask(query: Parameters<CoreStorage['list']>[0]): Promise<StoredOrderPage> {
+    try {
+      const page = this.#storage.list(query);
+      return isThenable(page) ? await this.#engine.questions.ask(page) : page;
+    } catch (cause) {
+      throw storageFailed('The storage could not list the orders', cause);
+    }
+  }
+
+  /** The storage does not know how far an unsettled order is. */
+  #asOfNow(order: StoredOrder): Listed {
+    if (order.settledAt !== undefined) return order;
+    const job = this.#engine.intake.jobs.get(order.id);
+    const listed = job?.sequence === order.sequence ? this.#listed(job) : undefined;
+    return listed ?? order;
+  }
+
+  /** `undefined` once it is settled. */
+  #listed(job: Job): Listed | undefined {
+    const { clock, dispatcher } = this.#engine;
+    if (job.state === 'settled' || job.state === 'abandoned') return undefined;
+    const record = job.toRecord(clock, dispatcher.runner.startedAtOf(job));
+    return { ...record, sequence: job.sequence };
+  }
+}
+
+/** Ends the page where it becomes too large; one order is on it in any case. */
+function toPage({ orders, next }: PageOf<Listed>): OrderPage {
+  const records: OrderRecord[] = [];
+  let bytes = 0;
+  for (const [at, order] of orders.entries()) {
+    bytes += bytesOf(order);
+    if (at > 0 && bytes > pageBytes) return { orders: records, cursor: cursorOf(orders[at - 1] as Listed) };
+    records.push(recordOf(order));
+  }
+  return { orders: records, cursor: next === undefined ? undefined : cursorOf({ sequence: next }) };
+}
+
+function bytesOf({ id, userId, message = '', payload, labels, steps }: Listed): number {
+  const texts = id.length + userId.length + message.length;
+  return orderBytes + texts + sizeOf([payload, labels, steps], pageBytes);
+}
