@@ -130,7 +130,8 @@ function toPage({ orders, next }: PageOf<Listed>): OrderPage {
   let bytes = 0;
   for (const [at, order] of orders.entries()) {
     bytes += bytesOf(order);
-    if (at > 0 && bytes > pageBytes) return { orders: records, cursor: cursorOf(orders[at - 1] as Listed) };
+    if (at > 0 && bytes > pageBytes)
+      return { orders: records, cursor: cursorOf(orders[at - 1] as Listed) };
     records.push(recordOf(order));
   }
   return { orders: records, cursor: next === undefined ? undefined : cursorOf({ sequence: next }) };

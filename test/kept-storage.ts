@@ -9,6 +9,7 @@ import {
   type SettlementResult,
   type StepResult,
   type StoredOrder,
+  type StoredOrderPage,
   type StoredOrderQuery,
 } from 'order-processor';
 
@@ -112,7 +113,7 @@ export class KeptStorage implements OrderStorage {
     return this.#call('find', 1, () => this.disk.find(id));
   }
 
-  list(query: StoredOrderQuery): readonly StoredOrder[] {
+  list(query: StoredOrderQuery): StoredOrderPage {
     return this.disk.list(query);
   }
 

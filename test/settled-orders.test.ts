@@ -5,7 +5,6 @@ import { keyOf } from '../src/id-hash.ts';
 import type { OrderOutcome, StepResult } from '../src/outcome.ts';
 import { receiptOf } from '../src/outcomes.ts';
 import type { SettledFields, Times } from '../src/storage/core-storage.ts';
-import { OrderPage } from '../src/storage/order-page.ts';
 import { SettledOrders } from '../src/storage/settled-orders.ts';
 import { range } from './helpers.ts';
 
@@ -20,9 +19,21 @@ const plain = {
   hash: 0,
 } as const;
 
-function remember(orders: SettledOrders, id: string, amount = 1): void {
+function remember(orders: SettledOrders, id: string, amount = 1, sequence = amount + 1): void {
   const fields: SettledFields = { ...plain, id, amount };
-  orders.remember(fields, receiptOf(fields, amount, times, []), times);
+  orders.remember(fields, receiptOf(fields, amount, times, []), times, sequence);
+}
+
+/** The amounts of all that are listed, in pages of `limit`. */
+function listed(orders: SettledOrders, limit: number): number[] {
+  const amounts: number[] = [];
+  let before: number | undefined;
+  do {
+    const page = orders.list({ before, limit });
+    amounts.push(...page.orders.map(({ amount }) => amount));
+    before = page.next;
+  } while (before !== undefined);
+  return amounts;
 }
 
 const safeInteger = fc.maxSafeInteger().map((value) => value + 0);
@@ -73,7 +84,7 @@ describe('settled orders', () => {
           : { status, error: new OrderError(code, message, { steps, retryable }) };
       const orders = new SettledOrders(10);
       remember(orders, `${order.id}-before`);
-      orders.remember(order, outcome, end.times);
+      orders.remember(order, outcome, end.times, 2);
       remember(orders, `${order.id}-after`);
       const isCompleted = status === 'completed';
       const found = orders.find(keyOf(order.id));
@@ -121,10 +132,30 @@ describe('settled orders', () => {
       const amounts = range(3 * limit).map((at) => orders.find(keyOf(`o-${at}`))?.amount);
       const last = range(3 * limit).slice(2 * limit);
       expect(amounts.filter((amount) => amount !== undefined)).toEqual(last);
-      const page = new OrderPage({ limit: limit + 1 });
-      orders.list(page);
-      const listed = page.orders().map(({ amount }) => amount);
-      expect(listed.sort((a, b) => a - b)).toEqual(last);
+      expect(listed(orders, limit + 1)).toEqual(last.toReversed());
+    },
+  );
+
+  it.each([1, 7, 1_000])(
+    'invariant 6: are listed by their sequence, %i on a page, in whatever order they settle',
+    (limit) => {
+      const sizes = fc.record({ retained: fc.integer({ min: 1, max: 3_000 }), seed: fc.nat(99) });
+      const property = fc.property(sizes, ({ retained, seed }) => {
+        const orders = new SettledOrders(retained);
+        // Near their place, or anywhere.
+        const reach = seed % 3 === 0 ? 5_000 : 1 + (seed % 50);
+        const sequences = range(4_000)
+          .map((at) => ({ at, key: at + ((at * 7_919 * (seed + 1)) % reach) }))
+          .toSorted((one, other) => one.key - other.key)
+          .map(({ at }) => at);
+        for (const at of sequences) {
+          remember(orders, `o-${at}`, at);
+          if (at % 1_500 === 0) listed(orders, limit);
+        }
+        const last = sequences.slice(-retained).toSorted((one, other) => other - one);
+        expect(listed(orders, limit)).toEqual(last);
+      });
+      fc.assert(property, { numRuns: 8 });
     },
   );
 
@@ -152,7 +183,7 @@ describe('settled orders', () => {
       content: { secret: 1 },
       labels: ['secret'],
     };
-    orders.remember(order, receiptOf(order, 1, times, []), times);
+    orders.remember(order, receiptOf(order, 1, times, []), times, 1);
     remember(orders, 'b');
     expect(orders.find(keyOf('b'))).toMatchObject({
       id: 'b',

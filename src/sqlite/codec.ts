@@ -8,6 +8,7 @@ import type {
   Settlement,
   SettlementResult,
   StoredOrder,
+  StoredOrderPage,
   StoredOrderQuery,
 } from '../storage/order-storage.ts';
 import type { Reader, Writer } from './wire.ts';
@@ -88,12 +89,11 @@ export function writeChanges(writer: Writer, changes: readonly BalanceChange[], 
 
 export function readAcceptResults(reader: Reader, count: number): AcceptResult[] {
   return Array.from({ length: count }, () =>
-    reader.number() === results.done ? accepted : { status: 'known', order: readOrder(reader) },
+    reader.number() === results.done
+      ? { status: 'accepted', sequence: reader.number() }
+      : { status: 'known', order: readOrder(reader) },
   );
 }
-
-/** Shared by all that are; nobody has a reason to write to an answer. */
-const accepted: AcceptResult = Object.freeze({ status: 'accepted' });
 
 export function readSettlementResults(reader: Reader, count: number): SettlementResult[] {
   return Array.from({ length: count }, () => readSettlementResult(reader));
@@ -142,6 +142,7 @@ export function readOrder(reader: Reader): StoredOrder {
   const balance = reader.maybeNumber() ?? undefined;
   const retryable = reader.maybeNumber();
   const attempt = reader.number();
+  const sequence = reader.number();
   const code = reader.maybeText() ?? undefined;
   const message = reader.maybeText() ?? undefined;
   const payload = parsed(reader.maybeText());
@@ -168,6 +169,7 @@ export function readOrder(reader: Reader): StoredOrder {
     content: content === null ? payload : (JSON.parse(content) as unknown[])[0],
     attempt,
     decided: decided === null ? undefined : (JSON.parse(decided) as DecidedOutcome),
+    sequence,
   };
 }
 
@@ -190,29 +192,31 @@ export function readPage(reader: Reader): Page {
 }
 
 export function writeQuery(writer: Writer, query: StoredOrderQuery): void {
-  const { userId, status, acceptedFrom, acceptedBefore, after, limit } = query;
+  const { userId, status, acceptedFrom, acceptedBefore, before, limit, maxBytes } = query;
   const { NEGATIVE_INFINITY: least, POSITIVE_INFINITY: most } = Number;
   writer.text(userId);
   writer.text(status);
   writer.number(acceptedFrom ?? least);
   // The last time that is before it: times are integers.
-  const before = Math.ceil(acceptedBefore ?? most) - 1;
-  writer.number(Math.min(before, after?.acceptedAt ?? most));
-  writer.number(after?.acceptedAt ?? most);
-  writer.text(after?.id ?? '');
+  writer.number(Math.ceil(acceptedBefore ?? most) - 1);
+  writer.number(before ?? most);
   writer.number(limit);
+  writer.number(maxBytes ?? most);
+}
+
+/** One page of a list. */
+export function readListPage(reader: Reader): StoredOrderPage {
+  const orders = readOrders(reader);
+  return { orders, next: reader.maybeNumber() ?? undefined };
 }
 
 /** One step of `prune`. */
 export interface PruneStep {
   readonly deleted: number;
-  /** Where the next step begins; `undefined` after the last one. */
-  readonly time: number | undefined;
-  readonly seq: number | undefined;
+  /** Behind which `seq` the next step begins; `undefined` after the last one. */
+  readonly after: number | undefined;
 }
 
 export function readPruneStep(reader: Reader): PruneStep {
-  const deleted = reader.number();
-  const time = reader.maybeNumber() ?? undefined;
-  return { deleted, time, seq: reader.maybeNumber() ?? undefined };
+  return { deleted: reader.number(), after: reader.maybeNumber() ?? undefined };
 }

@@ -1,27 +1,43 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { listQueries } from './lists.ts';
 import { readable, type Text, textOf } from './rows.ts';
+import { blockBits } from './schema.ts';
 import type { Reader, Writer } from './wire.ts';
 
 /** How many orders are looked at in one step: some milliseconds. */
 const STEP = 500;
 
-export const pruneQuery = `SELECT ${readable('id')}, seq, accepted_at, settled_at FROM orders
-  INDEXED BY orders_by_time WHERE accepted_at < ? AND (accepted_at, seq) > (?, ?)
-  ORDER BY accepted_at, seq LIMIT ${STEP}`;
+/** So many blocks are passed over in one step. */
+const BLOCKS = 1_000;
+
+const BLOCK = 2 ** blockBits;
+
+/** Each names its index, as those of `Reads` do. */
+export const pruneQueries = {
+  first: 'SELECT min(seq) FROM orders WHERE seq > ?',
+  earliest: listQueries.earliestOfBlock,
+  rows: `SELECT ${readable('id')}, seq, settled_at FROM orders NOT INDEXED
+    WHERE seq > ? AND seq < ? AND accepted_at < ? ORDER BY seq LIMIT ${STEP}`,
+} as const;
 
 interface Row {
   readonly id: Text;
   readonly seq: number;
-  readonly accepted_at: number;
   readonly settled_at: number | null;
 }
 
-/** One step: deletes settled orders, and says how many and where to go on. */
+/**
+ * One step: deletes settled orders, and says how many and behind which `seq` to go on. Blocks without an order
+ * that is old enough are passed over.
+ */
 export function prune(db: DatabaseSync, reader: Reader, writer: Writer): void {
   const settledBefore = reader.number();
-  const rows = db
-    .prepare(pruneQuery)
-    .all(settledBefore, reader.number(), reader.number()) as unknown as Row[];
+  const { after, end } = nextBlock(db, reader.number(), settledBefore);
+  const rows = (end === undefined
+    ? []
+    : db
+        .prepare(pruneQueries.rows)
+        .all(after ?? 0, end, settledBefore)) as unknown as readonly Row[];
   const kept = new Set(Array.from({ length: reader.number() }, () => reader.text()));
   const old = rows.filter(
     ({ id, settled_at }) =>
@@ -38,7 +54,28 @@ export function prune(db: DatabaseSync, reader: Reader, writer: Writer): void {
     forget.run(seq);
   }
   writer.number(old.length);
-  const last = rows.length < STEP ? undefined : rows.at(-1);
-  writer.number(last?.accepted_at);
-  writer.number(last?.seq);
+  const isOver = rows.length < STEP;
+  if (!isOver) writer.number(rows.at(-1)?.seq);
+  else writer.number(end === undefined ? after : end - 1);
+}
+
+/** Where the next block with old orders goes on and ends; `end` is missing where none was found. */
+function nextBlock(
+  db: DatabaseSync,
+  from: number,
+  settledBefore: number,
+): { readonly after: number | undefined; readonly end?: number } {
+  const first = db.prepare(pruneQueries.first);
+  const earliest = db.prepare(pruneQueries.earliest);
+  let after = from;
+  for (let blocks = 0; blocks < BLOCKS; blocks += 1) {
+    const seq = Object.values(first.get(after) ?? {})[0];
+    if (typeof seq !== 'number') return { after: undefined };
+    const block = Math.floor(seq / BLOCK);
+    const end = (block + 1) * BLOCK;
+    const time = Object.values(earliest.get({ block }) ?? {})[0];
+    if (typeof time === 'number' && time < settledBefore) return { after, end };
+    after = end - 1;
+  }
+  return { after };
 }

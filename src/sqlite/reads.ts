@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { Lists } from './lists.ts';
 import type { ReadKind } from './protocol.ts';
 import { type Row, selected, writeRow } from './rows.ts';
 import { type Message, Reader, Writer } from './wire.ts';
@@ -6,37 +7,26 @@ import { type Message, Reader, Writer } from './wire.ts';
 /** A page of unsettled orders ends early with this many characters: payloads may be long. */
 const PAGE_CHARACTERS = 4_000_000;
 
-/** The list's own order, from any index that begins with the time or has one value before it. */
-const listed = `accepted_at BETWEEN :from AND :upTo AND (accepted_at < :afterTime OR id < :afterId)
-  ORDER BY accepted_at DESC, id DESC LIMIT :limit`;
-
 /** Each query names its index: what the planner would choose depends on what it believes of the file. */
 export const queries = {
   balance: 'SELECT balance FROM balances WHERE user_id = ?',
   order: `SELECT ${selected} FROM orders WHERE id = ?`,
   lastSeq: 'SELECT max(seq) FROM orders',
-  unsettled: `SELECT ${selected}, seq FROM orders INDEXED BY orders_unsettled
+  unsettled: `SELECT ${selected} FROM orders INDEXED BY orders_unsettled
     WHERE settled_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
-  byTime: `SELECT ${selected} FROM orders INDEXED BY orders_by_time
-    WHERE (:status IS NULL OR status = :status) AND ${listed}`,
-  byUser: `SELECT ${selected} FROM orders INDEXED BY orders_by_user
-    WHERE user_id = :userId AND (:status IS NULL OR status = :status) AND ${listed}`,
-  byUserUnfulfilled: `SELECT ${selected} FROM orders INDEXED BY orders_by_user_unfulfilled
-    WHERE status IN ('failed', 'canceled') AND user_id = :userId AND status = :status AND ${listed}`,
-  byStatus: `SELECT ${selected} FROM orders INDEXED BY orders_by_status
-    WHERE status <> 'completed' AND status = :status
-    AND (:userId IS NULL OR user_id = :userId) AND ${listed}`,
 } as const;
 
 /** Answers questions about orders and balances, between transactions. */
 export class Reads {
   readonly #life: number;
+  readonly #lists: Lists;
   readonly #statements: Readonly<Record<keyof typeof queries, StatementSync>>;
   /** Texts that a caller may keep travel apart. */
   readonly #writer = new Writer(0);
 
   constructor(db: DatabaseSync, life: number) {
     this.#life = life;
+    this.#lists = new Lists(db);
     const prepared = Object.entries(queries).map(([name, sql]) => {
       const statement = db.prepare(sql);
       statement.setReturnArrays(true);
@@ -62,28 +52,20 @@ export class Reads {
     writer.number(0);
   }
 
+  /** One page, then where the next one begins; after the last one, nowhere. */
   list(reader: Reader, writer: Writer): void {
-    const userId = reader.maybeText();
-    const status = reader.maybeText();
-    const named = {
-      userId,
-      status,
-      from: reader.number(),
-      upTo: reader.number(),
-      afterTime: reader.number(),
-      afterId: reader.text(),
+    const query = {
+      userId: reader.maybeText(),
+      status: reader.maybeText(),
+      timeFrom: reader.number(),
+      timeUpTo: reader.number(),
+      before: reader.number(),
       limit: reader.number(),
+      maxBytes: reader.number(),
     };
-    const { byTime, byUser, byUserUnfulfilled, byStatus } = this.#statements;
-    const isUnfulfilled = status === 'failed' || status === 'canceled';
-    let statement = byUser;
-    if (status === 'pending' || (isUnfulfilled && userId === null)) statement = byStatus;
-    else if (isUnfulfilled) statement = byUserUnfulfilled;
-    else if (userId === null) statement = byTime;
-    const { userId: _, ...withoutUser } = named;
-    const rows = statement.all(statement === byTime ? withoutUser : named);
-    for (const row of rows as unknown as Row[]) this.#write(writer, row);
+    const next = this.#lists.page(query, (row) => this.#write(writer, row));
     writer.number(0);
+    writer.number(next);
   }
 
   /** One page, then where it ends; beyond the last one, nowhere. */
@@ -97,7 +79,7 @@ export class Reads {
     let characters = 0;
     for (const row of unsettled.iterate(after, upTo, limit) as Iterable<unknown>) {
       this.#write(writer, row as Row);
-      seq = (row as number[])[18] as number;
+      seq = (row as Row)[18];
       count += 1;
       characters += (row as Row)[13]?.length ?? 0;
       if (characters > PAGE_CHARACTERS) break;

@@ -5,7 +5,7 @@ export const columns = `id, user_id, amount, priority, status, accepted_at, star
   balance, retryable, life, code, message, payload, content, labels, steps, decided`;
 
 /** The same to be read. */
-export const selected = readable(columns);
+export const selected = `${readable(columns)}, seq`;
 
 /** Node 22 ends a text at a NUL, so one that has some comes as its bytes. */
 export function readable(names: string): string {
@@ -38,6 +38,7 @@ export type Row = readonly [
   labels: string | null,
   steps: string | null,
   decided: string | null,
+  seq: number,
 ];
 
 /**
@@ -55,6 +56,7 @@ export function writeRow(writer: Writer, row: Row, life: number): void {
   for (let column = 5; column < 10; column += 1)
     writer.number((row[column] as number) ?? undefined);
   writer.number(life - row[10] + 1);
+  writer.number(row[18]);
   for (let column = 11; column < 18; column += 1) {
     writer.text(textOf(row[column] as Text | null));
   }

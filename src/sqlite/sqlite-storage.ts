@@ -9,6 +9,7 @@ import type {
   Settlement,
   SettlementResult,
   StoredOrder,
+  StoredOrderPage,
   StoredOrderQuery,
 } from '../storage/order-storage.ts';
 import type { Source } from './aside.ts';
@@ -186,8 +187,8 @@ export class SqliteStorage implements OrderStorage {
   }
 
   /** One page of orders; see {@link OrderStorage.list}. */
-  list(query: StoredOrderQuery): Promise<readonly StoredOrder[]> {
-    return this.#read('list', (writer) => codec.writeQuery(writer, query), codec.readOrders);
+  list(query: StoredOrderQuery): Promise<StoredOrderPage> {
+    return this.#read('list', (writer) => codec.writeQuery(writer, query), codec.readListPage);
   }
 
   /** All unsettled orders in the order of their acceptance, in pages; see {@link OrderStorage.unsettled}. */
@@ -230,13 +231,13 @@ export class SqliteStorage implements OrderStorage {
     const { settledBefore } = options;
     checkInteger('settledBefore', settledBefore, Number.MIN_SAFE_INTEGER);
     let total = 0;
-    let time: number | undefined = Number.NEGATIVE_INFINITY;
-    let seq: number | undefined = 0;
-    while (time !== undefined) {
+    let after: number | undefined = 0;
+    while (after !== undefined) {
+      const from: number = after;
       const step: codec.PruneStep = await this.#write(
         'prune',
         (writer) => {
-          for (const value of [settledBefore, time, seq]) writer.number(value);
+          for (const value of [settledBefore, from]) writer.number(value);
           const kept = this.#unheard.ids();
           writer.number(kept.size);
           for (const id of kept) writer.text(id);
@@ -244,7 +245,7 @@ export class SqliteStorage implements OrderStorage {
         codec.readPruneStep,
       );
       total += step.deleted;
-      ({ time, seq } = step);
+      after = step.after;
     }
     return total;
   }

@@ -63,6 +63,8 @@ export class Writes {
   readonly #note: StatementSync;
   readonly #amend: StatementSync;
   readonly #forget: StatementSync;
+  /** Of the order that was added last. */
+  #sequence = 0;
 
   constructor(db: DatabaseSync, reads: Reads, life: number) {
     this.balances = new Balances(db);
@@ -94,8 +96,10 @@ export class Writes {
     for (let index = 0; index < count; index += 1) {
       const fields = readFields(reader);
       readData(reader, fields);
-      if (this.#add(fields, pending)) writer.number(results.done);
-      else this.#writeKnown(writer, fields.id, this.#reads.row(fields.id));
+      if (this.#add(fields, pending)) {
+        writer.number(results.done);
+        writer.number(this.#sequence);
+      } else this.#writeKnown(writer, fields.id, this.#reads.row(fields.id));
     }
   }
 
@@ -255,7 +259,9 @@ export class Writes {
       ending.steps,
       ending.decided,
     ];
-    return this.#insert.run(...values).changes === 1;
+    const { changes, lastInsertRowid } = this.#insert.run(...values);
+    this.#sequence = Number(lastInsertRowid);
+    return changes === 1;
   }
 
   #answer(

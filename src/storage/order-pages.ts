@@ -12,7 +12,12 @@ export interface PageOf<T extends Placed> {
 
 /** Whether a query wants an order, wherever it stands in the list. */
 export function isWanted(
-  { userId, status, acceptedFrom, acceptedBefore }: Omit<StoredOrderQuery, 'limit' | 'status'> & {
+  {
+    userId,
+    status,
+    acceptedFrom,
+    acceptedBefore,
+  }: Omit<StoredOrderQuery, 'limit' | 'status'> & {
     readonly status?: OrderStatus | undefined;
   },
   order: { readonly userId: string; readonly status: OrderStatus; readonly acceptedAt: number },

@@ -8,6 +8,7 @@ import {
   assertOrder,
   assertStored,
   knownBy,
+  listed,
   newOrder,
   pendingOrder,
   settle,
@@ -107,7 +108,7 @@ export function declareAcceptRules(declare: Declare<OrderStorage>): void {
     assert.deepEqual(await accept(storage, []), []);
     await acceptNew(storage, [newOrder('o-1')]);
     assert.deepEqual(await accept(storage, []), []);
-    assert.equal((await storage.list({ limit: 10 })).length, 1);
+    assert.equal((await listed(storage, { limit: 10 })).length, 1);
   });
 
   declarePayloadRules(declare);

@@ -107,6 +107,19 @@ export function declareDurableRules(declare: Declare<OrderStorage>): void {
     await assertBalance(second, 'u', 200);
   });
 
+  declare('order rule 13', 'the `sequence` goes on after it', async (first, trial) => {
+    await acceptNew(first, [newOrder('o-1'), newOrder('o-2')]);
+    await settle(first, [settlementOf(newOrder('o-3'), { isAccepted: false })]);
+    const before = await readList(first, 10);
+    const second = await trial.reopen();
+    const numbers = (orders: typeof before) => orders.map(({ id, sequence }) => [id, sequence]);
+    assert.deepEqual(numbers(await readList(second, 10)), numbers(before));
+    await acceptNew(second, [newOrder('o-4')]);
+    const { sequence = 0 } = (await second.find('o-4')) ?? {};
+    const last = before[0]?.sequence ?? 0;
+    assert.ok(sequence > last, `It is greater than ${last}, got ${sequence}`);
+  });
+
   declare('order rule 9', 'each reopening counts as an attempt', async (first, trial) => {
     await acceptNew(first, [newOrder('o-1')]);
     assert.equal((await first.find('o-1'))?.attempt, 1);

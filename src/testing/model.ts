@@ -46,18 +46,20 @@ export class Model {
     return this.#record(settlement, balance);
   }
 
-  list(query: StoredOrderQuery): ExpectedOrder[] {
+  /** @param before - the id of the order that the list begins behind */
+  list(query: Omit<StoredOrderQuery, 'before'>, before?: string): ExpectedOrder[] {
     const { userId, status, acceptedFrom = 0, acceptedBefore = Number.POSITIVE_INFINITY } = query;
-    const { after, limit } = query;
-    const orders = [...this.orders.values()].filter(
+    // A `Map` keeps the place of what is set again.
+    const all = [...this.orders.values()].reverse();
+    const behind = all.slice(all.findIndex(({ id }) => id === before) + 1);
+    const orders = behind.filter(
       (order) =>
         (userId === undefined || order.userId === userId) &&
         (status === undefined || order.status === status) &&
         order.acceptedAt >= acceptedFrom &&
-        order.acceptedAt < acceptedBefore &&
-        (after === undefined || byPosition(after, order) < 0),
+        order.acceptedAt < acceptedBefore,
     );
-    return orders.sort(byPosition).slice(0, limit);
+    return orders.slice(0, query.limit);
   }
 
   unsettled(): ExpectedOrder[] {
@@ -77,15 +79,4 @@ export class Model {
     }
     return result;
   }
-}
-
-interface Position {
-  readonly acceptedAt: number;
-  readonly id: string;
-}
-
-/** Sorts from the latest to the earliest, and of equal ones from the greatest id to the least. */
-export function byPosition(one: Position, other: Position): number {
-  if (one.acceptedAt !== other.acceptedAt) return other.acceptedAt - one.acceptedAt;
-  return one.id === other.id ? 0 : one.id < other.id ? 1 : -1;
 }

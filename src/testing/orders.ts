@@ -75,7 +75,7 @@ export const someSteps: readonly StepResult[] = Object.freeze([
 ]);
 
 /** What is expected of a stored order. */
-export type ExpectedOrder = Omit<StoredOrder, 'attempt'>;
+export type ExpectedOrder = Omit<StoredOrder, 'attempt' | 'sequence'>;
 
 /** What an accepted order is. */
 export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']): ExpectedOrder {
@@ -233,25 +233,42 @@ export async function readUnsettled(
 }
 
 /** The whole list, read in pages of `limit`. */
-export async function readList(
+export function readList(
   storage: OrderStorage,
   limit: number,
-  query: Omit<StoredOrderQuery, 'limit' | 'after'> = {},
+  query: Omit<StoredOrderQuery, 'limit'> = {},
+): Promise<StoredOrder[]> {
+  return readPages(storage, { ...query, limit }, Number.POSITIVE_INFINITY);
+}
+
+/** The first `limit` orders of a list; a page may end before. */
+export function listed(storage: OrderStorage, query: StoredOrderQuery): Promise<StoredOrder[]> {
+  return readPages(storage, query, query.limit);
+}
+
+async function readPages(
+  storage: OrderStorage,
+  query: StoredOrderQuery,
+  most: number,
 ): Promise<StoredOrder[]> {
   const orders: StoredOrder[] = [];
-  const ids = new Set<string>();
+  let { before } = query;
   for (;;) {
-    const after = orders.at(-1);
-    const position = after && { acceptedAt: after.acceptedAt, id: after.id };
-    const page = await storage.list({ ...query, after: position, limit });
-    assert.ok(page.length <= limit, `A page has at most ${limit} orders, got ${page.length}`);
-    for (const order of page) {
-      // Else a list that goes round in a circle would never end.
-      assert.ok(!ids.has(order.id), `Order ${JSON.stringify(order.id)} is on one page`);
-      ids.add(order.id);
+    const limit = Math.min(query.limit, most - orders.length);
+    const page = await storage.list({ ...query, limit, before });
+    const count = page.orders.length;
+    assert.ok(count <= limit, `A page has at most ${limit} orders, got ${count}`);
+    for (const order of page.orders) {
+      const last = orders.at(-1)?.sequence ?? before ?? Number.POSITIVE_INFINITY;
+      const { sequence } = order;
+      assert.ok(sequence < last, `\`sequence\` goes down from ${last}, got ${sequence}`);
       orders.push(order);
     }
-    if (page.length < limit) return orders;
+    const { next } = page;
+    if (next === undefined || orders.length === most) return orders;
+    // Else a list that goes round in a circle would never end.
+    assert.ok(next < (before ?? Number.POSITIVE_INFINITY), `\`next\` goes down, got ${next}`);
+    before = next;
   }
 }
 

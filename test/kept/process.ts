@@ -56,7 +56,7 @@ export class Process {
     const { scenario, clock, disk } = world;
     this.#world = world;
     this.#life = at;
-    const unsettled = disk.list({ status: 'pending', limit: 1_000 });
+    const { orders: unsettled } = disk.list({ status: 'pending', limit: 1_000 });
     this.inherited = new Set(unsettled.map(({ id }) => id));
     const decided = unsettled.filter((order) => order.decided !== undefined).map(({ id }) => id);
     this.storage = new KeptStorage(disk, scenario.payloads);

@@ -25,7 +25,7 @@ function outcomesWrong({ disk }: World): string[] {
     }
     outcomes.set(settled.id, settled);
   }
-  for (const { id, attempt } of disk.list({ status: 'pending', limit: 1_000 })) {
+  for (const { id, attempt } of disk.list({ status: 'pending', limit: 1_000 }).orders) {
     wrong.push(`invariant 9: ${id} is unsettled after ${attempt} lives`);
   }
   for (const { id } of disk.kept) {

@@ -48,8 +48,8 @@ describe('prune', () => {
       settlement('new', { acceptedAt: 2_500, settledAt: 3_000 }),
     ]);
     expect(await storage.prune({ settledBefore: 2_000 })).toBe(1);
-    const left = (await storage.list({ limit: 9 })).map(({ id }) => id);
-    expect(left).toEqual(['new', 'waits', 'late', 'at']);
+    const left = (await storage.list({ limit: 9 })).orders.map(({ id }) => id);
+    expect(left).toEqual(['new', 'at', 'late', 'waits']);
     expect(await storage.get('u-1')).toBe(4);
     expect(await storage.check()).toEqual([]);
   });
@@ -69,11 +69,11 @@ describe('prune', () => {
     }
     await pruned;
     expect(log).toEqual(['settled 0', 'settled 1', 'settled 2', 'pruned 5000']);
-    expect((await storage.list({ limit: 9 })).map(({ id }) => id)).toEqual([
-      'waits',
+    expect((await storage.list({ limit: 9 })).orders.map(({ id }) => id)).toEqual([
       'new-2',
       'new-1',
       'new-0',
+      'waits',
     ]);
     expect(await storage.check()).toEqual([]);
   });
@@ -145,13 +145,13 @@ describe('check', () => {
     await storage.close();
     const [index] = ask(
       folder.path(),
-      "SELECT rootpage FROM sqlite_schema WHERE name = 'orders_by_time'",
+      "SELECT rootpage FROM sqlite_schema WHERE name = 'orders_by_block'",
     );
     const bytes = readFileSync(folder.path());
     const end = Number(index?.rootpage) * bytes.readUInt16BE(16);
     writeFileSync(folder.path(), bytes.fill(0, end - 200, end));
     const problems = await (await folder.open()).check();
-    expect(problems.join()).toContain('missing from index orders_by_time');
+    expect(problems.join()).toContain('missing from index orders_by_block');
   });
 
   it('and backup reject when another file has come in its place', async () => {

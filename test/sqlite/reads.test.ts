@@ -48,11 +48,11 @@ describe('a read on its own connection', () => {
     const storage = await folder.open();
     for (const n of range(100)) {
       await storage.accept([newOrder(`o-${n}`, { acceptedAt: 1_000 + n })]);
-      const [newest] = await storage.list({ limit: 1 });
+      const [newest] = (await storage.list({ limit: 1 })).orders;
       expect(newest).toMatchObject({ id: `o-${n}`, status: 'pending', attempt: 1 });
     }
     await storage.settle([settlement('o-99', { isAccepted: true, acceptedAt: 1_099 })]);
-    const [newest] = await storage.list({ limit: 1 });
+    const [newest] = (await storage.list({ limit: 1 })).orders;
     expect(newest).toMatchObject({ id: 'o-99', status: 'completed', balance: 1 });
   });
 
@@ -61,7 +61,7 @@ describe('a read on its own connection', () => {
     await first.accept([newOrder('a')]);
     await first.close();
     const storage = await folder.open();
-    expect(await storage.list({ limit: 1 })).toEqual([await storage.find('a')]);
+    expect((await storage.list({ limit: 1 })).orders).toEqual([await storage.find('a')]);
   });
 
   it('goes on when the thread that writes has died', async () => {
@@ -70,19 +70,19 @@ describe('a read on its own connection', () => {
     await storage.list({ limit: 1 });
     await storage.killThread();
     await storage.accept([newOrder('b', { acceptedAt: 2_000 })]);
-    expect((await storage.list({ limit: 9 })).map(({ id }) => id)).toEqual(['b', 'a']);
+    expect((await storage.list({ limit: 9 })).orders.map(({ id }) => id)).toEqual(['b', 'a']);
   });
 
   it('says that the file is gone, and works when it is back', async () => {
     const storage = await folder.open();
     await storage.accept([newOrder('a')]);
-    expect(await storage.list({ limit: 9 })).toHaveLength(1);
+    expect((await storage.list({ limit: 9 })).orders).toHaveLength(1);
     renameSync(folder.path(), folder.path('away.db'));
     for (const _ of range(2)) {
       const { message } = await rejection(storage.list({ limit: 9 }));
       expect(message).toContain('was deleted, moved or replaced');
     }
     renameSync(folder.path('away.db'), folder.path());
-    expect(await storage.list({ limit: 9 })).toHaveLength(1);
+    expect((await storage.list({ limit: 9 })).orders).toHaveLength(1);
   });
 });

@@ -92,8 +92,23 @@ describe('a durable storage that', () => {
       'forgets ids',
       (closed) => {
         const opened = new Reopenable(closed);
-        opened.accept = (orders) => orders.map(() => ({ status: 'accepted' }));
+        opened.accept = (orders) => orders.map(() => ({ status: 'accepted', sequence: 1 }));
         return opened;
+      },
+    ],
+    [
+      'order rule 13',
+      'counts orders anew',
+      (closed) => {
+        const opened = new Reopenable(closed);
+        const find = opened.find.bind(opened);
+        const known = opened.memory.list({ limit: 4_000 }).orders.map(({ id }) => id);
+        return Object.assign(opened, {
+          find: (id: string) => {
+            const order = find(id);
+            return order && known.includes(id) ? order : order && { ...order, sequence: 1 };
+          },
+        });
       },
     ],
     [

