@@ -92,8 +92,8 @@ export class Job extends ParsedOrder implements QueueEntry {
     return job;
   }
 
-  /** Its status before it is settled. */
-  get status(): 'processing' | 'pending' {
+  /** Its status before it is settled. Not `status`: that tells an outcome from a job. */
+  get unsettledStatus(): 'processing' | 'pending' {
     return this.state === 'processing' || this.state === 'settling' ? 'processing' : 'pending';
   }
 
@@ -111,7 +111,7 @@ export class Job extends ParsedOrder implements QueueEntry {
   toRecord(clock: Clock, startedAt?: number): OrderRecord {
     return {
       ...this.toOrder(),
-      status: this.status,
+      status: this.unsettledStatus,
       acceptedAt: clock.toUnix(this.acceptedAt),
       startedAt: startedAt === undefined ? undefined : clock.toUnix(startedAt),
       settledAt: undefined,

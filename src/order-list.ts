@@ -62,7 +62,7 @@ export class OrderList {
     for (const job of intake.accepted.newestFirst(before)) {
       const mayBeWanted =
         (userId === undefined || userId === job.userId) &&
-        (status === undefined || status === job.status);
+        (status === undefined || status === job.unsettledStatus);
       const listed = mayBeWanted ? this.#listed(job) : undefined;
       if (listed !== undefined && isWanted(query, listed)) {
         if (orders.length === limit) return { orders, next: orders.at(-1)?.sequence };
