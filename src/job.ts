@@ -1,4 +1,5 @@
 import type { AsyncResource } from 'node:async_hooks';
+import { rejectedWith } from './caller-frames.ts';
 import type { Clock } from './clock.ts';
 import type { Lane, QueueEntry } from './keyed-queue.ts';
 import { copyOf, ParsedOrder, ranks } from './order.ts';
@@ -182,7 +183,7 @@ export class Job extends ParsedOrder implements QueueEntry {
  * receipt, which is the object that its caller gets.
  */
 export function toResult(outcome: OrderOutcome): Receipt | Promise<never> {
-  return 'error' in outcome ? Promise.reject(outcome.error) : outcome;
+  return 'error' in outcome ? rejectedWith(outcome.error) : outcome;
 }
 
 /** What its callers have been told of an order that is not settled. */

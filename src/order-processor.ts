@@ -1,5 +1,6 @@
 import { isThenable } from './awaitable.ts';
 import { outcomesOfAll } from './bulk.ts';
+import { rejectedWith } from './caller-frames.ts';
 import { checkOptions, wrong } from './checks.ts';
 import { endOf } from './ending.ts';
 import { Engine } from './engine.ts';
@@ -127,8 +128,12 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *   the order was refused, with `canceled` by its signal
    */
   async enqueue(order: Order<Input>, options?: EnqueueOptions): Promise<OrderRecord<Payload>> {
-    const { record } = await this.handIn(order, options);
-    return record as OrderRecord<Payload>;
+    try {
+      const { record } = await this.handIn(order, options);
+      return record as OrderRecord<Payload>;
+    } catch (error) {
+      return await rejectedWith(error as OrderError);
+    }
   }
 
   /**
