@@ -3,7 +3,7 @@
  * JSON line each, in the moment in which it is given.
  *
  * ```sh
- * node test/crash/child.ts FILE LIFE SEED plain|steps
+ * node test/crash/child.ts FILE LIFE SEED plain|steps [BYTES OF AN ORDER]
  * ```
  */
 import { flushCompileCache } from 'node:module';
@@ -12,8 +12,9 @@ import { SqliteStorage } from '../../src/sqlite/index.ts';
 import { randomFrom } from '../random.ts';
 import type { Acknowledgement } from './judge.ts';
 
-const [, , file = '', life = '', seed = '', kind = ''] = process.argv;
+const [, , file = '', life = '', seed = '', kind = '', bytes = '0'] = process.argv;
 const random = randomFrom(Number(seed));
+const filling = 'x'.repeat(Number(bytes));
 const callers = 40;
 const users = 12;
 
@@ -66,7 +67,7 @@ async function call(caller: number): Promise<void> {
     const userId = `u-${Math.floor(random() * users)}`;
     // Without debits the balances alone say in what order a user's orders were settled.
     const amount = Math.ceil(random() * 100) - (kind === 'steps' ? 40 : 0);
-    const order = { id, userId, amount, payload: { caller, at } };
+    const order = { id, userId, amount, payload: { caller, at, filling } };
     if (random() < 0.05) pauseBriefly(userId);
     try {
       if (isEnqueued) {

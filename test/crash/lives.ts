@@ -6,6 +6,7 @@ import { OrderProcessor } from '../../src/index.ts';
 import { SqliteStorage } from '../../src/sqlite/index.ts';
 import { randomFrom } from '../random.ts';
 import { type Acknowledgement, judge } from './judge.ts';
+import { type Kill, tracedBy } from './strace.ts';
 
 /** `'steps'`: every order has a journal entry; `'plain'`: in every other life, and else those that must wait. */
 export type Kind = 'plain' | 'steps';
@@ -41,17 +42,39 @@ export async function liveAndDie(
   return { faults: judge(file, acknowledged), acknowledged: acknowledged.length, recovered };
 }
 
+/**
+ * Kills a process under load right after its Nth write into the file itself, as a checkpoint makes them, has
+ * the rest settled in peace, and judges.
+ */
+export async function dieInCheckpoint(file: string, kind: Kind, write: number): Promise<Verdict> {
+  const acknowledged: Acknowledgement[] = [
+    ...(await live(file, kind, 1, write, { afterReadyMs: 20 })),
+    ...(await live(file, kind, 2, write, { at: { path: file, calls: 'pwrite64', nth: write } })),
+  ];
+  await settleTheRest(file);
+  return { faults: judge(file, acknowledged), acknowledged: acknowledged.length, recovered: 0 };
+}
+
+/** When a process is killed. */
+interface Death {
+  readonly afterStartMs?: number;
+  readonly afterReadyMs?: number;
+  /** Its orders are long, so that the log is soon full. */
+  readonly at?: Kill;
+}
+
 async function live(
   file: string,
   kind: Kind,
   life: number,
   seed: number,
-  dies: { readonly afterStartMs?: number; readonly afterReadyMs?: number },
+  dies: Death,
 ): Promise<Acknowledgement[]> {
   const program = join(import.meta.dirname, 'child.ts');
-  const child = spawn(process.execPath, [program, file, `${life}`, `${seed}`, kind], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const words = [process.execPath, program, file, `${life}`, `${seed}`, kind];
+  const [command = '', ...args] =
+    dies.at === undefined ? words : tracedBy(dies.at, [...words, '20000']);
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let complaint = '';
   child.stderr.on('data', (text) => {
     complaint += text;
@@ -59,7 +82,9 @@ async function live(
   const said: Acknowledgement[] = [];
   const kill = (): void => void child.kill('SIGKILL');
   const { afterStartMs, afterReadyMs } = dies;
-  let killer = afterStartMs === undefined ? undefined : setTimeout(kill, afterStartMs);
+  // However slow a traced process is, it comes to an end.
+  const first = dies.at === undefined ? afterStartMs : 60_000;
+  let killer = first === undefined ? undefined : setTimeout(kill, first);
   // A line that the kill has cut in two was not given.
   for await (const line of createInterface(child.stdout)) {
     if (!line.endsWith('}')) continue;
