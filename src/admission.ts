@@ -1,3 +1,4 @@
+import type { Clock } from './clock.ts';
 import { OrderError } from './errors.ts';
 import type { Intake } from './intake.ts';
 import type { Job } from './job.ts';
@@ -23,11 +24,13 @@ export class Admission {
   failure: OrderError | undefined = undefined;
   readonly #settings: Settings;
   readonly #intake: Intake;
+  readonly #clock: Clock;
   readonly #payloadCheck: PayloadCheck | undefined;
   /** Without, neither `check` nor `judge` has anything to do. */
   readonly hasHostCode: boolean;
 
-  constructor(settings: Settings, intake: Intake) {
+  constructor(settings: Settings, intake: Intake, clock: Clock) {
+    this.#clock = clock;
     this.#settings = settings;
     this.#intake = intake;
     this.#payloadCheck = settings.schema && new PayloadCheck(settings.schema);
@@ -71,10 +74,11 @@ export class Admission {
     throw storageFailed('The storage can keep no orders now', this.failure, order);
   }
 
-  /** The processor shuts down: whoever waits to be accepted is refused. */
-  close(): void {
+  /** The processor shuts down: orders that wait to be accepted are refused. Resolves when all have been. */
+  async close(): Promise<void> {
     this.isOpen = false;
-    this.#intake.dismissWaiting();
-    this.#payloadCheck?.dismiss();
+    const dismissed = this.#intake.dismissWaiting();
+    await this.#payloadCheck?.dismiss(() => this.#clock.spentTurn());
+    await dismissed;
   }
 }

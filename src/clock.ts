@@ -79,6 +79,11 @@ export class Clock {
     return new Promise((resolve) => this.#works.push(resolve));
   }
 
+  /** The promise of the next slice where the host should have its turn first: for loops over many orders. */
+  spentTurn(): Promise<void> | undefined {
+    return this.hasTime() ? undefined : this.nextSlice();
+  }
+
   /** A reading as Unix milliseconds. */
   toUnix(ms: number): number {
     return this.#epoch + ms;

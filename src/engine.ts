@@ -81,7 +81,7 @@ export class Engine {
     });
     const { queue } = this.dispatcher;
     this.intake = new Intake(settings, storage, queue, counts, clock);
-    this.admission = new Admission(settings, this.intake);
+    this.admission = new Admission(settings, this.intake, clock);
     const { journal } = storage;
     this.entrance = new Entrance(this, journal?.isJson === true);
     this.keeper = journal && this.#keep(journal, settings.stalledAfterMs);
@@ -153,25 +153,33 @@ export class Engine {
    * Gives up on orders that the storage has not confirmed: their callers hear that the outcome is
    * unknown. Gives the ids of those that were accepted. Steps that still run are no longer watched.
    */
-  abandon(): string[] {
+  async abandon(): Promise<string[]> {
     this.#settler.drop();
     this.keeper?.close();
-    const ids = this.intake.jobs.all().flatMap((job) => {
-      const message = 'The storage did not answer before the deadline; the outcome is unknown';
-      const error = storageFailed(message, undefined, job);
-      const isAccepted = job.state !== 'accepting';
-      if (isAccepted && !this.ownsId(job)) this.reporter.counts.accepted += 1;
-      job.state = 'abandoned';
-      this.intake.remove(job);
-      if (isAccepted) {
-        const times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
-        this.reporter.settled({ status: 'failed', error }, times, this.clock.last, job);
-      } else this.reporter.told(job, this.reporter.refused(error), true);
-      return isAccepted ? [job.id] : [];
-    });
+    const ids: string[] = [];
+    for (const job of this.intake.jobs.all()) {
+      if (!this.clock.hasTime()) await this.clock.nextSlice();
+      // The storage may have answered meanwhile.
+      if (this.intake.jobs.find(job) === job && this.#abandon(job)) ids.push(job.id);
+    }
     this.dispatcher.runner.abandonAll();
     this.#checkIdle();
     return ids;
+  }
+
+  /** Gives whether the order was accepted. */
+  #abandon(job: Job): boolean {
+    const message = 'The storage did not answer before the deadline; the outcome is unknown';
+    const error = storageFailed(message, undefined, job);
+    const isAccepted = job.state !== 'accepting';
+    if (isAccepted && !this.ownsId(job)) this.reporter.counts.accepted += 1;
+    job.state = 'abandoned';
+    this.intake.remove(job);
+    if (isAccepted) {
+      const times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
+      this.reporter.settled({ status: 'failed', error }, times, this.clock.last, job);
+    } else this.reporter.told(job, this.reporter.refused(error), true);
+    return isAccepted;
   }
 
   /** What is known of an order as of now. */

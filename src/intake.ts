@@ -59,8 +59,7 @@ export class Intake {
     this.#hasUserBound = settings.capacityPerUser < settings.capacity;
     this.#line = new WaitingLine({
       has: () => this.hasRoom && !this.isRecovering,
-      hasFor: (userId, promised) =>
-        !this.#hasUserBound || this.#countOf(userId) + promised < settings.capacityPerUser,
+      hasFor: (userId) => !this.#hasUserBound || this.#countOf(userId) < settings.capacityPerUser,
     });
   }
 
@@ -168,8 +167,8 @@ export class Intake {
   }
 
   /** Everybody who waits is admitted, only to be refused by the state of the processor. */
-  dismissWaiting(): void {
-    this.#line.dismiss();
+  dismissWaiting(): Promise<void> {
+    return this.#line.dismiss(() => this.#clock.spentTurn());
   }
 
   /** @param message - what is full */

@@ -462,8 +462,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     const startedAt = engine.clock.read();
     this.#state = 'draining';
     engine.dispatcher.resumeAll();
-    engine.admission.close();
+    const refused = engine.admission.close();
     const rest = await drain(engine, () => this.#storage.close?.(), timeoutMs);
+    await refused;
     this.#state = 'closed';
     engine.questions.close();
     giveBack(this.#settings.storage);

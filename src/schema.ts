@@ -121,9 +121,17 @@ export class PayloadCheck {
     return this.#underWay.size;
   }
 
-  /** Refuses the orders whose check is under way: the processor shuts down. */
-  dismiss(): void {
-    for (const giveUp of this.#underWay) giveUp();
+  /**
+   * Refuses the orders whose check is under way: the processor shuts down.
+   *
+   * @param pause - a promise where the event loop should turn first
+   */
+  async dismiss(pause: () => Promise<void> | undefined): Promise<void> {
+    for (const giveUp of this.#underWay) {
+      giveUp();
+      const paused = pause();
+      if (paused !== undefined) await paused;
+    }
   }
 
   #later(

@@ -70,7 +70,7 @@ export async function drain(
       await endsWithin(engine.onIdle(), graceMs);
     }
   }
-  const unsettled = engine.abandon();
+  const unsettled = await engine.abandon();
   const { running } = engine.dispatcher.runner;
   const kept = engine.keeper?.left ?? 0;
   return { unsettled, running, kept, timedOut, storageError: await close(closeStorage) };

@@ -2,9 +2,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Job } from '../src/job.ts';
 import { Caller, type Room, WaitingLine } from '../src/waiting-line.ts';
+import { range } from './helpers.ts';
 
-function jobOf(name: string): Job {
-  return new Job(name, name.charAt(0), 1, 1, undefined, []);
+function jobOf(name: string, rank = 1): Job {
+  return new Job(name, name.charAt(0), 1, rank, undefined, []);
 }
 
 /** So many orders in all and for each user; it keeps who is in, and who came in, in order. */
@@ -26,8 +27,8 @@ class House implements Room {
     return this.#inside.length < this.#capacity;
   }
 
-  hasFor(userId: string, promised: number): boolean {
-    return this.insideOf(userId) + promised < this.#perUser;
+  hasFor(userId: string): boolean {
+    return this.insideOf(userId) < this.#perUser;
   }
 
   insideOf(userId: string): number {
@@ -35,7 +36,7 @@ class House implements Room {
   }
 
   /** The caller goes in at once or waits; one whose order is known already needs no room. */
-  enter(name: string, isKnown = false): Caller | undefined {
+  enter(name: string, isKnown = false, rank = 1): Caller | undefined {
     const userId = name.charAt(0);
     const goIn = (): void => {
       this.log.push(name);
@@ -48,7 +49,7 @@ class House implements Room {
       goIn();
       return undefined;
     }
-    const caller = new Caller(jobOf(name), goIn);
+    const caller = new Caller(jobOf(name, rank), goIn);
     this.line.join(caller);
     return caller;
   }
@@ -62,7 +63,7 @@ class House implements Room {
 }
 
 describe('a waiting line', () => {
-  it('is first come, first served', () => {
+  it('gives users their turns in the order in which they came', () => {
     const house = new House(1);
     for (const name of ['a1', 'b1', 'c1', 'a2']) house.enter(name);
     expect(house.log).toEqual(['a1']);
@@ -192,21 +193,44 @@ describe('a waiting line', () => {
     expect(house.line.size).toBe(0);
   });
 
-  it("invariant 4: dismiss admits everybody, a user's callers in their order", () => {
+  it('invariant 7: a user with many callers delays those of another by one of its own', () => {
+    const house = new House(1);
+    for (const name of ['a1', 'a2', 'a3', 'a4', 'b1', 'a5', 'b2']) house.enter(name);
+    for (const _ of range(7)) for (const userId of 'ab') house.settle(userId);
+    expect(house.log.join(' ')).toBe('a1 a2 b1 a3 b2 a4 a5');
+  });
+
+  it('invariant 7: an urgent caller goes before others, and low ones within the bound of the queue', () => {
+    const house = new House(1);
+    house.enter('a1');
+    for (const index of range(40)) house.enter(`${'bcdef'.charAt(index % 5)}${index}`);
+    house.enter('l1', false, 2);
+    for (const index of range(40)) house.enter(`${'uvwxy'.charAt(index % 5)}${index}`, false, 0);
+    const settleAll = (): void => {
+      for (const userId of 'abcdefluvwxy') house.settle(userId);
+    };
+    settleAll();
+    expect(house.log[1]?.charAt(0)).toMatch(/[uvwxy]/);
+    for (const _ of range(90)) settleAll();
+    expect(house.line.size).toBe(0);
+    expect(house.log.indexOf('l1')).toBeLessThanOrEqual(17);
+  });
+
+  it("invariant 4: dismiss admits everybody, a user's callers in their order", async () => {
     const admitted: string[] = [];
-    const line = new WaitingLine({ has: () => false, hasFor: (id, n) => id !== 'a' && n < 2 });
+    const line = new WaitingLine({ has: () => false, hasFor: (id) => id !== 'a' });
     for (const name of ['a1', 'b1', 'a2', 'b2', 'b3', 'c1']) {
       line.join(new Caller(jobOf(name), () => admitted.push(name)));
     }
     expect(line.size).toBe(6);
-    line.dismiss();
+    await line.dismiss(() => undefined);
     expect(line.size).toBe(0);
     expect(admitted.toSorted()).toEqual(['a1', 'a2', 'b1', 'b2', 'b3', 'c1']);
     for (const userId of 'abc') {
       const own = admitted.filter((name) => name.startsWith(userId));
       expect(own).toEqual(own.toSorted());
     }
-    line.dismiss();
+    await line.dismiss(() => undefined);
     expect(admitted).toHaveLength(6);
   });
 
@@ -222,8 +246,8 @@ describe('a waiting line', () => {
     const property = fc.property(bounds, actions, ({ capacity, perUser }, all) => {
       const bound = perUser === 0 ? Number.POSITIVE_INFINITY : perUser;
       const house = new House(capacity, bound);
-      /** Who waits, by arrival, and before whom each must not come in. */
-      const waiting = new Map<string, { caller: Caller; behind: string[] }>();
+      /** Who waits, by arrival, and who came in before each while its user had room for it. */
+      const waiting = new Map<string, { caller: Caller; passedBy: string[] }>();
       let heard = 0;
 
       const hasRoom = (name: string): boolean => {
@@ -234,9 +258,17 @@ describe('a waiting line', () => {
       };
       const check = (): void => {
         for (const name of house.log.slice(heard)) {
-          const { behind = [] } = waiting.get(name) ?? {};
+          const own = [...waiting.keys()].find((other) => other.charAt(0) === name.charAt(0));
+          // None overtakes another of its user.
+          if (own !== undefined) expect(own).toBe(name);
           waiting.delete(name);
-          expect(behind.filter((other) => waiting.has(other))).toEqual([]);
+          for (const [other, { passedBy }] of waiting) {
+            const isTurn = other.charAt(0) === name.charAt(0);
+            if (hasRoom(other) && !isTurn) passedBy.push(name.charAt(0));
+            else passedBy.length = 0;
+            // Users have their turns: none comes twice before one that could go all the time.
+            if (perUser === 0) expect(new Set(passedBy).size).toBe(passedBy.length);
+          }
         }
         heard = house.log.length;
         expect(house.line.size).toBe(waiting.size);
@@ -248,11 +280,11 @@ describe('a waiting line', () => {
         const names = [...waiting.keys()];
         if (act === 'enter') {
           const name = `${userId}${index}`;
-          // Callers of the same user, and all whose user had room for them before this one came.
-          const behind = names.filter((other) => other.charAt(0) === userId || hasRoom(other));
+          // Callers of the same user, and all whose user has room for them.
+          const before = names.filter((other) => other.charAt(0) === userId || hasRoom(other));
           const caller = house.enter(name, isKnown);
-          if (caller === undefined) expect(behind).toEqual([]);
-          else waiting.set(name, { caller, behind });
+          if (caller === undefined) expect(before).toEqual([]);
+          else waiting.set(name, { caller, passedBy: [] });
         } else if (act === 'settle') house.settle(userId);
         else if (names.length > 0) {
           const name = names[at % names.length] as string;
@@ -263,8 +295,10 @@ describe('a waiting line', () => {
       }
       // As many rounds as there may be orders: nobody is left.
       for (let round = 0; round < all.length && waiting.size > 0; round += 1) {
-        for (const userId of 'abcd') house.settle(userId);
-        check();
+        for (const userId of 'abcd') {
+          house.settle(userId);
+          check();
+        }
       }
       expect([...waiting.keys()]).toEqual([]);
     });
