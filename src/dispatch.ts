@@ -108,7 +108,8 @@ export class Dispatcher {
    */
   settleNow(job: Job): boolean {
     const mayGo = this.queue.size === 0 && this.isPassable && !this.isHalted;
-    if (!mayGo || this.hasSteps || this.#settler.isFull) return false;
+    // What comes next has its turn in the queue: those that gather here would all go before an urgent one.
+    if (!mayGo || this.hasSteps || this.#settler.isFull || this.#settler.hasCall) return false;
     this.#settle(job);
     this.#settler.flushSoon();
     return true;

@@ -2,6 +2,7 @@ import { CallSize } from './call-size.ts';
 import type { Clock } from './clock.ts';
 import type { OrderError } from './errors.ts';
 import { type Entry, entryOf, type Job, type Waiter } from './job.ts';
+import { KeyedQueue } from './keyed-queue.ts';
 import type { OrderRecord } from './outcome.ts';
 import type { CallEnd } from './reporter.ts';
 import { storageFailed } from './settlements.ts';
@@ -35,7 +36,8 @@ export class Journal {
   readonly #clock: Clock;
   readonly #stalledAfterMs: number;
   readonly #listener: JournalListener;
-  #gathered: Job[] = [];
+  /** Users have their turns here too, and urgent orders go first: a user with many delays no other (invariant 7). */
+  readonly #gathered = new KeyedQueue<Job>({ exclusive: false });
   #underWay: Promise<void> | undefined;
   #isDue = false;
   readonly #callSize = new CallSize();
@@ -92,12 +94,11 @@ export class Journal {
 
   /** Nobody is told any more what the storage says, if it ever does. */
   close(): void {
-    for (const job of [...this.#inCall, ...this.#gathered]) {
+    // Their callers have been told, too.
+    for (const job of [...this.#inCall, ...this.#take(this.#gathered.size)]) {
       const message = 'The storage did not answer before the deadline; the outcome is unknown';
       for (const { reject } of takeWaiters(job)) reject(storageFailed(message, undefined, job));
     }
-    // Their callers have been told, too.
-    this.#gathered.length = 0;
     this.#endWatch();
   }
 
@@ -136,15 +137,22 @@ export class Journal {
 
   /** Calls the storage with what has gathered, if there is something. */
   #begin(): { jobs: readonly Job[]; answer: Promise<readonly AcceptResult[]> } | undefined {
-    if (this.#gathered.length === 0) return undefined;
-    const jobs = this.#gathered.splice(
-      0,
-      this.#callSize.next(this.#gathered.length, this.#clock.last),
-    );
+    const { size } = this.#gathered;
+    if (size === 0) return undefined;
+    const jobs = this.#take(this.#callSize.next(size, this.#clock.last));
     this.#inCall = [...this.#inCall.filter(({ state }) => state === 'accepting'), ...jobs];
     const kept = jobs.filter(({ entry }) => entry !== undefined);
     const orders = kept.map((job) => job.toNewOrder(this.#clock));
     return { jobs, answer: kept.length === 0 ? Promise.resolve([]) : this.#ask(orders) };
+  }
+
+  #take(count: number): Job[] {
+    const jobs: Job[] = [];
+    for (let job = this.#gathered.take(); job !== undefined; job = this.#gathered.take()) {
+      this.#gathered.release(job);
+      if (jobs.push(job) >= count) break;
+    }
+    return jobs;
   }
 
   async #ask(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {

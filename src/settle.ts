@@ -126,7 +126,12 @@ export class Settler {
    */
   get isFull(): boolean {
     if (this.#underWay === undefined) return false;
-    return !this.#isKeeping || this.#gathered.jobs.length >= callBatch;
+    return !this.#isKeeping || this.hasCall;
+  }
+
+  /** Whether the orders of a whole call have gathered. */
+  get hasCall(): boolean {
+    return this.#gathered.jobs.length >= callBatch;
   }
 
   /**
