@@ -26,7 +26,8 @@ export interface OrderProcessorOptions<Payload = unknown, Input = Payload> {
   readonly capacityPerUser?: number | undefined;
   /**
    * What happens to an order for which there is no room: `'reject'` (the default) refuses it at once
-   * with `queue_full`; `'wait'` makes its caller wait, first come, first served.
+   * with `queue_full`; `'wait'` makes its caller wait: a user's first come, first served, and users in turn,
+   * urgent ones first.
    */
   readonly overflow?: 'reject' | 'wait' | undefined;
   /**
