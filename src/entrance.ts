@@ -11,6 +11,7 @@ import type { Keeper } from './keeper.ts';
 import { ParsedOrder, parseOrder } from './order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
 import { outcomeOfRecord } from './outcomes.ts';
+import { isForTheMoment } from './refusal-questions.ts';
 import type { Reporter } from './reporter.ts';
 import { bySignal, canceled, onAbort, untilAbort } from './signals.ts';
 
@@ -25,10 +26,15 @@ export function isOutcome(begun: Beginning): begun is OrderOutcome {
   return (begun as Partial<OrderOutcome>).status !== undefined;
 }
 
+/** How long an order waits for room before the storage is asked for its id, in milliseconds. */
+const askAfterMs = 10;
+
 /** What only those need to know who enter an order in a way of their own. */
 interface Entry {
   readonly overflow: 'reject' | 'wait';
   readonly signal?: AbortSignal | undefined;
+  /** Whether it is one of a list, which waits for the promise that `enter` gives. */
+  readonly isList?: boolean | undefined;
   /** Of an order that is enqueued: hears what it comes to. */
   readonly tell?: ((outcome: OrderOutcome) => void) | undefined;
 }
@@ -82,14 +88,14 @@ export class Entrance {
     }
   }
 
-  /** What was accepted once is not refused for good when it comes again, which only the storage may know. */
+  /** What was accepted once is not refused when it comes again, which only the storage may know. */
   #refuse(
     error: unknown,
     order: ParsedOrder | undefined,
     signal: AbortSignal | undefined,
   ): Beginning {
     if (!this.#mayBeKept(error, order)) return this.#reporter.refused(error);
-    return (this.#engine.keeper as Keeper).lookup.knownInstead(order as ParsedOrder, signal).then(
+    return this.#knownInstead(error, order as ParsedOrder, signal).then(
       (known) => () => {
         // Settled since it was found.
         if (known instanceof Job && this.#intake.jobs.find(known) !== known) {
@@ -104,10 +110,21 @@ export class Entrance {
   #mayBeKept(error: unknown, order: ParsedOrder | undefined): boolean {
     if (this.#engine.keeper === undefined || order === undefined) return false;
     if (!isOrderError(error)) return true;
+    if (isForTheMoment(error)) return this.#engine.keeper.refusals.mayAsk(order);
     if (error.code !== 'order_conflict') return !error.retryable;
     // With one that may itself have taken another's id.
     const job = this.#intake.jobs.find(order);
     return job !== undefined && (job.entry === undefined || job.state === 'accepting');
+  }
+
+  #knownInstead(
+    error: unknown,
+    order: ParsedOrder,
+    signal: AbortSignal | undefined,
+  ): Promise<Job | OrderRecord | undefined> {
+    const { lookup, refusals } = this.#engine.keeper as Keeper;
+    // One that is refused for the moment still is if the storage cannot say more.
+    return isForTheMoment(error) ? refusals.ask(order, signal) : lookup.knownInstead(order, signal);
   }
 
   #standIn(known: Job | OrderRecord | undefined): Begun | undefined {
@@ -193,7 +210,8 @@ export class Entrance {
    * Enters `begin`'s job; `tell` hears its outcome, be it that it is refused. The promise is there
    * while the order waits for room.
    */
-  enter(job: Job, { overflow, signal }: Entry, tell: Follower): Promise<void> | undefined {
+  enter(job: Job, entry: Entry, tell: Follower): Promise<void> | undefined {
+    const { overflow, signal } = entry;
     if (signal?.aborted) {
       // Since it was begun: the payload's own code may have done so while it was copied.
       tell(this.#reporter.refused(canceled(job, signal)), true);
@@ -203,13 +221,29 @@ export class Entrance {
       this.#follow(job, true, signal, tell);
       this.#engine.accept(job);
     } else if (overflow === 'reject' && !this.#intake.mayWait) {
-      const refusal = this.#reporter.refused(this.#intake.queueFull(job));
-      if (!this.clock.hasTime()) return this.clock.nextTurn().then(() => void tell(refusal, true));
-      tell(refusal, true);
+      return this.#refuseFull(job, entry, tell);
     } else {
-      return this.#wait(job, { overflow, signal }, tell);
+      return this.#wait(job, entry, tell);
     }
     return undefined;
+  }
+
+  #refuseFull(job: Job, { signal, isList }: Entry, tell: Follower): Promise<void> | undefined {
+    const error = this.#intake.queueFull(job);
+    const stand = (): void => this.#stand(this.#refuse(error, job, signal), signal, tell);
+    const { keeper } = this.#engine;
+    if (keeper?.refusals.mayAsk(job)) return void stand();
+    if (isList && keeper !== undefined) return keeper.refusals.whenRoom().then(stand);
+    if (!this.clock.hasTime()) return this.clock.nextTurn().then(stand);
+    return void stand();
+  }
+
+  /** Something else stands for an order than its own job. */
+  #stand(begun: Beginning, signal: AbortSignal | undefined, tell: Follower): void {
+    if (begun instanceof Promise) {
+      begun.then((late) => this.#stand(late(), signal, tell));
+    } else if (begun instanceof Job) this.#follow(begun, false, signal, tell);
+    else tell(begun, true);
   }
 
   /** Accepts an order without anybody following it; rejects if it is refused. */
@@ -225,7 +259,7 @@ export class Entrance {
           ? await this.#enterToQueue(parsed, entry)
           : this.#standing(known, entry);
     } catch (thrown) {
-      const known = await this.#knownInstead(thrown, parsed, entry.signal);
+      const known = await this.#refusalOrKnown(thrown, parsed, entry.signal);
       if (isOrderError(known)) throw await this.paced(known);
       entered = this.#standing(known, entry);
     }
@@ -286,15 +320,15 @@ export class Entrance {
     throw this.#intake.queueFull(job);
   }
 
-  /** The refusal of an order, or the order that its id stands for. */
-  async #knownInstead(
+  /** The refusal of an order that is enqueued, or the order that its id stands for. */
+  async #refusalOrKnown(
     thrown: unknown,
     order: ParsedOrder | undefined,
     signal: AbortSignal | undefined,
   ): Promise<OrderError | Job | OrderRecord> {
     try {
       const known = this.#mayBeKept(thrown, order)
-        ? await this.#engine.keeper?.lookup.knownInstead(order as ParsedOrder, signal)
+        ? await this.#knownInstead(thrown, order as ParsedOrder, signal)
         : undefined;
       return known ?? this.#reporter.refused(thrown).error;
     } catch (conflict) {
@@ -321,8 +355,9 @@ export class Entrance {
   #waitToEnqueue(job: Job, entry: Entry): Promise<Entered> {
     const { overflow, signal } = entry;
     const error = (): OrderError => canceled(job, signal);
-    return untilAbort(signal, error, (resolve, reject) =>
-      this.#intake.wait(job, overflow, reject, () => {
+    return untilAbort(signal, error, (resolve, reject) => {
+      const leave = this.#intake.wait(job, overflow, reject, () => {
+        endAsking?.();
         try {
           // The signal of many may have made this room, by ending another's waiting.
           if (signal?.aborted) throw error();
@@ -333,24 +368,27 @@ export class Entrance {
         } catch (thrown) {
           reject(thrown);
         }
-      }),
-    );
+      });
+      const stand = (known: Job | OrderRecord): void => resolve(this.#standing(known, entry));
+      const endAsking = this.#askMeanwhile(job, leave, stand, reject);
+      return () => {
+        endAsking?.();
+        return leave();
+      };
+    });
   }
 
   #wait(job: Job, { overflow, signal }: Entry, tell: Follower): Promise<void> {
     return new Promise((resolve) => {
       let takeBack: (() => void) | undefined;
-      const end = (outcome: OrderOutcome): void => {
-        takeBack?.();
-        resolve();
-        tell(outcome, true);
-      };
-      // Something else stands for the order than its own job.
+      let endAsking: (() => void) | undefined;
       const stand = (begun: Beginning): void => {
-        if (begun instanceof Promise) begun.then((late) => stand(late()));
-        else if (begun instanceof Job) this.#follow(begun, false, signal, tell);
-        else end(begun);
+        takeBack?.();
+        endAsking?.();
+        resolve();
+        this.#stand(begun, signal, tell);
       };
+      const end = (outcome: OrderOutcome): void => stand(outcome);
       let leave: (() => boolean) | undefined;
       try {
         takeBack =
@@ -361,9 +399,10 @@ export class Entrance {
       } catch (error) {
         return end(this.#reporter.refused(error));
       }
-      const refuse = (error: OrderError): void => end(this.#reporter.refused(error));
+      const refuse = (error: OrderError): void => stand(this.#refuse(error, job, signal));
       leave = this.#intake.wait(job, overflow, refuse, () => {
         takeBack?.();
+        endAsking?.();
         try {
           // The signal of many may have made this room, by canceling another.
           if (signal?.aborted) throw canceled(job, signal);
@@ -378,7 +417,42 @@ export class Entrance {
         }
         resolve();
       });
+      endAsking = this.#askMeanwhile(
+        job,
+        leave,
+        (known) => stand(this.#standIn(known) as Begun),
+        (conflict) => stand(this.#reporter.refused(conflict)),
+      );
     });
+  }
+
+  /**
+   * An order whose id the storage knows need not wait for room; asked after a moment, since most need not wait long.
+   *
+   * @param leave - takes the order out of the line; false if its turn has come
+   * @returns a function that ends this
+   */
+  #askMeanwhile(
+    job: Job,
+    leave: () => boolean,
+    stand: (known: Job | OrderRecord) => void,
+    refuse: (conflict: unknown) => void,
+  ): (() => void) | undefined {
+    const refusals = this.#engine.keeper?.refusals;
+    if (refusals?.mayAsk(job) !== true) return undefined;
+    const ask = async (): Promise<void> => {
+      if (!refusals.mayAsk(job)) return;
+      try {
+        const known = await refusals.ask(job);
+        // Settled since it was found; then its own turn will tell.
+        const isOver = known instanceof Job && this.#intake.jobs.find(known) !== known;
+        if (known !== undefined && !isOver && leave()) stand(known);
+      } catch (conflict) {
+        if (leave()) refuse(conflict);
+      }
+    };
+    const timer = setTimeout(ask, askAfterMs);
+    return () => clearTimeout(timer);
   }
 
   /**

@@ -8,6 +8,7 @@ import { type AskingEngine, Lookup } from './lookup.ts';
 import type { OrderOutcome, OrderRecord, UnfulfilledOutcome } from './outcome.ts';
 import { outcomeOfRecord, recordOf } from './outcomes.ts';
 import { Recovery, type RecoveryListener } from './recovery.ts';
+import { RefusalQuestions } from './refusal-questions.ts';
 import type { CallEnd } from './reporter.ts';
 import type { Settler } from './settle.ts';
 import { nothingToDo, storageFailed } from './settlements.ts';
@@ -40,6 +41,7 @@ const mostQuestions = 3;
 export class Keeper implements JournalListener, RecoveryListener {
   readonly recovery: Recovery;
   readonly lookup: Lookup;
+  readonly refusals: RefusalQuestions;
   readonly #journal: Journal;
   readonly #availability: Availability;
   readonly #storage: JournalStorage;
@@ -57,6 +59,7 @@ export class Keeper implements JournalListener, RecoveryListener {
     this.#storage = storage;
     this.#engine = engine;
     this.lookup = new Lookup(storage, engine);
+    this.refusals = new RefusalQuestions(this.lookup);
     this.#journal = new Journal(storage, clock, stalledAfterMs, this);
     this.#availability = new Availability(() => this.#askStorage(), {
       interrupted: (error) => this.#interrupted(error),

@@ -26,3 +26,8 @@ function start(at: number): void {
   // From the hyphen before the variant bits on, a random UUID of version 4 has what one of 7 has.
   tail = randomUUID().slice(18);
 }
+
+/** Whether an id was made in this millisecond; nothing can have become of its order yet. */
+export function isJustMade(id: string): boolean {
+  return tail !== '' && id.endsWith(tail) && id.startsWith(head);
+}

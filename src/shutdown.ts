@@ -70,6 +70,7 @@ export async function drain(
       await endsWithin(engine.onIdle(), graceMs);
     }
   }
+  if (engine.keeper !== undefined) await endsWithin(engine.keeper.refusals.close(), graceMs);
   const unsettled = await engine.abandon();
   const { running } = engine.dispatcher.runner;
   const kept = engine.keeper?.left ?? 0;

@@ -149,10 +149,14 @@ class Pump {
       isOutcome(begun)
         ? Promise.resolve(this.#heard(begun))
         : new Promise((resolve) => {
-            waiting = this.#entrance.enter(begun, { overflow: 'wait' }, (outcome, isSettled) => {
-              if (isSettled) resolve(this.#heard(outcome));
-              return isSettled;
-            });
+            waiting = this.#entrance.enter(
+              begun,
+              { overflow: 'wait', isList: true },
+              (outcome, isSettled) => {
+                if (isSettled) resolve(this.#heard(outcome));
+                return isSettled;
+              },
+            );
           }),
     );
     this.#wakeReader();

@@ -19,8 +19,9 @@ describe('a shutdown', () => {
     const enqueued = processor.enqueue(order('a'));
     const submitted = processor.submit(order('b'));
     const closed = processor.shutdown();
-    expect(await codeOf(processor.enqueue(order('c')))).toBe('shut_down');
+    const refused = codeOf(processor.enqueue(order('c')));
     await clock.runAll();
+    expect(await outcomeNow(refused)).toBe('shut_down');
     expect(await outcomeNow(enqueued)).toMatchObject({ id: 'a' });
     expect(await outcomeNow(submitted)).toMatchObject({ balance: 2 });
     expect(await outcomeNow(closed)).toMatchObject({ completed: 2, kept: 0, timedOut: false });
