@@ -1,5 +1,31 @@
 import { copyFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { Plugin } from 'esbuild';
 import { defineConfig } from 'tsup';
+
+/** Puts the thread's code into what starts it, so that it is found wherever the package is bundled to. */
+export const workerInside: Plugin = {
+  name: 'worker-inside',
+  setup(build) {
+    build.onLoad({ filter: /[\\/]sqlite[\\/]start-worker\.ts$/ }, async ({ path }) => {
+      const { outputFiles } = await build.esbuild.build({
+        entryPoints: [join(dirname(path), 'worker.ts')],
+        bundle: true,
+        write: false,
+        platform: 'node',
+        // A text that is run is CommonJS.
+        format: 'cjs',
+        target: 'node22.18',
+      });
+      const text = JSON.stringify(outputFiles[0]?.text);
+      const contents = `
+        import { Worker } from 'node:worker_threads';
+        const text = ${text};
+        export const startWorker = (options) => new Worker(text, { ...options, eval: true });`;
+      return { contents, loader: 'js' };
+    });
+  },
+};
 
 export default defineConfig({
   // One entry per subpath of package.json's `exports`; test/package.test.ts holds the two together.
@@ -9,11 +35,10 @@ export default defineConfig({
     'http/index': 'src/http/index.ts',
     'prometheus/index': 'src/prometheus/index.ts',
     'sqlite/index': 'src/sqlite/index.ts',
-    // The thread of `sqlite/index`, which finds it beside itself; not for others, so not exported.
-    'sqlite/worker': 'src/sqlite/worker.ts',
     'testing/index': 'src/testing/index.ts',
   },
   format: 'esm',
+  esbuildPlugins: [workerInside],
   target: 'node22.18',
   // `node:sqlite` has no name without it.
   removeNodeProtocol: false,

@@ -16,8 +16,7 @@ const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as
 describe('the package', () => {
   it('exports what tsup builds, each entry with its types', () => {
     const { entry } = tsup as { entry: Record<string, string> };
-    // A thread is in the package, and nobody's to import.
-    const names = Object.keys(entry).filter((name) => !name.endsWith('/worker'));
+    const names = Object.keys(entry);
     const built = names.map((name) => {
       const subpath = name === 'index' ? '.' : `./${name.replace(/\/index$/, '')}`;
       return [subpath, { types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` }];

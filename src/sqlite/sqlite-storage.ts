@@ -40,8 +40,11 @@ const PAGE = 500;
  * connection of its own, so that no order waits for a list; it is started with the first one.
  *
  * Payloads come back as JSON has them. Give a file to one storage at a time; others are refused, but
- * anybody may read it with the sqlite3 shell meanwhile. Beside it are its log (`-wal`, `-shm`) while it
- * is open, and its lock (`-lock`) for good. Not for file systems of a network.
+ * the sqlite3 shell may read it meanwhile. Beside it are its log (`-wal`, `-shm`) and its owner (`-owner`) while it
+ * is open, and its lock (`-lock`) for good. Copy it with `backup`, and not by reading the files in this process: to
+ * close any of them drops the locks that this process has on it. Not for file systems of a network.
+ *
+ * A storage whose file was opened by another one all the same, because its lock was lost, rejects every later write.
  *
  * A call that fails rejects with an `Error` that says what could not be done, with SQLite's own as its
  * `cause`, and has changed nothing unless the file was lost on the way; the next may succeed.
@@ -77,11 +80,12 @@ export class SqliteStorage implements OrderStorage {
    * Opens a file, or makes one if there is none or an empty one: with the mode 0600. A file of an earlier version is
    * brought to this one.
    *
-   * @param path - the file; its folder must exist
+   * @param path - the file; its folder must exist. A symbolic link is followed
    * @param options - how to keep it
    * @throws (rejects) TypeError or RangeError for an option that is unknown or out of range
-   * @throws (rejects) Error if the file is in use, is not one of orders, is of a later version, or
-   *   cannot be read and written; it is left as it was
+   * @throws (rejects) Error if the file is in use for `waitMs`, has several hard links, is mounted without its
+   *   folder, is not one of orders, is of a later version, is a copy beside another file's log, or cannot be read
+   *   and written; then it is left as it was
    */
   static async open(path: string, options: SqliteStorageOptions = {}): Promise<SqliteStorage> {
     const { durability, maxBytes, waitMs } = checkedOptions(path, options);

@@ -1,12 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { errorOf, type Failure, isFailure } from './failures.ts';
 import { type Answer, contentOf, enclosed, type Request, type Task } from './protocol.ts';
-
-/** The same file, built or as its source. */
-const workerUrl = new URL(
-  import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js',
-  import.meta.url,
-);
+import { startWorker } from './start-worker.ts';
 
 /** One who waits for an answer. */
 type Waiting = PromiseWithResolvers<Answer>;
@@ -25,7 +20,7 @@ export class Thread {
   constructor(task: Task) {
     // None of the host's flags: they may preload what is not for this thread.
     const execArgv = ['--disable-warning=ExperimentalWarning'];
-    this.#worker = new Worker(workerUrl, { workerData: task, execArgv, name: 'order-processor' });
+    this.#worker = startWorker({ workerData: task, execArgv, name: 'order-processor' });
     this.started = this.#wait();
     // It rejects for whoever waits for it; nobody has to.
     this.started.catch(() => {});
