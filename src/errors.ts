@@ -145,7 +145,10 @@ export class OrderError extends Error {
   readonly steps: readonly StepResult[];
   /** What rules said of the order. */
   readonly labels: readonly string[];
-  /** With `invalid_order`: what the `schema` has against the payload; else empty. */
+  /**
+   * With `invalid_order`: what the `schema` has against the payload, the first 20 issues at most, each with at
+   * most 200 characters of path and of message; else empty.
+   */
   readonly issues: readonly OrderIssue[];
   /**
    * Whether the same order may succeed if it is tried again. An order that was refused may come again

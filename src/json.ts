@@ -1,4 +1,5 @@
 import { OrderError, type OrderIssue } from './errors.ts';
+import { issueOf } from './issue.ts';
 import { ParsedOrder } from './order.ts';
 
 /** Deeper than this a payload may as well be endless. */
@@ -36,8 +37,12 @@ function copyOf(order: ParsedOrder, value: unknown): unknown {
 function checkJson({ id: orderId, userId }: ParsedOrder, value: unknown): void {
   const issue = value === undefined ? undefined : issueIn(value, 'payload', []);
   if (issue === undefined) return;
-  const message = `The storage keeps JSON alone: ${issue.path} is ${issue.message}`;
-  throw new OrderError('invalid_order', message, { orderId, userId, issues: [issue] });
+  const { path, message } = issueOf(issue.path, issue.message);
+  throw new OrderError('invalid_order', `The storage keeps JSON alone: ${path} is ${message}`, {
+    orderId,
+    userId,
+    issues: [{ path, message }],
+  });
 }
 
 function issueIn(value: unknown, path: string, above: readonly object[]): OrderIssue | undefined {

@@ -1,6 +1,7 @@
 import { isThenable } from './awaitable.ts';
 import { checkMethods, wrong } from './checks.ts';
 import { causeOf, OrderError, type OrderIssue, show } from './errors.ts';
+import { issueOf, mostIssues, placeOf } from './issue.ts';
 import { ParsedOrder } from './order.ts';
 import { canceled, onAbort } from './signals.ts';
 
@@ -67,7 +68,7 @@ export interface StandardSchemaPathSegment {
   readonly key: PropertyKey;
 }
 
-/** At most this many issues stand in the message of a refusal; `issues` has them all. */
+/** At most this many issues stand in the message of a refusal; `issues` has more of them. */
 const shownIssues = 10;
 
 /** Has the payloads of orders checked before the orders are accepted. */
@@ -193,13 +194,15 @@ function schemaThrew({ id: orderId, userId }: ParsedOrder, thrown: unknown): Ord
 function read(order: ParsedOrder, result: unknown): ParsedOrder {
   const { id, userId, amount, rank, labels } = order;
   let issues: readonly OrderIssue[] | undefined;
+  let count = 0;
   let value: unknown;
   try {
     const given = result as { value?: unknown; issues?: readonly StandardSchemaIssue[] };
     if (given.issues === undefined ? !('value' in given) : !Array.isArray(given.issues)) {
       throw wrong(TypeError, 'result', 'an object with `value` or a list of `issues`', result);
     }
-    issues = given.issues === undefined ? undefined : Array.from(given.issues, toIssue);
+    count = given.issues?.length ?? 0;
+    issues = given.issues?.slice(0, mostIssues).map(toIssue);
     value = given.value;
   } catch (cause) {
     throw schemaThrew(order, cause);
@@ -212,20 +215,16 @@ function read(order: ParsedOrder, result: unknown): ParsedOrder {
   const listed = issues
     .slice(0, shownIssues)
     .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
-  if (issues.length > shownIssues) listed.push(`and ${issues.length - shownIssues} more`);
+  if (count > shownIssues) listed.push(`and ${count - shownIssues} more`);
   const message = `The payload does not fit the schema: ${listed.join('; ') || 'it names no issue'}`;
   throw new OrderError('invalid_order', message, { orderId: id, userId, issues });
 }
 
 function toIssue({ message, path = [] }: StandardSchemaIssue): OrderIssue {
-  let text = '';
-  for (const part of path) {
-    const key = typeof part === 'object' && part !== null ? part.key : part;
-    if (typeof key === 'number' || /^\d+$/.test(String(key))) text += `[${String(key)}]`;
-    else text += `${text === '' ? '' : '.'}${String(key)}`;
-  }
-  return Object.freeze({
-    path: text,
-    message: typeof message === 'string' ? message : show(message),
-  });
+  const place = placeOf(keysOf(path));
+  return issueOf(place, typeof message === 'string' ? message : show(message));
+}
+
+function* keysOf(path: NonNullable<StandardSchemaIssue['path']>): Generator<PropertyKey> {
+  for (const part of path) yield typeof part === 'object' && part !== null ? part.key : part;
 }

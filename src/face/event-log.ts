@@ -10,8 +10,9 @@ import { HttpError } from './http-error.ts';
 const resumeMs = 60_000;
 /** Something now and then: proxies end what is silent, and a reader that has gone is found out. */
 const heartbeatMs = 15_000;
-/** So many events are handed on at once at most. */
+/** So many events are handed on at once at most, and no more when they have so many bytes. */
 const handful = 100;
+const handfulBytes = 65_536;
 
 /** Without the payload, which may be long, and is not for everybody who watches. */
 export function withoutPayload<T extends OrderRecord | Receipt>(of: T): Omit<T, 'payload'> {
@@ -48,6 +49,9 @@ export type SeenEvent =
 /** How a face sends an event; its id is empty if it is about the stream itself. */
 export type Encode<T> = (event: SeenEvent, id: string) => T;
 
+/** About how many bytes an encoded event keeps. */
+export type SizeOf<T> = (event: T) => number;
+
 /** What a reader wants. */
 export interface Subscription {
   /** Whose events; everybody's if `undefined`. */
@@ -59,30 +63,44 @@ export interface Subscription {
 interface Entry<T> {
   readonly userId: string | undefined;
   readonly event: T;
+  readonly bytes: number;
 }
 
 /**
  * The last events of a processor, for any number of readers at their own pace. They are kept once, in a
- * ring, as they will be sent: a reader that is overtaken by it is dropped, so a slow one costs no memory. It
+ * ring that is bounded in number and in bytes, as they will be sent: a reader that is overtaken by it is dropped, so a slow one costs no memory. It
  * listens only while somebody reads, or has a while ago: listening to `accepted` and `started` has its price.
  */
 export class EventLog<T> {
   readonly encode: Encode<T>;
   readonly #processor: OrderProcessor;
+  readonly #sizeOf: SizeOf<T>;
   readonly #ring: (Entry<T> | undefined)[];
+  readonly #maxBytes: number;
   readonly #maxReaders: number;
   /** Another one in each life, so that an id of an earlier one is known as such. */
   readonly #epoch = crypto.randomUUID().slice(0, 8);
   readonly #listeners = new Map<EventName, (payload: unknown) => void>();
   readonly #readers = new Set<EventReader<T>>();
   #seq = 0;
+  /** The number of the first event that is kept, or of the next one. */
+  #first = 1;
+  /** Of all that are kept. */
+  #bytes = 0;
   #heartbeat: NodeJS.Timeout | undefined;
   #leaving: NodeJS.Timeout | undefined;
 
-  constructor(processor: OrderProcessor, { buffer, readers }: EventBounds, encode: Encode<T>) {
+  constructor(
+    processor: OrderProcessor,
+    { buffer, bufferBytes, readers }: EventBounds,
+    encode: Encode<T>,
+    sizeOf: SizeOf<T>,
+  ) {
     this.encode = encode;
+    this.#sizeOf = sizeOf;
     this.#processor = processor;
     this.#ring = new Array(buffer).fill(undefined);
+    this.#maxBytes = bufferBytes;
     this.#maxReaders = readers;
     for (const [name, view] of Object.entries(views) as [keyof Views, (of: never) => unknown][]) {
       this.#listeners.set(name, (payload) => {
@@ -117,7 +135,7 @@ export class EventLog<T> {
 
   /** Whether the event after this one is gone. */
   isLost(seq: number): boolean {
-    return this.#seq - seq > this.#ring.length;
+    return seq + 1 < this.#first;
   }
 
   idOf(seq: number): string {
@@ -151,16 +169,29 @@ export class EventLog<T> {
   #stop(): void {
     this.#leaving = undefined;
     for (const [name, listener] of this.#listeners) this.#processor.off(name, listener);
-    this.#seq += this.#ring.length + 1;
-    this.#ring.fill(undefined);
+    this.#seq += 1;
+    while (this.#first <= this.#seq) this.#drop();
   }
 
   #add(seen: SeenEvent, payload: unknown): void {
     const { userId } = (payload ?? {}) as { userId?: string };
     this.#seq += 1;
+    if (this.#seq - this.#first === this.#ring.length) this.#drop();
     const event = this.encode(seen, this.idOf(this.#seq));
-    this.#ring[this.#seq % this.#ring.length] = { userId, event };
+    const bytes = this.#sizeOf(event);
+    this.#ring[this.#seq % this.#ring.length] = { userId, event, bytes };
+    this.#bytes += bytes;
+    // The last one stays, however long it is.
+    while (this.#bytes > this.#maxBytes && this.#first < this.#seq) this.#drop();
     for (const reader of this.#readers) reader.added(userId);
+  }
+
+  /** The first one of those that are kept. */
+  #drop(): void {
+    const at = this.#first % this.#ring.length;
+    this.#bytes -= this.#ring[at]?.bytes ?? 0;
+    this.#ring[at] = undefined;
+    this.#first += 1;
   }
 
   #seqOf(id: string | undefined): number | undefined {
@@ -249,10 +280,13 @@ export class EventReader<T> {
       return [this.#log.encode({ name: 'dropped', data: undefined }, '')];
     }
     const events: T[] = [];
-    while (this.#seq < this.#log.seq && events.length < handful) {
+    let sum = 0;
+    while (this.#seq < this.#log.seq && events.length < handful && sum < handfulBytes) {
       this.#seq += 1;
-      const { userId, event } = this.#log.at(this.#seq);
-      if (this.#userId === undefined || this.#userId === userId) events.push(event);
+      const { userId, event, bytes } = this.#log.at(this.#seq);
+      if (this.#userId !== undefined && this.#userId !== userId) continue;
+      events.push(event);
+      sum += bytes;
     }
     return events;
   }

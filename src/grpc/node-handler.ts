@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { refuse } from '../face/parser-errors.ts';
+import { gathered } from './gathered-body.ts';
 
 /** Answers the requests of both protocols. */
 export type NodeHandler = (
@@ -14,6 +15,7 @@ export function guarded(handler: NodeHandler): NodeHandler {
     boundDeadline(request.headers);
     joinLists(request);
     if ('stream' in request) endUnread(request);
+    gather(request);
     try {
       handler(request, response);
     } catch {
@@ -22,6 +24,16 @@ export function guarded(handler: NodeHandler): NodeHandler {
       refuse(response as ServerResponse, 400, problem);
     }
   };
+}
+
+const envelopedType = /^application\/(?:grpc|connect\+)/;
+
+function gather(request: IncomingMessage | Http2ServerRequest): void {
+  const isEnveloped = envelopedType.test(request.headers['content-type'] ?? '');
+  const body = { [Symbol.asyncIterator]: request[Symbol.asyncIterator].bind(request) };
+  Object.defineProperty(request, Symbol.asyncIterator, {
+    value: () => gathered(body, isEnveloped),
+  });
 }
 
 /**

@@ -98,14 +98,17 @@ export function invalid(
   message?: OrderMessage | undefined,
 ): OrderError {
   const text = issues.map(({ path, message: what }) => `${path}: ${what}`).join('; ');
-  const orderId = message?.id === '' ? undefined : message?.id;
+  const orderId = message?.id !== undefined && isName(message.id) ? message.id : undefined;
   return new OrderError('invalid_order', text, { orderId, issues });
 }
 
+/** What comes in UTF-8 is well-formed; what comes in JSON may have lone surrogates. */
+function isName(name: string): boolean {
+  return name.length >= 1 && name.length <= longestName && name.isWellFormed();
+}
+
 function nameIssues(path: string, name: string): OrderIssue[] {
-  // What comes in UTF-8 is well-formed; what comes in JSON may have lone surrogates.
-  const isName = name.length >= 1 && name.length <= longestName && name.isWellFormed();
-  return isName ? [] : [{ path, message: `Expected 1 to ${longestName} characters` }];
+  return isName(name) ? [] : [{ path, message: `Expected 1 to ${longestName} characters` }];
 }
 
 function timeIssues(path: string, ms = 0): OrderIssue[] {

@@ -20,7 +20,8 @@ export class Watching {
   readonly #log: EventLog<WatchMessage | undefined>;
 
   constructor(processor: OrderProcessor, bounds: EventBounds) {
-    this.#log = new EventLog(processor, bounds, (event, id) => ({ id, event: messageOf(event) }));
+    const encode = (event: SeenEvent, id: string) => ({ id, event: messageOf(event) });
+    this.#log = new EventLog<WatchMessage | undefined>(processor, bounds, encode, sizeOf);
   }
 
   /** @throws HttpError `too_many_readers` */
@@ -62,6 +63,18 @@ function messageOf({ name, data }: SeenEvent): NonNullable<WatchMessage['event']
     default:
       return { case: 'notice', value: notices[name] };
   }
+}
+
+/** What an object and each of its fields take beside texts, in bytes, about. */
+const overhead = 16;
+
+/** About how many bytes a message keeps. */
+function sizeOf(message: unknown): number {
+  if (typeof message === 'string') return message.length;
+  if (typeof message !== 'object' || message === null) return 0;
+  let bytes = overhead;
+  for (const field of Object.values(message)) bytes += overhead + sizeOf(field);
+  return bytes;
 }
 
 const notices = {

@@ -17,7 +17,7 @@ export class LiveEvents {
   readonly #log: EventLog<Uint8Array>;
 
   constructor(processor: OrderProcessor, bounds: EventBounds) {
-    this.#log = new EventLog(processor, bounds, encode);
+    this.#log = new EventLog(processor, bounds, encode, ({ byteLength }) => byteLength);
   }
 
   /** @throws HttpError `too_many_readers` */

@@ -1,11 +1,9 @@
 import * as z from 'zod';
-import type { OrderIssue } from '../errors.ts';
 import { HttpError, type HttpErrorCode } from '../face/http-error.ts';
+import { issueOf, mostIssues, placeOf } from '../issue.ts';
 import { preferredWaitMs } from './prefer.ts';
 
 const longestName = 256;
-const mostIssues = 100;
-const longestMessage = 300;
 
 /** A path ends before `.` and `..`, however they are encoded: nothing of such a name could be asked for. */
 export const name = z
@@ -239,21 +237,8 @@ export function check<T>(
   if (result.success) return result.data;
   const issues = result.error.issues
     .slice(0, mostIssues)
-    .map(({ path, message }): OrderIssue => ({ path: placeOf(path), message: short(message) }));
+    .map(({ path, message }) => issueOf(placeOf(path), message));
   const [first] = issues;
   const place = first?.path === '' ? '' : `${first?.path}: `;
   throw new HttpError(400, code, `${place}${first?.message}`, { issues });
-}
-
-/** A message may repeat what was sent, which may be long. */
-function short(text: string): string {
-  return text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text;
-}
-
-/** As in `OrderIssue`: `items[0].quantity`. */
-function placeOf(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((place, key) => {
-    if (typeof key === 'number') return `${place}[${key}]`;
-    return place === '' ? String(key) : `${place}.${String(key)}`;
-  }, '');
 }

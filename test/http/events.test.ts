@@ -1,3 +1,4 @@
+import { OrderError } from 'order-processor';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { range } from '../helpers.ts';
 import { appOf, order, problemIn } from './helpers.ts';
@@ -171,6 +172,35 @@ describe('GET /events', () => {
     expect(slow.events.length).toBeLessThan(15);
     expect(quick.isOver).toBe(false);
     await quick.leave();
+  });
+
+  it('keeps so many bytes and no more: what is older is missed (invariant 6)', async () => {
+    const all = appOf(
+      {
+        steps: [
+          { name: 'long', run: () => Promise.reject(new OrderError('no', 'x'.repeat(1_000))) },
+        ],
+      },
+      { events: { bufferBytes: 20_000 } },
+    );
+    const first = await listen(all);
+    for (const n of range(40)) {
+      await all.processor.submit({ id: `o-${n}`, userId: 'u', amount: 1 }).catch(() => {});
+      await first.until(`"orderId":"o-${n}"`);
+    }
+    await all.processor.submit({ id: 'last', userId: 'u', amount: 1 }).catch(() => {});
+    await first.until('"id":"last"');
+    await first.leave();
+    const failed = first.events.filter(({ data }) => data.code === 'no');
+    const resume = async (id: string | undefined): Promise<string[]> => {
+      const stream = await listen(all, '', { 'last-event-id': id });
+      await all.processor.submit({ id: `after ${id}`, userId: 'u', amount: 1 }).catch(() => {});
+      await stream.until(`"id":"after ${id}"`);
+      await stream.leave();
+      return stream.names;
+    };
+    expect(await resume(failed.at(-5)?.id)).not.toContain('missed');
+    expect(await resume(failed.at(-30)?.id)).toContain('missed');
   });
 
   it('takes so many readers and no more, until one leaves', async () => {

@@ -18,7 +18,10 @@ it.each([
   [{ maxWaitMs: 2 ** 31 }, 'Expected `maxWaitMs` to be an integer from 1 to 2147483647'],
   [{ events: { buffer: 0 } }, 'Expected `events.buffer` to be an integer from 1 up'],
   [{ events: { readers: 1.5 } }, 'Expected `events.readers` to be an integer from 1 up'],
-  [{ events: { size: 1 } }, 'Expected the options of events to be among buffer, readers'],
+  [
+    { events: { size: 1 } },
+    'Expected the options of events to be among buffer, bufferBytes, readers',
+  ],
   [{ openapi: { title: '' } }, 'Expected `openapi.title` to be some text'],
   [{ openapi: { version: 1 } }, 'Expected `openapi.version` to be some text'],
   [{ openapi: { name: 'x' } }, 'Expected the options of openapi to be among'],

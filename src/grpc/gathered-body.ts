@@ -1,0 +1,63 @@
+import { ByteBuffer } from '../face/byte-buffer.ts';
+
+/** So many bytes are handed on at once, if no message ends before. */
+const worthOne = 16_384;
+
+/**
+ * The same bytes in pieces that are worth one: ConnectRPC keeps each until the message has come whole, with some
+ * 300 bytes of its own, and a client may send one byte in each.
+ *
+ * @param isEnveloped - whether the body is messages with prefixes; each is handed on as soon as it is there
+ */
+export async function* gathered(
+  body: AsyncIterable<Uint8Array>,
+  isEnveloped: boolean,
+): AsyncGenerator<Uint8Array> {
+  const bytes = new ByteBuffer();
+  const envelopes = new Envelopes();
+  for await (const piece of body) {
+    const isDue = isEnveloped && envelopes.endIn(piece);
+    if (bytes.length === 0 && (isDue || piece.byteLength >= worthOne)) {
+      yield piece;
+      continue;
+    }
+    bytes.append(piece);
+    if (isDue || bytes.length >= worthOne) yield bytes.take();
+  }
+  if (bytes.length > 0) yield bytes.take();
+}
+
+/** What a message begins with: its flags in one byte, and its length in four. */
+const prefixLength = 5;
+
+/** Where the messages of a body end. */
+class Envelopes {
+  #prefix = 0;
+  #length = 0;
+  /** What is to come of the message. */
+  #left = 0;
+
+  /** Takes note of the next bytes. Whether a message ends in them. */
+  endIn(piece: Uint8Array): boolean {
+    let isEnd = false;
+    for (let at = 0; at < piece.byteLength; ) {
+      if (this.#prefix < prefixLength) {
+        // The flags are shifted out.
+        this.#length = ((this.#length << 8) | (piece[at] as number)) >>> 0;
+        this.#prefix += 1;
+        at += 1;
+        this.#left = this.#length;
+      } else {
+        const taken = Math.min(this.#left, piece.byteLength - at);
+        this.#left -= taken;
+        at += taken;
+      }
+      if (this.#prefix === prefixLength && this.#left === 0) {
+        isEnd = true;
+        this.#prefix = 0;
+        this.#length = 0;
+      }
+    }
+    return isEnd;
+  }
+}
