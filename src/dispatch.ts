@@ -12,7 +12,7 @@ import { noSteps } from './outcome.ts';
 import type { Decision } from './run-host.ts';
 import type { Settler } from './settle.ts';
 import { nothingToDo } from './settlements.ts';
-import type { Cancellation } from './signals.ts';
+import { bySignal, type Cancellation, hasAborted } from './signals.ts';
 import { StepRunner } from './step-runner.ts';
 import { WaitingTimes } from './waiting-times.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -160,23 +160,22 @@ export class Dispatcher {
       const isCanceled = cancelInTurn(job, cancellation, (outcome) => this.#told(job, outcome));
       if (isCanceled !== undefined) return isCanceled;
     }
-    if (this.drop(job)) {
-      const error = new OrderError('canceled', cancellation.message, {
-        ...job.facts,
-        cause: cancellation.cause,
-      });
-      this.#clock.read();
-      const decision: Decision = {
-        outcome: 'canceled',
-        error,
-        steps: noSteps,
-        isCompensable: false,
-      };
-      this.#settler.add(job, decision, undefined);
-      this.#settler.flush();
-      return true;
-    }
-    return this.runner.cancel(job, cancellation);
+    if (!this.drop(job)) return this.runner.cancel(job, cancellation);
+    this.#settleCanceled(job, cancellation);
+    return true;
+  }
+
+  #settleCanceled(job: Job, { message, cause }: Cancellation): void {
+    const error = new OrderError('canceled', message, { ...job.facts, cause });
+    this.#clock.read();
+    const decision: Decision = {
+      outcome: 'canceled',
+      error,
+      steps: noSteps,
+      isCompensable: false,
+    };
+    this.#settler.add(job, decision, undefined);
+    this.#settler.flush();
   }
 
   /** The settler is done with an order: its user's next one may go. */
@@ -211,9 +210,17 @@ export class Dispatcher {
   }
 
   #take(): Job | undefined {
-    const job = this.queue.take();
-    if (job !== undefined) this.#waitingTimes.remove(job.acceptedAt);
-    return job;
+    for (let count = 0; count < directBatch; count += 1) {
+      const job = this.queue.take();
+      if (job === undefined) return undefined;
+      this.#waitingTimes.remove(job.acceptedAt);
+      if (job.signal === undefined || !hasAborted(job.signal)) return job;
+      // Its callback comes later, since many share the signal.
+      this.queue.release(job);
+      this.#settleCanceled(job, bySignal(job.signal));
+    }
+    this.#clock.nextSlice().then(() => this.wake());
+    return undefined;
   }
 
   #settle(job: Job): void {

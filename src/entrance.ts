@@ -471,6 +471,7 @@ export class Entrance {
       job.follow(tell);
       return;
     }
+    if (isOwn) job.signal = signal;
     const takeBack = onAbort(signal, () => {
       if (isOwn) {
         this.#engine.cancelNow(job, bySignal(signal));

@@ -158,6 +158,7 @@ export class Events {
   /** Events with a listener for once, which must be looked at again when they have been raised. */
   readonly #onces = new Set<EventName>();
   #hasWarned = false;
+  #isOver = false;
 
   /**
    * What tells the listeners of each event, `undefined` where nobody listens: so nothing is built for
@@ -170,6 +171,15 @@ export class Events {
   /** Aborts a signal that the host's code listens to. */
   abort(controller: AbortController, reason: OrderError): void {
     this.#notifications.notify((aborted) => aborted.abort(reason), controller);
+  }
+
+  /**
+   * The processor has closed. After the `shutdown` event only refusals are raised: they answer calls that came after it.
+   */
+  end(summary: ShutdownSummary): void {
+    this.#tell.shutdown?.(summary);
+    this.#isOver = true;
+    for (const name of names) this.#update(name as EventName);
   }
 
   on(event: EventName, listener: Listener): void {
@@ -199,11 +209,11 @@ export class Events {
   #update(event: EventName): void {
     const guards = this.#emitter.listeners(event) as Guard[];
     const [first] = guards;
-    if (first === undefined) {
-      this.#calls.delete(event);
-      this.#tell[event] = undefined;
-      return;
-    }
+    const isSilent = this.#isOver && event !== 'refused';
+    if (first === undefined || isSilent) this.#tell[event] = undefined;
+    if (first === undefined) this.#calls.delete(event);
+    // What was raised before the end, and deferred, is still to be called.
+    if (first === undefined || isSilent) return;
     const isAlone = guards.length === 1 && !this.#onces.has(event);
     this.#calls.set(event, isAlone ? first : (payload) => this.#emit(event, payload));
     // Looked up when it is called: listeners may have changed since a notification was deferred.

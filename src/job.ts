@@ -74,6 +74,8 @@ export class Job extends ParsedOrder implements QueueEntry {
   declare scope: AsyncResource | undefined;
   /** From the beginning of its steps to their end; not even a field where there are none. */
   declare run: Run | undefined;
+  /** Its caller's, which cancels it; not even a field where there is none. */
+  declare signal: AbortSignal | undefined;
   /** Where the storage keeps orders, from the moment on that it is asked to; else not even a field. */
   declare entry: Entry | undefined;
 

@@ -475,7 +475,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
       ...rest,
       durationMs: engine.clock.read() - startedAt,
     };
-    engine.reporter.events.tell.shutdown?.(summary);
+    engine.reporter.events.end(summary);
     return summary;
   }
 }

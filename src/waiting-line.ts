@@ -1,6 +1,12 @@
 import type { Job } from './job.ts';
 import { KeyedQueue, type Lane, type QueueEntry } from './keyed-queue.ts';
 
+/** So many callers are admitted in a row; then the host's timers and sockets have a turn. */
+const mostInARow = 256;
+
+// Before a test replaces it by a fake one.
+const { setImmediate } = globalThis;
+
 /** A caller that waits for room for one order. */
 export class Caller implements QueueEntry {
   prev: QueueEntry | undefined = undefined;
@@ -73,10 +79,16 @@ export class WaitingLine {
     if (this.size === 0) return;
     this.#look(userId);
     // What is admitted may be settled at once and make room again: that is for this loop, not a deeper one.
-    if (this.#isAdvancing) return;
+    if (!this.#isAdvancing) this.#admit();
+  }
+
+  #admit(): void {
     this.#isAdvancing = true;
-    while (this.#room.has() && this.#admitNext());
-    this.#isAdvancing = false;
+    let count = 0;
+    while (count < mostInARow && this.#room.has() && this.#admitNext()) count += 1;
+    // So many took no room: they had been canceled, or their orders were known.
+    if (count === mostInARow) setImmediate(() => this.#admit());
+    else this.#isAdvancing = false;
   }
 
   /**

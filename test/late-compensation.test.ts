@@ -7,7 +7,7 @@ import {
   type OrderRecord,
   type Step,
 } from 'order-processor';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { codeOf, deferred, errorOf, logOf, outcomeNow } from './helpers.ts';
 import { useVirtualClock } from './virtual-clock.ts';
 
@@ -288,4 +288,40 @@ describe('`retryable` of an order whose compensation failed', () => {
       expect(await errorOf(processor.submit(order))).toMatchObject({ retryable: true });
     },
   );
+});
+
+it('invariant 3: after the `shutdown` event nothing more is raised of an order, and a failed compensation is a warning', async () => {
+  const warnings: string[] = [];
+  const warn = vi.spyOn(process, 'emitWarning').mockImplementation((text) => {
+    warnings.push(String(text));
+  });
+  const gate = deferred();
+  const slow = charge({
+    run: () => gate.promise,
+    compensate: () => {
+      throw noRefund;
+    },
+  });
+  const processor = new OrderProcessor({ steps: [slow] });
+  const log: string[] = [];
+  for (const name of ['stepped', 'retried', 'error', 'failed', 'canceled', 'shutdown'] as const) {
+    processor.on(name, () => log.push(name));
+  }
+  const canceled = codeOf(processor.submit(order));
+  await clock.settle();
+  const closed = processor.shutdown({ timeoutMs: 1 });
+  await clock.runAll();
+  await closed;
+  expect(await canceled).toBe('canceled');
+  expect(log.at(-1)).toBe('shutdown');
+  const atTheEnd = log.length;
+  gate.resolve();
+  await clock.runAll();
+  expect(log.slice(atTheEnd)).toEqual([]);
+  expect(warnings.join()).toContain('could not be compensated');
+  // A call that comes after it is answered, and that is raised.
+  processor.on('refused', ({ code }) => log.push(code));
+  expect(await codeOf(processor.submit({ ...order, id: 'b' }))).toBe('shut_down');
+  expect(log.at(-1)).toBe('shut_down');
+  warn.mockRestore();
 });
