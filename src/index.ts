@@ -32,6 +32,7 @@ export {
 } from './order-processor.ts';
 export type {
   CompensationResult,
+  OrderCause,
   OrderOutcome,
   OrderRecord,
   OrderStatus,

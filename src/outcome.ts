@@ -84,6 +84,17 @@ export interface UnfulfilledOutcome {
  */
 export type OrderOutcome<Payload = unknown> = Receipt<Payload> | UnfulfilledOutcome;
 
+/**
+ * The error behind that of an order that failed or was canceled, as its record keeps it for the operator: a bug in a
+ * step, what a payment provider said, the reason of a signal. No face shows it to a client.
+ */
+export interface OrderCause {
+  /** The error's name, `'TypeError'` for example; cut at 64 characters. */
+  readonly name: string;
+  /** Its message, and those of the errors that caused it; cut at 1 024 characters. */
+  readonly message: string;
+}
+
 /** Where an accepted order is. The last three are outcomes, and final. */
 export type OrderStatus = 'pending' | 'processing' | 'completed' | 'failed' | 'canceled';
 
@@ -109,6 +120,8 @@ export interface OrderRecord<Payload = unknown> extends AcceptedOrder<Payload> {
   readonly message: string | undefined;
   /** With a `code`: whether trying again may help; see {@link OrderError.retryable}. */
   readonly retryable: boolean | undefined;
+  /** With a `code`: the error behind it, if there was one. For the operator, and not for callers. */
+  readonly cause?: OrderCause | undefined;
   /** The results of its steps, in declaration order; empty before it is settled. */
   readonly steps: readonly StepResult[];
 }

@@ -1,5 +1,6 @@
 import { OrderError, type OrderErrorFacts } from './errors.ts';
 import type { ParsedOrder } from './order.ts';
+import { asError, causeOfOrder } from './order-cause.ts';
 import {
   noSteps,
   type OrderOutcome,
@@ -86,6 +87,7 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
     labels,
     steps,
     retryable,
+    cause: record.cause && asError(record.cause),
     ...(startedAt !== undefined && {
       waitMs: startedAt - acceptedAt,
       durationMs: (settledAt as number) - startedAt,
@@ -121,6 +123,7 @@ export function recordOfOutcome(
     code: error?.code,
     message: error?.message,
     retryable: error?.retryable,
+    cause: error && causeOfOrder(error),
     steps: noSteps,
   };
 }

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import { OrderError } from './errors.ts';
 import type { Job } from './job.ts';
+import { asError, causeOfOrder } from './order-cause.ts';
 import type { OrderOutcome, StepResult } from './outcome.ts';
 import { noSteps } from './outcome.ts';
 import { outcomeOf } from './outcomes.ts';
@@ -91,6 +92,7 @@ export function settlementOf(
     isAccepted: entry !== undefined,
     outcome,
     error,
+    cause: error && causeOfOrder(error),
     steps,
     startedAt,
     settledAt,
@@ -107,8 +109,9 @@ export function asDecidedBefore(job: Job, decision: Decision): Decision {
   const decided = job.entry?.decided;
   if (decided === undefined) return decision;
   const { steps } = decision;
-  const { outcome, code, message, retryable } = decided;
-  const error = new OrderError(code, message, { ...job.facts, outcome, retryable, steps });
+  const { outcome, code, message, retryable, cause: kept } = decided;
+  const cause = kept && asError(kept);
+  const error = new OrderError(code, message, { ...job.facts, outcome, retryable, steps, cause });
   return { outcome, error, steps, isCompensable: false };
 }
 

@@ -14,9 +14,10 @@ const heartbeatMs = 15_000;
 const handful = 100;
 const handfulBytes = 65_536;
 
-/** Without the payload, which may be long, and is not for everybody who watches. */
+/** Without the payload, which may be long, and is not for everybody who watches; nor with a cause. */
 export function withoutPayload<T extends OrderRecord | Receipt>(of: T): Omit<T, 'payload'> {
   const { payload: _payload, ...rest } = of;
+  if ('cause' in rest) delete rest.cause;
   return rest;
 }
 

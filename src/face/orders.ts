@@ -25,6 +25,12 @@ export async function accessOf(
   return checkAccess(access);
 }
 
+/** A record as clients see it: the error behind that of the order is the operator's. */
+export function withoutCause<T extends OrderRecord>(record: T): Omit<T, 'cause'> {
+  const { cause: _cause, ...rest } = record;
+  return rest;
+}
+
 /**
  * An order of somebody else's is as good as none.
  *

@@ -2,7 +2,7 @@ import type { Context, Hono, MiddlewareHandler } from 'hono';
 import { OrderError } from '../errors.ts';
 import { type Access, checkMayActFor, checkOperator, everything } from '../face/access.ts';
 import { badRequest, notFound } from '../face/http-error.ts';
-import { accessOf, cancelOrder, findOrder } from '../face/orders.ts';
+import { accessOf, cancelOrder, findOrder, withoutCause } from '../face/orders.ts';
 import type { HandedIn } from '../handed-in.ts';
 import type { Order } from '../order.ts';
 import { nextOrderId } from '../order-id.ts';
@@ -155,7 +155,7 @@ export class Routes {
     if (ms > 0)
       return this.#acceptAndWait(request, { ...order, id: order.id ?? nextOrderId() }, ms);
     const { record } = await this.#accept(request, order);
-    return json(record, 202, { location: locationOf(record.id) });
+    return json(withoutCause(record), 202, { location: locationOf(record.id) });
   }
 
   async #acceptAndWait(
@@ -169,7 +169,7 @@ export class Routes {
     const ending = new Ending();
     const accepted = await this.#accept(request, order, ending.tell);
     const outcome = await ending.within(request, ms);
-    if (outcome === undefined) return json(accepted.now(), 202, headers);
+    if (outcome === undefined) return json(withoutCause(accepted.now()), 202, headers);
     return this.#answerOutcome(outcome, request, headers);
   }
 
@@ -212,7 +212,8 @@ export class Routes {
     const wanted = query(request, listQuery);
     checkMayActFor(access, wanted.userId);
     try {
-      return json(await this.#processor.orders(wanted));
+      const { orders, cursor } = await this.#processor.orders(wanted);
+      return json({ orders: orders.map(withoutCause), cursor });
     } catch (error) {
       // A cursor that is none.
       throw error instanceof RangeError ? badRequest(error.message) : error;
@@ -221,13 +222,13 @@ export class Routes {
 
   async #getOrder(request: Request, access: Access, id: string): Promise<Response> {
     query(request, noQuery);
-    return json(await findOrder(this.#processor, access, id));
+    return json(withoutCause(await findOrder(this.#processor, access, id)));
   }
 
   async #deleteOrder(request: Request, access: Access, id: string): Promise<Response> {
     query(request, noQuery);
     const record = await cancelOrder(this.#processor, access, id);
-    return json(record, record.status === 'canceled' ? 200 : 202);
+    return json(withoutCause(record), record.status === 'canceled' ? 200 : 202);
   }
 
   async #getBalance(request: Request, access: Access, userId: string): Promise<Response> {

@@ -1,5 +1,5 @@
 import { noLabels, type Priority, ranks } from '../order.ts';
-import { noSteps, type OrderStatus, type StepResult } from '../outcome.ts';
+import { noSteps, type OrderCause, type OrderStatus, type StepResult } from '../outcome.ts';
 import type { BalanceChange, BalanceResult } from '../storage/balance-storage.ts';
 import type {
   AcceptResult,
@@ -53,7 +53,7 @@ export function writeSettlements(writer: Writer, settlements: readonly Settlemen
 }
 
 function writeSettlement(writer: Writer, settlement: Settlement): void {
-  const { isAccepted, isCompensable, isProvisional, error } = settlement;
+  const { isAccepted, isCompensable, isProvisional, error, cause } = settlement;
   writer.number(
     (isAccepted ? flags.accepted : 0) |
       (isCompensable ? flags.compensable : 0) |
@@ -70,6 +70,7 @@ function writeSettlement(writer: Writer, settlement: Settlement): void {
   writer.text(error?.code);
   writer.text(error?.message);
   writer.number(error === undefined ? undefined : error.retryable ? 1 : 0);
+  writer.text(cause && JSON.stringify(cause));
 }
 
 export function stepsJson(steps: readonly StepResult[]): string | null {
@@ -149,6 +150,7 @@ export function readOrder(reader: Reader): StoredOrder {
   const content = reader.maybeText();
   const labels = reader.maybeText();
   const steps = reader.maybeText();
+  const cause = reader.maybeText();
   const decided = reader.maybeText();
   return {
     id,
@@ -165,6 +167,7 @@ export function readOrder(reader: Reader): StoredOrder {
     code,
     message,
     retryable: retryable === null ? undefined : retryable === 1,
+    cause: cause === null ? undefined : (JSON.parse(cause) as OrderCause),
     steps: steps === null ? noSteps : (JSON.parse(steps) as StepResult[]),
     content: content === null ? payload : (JSON.parse(content) as unknown[])[0],
     attempt,

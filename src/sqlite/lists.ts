@@ -125,7 +125,7 @@ export class Lists {
       const row = each as Row;
       if (count === limit || bytes >= maxBytes) return last;
       write(row);
-      last = row[18];
+      last = row[19];
       count += 1;
       bytes += sizeOf(row);
     }

@@ -79,7 +79,7 @@ export class Reads {
     let characters = 0;
     for (const row of unsettled.iterate(after, upTo, limit) as Iterable<unknown>) {
       this.#write(writer, row as Row);
-      seq = (row as Row)[18];
+      seq = (row as Row)[19];
       count += 1;
       characters += (row as Row)[13]?.length ?? 0;
       if (characters > PAGE_CHARACTERS) break;

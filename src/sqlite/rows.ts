@@ -2,7 +2,7 @@ import type { Writer } from './wire.ts';
 
 /** The columns of an order, in the order in which it travels. */
 export const columns = `id, user_id, amount, priority, status, accepted_at, started_at, settled_at,
-  balance, retryable, life, code, message, payload, content, labels, steps, decided`;
+  balance, retryable, life, code, message, payload, content, labels, steps, cause, decided`;
 
 /** The same to be read. */
 export const selected = `${readable(columns)}, seq`;
@@ -37,6 +37,7 @@ export type Row = readonly [
   content: string | null,
   labels: string | null,
   steps: string | null,
+  cause: string | null,
   decided: string | null,
   seq: number,
 ];
@@ -56,8 +57,8 @@ export function writeRow(writer: Writer, row: Row, life: number): void {
   for (let column = 5; column < 10; column += 1)
     writer.number((row[column] as number) ?? undefined);
   writer.number(life - row[10] + 1);
-  writer.number(row[18]);
-  for (let column = 11; column < 18; column += 1) {
+  writer.number(row[19]);
+  for (let column = 11; column < 19; column += 1) {
     writer.text(textOf(row[column] as Text | null));
   }
 }

@@ -30,6 +30,7 @@ const migrations: readonly string[] = [
     content TEXT,
     labels TEXT,
     steps TEXT,
+    cause TEXT,
     life INTEGER NOT NULL,
     decided TEXT
   ) STRICT;

@@ -36,6 +36,7 @@ interface Ending {
   readonly message: string | null;
   readonly retryable: number | null;
   readonly steps: string | null;
+  readonly cause: string | null;
   readonly decided: string | null;
 }
 
@@ -48,6 +49,7 @@ const pending: Ending = {
   message: null,
   retryable: null,
   steps: null,
+  cause: null,
   decided: null,
 };
 
@@ -72,12 +74,12 @@ export class Writes {
     this.#reads = reads;
     this.#life = life;
     this.#insert = db.prepare(
-      `INSERT INTO orders (${columns}) VALUES (${new Array(18).fill('?').join(', ')})
+      `INSERT INTO orders (${columns}) VALUES (${new Array(19).fill('?').join(', ')})
        ON CONFLICT (id) DO NOTHING`,
     );
     this.#settle = db.prepare(
       `UPDATE orders SET status = ?, started_at = ?, settled_at = ?, balance = ?, retryable = ?,
-       code = ?, message = ?, steps = ?, decided = NULL WHERE id = ? AND settled_at IS NULL`,
+       code = ?, message = ?, steps = ?, cause = ?, decided = NULL WHERE id = ? AND settled_at IS NULL`,
     );
     this.#note = db.prepare('UPDATE orders SET decided = ? WHERE id = ? AND settled_at IS NULL');
     this.#amend = db.prepare('UPDATE orders SET steps = ? WHERE id = ? AND settled_at IS NOT NULL');
@@ -121,7 +123,8 @@ export class Writes {
     const code = reader.maybeText();
     const message = reader.maybeText();
     const retryable = reader.maybeNumber();
-    const ending = { status, startedAt, settledAt, code, message, retryable, steps };
+    const cause = reader.maybeText();
+    const ending = { status, startedAt, settledAt, code, message, retryable, steps, cause };
     if ((flag & flags.provisional) !== 0) {
       this.#noteDecided(writer, fields, ending, isAccepted);
     } else if (status === 'completed') {
@@ -159,7 +162,8 @@ export class Writes {
   /** Records an order's end; not if it had one before. */
   #record(fields: Fields, ending: Ending, isAccepted: boolean): boolean {
     if (!isAccepted) return this.#add(fields, ending);
-    const { status, startedAt, settledAt, balance, retryable, code, message, steps } = ending;
+    const { status, startedAt, settledAt, balance, retryable, code, message, steps, cause } =
+      ending;
     const { changes } = this.#settle.run(
       status,
       startedAt,
@@ -169,6 +173,7 @@ export class Writes {
       code,
       message,
       steps,
+      cause,
       fields.id,
     );
     return changes === 1;
@@ -180,8 +185,9 @@ export class Writes {
     ending: Omit<Ending, 'balance' | 'decided'>,
     isAccepted: boolean,
   ): void {
-    const { status: outcome, code, message, retryable } = ending;
-    const decided = JSON.stringify({ outcome, code, message, retryable: retryable === 1 });
+    const { status: outcome, code, message, retryable, cause: kept } = ending;
+    const cause = kept === null ? undefined : JSON.parse(kept);
+    const decided = JSON.stringify({ outcome, code, message, retryable: retryable === 1, cause });
     const isOpen = this.#isOpen(fields.id, isAccepted);
     if (isOpen) this.#note.run(decided, fields.id);
     this.#answer(writer, fields, isOpen, results.done, undefined);
@@ -257,6 +263,7 @@ export class Writes {
       fields.content,
       fields.labels,
       ending.steps,
+      ending.cause,
       ending.decided,
     ];
     const { changes, lastInsertRowid } = this.#insert.run(...values);
@@ -303,7 +310,7 @@ const noData = { payload: null, content: null, labels: null };
 /** The refusal's message is the processor's own. */
 function refused(ending: Omit<Ending, 'balance' | 'decided'>, refusal: number): Ending {
   const code = refusal === results.insufficientFunds ? 'insufficient_funds' : 'balance_overflow';
-  const none = { balance: null, message: null, retryable: null, decided: null };
+  const none = { balance: null, message: null, retryable: null, cause: null, decided: null };
   return { ...ending, ...none, status: 'failed', code };
 }
 

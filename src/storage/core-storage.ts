@@ -1,7 +1,7 @@
 import type { Awaitable } from '../awaitable.ts';
 import type { Keyed } from '../id-hash.ts';
 import type { AcceptedOrder } from '../order.ts';
-import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
+import type { OrderCause, OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
 import type { BalanceStorage } from './balance-storage.ts';
 import type {
   AcceptResult,
@@ -24,6 +24,8 @@ export interface Times {
 export interface SettledFields extends AcceptedOrder, Keyed {
   /** The payload as its caller handed it in. */
   readonly content: unknown;
+  /** The error behind that of an order, where that is known already. */
+  readonly cause?: OrderCause | undefined;
 }
 
 /** A settlement as the core makes it. */

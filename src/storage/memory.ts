@@ -158,10 +158,10 @@ export class MemoryStorage implements OrderStorage {
   }
 
   #record(order: Settlement, outcome: OrderOutcome): void {
-    const { id, userId, amount, priority, payload, labels, content } = order;
+    const { id, userId, amount, priority, payload, labels, content, cause } = order;
     const sequence = this.#unsettled.delete(id) ?? this.nextSequence();
     // Named one by one, since a field may be a getter of its class.
-    const fields = { id, userId, amount, priority, payload, labels, content, hash: 0 };
+    const fields = { id, userId, amount, priority, payload, labels, content, cause, hash: 0 };
     this.#settled.remember(fields, outcome, order, sequence);
     // Of an order that did not complete, the error's own are remembered.
     if (outcome.status !== 'completed') this.#settled.amend(id, order.steps);

@@ -1,7 +1,7 @@
 import type { Awaitable } from '../awaitable.ts';
 import type { OrderError } from '../errors.ts';
 import type { AcceptedOrder } from '../order.ts';
-import type { OrderRecord, OrderStatus, StepResult } from '../outcome.ts';
+import type { OrderCause, OrderRecord, OrderStatus, StepResult } from '../outcome.ts';
 import type { BalanceStorage } from './balance-storage.ts';
 
 /** An order that is handed to a storage, to be kept. */
@@ -22,6 +22,8 @@ export interface DecidedOutcome {
   readonly message: string;
   /** See {@link OrderError.retryable}. */
   readonly retryable: boolean;
+  /** The error behind that, if there was one. */
+  readonly cause?: OrderCause | undefined;
 }
 
 /** An order as a storage has it. While it is unsettled, its `status` is `'pending'`. */
@@ -66,6 +68,8 @@ export interface Settlement extends NewOrder {
   readonly outcome: 'completed' | 'failed' | 'canceled';
   /** Why it failed or was canceled; `code`, `message` and `retryable` are to be kept. */
   readonly error: OrderError | undefined;
+  /** The error behind that, if there was one; to be kept. */
+  readonly cause?: OrderCause | undefined;
   /** What its steps came to; to be kept. */
   readonly steps: readonly StepResult[];
   /** When its processing began, in Unix milliseconds; `undefined` if it never did. */

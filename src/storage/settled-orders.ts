@@ -1,6 +1,7 @@
 import { hashIn, type Keyed, keyOf } from '../id-hash.ts';
 import { noLabels, type Priority } from '../order.ts';
-import type { OrderOutcome, OrderRecord, OrderStatus, StepResult } from '../outcome.ts';
+import { causeOfOrder } from '../order-cause.ts';
+import type { OrderCause, OrderOutcome, OrderRecord, OrderStatus, StepResult } from '../outcome.ts';
 import { noSteps } from '../outcome.ts';
 import type { SettledFields, Times } from './core-storage.ts';
 import { IdIndex } from './id-index.ts';
@@ -16,6 +17,7 @@ interface Extra {
   readonly code: string | undefined;
   readonly message: string | undefined;
   readonly retryable: boolean | undefined;
+  readonly cause: OrderCause | undefined;
   readonly labels: readonly string[];
 }
 
@@ -27,6 +29,7 @@ const completed: Extra = {
   code: undefined,
   message: undefined,
   retryable: undefined,
+  cause: undefined,
 };
 
 const priorities: readonly Priority[] = ['medium', 'high', 'low'];
@@ -181,15 +184,18 @@ export class SettledOrders {
       code: extra?.code,
       message: extra?.message,
       retryable: extra?.retryable,
+      cause: extra?.cause,
       labels: extra?.labels ?? noLabels,
       steps: extra?.steps ?? noSteps,
     };
   }
 
-  #extraOf({ payload, content, labels }: SettledFields, outcome: OrderOutcome): Extra | undefined {
+  #extraOf(order: SettledFields, outcome: OrderOutcome): Extra | undefined {
+    const { payload, content, labels } = order;
     if (outcome.status !== 'completed') {
       const { code, message, retryable, steps } = outcome.error;
-      return { payload, content, steps, labels, code, message, retryable };
+      const cause = order.cause ?? causeOfOrder(outcome.error);
+      return { payload, content, steps, labels, code, message, retryable, cause };
     }
     const { steps } = outcome;
     const isPlain = payload === undefined && content === undefined && labels.length === 0;

@@ -52,11 +52,11 @@ export class UnsettledOrders {
    * @param nextSequence - gives its place if it was not accepted
    */
   decide(settlement: Settlement, nextSequence: () => number): void {
-    const { outcome, error } = settlement;
+    const { outcome, error, cause } = settlement;
     if (outcome === 'completed' || error === undefined) return;
     const { code, message, retryable } = error;
     const entry = this.#entries.get(settlement.id) ?? this.add(settlement, nextSequence());
-    entry.decided = { outcome, code, message, retryable };
+    entry.decided = { outcome, code, message, retryable, cause };
   }
 
   /** Gives the sequence of the order, if it was here. */

@@ -33,7 +33,8 @@ export class Model {
     const { id, userId, amount, outcome, error, minBalance } = settlement;
     if (settlement.isProvisional && outcome !== 'completed' && error !== undefined) {
       const { code, message, retryable } = error;
-      this.orders.set(id, pendingOrder(settlement, { outcome, code, message, retryable }));
+      const decided = { outcome, code, message, retryable, cause: settlement.cause };
+      this.orders.set(id, pendingOrder(settlement, decided));
       return { status: 'settled', balance: undefined };
     }
     const balance = (this.balances.get(userId) ?? 0) + amount;

@@ -98,7 +98,7 @@ export function settledOrder(
   settlement: Settlement,
   result: SettlementResult | undefined,
 ): ExpectedOrder {
-  const { outcome, error, startedAt, settledAt, steps } = settlement;
+  const { outcome, error, cause, startedAt, settledAt, steps } = settlement;
   assert.ok(result && result.status !== 'known', `Settlement ${settlement.id} is recorded`);
   const isRefused = result.status === 'refused';
   return {
@@ -109,6 +109,7 @@ export function settledOrder(
     code: isRefused ? result.code : error?.code,
     message: error?.message,
     retryable: error?.retryable,
+    cause: isRefused ? undefined : cause,
   };
 }
 
@@ -144,7 +145,7 @@ const refusals: readonly (string | undefined)[] = ['insufficient_funds', 'balanc
 /** What two equal orders have in common, however a storage makes them. */
 function comparable(order: ExpectedOrder): object {
   const { id, userId, amount, priority, payload, content, labels, status, acceptedAt } = order;
-  const { settledAt, balance, code, message, retryable, steps, decided } = order;
+  const { settledAt, balance, code, message, retryable, cause, steps, decided } = order;
   // The processor has the words for a refusal, and a storage may leave them out.
   const isRefused = status === 'failed' && refusals.includes(code);
   return {
@@ -155,13 +156,18 @@ function comparable(order: ExpectedOrder): object {
     // Of an unsettled order it is not asked for.
     startedAt: status === 'pending' ? undefined : order.startedAt,
     ...{ settledAt, balance, code },
-    ...(isRefused ? {} : { message, retryable }),
+    ...(isRefused ? {} : { message, retryable, cause: causeIn(cause) }),
     decided: status === 'pending' && decided ? decisionOf(decided) : undefined,
   };
 }
 
-function decisionOf({ outcome, code, message, retryable }: NonNullable<StoredOrder['decided']>) {
-  return { outcome, code, message, retryable };
+function decisionOf(decided: NonNullable<StoredOrder['decided']>) {
+  const { outcome, code, message, retryable, cause } = decided;
+  return { outcome, code, message, retryable, cause: causeIn(cause) };
+}
+
+function causeIn(cause: StoredOrder['cause']): StoredOrder['cause'] {
+  return cause && { name: cause.name, message: cause.message };
 }
 
 /** What `accept` says to each order. */

@@ -34,7 +34,7 @@ function declareOutcomeRules(declare: Declare<OrderStorage>): void {
     const messages = ['', 'Grüße, "\u{1f600}"'].map((text, at) => failure('own', text, at === 0));
     const fields = [
       { steps: someSteps },
-      { outcome: 'failed', error: messages[0], steps: someSteps },
+      { outcome: 'failed', error: messages[0], steps: someSteps, cause: someCause },
       { outcome: 'canceled', error: messages[1], startedAt: undefined },
     ] as const;
     const settlements = orders.map((order, at) =>
@@ -199,6 +199,9 @@ function declareRefusalRules(declare: Declare<OrderStorage>): void {
   });
 }
 
+/** The error behind that of an order, with what JSON escapes. */
+const someCause = Object.freeze({ name: 'TypeError', message: 'Kein "Wert" für \u0000 \u{1f600}' });
+
 function declareProvisionalRules(declare: Declare<OrderStorage>): void {
   const [early, late] = [
     failure('timeout', 'Too late', true),
@@ -206,7 +209,7 @@ function declareProvisionalRules(declare: Declare<OrderStorage>): void {
   ] as const;
   const decidedBy = (outcome: 'failed' | 'canceled', error: typeof early): DecidedOutcome => {
     const { code, message, retryable } = error;
-    return { outcome, code, message, retryable };
+    return { outcome, code, message, retryable, cause: someCause };
   };
 
   declare(
@@ -216,7 +219,7 @@ function declareProvisionalRules(declare: Declare<OrderStorage>): void {
       const [one, two] = [newOrder('o-1'), newOrder('o-2')];
       await acceptNew(storage, [one, two]);
       const noteOf = (outcome: 'failed' | 'canceled', error: typeof early) =>
-        settlementOf(one, { outcome, error, isProvisional: true });
+        settlementOf(one, { outcome, error, cause: someCause, isProvisional: true });
       const [noted] = await settle(storage, [noteOf('failed', early)]);
       assert.equal(noted?.status, 'settled');
       await assertStored(storage, pendingOrder(one, decidedBy('failed', early)));

@@ -17,6 +17,7 @@ CREATE TABLE orders (
   content TEXT,
   labels TEXT,
   steps TEXT,
+  cause TEXT,
   life INTEGER NOT NULL,
   decided TEXT
 ) STRICT;
@@ -35,15 +36,15 @@ CREATE TABLE meta (life INTEGER NOT NULL) STRICT;
 INSERT INTO meta VALUES (3);
 INSERT INTO orders VALUES
   (1, 'done', 'u-1', 700, 'high', 'completed', 1000, 1001, 1002, 700, NULL, NULL, NULL,
-   '{"items":[1,2]}', NULL, '["expedited"]', '[{"name":"payment","status":"ok","durationMs":1,"attempts":1}]', 1, NULL),
+   '{"items":[1,2]}', NULL, '["expedited"]', '[{"name":"payment","status":"ok","durationMs":1,"attempts":1}]', NULL, 1, NULL),
   (2, 'declined', 'u-1', 5, 'medium', 'failed', 1003, 1003, 1004, NULL, 'payment_declined', 'No', 0,
-   NULL, NULL, NULL, NULL, 2, NULL),
+   NULL, NULL, NULL, NULL, NULL, 2, NULL),
   (3, 'gone', 'u-2', 5, 'low', 'canceled', 1005, NULL, 1006, NULL, 'canceled', 'The order was canceled', 1,
-   '"text"', '[]', NULL, NULL, 2, NULL),
+   '"text"', '[]', NULL, NULL, NULL, 2, NULL),
   (4, 'waits', 'u-1', 30, 'medium', 'pending', 1007, NULL, NULL, NULL, NULL, NULL, NULL,
-   'null', NULL, NULL, NULL, 3, NULL),
+   'null', NULL, NULL, NULL, NULL, 3, NULL),
   (5, 'told', 'u-2', 9, 'medium', 'pending', 1008, NULL, NULL, NULL, NULL, NULL, NULL,
-   NULL, NULL, NULL, NULL, 3, '{"outcome":"canceled","code":"canceled","message":"The order was canceled","retryable":true}');
+   NULL, NULL, NULL, NULL, NULL, 3, '{"outcome":"canceled","code":"canceled","message":"The order was canceled","retryable":true}');
 INSERT INTO balances VALUES ('u-1', 700, 0);
 PRAGMA application_id = 1869767792;
 PRAGMA user_version = 1;
