@@ -19,7 +19,7 @@ import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import ts from 'typescript';
 import { beforeAll, describe, expect, test } from 'vitest';
-import tsup from '../tsup.config.ts';
+import tsup, { workerInside } from '../tsup.config.ts';
 
 interface Block {
   /** Where a reader finds it. */
@@ -88,6 +88,7 @@ beforeAll(async () => {
   cpSync(join(root, 'package.json'), join(home, 'package.json'));
   await build({
     entryPoints: (tsup as { entry: Record<string, string> }).entry,
+    plugins: [workerInside],
     absWorkingDir: root,
     outdir: join(home, 'dist'),
     bundle: true,

@@ -256,7 +256,8 @@ export class SqliteStorage implements OrderStorage {
 
   /**
    * Copies the file as it is now, while calls go on; the copy can be opened like any other. Its user alone
-   * may read and write it (mode 0600), whatever the mode of the file is.
+   * may read and write it (mode 0600), whatever the mode of the file is. Beside the log (`-wal`) of another file
+   * it is refused, and not mixed with it.
    *
    * @param path - where nothing may be yet
    * @throws (rejects) Error if something is there, or the copy fails
