@@ -59,6 +59,7 @@ export class Engine {
       noted: (job, outcome) => this.keeper?.noted(job, outcome),
       delayed: (job, error) => this.keeper?.delayed(job, error),
       calling: (operation, size) => this.reporter.calling(operation, size),
+      setApart: (error) => events.tell.error?.(error),
       storageFailed: storageHasFailed,
     });
     const funds = new Funds(storage, settings, {

@@ -78,6 +78,7 @@ export { MemoryStorage, type MemoryStorageOptions } from './storage/memory.ts';
 export type {
   AcceptResult,
   DecidedOutcome,
+  FailedResult,
   NewOrder,
   OrderStorage,
   Settlement,

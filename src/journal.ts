@@ -179,12 +179,12 @@ export class Journal {
       this.#left(job);
       // Abandoned: shutdown's deadline came first, and its caller has been told.
       if (job.state !== 'accepting') continue;
-      if (result?.status === 'known') {
-        this.#known(job, result.order);
-        continue;
+      if (result?.status === 'failed') this.#refuse(job, result.error);
+      else if (result?.status === 'known') this.#known(job, result.order);
+      else {
+        if (result !== undefined) job.sequence = result.sequence;
+        this.#accepted(job);
       }
-      if (result !== undefined) job.sequence = result.sequence;
-      this.#accepted(job);
     }
   }
 
@@ -216,13 +216,17 @@ export class Journal {
     for (const job of jobs) {
       this.#left(job);
       this.#cancellations.delete(job);
-      if (job.state !== 'accepting') continue;
-      const error = storageFailed('The storage did not keep it', cause, job);
-      const waiters = takeWaiters(job);
-      this.#listener.refused(job, error);
-      for (const { reject } of waiters) reject(error);
+      if (job.state === 'accepting') this.#refuse(job, cause);
     }
     this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
+  }
+
+  #refuse(job: Job, cause: unknown): void {
+    this.#cancellations.delete(job);
+    const error = storageFailed('The storage did not keep it', cause, job);
+    const waiters = takeWaiters(job);
+    this.#listener.refused(job, error);
+    for (const { reject } of waiters) reject(error);
   }
 
   #left({ userId }: Job): void {

@@ -29,6 +29,7 @@ import type {
   Times,
 } from './storage/core-storage.ts';
 import type { StoredOrder } from './storage/order-storage.ts';
+import { Suspects } from './suspects.ts';
 import { watch } from './watch.ts';
 
 /**
@@ -51,6 +52,8 @@ export interface SettlerListener {
   /** The storage failed to settle an accepted order, which goes on waiting for that. */
   delayed(job: Job, error: OrderError): void;
   calling(operation: 'settle', size: number): CallEnd | undefined;
+  /** The storage cannot settle this order, which waits alone from now on. */
+  setApart(error: OrderError): void;
   /** A call of the storage failed, and the orders in it have been told; or it has not answered. */
   storageFailed(error: OrderError): void;
 }
@@ -87,6 +90,7 @@ export class Settler {
   /** The storage takes nothing now; what it was to take is gathered. */
   #isHeld = false;
   #heldBy: unknown;
+  readonly #suspects = new Suspects(() => this.flushSoon());
 
   constructor(
     storage: CoreStorage,
@@ -148,7 +152,9 @@ export class Settler {
     const decided = asDecidedBefore(job, decision);
     this.#notes.delete(job);
     job.state = 'settling';
-    this.#gathered.add(job, settlementOf(job, decided, times, this.#minBalance));
+    const settlement = settlementOf(job, decided, times, this.#minBalance);
+    if (this.#suspects.holds(job.userId)) this.#setApart(job, settlement, undefined);
+    else this.#gathered.add(job, settlement);
   }
 
   /** Has it noted that an accepted order's outcome is certain, unless that is settled at once. */
@@ -210,10 +216,10 @@ export class Settler {
     if (storage === undefined || this.#isCalling) return this.#underWay;
     if (this.#isHeld) this.#loseUnaccepted();
     else if (this.#underWay === undefined) this.#gatherNotes();
-    while (this.#underWay === undefined && !this.#isHeld && this.#gathered.jobs.length > 0) {
-      const { length } = this.#gathered.jobs;
-      const size = this.#callSize?.next(length, this.#clock.last);
-      this.#send(storage, this.#gathered.take(size ?? length));
+    while (this.#underWay === undefined && !this.#isHeld) {
+      const batch = this.#suspects.take() ?? this.#nextBatch();
+      if (batch === undefined) break;
+      this.#send(storage, batch);
     }
     return this.#underWay;
   }
@@ -245,7 +251,15 @@ export class Settler {
   drop(): void {
     this.#gathered = new Batch();
     this.#notes.clear();
+    this.#suspects.clear();
     this.#isHeld = true;
+  }
+
+  #nextBatch(): Batch | undefined {
+    const { length } = this.#gathered.jobs;
+    if (length === 0) return undefined;
+    const size = this.#callSize?.next(length, this.#clock.last) ?? length;
+    return this.#gathered.take(Math.min(size, this.#suspects.most));
   }
 
   #gatherNotes(): void {
@@ -269,6 +283,7 @@ export class Settler {
       }
       ended?.(false);
       this.#failedAt = undefined;
+      this.#suspects.worked();
     } catch (cause) {
       ended?.(true);
       this.#fail(batch, cause);
@@ -303,6 +318,7 @@ export class Settler {
     if (results === undefined) this.#fail(batch, cause);
     else {
       this.#failedAt = undefined;
+      this.#suspects.worked();
       // Before anybody is told, so that the storage need not wait for that.
       if (this.#isKeeping) this.flush();
       this.#finish(batch, results);
@@ -310,11 +326,18 @@ export class Settler {
     this.flush();
   }
 
-  #finish({ jobs, settlements }: Batch, results: readonly Settled[]): void {
+  #finish(batch: Batch, results: readonly Settled[]): void {
+    const { jobs, settlements } = batch;
     for (let at = 0; at < jobs.length; at += 1) {
       const job = jobs[at] as Job;
       const settlement = settlements[at] as CoreSettlement;
       const result = results[at] as Settled;
+      if ('cause' in result) {
+        if (job.state !== 'abandoned') this.#setApart(job, settlement, result.cause);
+        continue;
+      }
+      const behind = this.#suspects.settled(settlement);
+      if (behind !== undefined) this.#gathered = Batch.of([behind, this.#gathered], () => true);
       if (settlement.isProvisional) {
         if ('error' in result) this.#listener.noted(job, result);
         continue;
@@ -352,7 +375,13 @@ export class Settler {
       this.#failedAt = this.#clock.read();
       this.#lose(batch, cause);
     } else {
+      const next = this.#suspects.failed(batch);
+      if (next === 'apart') {
+        this.#setApart(batch.jobs[0] as Job, batch.settlements[0] as CoreSettlement, cause);
+        return;
+      }
       this.#gathered = Batch.of([batch, this.#gathered], () => true);
+      if (next === 'halve') return;
       this.hold(cause);
       for (const [at, job] of this.#gathered.jobs.entries()) {
         const settlement = this.#gathered.settlements[at] as CoreSettlement;
@@ -362,6 +391,36 @@ export class Settler {
       }
     }
     this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
+  }
+
+  /** One that is not accepted fails; its caller may hand it in again. */
+  #setApart(job: Job, settlement: CoreSettlement, cause: unknown): void {
+    if (!settlement.isAccepted) {
+      this.#lose(new Batch([job], [settlement]), cause);
+      return;
+    }
+    if (!this.#suspects.setApart(job, settlement)) return;
+    const { userId, isProvisional } = settlement;
+    const isHead = cause !== undefined;
+    const message = isHead
+      ? 'The storage cannot settle it; the order waits alone, and is tried again'
+      : 'The storage cannot settle an earlier order of its user; it waits behind that one';
+    const error = storageFailed(message, cause, settlement);
+    if (!isProvisional) this.#listener.delayed(job, error);
+    if (!isHead) return;
+    this.#listener.setApart(error);
+    this.#setFollowersApart(userId);
+  }
+
+  /** What was decided after an order of the same user is settled after it (invariant 1). */
+  #setFollowersApart(userId: string): void {
+    const all = this.#gathered;
+    const isFollower = (each: CoreSettlement): boolean => each.userId === userId;
+    this.#gathered = Batch.of([all], (each) => !isFollower(each));
+    const followers = Batch.of([all], isFollower);
+    followers.settlements.forEach((each, at) => {
+      this.#setApart(followers.jobs[at] as Job, each, undefined);
+    });
   }
 
   #loseUnaccepted(): void {

@@ -41,8 +41,13 @@ export interface CoreSettlement extends Settlement, SettledFields {
 /** Why the storage may refuse a completed order's change. */
 export type Refusal = 'insufficient_funds' | 'balance_overflow';
 
-/** What a settlement came to: the order's outcome, or that its id had been taken. */
-export type Settled = OrderOutcome | Known;
+/** What a settlement came to: the order's outcome, that its id had been taken, or that it can never be treated. */
+export type Settled = OrderOutcome | Known | Untreatable;
+
+/** An order that failed by itself in a call that worked. */
+export interface Untreatable {
+  readonly cause: unknown;
+}
 
 /** The order that has an id already. */
 export interface Known {

@@ -36,6 +36,7 @@ export class KeepingStorage implements BatchStorage, JournalStorage {
   async accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
     const results = checkAll('accept', await this.#storage.accept(orders), orders.length);
     return results.map((result) => {
+      if (result.status === 'failed') return result;
       if (result.status === 'accepted') {
         checkSequence('accept', result.sequence);
         return result;
@@ -94,6 +95,7 @@ export class KeepingStorage implements BatchStorage, JournalStorage {
 
 function toSettled(settlement: CoreSettlement, result: SettlementResult): Settled {
   if (result.status === 'known') return { known: completed(result.order) };
+  if (result.status === 'failed') return { cause: result.error };
   if (result.status === 'refused') return refusedBy(result.code, settlement, settlement.steps);
   if (settlement.outcome !== 'completed') return outcomeOf(settlement, undefined);
   if (Number.isSafeInteger(result.balance)) return outcomeOf(settlement, result.balance);

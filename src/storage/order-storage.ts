@@ -58,7 +58,16 @@ export type AcceptResult =
       readonly status: 'known';
       /** The order that has it. */
       readonly order: StoredOrder;
-    };
+    }
+  | FailedResult;
+
+/** What a storage says of an order that it can never treat. The others of the call are treated all the same. */
+export interface FailedResult {
+  /** It failed by itself; nothing was changed for it. */
+  readonly status: 'failed';
+  /** Why; the `cause` of the `storage_failed` that its caller gets. */
+  readonly error: unknown;
+}
 
 /** An order with its outcome. */
 export interface Settlement extends NewOrder {
@@ -106,7 +115,8 @@ export type SettlementResult =
       readonly status: 'known';
       /** The order that has the id. */
       readonly order: StoredOrder;
-    };
+    }
+  | FailedResult;
 
 /** Which orders a storage is to list; what is left out does not matter. */
 export interface StoredOrderQuery {
@@ -158,6 +168,10 @@ export interface StoredOrderPage {
  *    unsettled, though the answer is `settled`, without a balance. Of an order that was settled before, the answer is `known`.
  * 6. A call that throws or rejects has done all of what was asked or nothing; the processor makes it
  *    again with the same orders, maybe among others, and rules 2 and 3 say what had been done.
+ *    What fails for one order alone, and would each time, a row of its user that cannot be read for example,
+ *    should not fail the call: that order is answered with `failed`, and the others are treated. Where a whole
+ *    call of `settle` fails and the storage works (rule 7), the processor looks for such an order by smaller
+ *    calls, and has it wait alone.
  * 7. An `accept` of no orders is a question: it rejects if the storage could keep none now.
  * 8. The processor has at most one `accept` of orders and one `settle` under way, and makes other calls
  *    beside them, questions too. `get`, `find`, `list` and `unsettled` see all calls that were answered before.

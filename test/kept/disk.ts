@@ -45,7 +45,7 @@ export class Disk extends MemoryStorage {
 
   #note(settlement: Settlement, result: SettlementResult): void {
     const { id, userId, amount, error, startedAt, isProvisional, isCompensable } = settlement;
-    if (isProvisional || result.status === 'known') return;
+    if (isProvisional || result.status === 'known' || result.status === 'failed') return;
     const isRefused = result.status === 'refused';
     if (isRefused && isCompensable) return;
     this.settled.push({

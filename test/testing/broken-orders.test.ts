@@ -80,7 +80,7 @@ const lies: [rule: string, lie: string, part: Part][] = [
     (inner) => ({
       accept: (orders) =>
         inner.accept(orders).map((result, at) => {
-          if (result.status === 'accepted') return result;
+          if (result.status !== 'known') return result;
           const { userId, amount } = orders[at] as (typeof orders)[number];
           return { status: 'known', order: { ...result.order, userId, amount } };
         }),
