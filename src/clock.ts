@@ -1,5 +1,4 @@
-// The global of this name is a getter, and not cheap.
-import { performance } from 'node:perf_hooks';
+import { systemTime } from './system-time.ts';
 
 /** How long the library may hold the event loop before it lets the host have a turn. */
 const sliceMs = 4;
@@ -14,8 +13,10 @@ const usesPerReading = 16;
  * one turn, so a closed loop of callers would otherwise never let the host's timers and sockets run.
  */
 export class Clock {
-  readonly #origin = performance.now();
-  #epoch = Date.now();
+  readonly #origin = systemTime.now();
+  /** Unix milliseconds of the reading 0, as the machine's clock had it then. */
+  readonly #madeAt = Date.now();
+  #shift = 0;
   #ms = 0;
   #uses = 0;
   #turnStartedAt = 0;
@@ -44,7 +45,7 @@ export class Clock {
   /** The same, read just now: for steps, which may hold the loop themselves. */
   read(): number {
     this.#uses = 0;
-    this.#ms = Math.floor(performance.now() - this.#origin);
+    this.#ms = Math.floor(systemTime.now() - this.#origin);
     if (!this.#inTurn) this.#startTurn();
     return this.#ms;
   }
@@ -65,7 +66,8 @@ export class Clock {
     this.#nextTurn ??= new Promise((resolve) => {
       const begin = (): void => this.#begin(resolve);
       // The first immediate after a timer or a socket comes before the timers that fell due meanwhile.
-      setImmediate(this.#isInImmediate ? begin : () => setImmediate(begin));
+      const first = this.#isInImmediate ? begin : () => systemTime.setImmediate(begin);
+      systemTime.setImmediate(first);
     });
     return this.#nextTurn;
   }
@@ -84,14 +86,27 @@ export class Clock {
     return this.hasTime() ? undefined : this.nextSlice();
   }
 
-  /** A reading as Unix milliseconds. */
-  toUnix(ms: number): number {
-    return this.#epoch + ms;
+  /** By how many milliseconds the machine's clock has been set since this one was made. */
+  get shift(): number {
+    return this.#shift;
   }
 
-  /** Unix milliseconds as a reading, negative for what was before the clock was made. */
+  /**
+   * A reading as Unix milliseconds. Two moments are as far apart as their readings only with the same shift: an
+   * order keeps that of its acceptance.
+   */
+  toUnix(ms: number, shift = this.#shift): number {
+    return this.#madeAt + shift + ms;
+  }
+
+  /** The reading of a moment in the past, negative for what was before the clock was made; never later than now. */
   fromUnix(ms: number): number {
-    return ms - this.#epoch;
+    return Math.min(this.now(), ms - this.#madeAt - this.#shift);
+  }
+
+  /** The shift with which a reading is this moment. */
+  shiftOf(ms: number, unixMs: number): number {
+    return unixMs - this.#madeAt - ms;
   }
 
   #begin(resolve: () => void): void {
@@ -106,8 +121,8 @@ export class Clock {
     for (const goOn of works) goOn();
     first?.();
     // A tick comes when the promise callbacks of all these have run.
-    queueMicrotask(() => {
-      process.nextTick(() => {
+    systemTime.queueMicrotask(() => {
+      systemTime.nextTick(() => {
         this.#isInImmediate = false;
       });
     });
@@ -118,11 +133,11 @@ export class Clock {
     this.#turnStartedAt = this.#ms;
     this.#turns += 1;
     const turn = this.#turns;
-    setImmediate(() => {
+    systemTime.setImmediate(() => {
       if (this.#turns === turn) this.#inTurn = false;
     });
     // The machine's clock may have been set; durations must not notice, dates must.
-    const off = Date.now() - this.#epoch - this.#ms;
-    if (off > 100 || off < -100) this.#epoch += off;
+    const off = Date.now() - this.toUnix(this.#ms);
+    if (off > 100 || off < -100) this.#shift += off;
   }
 }

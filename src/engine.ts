@@ -1,5 +1,5 @@
 import { Admission } from './admission.ts';
-import { Clock } from './clock.ts';
+import type { Clock } from './clock.ts';
 import { Dispatcher } from './dispatch.ts';
 import { Entrance } from './entrance.ts';
 import type { OrderError } from './errors.ts';
@@ -21,7 +21,7 @@ import type { CoreStorage, JournalStorage, Times } from './storage/core-storage.
 
 /** What becomes of orders from their acceptance to their outcome; they come in by the `entrance`. */
 export class Engine {
-  readonly clock = new Clock();
+  readonly clock: Clock;
   readonly reporter = new Reporter();
   readonly questions = new Questions();
   readonly dispatcher: Dispatcher;
@@ -42,8 +42,8 @@ export class Engine {
   /** The times of an order that goes at once; one object for all, since each only copies from it. */
   readonly #instant = { acceptedAt: 0, startedAt: 0, settledAt: 0 };
 
-  constructor(settings: Settings, storage: CoreStorage) {
-    const { clock } = this;
+  constructor(settings: Settings, storage: CoreStorage, clock: Clock) {
+    this.clock = clock;
     const { counts, events } = this.reporter;
     this.#settings = settings;
     this.#storage = storage;
@@ -285,7 +285,7 @@ export class Engine {
   }
 
   #register(job: Job): void {
-    job.acceptedAt = this.clock.now();
+    job.acceptNow(this.clock);
     this.#add(job);
   }
 

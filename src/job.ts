@@ -62,6 +62,8 @@ const keepResolve = (resolve: Resolve): void => {
 export class Job extends ParsedOrder implements QueueEntry {
   /** On the processor's clock. */
   acceptedAt = 0;
+  /** Of the machine's clock when it was accepted: whatever that does later, the order's moments fit together. */
+  shift = 0;
   state: JobState = 'pending';
   /** The place in the order of acceptance; 0 while a storage that keeps orders has not given it. */
   sequence = 0;
@@ -89,7 +91,7 @@ export class Job extends ParsedOrder implements QueueEntry {
     const { id, userId, amount, priority, payload, content, labels, attempt, decided } = order;
     const job = new Job(id, userId, amount, ranks.indexOf(priority), payload, labels);
     if (content !== payload) job.input = content;
-    job.acceptedAt = clock.fromUnix(order.acceptedAt);
+    job.acceptAt(order.acceptedAt, clock);
     job.entry = entryOf(attempt, decided);
     job.sequence = order.sequence;
     return job;
@@ -100,9 +102,31 @@ export class Job extends ParsedOrder implements QueueEntry {
     return this.state === 'processing' || this.state === 'settling' ? 'processing' : 'pending';
   }
 
+  /** It is accepted now. */
+  acceptNow(clock: Clock): void {
+    this.acceptedAt = clock.now();
+    this.shift = clock.shift;
+  }
+
+  /**
+   * It was accepted by another process. How long that is ago only the machine's clock can say: no time at all if it
+   * has been set back since.
+   *
+   * @param unixMs - when
+   */
+  acceptAt(unixMs: number, clock: Clock): void {
+    this.acceptedAt = clock.fromUnix(unixMs);
+    this.shift = clock.shiftOf(this.acceptedAt, unixMs);
+  }
+
+  /** A reading of the processor's clock as Unix milliseconds. */
+  unixOf(reading: number, clock: Clock): number {
+    return clock.toUnix(reading, this.shift);
+  }
+
   /** What a storage is to keep. */
   toNewOrder(clock: Clock): NewOrder {
-    const acceptedAt = clock.toUnix(this.acceptedAt);
+    const acceptedAt = this.unixOf(this.acceptedAt, clock);
     return { ...this.toOrder(), content: this.content, acceptedAt };
   }
 
@@ -115,8 +139,8 @@ export class Job extends ParsedOrder implements QueueEntry {
     return {
       ...this.toOrder(),
       status: this.unsettledStatus,
-      acceptedAt: clock.toUnix(this.acceptedAt),
-      startedAt: startedAt === undefined ? undefined : clock.toUnix(startedAt),
+      acceptedAt: this.unixOf(this.acceptedAt, clock),
+      startedAt: startedAt === undefined ? undefined : this.unixOf(startedAt, clock),
       settledAt: undefined,
       balance: undefined,
       code: undefined,

@@ -9,6 +9,7 @@ import { storageFailed } from './settlements.ts';
 import type { Cancellation } from './signals.ts';
 import type { JournalStorage } from './storage/core-storage.ts';
 import type { AcceptResult, NewOrder, StoredOrder } from './storage/order-storage.ts';
+import { systemTime } from './system-time.ts';
 import { Tally } from './tally.ts';
 import { watch } from './watch.ts';
 
@@ -106,7 +107,7 @@ export class Journal {
   #flushSoon(): void {
     if (this.#isDue || this.#underWay !== undefined) return;
     this.#isDue = true;
-    queueMicrotask(() => {
+    systemTime.queueMicrotask(() => {
       this.#isDue = false;
       this.#underWay ??= this.#send();
     });

@@ -225,6 +225,7 @@ export class Keeper implements JournalListener, RecoveryListener {
       // A call of the storage had kept it, and then failed: it was taken to be lost.
       job.entry = entryOf(stored.attempt, stored.decided);
       job.sequence = stored.sequence;
+      job.acceptAt(stored.acceptedAt, this.#engine.clock);
       job.state = 'pending';
       this.accepted(job, cancellation);
       return recordOf(stored);

@@ -86,7 +86,7 @@ export class Lookup {
     const { clock, intake } = this.#engine;
     if (outcome?.status === 'refused') throw outcome.error;
     if (outcome !== undefined && isRecorded(job, outcome)) {
-      return recordOfOutcome(job, outcome, clock.toUnix(job.acceptedAt));
+      return recordOfOutcome(job, outcome, job.unixOf(job.acceptedAt, clock));
     }
     const record = await this.#askIfKnown(job.id, job);
     if (record === undefined) {
@@ -137,10 +137,9 @@ export class Lookup {
   }
 }
 
-/** Whether that is what the storage has of an order without steps: it was settled here, and now. */
+/** Whether that is all that the storage has of an order without steps: it began, and was settled, here. */
 function isRecorded({ state }: Job, outcome: OrderOutcome): boolean {
-  return (
-    state === 'settled' &&
-    (outcome.status === 'completed' || outcome.error.code !== 'storage_failed')
-  );
+  if (state !== 'settled') return false;
+  if (outcome.status === 'completed') return true;
+  return outcome.error.code !== 'storage_failed' && outcome.error.waitMs !== undefined;
 }

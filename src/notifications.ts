@@ -1,10 +1,8 @@
 import { Fifo } from './fifo.ts';
+import { systemTime } from './system-time.ts';
 
 /** So many notifications are delivered in a row; then the host's timers and sockets have a turn. */
 const mostInARow = 1_024;
-
-// Before a test replaces it by a fake one.
-const { setImmediate } = globalThis;
 
 /**
  * Calls the host's code for what has just changed: listeners of events and of signals. While such code runs, a further
@@ -33,7 +31,7 @@ export class Notifications {
       if (next === undefined) return;
       next();
     }
-    setImmediate(() => {
+    systemTime.setImmediate(() => {
       this.#isNotifying = true;
       this.#deliver();
       this.#isNotifying = false;

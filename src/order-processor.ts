@@ -2,6 +2,7 @@ import { isThenable } from './awaitable.ts';
 import { outcomesOfAll } from './bulk.ts';
 import { rejectedWith } from './caller-frames.ts';
 import { checkOptions, wrong } from './checks.ts';
+import { Clock } from './clock.ts';
 import { endOf } from './ending.ts';
 import { Engine } from './engine.ts';
 import type { Beginning } from './entrance.ts';
@@ -96,8 +97,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   constructor(options: OrderProcessorOptions<Payload, Input> = {}) {
     this.#settings = readOptions(options);
-    this.#storage = asCoreStorage(this.#settings.storage ?? new MemoryStorage());
-    this.#engine = new Engine(this.#settings, this.#storage);
+    const clock = new Clock();
+    this.#storage = asCoreStorage(this.#settings.storage ?? new MemoryStorage(), clock);
+    this.#engine = new Engine(this.#settings, this.#storage, clock);
     this.#list = new OrderList(this.#engine, this.#storage);
   }
 

@@ -54,7 +54,10 @@ export interface Receipt<Payload = unknown> {
   readonly balance: number;
   /** When the order was accepted, in Unix milliseconds. */
   readonly acceptedAt: number;
-  /** How long it waited for its turn, in whole milliseconds. */
+  /**
+   * How long it waited for its turn, in whole milliseconds. Of an order that another process accepted, with the
+   * time between the two as the machine's clock has it, at least 0.
+   */
   readonly waitMs: number;
   /** How long it was processed and settled, in whole milliseconds. */
   readonly durationMs: number;
@@ -108,9 +111,12 @@ export interface OrderRecord<Payload = unknown> extends AcceptedOrder<Payload> {
   readonly status: OrderStatus;
   /** When it was accepted, in Unix milliseconds. */
   readonly acceptedAt: number;
-  /** When its processing began, in Unix milliseconds; `undefined` if it has not. */
+  /**
+   * When its processing began, in Unix milliseconds: `acceptedAt` and what has passed since, whatever becomes of
+   * the machine's clock; `undefined` if it has not.
+   */
   readonly startedAt: number | undefined;
-  /** When its outcome was recorded, in Unix milliseconds; `undefined` before. */
+  /** When its outcome was recorded, in Unix milliseconds, found as `startedAt` is; `undefined` before. */
   readonly settledAt: number | undefined;
   /** The user's balance right after the order, in minor units; only of a completed one. */
   readonly balance: number | undefined;

@@ -4,6 +4,7 @@ import type { Job } from './job.ts';
 import type { OrderOutcome, Receipt, UnfulfilledOutcome } from './outcome.ts';
 import { Counts, Timings } from './stats.ts';
 import type { Times } from './storage/core-storage.ts';
+import { systemTime } from './system-time.ts';
 
 /** A call of the storage has ended; nobody may be told yet what it came to. */
 export type CallEnd = (isFailed: boolean) => void;
@@ -80,9 +81,9 @@ export class Reporter {
   /** A call of the storage begins; what that gives is called at its end. Nothing, if nobody listens. */
   calling(operation: StoredBatch['operation'], size: number): CallEnd | undefined {
     if (this.events.tell.stored === undefined) return undefined;
-    const startedAt = performance.now();
+    const startedAt = systemTime.now();
     return (isFailed) => {
-      const durationMs = performance.now() - startedAt;
+      const durationMs = systemTime.now() - startedAt;
       this.events.tell.stored?.({ operation, size, durationMs, isFailed });
     };
   }

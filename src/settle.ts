@@ -30,6 +30,7 @@ import type {
 } from './storage/core-storage.ts';
 import type { StoredOrder } from './storage/order-storage.ts';
 import { Suspects } from './suspects.ts';
+import { systemTime } from './system-time.ts';
 import { watch } from './watch.ts';
 
 /**
@@ -228,7 +229,7 @@ export class Settler {
   flushSoon(): void {
     if (this.#isFlushDue) return;
     this.#isFlushDue = true;
-    queueMicrotask(() => {
+    systemTime.queueMicrotask(() => {
       this.#isFlushDue = false;
       this.flush();
     });

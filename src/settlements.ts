@@ -66,14 +66,14 @@ export function timesOf(
   startedAt: number | undefined,
   times: ReusedTimes,
 ): Times {
-  times.acceptedAt = clock.toUnix(job.acceptedAt);
-  times.startedAt = startedAt === undefined ? undefined : clock.toUnix(startedAt);
-  times.settledAt = clock.toUnix(clock.last);
+  times.acceptedAt = job.unixOf(job.acceptedAt, clock);
+  times.startedAt = startedAt === undefined ? undefined : job.unixOf(startedAt, clock);
+  times.settledAt = job.unixOf(clock.last, clock);
   return times;
 }
 
 export function settlementOf(
-  { id, userId, amount, priority, payload, labels, content, hash, entry, sequence }: Job,
+  { id, userId, amount, priority, payload, labels, content, hash, entry, sequence, shift }: Job,
   { outcome, error, steps, isCompensable, isTrial = false }: Decision,
   { acceptedAt, startedAt, settledAt }: Times,
   minBalance: number | undefined,
@@ -101,6 +101,7 @@ export function settlementOf(
     isProvisional,
     isTrial,
     sequence,
+    shift,
   };
 }
 

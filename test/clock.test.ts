@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { Clock } from '../src/clock.ts';
+import { systemTime } from '../src/system-time.ts';
 import { range } from './helpers.ts';
 
 /** What the clock reads, and more than a slice. */
@@ -7,7 +8,7 @@ let now = 0;
 const slice = 5;
 
 beforeEach(() => {
-  vi.spyOn(performance, 'now').mockImplementation(() => now);
+  vi.spyOn(systemTime, 'now').mockImplementation(() => now);
   return () => vi.restoreAllMocks();
 });
 

@@ -16,10 +16,10 @@ function slowStorage(ms: number): BalanceStorage {
 }
 
 it('counts the time that a storage takes into receipts, records and stats', async () => {
+  // Durations are real ones, whatever a fake clock says.
+  vi.useRealTimers();
   const processor = new OrderProcessor({ storage: slowStorage(100) });
-  const submitted = processor.submit({ id: 'a', userId: 'u', amount: 1 });
-  await vi.advanceTimersByTimeAsync(100);
-  const receipt = await submitted;
+  const receipt = await processor.submit({ id: 'a', userId: 'u', amount: 1 });
   // The order's beginning is read from the clock too, and a busy machine may come to it a little late.
   expect(receipt.durationMs).toBeGreaterThanOrEqual(50);
   expect(await processor.submit({ id: 'a', userId: 'u', amount: 1 })).toEqual(receipt);

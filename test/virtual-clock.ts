@@ -1,4 +1,5 @@
 import { afterEach, beforeEach } from 'vitest';
+import { systemTime } from '../src/system-time.ts';
 
 type Task = () => void;
 
@@ -12,7 +13,7 @@ const names = ['setTimeout', 'clearTimeout', 'setImmediate'] as const;
 
 /**
  * Time that passes only when a test says so. Timers, `setImmediate`, `performance.now` and `Date.now`
- * are its own while it is installed; promise callbacks run for real, and are all done before time
+ * are its own while it is installed, for the library's own turns too; promise callbacks run for real, and are all done before time
  * moves on, so the same calls always give the same run. Cheaper by far than vitest's fake timers,
  * which spend a real timer for each virtual one.
  */
@@ -57,7 +58,11 @@ export class VirtualClock {
         writable: true,
       });
     }
-    performance.now = () => this.#read();
+    const real = { ...systemTime };
+    this.#restore.push(() => void Object.assign(systemTime, real));
+    systemTime.setImmediate = fakes.setImmediate;
+    systemTime.now = () => this.#read();
+    performance.now = systemTime.now;
     date.now = () => 1_700_000_000_000 + Math.floor(this.now);
   }
 

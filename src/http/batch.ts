@@ -7,6 +7,7 @@ import { unreadable } from '../face/unreadable.ts';
 import type { Order } from '../order.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderOutcome } from '../outcome.ts';
+import { systemTime } from '../system-time.ts';
 import { answer } from './answers.ts';
 import { checkIsLines, tooSlow } from './body.ts';
 import { type Line, LineParser, newline } from './json-lines.ts';
@@ -195,7 +196,7 @@ class Coming {
   async isSoon(): Promise<boolean> {
     // Those that are there already still take a few promises on their way, and a turn costs more than they do.
     for (let step = 0; step < promisesOnTheWay && !this.#isThere; step += 1) await undefined;
-    if (!this.#isThere) await new Promise(setImmediate);
+    if (!this.#isThere) await new Promise<void>(systemTime.setImmediate);
     return this.#isThere;
   }
 }

@@ -3,6 +3,7 @@ import type { ProcessorEvents, RetriedStep, SteppedOrder, StoredBatch } from '..
 import type { OrderProcessor } from '../order-processor.ts';
 import type { Receipt } from '../outcome.ts';
 import type { ProcessorStats } from '../stats.ts';
+import { systemTime } from '../system-time.ts';
 import { CodeCounts } from './code-counts.ts';
 import type { Labels, Series } from './series.ts';
 
@@ -77,7 +78,7 @@ export class Observer {
   get stats(): ProcessorStats {
     if (this.#stats === undefined) {
       this.#stats = this.#processor.stats();
-      queueMicrotask(() => {
+      systemTime.queueMicrotask(() => {
         this.#stats = undefined;
       });
     }

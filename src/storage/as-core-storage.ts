@@ -1,4 +1,5 @@
 import { checkMethods } from '../checks.ts';
+import type { Clock } from '../clock.ts';
 import type { BalanceStorage } from './balance-storage.ts';
 import type { CoreStorage } from './core-storage.ts';
 import { KeepingStorage } from './keeping.ts';
@@ -23,9 +24,10 @@ export function giveBack(storage: BalanceStorage | undefined): void {
 /**
  * Any storage as the core sees it.
  *
+ * @param clock - the processor's
  * @throws TypeError for a `MemoryStorage`, or one that keeps orders, that has a processor
  */
-export function asCoreStorage(storage: BalanceStorage): CoreStorage {
+export function asCoreStorage(storage: BalanceStorage, clock: Clock): CoreStorage {
   if (isPlainMemory(storage)) {
     claim(storage);
     return storage;
@@ -35,7 +37,8 @@ export function asCoreStorage(storage: BalanceStorage): CoreStorage {
     storage instanceof MemoryStorage && storage.settle === MemoryStorage.prototype.settle;
   const isKeeping = !isMemory && keepsOrders(storage);
   if (isKeeping || storage instanceof MemoryStorage) claim(storage);
-  return isKeeping ? new KeepingStorage(storage as OrderStorage) : new RememberingStorage(storage);
+  if (isKeeping) return new KeepingStorage(storage as OrderStorage);
+  return new RememberingStorage(storage, clock);
 }
 
 function claim(storage: BalanceStorage): void {

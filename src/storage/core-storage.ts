@@ -34,6 +34,8 @@ export interface CoreSettlement extends Settlement, SettledFields {
   settledAt: number;
   /** The order's place in the order of acceptance; 0 where the storage gives it. */
   readonly sequence: number;
+  /** Of the machine's clock when the order was accepted; see `Clock`. */
+  readonly shift: number;
   /** Nor is it the outcome that the amount is applied: the steps are run then, and it comes again. */
   readonly isTrial: boolean;
 }

@@ -1,5 +1,6 @@
 import { type Awaitable, asPromise, isThenable } from '../awaitable.ts';
 import { checkInteger } from '../checks.ts';
+import type { Clock } from '../clock.ts';
 import { show } from '../errors.ts';
 import type { Keyed } from '../id-hash.ts';
 import type { OrderOutcome, OrderRecord, StepResult } from '../outcome.ts';
@@ -22,13 +23,15 @@ import { SettledOrders } from './settled-orders.ts';
  */
 export class RememberingStorage implements BatchStorage {
   readonly #storage: BalanceStorage;
+  readonly #clock: Clock;
   readonly #settled: SettledOrders;
   #sequence = 0;
 
-  constructor(storage: BalanceStorage) {
+  constructor(storage: BalanceStorage, clock: Clock) {
     const { retainSettled = defaultRetainSettled } = storage;
     checkInteger('storage.retainSettled', retainSettled, 0);
     this.#storage = storage;
+    this.#clock = clock;
     this.#settled = new SettledOrders(retainSettled);
   }
 
@@ -39,6 +42,7 @@ export class RememberingStorage implements BatchStorage {
   settle(settlements: readonly CoreSettlement[]): Awaitable<readonly OrderOutcome[]> {
     const completed = settlements.filter(isCompleted);
     const count = completed.length;
+    this.#clock.read();
     // What changes no balance does not depend on whether the storage works.
     for (const order of settlements) if (!isCompleted(order)) this.#record(order, undefined);
     if (count === 0) return this.#outcomes(settlements, []);
@@ -82,14 +86,14 @@ export class RememberingStorage implements BatchStorage {
     results: readonly (number | Refusal)[],
   ): readonly OrderOutcome[] {
     let next = 0;
+    this.#clock.read();
     return settlements.map((order) =>
       isCompleted(order) ? this.#record(order, results[next++]) : outcomeOf(order, undefined),
     );
   }
 
   #record(order: CoreSettlement, result: number | Refusal | undefined): OrderOutcome {
-    // Of two clocks; neither may make a duration negative.
-    order.settledAt = Math.max(order.settledAt, Date.now());
+    order.settledAt = this.#clock.toUnix(this.#clock.last, order.shift);
     const outcome = outcomeOf(order, result);
     const isFinal = outcome.status === 'completed' ? !order.isTrial : !order.isCompensable;
     if (isFinal) this.#settled.remember(order, outcome, order, order.sequence);
