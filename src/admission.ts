@@ -9,6 +9,7 @@ import { applyRules } from './rules.ts';
 import { PayloadCheck } from './schema.ts';
 import { storageFailed } from './settlements.ts';
 import { canceled } from './signals.ts';
+import { StepScope } from './step-scope.ts';
 
 /**
  * What an order that is not known goes through before anybody asks whether there is room for it: the
@@ -18,8 +19,10 @@ import { canceled } from './signals.ts';
  * submit orders, this one too: so all that is looked at again after them.
  */
 export class Admission {
-  /** False from the call of `shutdown` on. */
+  /** False from the call of `shutdown` on; then what accepted orders hand in themselves is still accepted. */
   isOpen = true;
+  /** From the deadline of `shutdown` on: nothing is accepted. */
+  #isShut = false;
   /** Why the storage can keep no orders now. */
   failure: OrderError | undefined = undefined;
   readonly #settings: Settings;
@@ -29,8 +32,12 @@ export class Admission {
   /** Without, neither `check` nor `judge` has anything to do. */
   readonly hasHostCode: boolean;
 
-  constructor(settings: Settings, intake: Intake, clock: Clock) {
+  /** Whose steps may hand in orders while the processor shuts down. */
+  readonly #steps: object;
+
+  constructor(settings: Settings, intake: Intake, clock: Clock, steps: object) {
     this.#clock = clock;
+    this.#steps = steps;
     this.#settings = settings;
     this.#intake = intake;
     this.#payloadCheck = settings.schema && new PayloadCheck(settings.schema);
@@ -46,7 +53,10 @@ export class Admission {
   check(order: ParsedOrder, signal: AbortSignal | undefined): ParsedOrder | Promise<ParsedOrder> {
     this.checkOpen(order);
     if (this.#payloadCheck === undefined) return order;
-    return this.#payloadCheck.check(order, signal, () => this.#checkRoom(order));
+    return this.#payloadCheck.check(order, signal, () => {
+      this.#checkRoom(order);
+      return StepScope.around(this.#steps);
+    });
   }
 
   #checkRoom(order: ParsedOrder): void {
@@ -67,18 +77,31 @@ export class Admission {
   }
 
   checkOpen(order: ParsedOrder): void {
-    if (!this.isOpen) {
+    if (!this.isOpen && (this.#isShut || StepScope.around(this.#steps) === undefined)) {
       throw new OrderError('shut_down', 'The processor accepts no more orders', order.facts);
     }
     if (this.failure === undefined) return;
     throw storageFailed('The storage can keep no orders now', this.failure, order);
   }
 
-  /** The processor shuts down: orders that wait to be accepted are refused. Resolves when all have been. */
-  async close(): Promise<void> {
+  /**
+   * The processor shuts down: orders that wait to be accepted are refused, but those that a running step hands in.
+   * Resolves when all have been.
+   */
+  close(): Promise<void> {
     this.isOpen = false;
-    const dismissed = this.#intake.dismissWaiting();
-    await this.#payloadCheck?.dismiss(() => this.#clock.spentTurn());
+    return this.#dismiss((step) => !this.#isShut && step?.isOpen === true);
+  }
+
+  /** The time of the shutdown is up: the orders that steps hand in are refused, too. */
+  shut(): Promise<void> {
+    this.#isShut = true;
+    return this.#dismiss(() => false);
+  }
+
+  async #dismiss(isKept: (step: StepScope | undefined) => boolean): Promise<void> {
+    const dismissed = this.#intake.dismissWaiting(isKept);
+    await this.#payloadCheck?.dismiss(() => this.#clock.spentTurn(), isKept);
     await dismissed;
   }
 }

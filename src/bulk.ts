@@ -27,7 +27,7 @@ export async function outcomesOfAll(
   const enter = (at: number, begun: Beginning): Promise<void> | undefined => {
     if (begun instanceof Promise) return begun.then((late) => enter(at, late()));
     if (!(begun instanceof Job)) return void place(at, begun);
-    return entrance.enter(begun, { overflow, isList: true }, (outcome, isSettled) => {
+    return entrance.enterAwaited(begun, { overflow, isList: true }, (outcome, isSettled) => {
       if (isSettled) place(at, outcome);
       return isSettled;
     });

@@ -28,7 +28,7 @@ export async function endOf(
       if (stored?.settledAt !== undefined) return outcomeOfRecord(stored);
       if (intake.jobs.get(id) !== job) continue;
     }
-    const outcome = job && (await whenTold(job, signal));
+    const outcome = job && (await whenTold(engine, job, signal));
     // One that came to nothing on its way into the storage may have borne another order's id.
     if (outcome !== undefined && outcome.status !== 'refused') return outcome;
     const record = intake.settled(id) ?? (await keeper?.lookup.stored(id, signal));
@@ -40,16 +40,22 @@ export async function endOf(
   }
 }
 
-function whenTold(job: Job, signal: AbortSignal | undefined): OrderOutcome | Promise<OrderOutcome> {
+function whenTold(
+  { dispatcher }: Engine,
+  job: Job,
+  signal: AbortSignal | undefined,
+): OrderOutcome | Promise<OrderOutcome> {
+  const told = toldOf(job);
+  if (told !== undefined) return told;
   const error = (): OrderError => waitingEnded(job.id, signal);
-  return (
-    toldOf(job) ??
-    untilAbort(signal, error, (resolve) => {
-      const follower: Follower = (outcome) => resolve(outcome);
-      job.follow(follower);
-      return () => job.unfollow(follower);
-    })
-  );
+  const end = dispatcher.runner.awaited.begin(job);
+  const outcome = untilAbort<OrderOutcome>(signal, error, (resolve) => {
+    const follower: Follower = (outcome) => resolve(outcome);
+    job.follow(follower);
+    return () => job.unfollow(follower);
+  });
+  if (end !== undefined) outcome.then(end, end);
+  return outcome;
 }
 
 /** An order that the storage keeps, and that this processor will not take up. */

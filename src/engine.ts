@@ -80,9 +80,9 @@ export class Engine {
         else this.#settler.note(job, outcome);
       },
     });
-    const { queue } = this.dispatcher;
-    this.intake = new Intake(settings, storage, queue, counts, clock);
-    this.admission = new Admission(settings, this.intake, clock);
+    const { queue, runner } = this.dispatcher;
+    this.intake = new Intake(settings, storage, queue, counts, clock, runner);
+    this.admission = new Admission(settings, this.intake, clock, runner);
     const { journal } = storage;
     this.entrance = new Entrance(this, journal?.isJson === true);
     this.keeper = journal && this.#keep(journal, settings.stalledAfterMs);

@@ -1,5 +1,6 @@
 import type { Admission } from './admission.ts';
 import type { Awaitable } from './awaitable.ts';
+import type { AwaitedUsers } from './awaited-users.ts';
 import type { Clock } from './clock.ts';
 import type { Engine } from './engine.ts';
 import { isOrderError, type OrderError } from './errors.ts';
@@ -45,6 +46,7 @@ interface Entry {
  */
 export class Entrance {
   readonly clock: Clock;
+  readonly awaited: AwaitedUsers;
   readonly #engine: Engine;
   readonly #reporter: Reporter;
   readonly #intake: Intake;
@@ -56,6 +58,7 @@ export class Entrance {
   constructor(engine: Engine, isJson: boolean) {
     const { clock, reporter, intake, admission, dispatcher } = engine;
     this.clock = clock;
+    this.awaited = dispatcher.runner.awaited;
     this.#engine = engine;
     this.#reporter = reporter;
     this.#intake = intake;
@@ -244,6 +247,21 @@ export class Entrance {
       begun.then((late) => this.#stand(late(), signal, tell));
     } else if (begun instanceof Job) this.#follow(begun, false, signal, tell);
     else tell(begun, true);
+  }
+
+  /** The same for a list or stream, whose caller awaits its orders, maybe in a step that they wait for. */
+  enterAwaited(job: Job, entry: Entry, tell: Follower): Promise<void> | undefined {
+    let follower: Follower;
+    try {
+      follower = this.awaited.follow(job, tell);
+    } catch (error) {
+      // One that is known goes on; it is not what is refused.
+      const isKnown = this.#intake.jobs.find(job) === job;
+      const refused = { status: 'refused', error: error as OrderError } as const;
+      tell(isKnown ? refused : this.#reporter.refused(error), true);
+      return undefined;
+    }
+    return this.enter(job, entry, follower);
   }
 
   /** Accepts an order without anybody following it; rejects if it is refused. */

@@ -21,6 +21,7 @@ import type { StepResult } from './outcome.ts';
  * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order that it keeps goes on when it works again | yes | 503 |
  * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 422, or 400 if not retryable |
  * | `internal` | failed or refused | a step, a rule or the schema threw something without a code, or with one of these codes; `cause` has it | no | 500 |
+ * | `deadlock` | refused, or awaited no longer | a step that awaits the order would wait for itself: it is behind the step's own order, or behind one that awaits that | no | 500 |
  * | `compensation_failed` | (`error` event) | a step of an order that failed, and that may have had its effect, could not be compensated | | |
  */
 export type OrderErrorCode =
@@ -34,6 +35,7 @@ export type OrderErrorCode =
   | 'timeout'
   | 'canceled'
   | 'storage_failed'
+  | 'deadlock'
   | 'compensation_failed'
   | 'internal';
 
@@ -88,6 +90,7 @@ const ownCodes: ReadonlySet<string> = new Set([
   'timeout',
   'canceled',
   'storage_failed',
+  'deadlock',
   'compensation_failed',
   'internal',
 ] satisfies OrderErrorCode[]);
@@ -104,6 +107,7 @@ const finalCodes: readonly string[] = [
   'rule_refused',
   'insufficient_funds',
   'balance_overflow',
+  'deadlock',
   'compensation_failed',
   'internal',
 ] satisfies OrderErrorCode[];

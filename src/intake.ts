@@ -11,6 +11,7 @@ import type { Settings } from './options.ts';
 import type { ParsedOrder } from './order.ts';
 import type { OrderRecord } from './outcome.ts';
 import type { Counts } from './stats.ts';
+import { StepScope } from './step-scope.ts';
 import type { CoreStorage } from './storage/core-storage.ts';
 import { Tally } from './tally.ts';
 import { Caller, WaitingLine } from './waiting-line.ts';
@@ -34,6 +35,8 @@ export class Intake {
   readonly #clock: Clock;
   readonly #hasUserBound: boolean;
   readonly #isJson: boolean;
+  /** Whose steps may hand in orders while the processor shuts down. */
+  readonly #steps: object;
   /** How many unsettled orders each user has; kept only where `capacityPerUser` can be reached. */
   readonly #unsettled = new Tally();
   /** Orders of an earlier life are taken up first; whoever comes meanwhile waits. */
@@ -49,7 +52,9 @@ export class Intake {
     queue: KeyedQueue<Job>,
     counts: Counts,
     clock: Clock,
+    steps: object,
   ) {
+    this.#steps = steps;
     this.#isJson = storage.journal?.isJson === true;
     this.#settings = settings;
     this.#storage = storage;
@@ -150,7 +155,7 @@ export class Intake {
       this.#impatient.delete(dismissed);
       admit();
     });
-    const caller = new Caller(job, admitted);
+    const caller = new Caller(job, admitted, StepScope.around(this.#steps));
     if (overflow === 'reject') this.#impatient.add(dismissed);
     this.#line.join(caller);
     return leave;
@@ -166,9 +171,12 @@ export class Intake {
     this.#line.advance(userId);
   }
 
-  /** Everybody who waits is admitted, only to be refused by the state of the processor. */
-  dismissWaiting(): Promise<void> {
-    return this.#line.dismiss(() => this.#clock.spentTurn());
+  /** All that wait are admitted, but those of certain steps, only to be refused by the state of the processor. */
+  dismissWaiting(isKept: (step: StepScope | undefined) => boolean): Promise<void> {
+    return this.#line.dismiss(
+      () => this.#clock.spentTurn(),
+      ({ step }) => isKept(step),
+    );
   }
 
   /** @param message - what is full */

@@ -15,6 +15,7 @@ import { type OrderProcessorOptions, readOptions, type Settings } from './option
 import { isName, nameForm, type Order } from './order.ts';
 import { OrderList } from './order-list.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
+import { ReceiptPromise } from './receipt-promise.ts';
 import { storageFailed } from './settlements.ts';
 import {
   drain,
@@ -65,7 +66,8 @@ const streamWindow = 1_000;
  * ```text
  * running ── shutdown() ──▶ draining ── all settled, or the deadline ──▶ closed
  * accepts orders            refuses with `shut_down`, finishes           storage closed
- *                           what it accepted, pauses nothing
+ *                           what it accepted and what its steps
+ *                           hand in, pauses nothing
  * ```
  *
  * @typeParam Payload - the type of the orders' `payload`, as steps, rules, events and receipts see it
@@ -104,9 +106,10 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Has an order processed. Inside a step, do not await the `submit` of an order of the same user: it
-   * waits for the step's own order, which then ends by `timeoutMs`, `cancel` or `shutdown` only;
-   * `stalled` says so. Use `enqueue` there, or hand on the step's signal, so that the wait ends too.
+   * Has an order processed. A step that awaits an order of its own user would wait for itself, and so would steps
+   * that await orders of each other's users: the promise then rejects with `deadlock`, and the order goes on. This
+   * goes by the async context of the step; where that is lost, `timeoutMs`, `cancel` or `shutdown` ends the wait.
+   * Use `enqueue` in a step.
    *
    * @param order - is checked and copied at once; only `payload` is kept by reference, and that too is
    *   copied where the storage keeps JSON
@@ -222,7 +225,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
 
   /**
    * The end of an accepted order, whoever handed it in and be it in an earlier life. An order that is
-   * unsettled is waited for: as with {@link submit}, do not await one of the same user inside a step.
+   * unsettled is waited for; inside a step that may be a `deadlock`, as with {@link submit}.
    *
    * @param id - the order's id
    * @param options - a signal that ends the waiting
@@ -345,8 +348,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Ends the processor: refuses new orders with `shut_down`, ends every pause, finishes what was
-   * accepted, closes the storage. At the deadline it cancels what is left, and gives steps,
+   * Ends the processor: refuses new orders with `shut_down`, but those that steps of accepted orders hand in
+   * before the deadline, ends every pause, finishes what was accepted, closes the storage. At the deadline it cancels what is left, and gives steps,
    * compensations, the storage's last answer and its closing one more second each. Do not await it inside a step: the step's own order is among what it waits for.
    * `balance`, `order` and `outcome` go on answering from what the storage still offers.
    *
@@ -437,11 +440,16 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
 
   #go(begun: Beginning, signal?: AbortSignal): Promise<Receipt<Payload>> {
     if (begun instanceof Promise) return begun.then((late) => this.#go(late(), signal));
+    const { entrance } = this.#engine;
     const receipt =
       begun instanceof Job
-        ? ((signal === undefined ? this.#engine.entrance.promiseOf(begun) : undefined) ??
+        ? ((signal === undefined ? entrance.promiseOf(begun) : undefined) ??
           this.#enter(begun, signal))
-        : this.#engine.entrance.deliver(begun);
+        : entrance.deliver(begun);
+    const { awaited } = entrance;
+    if (begun instanceof Job && awaited.step !== undefined) {
+      return ReceiptPromise.of(receipt, () => awaited.begin(begun)) as Promise<Receipt<Payload>>;
+    }
     return receipt as Promise<Receipt<Payload>>;
   }
 

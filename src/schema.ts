@@ -4,6 +4,7 @@ import { causeOf, OrderError, type OrderIssue, show } from './errors.ts';
 import { issueOf, mostIssues, placeOf } from './issue.ts';
 import { ParsedOrder } from './order.ts';
 import { canceled, onAbort } from './signals.ts';
+import type { StepScope } from './step-scope.ts';
 
 /**
  * A validator after {@link https://standardschema.dev | Standard Schema}, version 1: a schema of Zod,
@@ -77,7 +78,7 @@ export class PayloadCheck {
   /** Of users with orders whose check takes its time, the last one's end. */
   readonly #tails = new Map<string, Promise<void>>();
   /** Gives up each check that is under way. */
-  readonly #underWay = new Set<() => void>();
+  readonly #underWay = new Map<() => void, StepScope | undefined>();
 
   constructor(schema: StandardSchema) {
     this.#standard = schema['~standard'];
@@ -88,12 +89,12 @@ export class PayloadCheck {
    * the schema takes its time, with this order or with an earlier one of the same user: none overtakes
    * another.
    *
-   * @param checkRoom - throws if no more orders may be under way
+   * @param checkRoom - throws if no more orders may be under way; gives the step in which the order is handed in
    */
   check(
     order: ParsedOrder,
     signal: AbortSignal | undefined,
-    checkRoom: () => void,
+    checkRoom: () => StepScope | undefined,
   ): ParsedOrder | Promise<ParsedOrder> {
     let result: unknown;
     let isLate: boolean;
@@ -108,8 +109,8 @@ export class PayloadCheck {
     const late = new Promise((resolve) => resolve(result));
     // It may reject although there is no room.
     late.catch(ignore);
-    checkRoom();
-    const checked = this.#later(order, late, before, signal);
+    const step = checkRoom();
+    const checked = this.#later(order, late, before, signal, step);
     const tail: Promise<void> = checked.then(ignore, ignore).then(() => {
       if (this.#tails.get(order.userId) === tail) this.#tails.delete(order.userId);
     });
@@ -123,12 +124,16 @@ export class PayloadCheck {
   }
 
   /**
-   * Refuses the orders whose check is under way: the processor shuts down.
+   * Refuses the orders whose check is under way, but those of certain steps: the processor shuts down.
    *
    * @param pause - a promise where the event loop should turn first
    */
-  async dismiss(pause: () => Promise<void> | undefined): Promise<void> {
-    for (const giveUp of this.#underWay) {
+  async dismiss(
+    pause: () => Promise<void> | undefined,
+    isKept: (step: StepScope | undefined) => boolean,
+  ): Promise<void> {
+    for (const [giveUp, step] of this.#underWay) {
+      if (isKept(step)) continue;
       giveUp();
       const paused = pause();
       if (paused !== undefined) await paused;
@@ -140,6 +145,7 @@ export class PayloadCheck {
     late: Promise<unknown>,
     before: Promise<void> | undefined,
     signal: AbortSignal | undefined,
+    step: StepScope | undefined,
   ): Promise<ParsedOrder> {
     return new Promise((resolve, reject) => {
       const refuse = (error: OrderError): void => {
@@ -156,7 +162,7 @@ export class PayloadCheck {
         takeBack?.();
         this.#underWay.delete(dismissed);
       };
-      this.#underWay.add(dismissed);
+      this.#underWay.set(dismissed, step);
       // The schema itself may have seen to that.
       if (signal?.aborted) refuse(canceled(order, signal));
       const answered = late.then(

@@ -58,6 +58,7 @@ export async function drain(
   timeoutMs: number,
 ): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'kept' | 'timedOut' | 'storageError'>> {
   const timedOut = !(await endsWithin(engine.onDrained(), timeoutMs));
+  const refused = engine.admission.shut();
   if (timedOut) {
     await engine.keeper?.leaveAll();
     await engine.cancelAll({ message: `The processor shut down after ${timeoutMs} ms` });
@@ -71,6 +72,7 @@ export async function drain(
     }
   }
   if (engine.keeper !== undefined) await endsWithin(engine.keeper.refusals.close(), graceMs);
+  await refused;
   const unsettled = await engine.abandon();
   const { running } = engine.dispatcher.runner;
   const kept = engine.keeper?.left ?? 0;

@@ -7,6 +7,7 @@ import { Run } from './pipeline.ts';
 import type { RunHost } from './run-host.ts';
 import { Context, type ContextOwner } from './step-context.ts';
 import type { PlannedStep } from './step-plan.ts';
+import { StepScope } from './step-scope.ts';
 import { Task, type Verdict } from './task.ts';
 
 /** Shared by all boards that have nothing to keep. */
@@ -22,6 +23,7 @@ export class StepBoard implements ContextOwner {
   readonly startedAt: number;
   running = 0;
   run: Run | undefined = undefined;
+  readonly scope: StepScope;
   readonly #host: RunHost;
   /** All steps before this place have been started, but those that come after others. */
   #at = 0;
@@ -39,6 +41,7 @@ export class StepBoard implements ContextOwner {
     this.startedAt = host.clock.read();
     this.#host = host;
     this.#left = host.plan.steps.length;
+    this.scope = new StepScope(host, job.userId, this);
   }
 
   get tasks(): Task[] {

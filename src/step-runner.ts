@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Awaitable } from './awaitable.ts';
+import { AwaitedUsers } from './awaited-users.ts';
 import type { Clock } from './clock.ts';
 import { OrderError } from './errors.ts';
 import type { Events } from './events.ts';
@@ -41,6 +42,7 @@ export class StepRunner implements RunHost {
   readonly stalledAfterMs: number;
   readonly hasCompensations: boolean;
   readonly clock: Clock;
+  readonly awaited: AwaitedUsers;
   readonly #events: Events;
   readonly #settler: Settler;
   readonly #funds: Funds;
@@ -62,6 +64,7 @@ export class StepRunner implements RunHost {
     listener: StepRunnerListener,
   ) {
     this.plan = plan;
+    this.awaited = new AwaitedUsers(this, plan.steps.length > 0);
     this.hasCompensations = plan.steps.some(({ compensate }) => compensate !== undefined);
     this.timeoutMs = timeoutMs;
     this.stalledAfterMs = stalledAfterMs;
@@ -109,6 +112,10 @@ export class StepRunner implements RunHost {
   /** Begins an order in its caller's call; gives its run if that is not over on return. */
   start(job: Job): Run | undefined {
     const board = this.#boardFor(job);
+    return board.scope.run(() => this.#begin(job, board));
+  }
+
+  #begin(job: Job, board: StepBoard): Run | undefined {
     this.#begun = board;
     const refusal = this.#refusalOf(job);
     if (refusal === undefined) board.start();
@@ -117,6 +124,7 @@ export class StepRunner implements RunHost {
     else run.start(refusal);
     if (run === undefined || run.hasEnded) {
       this.#begun = undefined;
+      this.#close(board);
       return undefined;
     }
     this.admit(job);
@@ -264,6 +272,8 @@ export class StepRunner implements RunHost {
 
   #run(job: Job): Run {
     const run = this.#boardFor(job).toRun();
+    // Its steps are in its scope from now on, in the async context of its caller.
+    run.inScope(() => run.board.scope.run(() => this.admit(job)));
     this.#add(run);
     this.#events.tell.started?.(job.toRecord(this.clock, run.board.startedAt));
     // A listener may have canceled it.
@@ -293,11 +303,17 @@ export class StepRunner implements RunHost {
     this.#runs.push(run);
   }
 
+  #close({ scope, job }: StepBoard): void {
+    scope.end();
+    this.awaited.delete(job.userId);
+  }
+
   /** The order is settled and its steps have ended; false if that was known. */
   #release(run: Run): boolean {
     if (run.job.run !== run) return false;
     run.job.run = undefined;
     this.#runs.remove(run);
+    this.#close(run.board);
     this.#listener.released(run.job);
     // Else its own worker is about to look for more.
     if (!run.worker.holds) this.#listener.wantsWorker();

@@ -149,7 +149,7 @@ class Pump {
       isOutcome(begun)
         ? Promise.resolve(this.#heard(begun))
         : new Promise((resolve) => {
-            waiting = this.#entrance.enter(
+            waiting = this.#entrance.enterAwaited(
               begun,
               { overflow: 'wait', isList: true },
               (outcome, isSettled) => {

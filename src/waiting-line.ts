@@ -1,5 +1,6 @@
 import type { Job } from './job.ts';
 import { KeyedQueue, type Lane, type QueueEntry } from './keyed-queue.ts';
+import type { StepScope } from './step-scope.ts';
 
 /** So many callers are admitted in a row; then the host's timers and sockets have a turn. */
 const mostInARow = 256;
@@ -14,12 +15,19 @@ export class Caller implements QueueEntry {
   lane: Lane | undefined = undefined;
   readonly userId: string;
   readonly rank: number;
+  readonly step: StepScope | undefined;
   /** Room has come; the order is the caller's to accept now. */
   readonly admit: () => void;
 
-  constructor({ userId, rank }: Pick<Job, 'userId' | 'rank'>, admit: () => void) {
+  /** @param step - in which the order is handed in */
+  constructor(
+    { userId, rank }: Pick<Job, 'userId' | 'rank'>,
+    admit: () => void,
+    step?: StepScope | undefined,
+  ) {
     this.userId = userId;
     this.rank = rank;
+    this.step = step;
     this.admit = admit;
   }
 }
@@ -92,24 +100,35 @@ export class WaitingLine {
   }
 
   /**
-   * Every caller's turn, whether there is room or not; resolves when none waits.
+   * The turn of every caller but some, whether there is room or not; resolves when no other waits.
    *
    * @param pause - a promise where the event loop should turn first
+   * @param isKept - which callers go on waiting
    */
-  async dismiss(pause: () => Promise<void> | undefined): Promise<void> {
+  async dismiss(
+    pause: () => Promise<void> | undefined,
+    isKept: (caller: Caller) => boolean = () => false,
+  ): Promise<void> {
+    const kept: Caller[] = [];
     this.#callers.resumeAll();
-    while (this.#admitNext()) {
+    while (this.#admitNext((caller) => isKept(caller) && kept.push(caller) > 0)) {
       const paused = pause();
       if (paused !== undefined) await paused;
       // An order may have been settled meanwhile, and its user looked at.
       this.#callers.resumeAll();
     }
+    for (const caller of kept) {
+      // Its step may have ended meanwhile.
+      if (isKept(caller)) this.join(caller);
+      else caller.admit();
+    }
   }
 
-  #admitNext(): boolean {
+  /** @param isKept - takes a caller that is not to be admitted */
+  #admitNext(isKept?: (caller: Caller) => boolean): boolean {
     const caller = this.#callers.take();
     if (caller === undefined) return false;
-    caller.admit();
+    if (isKept?.(caller) !== true) caller.admit();
     this.#callers.release(caller);
     // Its order may have been known already, and then the user still has the room.
     this.#look(caller.userId);

@@ -180,7 +180,7 @@ describe('the signal of `outcome`', () => {
     expect(await second).toMatchObject({ status: 'completed' });
   });
 
-  it('ends the waiting of a step for an order that waits for that step', async () => {
+  it('is not needed where a step awaits an order that waits for that step: it hears `deadlock`', async () => {
     const processor: OrderProcessor = new OrderProcessor({
       timeoutMs: 20,
       steps: [
@@ -196,7 +196,7 @@ describe('the signal of `outcome`', () => {
     });
     const submitted = codeOf(processor.submit(order('a')));
     await clock.runAll();
-    expect(await submitted).toBe('timeout');
+    expect(await submitted).toBe('internal');
     expect(await processor.outcome('fee')).toMatchObject({ status: 'completed' });
     expect(processor.stats()).toMatchObject({ unsettled: 0, stalled: 0 });
   });

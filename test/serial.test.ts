@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { MemoryStorage, OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, logOf, range, watch } from './helpers.ts';
@@ -179,7 +180,7 @@ describe('submit inside a step of the same user', () => {
     expect(log.indexOf('started:inner')).toBeGreaterThan(log.indexOf('completed:outer'));
   });
 
-  it('invariant 4: ends by `timeoutMs` if it is awaited', async () => {
+  it('invariant 4: is a `deadlock` at once if it is awaited, and runs after the step', async () => {
     const step: Step = {
       name: 'nests',
       async run({ id }, { signal }) {
@@ -188,24 +189,30 @@ describe('submit inside a step of the same user', () => {
         await inner;
       },
     };
-    const processor: OrderProcessor = new OrderProcessor({ steps: [step], timeoutMs: 100 });
+    const processor: OrderProcessor = new OrderProcessor({ steps: [step] });
     const outer = errorOf(processor.submit({ id: 'outer', userId: 'u', amount: 1 }));
-    await clock.advance(100);
-    expect(await outer).toMatchObject({ code: 'timeout', orderId: 'outer' });
+    const cause = { code: 'deadlock', orderId: 'inner' };
+    expect(await outer).toMatchObject({ code: 'internal', orderId: 'outer', cause });
     await processor.onIdle();
+    // The signal of the step that has failed cancels it, as it would any other.
     expect(await processor.order('inner')).toMatchObject({ status: 'canceled' });
     expect(await processor.balance('u')).toBeUndefined();
     expect(processor.stats()).toMatchObject({ activeWorkers: 0, queueLength: 0 });
   });
 
-  it('invariant 4: raises `stalled` if it is awaited without `timeoutMs`, and `cancel` ends it', async () => {
+  it('invariant 4: raises `stalled` if it is awaited where nothing tells, and `cancel` ends it', async () => {
+    let submit: () => Promise<unknown> = () => Promise.resolve();
     const step: Step = {
       name: 'nests',
       async run({ id }) {
-        if (id === 'outer') await processor.submit({ id: 'inner', userId: 'u', amount: 2 });
+        if (id !== 'outer') return;
+        // In the async context of nobody's step.
+        await exitScope(() => submit().then(() => {}));
       },
     };
+    const exitScope = AsyncLocalStorage.snapshot();
     const processor: OrderProcessor = new OrderProcessor({ steps: [step], stalledAfterMs: 1_000 });
+    submit = () => processor.submit({ id: 'inner', userId: 'u', amount: 2 });
     const log = logOf(processor);
     const outer = codeOf(processor.submit({ id: 'outer', userId: 'u', amount: 1 }));
     await clock.advance(1_000);

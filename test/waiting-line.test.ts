@@ -234,6 +234,27 @@ describe('a waiting line', () => {
     expect(admitted).toHaveLength(6);
   });
 
+  it('invariant 4: dismiss leaves those that are to be kept, in their order, until they are not', async () => {
+    const admitted: string[] = [];
+    let hasRoom = false;
+    const line = new WaitingLine({ has: () => hasRoom, hasFor: () => true });
+    const kept = new Set<Caller>();
+    for (const name of ['a1', 'b1', 'a2', 'b2', 'a3', 'c1']) {
+      const caller = new Caller(jobOf(name), () => admitted.push(name));
+      if (name.startsWith('a')) kept.add(caller);
+      line.join(caller);
+    }
+    await line.dismiss(
+      () => undefined,
+      (caller) => kept.has(caller),
+    );
+    expect(admitted.toSorted()).toEqual(['b1', 'b2', 'c1']);
+    expect(line.size).toBe(3);
+    hasRoom = true;
+    line.advance('a');
+    expect(admitted.slice(3)).toEqual(['a1', 'a2', 'a3']);
+  });
+
   it('does what its model does', () => {
     const action = fc.record({
       act: fc.constantFrom('enter', 'enter', 'enter', 'settle', 'settle', 'leave'),

@@ -18,6 +18,7 @@ const codes: Readonly<Record<string, Code>> = {
   timeout: Code.DeadlineExceeded,
   canceled: Code.Canceled,
   storage_failed: Code.Unavailable,
+  deadlock: Code.Internal,
   internal: Code.Internal,
 };
 

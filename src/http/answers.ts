@@ -26,6 +26,7 @@ export const defaultStatuses: Statuses = Object.freeze({
   timeout: 504,
   canceled: 408,
   storage_failed: 503,
+  deadlock: 500,
   internal: 500,
 });
 

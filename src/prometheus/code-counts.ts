@@ -12,6 +12,7 @@ const ownCodes: ReadonlySet<string> = new Set(
     timeout: true,
     canceled: true,
     storage_failed: true,
+    deadlock: true,
     compensation_failed: true,
     internal: true,
   } satisfies Record<OrderErrorCode, true>),

@@ -38,6 +38,7 @@ export class Observer {
     'shut_down',
     'canceled',
     'storage_failed',
+    'deadlock',
     'internal',
   ]);
   readonly failed = new CodeCounts([

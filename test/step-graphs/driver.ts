@@ -27,6 +27,8 @@ export interface Caller {
   heard: Receipt | OrderError | 'accepted' | undefined;
   readonly askedAt: number;
   heardAt: number | undefined;
+  /** It came from inside a step or a listener, and may be a step that would wait for itself. */
+  readonly isMeddled: boolean;
   /** Its promise is one of many, and settles with the last of them. */
   readonly isOneOfMany: boolean;
 }
@@ -129,23 +131,25 @@ export class Driver {
       const plan = this.callers.find((caller) => caller.id === id)?.plan;
       const user = (plan?.user ?? 0) + (this.#meddled % 2);
       const payload = { durationsMs: [0, 0, 1, 0, 2], quirks: [] };
-      this.#submit({ user: user % users, amount: 1, priority: undefined, payload }, undefined);
+      const order = { user: user % users, amount: 1, priority: undefined, payload };
+      this.#submit(order, undefined, true);
     }
   }
 
-  #caller(plan: OrderPlan, isOneOfMany = false): Caller {
+  #caller(plan: OrderPlan, isOneOfMany = false, isMeddled = false): Caller {
     const id = `o-${this.#orders}`;
     this.#orders += 1;
     const askedAt = this.#clock.now;
-    const caller = { id, plan, askedAt, heard: undefined, heardAt: undefined, isOneOfMany };
+    const never = { heard: undefined, heardAt: undefined };
+    const caller: Caller = { id, plan, askedAt, ...never, isOneOfMany, isMeddled };
     this.callers.push(caller);
     const canCompensate = this.#plan.steps.map((step) => step.canCompensate);
     this.observer.logs.set(id, new OrderLog(id, `u-${plan.user}`, canCompensate));
     return caller;
   }
 
-  #submit(plan: OrderPlan, abortMs: number | undefined): void {
-    const caller = this.#caller(plan);
+  #submit(plan: OrderPlan, abortMs: number | undefined, isMeddled = false): void {
+    const caller = this.#caller(plan, false, isMeddled);
     const { id } = caller;
     let options: { signal: AbortSignal } | undefined;
     if (abortMs !== undefined) {
