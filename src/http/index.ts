@@ -14,6 +14,13 @@ export { defaultStatuses, problem, type Statuses } from './answers.ts';
 export { type ReadJsonOptions, readJson } from './body.ts';
 export { refuseOtherMethods } from './methods.ts';
 export { toMinorUnits } from './minor-units.ts';
-export type { Metrics, OpenApiOptions, OrderAppOptions } from './options.ts';
+export type {
+  Metrics,
+  OpenApiContact,
+  OpenApiLicense,
+  OpenApiOptions,
+  OpenApiServer,
+  OrderAppOptions,
+} from './options.ts';
 export { createOrderApp } from './order-app.ts';
 export { type FetchApp, type ServeOptions, serve } from './serve.ts';

@@ -59,8 +59,51 @@ export interface OpenApiOptions {
   readonly title?: string | undefined;
   /** The version of the API; `1` by default. */
   readonly version?: string | undefined;
+  /** What the API is, as CommonMark; a sentence on orders and balances by default. */
+  readonly description?: string | undefined;
+  /** Where the API is; by default where the document is, `[{ url: '.' }]`. */
+  readonly servers?: readonly OpenApiServer[] | undefined;
+  /** Whom to ask; nobody by default. */
+  readonly contact?: OpenApiContact | undefined;
+  /** The licence of the API; none by default. */
+  readonly license?: OpenApiLicense | undefined;
+  /**
+   * With `authenticate`: the ways to say who a client is, any one of which will do, as Security Scheme Objects of
+   * OpenAPI by name; `{ bearer: { type: 'http', scheme: 'bearer' } }` by default.
+   */
+  readonly securitySchemes?:
+    | Readonly<Record<string, Readonly<Record<string, unknown>>>>
+    | undefined;
   /** A JSON Schema of the orders' payload; anything by default. It describes: a `schema` of the processor checks. */
   readonly payload?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Where an API is, for `/openapi.json`. */
+export interface OpenApiServer {
+  /** Relative to the document, or absolute; without a slash at its end. */
+  readonly url: string;
+  /** What it is there for. */
+  readonly description?: string | undefined;
+}
+
+/** Whom to ask about an API, for `/openapi.json`. */
+export interface OpenApiContact {
+  /** Of a person or a team. */
+  readonly name?: string | undefined;
+  /** Of a page. */
+  readonly url?: string | undefined;
+  /** An address. */
+  readonly email?: string | undefined;
+}
+
+/** The licence of an API, for `/openapi.json`. */
+export interface OpenApiLicense {
+  /** Its name. */
+  readonly name: string;
+  /** Its identifier in SPDX; in place of a `url`. */
+  readonly identifier?: string | undefined;
+  /** Of its text. */
+  readonly url?: string | undefined;
 }
 
 /** The same, checked and complete. */
@@ -110,9 +153,7 @@ export function readOptions(options: OrderAppOptions): AppSettings {
   checkTimeout('readTimeoutMs', readTimeoutMs);
   checkTimeout('acceptTimeoutMs', acceptTimeoutMs);
   checkTimeout('maxWaitMs', maxWaitMs);
-  checkOptions('openapi', openapi, ['title', 'version', 'payload']);
-  if (openapi.title !== undefined) checkText('openapi.title', openapi.title);
-  if (openapi.version !== undefined) checkText('openapi.version', openapi.version);
+  checkOpenApi(openapi);
   if (cors !== undefined) checkOptions('cors', cors, Object.keys(Object(cors)));
   return {
     authenticate,
@@ -127,6 +168,26 @@ export function readOptions(options: OrderAppOptions): AppSettings {
     openapi,
     onError: contained(onError),
   };
+}
+
+function checkOpenApi(openapi: OpenApiOptions): void {
+  const parts = ['contact', 'license', 'securitySchemes'] as const;
+  const texts = ['title', 'version', 'description'] as const;
+  checkOptions('openapi', openapi, [...texts, 'servers', ...parts, 'payload']);
+  for (const name of texts) {
+    if (openapi[name] !== undefined) checkText(`openapi.${name}`, openapi[name]);
+  }
+  for (const name of parts) {
+    const part = openapi[name];
+    if (part !== undefined) checkOptions(`openapi.${name}`, part, Object.keys(Object(part)));
+  }
+  const { servers, license } = openapi;
+  if (license !== undefined) checkText('openapi.license.name', license.name);
+  if (servers === undefined) return;
+  if (!Array.isArray(servers)) throw wrong(TypeError, 'openapi.servers', 'a list', servers);
+  for (const [at, server] of servers.entries()) {
+    checkText(`openapi.servers[${at}].url`, Object(server).url);
+  }
 }
 
 function checkStatuses(statuses: Statuses): void {
