@@ -48,7 +48,10 @@ export class OrderList {
     // First those in flight: what is settled meanwhile is in the storage by then.
     const inFlight = await this.#inFlight(query);
     const stored = await this.#stored(query);
-    return toPage(mergePages<Listed>(inFlight, stored, query.limit));
+    const page = toPage(mergePages<Listed>(inFlight, stored, query.limit));
+    // A page takes too long for the clock to go by an earlier reading.
+    this.#engine.clock.read();
+    return page;
   }
 
   /** What the storage does not have, or does not know as what it is. */
@@ -94,7 +97,8 @@ export class OrderList {
       }
       before = page.next;
       const { clock } = this.#engine;
-      if (!clock.hasTime()) await clock.nextSlice();
+      clock.read();
+      if (clock.isTurnSpent) await clock.nextSlice();
     }
   }
 

@@ -23,6 +23,8 @@ function sizeOfOne(value: unknown, waiting: unknown[], most: number): number {
   if (typeof value === 'string') return Buffer.byteLength(value) + 2;
   if (typeof value !== 'object' || value === null) return fixedSize;
   if (ArrayBuffer.isView(value)) return value.byteLength * fixedSize;
+  // A date, or anything that says itself what it is.
+  if ('toJSON' in value) return Buffer.byteLength(JSON.stringify(value) ?? '');
   if (Array.isArray(value)) {
     // Each counts as more than nothing, so that the rest of a long one does not matter.
     for (const member of value.slice(0, most)) waiting.push(member);

@@ -20,7 +20,7 @@ const deeds = fc.array(
   fc.constantFrom<Deed>('accept', 'accept many', 'settle', 'settle many', 'clock back', 'clock on'),
   { maxLength: 4 },
 );
-const scenarios = fc.record({
+const plans = fc.record({
   limit: fc.integer({ min: 1, max: 7 }),
   before: fc.integer({ min: 0, max: 30 }),
   settled: fc.integer({ min: 0, max: 30 }),
@@ -28,7 +28,7 @@ const scenarios = fc.record({
   pages: fc.array(deeds, { maxLength: 12 }),
 });
 
-type Scenario = typeof scenarios extends fc.Arbitrary<infer T> ? T : never;
+type Plan = typeof plans extends fc.Arbitrary<infer T> ? T : never;
 
 /** Orders that wait until they are released. */
 class World {
@@ -106,8 +106,8 @@ class World {
   }
 }
 
-async function check(world: World, scenario: Scenario): Promise<void> {
-  const { limit, before, settled, isOfUser, pages } = scenario;
+async function check(world: World, plan: Plan): Promise<void> {
+  const { limit, before, settled, isOfUser, pages } = plan;
   const userId = isOfUser ? 'u-1' : undefined;
   try {
     await world.processor.ready;
@@ -136,17 +136,15 @@ describe('the pages of a list have each order once, the one accepted last first'
     'in a storage of a host that keeps orders': () => new KeptStorage(),
   };
   it.each(Object.entries(storages))('%s', { timeout: 60_000 }, async (_, create) => {
-    const property = fc.asyncProperty(scenarios, (scenario) =>
-      check(new World(create()), scenario),
-    );
+    const property = fc.asyncProperty(plans, (plan) => check(new World(create()), plan));
     await fc.assert(property, { numRuns: 60 });
   });
 
   it('in a file', { timeout: 60_000 }, async () => {
     let files = 0;
-    const property = fc.asyncProperty(scenarios, async (scenario) => {
+    const property = fc.asyncProperty(plans, async (plan) => {
       files += 1;
-      await check(new World(await folder.open({ durability: 'relaxed' }, `${files}`)), scenario);
+      await check(new World(await folder.open({ durability: 'relaxed' }, `${files}`)), plan);
     });
     await fc.assert(property, { numRuns: 10 });
   });

@@ -22,7 +22,8 @@ import { asConnectError, endOfCall } from './grpc-errors.ts';
 import { HealthReporter } from './health.ts';
 import { outcomeMessage, receiptMessage, recordMessage, statsMessage } from './messages.ts';
 import { type OrderServiceOptions, readOptions, type ServiceSettings } from './options.ts';
-import { checkName, invalid, orderOf, queryOf } from './requests.ts';
+import { pageMessage } from './pages.ts';
+import { checkName, orderOf, queryOf } from './requests.ts';
 import { Watching, type WatchMessage } from './watching.ts';
 
 /**
@@ -114,11 +115,7 @@ class Service {
         this.#answer(context, async (access) => {
           const query = queryOf(request);
           checkMayActFor(access, query.userId);
-          const { orders, cursor } = await processor.orders(query).catch((error) => {
-            if (!(error instanceof RangeError)) throw error;
-            throw invalid([{ path: 'page_token', message: 'Expected the token of a page' }]);
-          });
-          return { records: orders.map(recordMessage), nextPageToken: cursor ?? '' };
+          return await pageMessage(processor, query);
         }),
       cancelOrder: ({ id }, context) =>
         this.#answer(context, async (access) => {

@@ -1,7 +1,7 @@
 import { toJson } from '@bufbuild/protobuf';
 import { timestampMs, ValueSchema } from '@bufbuild/protobuf/wkt';
 import { OrderError, type OrderIssue } from '../errors.ts';
-import type { OrderQuery } from '../listing.ts';
+import { isCursor, type OrderQuery } from '../listing.ts';
 import type { Order } from '../order.ts';
 import type { OrderStatus as Status } from '../outcome.ts';
 import {
@@ -78,6 +78,9 @@ export function queryOf(request: ListOrdersRequest): OrderQuery {
   }
   if (pageSize < 0 || pageSize > 1_000) {
     issues.push({ path: 'page_size', message: 'Expected 0 to 1000' });
+  }
+  if (pageToken !== '' && !isCursor(pageToken)) {
+    issues.push({ path: 'page_token', message: 'Expected the token of a page' });
   }
   const from = acceptedFrom && timestampMs(acceptedFrom);
   const before = acceptedBefore && timestampMs(acceptedBefore);

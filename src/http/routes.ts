@@ -211,13 +211,8 @@ export class Routes {
   async #listOrders(request: Request, access: Access): Promise<Response> {
     const wanted = query(request, listQuery);
     checkMayActFor(access, wanted.userId);
-    try {
-      const { orders, cursor } = await this.#processor.orders(wanted);
-      return json({ orders: orders.map(withoutCause), cursor });
-    } catch (error) {
-      // A cursor that is none.
-      throw error instanceof RangeError ? badRequest(error.message) : error;
-    }
+    const { orders, cursor } = await this.#processor.orders(wanted);
+    return json({ orders: orders.map(withoutCause), cursor });
   }
 
   async #getOrder(request: Request, access: Access, id: string): Promise<Response> {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { HttpError, type HttpErrorCode } from '../face/http-error.ts';
 import { issueOf, mostIssues, placeOf } from '../issue.ts';
+import { isCursor } from '../listing.ts';
 import { preferredWaitMs } from './prefer.ts';
 
 const longestName = 256;
@@ -66,10 +67,17 @@ export const listQuery = z.strictObject({
   status: status.optional(),
   acceptedFrom: digits(0, Number.MAX_SAFE_INTEGER).optional(),
   acceptedBefore: digits(0, Number.MAX_SAFE_INTEGER).optional(),
-  limit: digits(1, 1_000)
+  limit: digits(1, 1_000).optional().meta({
+    description:
+      'Orders on a page at most; 100 by default. A page may have fewer though there are more: `cursor` tells',
+  }),
+  cursor: z
+    .string()
+    .min(1)
+    .max(2_048)
+    .refine(isCursor, 'Expected the `cursor` of a page')
     .optional()
-    .meta({ description: 'Orders on a page at most; 100 by default' }),
-  cursor: z.string().min(1).max(2_048).optional().meta({ description: 'Of the page before' }),
+    .meta({ description: 'Of the page before, as it came' }),
 });
 
 export const eventsQuery = z.strictObject({
@@ -174,8 +182,15 @@ export const outcomeLine = z
   });
 
 export const page = z
-  .object({ orders: z.array(record), cursor: z.string().optional() })
-  .meta({ id: 'OrderPage', description: 'The order accepted last comes first' });
+  .object({
+    orders: z.array(record),
+    cursor: z.string().optional().meta({ description: 'Absent if there are no more orders' }),
+  })
+  .meta({
+    id: 'OrderPage',
+    description:
+      'In the order of acceptance, the order accepted last first; a page ends at about 1 MiB',
+  });
 
 export const balance = z
   .object({ userId: z.string(), balance: minorUnits })

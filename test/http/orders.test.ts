@@ -110,6 +110,44 @@ describe('GET /orders', () => {
   });
 });
 
+describe('a page of large orders', () => {
+  it('invariant 6: ends by size, and its cursor goes on', async () => {
+    const { processor, get } = appOf();
+    const payload = 'x'.repeat(300_000);
+    await processor.submitMany(
+      range(10).map((n) => ({ id: `o-${n}`, userId: 'u', amount: 1, payload })),
+    );
+    const ids: string[] = [];
+    let cursor = '';
+    do {
+      const response = await get(`/orders?limit=1000${cursor}`);
+      const text = await response.text();
+      expect(text.length).toBeLessThan(1_100_000);
+      const page = JSON.parse(text);
+      ids.push(...page.orders.map(({ id }: { id: string }) => id));
+      cursor = page.cursor && `&cursor=${page.cursor}`;
+    } while (cursor);
+    expect(ids).toEqual(range(10).map((n) => `o-${9 - n}`));
+  });
+
+  it.each([RangeError, TypeError])('a %o of ours is no fault of the client', async (ErrorType) => {
+    const { processor, get, errors } = appOf();
+    const error = new ErrorType('Invalid string length');
+    processor.orders = () => Promise.reject(error);
+    const { detail } = await problemIn(await get('/orders'), 500, 'internal');
+    expect(detail).not.toContain('Invalid');
+    expect(errors).toEqual([error]);
+  });
+
+  it('says of a cursor that is none where it is wrong', async () => {
+    const { get } = appOf();
+    // As it was once.
+    const cursor = Buffer.from('1700000000000 o-1').toString('base64url');
+    const { issues } = await problemIn(await get(`/orders?cursor=${cursor}`), 400, 'bad_request');
+    expect(issues).toEqual([{ path: 'cursor', message: 'Expected the `cursor` of a page' }]);
+  });
+});
+
 describe('GET and DELETE /orders/{id}', () => {
   it('knows no other orders', async () => {
     const { get, remove } = appOf();

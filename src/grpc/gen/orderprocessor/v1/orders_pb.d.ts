@@ -721,7 +721,8 @@ export declare type ListOrdersRequest = Message<"orderprocessor.v1.ListOrdersReq
   acceptedBefore?: Timestamp | undefined;
 
   /**
-   * How many orders a page has at most: from 1 to 1 000; 100 when 0.
+   * How many orders a page has at most: from 1 to 1 000; 100 when 0. A page may have fewer, and even none, though
+   * there are more: next_page_token tells.
    *
    * @generated from field: int32 page_size = 5;
    */
@@ -748,7 +749,8 @@ export declare const ListOrdersRequestSchema: GenMessage<ListOrdersRequest>;
  */
 export declare type ListOrdersResponse = Message<"orderprocessor.v1.ListOrdersResponse"> & {
   /**
-   * The orders, the one accepted last first.
+   * The orders in the order of acceptance, the one accepted last first. They take less than 4 MiB: a page ends before,
+   * and the payload of an order that alone would be larger is left out; GetOrder has it.
    *
    * @generated from field: repeated orderprocessor.v1.OrderRecord records = 1;
    */

@@ -1,0 +1,50 @@
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import type { OrderQuery } from '../listing.ts';
+import type { OrderProcessor } from '../order-processor.ts';
+import type { OrderRecord } from '../outcome.ts';
+import { sizeOf } from '../size-of.ts';
+import {
+  type ListOrdersResponseSchema,
+  OrderRecordSchema,
+} from './gen/orderprocessor/v1/orders_pb.js';
+import { recordMessage } from './messages.ts';
+
+type Page = MessageInitShape<typeof ListOrdersResponseSchema>;
+type RecordMessage = MessageInitShape<typeof OrderRecordSchema>;
+
+/** Most clients take messages of 4 MiB at most. */
+const mostBytes = 3 * 2 ** 20;
+
+/** What needs no exact look: no payload becomes so much longer as a message. */
+const surelyFits = 2 ** 18;
+
+/** What a record takes beside its bytes, in a page. */
+const recordOverhead = 10;
+
+/** A page of orders that every client can take. */
+export async function pageMessage(processor: OrderProcessor, query: OrderQuery): Promise<Page> {
+  let { orders, cursor } = await processor.orders(query);
+  let records = orders.map(recordMessage);
+  let count = fittingCount(orders, records);
+  // Read again, since only the processor makes cursors.
+  while (count < orders.length && orders.length > 1) {
+    ({ orders, cursor } = await processor.orders({ ...query, limit: Math.max(1, count) }));
+    records = orders.map(recordMessage);
+    count = fittingCount(orders, records);
+  }
+  const [first] = records;
+  // Without its payload, since nothing behind it could be read otherwise.
+  if (count === 0 && first !== undefined) records = [{ ...first, payload: undefined }];
+  return { records, nextPageToken: cursor ?? '' };
+}
+
+/** How many of the records fit into one page. */
+function fittingCount(orders: readonly OrderRecord[], records: readonly RecordMessage[]): number {
+  if (sizeOf(orders, surelyFits) < surelyFits) return records.length;
+  let bytes = 0;
+  const after = records.findIndex((record) => {
+    bytes += toBinary(OrderRecordSchema, create(OrderRecordSchema, record)).length + recordOverhead;
+    return bytes > mostBytes;
+  });
+  return after === -1 ? records.length : after;
+}
