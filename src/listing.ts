@@ -1,4 +1,5 @@
 import { checkInteger, checkOptions, wrong } from './checks.ts';
+import { sequenceOf } from './cursor.ts';
 import { isName, nameForm } from './order.ts';
 import type { OrderRecord, OrderStatus } from './outcome.ts';
 import type { StoredOrderQuery } from './storage/order-storage.ts';
@@ -59,26 +60,8 @@ export function readQuery(query: OrderQuery): CheckedQuery {
   return { userId, status, acceptedFrom, acceptedBefore, limit, before };
 }
 
-/** Whether a text is the cursor of a page. */
-export function isCursor(cursor: unknown): cursor is string {
-  return typeof cursor === 'string' && sequenceOf(cursor) !== undefined;
-}
-
-/** What gets the page behind an order. */
-export function cursorOf({ sequence }: { readonly sequence: number }): string {
-  return Buffer.from(`before ${sequence}`).toString('base64url');
-}
-
 function readCursor(cursor: unknown): number {
   const sequence = typeof cursor === 'string' ? sequenceOf(cursor) : undefined;
   if (sequence === undefined) throw wrong(RangeError, 'cursor', 'the `cursor` of a page', cursor);
   return sequence;
-}
-
-function sequenceOf(cursor: string): number | undefined {
-  const text = Buffer.from(cursor, 'base64url').toString();
-  const [, digits] = /^before (\d{1,16})$/.exec(text) ?? [];
-  const sequence = Number(digits);
-  // Decoding passes over what it does not know.
-  return Number.isSafeInteger(sequence) && cursorOf({ sequence }) === cursor ? sequence : undefined;
 }

@@ -1,9 +1,10 @@
 import { isThenable } from './awaitable.ts';
 import type { Clock } from './clock.ts';
+import { cursorOf } from './cursor.ts';
 import type { Dispatcher } from './dispatch.ts';
 import type { Intake } from './intake.ts';
 import type { Job } from './job.ts';
-import { type CheckedQuery, cursorOf, type OrderPage } from './listing.ts';
+import type { CheckedQuery, OrderPage } from './listing.ts';
 import type { OrderRecord } from './outcome.ts';
 import { recordOf } from './outcomes.ts';
 import type { Questions } from './questions.ts';
@@ -134,11 +135,13 @@ function toPage({ orders, next }: PageOf<Listed>): OrderPage {
   let bytes = 0;
   for (const [at, order] of orders.entries()) {
     bytes += bytesOf(order);
-    if (at > 0 && bytes > pageBytes)
-      return { orders: records, cursor: cursorOf(orders[at - 1] as Listed) };
+    if (at > 0 && bytes > pageBytes) {
+      const { sequence } = orders[at - 1] as Listed;
+      return { orders: records, cursor: cursorOf(sequence) };
+    }
     records.push(recordOf(order));
   }
-  return { orders: records, cursor: next === undefined ? undefined : cursorOf({ sequence: next }) };
+  return { orders: records, cursor: next === undefined ? undefined : cursorOf(next) };
 }
 
 function bytesOf({ id, userId, message = '', payload, labels, steps }: Listed): number {

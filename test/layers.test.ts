@@ -101,10 +101,12 @@ describe('dependencies point inward', () => {
       const leaves = [
         'awaitable.ts',
         'checks.ts',
+        'cursor.ts',
         'errors.ts',
         'issue.ts',
         'linked-list.ts',
         'order-id.ts',
+        'size-of.ts',
         'system-time.ts',
       ];
       const needed = imports.filter(

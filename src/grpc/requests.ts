@@ -1,7 +1,8 @@
 import { toJson } from '@bufbuild/protobuf';
 import { timestampMs, ValueSchema } from '@bufbuild/protobuf/wkt';
+import { isCursor } from '../cursor.ts';
 import { OrderError, type OrderIssue } from '../errors.ts';
-import { isCursor, type OrderQuery } from '../listing.ts';
+import type { OrderQuery } from '../listing.ts';
 import type { Order } from '../order.ts';
 import type { OrderStatus as Status } from '../outcome.ts';
 import {

@@ -1,7 +1,7 @@
 import * as z from 'zod';
+import { isCursor } from '../cursor.ts';
 import { HttpError, type HttpErrorCode } from '../face/http-error.ts';
 import { issueOf, mostIssues, placeOf } from '../issue.ts';
-import { isCursor } from '../listing.ts';
 import { preferredWaitMs } from './prefer.ts';
 
 const longestName = 256;
