@@ -1,6 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type Source, withConnection } from './aside.ts';
-import { readable, type Text, textOf } from './rows.ts';
+import { readOrder } from './codec.ts';
+import { type Row, readable, selected, type Text, textOf, writeRow } from './rows.ts';
+import { Reader, Writer } from './wire.ts';
 
 /** How many problems are told, of each kind. */
 const MOST = 100;
@@ -13,7 +15,12 @@ export function check(source: Source): string[] {
   return withConnection(source, (db) => {
     // A temporary file would be outside the folder, where there may be no room for it, or no permission.
     db.exec('PRAGMA temp_store = MEMORY');
-    return [...brokenPages(db), ...new Sums(db).problems(), ...wrongLives(db)];
+    return [
+      ...brokenPages(db),
+      ...new Sums(db).problems(),
+      ...wrongLives(db),
+      ...unreadableOrders(db),
+    ];
   });
 }
 
@@ -34,6 +41,34 @@ function wrongLives(db: DatabaseSync): string[] {
     ({ id, has, ought }) =>
       `The life of order ${JSON.stringify(textOf(id))} is ${has}, but the last one was ${ought}`,
   );
+}
+
+/** Orders that the library itself cannot read, a piece at a time. */
+function unreadableOrders(db: DatabaseSync): string[] {
+  const statement = db.prepare(
+    `SELECT ${selected} FROM orders NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT ${PIECE}`,
+  );
+  statement.setReturnArrays(true);
+  const problems: string[] = [];
+  const writer = new Writer(0);
+  let count = PIECE;
+  let last = 0;
+  while (count === PIECE && problems.length < MOST) {
+    count = 0;
+    for (const each of statement.iterate(last) as Iterable<unknown>) {
+      const row = each as Row;
+      count += 1;
+      last = row[19];
+      try {
+        writer.clear();
+        writeRow(writer, row, 1);
+        readOrder(new Reader(writer.take()));
+      } catch (error) {
+        problems.push((error as Error).message);
+      }
+    }
+  }
+  return problems.slice(0, MOST);
 }
 
 interface Balance {

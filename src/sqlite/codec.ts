@@ -4,6 +4,7 @@ import type { BalanceChange, BalanceResult } from '../storage/balance-storage.ts
 import type {
   AcceptResult,
   DecidedOutcome,
+  FailedResult,
   NewOrder,
   Settlement,
   SettlementResult,
@@ -11,6 +12,7 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from '../storage/order-storage.ts';
+import { beyond, UnreadableOrder } from './unreadable.ts';
 import type { Reader, Writer } from './wire.ts';
 
 /** What a settlement is beside its outcome, one bit each. */
@@ -20,7 +22,13 @@ export const flags = { accepted: 1, compensable: 2, provisional: 4 } as const;
 export const statuses = ['pending', 'completed', 'failed', 'canceled'] as const;
 
 /** What was answered to one order travels as a number. */
-export const results = { done: 0, insufficientFunds: 1, balanceOverflow: 2, known: 3 } as const;
+export const results = {
+  done: 0,
+  insufficientFunds: 1,
+  balanceOverflow: 2,
+  known: 3,
+  failed: 4,
+} as const;
 
 export function writeNewOrders(writer: Writer, orders: readonly NewOrder[]): void {
   writer.number(orders.length);
@@ -89,11 +97,23 @@ export function writeChanges(writer: Writer, changes: readonly BalanceChange[], 
 }
 
 export function readAcceptResults(reader: Reader, count: number): AcceptResult[] {
-  return Array.from({ length: count }, () =>
-    reader.number() === results.done
-      ? { status: 'accepted', sequence: reader.number() }
-      : { status: 'known', order: readOrder(reader) },
-  );
+  return Array.from({ length: count }, () => {
+    const result = reader.number();
+    if (result === results.done) return { status: 'accepted', sequence: reader.number() };
+    return result === results.known ? readKnown(reader) : readFailed(reader);
+  });
+}
+
+function readFailed(reader: Reader): FailedResult {
+  return { status: 'failed', error: new Error(reader.text()) };
+}
+
+function readKnown(reader: Reader): { status: 'known'; order: StoredOrder } | FailedResult {
+  try {
+    return { status: 'known', order: readOrder(reader) };
+  } catch (error) {
+    return { status: 'failed', error };
+  }
 }
 
 export function readSettlementResults(reader: Reader, count: number): SettlementResult[] {
@@ -108,8 +128,10 @@ function readSettlementResult(reader: Reader): SettlementResult {
       return { status: 'refused', code: 'insufficient_funds' };
     case results.balanceOverflow:
       return { status: 'refused', code: 'balance_overflow' };
+    case results.known:
+      return readKnown(reader);
     default:
-      return { status: 'known', order: readOrder(reader) };
+      return readFailed(reader);
   }
 }
 
@@ -123,19 +145,38 @@ export function readBalanceResults(reader: Reader, count: number): BalanceResult
   });
 }
 
-/** Orders as `writeRow` writes them, each after a 1, and a 0 after the last. */
-export function readOrders(reader: Reader): StoredOrder[] {
+/** Takes an order that cannot be read, or throws it. */
+export type TakeUnreadable = (error: UnreadableOrder) => void;
+
+/**
+ * Orders as `writeRow` writes them, each after a 1, and a 0 after the last. After a 2 comes the id of one that
+ * cannot be read.
+ */
+export function readOrders(reader: Reader, takeUnreadable: TakeUnreadable): StoredOrder[] {
   const orders: StoredOrder[] = [];
-  while (reader.number() === 1) orders.push(readOrder(reader));
+  for (let next = reader.number(); next !== 0; next = reader.number()) {
+    if (next === 2) takeUnreadable(beyond(reader.text()));
+    else {
+      try {
+        orders.push(readOrder(reader));
+      } catch (error) {
+        takeUnreadable(error as UnreadableOrder);
+      }
+    }
+  }
   return orders;
 }
 
-/** An order as `writeRow` writes it. */
+/**
+ * An order as `writeRow` writes it.
+ *
+ * @throws UnreadableOrder after all of it was read
+ */
 export function readOrder(reader: Reader): StoredOrder {
   const id = reader.text();
   const userId = reader.text();
   const amount = reader.number();
-  const priority = reader.text() as Priority;
+  const priority = reader.text();
   const status = reader.text() as OrderStatus;
   const acceptedAt = reader.number();
   const startedAt = reader.maybeNumber() ?? undefined;
@@ -146,19 +187,23 @@ export function readOrder(reader: Reader): StoredOrder {
   const sequence = reader.number();
   const code = reader.maybeText() ?? undefined;
   const message = reader.maybeText() ?? undefined;
-  const payload = parsed(reader.maybeText());
+  const json = reader.maybeText();
   const content = reader.maybeText();
   const labels = reader.maybeText();
   const steps = reader.maybeText();
   const cause = reader.maybeText();
   const decided = reader.maybeText();
+  const parse = (name: string, text: string, isRight: (value: unknown) => boolean): unknown =>
+    parsed(id, name, text, isRight);
+  const payload = json === null ? undefined : parse('payload', json, () => true);
+  if (!isPriority(priority)) throw new UnreadableOrder(id, 'its priority is none');
   return {
     id,
     userId,
     amount,
     priority,
     payload,
-    labels: labels === null ? noLabels : (JSON.parse(labels) as string[]),
+    labels: labels === null ? noLabels : (parse('labels', labels, areTexts) as string[]),
     status,
     acceptedAt,
     startedAt,
@@ -167,17 +212,46 @@ export function readOrder(reader: Reader): StoredOrder {
     code,
     message,
     retryable: retryable === null ? undefined : retryable === 1,
-    cause: cause === null ? undefined : (JSON.parse(cause) as OrderCause),
-    steps: steps === null ? noSteps : (JSON.parse(steps) as StepResult[]),
-    content: content === null ? payload : (JSON.parse(content) as unknown[])[0],
+    cause: cause === null ? undefined : (parse('cause', cause, isObject) as OrderCause),
+    steps: steps === null ? noSteps : (parse('steps', steps, areObjects) as StepResult[]),
+    content:
+      content === null ? payload : (parse('content', content, Array.isArray) as unknown[])[0],
     attempt,
-    decided: decided === null ? undefined : (JSON.parse(decided) as DecidedOutcome),
+    decided: decided === null ? undefined : (parse('decided', decided, isObject) as DecidedOutcome),
     sequence,
   };
 }
 
-function parsed(json: string | null): unknown {
-  return json === null ? undefined : JSON.parse(json);
+function parsed(
+  id: string,
+  name: string,
+  json: string,
+  isRight: (value: unknown) => boolean,
+): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw new UnreadableOrder(id, `its ${name} is no JSON`);
+  }
+  if (isRight(value)) return value;
+  throw new UnreadableOrder(id, `its ${name} is not what it must be`);
+}
+
+function isPriority(value: string): value is Priority {
+  return (ranks as readonly string[]).includes(value);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function areObjects(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isObject);
+}
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }
 
 /** One page of unsettled orders. */
@@ -189,8 +263,8 @@ export interface Page {
   readonly upTo: number;
 }
 
-export function readPage(reader: Reader): Page {
-  const orders = readOrders(reader);
+export function readPage(reader: Reader, takeUnreadable: TakeUnreadable): Page {
+  const orders = readOrders(reader, takeUnreadable);
   return { orders, after: reader.maybeNumber() ?? undefined, upTo: reader.number() };
 }
 
@@ -208,8 +282,8 @@ export function writeQuery(writer: Writer, query: StoredOrderQuery): void {
 }
 
 /** One page of a list. */
-export function readListPage(reader: Reader): StoredOrderPage {
-  const orders = readOrders(reader);
+export function readListPage(reader: Reader, takeUnreadable: TakeUnreadable): StoredOrderPage {
+  const orders = readOrders(reader, takeUnreadable);
   return { orders, next: reader.maybeNumber() ?? undefined };
 }
 

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { StorageSizes } from '../storage/balance-storage.ts';
-import { ConnectionLost, type Failure, failureOf, isBusy } from './failures.ts';
+import { ConnectionLost, type Failure, failureOf, isBusy, isOfOneOrder } from './failures.ts';
 import { checkVersion } from './file-contents.ts';
 import { LOG_BYTES } from './log-bound.ts';
 import { fenced, identityOf, lockLost, lockPathOf, lost } from './orders-file.ts';
@@ -91,7 +91,7 @@ export class Database {
   /** Treats all calls in one transaction. */
   commit(calls: readonly Call<WriteKind>[]): readonly Result[] {
     try {
-      return this.#transact(calls);
+      return this.#transactAgain(calls);
     } catch (error) {
       if (calls.length === 1 || error instanceof ConnectionLost || isBusy(error)) {
         const failure = this.#failureOf(error, 'write to');
@@ -102,12 +102,22 @@ export class Database {
     }
   }
 
-  #transact(calls: readonly Call<WriteKind>[]): readonly Message[] {
+  /** Where an order has failed and not the file, all are treated once more, each by itself. */
+  #transactAgain(calls: readonly Call<WriteKind>[]): readonly Message[] {
+    try {
+      return this.#transact(calls, false);
+    } catch (error) {
+      if (!isOfOneOrder(error)) throw error;
+      return this.#transact(calls, true);
+    }
+  }
+
+  #transact(calls: readonly Call<WriteKind>[], isEachAlone: boolean): readonly Message[] {
     let messages: readonly Message[];
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       this.#notice();
-      messages = calls.map(({ kind, message }) => this.#writes.write(kind, message));
+      messages = calls.map(({ kind, message }) => this.#writes.write(kind, message, isEachAlone));
       this.#writes.balances.write();
       this.#db.exec('COMMIT');
     } catch (error) {

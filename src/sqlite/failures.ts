@@ -45,6 +45,16 @@ export function isBusy(error: unknown): boolean {
   return primaryCode(error) === BUSY;
 }
 
+/** Too large, a constraint, a type, a range: what is wrong with one order and not with the file. */
+const ofOneOrder: readonly number[] = [18, 19, 20, 25];
+
+/** Whether it failed for an order and would fail again, while others can be treated. */
+export function isOfOneOrder(error: unknown): boolean {
+  const code = primaryCode(error);
+  if (code !== undefined) return ofOneOrder.includes(code);
+  return error instanceof Error && !(error instanceof ConnectionLost);
+}
+
 function primaryCode(error: unknown): number | undefined {
   const errcode = (error as Cause | undefined)?.errcode;
   return typeof errcode === 'number' ? errcode & 0xff : undefined;

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { isOfOneOrder } from './failures.ts';
 import { listQueries } from './lists.ts';
 import { readable, type Text, textOf } from './rows.ts';
 import { blockBits } from './schema.ts';
@@ -49,11 +50,18 @@ export function prune(db: DatabaseSync, reader: Reader, writer: Writer): void {
      WHERE seq = ? AND status = 'completed' AND balances.user_id = orders.user_id`,
   );
   const forget = db.prepare('DELETE FROM orders WHERE seq = ?');
+  let deleted = 0;
   for (const { seq } of old) {
-    remember.run(seq);
-    forget.run(seq);
+    try {
+      remember.run(seq);
+      forget.run(seq);
+      deleted += 1;
+    } catch (error) {
+      // What cannot be added to its user's balance stays; the others need not.
+      if (!isOfOneOrder(error) || !db.isTransaction) throw error;
+    }
   }
-  writer.number(old.length);
+  writer.number(deleted);
   const isOver = rows.length < STEP;
   if (!isOver) writer.number(rows.at(-1)?.seq);
   else writer.number(end === undefined ? after : end - 1);

@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { Lists } from './lists.ts';
 import type { ReadKind } from './protocol.ts';
-import { type Row, selected, writeRow } from './rows.ts';
+import { isReadable, type Row, readable, selected, textOf, writeRow } from './rows.ts';
+import { beyondBalance } from './unreadable.ts';
 import { type Message, Reader, Writer } from './wire.ts';
 
 /** A page of unsettled orders ends early with this many characters: payloads may be long. */
@@ -9,7 +10,7 @@ const PAGE_CHARACTERS = 4_000_000;
 
 /** Each query names its index: what the planner would choose depends on what it believes of the file. */
 export const queries = {
-  balance: 'SELECT balance FROM balances WHERE user_id = ?',
+  balance: `SELECT ${readable('balance')} FROM balances WHERE user_id = ?`,
   order: `SELECT ${selected} FROM orders WHERE id = ?`,
   lastSeq: 'SELECT max(seq) FROM orders',
   unsettled: `SELECT ${selected} FROM orders INDEXED BY orders_unsettled
@@ -42,7 +43,9 @@ export class Reads {
   }
 
   get(reader: Reader, writer: Writer): void {
-    const row = this.#statements.balance.get(reader.text()) as unknown as [number] | undefined;
+    const userId = reader.text();
+    const row = this.#statements.balance.get(userId) as unknown as [number | string] | undefined;
+    if (typeof row?.[0] === 'string') throw beyondBalance(userId, row[0]);
     writer.number(row?.[0]);
   }
 
@@ -94,7 +97,12 @@ export class Reads {
   }
 
   #write(writer: Writer, row: Row): void {
-    writer.number(1);
-    writeRow(writer, row, this.#life);
+    if (isReadable(row)) {
+      writer.number(1);
+      writeRow(writer, row, this.#life);
+    } else {
+      writer.number(2);
+      writer.text(textOf(row[0]));
+    }
   }
 }

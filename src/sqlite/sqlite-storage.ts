@@ -22,6 +22,7 @@ import { checkedOptions, type SqliteStorageOptions } from './open-options.ts';
 import type { Answer, ReadKind, Task, WriteKind } from './protocol.ts';
 import { askAside } from './thread.ts';
 import { Unheard } from './unheard.ts';
+import { UnreadableOrders } from './unreadable.ts';
 import { type Reader, Writer } from './wire.ts';
 
 /** Which settled orders are to go. */
@@ -72,6 +73,7 @@ export class SqliteStorage implements OrderStorage {
   readonly #threads: FileThreads;
   readonly #writer = new Writer();
   readonly #unheard = new Unheard();
+  readonly #unreadable: UnreadableOrders;
   /** What is under way; `close` waits for it. */
   readonly #underWay = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
@@ -114,6 +116,7 @@ export class SqliteStorage implements OrderStorage {
   ) {
     this.path = path;
     this.durability = durability;
+    this.#unreadable = new UnreadableOrders(path);
     this.#lock = lock;
     this.#threads = threads;
   }
@@ -186,13 +189,24 @@ export class SqliteStorage implements OrderStorage {
 
   /** The order that has this id, unsettled or settled, unless it was pruned. */
   async find(id: string): Promise<StoredOrder | undefined> {
-    const orders = await this.#read('find', (writer) => writer.text(id), codec.readOrders);
+    const orders = await this.#read(
+      'find',
+      (writer) => writer.text(id),
+      (reader) =>
+        codec.readOrders(reader, (error) => {
+          throw error;
+        }),
+    );
     return orders[0];
   }
 
   /** One page of orders; see {@link OrderStorage.list}. */
   list(query: StoredOrderQuery): Promise<StoredOrderPage> {
-    return this.#read('list', (writer) => codec.writeQuery(writer, query), codec.readListPage);
+    return this.#read(
+      'list',
+      (writer) => codec.writeQuery(writer, query),
+      (reader) => codec.readListPage(reader, (error) => this.#unreadable.report(error)),
+    );
   }
 
   /** All unsettled orders in the order of their acceptance, in pages; see {@link OrderStorage.unsettled}. */
@@ -208,7 +222,7 @@ export class SqliteStorage implements OrderStorage {
           writer.number(upTo);
           writer.number(PAGE);
         },
-        codec.readPage,
+        (reader) => codec.readPage(reader, (error) => this.#unreadable.report(error)),
       );
       after = page.after;
       upTo = page.upTo;
@@ -272,7 +286,7 @@ export class SqliteStorage implements OrderStorage {
 
   /**
    * Reads the whole file, while calls go on, and looks for damage: pages and indexes that SQLite finds
-   * broken, balances that are not the sum of their orders. It makes no temporary files, and holds no more in
+   * broken, balances that are not the sum of their orders, orders that cannot be read. It makes no temporary files, and holds no more in
    * memory than a thousand users.
    *
    * @returns (resolves) what is wrong, for people; empty if nothing is

@@ -14,6 +14,13 @@ const NONE = -1;
 /** Stands for a text that travels apart. */
 const APART = -2;
 
+/** A place in a message that is being written. */
+export interface Mark {
+  readonly length: number;
+  readonly text: string;
+  readonly apart: number;
+}
+
 /** Writes messages, one after another. */
 export class Writer {
   readonly #joinUpTo: number;
@@ -46,6 +53,18 @@ export class Writer {
       this.number(APART);
       this.#apart.push(value);
     }
+  }
+
+  /** Where it stands, to go back to. */
+  mark(): Mark {
+    return { length: this.#length, text: this.#text, apart: this.#apart.length };
+  }
+
+  /** Forgets all since a mark. */
+  rewind({ length, text, apart }: Mark): void {
+    this.#length = length;
+    this.#text = text;
+    this.#apart.length = apart;
   }
 
   /** All since the last message. */

@@ -1,11 +1,22 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import { ranks } from '../order.ts';
 import { Balances } from './balances.ts';
-import { flags, results, statuses } from './codec.ts';
+import { results } from './codec.ts';
+import { isOfOneOrder } from './failures.ts';
+import {
+  type Ending,
+  type Fields,
+  type Incoming,
+  noData,
+  pending,
+  readData,
+  readFields,
+  readSettlement,
+} from './incoming.ts';
 import type { WriteKind } from './protocol.ts';
 import { prune } from './prune.ts';
 import type { Reads } from './reads.ts';
-import { columns, type Row, writeRow } from './rows.ts';
+import { columns, isReadable, type Row, writeRow } from './rows.ts';
+import { beyond } from './unreadable.ts';
 import { type Message, Reader, Writer } from './wire.ts';
 
 /** Takes more room than any page has left. */
@@ -13,45 +24,6 @@ const PROBE = ' '.repeat(16_384);
 
 /** Where `settled_at` stands in a row. */
 const SETTLED_AT = 7;
-
-/** What is handed in of an order, as far as the file has it. */
-interface Fields {
-  readonly id: string;
-  readonly userId: string;
-  readonly amount: number;
-  readonly priority: string;
-  readonly acceptedAt: number;
-  payload: string | null;
-  content: string | null;
-  labels: string | null;
-}
-
-/** What becomes of an order. */
-interface Ending {
-  readonly status: string;
-  readonly startedAt: number | null;
-  readonly settledAt: number | null;
-  readonly balance: number | null;
-  readonly code: string | null;
-  readonly message: string | null;
-  readonly retryable: number | null;
-  readonly steps: string | null;
-  readonly cause: string | null;
-  readonly decided: string | null;
-}
-
-const pending: Ending = {
-  status: 'pending',
-  startedAt: null,
-  settledAt: null,
-  balance: null,
-  code: null,
-  message: null,
-  retryable: null,
-  steps: null,
-  cause: null,
-  decided: null,
-};
 
 /** Treats calls inside a transaction that others begin and end. */
 export class Writes {
@@ -67,6 +39,8 @@ export class Writes {
   readonly #forget: StatementSync;
   /** Of the order that was added last. */
   #sequence = 0;
+  #isEachAlone = false;
+  readonly #failedUsers = new Set<string>();
 
   constructor(db: DatabaseSync, reads: Reads, life: number) {
     this.balances = new Balances(db);
@@ -86,7 +60,10 @@ export class Writes {
     this.#forget = db.prepare('DELETE FROM orders WHERE id = ?');
   }
 
-  write(kind: WriteKind, message: Message): Message {
+  /** @param isEachAlone - orders that are accepted or settled may fail each by itself */
+  write(kind: WriteKind, message: Message, isEachAlone = false): Message {
+    this.#isEachAlone = isEachAlone;
+    this.#failedUsers.clear();
     this.#writer.clear();
     this[kind](new Reader(message), this.#writer);
     return this.#writer.take();
@@ -98,52 +75,68 @@ export class Writes {
     for (let index = 0; index < count; index += 1) {
       const fields = readFields(reader);
       readData(reader, fields);
-      if (this.#add(fields, pending)) {
-        writer.number(results.done);
-        writer.number(this.#sequence);
-      } else this.#writeKnown(writer, fields.id, this.#reads.row(fields.id));
+      if (this.#isEachAlone) this.#alone(writer, undefined, () => this.#acceptOne(writer, fields));
+      else this.#acceptOne(writer, fields);
     }
+  }
+
+  #acceptOne(writer: Writer, fields: Fields): void {
+    if (this.#add(fields, pending)) {
+      writer.number(results.done);
+      writer.number(this.#sequence);
+    } else this.#writeKnown(writer, fields.id, this.#reads.row(fields.id));
   }
 
   settle(reader: Reader, writer: Writer): void {
     const count = reader.number();
-    for (let index = 0; index < count; index += 1) this.#settleOne(reader, writer);
+    for (let index = 0; index < count; index += 1) {
+      const settlement = readSettlement(reader);
+      const { fields } = settlement;
+      if (this.#isEachAlone)
+        this.#alone(writer, fields.userId, () => this.#settleOne(writer, settlement));
+      else this.#settleOne(writer, settlement);
+    }
   }
 
-  #settleOne(reader: Reader, writer: Writer): void {
-    const flag = reader.number();
-    const isAccepted = (flag & flags.accepted) !== 0;
-    const fields = readFields(reader);
-    if (!isAccepted) readData(reader, fields);
-    const status = statuses[reader.number()] as string;
-    const startedAt = reader.maybeNumber();
-    const settledAt = reader.number();
-    const minBalance = reader.maybeNumber();
-    const steps = reader.maybeText();
-    const code = reader.maybeText();
-    const message = reader.maybeText();
-    const retryable = reader.maybeNumber();
-    const cause = reader.maybeText();
-    const ending = { status, startedAt, settledAt, code, message, retryable, steps, cause };
-    if ((flag & flags.provisional) !== 0) {
+  /**
+   * Treats one order so that it may fail without the others.
+   *
+   * @param userId - whose later orders fail with it, so that none overtakes it
+   */
+  #alone(writer: Writer, userId: string | undefined, treat: () => void): void {
+    const mark = writer.mark();
+    this.#db.exec('SAVEPOINT one');
+    try {
+      if (userId !== undefined && this.#failedUsers.has(userId))
+        throw new Error('An earlier order of its user has failed');
+      treat();
+      this.balances.write();
+      this.#db.exec('RELEASE one');
+    } catch (error) {
+      if (!isOfOneOrder(error) || !this.#db.isTransaction) throw error;
+      this.#db.exec('ROLLBACK TO one; RELEASE one');
+      this.balances.clear();
+      if (userId !== undefined) this.#failedUsers.add(userId);
+      writer.rewind(mark);
+      writer.number(results.failed);
+      writer.text((error as Error).message);
+    }
+  }
+
+  #settleOne(writer: Writer, settlement: Incoming): void {
+    const { fields, ending, isAccepted } = settlement;
+    if (settlement.isProvisional) {
       this.#noteDecided(writer, fields, ending, isAccepted);
-    } else if (status === 'completed') {
-      const isCompensable = (flag & flags.compensable) !== 0;
-      this.#complete(writer, fields, ending, isAccepted, isCompensable, minBalance);
+    } else if (ending.status === 'completed') {
+      this.#complete(writer, settlement);
     } else {
       const isDone = this.#record(fields, { ...ending, balance: null, decided: null }, isAccepted);
       this.#answer(writer, fields, isDone, results.done, undefined);
     }
   }
 
-  #complete(
-    writer: Writer,
-    fields: Fields,
-    ending: Omit<Ending, 'balance' | 'decided'>,
-    isAccepted: boolean,
-    isCompensable: boolean,
-    minBalance: number | null,
-  ): void {
+  #complete(writer: Writer, settlement: Omit<Incoming, 'isProvisional'>): void {
+    const { fields, ending, isAccepted, isCompensable, minBalance } = settlement;
     const { id, userId, amount } = fields;
     const after = this.balances.after(userId, amount, minBalance);
     if (typeof after === 'number') {
@@ -228,7 +221,9 @@ export class Writes {
     }
     const fields = { id, userId, amount, priority: 'medium', acceptedAt: now, ...noData };
     const ending = { ...pending, status: 'completed', startedAt: now, settledAt: now };
-    this.#complete(writer, fields, ending, false, false, change.minBalance);
+    const { minBalance } = change;
+    const flags = { isAccepted: false, isCompensable: false };
+    this.#complete(writer, { fields, ending, ...flags, minBalance });
   }
 
   prune(reader: Reader, writer: Writer): void {
@@ -305,8 +300,6 @@ export class Writes {
   }
 }
 
-const noData = { payload: null, content: null, labels: null };
-
 /** The refusal's message is the processor's own. */
 function refused(ending: Omit<Ending, 'balance' | 'decided'>, refusal: number): Ending {
   const code = refusal === results.insufficientFunds ? 'insufficient_funds' : 'balance_overflow';
@@ -315,6 +308,7 @@ function refused(ending: Omit<Ending, 'balance' | 'decided'>, refusal: number): 
 }
 
 function writeApplied(writer: Writer, id: string, known: Row): void {
+  if (!isReadable(known)) throw beyond(id);
   const [, , , , , , , , balance, , , code] = known;
   if (balance !== null) {
     writer.number(results.done);
@@ -328,21 +322,4 @@ function writeApplied(writer: Writer, id: string, known: Row): void {
       `The order id ${JSON.stringify(id)} is taken by an order that did not complete`,
     );
   }
-}
-
-function readFields(reader: Reader): Fields {
-  return {
-    id: reader.text(),
-    userId: reader.text(),
-    amount: reader.number(),
-    priority: ranks[reader.number()] as string,
-    acceptedAt: reader.number(),
-    ...noData,
-  };
-}
-
-function readData(reader: Reader, fields: Fields): void {
-  fields.payload = reader.maybeText();
-  fields.content = reader.maybeText();
-  fields.labels = reader.maybeText();
 }

@@ -1,0 +1,95 @@
+import { ranks } from '../order.ts';
+import { flags, statuses } from './codec.ts';
+import type { Reader } from './wire.ts';
+
+/** What is handed in of an order, as far as the file has it. */
+export interface Fields {
+  readonly id: string;
+  readonly userId: string;
+  readonly amount: number;
+  readonly priority: string;
+  readonly acceptedAt: number;
+  payload: string | null;
+  content: string | null;
+  labels: string | null;
+}
+
+/** What becomes of an order. */
+export interface Ending {
+  readonly status: string;
+  readonly startedAt: number | null;
+  readonly settledAt: number | null;
+  readonly balance: number | null;
+  readonly code: string | null;
+  readonly message: string | null;
+  readonly retryable: number | null;
+  readonly steps: string | null;
+  readonly cause: string | null;
+  readonly decided: string | null;
+}
+
+export const pending: Ending = {
+  status: 'pending',
+  startedAt: null,
+  settledAt: null,
+  balance: null,
+  code: null,
+  message: null,
+  retryable: null,
+  steps: null,
+  cause: null,
+  decided: null,
+};
+
+/** A settlement as it travels. */
+export interface Incoming {
+  readonly fields: Fields;
+  readonly ending: Omit<Ending, 'balance' | 'decided'>;
+  readonly isAccepted: boolean;
+  readonly isCompensable: boolean;
+  readonly isProvisional: boolean;
+  readonly minBalance: number | null;
+}
+
+export const noData = { payload: null, content: null, labels: null };
+
+export function readSettlement(reader: Reader): Incoming {
+  const flag = reader.number();
+  const isAccepted = (flag & flags.accepted) !== 0;
+  const fields = readFields(reader);
+  if (!isAccepted) readData(reader, fields);
+  const status = statuses[reader.number()] as string;
+  const startedAt = reader.maybeNumber();
+  const settledAt = reader.number();
+  const minBalance = reader.maybeNumber();
+  const steps = reader.maybeText();
+  const code = reader.maybeText();
+  const message = reader.maybeText();
+  const retryable = reader.maybeNumber();
+  const cause = reader.maybeText();
+  return {
+    fields,
+    ending: { status, startedAt, settledAt, code, message, retryable, steps, cause },
+    isAccepted,
+    isCompensable: (flag & flags.compensable) !== 0,
+    isProvisional: (flag & flags.provisional) !== 0,
+    minBalance,
+  };
+}
+
+export function readFields(reader: Reader): Fields {
+  return {
+    id: reader.text(),
+    userId: reader.text(),
+    amount: reader.number(),
+    priority: ranks[reader.number()] as string,
+    acceptedAt: reader.number(),
+    ...noData,
+  };
+}
+
+export function readData(reader: Reader, fields: Fields): void {
+  fields.payload = reader.maybeText();
+  fields.content = reader.maybeText();
+  fields.labels = reader.maybeText();
+}
