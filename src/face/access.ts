@@ -5,7 +5,10 @@ import { forbidden, HttpError } from './http-error.ts';
 
 /** What a client may do. */
 export interface Access {
-  /** For which users it may act: their ids, a function that says so, or `'all'`. */
+  /**
+   * For which users it may act: their ids, a function that says so, or `'all'`. A client with `'all'` uses the ids of
+   * orders as the storage has them; any other one has ids for each user, which are never those of another user.
+   */
   readonly users: 'all' | readonly string[] | ((userId: string) => boolean);
   /**
    * Whether it may read what is about everybody: `/stats`, `/metrics`, and the events of all users. By

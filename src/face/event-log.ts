@@ -2,6 +2,7 @@ import type { OrderError } from '../errors.ts';
 import type { EventName, ProcessorEvents } from '../events.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderRecord, Receipt } from '../outcome.ts';
+import { withClientId } from './client-ids.ts';
 import { draining } from './draining.ts';
 import type { EventBounds } from './events-options.ts';
 import { HttpError } from './http-error.ts';
@@ -59,12 +60,16 @@ export interface Subscription {
   readonly userId: string | undefined;
   /** The last event that it has, of an earlier connection. */
   readonly lastEventId: string | undefined;
+  /** Whether it sees the ids that its user's own clients have. */
+  readonly isScoped: boolean;
 }
 
 interface Entry<T> {
   readonly userId: string | undefined;
   readonly event: T;
   readonly bytes: number;
+  /** The same for clients of the user itself, where they have another id for the order. */
+  readonly scoped: T | undefined;
 }
 
 /**
@@ -114,7 +119,7 @@ export class EventLog<T> {
   }
 
   /** @throws HttpError `too_many_readers` */
-  open({ userId, lastEventId }: Subscription): EventReader<T> {
+  open({ userId, lastEventId, isScoped }: Subscription): EventReader<T> {
     if (this.#readers.size >= this.#maxReaders) {
       throw new HttpError(503, 'too_many_readers', 'Too many are reading events', {
         headers: { 'retry-after': '10' },
@@ -122,7 +127,7 @@ export class EventLog<T> {
     }
     this.#listen();
     const last = this.#seqOf(lastEventId);
-    const reader = new EventReader(this, userId, last ?? this.#seq);
+    const reader = new EventReader(this, { userId, isScoped }, last ?? this.#seq);
     if (lastEventId !== undefined && last === undefined) reader.tell('missed');
     if (draining(this.#processor).signal.aborted) reader.end();
     this.#readers.add(reader);
@@ -179,8 +184,14 @@ export class EventLog<T> {
     this.#seq += 1;
     if (this.#seq - this.#first === this.#ring.length) this.#drop();
     const event = this.encode(seen, this.idOf(this.#seq));
-    const bytes = this.#sizeOf(event);
-    this.#ring[this.#seq % this.#ring.length] = { userId, event, bytes };
+    const { data } = seen;
+    const own = data === undefined ? data : withClientId(data);
+    const scoped =
+      own === data
+        ? undefined
+        : this.encode({ ...seen, data: own } as SeenEvent, this.idOf(this.#seq));
+    const bytes = this.#sizeOf(event) + (scoped === undefined ? 0 : this.#sizeOf(scoped));
+    this.#ring[this.#seq % this.#ring.length] = { userId, event, scoped, bytes };
     this.#bytes += bytes;
     // The last one stays, however long it is.
     while (this.#bytes > this.#maxBytes && this.#first < this.#seq) this.#drop();
@@ -207,6 +218,7 @@ export class EventLog<T> {
 export class EventReader<T> {
   readonly #log: EventLog<T>;
   readonly #userId: string | undefined;
+  readonly #isScoped: boolean;
   /** What is not of the ring. */
   readonly #own: T[] = [];
   #isBeaten = false;
@@ -215,9 +227,14 @@ export class EventReader<T> {
   #isOver = false;
   #wake = (): void => {};
 
-  constructor(log: EventLog<T>, userId: string | undefined, seq: number) {
+  constructor(
+    log: EventLog<T>,
+    { userId, isScoped }: Pick<Subscription, 'userId' | 'isScoped'>,
+    seq: number,
+  ) {
     this.#log = log;
     this.#userId = userId;
+    this.#isScoped = isScoped;
     this.#seq = seq;
   }
 
@@ -284,9 +301,9 @@ export class EventReader<T> {
     let sum = 0;
     while (this.#seq < this.#log.seq && events.length < handful && sum < handfulBytes) {
       this.#seq += 1;
-      const { userId, event, bytes } = this.#log.at(this.#seq);
+      const { userId, event, scoped = event, bytes } = this.#log.at(this.#seq);
       if (this.#userId !== undefined && this.#userId !== userId) continue;
-      events.push(event);
+      events.push(this.#isScoped ? scoped : event);
       sum += bytes;
     }
     return events;

@@ -1,13 +1,7 @@
 import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderRecord } from '../outcome.ts';
-import {
-  type Access,
-  type Authenticate,
-  checkAccess,
-  everything,
-  mayActFor,
-  unauthorized,
-} from './access.ts';
+import { type Access, type Authenticate, checkAccess, everything, unauthorized } from './access.ts';
+import type { ClientIds } from './client-ids.ts';
 import { HttpError, notFound } from './http-error.ts';
 
 /**
@@ -31,21 +25,28 @@ export function withoutCause<T extends OrderRecord>(record: T): Omit<T, 'cause'>
   return rest;
 }
 
+/** An order by the id that a client has for it. */
+export interface Wanted {
+  readonly id: string;
+  /** Whose; by default the only user of the client. */
+  readonly userId?: string | undefined;
+}
+
 /**
- * An order of somebody else's is as good as none.
+ * An order, as the storage has it. One of another user is as good as none.
  *
- * @throws HttpError `not_found`
+ * @throws HttpError `not_found`, or `forbidden` for a user that is not the client's
  */
 export async function findOrder(
   processor: OrderProcessor,
-  access: Access,
-  id: string,
+  ids: ClientIds,
+  { id, userId }: Wanted,
 ): Promise<OrderRecord> {
-  const record = await processor.order(id);
-  if (record === undefined || !mayActFor(access, record.userId)) {
-    throw notFound('There is no such order');
+  for (const storedId of ids.candidates(id, userId)) {
+    const record = await processor.order(storedId);
+    if (record !== undefined && ids.maySee(record.userId, userId)) return record;
   }
-  return record;
+  throw notFound('There is no such order');
 }
 
 /**
@@ -55,12 +56,14 @@ export async function findOrder(
  */
 export async function cancelOrder(
   processor: OrderProcessor,
-  access: Access,
-  id: string,
+  ids: ClientIds,
+  wanted: Wanted,
 ): Promise<OrderRecord> {
-  await findOrder(processor, access, id);
-  const isCanceled = await processor.cancelIf(id, (userId) => mayActFor(access, userId));
-  const record = await findOrder(processor, access, id);
+  const { id, userId } = await findOrder(processor, ids, wanted);
+  const isCanceled = await processor.cancelIf(id, (of) => of === userId);
+  const record = await processor.order(id);
+  // Where the storage forgets, it may be gone, or the id stand for another order by now.
+  if (record?.userId !== userId) throw notFound('There is no such order');
   if (isCanceled || record.status === 'canceled') return record;
   const message = `An order that is ${record.status} can no longer be canceled`;
   throw new HttpError(409, 'order_settled', message);

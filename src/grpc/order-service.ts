@@ -7,7 +7,8 @@ import {
 } from '@connectrpc/connect';
 import { checkMethods } from '../checks.ts';
 import { isOrderError, OrderError } from '../errors.ts';
-import { type Access, checkMayActFor, checkOperator } from '../face/access.ts';
+import { type Access, checkMayActFor, checkOperator, everything } from '../face/access.ts';
+import { ClientIds } from '../face/client-ids.ts';
 import { draining } from '../face/draining.ts';
 import { HttpError, notFound } from '../face/http-error.ts';
 import { accessOf, cancelOrder, findOrder } from '../face/orders.ts';
@@ -79,6 +80,8 @@ export function createOrderRoutes<Payload = unknown, Input = Payload>(
  */
 const jsonOptions = { textDecoder: new TextDecoder('utf-8', { fatal: true }) } as object;
 
+const allIds = new ClientIds(everything);
+
 class Service {
   readonly #processor: OrderProcessor;
   readonly #settings: ServiceSettings;
@@ -94,33 +97,39 @@ class Service {
     const processor = this.#processor;
     return {
       submitOrder: (request, context) =>
-        this.#answer(context, async (access) => {
-          const order = this.#orderFor(access, request.order);
+        this.#answer(context, async (access, ids) => {
+          const order = ids.order(this.#orderFor(access, request.order));
           const { signal } = context;
-          return { receipt: receiptMessage(await processor.submit(order, { signal })) };
+          const receipt = await processor.submit(order, { signal });
+          return { receipt: receiptMessage(ids.receipt(receipt)) };
         }),
       enqueueOrder: (request, context) =>
-        this.#answer(context, async (access) => {
-          const order = this.#orderFor(access, request.order);
+        this.#answer(context, async (access, ids) => {
+          const order = ids.order(this.#orderFor(access, request.order));
           const { signal } = context;
-          return { record: recordMessage(await processor.enqueue(order, { signal })) };
+          const record = await processor.enqueue(order, { signal });
+          return { record: recordMessage(ids.record(record)) };
         }),
       submitOrders: (requests, context) => this.#submitOrders(requests, context),
-      getOrder: ({ id }, context) =>
-        this.#answer(context, async (access) => {
+      getOrder: ({ id, userId }, context) =>
+        this.#answer(context, async (_, ids) => {
           checkName('id', id);
-          return { record: recordMessage(await findOrder(processor, access, id)) };
+          if (userId !== undefined) checkName('user_id', userId);
+          const record = await findOrder(processor, ids, { id, userId });
+          return { record: recordMessage(ids.record(record)) };
         }),
       listOrders: (request, context) =>
-        this.#answer(context, async (access) => {
+        this.#answer(context, async (access, ids) => {
           const query = queryOf(request);
           checkMayActFor(access, query.userId);
-          return await pageMessage(processor, query);
+          return await pageMessage(processor, query, ids);
         }),
-      cancelOrder: ({ id }, context) =>
-        this.#answer(context, async (access) => {
+      cancelOrder: ({ id, userId }, context) =>
+        this.#answer(context, async (_, ids) => {
           checkName('id', id);
-          return { record: recordMessage(await cancelOrder(processor, access, id)) };
+          if (userId !== undefined) checkName('user_id', userId);
+          const record = await cancelOrder(processor, ids, { id, userId });
+          return { record: recordMessage(ids.record(record)) };
         }),
       getBalance: ({ userId }, context) =>
         this.#answer(context, async (access) => {
@@ -139,20 +148,27 @@ class Service {
     };
   }
 
-  async #answer<T>(context: HandlerContext, work: (access: Access) => T | Promise<T>): Promise<T> {
+  async #answer<T>(
+    context: HandlerContext,
+    work: (access: Access, ids: ClientIds) => T | Promise<T>,
+  ): Promise<T> {
+    let ids = allIds;
     try {
-      return await work(await this.#access(context));
+      const access = await this.#access(context);
+      ids = new ClientIds(access);
+      return await work(access, ids);
     } catch (error) {
-      throw this.#refuse(error, context);
+      throw this.#refuse(error, context, ids);
     }
   }
 
-  #refuse(error: unknown, { signal }: HandlerContext): Error {
+  #refuse(error: unknown, { signal }: HandlerContext, ids = allIds): Error {
+    const shown = ids.error(error);
     // A call whose time is up has its order canceled by that.
     if (signal.aborted && signal.reason instanceof ConnectError) {
-      return endOfCall(signal.reason, error);
+      return endOfCall(signal.reason, shown);
     }
-    const refusal = asConnectError(error);
+    const refusal = asConnectError(shown);
     if (refusal.code === Code.Internal) this.#settings.onError(error);
     return refusal;
   }
@@ -177,6 +193,7 @@ class Service {
   ): AsyncGenerator<ReturnType<typeof outcomeMessage>> {
     try {
       const access = await this.#access(context);
+      const ids = new ClientIds(access);
       const outcomes = this.#processor.submitStream(this.#ordersOf(requests, access));
       let index = 0;
       for await (const each of outcomes) {
@@ -184,7 +201,7 @@ class Service {
         if (outcome.status !== 'completed' && outcome.error.code === 'internal') {
           this.#settings.onError(outcome.error);
         }
-        yield outcomeMessage(outcome, index);
+        yield outcomeMessage(ids.outcome(outcome), index);
         index += 1;
       }
     } catch (error) {
@@ -208,7 +225,7 @@ class Service {
 
   #orderOrError(access: Access, message: SubmitOrdersRequest['order']): Order {
     try {
-      return this.#orderFor(access, message);
+      return new ClientIds(access).order(this.#orderFor(access, message));
     } catch (error) {
       if (isOrderError(error) || error instanceof HttpError) return unreadable(error);
       return unreadable(new OrderError('internal', 'Something went wrong', { cause: error }));
@@ -226,7 +243,8 @@ class Service {
         checkName('user_id', userId);
         checkMayActFor(access, userId);
       }
-      yield* this.#watching.watch({ userId, lastEventId }, context.signal);
+      const isScoped = userId !== undefined && new ClientIds(access).isScoped;
+      yield* this.#watching.watch({ userId, lastEventId, isScoped }, context.signal);
       context.signal.throwIfAborted();
     } catch (error) {
       throw this.#refuse(error, context);

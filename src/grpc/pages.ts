@@ -1,4 +1,5 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import type { ClientIds } from '../face/client-ids.ts';
 import type { OrderQuery } from '../listing.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { OrderRecord } from '../outcome.ts';
@@ -22,14 +23,19 @@ const surelyFits = 2 ** 18;
 const recordOverhead = 10;
 
 /** A page of orders that every client can take. */
-export async function pageMessage(processor: OrderProcessor, query: OrderQuery): Promise<Page> {
+export async function pageMessage(
+  processor: OrderProcessor,
+  query: OrderQuery,
+  ids: ClientIds,
+): Promise<Page> {
+  const toMessage = (record: OrderRecord): RecordMessage => recordMessage(ids.record(record));
   let { orders, cursor } = await processor.orders(query);
-  let records = orders.map(recordMessage);
+  let records = orders.map(toMessage);
   let count = fittingCount(orders, records);
   // Read again, since only the processor makes cursors.
   while (count < orders.length && orders.length > 1) {
     ({ orders, cursor } = await processor.orders({ ...query, limit: Math.max(1, count) }));
-    records = orders.map(recordMessage);
+    records = orders.map(toMessage);
     count = fittingCount(orders, records);
   }
   const [first] = records;

@@ -1,5 +1,6 @@
-import { OrderError } from '../errors.ts';
+import { isOrderError, OrderError } from '../errors.ts';
 import { type Access, checkMayActFor } from '../face/access.ts';
+import { ClientIds } from '../face/client-ids.ts';
 import { draining } from '../face/draining.ts';
 import { withoutPayload } from '../face/event-log.ts';
 import { HttpError, unexpected } from '../face/http-error.ts';
@@ -43,13 +44,16 @@ export function batch(
   const orders = new OrderLines(request, access, settings, signal);
   const outcomes = processor.submitStream(orders as AsyncIterable<Order>);
   const tell = (error: unknown): void => settings.onError(error, request);
-  return answer(sent(outcomes, orders, tell), 200, { 'content-type': 'application/x-ndjson' });
+  return answer(sent(outcomes, orders, new ClientIds(access), tell), 200, {
+    'content-type': 'application/x-ndjson',
+  });
 }
 
 /** The orders of a body, each read when it is asked for. */
 class OrderLines implements AsyncIterableIterator<unknown> {
   readonly #request: Request;
   readonly #access: Access;
+  readonly #ids: ClientIds;
   readonly #settings: BatchSettings;
   readonly #draining: AbortSignal;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
@@ -62,6 +66,7 @@ class OrderLines implements AsyncIterableIterator<unknown> {
   constructor(request: Request, access: Access, settings: BatchSettings, signal: AbortSignal) {
     this.#request = request;
     this.#access = access;
+    this.#ids = new ClientIds(access);
     this.#settings = settings;
     this.#draining = signal;
     signal.addEventListener('abort', this.#stop);
@@ -132,9 +137,10 @@ class OrderLines implements AsyncIterableIterator<unknown> {
       if ('error' in line) throw line.error;
       const order = check(orderInput, line.value, 'invalid_order');
       checkMayActFor(this.#access, order.userId);
-      return order;
+      return this.#ids.order(order as Order);
     } catch (error) {
-      return unreadable(error instanceof HttpError ? error : this.#internal(error));
+      const isOwn = error instanceof HttpError || isOrderError(error);
+      return unreadable(isOwn ? error : this.#internal(error));
     }
   }
 
@@ -149,6 +155,7 @@ class OrderLines implements AsyncIterableIterator<unknown> {
 function sent(
   outcomes: AsyncIterator<OrderOutcome>,
   orders: OrderLines,
+  ids: ClientIds,
   tell: (error: unknown) => void,
 ): ReadableStream {
   const encoder = new TextEncoder();
@@ -166,7 +173,7 @@ function sent(
           return;
         }
         if (value.status !== 'completed' && value.error.code === 'internal') tell(value.error);
-        text += `${lineOf(value, index)}\n`;
+        text += `${lineOf(ids.outcome(value), index)}\n`;
         index += 1;
         coming = new Coming(outcomes.next());
       } while (text.length < pieceLength && (await coming.isSoon()));
@@ -205,7 +212,9 @@ function lineOf(outcome: OrderOutcome, index: number): string {
   if (outcome.status === 'completed') return JSON.stringify({ index, ...withoutPayload(outcome) });
   const { status, error } = outcome;
   const own = error.cause instanceof HttpError ? error.cause : undefined;
-  if (own === undefined) return JSON.stringify({ index, status, ...error.toJSON() });
+  const isUnreadable = error.code === 'invalid_order' && isOrderError(error.cause);
+  const shown = isUnreadable ? (error.cause as OrderError) : error;
+  if (own === undefined) return JSON.stringify({ index, status, ...shown.toJSON() });
   const { code, message, issues } = own;
   return JSON.stringify({ index, status, code, message, retryable: false, issues });
 }

@@ -74,7 +74,7 @@ export function operationsOf(hasMetrics: boolean, security: readonly Schema[]): 
     },
     '/orders/batch': { post: { ...orders, ...postOrders } },
     '/orders/{id}': {
-      parameters: [path('id')],
+      parameters: [path('id'), ...parametersOf(schemas.orderQuery)],
       get: { ...orders, ...getOrder },
       delete: { ...orders, ...cancelOrder },
     },
@@ -98,7 +98,7 @@ const postOrder = {
   operationId: 'postOrder',
   summary: 'Hand in an order',
   description:
-    'Answers when the order is accepted, durably where the storage is durable, or, with `Prefer: wait`, when it is settled. The same `id` with the same content is the same order.',
+    'Answers when the order is accepted, durably where the storage is durable, or, with `Prefer: wait`, when it is settled. The same `id` with the same content is the same order. A client that does not act for all users has ids for each user, of up to 190 characters.',
   parameters: [
     header('Idempotency-Key', 'The id of the order', schemas.idempotencyKey),
     header('Prefer', '`wait=N`: wait up to N seconds for the outcome', schemas.preferredWait),

@@ -1,6 +1,7 @@
 import type { Context, Hono, MiddlewareHandler } from 'hono';
 import { OrderError } from '../errors.ts';
 import { type Access, checkMayActFor, checkOperator, everything } from '../face/access.ts';
+import { ClientIds } from '../face/client-ids.ts';
 import { badRequest, notFound } from '../face/http-error.ts';
 import { accessOf, cancelOrder, findOrder, withoutCause } from '../face/orders.ts';
 import type { HandedIn } from '../handed-in.ts';
@@ -19,10 +20,15 @@ import { openApi } from './openapi.ts';
 import type { AppSettings } from './options.ts';
 import { bySignal } from './patience.ts';
 import { checkUrl, idempotencyKey, query, waitMs } from './request.ts';
-import { check, eventsQuery, listQuery, noQuery, orderInput } from './schemas.ts';
+import { check, eventsQuery, listQuery, noQuery, orderInput, orderQuery } from './schemas.ts';
 
 /** Answers one request of a client that may do so much. */
-type Handler = (request: Request, access: Access, context: Context) => Response | Promise<Response>;
+type Handler = (
+  request: Request,
+  access: Access,
+  context: Context,
+  ids: ClientIds,
+) => Response | Promise<Response>;
 
 /** The routes of an order app. */
 export class Routes {
@@ -40,13 +46,17 @@ export class Routes {
 
   addTo(app: Hono): void {
     const processor = this.#processor;
-    this.#add(app, 'POST', '/orders', (request, access) => this.#postOrder(request, access));
-    this.#add(app, 'GET', '/orders', (request, access) => this.#listOrders(request, access));
-    this.#add(app, 'GET', '/orders/:id', (request, access, context) =>
-      this.#getOrder(request, access, context.req.param('id') as string),
+    this.#add(app, 'POST', '/orders', (request, access, _, ids) =>
+      this.#postOrder(request, access, ids),
     );
-    this.#add(app, 'DELETE', '/orders/:id', (request, access, context) =>
-      this.#deleteOrder(request, access, context.req.param('id') as string),
+    this.#add(app, 'GET', '/orders', (request, access, _, ids) =>
+      this.#listOrders(request, access, ids),
+    );
+    this.#add(app, 'GET', '/orders/:id', (request, _, context, ids) =>
+      this.#getOrder(request, ids, context.req.param('id') as string),
+    );
+    this.#add(app, 'DELETE', '/orders/:id', (request, _, context, ids) =>
+      this.#deleteOrder(request, ids, context.req.param('id') as string),
     );
     this.#add(app, 'GET', '/users/:userId/balance', (request, access, context) =>
       this.#getBalance(request, access, context.req.param('userId') as string),
@@ -63,7 +73,9 @@ export class Routes {
       '/metrics',
       forOperators(() => this.#getMetrics()),
     );
-    this.#add(app, 'GET', '/events', (request, access) => this.#getEvents(request, access));
+    this.#add(app, 'GET', '/events', (request, access, _, ids) =>
+      this.#getEvents(request, access, ids),
+    );
     this.#addOpen(app, '/health', () => health(processor));
     this.#addOpen(app, '/readyz', () => readiness(processor));
     this.#addOpen(app, '/livez', liveness);
@@ -114,14 +126,16 @@ export class Routes {
     const { authenticate } = this.#settings;
     return async (context) => {
       const request = context.req.raw;
+      let ids = allIds;
       try {
         checkUrl(request);
         // Nothing is awaited for nothing: most requests are over in a moment.
         const access =
           authenticate === undefined ? everything : await accessOf(authenticate, () => request);
-        return await handler(request, access, context);
+        if (authenticate !== undefined) ids = new ClientIds(access);
+        return await handler(request, access, context, ids);
       } catch (error) {
-        return this.#refuse(error, request);
+        return this.#refuse(error, request, ids);
       }
     };
   }
@@ -137,50 +151,56 @@ export class Routes {
     });
   }
 
-  #refuse(error: unknown, request: Request): Response {
+  #refuse(error: unknown, request: Request, ids = allIds): Response {
     const { statuses, onError } = this.#settings;
-    const response = problem(error, statuses);
+    const response = problem(ids.error(error), statuses);
     if (response.status === 500) onError(error, request);
     return response;
   }
 
-  async #postOrder(request: Request, access: Access): Promise<Response> {
+  async #postOrder(request: Request, access: Access, ids: ClientIds): Promise<Response> {
     query(request, noQuery);
     const { bodyLimitBytes, readTimeoutMs, maxWaitMs } = this.#settings;
     const key = idempotencyKey(request);
     const ms = Math.min(waitMs(request), maxWaitMs);
     const body = await readStrictly(request, bodyLimitBytes, readTimeoutMs);
-    const order = withKey(check(orderInput, body, 'invalid_order'), key) as Order;
-    checkMayActFor(access, order.userId);
-    if (ms > 0)
-      return this.#acceptAndWait(request, { ...order, id: order.id ?? nextOrderId() }, ms);
+    const given = withKey(check(orderInput, body, 'invalid_order'), key) as Order;
+    checkMayActFor(access, given.userId);
+    const order = ids.order(given);
+    if (ms > 0) {
+      return this.#acceptAndWait(request, { ...order, id: order.id ?? nextOrderId() }, ms, ids);
+    }
     const { record } = await this.#accept(request, order);
-    return json(withoutCause(record), 202, { location: locationOf(record.id) });
+    return json(ids.record(withoutCause(record)), 202, { location: locationOf(record, ids) });
   }
 
   async #acceptAndWait(
     request: Request,
     order: Order & { readonly id: string },
     ms: number,
+    ids: ClientIds,
   ): Promise<Response> {
-    const { id } = order;
-    const headers = { location: locationOf(id), 'preference-applied': `wait=${ms / 1_000}` };
+    const headers = {
+      location: locationOf(order, ids),
+      'preference-applied': `wait=${ms / 1_000}`,
+    };
     // Not by the id: it may stand for another order by then.
     const ending = new Ending();
     const accepted = await this.#accept(request, order, ending.tell);
     const outcome = await ending.within(request, ms);
-    if (outcome === undefined) return json(withoutCause(accepted.now()), 202, headers);
-    return this.#answerOutcome(outcome, request, headers);
+    if (outcome === undefined) return json(ids.record(withoutCause(accepted.now())), 202, headers);
+    return this.#answerOutcome(outcome, request, ids, headers);
   }
 
   #answerOutcome(
     outcome: OrderOutcome,
     request: Request,
+    ids: ClientIds,
     headers: Readonly<Record<string, string>>,
   ): Response {
-    if (outcome.status === 'completed') return json(outcome, 200, headers);
+    if (outcome.status === 'completed') return json(ids.receipt(outcome), 200, headers);
     const { error } = outcome;
-    const response = problem(error, this.#settings.statuses);
+    const response = problem(ids.error(error), this.#settings.statuses);
     if (error.code === 'internal') this.#settings.onError(error, request);
     for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
     return response;
@@ -208,22 +228,22 @@ export class Routes {
     return bySignal(request, acceptTimeoutMs, late, enqueue, unanswered);
   }
 
-  async #listOrders(request: Request, access: Access): Promise<Response> {
+  async #listOrders(request: Request, access: Access, ids: ClientIds): Promise<Response> {
     const wanted = query(request, listQuery);
     checkMayActFor(access, wanted.userId);
     const { orders, cursor } = await this.#processor.orders(wanted);
-    return json({ orders: orders.map(withoutCause), cursor });
+    return json({ orders: orders.map((record) => ids.record(withoutCause(record))), cursor });
   }
 
-  async #getOrder(request: Request, access: Access, id: string): Promise<Response> {
-    query(request, noQuery);
-    return json(withoutCause(await findOrder(this.#processor, access, id)));
+  async #getOrder(request: Request, ids: ClientIds, id: string): Promise<Response> {
+    const { userId } = query(request, orderQuery);
+    return json(ids.record(withoutCause(await findOrder(this.#processor, ids, { id, userId }))));
   }
 
-  async #deleteOrder(request: Request, access: Access, id: string): Promise<Response> {
-    query(request, noQuery);
-    const record = await cancelOrder(this.#processor, access, id);
-    return json(withoutCause(record), record.status === 'canceled' ? 200 : 202);
+  async #deleteOrder(request: Request, ids: ClientIds, id: string): Promise<Response> {
+    const { userId } = query(request, orderQuery);
+    const record = await cancelOrder(this.#processor, ids, { id, userId });
+    return json(ids.record(withoutCause(record)), record.status === 'canceled' ? 200 : 202);
   }
 
   async #getBalance(request: Request, access: Access, userId: string): Promise<Response> {
@@ -240,7 +260,7 @@ export class Routes {
     return answer(await metrics.metrics(), 200, { 'content-type': metrics.contentType });
   }
 
-  #getEvents(request: Request, access: Access): Response {
+  #getEvents(request: Request, access: Access, ids: ClientIds): Response {
     const { userId, ...asked } = query(request, eventsQuery);
     if (userId === undefined) checkOperator(access);
     else checkMayActFor(access, userId);
@@ -248,7 +268,9 @@ export class Routes {
     const lastEventId = request.headers.get('last-event-id') ?? asked.lastEventId;
     // Who asks for the head alone would never end a stream.
     const isHead = request.method === 'HEAD';
-    return answer(isHead ? null : this.#events.open({ userId, lastEventId }), 200, {
+    const isScoped = userId !== undefined && ids.isScoped;
+    const events = isHead ? null : this.#events.open({ userId, lastEventId, isScoped });
+    return answer(events, 200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'x-accel-buffering': 'no',
     });
@@ -263,9 +285,13 @@ function forOperators(handler: () => Response | Promise<Response>): Handler {
   };
 }
 
+const allIds = new ClientIds(everything);
+
 /** Relative, so that it is right wherever the app is mounted. */
-function locationOf(id: string): string {
-  return `orders/${encodeURIComponent(id)}`;
+function locationOf({ id, userId }: { id: string; userId: string }, ids: ClientIds): string {
+  const path = `orders/${encodeURIComponent(ids.id(id, userId))}`;
+  const isNamed = !ids.isScoped || ids.onlyUser !== undefined;
+  return isNamed ? path : `${path}?${new URLSearchParams({ userId })}`;
 }
 
 /** The header and the body may both name the id, if they agree. */

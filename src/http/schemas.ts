@@ -86,6 +86,12 @@ export const eventsQuery = z.strictObject({
     description: 'In place of the header `Last-Event-ID`, which a new `EventSource` cannot send',
   }),
 });
+/** Of one order. */
+export const orderQuery = z.strictObject({
+  userId: name.optional().meta({
+    description: 'Whose order it is; to be named by a client that acts for several users',
+  }),
+});
 export const noQuery = z.strictObject({});
 
 const compensation = z.object({

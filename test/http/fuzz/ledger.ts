@@ -1,4 +1,5 @@
 import type { OrderProcessor } from 'order-processor';
+import { clientIdOf } from '../../../src/face/client-ids.ts';
 import type { Answer } from './answer.ts';
 
 /** An order as an answer, or an event, tells of it. */
@@ -61,15 +62,18 @@ export class Ledger {
   async close(hasAll: boolean): Promise<string[]> {
     await this.#processor.onIdle();
     for (const [id, told] of this.#acknowledged) {
-      const own = this.#accepted.get(id);
-      if (own === undefined) this.faults.push(`acknowledged, not accepted: ${id}`);
-      else if (told !== undefined && (told.userId !== own.userId || told.amount !== own.amount)) {
+      // A client of one user has ids of its own.
+      const own = [id, `~u-1~${id}`].flatMap((stored) => this.#accepted.get(stored) ?? []);
+      if (own.length === 0) this.faults.push(`acknowledged, not accepted: ${id}`);
+      else if (told !== undefined && !own.some((each) => isSame(each, told))) {
         this.faults.push(`acknowledged as another order: ${id}`);
       }
     }
     if (hasAll) {
-      const silent = [...this.#accepted.keys()].filter((id) => !this.#acknowledged.has(id));
-      for (const id of silent) this.faults.push(`accepted, not acknowledged: ${id}`);
+      for (const [id, { userId }] of this.#accepted) {
+        const isHeard = [id, clientIdOf(id, userId)].some((each) => this.#acknowledged.has(each));
+        if (!isHeard) this.faults.push(`accepted, not acknowledged: ${id}`);
+      }
     }
     await this.#checkBalances();
     const { unsettled, waitingCallers, stalled } = this.#processor.stats();
@@ -90,4 +94,8 @@ export class Ledger {
       if (balance !== sum) this.faults.push(`${userId}: ${balance} in place of ${sum}`);
     }
   }
+}
+
+function isSame(a: Entry, b: Entry): boolean {
+  return a.userId === b.userId && a.amount === b.amount;
 }

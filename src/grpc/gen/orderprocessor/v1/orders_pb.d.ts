@@ -21,7 +21,8 @@ export declare const file_orderprocessor_v1_orders: GenFile;
 export declare type Order = Message<"orderprocessor.v1.Order"> & {
   /**
    * The idempotency key: 1 to 256 UTF-16 code units of well-formed Unicode. Generated when absent. The same
-   * id with the same content is the same order, with other content ALREADY_EXISTS.
+   * id with the same content is the same order, with other content ALREADY_EXISTS. A client that does not act for
+   * all users has ids for each user, of up to 190 code units: they are never those of another user's orders.
    *
    * @generated from field: optional string id = 1;
    */
@@ -658,6 +659,13 @@ export declare type GetOrderRequest = Message<"orderprocessor.v1.GetOrderRequest
    * @generated from field: string id = 1;
    */
   id: string;
+
+  /**
+   * Whose order it is; to be named by a client that acts for several users, and not for all.
+   *
+   * @generated from field: optional string user_id = 2;
+   */
+  userId?: string | undefined;
 };
 
 /**
@@ -782,6 +790,13 @@ export declare type CancelOrderRequest = Message<"orderprocessor.v1.CancelOrderR
    * @generated from field: string id = 1;
    */
   id: string;
+
+  /**
+   * Whose order it is; to be named by a client that acts for several users, and not for all.
+   *
+   * @generated from field: optional string user_id = 2;
+   */
+  userId?: string | undefined;
 };
 
 /**
