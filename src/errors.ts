@@ -194,7 +194,28 @@ export class OrderError extends Error {
     Object.defineProperty(this, brand, { value: true });
   }
 
-  /** For `JSON.stringify`: all but the cause, which is not for strangers. */
+  /**
+   * The error that {@link OrderError.toJSON} was of. What copies objects to another thread or process, as
+   * `structuredClone` and `postMessage` do, makes plain errors without a `code`: hand over `error.toJSON()`, and make
+   * an error of it there.
+   *
+   * @param json - what `toJSON` has given, be it through `JSON.stringify` or `structuredClone`
+   * @returns an error without the cause; its stack is that of this call
+   * @throws TypeError for anything else
+   */
+  static from(json: unknown): OrderError {
+    const { code, message, ...facts } = Object(json) as Partial<OrderErrorFacts> & {
+      readonly code?: unknown;
+      readonly message?: unknown;
+    };
+    const hasLists = [facts.issues, facts.labels, facts.steps].every(Array.isArray);
+    if (typeof code === 'string' && typeof message === 'string' && hasLists) {
+      return new OrderError(code, message, { ...facts, cause: undefined });
+    }
+    throw new TypeError(`Expected what \`toJSON\` of an OrderError gives, got \`${show(json)}\``);
+  }
+
+  /** For `JSON.stringify`: all but the cause, which is not for strangers. See {@link OrderError.from}. */
   toJSON(): Record<string, unknown> {
     const { code, message, outcome, orderId, userId, retryable, retryAfterMs } = this;
     const { waitMs, durationMs, issues, labels, steps } = this;

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { MessageChannel } from 'node:worker_threads';
 import {
   type BalanceStorage,
   isOrderError,
@@ -256,6 +257,34 @@ describe('an OrderError', () => {
       expect([fact, error[fact as keyof typeof facts]]).toEqual([fact, value]);
     }
   });
+
+  it('goes to another thread by its JSON, and comes back as it was', async () => {
+    const processor = new OrderProcessor({ minBalance: 0 });
+    const error = await errorOf(processor.submit({ ...order, amount: -1 }));
+    const { port1, port2 } = new MessageChannel();
+    const arrived = new Promise((resolve) => port2.once('message', resolve));
+    port1.postMessage(error.toJSON());
+    const copies = [
+      await arrived,
+      structuredClone(error.toJSON()),
+      JSON.parse(JSON.stringify(error)),
+    ];
+    port1.close();
+    for (const copy of copies) {
+      const back = OrderError.from(copy);
+      expect(isOrderError(back)).toBe(true);
+      expect(back.toJSON()).toEqual(error.toJSON());
+      expect(back).toMatchObject({ code: 'insufficient_funds', outcome: 'failed', orderId: 'a' });
+    }
+    const full = new OrderError('declined', 'No', { retryAfterMs: 5, cause: new Error('secret') });
+    expect(OrderError.from({ ...full.toJSON(), cause: 'x' })).toMatchObject({ retryAfterMs: 5 });
+    expect(OrderError.from({ ...full.toJSON(), cause: 'x' }).cause).toBe(undefined);
+  });
+
+  it.each([undefined, null, 'declined', {}, { code: 'declined', message: 'No' }, new Error('No')])(
+    'is not made of %j',
+    (json) => expect(() => OrderError.from(json)).toThrow(TypeError),
+  );
 
   it('gives all of them to JSON, without the cause', () => {
     const steps = [
