@@ -52,7 +52,7 @@ function claim(storage: BalanceStorage): void {
 function isPlainMemory(storage: BalanceStorage): storage is MemoryStorage {
   return (
     Object.getPrototypeOf(storage) === MemoryStorage.prototype &&
-    Object.keys(storage).every((name) => name === 'retainSettled')
+    Object.keys(storage).every((name) => name === 'retainSettled' || name === 'retainBytes')
   );
 }
 

@@ -80,6 +80,11 @@ export interface BalanceStorage {
    */
   readonly retainSettled?: number;
   /**
+   * How much their payloads, labels and errors may take in memory together, in bytes, as they are estimated: an
+   * integer from 0 up, 67 108 864 (64 MiB) by default. The oldest that has any is forgotten first.
+   */
+  readonly retainBytes?: number;
+  /**
    * The user's balance in minor units, or `undefined` if the user has never had one.
    *
    * @param userId - any accepted order's `userId`

@@ -28,10 +28,19 @@ export interface MemoryStorageOptions {
    * forgotten first. An integer from 0 up, 100 000 by default (about 20 MB of short ids).
    */
   readonly retainSettled?: number | undefined;
+  /**
+   * How much the payloads, labels and errors of settled orders, and ids that are long, may take in memory together,
+   * in bytes, as they are estimated; the oldest that has any is forgotten first, and one that takes more at once.
+   * An integer from 0 up, 67 108 864 (64 MiB) by default.
+   */
+  readonly retainBytes?: number | undefined;
 }
 
 /** How many settled orders are remembered by default. */
 export const defaultRetainSettled = 100_000;
+
+/** How many bytes of them by default. */
+export const defaultRetainBytes = 67_108_864;
 
 /**
  * Keeps balances and the last settled orders in memory: the default storage, as fast as a plain loop,
@@ -52,6 +61,8 @@ export const defaultRetainSettled = 100_000;
 export class MemoryStorage implements OrderStorage {
   /** How many settled orders are remembered. */
   readonly retainSettled: number;
+  /** How many bytes of payloads, labels, errors and long ids are remembered with them. */
+  readonly retainBytes: number;
   readonly #balances = new Map<string, number>();
   readonly #unsettled = new UnsettledOrders();
   readonly #settled: SettledOrders;
@@ -63,11 +74,13 @@ export class MemoryStorage implements OrderStorage {
    * @throws TypeError or RangeError for an option that is unknown or out of range
    */
   constructor(options: MemoryStorageOptions = {}) {
-    checkOptions('MemoryStorage', options, ['retainSettled']);
-    const { retainSettled = defaultRetainSettled } = options;
+    checkOptions('MemoryStorage', options, ['retainSettled', 'retainBytes']);
+    const { retainSettled = defaultRetainSettled, retainBytes = defaultRetainBytes } = options;
     checkInteger('retainSettled', retainSettled, 0);
+    checkInteger('retainBytes', retainBytes, 0);
     this.retainSettled = retainSettled;
-    this.#settled = new SettledOrders(retainSettled);
+    this.retainBytes = retainBytes;
+    this.#settled = new SettledOrders(retainSettled, retainBytes);
   }
 
   /**

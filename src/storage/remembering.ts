@@ -13,7 +13,7 @@ import type {
 } from './balance-storage.ts';
 import { balanceIn, sizesOf } from './balances.ts';
 import type { BatchStorage, CoreSettlement, Refusal } from './core-storage.ts';
-import { defaultRetainSettled } from './memory.ts';
+import { defaultRetainBytes, defaultRetainSettled } from './memory.ts';
 import type { StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
 import { SettledOrders } from './settled-orders.ts';
 
@@ -28,11 +28,12 @@ export class RememberingStorage implements BatchStorage {
   #sequence = 0;
 
   constructor(storage: BalanceStorage, clock: Clock) {
-    const { retainSettled = defaultRetainSettled } = storage;
+    const { retainSettled = defaultRetainSettled, retainBytes = defaultRetainBytes } = storage;
     checkInteger('storage.retainSettled', retainSettled, 0);
+    checkInteger('storage.retainBytes', retainBytes, 0);
     this.#storage = storage;
     this.#clock = clock;
-    this.#settled = new SettledOrders(retainSettled);
+    this.#settled = new SettledOrders(retainSettled, retainBytes);
   }
 
   get(userId: string): Awaitable<number | undefined> {

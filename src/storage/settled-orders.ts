@@ -1,36 +1,13 @@
 import { hashIn, type Keyed, keyOf } from '../id-hash.ts';
 import { noLabels, type Priority } from '../order.ts';
-import { causeOfOrder } from '../order-cause.ts';
-import type { OrderCause, OrderOutcome, OrderRecord, OrderStatus, StepResult } from '../outcome.ts';
+import type { OrderOutcome, OrderRecord, OrderStatus, StepResult } from '../outcome.ts';
 import { noSteps } from '../outcome.ts';
 import type { SettledFields, Times } from './core-storage.ts';
+import { type Extra, extraOfError, extraOfReceipt, noExtra, shortIds } from './extra.ts';
 import { IdIndex } from './id-index.ts';
 import { NewestFirst, type Ring } from './newest-first.ts';
 import { isWanted, nextOf } from './order-pages.ts';
 import type { StoredOrder, StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
-
-/** What only some orders have. */
-interface Extra {
-  readonly payload: unknown;
-  readonly content: unknown;
-  readonly steps: readonly StepResult[];
-  readonly code: string | undefined;
-  readonly message: string | undefined;
-  readonly retryable: boolean | undefined;
-  readonly cause: OrderCause | undefined;
-  readonly labels: readonly string[];
-}
-
-const completed: Extra = {
-  payload: undefined,
-  content: undefined,
-  steps: noSteps,
-  labels: noLabels,
-  code: undefined,
-  message: undefined,
-  retryable: undefined,
-  cause: undefined,
-};
 
 const priorities: readonly Priority[] = ['medium', 'high', 'low'];
 const statuses: readonly OrderStatus[] = ['completed', 'failed', 'canceled'];
@@ -71,13 +48,26 @@ export class SettledOrders {
   readonly #segments: Float64Array<ArrayBuffer>[] = [];
   /** The segment that is written. */
   #numbers = new Float64Array(0);
-  #lastPlain: Extra = completed;
+  #lastPlain: Extra = noExtra;
+  readonly #mostBytes: number;
+  /** Of all that are remembered. */
+  #bytes = 0;
+  /** How often the ring was filled. */
+  #rounds = 0;
+  /** How many orders were remembered before the oldest that may take bytes. */
+  #oldest = 0;
   /** The slot to write next; the oldest once the ring is full. */
   #at = 0;
   readonly #newestFirst = new NewestFirst(this.#asRing());
 
-  constructor(limit: number) {
+  /**
+   * @param limit - how many orders are remembered
+   * @param mostBytes - how much they may take together, beside what every order takes; then the oldest that takes
+   *   more than that is forgotten
+   */
+  constructor(limit: number, mostBytes: number) {
     this.#limit = limit;
+    this.#mostBytes = mostBytes;
     this.#slots = new IdIndex(limit, (slot) => this.#ids[slot]);
   }
 
@@ -86,11 +76,16 @@ export class SettledOrders {
     if (this.#limit === 0) return;
     if (mayComeAgain(outcome)) return;
     const slot = this.#at;
+    const extra = this.#extraOf(order, outcome);
+    if (this.#bytes + (extra?.bytes ?? 0) > 0) {
+      this.#release(slot);
+      if (!this.#makeRoomFor(extra?.bytes ?? 0)) return;
+    }
     if ((slot & LAST) === 0) this.#numbers = this.#segmentFrom(slot);
     this.#slots.add(slot, hashIn(order));
     this.#ids[slot] = order.id;
     this.#userIds[slot] = order.userId;
-    this.#extras[slot] = this.#extraOf(order, outcome);
+    this.#extras[slot] = extra;
     const numbers = this.#numbers;
     const at = (slot & LAST) * WIDTH;
     numbers[at + AMOUNT] = order.amount;
@@ -100,12 +95,38 @@ export class SettledOrders {
     numbers[at + SETTLED] = times.settledAt;
     numbers[at + KIND] = kindOf(order.priority, outcome.status);
     numbers[at + SEQUENCE] = sequence;
-    this.#at = slot + 1 === this.#limit ? 0 : slot + 1;
+    this.#at = slot + 1;
+    if (this.#at < this.#limit) return;
+    this.#at = 0;
+    this.#rounds += 1;
   }
 
   forget(key: Keyed): void {
     const slot = this.#slots.find(key);
-    if (slot !== -1) this.#ids[slot] = undefined;
+    if (slot !== -1) this.#release(slot);
+  }
+
+  /** Forgets the order in a slot, if there is one. */
+  #release(slot: number): void {
+    if (slot >= this.#ids.length) return;
+    this.#bytes -= this.#extras[slot]?.bytes ?? 0;
+    this.#extras[slot] = undefined;
+    this.#ids[slot] = undefined;
+  }
+
+  /** Forgets the oldest orders that take bytes, as far as needed; false if there is no room for so many at all. */
+  #makeRoomFor(bytes: number): boolean {
+    if (bytes > this.#mostBytes) return false;
+    const written = this.#rounds * this.#limit + this.#at;
+    let oldest = Math.max(this.#oldest, written - this.#ids.length);
+    // Each order is looked at once.
+    for (; this.#bytes + bytes > this.#mostBytes; oldest += 1) {
+      const slot = oldest % this.#limit;
+      if ((this.#extras[slot]?.bytes ?? 0) > 0) this.#release(slot);
+    }
+    this.#oldest = oldest;
+    this.#bytes += bytes;
+    return true;
   }
 
   find(key: Keyed): OrderRecord | undefined {
@@ -191,18 +212,16 @@ export class SettledOrders {
   }
 
   #extraOf(order: SettledFields, outcome: OrderOutcome): Extra | undefined {
-    const { payload, content, labels } = order;
-    if (outcome.status !== 'completed') {
-      const { code, message, retryable, steps } = outcome.error;
-      const cause = order.cause ?? causeOfOrder(outcome.error);
-      return { payload, content, steps, labels, code, message, retryable, cause };
-    }
+    const { payload, content, labels, id, userId } = order;
+    if (outcome.status !== 'completed') return extraOfError(order, outcome.error, this.#mostBytes);
     const { steps } = outcome;
     const isPlain = payload === undefined && content === undefined && labels.length === 0;
-    if (!isPlain) return { ...completed, payload, content, steps, labels };
+    if (!isPlain || id.length + userId.length > shortIds) {
+      return extraOfReceipt(order, steps, this.#mostBytes);
+    }
     if (steps.length === 0) return undefined;
     // Most orders whose steps finished at once have their results in common.
-    if (this.#lastPlain.steps !== steps) this.#lastPlain = { ...completed, steps };
+    if (this.#lastPlain.steps !== steps) this.#lastPlain = { ...noExtra, steps };
     return this.#lastPlain;
   }
 
@@ -212,7 +231,7 @@ export class SettledOrders {
 
   amend(id: string, steps: readonly StepResult[]): void {
     const slot = this.#slots.find(keyOf(id));
-    if (slot !== -1) this.#extras[slot] = { ...(this.#extras[slot] ?? completed), steps };
+    if (slot !== -1) this.#extras[slot] = { ...(this.#extras[slot] ?? noExtra), steps };
   }
 
   #numberIn(slot: number, column: number): number {
