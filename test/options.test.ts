@@ -204,7 +204,8 @@ describe('a MemoryStorage', () => {
       const message = `Expected \`retainSettled\` to be an integer from 0 up, got \`${shown}\``;
       expectThrows(() => new MemoryStorage(options), kind, message);
     }
-    const message = 'Expected the options of MemoryStorage to be among retainSettled, retainBytes, got `limit`';
+    const message =
+      'Expected the options of MemoryStorage to be among retainSettled, retainBytes, got `limit`';
     expectThrows(() => new MemoryStorage({ limit: 1 } as never), TypeError, message);
     expectThrows(
       () => new MemoryStorage(null as never),
