@@ -10,27 +10,36 @@ const maxDepth = 200;
  * that are `undefined`: steps see the same after a restart as before. A copy, since what its owner does
  * to the payload meanwhile must not change what is kept.
  *
- * @throws OrderError `invalid_order` that says where it is more than JSON
+ * @throws OrderError `invalid_order` that says where it is more than JSON; `internal` if that is the schema's
+ *   doing
  */
 export function asJson(order: ParsedOrder): ParsedOrder {
   const { payload, content } = order;
-  if (!isObject(payload) && !isObject(content)) {
-    checkJson(order, payload);
-    if (content !== payload) checkJson(order, content);
-    return order;
-  }
+  // What its caller handed in first: only then the rest is the schema's.
+  checkJson(order, content);
+  if (content !== payload) checkMade(order, payload);
+  if (!isObject(payload) && !isObject(content)) return order;
   const { id, userId, amount, rank, labels } = order;
-  const copy = new ParsedOrder(id, userId, amount, rank, copyOf(order, payload), labels);
-  if (content !== payload) copy.input = copyOf(order, content);
+  const copy = new ParsedOrder(id, userId, amount, rank, copyOf(payload), labels);
+  if (content !== payload) copy.input = copyOf(content);
   return copy;
+}
+
+function checkMade(order: ParsedOrder, payload: unknown): void {
+  try {
+    checkJson(order, payload);
+  } catch (cause) {
+    const { id: orderId, userId } = order;
+    const message = 'The schema makes a payload that the storage cannot keep';
+    throw new OrderError('internal', message, { orderId, userId, cause });
+  }
 }
 
 function isObject(value: unknown): boolean {
   return typeof value === 'object' && value !== null;
 }
 
-function copyOf(order: ParsedOrder, value: unknown): unknown {
-  checkJson(order, value);
+function copyOf(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }
 

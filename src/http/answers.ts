@@ -137,8 +137,17 @@ function problemJson(
   headers: Readonly<Record<string, string>>,
 ): Response {
   const title = STATUS_CODES[status] ?? 'Error';
-  return json({ type: 'about:blank', title, status, detail, ...fields }, status, {
-    'content-type': 'application/problem+json',
-    ...headers,
-  });
+  const problem = { type: 'about:blank', title, status, detail, ...fields };
+  const own = { 'content-type': 'application/problem+json', ...headers };
+  try {
+    return json(problem, status, own);
+  } catch {
+    // An error of a host's own may have lists that are no JSON, or too long for a text.
+    const { code } = fields as { code: string };
+    return json(
+      { type: 'about:blank', title, status, detail: detail.slice(0, 300), code },
+      status,
+      own,
+    );
+  }
 }

@@ -96,8 +96,10 @@ export function tooLarge(what: string, limitBytes: number): HttpError {
 export function textOf(bytes: ArrayBuffer | Uint8Array): string {
   try {
     return utf8.decode(bytes);
-  } catch {
-    throw badRequest('Expected UTF-8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // Anything else, as a text that is too long for a string, is not the client's.
+    throw code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? badRequest('Expected UTF-8') : error;
   }
 }
 
@@ -127,27 +129,44 @@ async function readText(request: Request, limitBytes: number): Promise<string> {
   if (request.bodyUsed) throw new Error('The body was read before it came here, by a body parser?');
   const { headers } = request;
   const length = headers.has('transfer-encoding') ? null : headers.get('content-length');
+  if (length !== null && Number(length) > limitBytes) throw tooLarge('The body', limitBytes);
+  // Servers hold a body to its length.
+  const isShort = length !== null && Number(length) <= longestWhole;
+  if (isShort) return textOf(await unlessCut(request.arrayBuffer()));
+  return request.body === null
+    ? ''
+    : textOf(await readPieces(request.body.getReader(), limitBytes));
+}
+
+/** What a read of the body gives; an error of it is the connection's, and one of what is done with it is ours. */
+async function unlessCut<T>(reading: Promise<T>): Promise<T> {
   try {
-    if (length !== null && Number(length) > limitBytes) throw tooLarge('The body', limitBytes);
-    // Servers hold a body to its length.
-    const isShort = length !== null && Number(length) <= longestWhole;
-    return textOf(isShort ? await request.arrayBuffer() : await readPieces(request, limitBytes));
+    return await reading;
   } catch (cause) {
-    if (cause instanceof HttpError) throw cause;
     throw new HttpError(400, 'bad_request', 'The body ended before it was whole', { cause });
   }
 }
 
-async function readPieces({ body }: Request, limitBytes: number): Promise<Uint8Array> {
+async function readPieces(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  limitBytes: number,
+): Promise<Uint8Array> {
   const bytes = new ByteBuffer();
-  for await (const piece of body ?? []) {
-    bytes.append(piece);
-    if (bytes.length > limitBytes) throw tooLarge('The body', limitBytes);
-    if (hasTooManyPieces(bytes, limitBytes)) {
-      throw new HttpError(413, 'content_too_large', 'The body came in too many pieces');
+  try {
+    for (;;) {
+      const { done, value } = await unlessCut(reader.read());
+      if (done) return bytes.take();
+      if (!(value instanceof Uint8Array)) throw new TypeError('Expected a body of bytes');
+      bytes.append(value);
+      if (bytes.length > limitBytes) throw tooLarge('The body', limitBytes);
+      if (hasTooManyPieces(bytes, limitBytes)) {
+        throw new HttpError(413, 'content_too_large', 'The body came in too many pieces');
+      }
     }
+  } catch (error) {
+    reader.cancel().catch(() => {});
+    throw error;
   }
-  return bytes.take();
 }
 
 /** @param limitBytes - of the body, or of a line */

@@ -184,6 +184,21 @@ describe('a body that is none', () => {
     expect(processor.stats().accepted).toBe(0);
   });
 
+  it('is the host’s fault when it is being read by another', async () => {
+    const { app, errors } = appOf();
+    const locked = request(json);
+    locked.body?.getReader();
+    await problemIn(await app.request(locked), 500, 'internal');
+    expect(errors).toHaveLength(1);
+  });
+
+  it('is the host’s fault when its pieces are no bytes', async () => {
+    const { app, errors } = appOf();
+    const stream = new ReadableStream({ start: (controller) => controller.enqueue({ a: 1 }) });
+    await problemIn(await app.request(request(stream)), 500, 'internal');
+    expect(errors).toHaveLength(1);
+  });
+
   it('is the host’s fault when it was read before', async () => {
     const { app, errors } = appOf();
     const used = request(json);

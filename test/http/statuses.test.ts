@@ -207,3 +207,15 @@ describe('problem', () => {
     expect(() => new HttpError(status as number, 'a', 'b')).toThrow(RangeError);
   });
 });
+
+it('an error of a host’s own that is no JSON is still a problem, with its code', async () => {
+  const circle: Record<string, unknown> = {};
+  circle.issues = [circle];
+  for (const error of [
+    new HttpError(422, 'own', 'No', { issues: [circle as never] }),
+    new OrderError('own', 'No', { outcome: 'refused', labels: [1n as never] }),
+  ]) {
+    const { detail } = await problemIn(problem(error), 422, 'own');
+    expect(detail).toBe('No');
+  }
+});

@@ -1,3 +1,4 @@
+import type { StandardSchema } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, errorOf } from '../helpers.ts';
 import { KeptStorage } from '../kept-storage.ts';
@@ -20,6 +21,32 @@ function deep(depth: number): unknown {
 }
 
 const json = () => new KeptStorage(undefined, 'json');
+
+describe('a payload that a schema made more than JSON', () => {
+  const schemaOf = (made: unknown): StandardSchema => ({
+    '~standard': { version: 1, vendor: 'test', validate: () => ({ value: made }) },
+  });
+
+  it('is not its caller’s fault: internal, with the place as the cause', async () => {
+    const processor = await open(json(), { schema: schemaOf({ at: new Date(0) }) });
+    const order = { id: 'o', userId: 'u', amount: 1, payload: { at: '1970' } };
+    const error = await errorOf(processor.submit(order));
+    expect(error).toMatchObject({
+      code: 'internal',
+      outcome: 'refused',
+      orderId: 'o',
+      cause: { code: 'invalid_order', issues: [{ path: 'payload.at' }] },
+    });
+    await processor.shutdown();
+  });
+
+  it('but what its caller handed in is', async () => {
+    const processor = await open(json(), { schema: schemaOf({ at: new Date(0) }) });
+    const order = { userId: 'u', amount: 1, payload: { n: 1n } };
+    expect(await codeOf(processor.submit(order))).toBe('invalid_order');
+    await processor.shutdown();
+  });
+});
 
 describe('a storage that keeps JSON', () => {
   it.each([
