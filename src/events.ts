@@ -5,6 +5,7 @@ import { messageOf, OrderError, show } from './errors.ts';
 import { Notifications } from './notifications.ts';
 import type { OrderRecord, Receipt, StepResult } from './outcome.ts';
 import type { ShutdownSummary } from './shutdown.ts';
+import { StepScope } from './step-scope.ts';
 
 /** An order that holds its user for longer than it should. */
 export interface StalledOrder {
@@ -217,7 +218,10 @@ export class Events {
     const isAlone = guards.length === 1 && !this.#onces.has(event);
     this.#calls.set(event, isAlone ? first : (payload) => this.#emit(event, payload));
     // Looked up when it is called: listeners may have changed since a notification was deferred.
-    const call = (payload: unknown): void => this.#calls.get(event)?.(payload);
+    const call = (payload: unknown): void => {
+      const listeners = this.#calls.get(event);
+      if (listeners !== undefined) StepScope.outside(listeners, payload);
+    };
     this.#tell[event] = (payload: unknown) => this.#notifications.notify(call, payload);
   }
 

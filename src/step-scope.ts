@@ -5,7 +5,10 @@ interface Running {
   readonly running: number;
 }
 
-const current = new AsyncLocalStorage<StepScope>();
+const current = new AsyncLocalStorage<StepScope | undefined>();
+
+/** Without any scope there is nothing to leave, which every event of every order asks. */
+let isUsed = false;
 
 /**
  * Tells what is called from inside the steps and compensations of one order, in whatever they have begun. Timers
@@ -20,6 +23,7 @@ export class StepScope {
 
   /** @param owner - what all scopes of one processor have in common */
   constructor(owner: object, userId: string, order: Running) {
+    isUsed = true;
     this.userId = userId;
     this.#owner = owner;
     this.#order = order;
@@ -36,6 +40,12 @@ export class StepScope {
     let scope = current.getStore();
     while (scope !== undefined && !(scope.#owner === owner && scope.isOpen)) scope = scope.#outer;
     return scope;
+  }
+
+  /** Calls something that belongs to no step, though it may be a step that has led to it. */
+  static outside<T>(call: (value: T) => void, value: T): void {
+    if (isUsed && current.getStore() !== undefined) current.run(undefined, call, value);
+    else call(value);
   }
 
   /** Whether a step or compensation of the order runs. */

@@ -119,6 +119,18 @@ describe.each(storages)('while a processor shuts down, with %s, a step', (_name,
     expect(await left.promise).toBe('shut_down');
   });
 
+  it('invariant 4: lets no listener in that is called from it', async () => {
+    const codes: string[] = [];
+    const { processor } = make(() => clock.sleep(50), { storage: storage() });
+    processor.on('stepped', async ({ orderId }) => {
+      if (orderId === 'a') codes.push(await codeOf(processor.enqueue(order('b', 'v'))));
+    });
+    const submitted = codeOf(processor.submit(order('a')));
+    await clock.advance(10);
+    await shutDown(processor);
+    expect([await submitted, ...codes]).toEqual(['completed', 'shut_down']);
+  });
+
   it('invariant 4: lets nothing else in', async () => {
     const { processor } = make(() => clock.sleep(50), { storage: storage() });
     const inside = codeOf(processor.submit(order('a')));

@@ -261,3 +261,21 @@ it('invariant 4: whatever takes the promise of a `submit` awaits it', async () =
     await processor.shutdown();
   }
 });
+
+it('invariant 11: a listener that awaits an order hears no `deadlock`, whatever step it is called from', async () => {
+  const heard: string[] = [];
+  const processor: OrderProcessor = new OrderProcessor({
+    steps: [
+      { name: 'quick', run: () => {} },
+      { name: 'slow', run: () => clock.sleep(10) },
+    ],
+  });
+  processor.on('stepped', async ({ orderId, step }) => {
+    if (orderId !== 'a' || step.name !== 'quick') return;
+    heard.push(await codeOf(processor.submit(order('b', 'u'))));
+  });
+  const submitted = codeOf(processor.submit(order('a', 'u')));
+  await clock.runAll();
+  expect([await submitted, ...heard]).toEqual(['completed', 'completed']);
+  await processor.shutdown();
+});

@@ -146,6 +146,7 @@ describe('the table', () => {
       timeout: 504,
       canceled: 408,
       storage_failed: 503,
+      deadlock: 500,
       internal: 500,
     });
     expect(Object.isFrozen(defaultStatuses)).toBe(true);

@@ -36,6 +36,8 @@ export class Observer {
   readonly charges = new Set<string>();
   /** When the shutdown's deadline cancels what is left. */
   deadlineAt = Infinity;
+  /** When the shutdown was over: after that no event of an order comes. */
+  closedAt = Infinity;
   readonly plan: Scenario;
   readonly clock: VirtualClock;
   readonly #meddle: (action: Meddling['action'], id: string) => void;
@@ -115,7 +117,10 @@ export class Observer {
       const { unsettled } = processor.stats();
       if (unsettled > 0) this.wrong(`idle with ${unsettled} unsettled`);
     });
-    processor.on('shutdown', (summary) => this.shutdowns.push(summary));
+    processor.on('shutdown', (summary) => {
+      this.shutdowns.push(summary);
+      this.closedAt = this.clock.now;
+    });
   }
 
   wrong(what: string): void {
