@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { OrderError } from './errors.ts';
+import { OrderError, quote } from './errors.ts';
 import type { ParsedOrder } from './order.ts';
 
 /** What tells a repetition of an order from another with the same id. */
@@ -21,7 +21,7 @@ export function checkSame(known: Content, order: ParsedOrder, isJson: boolean): 
   if (known.userId === userId && known.amount === amount) {
     if (known.content === content || isSame(known.content, content, isJson)) return;
   }
-  const message = `The id ${JSON.stringify(orderId)} belongs to an order with other content`;
+  const message = `The id ${quote(orderId)} belongs to an order with other content`;
   throw new OrderError('order_conflict', message, { orderId, userId });
 }
 

@@ -130,6 +130,11 @@ export class Dispatcher {
     if (isRunnable || this.runner.hasWaiting) this.#pool.wake(more);
   }
 
+  /** The processor has closed. */
+  close(): void {
+    this.#pool.close();
+  }
+
   pause(userId: string | undefined): void {
     if (userId === undefined) this.isPaused = true;
     else this.queue.pause(userId);

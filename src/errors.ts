@@ -282,11 +282,27 @@ export function causeOf(thrown: unknown, title: string): unknown {
 
 const inOneLine = { breakLength: Number.POSITIVE_INFINITY, depth: 1, maxArrayLength: 8 } as const;
 
+/** What a terminal or a log would take for more than text: control characters, line breaks, changes of direction. */
+const controls = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
+
+/** Text on one line, whatever a stranger has put into it. */
+export function escapeControls(text: string): string {
+  return text.replace(
+    controls,
+    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** An id as messages and warnings show it: whole, in quotes, on one line. */
+export function quote(text: string): string {
+  return escapeControls(JSON.stringify(text));
+}
+
 /** A value as an error message shows it: short, on one line, whatever it is. */
 export function show(value: unknown): string {
   try {
-    const text = typeof value === 'string' ? JSON.stringify(value) : inspect(value, inOneLine);
-    const line = text.replace(/\s+/g, ' ');
+    const text = typeof value === 'string' ? quote(value) : inspect(value, inOneLine);
+    const line = escapeControls(text.replace(/\s+/g, ' '));
     return line.length > 60 ? `${line.slice(0, 60)}…` : line;
   } catch {
     return typeof value;

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'eventemitter3';
 import { isThenable } from './awaitable.ts';
 import { checkFunction, wrong } from './checks.ts';
-import { messageOf, OrderError, show } from './errors.ts';
+import { escapeControls, messageOf, OrderError, show } from './errors.ts';
 import { Notifications } from './notifications.ts';
 import type { OrderRecord, Receipt, StepResult } from './outcome.ts';
 import type { ShutdownSummary } from './shutdown.ts';
@@ -268,7 +268,7 @@ export class Events {
     process.emitWarning('A listener threw; listen to `error` to hear of it each time', {
       type: 'OrderProcessorWarning',
       code: 'listener',
-      detail: messageOf(cause, show(cause)),
+      detail: escapeControls(messageOf(cause, show(cause))),
     });
   }
 }

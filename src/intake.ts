@@ -85,6 +85,8 @@ export class Intake {
   remove(job: Job): void {
     if (job.sequence > 0) this.accepted.delete(job);
     if (this.jobs.delete(job) && this.#hasUserBound) this.#unsettled.add(job.userId, -1);
+    // Else when its steps have ended.
+    if (job.run === undefined) job.leaveScope();
   }
 
   /** Whether one more order may be unsettled. */
@@ -143,18 +145,22 @@ export class Intake {
     refuse: (error: OrderError) => void,
     admit: () => void,
   ): () => boolean {
+    // Its room comes with another order's settlement; its steps are to see its own caller's context.
+    const scope = new AsyncResource('Order', { requireManualDestroy: true });
     const leave = (): boolean => {
       this.#impatient.delete(dismissed);
-      return this.#line.leave(caller);
+      const hasLeft = this.#line.leave(caller);
+      if (hasLeft) scope.emitDestroy();
+      return hasLeft;
     };
     const dismissed = (): void => {
       if (leave()) refuse(this.queueFull(job));
     };
-    // Its room comes with another order's settlement; its steps are to see its own caller's context.
-    const admitted = AsyncResource.bind(() => {
+    const admitted = (): void => {
       this.#impatient.delete(dismissed);
-      admit();
-    });
+      scope.runInAsyncScope(admit);
+      scope.emitDestroy();
+    };
     const caller = new Caller(job, admitted, StepScope.around(this.#steps));
     if (overflow === 'reject') this.#impatient.add(dismissed);
     this.#line.join(caller);

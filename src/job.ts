@@ -102,6 +102,13 @@ export class Job extends ParsedOrder implements QueueEntry {
     return this.state === 'processing' || this.state === 'settling' ? 'processing' : 'pending';
   }
 
+  /** Its steps need its caller's async context no more: a tracer may forget it. */
+  leaveScope(): void {
+    if (this.scope === undefined) return;
+    this.scope.emitDestroy();
+    this.scope = undefined;
+  }
+
   /** It is accepted now. */
   acceptNow(clock: Clock): void {
     this.acceptedAt = clock.now();

@@ -44,7 +44,8 @@ export interface OrderProcessorOptions<Payload = unknown, Input = Payload> {
   /**
    * For how long anything is waited for that nobody can end, in milliseconds: an integer from 1 to
    * 2 147 483 647, 30 000 by default. An order that holds its user for longer raises `stalled`, counted
-   * from when it was told to end or, without `timeoutMs`, from its beginning; a storage that does not
+   * from when it was told to end or, without `timeoutMs`, from its beginning or the end of its last
+   * pause between attempts (no pause counts); a storage that does not
    * answer raises `error`; an attempt at a step that goes on for longer after its time was up fails the
    * order though others are left; a compensation without a limit of its own is given up.
    */

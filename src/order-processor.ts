@@ -18,6 +18,7 @@ import type { OrderOutcome, OrderRecord, Receipt } from './outcome.ts';
 import { ReceiptPromise } from './receipt-promise.ts';
 import { storageFailed } from './settlements.ts';
 import {
+  Deadline,
   drain,
   readShutdownOptions,
   type ShutdownOptions,
@@ -92,6 +93,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   readonly #list: OrderList;
   #state: ProcessorStats['state'] = 'running';
   #shutdown: Promise<ShutdownSummary> | undefined;
+  #deadline: Deadline | undefined;
 
   /**
    * @param options - each is checked
@@ -354,17 +356,19 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * `balance`, `order` and `outcome` go on answering from what the storage still offers.
    *
    * @param options - the deadline
-   * @returns a summary; always resolves. The first call decides, later ones give the same promise
+   * @returns a summary; always resolves. Later calls give the same promise; one with a `timeoutMs` of its own brings the
+   *   deadline forward, if that is earlier
    * @throws TypeError or RangeError for an option that is unknown or out of range
    */
   shutdown(options: ShutdownOptions = {}): Promise<ShutdownSummary> {
+    const timeoutMs = readShutdownOptions(options);
     if (this.#shutdown === undefined) {
-      const timeoutMs = readShutdownOptions(options);
       const { promise, resolve } = Promise.withResolvers<ShutdownSummary>();
       // First, since a listener of what follows may call it too.
       this.#shutdown = promise;
-      resolve(this.#shutDown(timeoutMs));
-    }
+      this.#deadline = new Deadline(timeoutMs);
+      resolve(this.#shutDown(this.#deadline));
+    } else if (timeoutMs !== undefined) this.#deadline?.bringForward(timeoutMs);
     return this.#shutdown;
   }
 
@@ -466,17 +470,18 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     });
   }
 
-  async #shutDown(timeoutMs: number): Promise<ShutdownSummary> {
+  async #shutDown(deadline: Deadline): Promise<ShutdownSummary> {
     const engine = this.#engine;
     const before = { ...engine.reporter.counts };
     const startedAt = engine.clock.read();
     this.#state = 'draining';
     engine.dispatcher.resumeAll();
     const refused = engine.admission.close();
-    const rest = await drain(engine, () => this.#storage.close?.(), timeoutMs);
+    const rest = await drain(engine, () => this.#storage.close?.(), deadline);
     await refused;
     this.#state = 'closed';
     engine.questions.close();
+    engine.dispatcher.close();
     giveBack(this.#settings.storage);
     const summary: ShutdownSummary = {
       completed: engine.reporter.counts.completed - before.completed,

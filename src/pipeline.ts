@@ -116,6 +116,7 @@ export class Run implements TaskOwner, Linked<Run> {
   /** There is a worker again. */
   resume(): void {
     if (!this.worker.regain()) return;
+    if (this.#phase === 'running' && this.host.timeoutMs === undefined) this.#watch();
     this.inScope(() => {
       this.host.clock.read();
       this.#isStarting = true;
@@ -450,7 +451,11 @@ export class Run implements TaskOwner, Linked<Run> {
     if (!this.#hasPaused || this.#isStarting || this.board.running > 0 || !this.worker.holds)
       return;
     const tasks = this.#allTasks().filter(({ isOver, needs }) => !isOver && needs === 0);
-    if (tasks.length > 0 && tasks.every(({ isPaused }) => isPaused)) this.worker.free();
+    if (tasks.length > 0 && tasks.every(({ isPaused }) => isPaused)) {
+      this.worker.free();
+      // It holds its user because it was told to pause.
+      clearTimeout(this.#stallTimer);
+    }
   }
 
   #wantWorker(): void {

@@ -17,15 +17,20 @@ const names = ['attempts', 'delayMs', 'factor', 'maxDelayMs', 'jitter', 'retryIf
 /** @param at - where the options stand, for messages */
 export function readRetry(at: string, options: RetryOptions): RetryPolicy {
   checkOptions(at, options, names);
-  const { attempts = 3, delayMs = 100, factor = 2, maxDelayMs = 30_000 } = options;
+  const { attempts = 3, factor = 2 } = options;
+  if (options.maxDelayMs !== undefined) checkTimeout(`${at}.maxDelayMs`, options.maxDelayMs);
+  const { delayMs = Math.min(100, options.maxDelayMs ?? 100) } = options;
   const { jitter = true, retryIf } = options;
   checkInteger(`${at}.attempts`, attempts, 1);
   checkTimeout(`${at}.delayMs`, delayMs);
+  const { maxDelayMs = Math.max(30_000, delayMs) } = options;
   if (typeof factor !== 'number' || !(factor >= 1 && factor < Infinity)) {
     const kind = typeof factor === 'number' ? RangeError : TypeError;
     throw wrong(kind, `${at}.factor`, 'a number from 1 up', factor);
   }
-  checkTimeout(`${at}.maxDelayMs`, maxDelayMs);
+  if (maxDelayMs < delayMs) {
+    throw wrong(RangeError, `${at}.maxDelayMs`, `at least \`delayMs\`, ${delayMs}`, maxDelayMs);
+  }
   if (typeof jitter !== 'boolean') throw wrong(TypeError, `${at}.jitter`, 'a boolean', jitter);
   if (retryIf !== undefined && typeof retryIf !== 'function') {
     throw wrong(TypeError, `${at}.retryIf`, 'a function', retryIf);

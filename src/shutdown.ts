@@ -1,12 +1,14 @@
 import type { Awaitable } from './awaitable.ts';
 import { checkOptions, checkTimeout } from './checks.ts';
 import type { Engine } from './engine.ts';
+import { systemTime } from './system-time.ts';
 
 /** What {@link OrderProcessor.shutdown} takes. */
 export interface ShutdownOptions {
   /**
    * After how long what is left is canceled, in milliseconds: an integer from 1 to 2 147 483 647,
-   * 30 000 by default.
+   * 30 000 by default. In a later call it counts from then, and only brings the end forward; no limit of its
+   * own by default.
    */
   readonly timeoutMs?: number | undefined;
 }
@@ -44,24 +46,65 @@ export interface ShutdownSummary {
 export const graceMs = 1_000;
 
 /** @throws TypeError or RangeError */
-export function readShutdownOptions(options: ShutdownOptions): number {
+export function readShutdownOptions(options: ShutdownOptions): number | undefined {
   checkOptions('shutdown', options, ['timeoutMs']);
-  const { timeoutMs = 30_000 } = options;
-  checkTimeout('timeoutMs', timeoutMs);
+  const { timeoutMs } = options;
+  if (timeoutMs !== undefined) checkTimeout('timeoutMs', timeoutMs);
   return timeoutMs;
+}
+
+/** When what is left is canceled: the earliest that any caller has asked for. */
+export class Deadline {
+  readonly #begunAt = systemTime.now();
+  /** One for each caller: which comes first only the timers know, where a test has faked them. */
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #passed = Promise.withResolvers<false>();
+  #isOver = false;
+  /** After how many milliseconds, from the beginning of the shutdown, it has passed. */
+  passedAfterMs = 0;
+
+  constructor(timeoutMs = 30_000) {
+    this.#add(timeoutMs, timeoutMs);
+  }
+
+  /** @param timeoutMs - from now on */
+  bringForward(timeoutMs: number): void {
+    if (this.#isOver) return;
+    this.#add(timeoutMs, Math.round(systemTime.now() - this.#begunAt) + timeoutMs);
+  }
+
+  /** Whether something ends before it passes; then it never will. */
+  async comesAfter(end: Promise<void>): Promise<boolean> {
+    const isInTime = await Promise.race([end.then(() => true), this.#passed.promise]);
+    this.#isOver = true;
+    for (const timer of this.#timers) clearTimeout(timer);
+    return isInTime;
+  }
+
+  #add(timeoutMs: number, afterMs: number): void {
+    const pass = (): void => {
+      if (this.#isOver) return;
+      this.#isOver = true;
+      this.passedAfterMs = afterMs;
+      this.#passed.resolve(false);
+    };
+    this.#timers.push(setTimeout(pass, timeoutMs));
+  }
 }
 
 /** Drains, cancels what is left at the deadline, closes the storage. Always resolves (invariant 4). */
 export async function drain(
   engine: Engine,
   closeStorage: () => Awaitable<void> | undefined,
-  timeoutMs: number,
+  deadline: Deadline,
 ): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'kept' | 'timedOut' | 'storageError'>> {
-  const timedOut = !(await endsWithin(engine.onDrained(), timeoutMs));
+  const timedOut = !(await deadline.comesAfter(engine.onDrained()));
   const refused = engine.admission.shut();
   if (timedOut) {
     await engine.keeper?.leaveAll();
-    await engine.cancelAll({ message: `The processor shut down after ${timeoutMs} ms` });
+    await engine.cancelAll({
+      message: `The processor shut down after ${deadline.passedAfterMs} ms`,
+    });
     const { runner } = engine.dispatcher;
     if (!(await endsWithin(engine.onDrained(), graceMs))) {
       engine.keeper?.leaveRunning();

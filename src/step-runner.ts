@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { Awaitable } from './awaitable.ts';
 import { AwaitedUsers } from './awaited-users.ts';
 import type { Clock } from './clock.ts';
-import { OrderError } from './errors.ts';
+import { escapeControls, OrderError, quote } from './errors.ts';
 import type { Events } from './events.ts';
 import { Fifo } from './fifo.ts';
 import type { Funds } from './funds.ts';
@@ -106,7 +106,9 @@ export class StepRunner implements RunHost {
 
   /** An order is accepted: its steps are to see the `AsyncLocalStorage` values of its own caller. */
   admit(job: Job): void {
+    const before = job.scope;
     job.scope = new AsyncResource('Order', { requireManualDestroy: true });
+    before?.emitDestroy();
   }
 
   /** Begins an order in its caller's call; gives its run if that is not over on return. */
@@ -117,21 +119,29 @@ export class StepRunner implements RunHost {
 
   #begin(job: Job, board: StepBoard): Run | undefined {
     this.#begun = board;
-    const refusal = this.#refusalOf(job);
-    if (refusal === undefined) board.start();
-    const run = board.isDone ? board.run : board.toRun();
+    // What a step does to its async context must not be its caller's.
+    this.admit(job);
+    const run = (job.scope as AsyncResource).runInAsyncScope(this.#startHere, undefined, board);
     if (run === undefined) this.concluded(board, completed(board.results(), false));
-    else run.start(refusal);
     if (run === undefined || run.hasEnded) {
       this.#begun = undefined;
       this.#close(board);
+      job.leaveScope();
       return undefined;
     }
-    this.admit(job);
     this.#add(run);
     if (!run.worker.holds) this.#begun = undefined;
     return run;
   }
+
+  /** Gives the order's run, unless all of its steps have finished at once. */
+  readonly #startHere = (board: StepBoard): Run | undefined => {
+    const refusal = this.#refusalOf(board.job);
+    if (refusal === undefined) board.start();
+    const run = board.isDone ? board.run : board.toRun();
+    run?.start(refusal);
+    return run;
+  };
 
   /**
    * Gives a worker something to do: a run that waits for one and a new order take turns, so neither
@@ -239,7 +249,7 @@ export class StepRunner implements RunHost {
     const error = new OrderError('compensation_failed', text, { ...job.facts, cause });
     const { tell } = this.#events;
     if (tell.error !== undefined) tell.error(error);
-    else warn(error.code, `Order ${job.id}: ${text}`);
+    else warn(error.code, `Order ${quote(job.id)}: ${text}`);
   }
 
   predicateFailed(job: Job, step: string, cause: unknown): void {
@@ -255,7 +265,7 @@ export class StepRunner implements RunHost {
     else
       warn(
         'stalled',
-        `Order ${job.id} holds its user after ${runningMs} ms in ${steps.join(', ') || 'a question to the storage'}`,
+        `Order ${quote(job.id)} holds its user after ${runningMs} ms in ${steps.join(', ') || 'a question to the storage'}`,
       );
   }
 
@@ -312,6 +322,7 @@ export class StepRunner implements RunHost {
   #release(run: Run): boolean {
     if (run.job.run !== run) return false;
     run.job.run = undefined;
+    run.job.leaveScope();
     this.#runs.remove(run);
     this.#close(run.board);
     this.#listener.released(run.job);
@@ -323,5 +334,5 @@ export class StepRunner implements RunHost {
 
 /** Somebody must hear of it, even where nobody listens. */
 function warn(code: string, message: string): void {
-  process.emitWarning(message, { type: 'OrderProcessorWarning', code });
+  process.emitWarning(escapeControls(message), { type: 'OrderProcessorWarning', code });
 }

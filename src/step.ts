@@ -87,13 +87,13 @@ export interface RetryOptions {
   /** How many attempts there are, the first included. An integer from 1 up, 3 by default. */
   readonly attempts?: number | undefined;
   /**
-   * The pause before the second attempt, in milliseconds: an integer from 1 to 2 147 483 647, 100 by
-   * default.
+   * The pause before the second attempt, in milliseconds: an integer from 1 to 2 147 483 647; 100 by
+   * default, or `maxDelayMs` if that is less.
    */
   readonly delayMs?: number | undefined;
   /** By what each further pause is longer than the one before. From 1 up, 2 by default. */
   readonly factor?: number | undefined;
-  /** The longest pause, in milliseconds: an integer from 1 to 2 147 483 647, 30 000 by default. */
+  /** The longest pause, in milliseconds: an integer from `delayMs` to 2 147 483 647; 30 000 by default, or `delayMs` if that is more. */
   readonly maxDelayMs?: number | undefined;
   /**
    * Whether a pause is a random part of itself, from half of it to all ("equal jitter", see

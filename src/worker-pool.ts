@@ -2,8 +2,9 @@ import { AsyncResource } from 'node:async_hooks';
 import PQueue from 'p-queue';
 
 /**
- * Up to `concurrency` workers on p-queue. A worker is one run of `work`, which goes on until it finds
- * nothing more to do; so p-queue is asked once for a run and not once for an order.
+ * Up to `concurrency` workers on p-queue. A worker is one task of p-queue, which works until it finds nothing more
+ * to do and then waits to be woken: so p-queue is asked once for a worker and not once for an order, and it needs
+ * no `queueMicrotask` to replace a worker that has ended, which a test's fake timers would hold back.
  */
 export class WorkerPool {
   readonly #queue: PQueue;
@@ -11,11 +12,14 @@ export class WorkerPool {
   readonly #failed: (error: unknown) => void;
   // p-queue runs a task in the async context of its `add`, which is that of some order's caller.
   readonly #scope = new AsyncResource('OrderProcessor', { requireManualDestroy: true });
+  /** Wake those that wait for something to do. */
+  readonly #idle: (() => void)[] = [];
   #workers = 0;
+  #isClosed = false;
 
   /**
-   * @param work - must count itself out through {@link leave} in the same breath in which it finds
-   *   nothing to do: an order that comes between that and the end of its promise needs a new worker
+   * @param work - must resolve with what {@link leave} gives, called in the same breath in which it finds nothing
+   *   to do: an order that comes after that needs a worker
    * @param failed - hears what `work` throws, which it should not
    */
   constructor(concurrency: number, work: () => Promise<void>, failed: (error: unknown) => void) {
@@ -29,20 +33,41 @@ export class WorkerPool {
     const workers = Math.min(this.#workers + more, this.#queue.concurrency);
     while (this.#workers < workers) {
       this.#workers += 1;
-      // A worker begins in a microtask, never inside the caller's `submit`.
-      this.#scope.runInAsyncScope(() => {
-        this.#queue
-          .add(() => Promise.resolve().then(this.#work))
-          .catch((error: unknown) => {
-            this.#workers -= 1;
-            this.#failed(error);
-          });
-      });
+      const wakeIdle = this.#idle.pop();
+      if (wakeIdle === undefined) this.#start();
+      else wakeIdle();
     }
   }
 
-  /** A worker is about to end. */
-  leave(): void {
+  /** A worker has nothing to do; resolves when it has again. */
+  leave(): Promise<void> {
     this.#workers -= 1;
+    if (this.#isClosed) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  /** The processor has closed: workers that have nothing to do end. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    for (const end of this.#idle.splice(0)) end();
+    this.#scope.emitDestroy();
+  }
+
+  /** A worker begins in a microtask, never inside the caller's `submit`. */
+  #start(): void {
+    this.#scope.runInAsyncScope(() => {
+      this.#queue
+        .add(() => Promise.resolve().then(() => this.#live()))
+        .catch((error: unknown) => {
+          this.#workers -= 1;
+          this.#failed(error);
+        });
+    });
+  }
+
+  async #live(): Promise<void> {
+    do await this.#work();
+    while (!this.#isClosed);
   }
 }

@@ -114,7 +114,7 @@ it('invariant 4: a listener of `refused` may call `shutdown` while that refuses 
   });
   const log = logOf(processor);
   const again: unknown[] = [];
-  processor.on('refused', () => again.push(processor.shutdown({ timeoutMs: 1 })));
+  processor.on('refused', () => again.push(processor.shutdown({ timeoutMs: 60_000 })));
   const codes = range(3).map((at) => codeOf(processor.submit({ userId: `u-${at}`, amount: 1 })));
   await clock.settle();
   const done = processor.shutdown();

@@ -126,7 +126,7 @@ describe('pauses', () => {
     ['stay with a factor of 1', { ...fixed, factor: 1 }, [100, 100, 100, 100]],
     ['are whole with a broken factor', { ...fixed, delayMs: 5, factor: 1.5 }, [5, 8, 11, 17]],
     ['are at most `maxDelayMs`', { ...fixed, maxDelayMs: 250 }, [100, 200, 250, 250]],
-    ['are so from the first', { ...fixed, maxDelayMs: 7 }, [7, 7, 7, 7]],
+    ['are so from the first', { jitter: false, maxDelayMs: 7 }, [7, 7, 7, 7]],
     [
       'are at most 30 s by default',
       { ...fixed, delayMs: 20_000 },

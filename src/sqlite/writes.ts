@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { quote } from '../errors.ts';
 import { Balances } from './balances.ts';
 import { results } from './codec.ts';
 import { isOfOneOrder } from './failures.ts';
@@ -287,7 +288,7 @@ export class Writes {
   }
 
   #writeKnown(writer: Writer, id: string, row: Row | undefined): void {
-    if (row === undefined) throw new Error(`The order ${id} was there and is not`);
+    if (row === undefined) throw new Error(`The order ${quote(id)} was there and is not`);
     writer.number(results.known);
     writeRow(writer, row, this.#life);
   }
@@ -318,8 +319,6 @@ function writeApplied(writer: Writer, id: string, known: Row): void {
   } else if (code === 'balance_overflow') {
     writer.number(results.balanceOverflow);
   } else {
-    throw new Error(
-      `The order id ${JSON.stringify(id)} is taken by an order that did not complete`,
-    );
+    throw new Error(`The order id ${quote(id)} is taken by an order that did not complete`);
   }
 }
