@@ -49,7 +49,7 @@ function breakTransactions(which: string): Fault<SqliteStorage> {
     for (const action of ['INSERT', 'UPDATE']) {
       database.exec(
         `CREATE TRIGGER fault_${action} BEFORE ${action} ON orders WHEN ${which}
-         BEGIN SELECT RAISE(ABORT, 'fault'); END`,
+         BEGIN SELECT RAISE(ROLLBACK, 'fault'); END`,
       );
     }
     return () => {
