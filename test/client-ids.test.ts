@@ -26,7 +26,9 @@ const authenticate = bearer(
 function faces(options: OrderProcessorOptions = {}) {
   const processor = new OrderProcessor(options);
   const app = createOrderApp(processor, { authenticate });
-  const transport = createRouterTransport(createOrderRoutes(processor, { authenticate }));
+  const transport = createRouterTransport(
+    createOrderRoutes(processor, { authenticate, onError() {} }),
+  );
   return { processor, app, ...callsOf(app), client: createClient(OrderService, transport) };
 }
 

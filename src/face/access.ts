@@ -15,6 +15,11 @@ export interface Access {
    * default if it may act for all.
    */
   readonly isOperator?: boolean | undefined;
+  /**
+   * The client's name, for what is bounded for each client: `events.readersPerClient`. By default a client is known
+   * by its list of users; give a name where `users` is a function.
+   */
+  readonly client?: string | undefined;
 }
 
 /**
@@ -118,13 +123,16 @@ export function checkAuthenticate(authenticate: unknown): void {
 
 /** @throws TypeError for what an `authenticate` must not answer */
 export function checkAccess(access: Access): Access {
-  const { users } = Object(access) as Partial<Access>;
+  const { users, client } = Object(access) as Partial<Access>;
   const isValid =
     users === 'all' ||
     typeof users === 'function' ||
     (Array.isArray(users) && users.every((id) => typeof id === 'string'));
   if (!isValid) {
     throw wrong(TypeError, 'access.users', "'all', a list of user ids or a function", users);
+  }
+  if (client !== undefined && typeof client !== 'string') {
+    throw wrong(TypeError, 'access.client', 'a string', client);
   }
   return access;
 }

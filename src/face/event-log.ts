@@ -5,7 +5,7 @@ import type { OrderRecord, Receipt } from '../outcome.ts';
 import { withClientId } from './client-ids.ts';
 import { draining } from './draining.ts';
 import type { EventBounds } from './events-options.ts';
-import { HttpError } from './http-error.ts';
+import { type Reader, ReaderPermits } from './reader-permits.ts';
 
 /** For how long events are kept for a reader that has gone and may come back, in milliseconds. */
 const resumeMs = 60_000;
@@ -60,6 +60,8 @@ export interface Subscription {
   readonly userId: string | undefined;
   /** The last event that it has, of an earlier connection. */
   readonly lastEventId: string | undefined;
+  /** Who reads. */
+  readonly reader: Reader;
   /** Whether it sees the ids that its user's own clients have. */
   readonly isScoped: boolean;
 }
@@ -83,11 +85,12 @@ export class EventLog<T> {
   readonly #sizeOf: SizeOf<T>;
   readonly #ring: (Entry<T> | undefined)[];
   readonly #maxBytes: number;
-  readonly #maxReaders: number;
+  readonly #permits: ReaderPermits;
   /** Another one in each life, so that an id of an earlier one is known as such. */
   readonly #epoch = crypto.randomUUID().slice(0, 8);
   readonly #listeners = new Map<EventName, (payload: unknown) => void>();
-  readonly #readers = new Set<EventReader<T>>();
+  /** Each with what gives its permit back. */
+  readonly #readers = new Map<EventReader<T>, () => void>();
   #seq = 0;
   /** The number of the first event that is kept, or of the next one. */
   #first = 1;
@@ -98,39 +101,36 @@ export class EventLog<T> {
 
   constructor(
     processor: OrderProcessor,
-    { buffer, bufferBytes, readers }: EventBounds,
+    bounds: EventBounds,
     encode: Encode<T>,
     sizeOf: SizeOf<T>,
   ) {
     this.encode = encode;
     this.#sizeOf = sizeOf;
     this.#processor = processor;
-    this.#ring = new Array(buffer).fill(undefined);
-    this.#maxBytes = bufferBytes;
-    this.#maxReaders = readers;
+    this.#ring = new Array(bounds.buffer).fill(undefined);
+    this.#maxBytes = bounds.bufferBytes;
+    this.#permits = new ReaderPermits(bounds);
     for (const [name, view] of Object.entries(views) as [keyof Views, (of: never) => unknown][]) {
       this.#listeners.set(name, (payload) => {
         this.#add({ name, data: view(payload as never) } as SeenEvent, payload);
       });
     }
     draining(processor).signal.addEventListener('abort', () => {
-      for (const reader of this.#readers) reader.end();
+      for (const reader of this.#readers.keys()) reader.end();
     });
   }
 
   /** @throws HttpError `too_many_readers` */
-  open({ userId, lastEventId, isScoped }: Subscription): EventReader<T> {
-    if (this.#readers.size >= this.#maxReaders) {
-      throw new HttpError(503, 'too_many_readers', 'Too many are reading events', {
-        headers: { 'retry-after': '10' },
-      });
-    }
+  open(subscription: Subscription): EventReader<T> {
+    const { userId, lastEventId, isScoped } = subscription;
+    const giveBack = this.#permits.take(subscription.reader);
     this.#listen();
     const last = this.#seqOf(lastEventId);
     const reader = new EventReader(this, { userId, isScoped }, last ?? this.#seq);
     if (lastEventId !== undefined && last === undefined) reader.tell('missed');
     if (draining(this.#processor).signal.aborted) reader.end();
-    this.#readers.add(reader);
+    this.#readers.set(reader, giveBack);
     return reader;
   }
 
@@ -153,6 +153,7 @@ export class EventLog<T> {
   }
 
   left(reader: EventReader<T>): void {
+    this.#readers.get(reader)?.();
     if (!this.#readers.delete(reader) || this.#readers.size > 0) return;
     clearInterval(this.#heartbeat);
     this.#heartbeat = undefined;
@@ -161,7 +162,7 @@ export class EventLog<T> {
 
   #listen(): void {
     this.#heartbeat ??= setInterval(() => {
-      for (const reader of this.#readers) reader.beat();
+      for (const reader of this.#readers.keys()) reader.beat();
     }, heartbeatMs).unref();
     if (this.#leaving !== undefined) {
       clearTimeout(this.#leaving);
@@ -195,7 +196,7 @@ export class EventLog<T> {
     this.#bytes += bytes;
     // The last one stays, however long it is.
     while (this.#bytes > this.#maxBytes && this.#first < this.#seq) this.#drop();
-    for (const reader of this.#readers) reader.added(userId);
+    for (const reader of this.#readers.keys()) reader.added(userId);
   }
 
   /** The first one of those that are kept. */

@@ -12,8 +12,15 @@ export interface EventsOptions {
    * default. The oldest make room; the last one is kept whatever its size.
    */
   readonly bufferBytes?: number | undefined;
-  /** How many may read at once: an integer from 1 up, 100 by default. */
+  /** How many clients that are no operators may read at once: an integer from 1 up, 100 by default. */
   readonly readers?: number | undefined;
+  /**
+   * How many of these may be of one client: an integer from 1 up, 10 by default. Clients are told apart by
+   * `authenticate`: see {@link Access.client}.
+   */
+  readonly readersPerClient?: number | undefined;
+  /** How many operators may read at once, beside the clients: an integer from 1 up, 20 by default. */
+  readonly operatorReaders?: number | undefined;
 }
 
 /** The same, checked and complete. */
@@ -21,14 +28,17 @@ export interface EventBounds {
   readonly buffer: number;
   readonly bufferBytes: number;
   readonly readers: number;
+  readonly readersPerClient: number;
+  readonly operatorReaders: number;
 }
 
 /** @throws TypeError or RangeError */
 export function readEventsOptions(events: EventsOptions = {}): EventBounds {
-  checkOptions('events', events, ['buffer', 'bufferBytes', 'readers']);
-  const { buffer = 10_000, bufferBytes = 16_777_216, readers = 100 } = events;
-  checkInteger('events.buffer', buffer, 1);
-  checkInteger('events.bufferBytes', bufferBytes, 1);
-  checkInteger('events.readers', readers, 1);
-  return { buffer, bufferBytes, readers };
+  const own = ['buffer', 'bufferBytes', 'readers', 'readersPerClient', 'operatorReaders'];
+  checkOptions('events', events, own);
+  const { buffer = 10_000, bufferBytes = 16_777_216 } = events;
+  const { readers = 100, readersPerClient = 10, operatorReaders = 20 } = events;
+  const bounds = { buffer, bufferBytes, readers, readersPerClient, operatorReaders };
+  for (const [name, value] of Object.entries(bounds)) checkInteger(`events.${name}`, value, 1);
+  return bounds;
 }

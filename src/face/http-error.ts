@@ -17,7 +17,8 @@ import type { OrderIssue } from '../errors.ts';
  * | `unsupported_media_type` | 415 | the content type, or the content encoding, is another one |
  * | `headers_too_large` | 431 | the headers are longer than Node takes |
  * | `internal` | 500 | something threw; what, is for `onError` alone |
- * | `too_many_readers` | 503 | `events.readers` are reading already |
+ * | `too_many_readers` | 429 | the client has `events.readersPerClient` readers already |
+ * | `too_many_readers` | 503 | `events.readers`, or `events.operatorReaders`, are reading already |
  */
 export type HttpErrorCode =
   | 'bad_request'

@@ -12,6 +12,7 @@ import { ClientIds } from '../face/client-ids.ts';
 import { draining } from '../face/draining.ts';
 import { HttpError, notFound } from '../face/http-error.ts';
 import { accessOf, cancelOrder, findOrder } from '../face/orders.ts';
+import { readerOf } from '../face/reader-permits.ts';
 import { unlessAborted } from '../face/unless-aborted.ts';
 import { unreadable } from '../face/unreadable.ts';
 import type { Order } from '../order.ts';
@@ -244,7 +245,9 @@ class Service {
         checkMayActFor(access, userId);
       }
       const isScoped = userId !== undefined && new ClientIds(access).isScoped;
-      yield* this.#watching.watch({ userId, lastEventId, isScoped }, context.signal);
+      const reader = readerOf(access, userId);
+      const wanted = { userId, lastEventId, isScoped, reader };
+      yield* this.#watching.watch(wanted, context.signal);
       context.signal.throwIfAborted();
     } catch (error) {
       throw this.#refuse(error, context);

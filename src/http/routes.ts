@@ -4,6 +4,7 @@ import { type Access, checkMayActFor, checkOperator, everything } from '../face/
 import { ClientIds } from '../face/client-ids.ts';
 import { badRequest, notFound } from '../face/http-error.ts';
 import { accessOf, cancelOrder, findOrder, withoutCause } from '../face/orders.ts';
+import { readerOf } from '../face/reader-permits.ts';
 import type { HandedIn } from '../handed-in.ts';
 import type { Order } from '../order.ts';
 import { nextOrderId } from '../order-id.ts';
@@ -269,7 +270,9 @@ export class Routes {
     // Who asks for the head alone would never end a stream.
     const isHead = request.method === 'HEAD';
     const isScoped = userId !== undefined && ids.isScoped;
-    const events = isHead ? null : this.#events.open({ userId, lastEventId, isScoped });
+    const reader = readerOf(access, userId);
+    const wanted = { userId, lastEventId, isScoped, reader };
+    const events = isHead ? null : this.#events.open(wanted);
     return answer(events, 200, {
       'content-type': 'text/event-stream; charset=utf-8',
       'x-accel-buffering': 'no',
