@@ -6,9 +6,9 @@ import type { Job } from './job.ts';
 import type { Settings } from './options.ts';
 import type { OrderOutcome, StepResult, UnfulfilledOutcome } from './outcome.ts';
 import { noSteps } from './outcome.ts';
-import { receiptOf, refusedBy } from './outcomes.ts';
 import type { CallEnd } from './reporter.ts';
 import type { Decision } from './run-host.ts';
+import { settleIn } from './settle-at-once.ts';
 import {
   asDecidedBefore,
   Batch,
@@ -109,6 +109,8 @@ export class Settler {
     this.#listener = listener;
   }
 
+  readonly #failed = (error: OrderError): void => this.#listener.storageFailed(error);
+
   /** Resolves when the call of the storage that is under way has been answered. */
   get underWay(): Promise<void> | undefined {
     return this.#underWay;
@@ -180,23 +182,12 @@ export class Settler {
    */
   settleAtOnce(
     order: SettledFields,
-    { outcome, error, steps, isCompensable }: Decision,
+    decision: Decision,
     times: Times,
     sequence: number,
   ): OrderOutcome {
     const storage = this.#direct as DirectStorage;
-    let settled: OrderOutcome;
-    if (outcome === 'completed') {
-      const balance = storage.change(order.userId, order.amount, this.#minBalance);
-      settled =
-        typeof balance === 'number'
-          ? receiptOf(order, balance, times, steps)
-          : refusedBy(balance, order, steps);
-    } else settled = { status: outcome, error: error as OrderError };
-    if (!isCompensable || settled.status === 'completed') {
-      storage.remember(order, settled, times, sequence);
-    }
-    return settled;
+    return settleIn(storage, order, decision, times, sequence, this.#minBalance, this.#failed);
   }
 
   /** A settled order's steps came to something after all. */

@@ -20,6 +20,7 @@ import type {
 } from './order-storage.ts';
 import { SettledOrders } from './settled-orders.ts';
 import { UnsettledOrders } from './unsettled-orders.ts';
+import { UserBalances } from './user-balances.ts';
 
 /** The options of a {@link MemoryStorage}. */
 export interface MemoryStorageOptions {
@@ -63,7 +64,7 @@ export class MemoryStorage implements OrderStorage {
   readonly retainSettled: number;
   /** How many bytes of payloads, labels, errors and long ids are remembered with them. */
   readonly retainBytes: number;
-  readonly #balances = new Map<string, number>();
+  readonly #balances = new UserBalances();
   readonly #unsettled = new UnsettledOrders();
   readonly #settled: SettledOrders;
   /** Of the order that was accepted last. */

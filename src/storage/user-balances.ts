@@ -1,0 +1,29 @@
+/** As many entries as a `Map` takes. */
+const mostInMap = 2 ** 24;
+
+/** Every user's balance in memory, of more users than one `Map` takes. */
+export class UserBalances {
+  readonly #mostInMap: number;
+  readonly #first = new Map<string, number>();
+  /** Of the users for whom the first has no room; not there for nearly all hosts. */
+  #more: UserBalances | undefined = undefined;
+
+  /** @param most - how many users are in one map; a test has fewer */
+  constructor(most = mostInMap) {
+    this.#mostInMap = most;
+  }
+
+  get(userId: string): number | undefined {
+    const balance = this.#first.get(userId);
+    return balance === undefined && this.#more !== undefined ? this.#more.get(userId) : balance;
+  }
+
+  set(userId: string, balance: number): void {
+    if (this.#first.size < this.#mostInMap || this.#first.has(userId)) {
+      this.#first.set(userId, balance);
+      return;
+    }
+    this.#more ??= new UserBalances(this.#mostInMap);
+    this.#more.set(userId, balance);
+  }
+}
