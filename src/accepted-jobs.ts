@@ -39,22 +39,20 @@ export class AcceptedJobs {
     if (block.count === 0 && at < this.#blocks.length - 1) this.#blocks.splice(at, 1);
   }
 
-  /** From the greatest sequence below `before` to the least, as it is when the walk comes there. */
-  *newestFirst(before: number): Generator<Job> {
-    let end = before;
-    for (;;) {
-      // Looked for each time: blocks come and go during a walk.
-      const at = this.#firstFrom(Math.ceil(end / blockSize)) - 1;
-      const block = this.#blocks[at];
-      if (block === undefined) return;
-      const first = block.number * blockSize;
-      for (let place = Math.min(blockSize, end - first) - 1; place >= 0; place -= 1) {
-        const job = block.jobs[place];
-        if (job !== undefined) yield job;
-        if (block.number * blockSize !== first) break;
-      }
-      end = first;
+  /**
+   * Visits the orders of one block, those below `before`, the newest first, until a visit says that it is enough.
+   *
+   * @returns below which sequence to go on; `undefined` at the end. Orders may come and go meanwhile
+   */
+  visit(before: number, isEnough: (job: Job) => boolean): number | undefined {
+    const block = this.#blocks[this.#firstFrom(Math.ceil(before / blockSize)) - 1];
+    if (block === undefined) return undefined;
+    const first = block.number * blockSize;
+    for (let place = Math.min(blockSize, before - first) - 1; place >= 0; place -= 1) {
+      const job = block.jobs[place];
+      if (job !== undefined && isEnough(job)) return undefined;
     }
+    return first;
   }
 
   /** Where the blocks with this number or a greater one begin. */

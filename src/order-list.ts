@@ -11,7 +11,7 @@ import type { Questions } from './questions.ts';
 import { storageFailed } from './settlements.ts';
 import { sizeOf } from './size-of.ts';
 import type { CoreStorage } from './storage/core-storage.ts';
-import { isWanted, mergePages, type PageOf } from './storage/order-pages.ts';
+import { isWanted, mergePages, nextOf, type PageOf } from './storage/order-pages.ts';
 import type { StoredOrder, StoredOrderPage } from './storage/order-storage.ts';
 
 /** The parts of an engine that this has to do with. */
@@ -62,19 +62,23 @@ export class OrderList {
     const isSettled = status !== undefined && status !== 'pending' && status !== 'processing';
     const isStored = this.#storage.journal !== undefined && status !== 'processing';
     if (isSettled || isStored) return { orders, next: undefined };
+    let hasMore = false;
+    const isEnough = (job: Job): boolean => {
+      if (userId !== undefined && userId !== job.userId) return false;
+      if (status !== undefined && status !== job.unsettledStatus) return false;
+      const listed = this.#listed(job);
+      if (listed === undefined || !isWanted(query, listed)) return false;
+      hasMore = orders.length === limit;
+      if (!hasMore) orders.push(listed);
+      return hasMore;
+    };
     const { clock, intake } = this.#engine;
-    for (const job of intake.accepted.newestFirst(before)) {
-      const mayBeWanted =
-        (userId === undefined || userId === job.userId) &&
-        (status === undefined || status === job.unsettledStatus);
-      const listed = mayBeWanted ? this.#listed(job) : undefined;
-      if (listed !== undefined && isWanted(query, listed)) {
-        if (orders.length === limit) return { orders, next: orders.at(-1)?.sequence };
-        orders.push(listed);
-      }
-      if (!clock.hasTime()) await clock.nextSlice();
+    for (let below: number | undefined = before; below !== undefined; ) {
+      below = intake.accepted.visit(below, isEnough);
+      clock.read();
+      if (clock.isTurnSpent) await clock.nextSlice();
     }
-    return { orders, next: undefined };
+    return { orders, next: nextOf(orders, hasMore, undefined) };
   }
 
   async #stored(query: CheckedQuery): Promise<PageOf<Listed>> {
