@@ -22,6 +22,7 @@ import { Health } from './gen/grpc/health/v1/health_pb.js';
 import { OrderService, type SubmitOrdersRequest } from './gen/orderprocessor/v1/orders_pb.js';
 import { asConnectError, endOfCall } from './grpc-errors.ts';
 import { HealthReporter } from './health.ts';
+import { jsonText } from './json-text.ts';
 import { outcomeMessage, receiptMessage, recordMessage, statsMessage } from './messages.ts';
 import { type OrderServiceOptions, readOptions, type ServiceSettings } from './options.ts';
 import { pageMessage } from './pages.ts';
@@ -75,11 +76,8 @@ export function createOrderRoutes<Payload = unknown, Input = Payload>(
   };
 }
 
-/**
- * By default what is no UTF-8 is replaced, and two ids become one. The types do not have the decoder; a test holds
- * that it is used.
- */
-const jsonOptions = { textDecoder: new TextDecoder('utf-8', { fatal: true }) } as object;
+/** The types do not have the decoder; tests hold that it is used. */
+const jsonOptions = { textDecoder: jsonText } as object;
 
 const allIds = new ClientIds(everything);
 

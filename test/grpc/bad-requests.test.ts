@@ -159,6 +159,32 @@ describe('an order', () => {
     },
   );
 
+  it('is not repeated whole by what refuses it (invariant 6)', async () => {
+    const { json } = await start();
+    const long = 'x'.repeat(100_000);
+    for (const body of [
+      { order: { amount: long } },
+      { order: { userId: 'u', id: long } },
+      { order: { userId: 'u', priority: long } },
+      { [long]: 1 },
+      { order: { userId: 'u', [long]: [[long]] } },
+      { order: long },
+    ]) {
+      const response = await json('SubmitOrder', JSON.stringify(body));
+      expect([response.status, (await response.text()).length < 2_000]).toEqual([400, true]);
+    }
+    for (const [call, body] of [
+      ['ListOrders', { pageSize: long }],
+      ['ListOrders', { pageToken: long }],
+      ['GetOrder', { id: long }],
+    ] as const) {
+      const response = await json(call, JSON.stringify(body));
+      expect([response.status, (await response.text()).length < 2_000]).toEqual([400, true]);
+    }
+    const order = { userId: 'u', amount: '1', payload: { payload: long, [long]: [long] } };
+    expect((await json('SubmitOrder', JSON.stringify({ order }))).status).toBe(200);
+  });
+
   it('whose JSON begins with a byte order mark is taken', async () => {
     const { json } = await start();
     const response = await json('SubmitOrder', '\ufeff{"order":{"userId":"u-1","amount":"1"}}');
