@@ -19,6 +19,7 @@ import {
   storageFailed,
   timesOf,
 } from './settlements.ts';
+import type { SettlerListener } from './settler-listener.ts';
 import type {
   BatchStorage,
   CoreSettlement,
@@ -28,7 +29,6 @@ import type {
   SettledFields,
   Times,
 } from './storage/core-storage.ts';
-import type { StoredOrder } from './storage/order-storage.ts';
 import { Suspects } from './suspects.ts';
 import { systemTime } from './system-time.ts';
 import { watch } from './watch.ts';
@@ -38,26 +38,6 @@ import { watch } from './watch.ts';
  * be asked only by settling orders, so where others hold orders back as long as it fails, it would never be again.
  */
 const failingMs = 5_000;
-
-export interface SettlerListener {
-  /** The order is settled, or will never be: `storage_failed`. */
-  settled(job: Job, outcome: OrderOutcome, times: Times): void;
-  /** The storage refused the amount after the steps completed; compensate them. */
-  refused(job: Job, error: OrderError): void;
-  /** The amount of an order whose steps have not run was taken: it had been applied before. */
-  admitted(job: Job): void;
-  /** The id of an order that was not accepted before belongs to another, or was settled before. */
-  known(job: Job, order: StoredOrder): void;
-  /** Its outcome is certain and noted, though it is not settled. */
-  noted(job: Job, outcome: UnfulfilledOutcome): void;
-  /** The storage failed to settle an accepted order, which goes on waiting for that. */
-  delayed(job: Job, error: OrderError): void;
-  calling(operation: 'settle', size: number): CallEnd | undefined;
-  /** The storage cannot settle this order, which waits alone from now on. */
-  setApart(error: OrderError): void;
-  /** A call of the storage failed, and the orders in it have been told; or it has not answered. */
-  storageFailed(error: OrderError): void;
-}
 
 /**
  * Brings outcomes and balances into the storage. A storage that answers at once is asked for each
