@@ -3,6 +3,7 @@ import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import type { StorageSizes } from '../storage/balance-storage.ts';
 import { ConnectionLost, type Failure, failureOf, isBusy, isOfOneOrder } from './failures.ts';
 import { checkVersion } from './file-contents.ts';
+import { HeldLocks } from './held-locks.ts';
 import { LOG_BYTES } from './log-bound.ts';
 import { fenced, identityOf, lockLost, lockPathOf, lost } from './orders-file.ts';
 import { makePrivate } from './private-file.ts';
@@ -43,6 +44,7 @@ export class Database {
   readonly #logIdentity: string | undefined;
   readonly #lock: string | undefined;
   readonly #dataVersion: StatementSync;
+  readonly #held: HeldLocks;
   readonly #life: StatementSync;
   /** Changes with each transaction of another connection. */
   #lastVersion: unknown;
@@ -67,10 +69,12 @@ export class Database {
       configure(this.#db, options);
       const life = reopened?.life ?? this.#begin();
       this.#life = this.#db.prepare('SELECT life FROM meta');
-      this.opened = { life, identity: identityOf(path) ?? '' };
       // There from the first read or write on, as long as a connection is.
       this.#db.exec('BEGIN IMMEDIATE; COMMIT');
       this.#logIdentity = identityOf(`${path}-wal`);
+      this.#held = new HeldLocks(path, reopened?.areLocksListed);
+      const { areListed: areLocksListed } = this.#held;
+      this.opened = { life, identity: identityOf(path) ?? '', areLocksListed };
       this.#dataVersion = this.#db.prepare('PRAGMA data_version');
       this.#reads = new Reads(this.#db, life);
       this.#writes = new Writes(this.#db, this.#reads, life);
@@ -117,6 +121,7 @@ export class Database {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       this.#notice();
+      this.#writes.touched.id = '';
       messages = calls.map(({ kind, message }) => this.#writes.write(kind, message, isEachAlone));
       this.#writes.balances.write();
       this.#db.exec('COMMIT');
@@ -129,6 +134,17 @@ export class Database {
     if (!this.#isLocked()) throw lockLost(this.#path);
     if (!this.#isThere()) throw lost(this.#path);
     return messages;
+  }
+
+  /** Whether an earlier connection's last transaction is in the file; `false` if it wrote no order. */
+  has({ id, settledAt }: Writes['touched']): boolean {
+    const row = this.#db.prepare('SELECT settled_at FROM orders WHERE id = ?').get(id);
+    return row !== undefined && row.settled_at === settledAt;
+  }
+
+  /** What was written last. */
+  get touched(): Writes['touched'] {
+    return this.#writes.touched;
   }
 
   /** A connection that stays inside a transaction could begin no other. */
@@ -167,6 +183,23 @@ export class Database {
       identityOf(this.#path) === this.opened.identity &&
       identityOf(`${this.#path}-wal`) === this.#logIdentity
     );
+  }
+
+  /**
+   * Whether another program may have brought the log in: this one's is out of date then, and would overwrite what
+   * was written since.
+   */
+  #isTakenOver(): boolean {
+    const log = identityOf(`${this.#path}-wal`);
+    const isReplaced = log !== undefined && log !== this.#logIdentity;
+    return (
+      !this.areLocksHeld(true) || (isReplaced && identityOf(this.#path) === this.opened.identity)
+    );
+  }
+
+  /** Whether the locks of this process on the file are still there; see `HeldLocks`. */
+  areLocksHeld(isNow = false): boolean {
+    return isNow ? this.#held.areHeldNow() : this.#held.areHeld();
   }
 
   #isLocked(): boolean {
@@ -214,8 +247,11 @@ export class Database {
     try {
       // SQLite leaves the log of a file that was moved where it is, and then another that comes to its
       // path would get what is in it. Wherever the file is now, all that was committed belongs there.
-      if (!this.#isThere()) this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      if (!this.#isThere() && !this.#isTakenOver()) {
+        this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      }
     } finally {
+      this.#held.close();
       this.#db.close();
     }
   }

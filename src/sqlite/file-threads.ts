@@ -22,6 +22,8 @@ export class FileThreads {
   readonly #questions = new Turns(mostQuestions);
   readonly #lists = new Turns(1);
   readonly #log = new LogBound(() => this.#shortenLog());
+  /** What lists wait for. */
+  #alone: Promise<void> = Promise.resolve();
   #writing: Thread;
   #listing: Thread | undefined;
   #opened: Opened | undefined;
@@ -91,17 +93,41 @@ export class FileThreads {
     if (this.#writing.isOver) this.#writing = this.#start();
     const answer = await this.#writing.ask(request);
     this.#log.note(answer.sizes);
+    if (answer.isUnlocked === true) this.#lockAnew().catch(() => {});
     return answer;
   }
 
-  /** Lists wait meanwhile: they would prevent it if there were always one under way. */
-  async #shortenLog(): Promise<void> {
-    await this.#lists.pause();
-    try {
+  /** A process locks a file anew only when none of its connections is left. */
+  #lockAnew(): Promise<void> {
+    return this.#withoutLists(async () => {
+      const listing = this.#listing;
+      if (listing !== undefined && !listing.isOver) {
+        await listing.ask({ kind: 'close' }).catch(() => {});
+        await listing.ended();
+      }
+      if (!this.#writing.isOver) await this.#ask({ kind: 'renew' });
+    });
+  }
+
+  /** Lists would prevent it if there were always one under way. */
+  #shortenLog(): Promise<void> {
+    return this.#withoutLists(async () => {
       if (!this.#writing.isOver) await this.#ask({ kind: 'shorten' });
-    } finally {
-      this.#lists.resume();
-    }
+    });
+  }
+
+  /** Lists wait meanwhile. */
+  #withoutLists(work: () => Promise<void>): Promise<void> {
+    const done = this.#alone.then(async () => {
+      await this.#lists.pause();
+      try {
+        await work();
+      } finally {
+        this.#lists.resume();
+      }
+    });
+    this.#alone = done.catch(() => {});
+    return done;
   }
 
   #askForList(request: Request): Promise<Answer> {

@@ -20,6 +20,13 @@ export function lockLost(path: string): ConnectionLost {
   );
 }
 
+/** A transaction was under way, and may have been undone by another program. */
+export function unlocked(path: string): ConnectionLost {
+  return new ConnectionLost(
+    `The file ${path} was closed elsewhere in this process, which drops its locks, while it was written`,
+  );
+}
+
 /** Another storage goes on with the file. */
 export function fenced(path: string): ConnectionLost {
   return new ConnectionLost(

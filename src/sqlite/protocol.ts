@@ -27,6 +27,8 @@ export type Request =
   | { readonly kind: 'query'; readonly call: Call<ReadKind> }
   /** Empty the log, if nothing else reads it now. Answered without results. */
   | { readonly kind: 'shorten' }
+  /** Close the file and open it again, to lock it anew. Answered without results. */
+  | { readonly kind: 'renew' }
   /** The thread ends. */
   | { readonly kind: 'close' };
 
@@ -50,6 +52,8 @@ export interface Answer {
   readonly opened?: Opened;
   /** How large the file and its log are now. */
   readonly sizes?: StorageSizes;
+  /** This process has lost its locks, and another of its connections keeps this one from locking the file anew. */
+  readonly isUnlocked?: boolean;
   /** What a check has found. */
   readonly problems?: readonly string[];
 }
@@ -59,6 +63,8 @@ export interface Opened {
   readonly life: number;
   /** See `identityOf`. */
   readonly identity: string;
+  /** See `HeldLocks`. */
+  readonly areLocksListed: boolean;
 }
 
 /** How messages travel: Node posts messages of its own between threads, with `--watch` for example. */

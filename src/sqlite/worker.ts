@@ -1,9 +1,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { backUp } from './aside.ts';
 import { check } from './check.ts';
-import { Database } from './database.ts';
 import { failureOf, isFailure } from './failures.ts';
 import { BEAT_MS, beat } from './file-owner.ts';
+import { LockedDatabase } from './locked-database.ts';
 import { type Answer, contentOf, enclosed, type Request, type Task } from './protocol.ts';
 import { ReadConnection } from './read-connection.ts';
 
@@ -32,27 +32,22 @@ function listen(take: (request: Request) => void): void {
   });
 }
 
-/** What could not be brought into the file is in its log, for the next opening. */
-function closeQuietly(database: Database): void {
-  try {
-    database.close();
-  } catch {}
-}
-
 function serve({ path, options }: Extract<Task, { kind: 'serve' }>): void {
-  const database = new Database(path, options);
+  const database = new LockedDatabase(path, options);
   // Also while the host's event loop is held.
   beat(path);
-  setInterval(() => beat(path), BEAT_MS).unref();
+  setInterval(() => {
+    beat(path);
+    database.look();
+  }, BEAT_MS).unref();
   listen((request) => {
-    const results = request.kind === 'commit' ? database.commit(request.calls) : [];
-    if (request.kind === 'query') return answer({ results: [database.query(request.call)] });
-    if (request.kind === 'shorten') database.shortenLog();
+    const reply = request.kind === 'close' ? { results: [] } : database.answer(request);
     const isOver =
-      request.kind === 'close' || results.some((result) => isFailure(result) && result.isFinal);
+      request.kind === 'close' ||
+      reply.results.some((result) => isFailure(result) && result.isFinal);
     // Before the answer, so that whoever hears it finds the file closed.
-    if (isOver) closeQuietly(database);
-    answer({ results, sizes: database.sizes() });
+    if (isOver) database.close();
+    answer(reply);
     if (isOver) port?.close();
   });
   answer({ results: [], opened: database.opened, sizes: database.sizes() });

@@ -29,6 +29,8 @@ const SETTLED_AT = 7;
 /** Treats calls inside a transaction that others begin and end. */
 export class Writes {
   readonly balances: Balances;
+  /** The order that was written last: if it is in the file, so is the whole transaction. */
+  readonly touched: { id: string; settledAt: number | null } = { id: '', settledAt: null };
   readonly #db: DatabaseSync;
   readonly #life: number;
   readonly #reads: Reads;
@@ -170,7 +172,13 @@ export class Writes {
       cause,
       fields.id,
     );
+    if (changes === 1) this.#touch(fields.id, settledAt);
     return changes === 1;
+  }
+
+  #touch(id: string, settledAt: number | null): void {
+    this.touched.id = id;
+    this.touched.settledAt = settledAt;
   }
 
   #noteDecided(
@@ -264,6 +272,7 @@ export class Writes {
     ];
     const { changes, lastInsertRowid } = this.#insert.run(...values);
     this.#sequence = Number(lastInsertRowid);
+    if (changes === 1) this.#touch(fields.id, ending.settledAt);
     return changes === 1;
   }
 

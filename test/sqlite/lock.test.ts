@@ -1,11 +1,11 @@
 /** One storage has a file at a time, whatever its process does with the files (invariants 3 and 9). */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { OrderProcessor } from 'order-processor';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import {
   ask,
   inProcess,
@@ -136,6 +136,90 @@ describe('invariant 3: where a second storage got in all the same', () => {
     expect(error).toMatchObject({ code: 'storage_failed' });
     await processor.shutdown();
     expect(ask(folder.path(), 'SELECT balance FROM balances')).toEqual([{ balance: 5 }]);
+  });
+});
+
+/** Which locks on the file and on the index of its log this process has. */
+function locksHeld(): number {
+  const inodes = ['', '-shm'].map((end) => statSync(folder.path(`orders.db${end}`)).ino);
+  const lines = readFileSync('/proc/locks', 'utf8').split('\n');
+  const isHeld = (inode: number, byte: number): boolean =>
+    lines.some((line) => line.includes(` ${process.pid} `) && line.includes(`:${inode} ${byte} `));
+  return [isHeld(Number(inodes[0]), 1_073_741_826), isHeld(Number(inodes[1]), 128)].filter(Boolean)
+    .length;
+}
+
+describe.skipIf(process.platform !== 'linux')('locks that a copy of the folder has dropped', () => {
+  function copy(): void {
+    expect(locksHeld()).toBe(2);
+    cpSync(dirname(folder.path()), folder.path('../copied'), { recursive: true });
+    rmSync(folder.path('../copied'), { recursive: true });
+    expect(locksHeld()).toBe(0);
+  }
+
+  const readElsewhere = () =>
+    run(
+      folder.path(),
+      `import { DatabaseSync } from 'node:sqlite';
+       const db = new DatabaseSync(path);
+       console.log(db.prepare('SELECT count(*) AS count FROM orders').get().count);
+       db.close();`,
+    );
+
+  it('are taken anew, so that a shell that reads takes nothing away', async () => {
+    const storage = await folder.open();
+    await storage.accept([newOrder('a')]);
+    copy();
+    await vi.waitFor(() => expect(locksHeld()).toBe(2), 5_000);
+    const log = statSync(folder.path('orders.db-wal')).ino;
+    expect((await readElsewhere()).text).toBe('1\n');
+    expect(statSync(folder.path('orders.db-wal')).ino).toBe(log);
+    await storage.accept([newOrder('b')]);
+    expect(await unsettledOf(storage)).toEqual(['a', 'b']);
+  });
+
+  it('are taken anew also while the connection of the lists is open', async () => {
+    const storage = await folder.open();
+    await storage.accept([newOrder('a')]);
+    await storage.list({ limit: 1 });
+    copy();
+    await storage.accept([newOrder('b')]);
+    await vi.waitFor(async () => {
+      await storage.accept([newOrder('b')]);
+      expect(locksHeld()).toBe(2);
+    }, 5_000);
+    expect((await storage.list({ limit: 9 })).orders).toHaveLength(2);
+  });
+
+  it('invariant 9: what was acknowledged meanwhile is in the file, whatever a shell does', async () => {
+    const child = inProcess(
+      folder.path(),
+      `import { cpSync } from 'node:fs';
+       import { dirname } from 'node:path';
+       const storage = await SqliteStorage.open(path, { durability: 'relaxed' });
+       console.log('open');
+       setInterval(() => cpSync(dirname(path), dirname(path) + '-copied', { recursive: true }), 100);
+       for (let at = 0; ; at += 1) {
+         const change = { orderId: 'o-' + at, userId: 'u-1', amount: 1, minBalance: undefined };
+         await storage.apply([change]).then(() => console.log(change.orderId), () => {});
+       }`,
+    );
+    let text = '';
+    child.stdout?.on('data', (chunk) => {
+      text += String(chunk);
+    });
+    await once(child.stdout as NodeJS.ReadableStream, 'data');
+    for (let time = 0; time < 5; time += 1) await readElsewhere();
+    child.kill('SIGKILL');
+    await once(child, 'close');
+    rmSync(`${dirname(folder.path())}-copied`, { recursive: true, force: true });
+    const acknowledged = text.split('\n').slice(1, -1);
+    expect(acknowledged.length).toBeGreaterThan(20);
+    const storage = await folder.open();
+    expect(await storage.check()).toEqual([]);
+    const rows = ask(folder.path(), 'SELECT id FROM orders');
+    const kept = new Set(rows.map(({ id }) => id));
+    expect(acknowledged.filter((id) => !kept.has(id))).toEqual([]);
   });
 });
 
