@@ -6,7 +6,13 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { OrderProcessor } from 'order-processor';
 import { createOrderRoutes, serveGrpc } from 'order-processor/grpc';
-import { bearer, createOrderApp, serve } from 'order-processor/http';
+import {
+  bearer,
+  createOrderApp,
+  type FetchApp,
+  type OrderServer,
+  serve,
+} from 'order-processor/http';
 import { observe } from 'order-processor/prometheus';
 import { SqliteStorage } from 'order-processor/sqlite';
 import type { Logger } from 'pino';
@@ -85,24 +91,41 @@ async function listen(settings: Settings, log: Logger): Promise<void> {
     maxCallsPerConnection: settings.MAX_CALLS_PER_CONNECTION,
     signals: [],
   });
+  const probes = await serveProbes(app, settings);
   const http = await serve(app, {
     ...listening,
     port: settings.PORT,
+    keepAliveTimeoutMs: settings.KEEP_ALIVE_MS,
     processor,
     beside: [grpc],
-    onClosed: (summary) => {
+    onClosed: async (summary) => {
       clearInterval(pruning);
+      // To the end, so that a probe hears that the service ends, and not that it is dead.
+      await probes.close();
       log.info(
         { ...summary, storageError: summary?.storageError && failureOf(summary.storageError) },
         'closed',
       );
     },
   });
-  log.info({ url: http.url, grpcUrl: grpc.url }, 'listening');
+  log.info({ url: http.url, grpcUrl: grpc.url, probeUrl: probes.url }, 'listening');
   processor.ready.then(
     () => log.info({ recovered: processor.recovered }, 'ready'),
     // The processor goes on trying, and says so itself.
     () => {},
+  );
+}
+
+/** Probes have connections of their own: readers of events may have all others for hours. */
+function serveProbes(app: FetchApp, { HOST, PROBE_PORT }: Settings): Promise<OrderServer> {
+  const paths = ['/livez', '/readyz', '/health'];
+  const fetch = (request: Request): Response | Promise<Response> =>
+    paths.includes(new URL(request.url).pathname)
+      ? app.fetch(request)
+      : new Response(null, { status: 404 });
+  return serve(
+    { fetch },
+    { hostname: HOST, port: PROBE_PORT, maxConnections: 20, idleTimeoutMs: 10_000, signals: [] },
   );
 }
 

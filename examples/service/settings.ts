@@ -11,8 +11,10 @@ const variables = z.object({
   HOST: z.string().default('127.0.0.1'),
   PORT: integer(8080, 0, 65_535),
   GRPC_PORT: integer(50_051, 0, 65_535),
+  PROBE_PORT: integer(8081, 0, 65_535),
   MAX_CONNECTIONS: integer(100, 1),
   MAX_CALLS_PER_CONNECTION: integer(50, 1),
+  KEEP_ALIVE_MS: integer(65_000, 1, 3_600_000),
   BODY_LIMIT_KB: integer(32, 1, 1_048_576),
   CLIENT_TOKENS: tokens(),
   OPERATOR_TOKENS: tokens(),
@@ -62,7 +64,7 @@ function lineOf(name: string, expected: string, given: Record<string, string | u
 }
 
 function* eachContradiction(settings: Settings): Generator<string> {
-  const { HOST, PORT, GRPC_PORT, CLIENT_TOKENS, OPERATOR_TOKENS, ALLOW_ANONYMOUS } = settings;
+  const { HOST, CLIENT_TOKENS, OPERATOR_TOKENS, ALLOW_ANONYMOUS } = settings;
   if (CLIENT_TOKENS.length === 0 && !ALLOW_ANONYMOUS && !isLoopback(HOST)) {
     yield `Expected CLIENT_TOKENS to be set, since others than this machine reach HOST ${HOST}; ALLOW_ANONYMOUS=true lets anybody do anything`;
   }
@@ -75,8 +77,12 @@ function* eachContradiction(settings: Settings): Generator<string> {
   if (CLIENT_TOKENS.some((each) => OPERATOR_TOKENS.includes(each))) {
     yield 'Expected OPERATOR_TOKENS to have none of CLIENT_TOKENS, which may do all that and more';
   }
+  const { PORT, GRPC_PORT, PROBE_PORT } = settings;
   if (PORT === GRPC_PORT && PORT !== 0) {
     yield `Expected GRPC_PORT to be another port than PORT, got ${PORT} for both`;
+  }
+  if ([PORT, GRPC_PORT].includes(PROBE_PORT) && PROBE_PORT !== 0) {
+    yield `Expected PROBE_PORT to be another port than PORT and GRPC_PORT, got ${PROBE_PORT}`;
   }
   const { ORDER_TIMEOUT_MS, SHUTDOWN_TIMEOUT_MS } = settings;
   // Half of it is for requests; an order that began before must not be canceled by the end.
@@ -106,12 +112,16 @@ function integer(fallback: number, least: number, most = 1_000_000_000_000) {
 
 /** Several, so that a new one can be known before an old one is forgotten. */
 function tokens() {
-  return z
-    .string()
-    .default('')
-    .transform((text) => text.split(',').filter((each) => each !== ''))
-    .refine((all) => all.every((each) => token.test(each)), {
-      error:
-        'tokens of 16 characters or more (letters, digits, . _ ~ + / = -), with commas between',
-    });
+  return (
+    z
+      .string()
+      .default('')
+      // A file of tokens ends with a newline, and a secret that is made of it has that, too.
+      .transform((text) => text.split(/[,\r\n]/).map((each) => each.trim()))
+      .transform((all) => all.filter((each) => each !== ''))
+      .refine((all) => all.every((each) => token.test(each)), {
+        error:
+          'tokens of 16 characters or more (letters, digits, . _ ~ + / = -), with commas between',
+      })
+  );
 }

@@ -98,7 +98,9 @@ describe('the Dockerfile', () => {
     const { NODE_ENV, ...env } = envOf(last);
     expect(NODE_ENV).toBe('production');
     const settings = readSettings({ ...env, CLIENT_TOKENS: 'client-token-0123' });
-    expect(lastOf(last, 'EXPOSE')?.text).toBe(`${settings.PORT} ${settings.GRPC_PORT}`);
+    expect(lastOf(last, 'EXPOSE')?.text).toBe(
+      `${settings.PORT} ${settings.GRPC_PORT} ${settings.PROBE_PORT}`,
+    );
     expect(Object.keys(settings)).toEqual(expect.arrayContaining(Object.keys(env)));
   });
 
@@ -156,8 +158,8 @@ describe('the image', () => {
   beforeAll(async () => {
     const built = await carryOut(stages, root, ignored, folder);
     image = built.get(last.name) as Carried;
-    const [PORT = 0, GRPC_PORT = 0] = await freePorts(2);
-    const env = { ...image.env(last), PORT: `${PORT}`, GRPC_PORT: `${GRPC_PORT}` };
+    const [PORT, GRPC_PORT, PROBE_PORT] = (await freePorts(3)).map(String);
+    const env = { ...image.env(last), PORT, GRPC_PORT, PROBE_PORT } as Record<string, string>;
     // The image has this Node, wherever npm found its own.
     const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
     start = {

@@ -151,11 +151,15 @@ describe('the manifests', () => {
   });
 
   it('say the ports that the service listens on', () => {
-    const ports = { http: settings.PORT, grpc: settings.GRPC_PORT };
+    const served = { http: settings.PORT, grpc: settings.GRPC_PORT };
+    const ports = { ...served, probe: settings.PROBE_PORT };
     const told = container.ports.map(({ name, containerPort }: Manifest) => [name, containerPort]);
     expect(Object.fromEntries(told)).toEqual(ports);
-    const served = service.spec.ports.map(({ targetPort, port }: Manifest) => [targetPort, port]);
-    expect(Object.fromEntries(served)).toEqual(ports);
+    const atClients = service.spec.ports.map(({ targetPort, port }: Manifest) => [
+      targetPort,
+      port,
+    ]);
+    expect(Object.fromEntries(atClients)).toEqual(served);
     const { ingress } = networkPolicy.spec;
     for (const { port } of ingress.flatMap(({ ports }: Manifest) => ports)) {
       expect(Object.keys(ports)).toContain(port);
@@ -173,7 +177,7 @@ describe('the manifests', () => {
     const closed = createOrderApp(processor, { metrics, authenticate });
     const probes = { startup: '/livez', liveness: '/livez', readiness: '/readyz' };
     for (const [name, path] of Object.entries(probes)) {
-      expect(container[`${name}Probe`].httpGet).toEqual({ path, port: 'http' });
+      expect(container[`${name}Probe`].httpGet).toEqual({ path, port: 'probe' });
       expect((await closed.request(path)).status).toBe(200);
     }
     const open = createOrderApp(processor, { metrics });
@@ -233,6 +237,7 @@ describe('the manifests', () => {
   it('keep the file on one volume of one pod, with room for all that it may become', () => {
     const { replicas, volumeClaimTemplates } = statefulSet.spec;
     expect(replicas).toBe(1);
+    expect(volumeClaimTemplates[0].spec.accessModes).toEqual(['ReadWriteOncePod']);
     const [claim, ...others] = volumeClaimTemplates;
     expect(others).toEqual([]);
     expect(container.volumeMounts).toEqual([

@@ -1,7 +1,9 @@
 /** The service of examples/service from outside: both protocols, who may do what, its log, its end. */
+
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, request } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromJson } from '@bufbuild/protobuf';
@@ -195,6 +197,33 @@ describe('the service', () => {
     }
     expect(life.output).not.toMatch(/canary|token-\d/);
     expect(life.errors).toBe('');
+  });
+
+  it('answers probes while clients have all other connections', async () => {
+    const { probeUrl, url: base } = await life.listening();
+    const { port } = new URL(base);
+    const sockets = Array.from({ length: 110 }, () => connect(Number(port), '127.0.0.1'));
+    for (const socket of sockets) socket.on('error', () => {});
+    await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+    // On a connection of its own, and not on one that was open before.
+    const answered = new Promise((resolve) => {
+      request({ port, path: '/livez', agent: false }, () => resolve(true))
+        .on('error', () => resolve(false))
+        .end();
+    });
+    expect(await answered).toBe(false);
+    for (const path of ['/livez', '/readyz', '/health']) {
+      expect((await fetch(`${probeUrl}${path}`)).status).toBe(200);
+    }
+    expect((await fetch(`${probeUrl}/orders`, { headers: client })).status).toBe(404);
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(sockets.map((socket) => socket.closed || once(socket, 'close')));
+  });
+
+  it('keeps a connection for longer than a load balancer does', async () => {
+    const response = await fetch(`${url}/livez`);
+    expect(response.headers.get('keep-alive')).toBe('timeout=65');
+    await response.text();
   });
 
   it('does not start on a file that is in use, nor on a port', async () => {

@@ -70,6 +70,8 @@ describe('the settings of the service', () => {
     const shortest = '0123456789abcdef';
     const { CLIENT_TOKENS } = readSettings({ CLIENT_TOKENS: `${token},${shortest},` });
     expect(CLIENT_TOKENS).toEqual([token, shortest]);
+    const ofFile = readSettings({ CLIENT_TOKENS: `${token}\r\n${shortest}\n` });
+    expect(ofFile.CLIENT_TOKENS).toEqual([token, shortest]);
     expect(() => bearer({ [shortest]: { users: 'all' } })).not.toThrow();
     expect(problemsOf({ CLIENT_TOKENS: shortest.slice(1) })).toHaveLength(1);
   });
@@ -95,6 +97,7 @@ describe('the settings of the service', () => {
     [{ CLIENT_TOKENS: token, ALLOW_ANONYMOUS: 'true' }, 'ALLOW_ANONYMOUS to be false'],
     [{ CLIENT_TOKENS: token, OPERATOR_TOKENS: token }, 'OPERATOR_TOKENS to have none of'],
     [{ PORT: '9000', GRPC_PORT: '9000' }, 'GRPC_PORT to be another port than PORT'],
+    [{ PORT: '9000', PROBE_PORT: '9000' }, 'PROBE_PORT to be another port than PORT'],
     [{ ORDER_TIMEOUT_MS: '15001' }, 'SHUTDOWN_TIMEOUT_MS to be at least twice ORDER_TIMEOUT_MS'],
   ])('refuse what contradicts itself: %o', (env, problem) => {
     expect(problemsOf(env)).toEqual([expect.stringContaining(`Expected ${problem}`)]);
