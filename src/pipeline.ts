@@ -275,7 +275,8 @@ export class Run implements TaskOwner, Linked<Run> {
   #watchAll(): void {
     const { timeoutMs, clock } = this.host;
     if (timeoutMs === undefined) {
-      if (this.#phase === 'running') this.#watch();
+      // In a pause it waits for no function.
+      if (this.#phase === 'running' && this.worker.holds) this.#watch();
       return;
     }
     clearTimeout(this.#deadline);
