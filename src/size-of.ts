@@ -3,15 +3,24 @@ const fixedSize = 8;
 
 /**
  * About how many bytes of JSON a value makes. It is the host's own, so it may be anything: what cannot be read counts
- * as nothing, and a circle ends at `most`.
+ * as nothing, and an object that comes again, as in a circle, counts once.
  *
  * @param most - the counting ends there
  */
 export function sizeOf(value: unknown, most: number): number {
-  const waiting = [value];
+  if (typeof value !== 'object' || value === null) return sizeOfOne(value, [], most);
+  const waiting: unknown[] = [value];
+  const seen = new Set<object>();
   let size = 0;
   try {
-    while (waiting.length > 0 && size < most) size += sizeOfOne(waiting.pop(), waiting, most);
+    while (waiting.length > 0 && size < most) {
+      const one = waiting.pop();
+      if (typeof one === 'object' && one !== null) {
+        if (seen.has(one)) continue;
+        seen.add(one);
+      }
+      size += sizeOfOne(one, waiting, most);
+    }
   } catch {
     // A getter or a proxy has thrown.
   }

@@ -140,7 +140,9 @@ describe('settled orders', () => {
   it.each([1, 7, 1_000])(
     'invariant 6: are listed by their sequence, %i on a page, in whatever order they settle',
     (limit) => {
-      const sizes = fc.record({ retained: fc.integer({ min: 1, max: 3_000 }), seed: fc.nat(99) });
+      // A page of one looks at as much as a larger one.
+      const max = limit === 1 ? 300 : 3_000;
+      const sizes = fc.record({ retained: fc.integer({ min: 1, max }), seed: fc.nat(99) });
       const property = fc.property(sizes, ({ retained, seed }) => {
         const orders = new SettledOrders(retained, Number.MAX_SAFE_INTEGER);
         // Near their place, or anywhere.
