@@ -290,7 +290,13 @@ export class Entrance {
   #handedIn({ job }: Entered, record: OrderRecord, { tell }: Entry): HandedIn {
     // Settled before it could be followed; who has heard already hears the same.
     if (record.settledAt !== undefined) tell?.(outcomeOfRecord(record));
-    return { record, now: () => (job === undefined ? record : this.#engine.recordOf(job)) };
+    return {
+      record,
+      now: () => (job === undefined ? record : this.#engine.recordOf(job)),
+      leave: () => {
+        if (tell !== undefined) job?.unfollow(tell);
+      },
+    };
   }
 
   /** What stands for an order that need not be entered. */

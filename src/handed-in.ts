@@ -7,6 +7,8 @@ export interface HandedIn {
   readonly record: OrderRecord;
   /** As it is now; for who waits for its end. */
   now(): OrderRecord;
+  /** Its caller waits for its end no longer. */
+  leave(): void;
 }
 
 /** What stands for an order that is enqueued: its job, or that of the known order, while it is unsettled. */

@@ -168,11 +168,14 @@ it('invariant 2: nothing is compensated without a worker, though a stalled attem
   const flaky: Step = {
     name: 'flaky',
     retry: twice,
-    run({ id }, { attempt }) {
+    async run({ id }, { attempt }) {
       log.push(`${clock.now} ${id} ${attempt}`);
       if (id !== 'a') return clock.sleep(20);
-      // By then the order has stalled: its worker goes as soon as it is told to end.
-      if (attempt === 2) void processor.cancel(id);
+      if (attempt === 2) {
+        await clock.sleep(60);
+        // By then the order has stalled: its worker goes as soon as it is told to end.
+        void processor.cancel(id);
+      }
       throw declined;
     },
   };
@@ -188,13 +191,13 @@ it('invariant 2: nothing is compensated without a worker, though a stalled attem
   expect(await Promise.all(codes)).toEqual(['canceled', 'completed', 'completed', 'completed']);
   expect(log).toEqual([
     '0 a 1',
-    '50 stalled',
     '90 b 1',
-    '110 a 2',
     '110 c 1',
-    '130 undo a',
-    '145 undone',
-    '145 d 1',
+    '130 a 2',
+    '180 stalled',
+    '190 d 1',
+    '210 undo a',
+    '225 undone',
   ]);
 });
 

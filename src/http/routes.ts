@@ -189,6 +189,7 @@ export class Routes {
     const ending = new Ending();
     const accepted = await this.#accept(request, order, ending.tell);
     const outcome = await ending.within(request, ms);
+    accepted.leave();
     if (outcome === undefined) return json(ids.record(withoutCause(accepted.now())), 202, headers);
     return this.#answerOutcome(outcome, request, ids, headers);
   }

@@ -1,5 +1,7 @@
 /** Clients that go in the middle: what they had accepted goes on, and nothing waits for them any longer. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Ending } from '../../src/http/ending.ts';
+import { Job } from '../../src/job.ts';
 import { range } from '../helpers.ts';
 import { Client } from './abuse/client.ts';
 import { type Abused, abused, head, orderRequest, until } from './abuse/server.ts';
@@ -28,20 +30,21 @@ describe('a client that goes', () => {
     expect(target.processor.stats()).toMatchObject({ accepted: 0, refused: 0 });
   });
 
-  it('while its order waits for its end gives back the waiting, and the order goes on', async () => {
+  it('while its order waits for its end gives back the waiting, and the order goes on (invariant 6)', async () => {
     target = await abused({}, { maxWaitMs: 60_000 });
     const { processor, server } = target;
-    const asked = vi.spyOn(processor, 'outcome');
+    const waits = vi.spyOn(Ending.prototype, 'within');
+    const followers = vi.spyOn(Job.prototype, 'unfollow');
     processor.pause();
     const clients = await Promise.all(range(50).map(() => Client.connect(server.port)));
     for (const [n, client] of clients.entries()) {
       client.send(orderRequest({ id: `o-${n}`, userId: 'u-1', amount: 1 }, { prefer: 'wait=60' }));
     }
-    await until(() => asked.mock.calls.length === 50);
+    await until(() => waits.mock.calls.length === 50);
     for (const client of clients) client.leave();
-    const waits = asked.mock.results.map(({ value }) => value as Promise<unknown>);
-    const ends = await Promise.allSettled(waits);
-    expect(ends.filter(({ status }) => status === 'rejected')).toHaveLength(50);
+    const ends = await Promise.all(waits.mock.results.map(({ value }) => value));
+    expect(ends).toEqual(range(50).map(() => undefined));
+    await until(() => followers.mock.calls.length === 50);
     processor.resume();
     await processor.onIdle();
     expect(await processor.balance('u-1')).toBe(50);

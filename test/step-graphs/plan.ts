@@ -158,13 +158,15 @@ const orderPlan: fc.Arbitrary<OrderPlan> = fc.record({
   }),
 });
 
-const retryPlan: fc.Arbitrary<RetryPlan> = fc.record({
-  attempts: fc.integer({ min: 1, max: 3 }),
-  delayMs: mostly(3, 1, 8, 900),
-  factor: fc.constantFrom(1, 2, 3),
-  maxDelayMs: mostly(1_000, 5),
-  jitter: fc.constant<false>(false),
-});
+const retryPlan: fc.Arbitrary<RetryPlan> = fc
+  .record({
+    attempts: fc.integer({ min: 1, max: 3 }),
+    delayMs: mostly(3, 1, 8, 900),
+    factor: fc.constantFrom(1, 2, 3),
+    maxDelayMs: mostly(1_000, 5),
+    jitter: fc.constant<false>(false),
+  })
+  .map((plan) => ({ ...plan, maxDelayMs: Math.max(plan.delayMs, plan.maxDelayMs) }));
 
 interface RawStep extends Omit<StepSpec, 'after' | 'name'> {
   /** A bit for each step that it may come after. */
