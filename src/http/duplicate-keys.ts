@@ -1,5 +1,8 @@
 import { badRequest } from '../face/http-error.ts';
 
+const quote = 0x22;
+const backslash = 0x5c;
+
 /**
  * Refuses JSON in which an object has the same key twice: `JSON.parse` keeps the last value, other parsers the
  * first, so two readers of one body would see two orders.
@@ -29,16 +32,34 @@ function countKeys(value: object): number {
 function duplicateIn(text: string): string | undefined {
   /** The keys of each object that is open; none for an array. */
   const open: (Set<string> | undefined)[] = [];
-  for (const [token] of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
-    if (token === '{') open.push(new Set());
-    else if (token === '[') open.push(undefined);
-    else if (token === '}' || token === ']') open.pop();
-    else if (token.endsWith(':')) {
-      const key = JSON.parse(token.slice(0, -1)) as string;
+  let last = '';
+  // Not by a regular expression, which needs a stack for a long string.
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text[at];
+    if (char === '{') open.push(new Set());
+    else if (char === '[') open.push(undefined);
+    else if (char === '}' || char === ']') open.pop();
+    else if (char === '"') {
+      const end = endOfString(text, at);
+      last = text.slice(at, end + 1);
+      at = end;
+    } else if (char === ':') {
+      const key = JSON.parse(last) as string;
       const keys = open.at(-1) as Set<string>;
       if (keys.has(key)) return key;
       keys.add(key);
     }
   }
   return undefined;
+}
+
+/** Where the string that begins here has its last quote; the text's end if it has none. */
+export function endOfString(text: string, begin: number): number {
+  let at = begin + 1;
+  for (; at < text.length; at += 1) {
+    const char = text.charCodeAt(at);
+    if (char === quote) break;
+    if (char === backslash) at += 1;
+  }
+  return at;
 }

@@ -31,6 +31,9 @@ type Handler = (
   ids: ClientIds,
 ) => Response | Promise<Response>;
 
+/** The text that Hono answers where there is no route. */
+const honosNotFound = '404 Not Found';
+
 /** The routes of an order app. */
 export class Routes {
   readonly #processor: OrderProcessor;
@@ -97,10 +100,12 @@ export class Routes {
   /** What Hono itself has to say where neither this app nor its host has a route. */
   readonly #whereMounted: MiddlewareHandler = async (context, next) => {
     await next();
-    const { status, headers } = context.res;
-    const isHonos =
-      status === 404 && headers.get('content-type')?.startsWith('text/plain') === true;
-    if (isHonos) context.res = this.#noRoute(context.req.raw);
+    const { res } = context;
+    const isText =
+      res.status === 404 && res.headers.get('content-type')?.startsWith('text/plain') === true;
+    // A host's own route may answer so as well.
+    if (!isText || (await res.clone().text()) !== honosNotFound) return;
+    context.res = this.#noRoute(context.req.raw);
   };
 
   /**

@@ -1,5 +1,5 @@
 import { badRequest } from '../face/http-error.ts';
-import { checkKeys } from './duplicate-keys.ts';
+import { checkKeys, endOfString } from './duplicate-keys.ts';
 
 /** What an object must not be given by strangers: merged into another one, it is that one's prototype. */
 const prototypeNames = /__proto__|constructor|\\u/;
@@ -13,7 +13,6 @@ const maxDepth = 200;
 
 const quote = 0x22;
 const colon = 0x3a;
-const backslash = 0x5c;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
 const openBrace = 0x7b;
@@ -58,17 +57,6 @@ function scan(text: string): number {
     } else if (char === closeBracket || char === closeBrace) depth -= 1;
   }
   return colons;
-}
-
-/** Where the string that begins here has its last quote; the text's end if it has none. */
-function endOfString(text: string, begin: number): number {
-  let at = begin + 1;
-  for (; at < text.length; at += 1) {
-    const char = text.charCodeAt(at);
-    if (char === quote) break;
-    if (char === backslash) at += 1;
-  }
-  return at;
 }
 
 function checkNumber(

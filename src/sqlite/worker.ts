@@ -36,7 +36,7 @@ function serve({ path, options }: Extract<Task, { kind: 'serve' }>): void {
   const database = new LockedDatabase(path, options);
   // Also while the host's event loop is held.
   beat(path);
-  setInterval(() => {
+  const beating = setInterval(() => {
     beat(path);
     database.look();
   }, BEAT_MS).unref();
@@ -45,8 +45,12 @@ function serve({ path, options }: Extract<Task, { kind: 'serve' }>): void {
     const isOver =
       request.kind === 'close' ||
       reply.results.some((result) => isFailure(result) && result.isFinal);
-    // Before the answer, so that whoever hears it finds the file closed.
-    if (isOver) database.close();
+    if (isOver) {
+      // To look at a closed file would open it again.
+      clearInterval(beating);
+      // Before the answer, so that whoever hears it finds the file closed.
+      database.close();
+    }
     answer(reply);
     if (isOver) port?.close();
   });

@@ -108,6 +108,8 @@ export class Writes {
    */
   #alone(writer: Writer, userId: string | undefined, treat: () => void): void {
     const mark = writer.mark();
+    // What earlier calls of the transaction have changed must not be forgotten if this one fails.
+    this.balances.write();
     this.#db.exec('SAVEPOINT one');
     try {
       if (userId !== undefined && this.#failedUsers.has(userId))

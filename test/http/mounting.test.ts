@@ -134,8 +134,10 @@ it('a host that is Hono keeps its other routes under the prefix, and its own wor
   const outer = new Hono().route('/', appOf().app);
   outer.get('/late', (context) => context.text('late'));
   outer.get('/gone', (context) => context.json({ own: true }, 404));
+  outer.get('/lost', (context) => context.text('No such dish', 404));
   expect(await (await outer.request('/late')).text()).toBe('late');
   expect(await (await outer.request('/gone')).json()).toEqual({ own: true });
+  expect(await (await outer.request('/lost')).text()).toBe('No such dish');
   await problemIn(await outer.request('/nothing'), 404, 'not_found');
   outer.notFound((context) => context.json({ own: true }, 404));
   expect(await (await outer.request('/nothing')).json()).toEqual({ own: true });

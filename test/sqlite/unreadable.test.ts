@@ -122,6 +122,19 @@ describe('an order that cannot be read', () => {
     ).toEqual([failed, { status: 'settled', balance: expect.any(Number) }]);
   });
 
+  it('invariant 3: its failure takes no balance from another call of the same transaction', async () => {
+    const storage = await filled();
+    await storage.settle([settlement('c', { isAccepted: true })]);
+    tamper(folder.path(), `UPDATE orders SET priority = 'now', amount = ${beyond} WHERE id = 'c'`);
+    const opening = { orderId: 'opening', userId: 'u-9', amount: 100, minBalance: undefined };
+    const [applied, settled] = await Promise.all([
+      storage.apply([opening]),
+      storage.settle([settlement('c', { isAccepted: true })]),
+    ]);
+    expect([applied, settled]).toMatchObject([[{ balance: 100 }], [{ status: 'failed' }]]);
+    expect(await storage.get('u-9')).toBe(100);
+  });
+
   it('does not keep a page from going on', async () => {
     const storage = await filled();
     tamper(folder.path(), `UPDATE orders SET amount = ${beyond} WHERE id IN ('b', 'c', 'd')`);
