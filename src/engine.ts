@@ -34,6 +34,7 @@ export class Engine {
   readonly #storage: CoreStorage;
   readonly #settler: Settler;
   #isIdle = true;
+  readonly #isStillIdle = (): boolean => this.#isIdle;
   /** The order whose steps begin in its caller's call, and what it came to in that. */
   #starting: Job | undefined;
   #startOutcome: OrderOutcome | undefined;
@@ -261,7 +262,7 @@ export class Engine {
     if (outcome.status === 'completed') reporter.completedAtOnce(outcome);
     else reporter.settled(outcome, times, clock.last);
     // Unless a listener has just submitted another.
-    if (this.#isIdle) reporter.idle();
+    if (this.#isIdle) reporter.idle(this.#isStillIdle);
     return outcome;
   }
 
@@ -335,7 +336,7 @@ export class Engine {
     // A listener may have settled more, and said so, before this order's own turn to say it.
     if (!this.#isIdle) {
       this.#isIdle = true;
-      this.reporter.idle();
+      this.reporter.idle(this.#isStillIdle);
     }
     if (this.#idleWaiters.length > 0) {
       for (const resolve of this.#idleWaiters.splice(0)) resolve();

@@ -169,6 +169,13 @@ export class Events {
     return this.#tell;
   }
 
+  /** Raises `idle`, unless that is true no longer when its listeners have their turn: it comes again then. */
+  idle(isStill: () => boolean): void {
+    this.#notifications.notify((holds) => {
+      if (holds()) this.#calls.get('idle')?.(undefined);
+    }, isStill);
+  }
+
   /** Aborts a signal that the host's code listens to. */
   abort(controller: AbortController, reason: OrderError): void {
     this.#notifications.notify((aborted) => aborted.abort(reason), controller);

@@ -222,17 +222,18 @@ export class Run implements TaskOwner, Linked<Run> {
       return;
     }
     if (this.#phase !== 'running') return;
-    this.#report(this.board.set(task, 'error', verdict.code));
+    // Before it is reported: a listener may cancel the order.
     this.#compensations.ended(task);
+    this.#report(this.board.set(task, 'error', verdict.code));
     this.#decide('failed', verdict);
   }
 
   stopped(task: Task): void {
     // Of a compensation that was given up it is known that it failed.
+    if (task.compensated === undefined) this.#compensations.ended(task);
     if (task.compensated === undefined && !this.board.has(task)) {
       this.#report(this.board.set(task, 'canceled'));
     }
-    if (task.compensated === undefined) this.#compensations.ended(task);
     this.#oneEnded();
   }
 
@@ -327,8 +328,8 @@ export class Run implements TaskOwner, Linked<Run> {
     if (task.isOver) return;
     task.abort(error);
     if (!task.isOver || task.attempts === 0) return;
-    this.#report(this.board.set(task, 'canceled'));
     this.#compensations.ended(task);
+    this.#report(this.board.set(task, 'canceled'));
   }
 
   /** Whether it is open what will be compensated. */

@@ -88,13 +88,16 @@ export class Reporter {
     };
   }
 
-  /** Nothing accepted is unsettled. */
-  idle(): void {
-    const { idle } = this.events.tell;
-    if (idle === undefined) return;
+  /**
+   * Nothing accepted is unsettled.
+   *
+   * @param isStill - whether that is so by the time
+   */
+  idle(isStill: () => boolean): void {
+    if (this.events.tell.idle === undefined) return;
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
-    idle(undefined);
+    this.events.idle(isStill);
     this.#isTelling = wasTelling;
   }
 

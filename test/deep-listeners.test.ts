@@ -110,3 +110,19 @@ it('events come in the order of the changes, whatever a listener changes', async
   expect(log).toEqual(['1 a', '2 a', '1 b', '2 b', 'canceled a', 'completed b']);
   await processor.shutdown();
 });
+
+it('`idle` is not raised while an order is unsettled, which a listener has submitted meanwhile', async () => {
+  const steps: Step[] = [{ name: 'work', run: async () => {} }];
+  const processor = new OrderProcessor({ steps });
+  const unsettled: number[] = [];
+  processor.on('idle', () => unsettled.push(processor.stats().unsettled));
+  processor.once('canceled', () => {
+    void processor.submit({ id: 'b', userId: 'u', amount: 1 });
+  });
+  const canceled = codeOf(processor.submit({ id: 'a', userId: 'u', amount: 1 }));
+  void processor.cancel('a');
+  expect(await canceled).toBe('canceled');
+  await processor.onIdle();
+  expect(unsettled).toEqual([0]);
+  await processor.shutdown();
+});

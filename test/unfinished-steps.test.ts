@@ -249,3 +249,14 @@ describe('a step that had no effect', () => {
     expect(log).toEqual([]);
   });
 });
+
+it('invariant 3: is compensated though a listener of `stepped` cancels its order', async () => {
+  const { pay, log } = payment(throwing(new TypeError('undefined is not a function')));
+  const processor = new OrderProcessor({ steps: [pay] });
+  processor.on('stepped', ({ orderId }) => void processor.cancel(orderId));
+  const failed = errorOf(processor.submit(order));
+  await clock.runAll();
+  expect(await failed).toMatchObject({ code: 'canceled' });
+  expect(log).toEqual([[0, false, undefined, 'a:pay']]);
+  await processor.shutdown();
+});

@@ -45,6 +45,8 @@ function checkAttempt(observer: Observer, log: OrderLog, call: Call, wrong: Wron
     (each) => each.at === at && each.of === of && each.attempt === attempt - 1,
   );
   const [said] = retried;
+  // What failed after the shutdown was over is in no event.
+  if (said === undefined && (earlier.endedAt as number) >= observer.closedAt) return;
   if (said === undefined || retried.length > 1 || limits.retry === undefined) {
     wrong(`${retried.length} events said so before`);
     return;
