@@ -7,7 +7,8 @@ import { StepScope } from './step-scope.ts';
  * others, so an order that awaits one of another user waits for the running order of that user, too.
  */
 export class AwaitedUsers {
-  readonly #byUser = new Map<string, Map<string, number>>();
+  /** By the user of the step: the orders that it awaits, and how often each. */
+  readonly #byUser = new Map<string, Map<Job, number>>();
   readonly #owner: object;
   readonly #hasSteps: boolean;
 
@@ -47,20 +48,20 @@ export class AwaitedUsers {
     };
   }
 
-  #add(by: string, { userId, facts }: Job): () => void {
-    const users = this.#pathTo(by, userId, new Set());
+  #add(by: string, job: Job): () => void {
+    const users = this.#pathTo(by, job.userId, new Set());
     if (users !== undefined) {
       const path = [by, ...users].map((user) => JSON.stringify(user)).join(' → ');
       const message = `The step would wait for itself, from user to user: ${path}; use \`enqueue\``;
-      throw new OrderError('deadlock', message, facts);
+      throw new OrderError('deadlock', message, job.facts);
     }
-    const awaited = this.#byUser.get(by) ?? new Map<string, number>();
+    const awaited = this.#byUser.get(by) ?? new Map<Job, number>();
     this.#byUser.set(by, awaited);
-    awaited.set(userId, (awaited.get(userId) ?? 0) + 1);
+    awaited.set(job, (awaited.get(job) ?? 0) + 1);
     return () => {
-      const count = (awaited.get(userId) as number) - 1;
-      if (count > 0) awaited.set(userId, count);
-      else awaited.delete(userId);
+      const count = (awaited.get(job) as number) - 1;
+      if (count > 0) awaited.set(job, count);
+      else awaited.delete(job);
       if (awaited.size === 0 && this.#byUser.get(by) === awaited) this.#byUser.delete(by);
     };
   }
@@ -74,8 +75,10 @@ export class AwaitedUsers {
   #pathTo(end: string, from: string, seen: Set<string>): string[] | undefined {
     if (from === end) return [from];
     seen.add(from);
-    for (const next of this.#byUser.get(from)?.keys() ?? []) {
-      if (seen.has(next)) continue;
+    for (const { userId: next, state } of this.#byUser.get(from)?.keys() ?? []) {
+      // The promise callbacks of a step that awaited an order run a little after its end.
+      const isOver = state === 'settled' || state === 'abandoned';
+      if (isOver || seen.has(next)) continue;
       const path = this.#pathTo(end, next, seen);
       if (path !== undefined) return [from, ...path];
     }

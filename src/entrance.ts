@@ -380,6 +380,8 @@ export class Entrance {
     const { overflow, signal } = entry;
     const error = (): OrderError => canceled(job, signal);
     return untilAbort(signal, error, (resolve, reject) => {
+      // Its turn may come before `wait` returns.
+      let endAsking: (() => void) | undefined;
       const leave = this.#intake.wait(job, overflow, reject, () => {
         endAsking?.();
         try {
@@ -394,7 +396,7 @@ export class Entrance {
         }
       });
       const stand = (known: Job | OrderRecord): void => resolve(this.#standing(known, entry));
-      const endAsking = this.#askMeanwhile(job, leave, stand, reject);
+      endAsking = this.#askMeanwhile(job, leave, stand, reject);
       return () => {
         endAsking?.();
         return leave();

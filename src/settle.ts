@@ -136,8 +136,12 @@ export class Settler {
     this.#notes.delete(job);
     job.state = 'settling';
     const settlement = settlementOf(job, decided, times, this.#minBalance);
-    if (this.#suspects.holds(job.userId)) this.#setApart(job, settlement, undefined);
-    else this.#gathered.add(job, settlement);
+    if (!this.#suspects.holds(job.userId)) this.#gathered.add(job, settlement);
+    else {
+      const behind = new Batch([job], [settlement]);
+      this.#suspects.setApart(behind);
+      this.#tellBehind(behind);
+    }
   }
 
   /** Has it noted that an accepted order's outcome is certain, unless that is settled at once. */
@@ -254,8 +258,7 @@ export class Settler {
         return;
       }
       ended?.(false);
-      this.#failedAt = undefined;
-      this.#suspects.worked();
+      this.#worked(batch, results);
     } catch (cause) {
       ended?.(true);
       this.#fail(batch, cause);
@@ -289,13 +292,25 @@ export class Settler {
     this.#underWay = undefined;
     if (results === undefined) this.#fail(batch, cause);
     else {
-      this.#failedAt = undefined;
-      this.#suspects.worked();
-      // Before anybody is told, so that the storage need not wait for that.
+      this.#worked(batch, results);
+      // Before callers and listeners hear of it, so that the storage need not wait for that.
       if (this.#isKeeping) this.flush();
       this.#finish(batch, results);
     }
     this.flush();
+  }
+
+  #worked(batch: Batch, results: readonly Settled[]): void {
+    this.#failedAt = undefined;
+    this.#suspects.worked();
+    if (!this.#isKeeping) return;
+    const causes = new Map<CoreSettlement, unknown>();
+    results.forEach((result, at) => {
+      const isAbandoned = batch.jobs[at]?.state === 'abandoned';
+      if (!('cause' in result) || isAbandoned) return;
+      causes.set(batch.settlements[at] as CoreSettlement, result.cause);
+    });
+    if (causes.size > 0) this.#setApart(batch, causes);
   }
 
   #finish(batch: Batch, results: readonly Settled[]): void {
@@ -304,10 +319,7 @@ export class Settler {
       const job = jobs[at] as Job;
       const settlement = settlements[at] as CoreSettlement;
       const result = results[at] as Settled;
-      if ('cause' in result) {
-        if (job.state !== 'abandoned') this.#setApart(job, settlement, result.cause);
-        continue;
-      }
+      if ('cause' in result) continue;
       const behind = this.#suspects.settled(settlement);
       if (behind !== undefined) this.#gathered = Batch.of([behind, this.#gathered], () => true);
       if (settlement.isProvisional) {
@@ -349,7 +361,7 @@ export class Settler {
     } else {
       const next = this.#suspects.failed(batch);
       if (next === 'apart') {
-        this.#setApart(batch.jobs[0] as Job, batch.settlements[0] as CoreSettlement, cause);
+        this.#setApart(batch, new Map([[batch.settlements[0] as CoreSettlement, cause]]));
         return;
       }
       this.#gathered = Batch.of([batch, this.#gathered], () => true);
@@ -365,34 +377,45 @@ export class Settler {
     this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
   }
 
-  /** One that is not accepted fails; its caller may hand it in again. */
-  #setApart(job: Job, settlement: CoreSettlement, cause: unknown): void {
-    if (!settlement.isAccepted) {
-      this.#lose(new Batch([job], [settlement]), cause);
-      return;
+  /**
+   * Has orders of a call wait alone that the storage cannot settle, and what was decided later of the same users
+   * behind them (invariant 1).
+   */
+  #setApart(batch: Batch, causes: ReadonlyMap<CoreSettlement, unknown>): void {
+    const heads = Batch.of([batch], (each) => causes.has(each));
+    const added = this.#suspects.setApart(heads);
+    const all = this.#gathered;
+    const behind = Batch.of([all], ({ userId }) => this.#suspects.holds(userId));
+    this.#gathered = Batch.of([all], ({ userId }) => !this.#suspects.holds(userId));
+    this.#suspects.setApart(behind);
+    // A listener may have more decided, and the next call made: not before the orders wait in their order.
+    for (const [at, settlement] of added.settlements.entries()) {
+      const message = 'The storage cannot settle it; the order waits alone, and is tried again';
+      const error = storageFailed(message, causes.get(settlement), settlement);
+      if (!settlement.isProvisional) this.#listener.delayed(added.jobs[at] as Job, error);
+      this.#listener.setApart(error);
     }
-    if (!this.#suspects.setApart(job, settlement)) return;
-    const { userId, isProvisional } = settlement;
-    const isHead = cause !== undefined;
-    const message = isHead
-      ? 'The storage cannot settle it; the order waits alone, and is tried again'
-      : 'The storage cannot settle an earlier order of its user; it waits behind that one';
-    const error = storageFailed(message, cause, settlement);
-    if (!isProvisional) this.#listener.delayed(job, error);
-    if (!isHead) return;
-    this.#listener.setApart(error);
-    this.#setFollowersApart(userId);
+    for (const [settlement, cause] of causes) this.#loseOf(heads, settlement, cause);
+    this.#tellBehind(behind);
   }
 
-  /** What was decided after an order of the same user is settled after it (invariant 1). */
-  #setFollowersApart(userId: string): void {
-    const all = this.#gathered;
-    const isFollower = (each: CoreSettlement): boolean => each.userId === userId;
-    this.#gathered = Batch.of([all], (each) => !isFollower(each));
-    const followers = Batch.of([all], isFollower);
-    followers.settlements.forEach((each, at) => {
-      this.#setApart(followers.jobs[at] as Job, each, undefined);
-    });
+  #tellBehind(behind: Batch): void {
+    for (const [at, settlement] of behind.settlements.entries()) {
+      const message =
+        'The storage cannot settle an earlier order of its user; it waits behind that one';
+      const error = storageFailed(message, undefined, settlement);
+      if (!settlement.isAccepted) this.#loseOf(behind, settlement, undefined);
+      else if (!settlement.isProvisional) this.#listener.delayed(behind.jobs[at] as Job, error);
+    }
+  }
+
+  /** One that is not accepted fails; its caller may hand it in again. */
+  #loseOf(batch: Batch, settlement: CoreSettlement, cause: unknown): void {
+    if (settlement.isAccepted) return;
+    this.#lose(
+      Batch.of([batch], (each) => each === settlement),
+      cause,
+    );
   }
 
   #loseUnaccepted(): void {

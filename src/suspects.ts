@@ -78,15 +78,23 @@ export class Suspects {
     return this.#inRow > mostInRow ? 'hold' : 'apart';
   }
 
-  /** Has an order tried alone later; answers whether it was not set apart before. */
-  setApart(job: Job, settlement: CoreSettlement): boolean {
-    if (this.#isApart(settlement)) return false;
-    const batch = this.#apart.get(job.userId) ?? new Batch();
-    batch.add(job, settlement);
-    this.#apart.set(job.userId, batch);
-    this.#pauseMs = pauseMs.first;
-    this.#wait();
-    return true;
+  /**
+   * Has the accepted orders of a batch tried alone later, each behind those of its user that were set apart before.
+   *
+   * @returns those that were not tried alone before
+   */
+  setApart(batch: Batch): Batch {
+    const added = Batch.of([batch], (each) => each.isAccepted && !this.#isApart(each));
+    added.settlements.forEach((settlement, at) => {
+      const apart = this.#apart.get(settlement.userId) ?? new Batch();
+      apart.add(added.jobs[at] as Job, settlement);
+      this.#apart.set(settlement.userId, apart);
+    });
+    if (added.jobs.length > 0) {
+      this.#pauseMs = pauseMs.first;
+      this.#wait();
+    }
+    return added;
   }
 
   /** An order is settled. Answers those that have waited behind it. */

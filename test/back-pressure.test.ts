@@ -235,3 +235,21 @@ describe('overflow: wait', () => {
     expect(processor.stats()).toMatchObject({ waitingCallers: 0, unsettled: 0, canceled: count });
   });
 });
+
+it('invariant 4: what a listener enqueues is accepted though the order before it needs no room', async () => {
+  const processor = new OrderProcessor({ steps: [sleeps], capacity: 1, overflow: 'wait' });
+  const order = (id: string) => ({ id, userId: id, amount: 1 });
+  let enqueued: Promise<unknown> | undefined;
+  processor.on('completed', ({ orderId }) => {
+    if (orderId === 'b') enqueued = processor.enqueue(order('c'));
+  });
+  // The second `b` still waits when the first is settled, and is the same order.
+  const all = ['a', 'b', 'b'].map((id) => processor.submit(order(id)));
+  await clock.advance(20);
+  await Promise.all(all);
+  expect(await outcomeNow(enqueued as Promise<unknown>)).toMatchObject({ id: 'c' });
+  all.push(processor.submit(order('d')), processor.submit(order('e')));
+  await clock.advance(30);
+  for (const receipt of await Promise.all(all)) expect(receipt).toMatchObject({ balance: 1 });
+  await processor.shutdown();
+});

@@ -279,3 +279,26 @@ it('invariant 11: a listener that awaits an order hears no `deadlock`, whatever 
   expect([await submitted, ...heard]).toEqual(['completed', 'completed']);
   await processor.shutdown();
 });
+
+it.each(ways)(
+  'invariant 2: by %s, a step may await a user whose step has just been answered',
+  async (_, wait) => {
+    const answered = deferred();
+    const { processor, codes } = make(
+      {
+        a: (inside) => inside.submit(order('b', 'v')),
+        b: () => answered.promise,
+        // Begins in the breath in which `b` ends, which `a` has awaited.
+        c: (inside) => wait(inside, 'd', 'u'),
+      },
+      { concurrency: 2 },
+    );
+    const all = [processor.submit(order('a', 'u'))];
+    await clock.settle();
+    all.push(processor.submit(order('c', 'v')));
+    answered.resolve();
+    await Promise.allSettled(all);
+    expect(codes).toEqual({ a: 'ok', b: 'ok', c: 'ok', d: 'ok' });
+    await processor.shutdown();
+  },
+);

@@ -1,7 +1,7 @@
 /** An order that the storage can never settle holds up no other (invariant 2), and says so. */
 import type { AcceptResult, NewOrder, Settlement, SettlementResult } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { errorOf, range } from '../helpers.ts';
+import { deferred, errorOf, range } from '../helpers.ts';
 import { KeptStorage } from '../kept-storage.ts';
 import { useVirtualClock } from '../virtual-clock.ts';
 import { open } from './helpers.ts';
@@ -161,4 +161,64 @@ it('invariant 1: later orders of its user wait behind it', async () => {
   expect(balances).toEqual([1, 2, 3]);
   expect(processor.stats()).toMatchObject({ completed: 5, unsettled: 0 });
   await processor.shutdown();
+});
+
+describe('invariant 1: what was decided while the call with it was under way', () => {
+  /** Answers with `failed` for one user, until that is over; the test says when a call is answered. */
+  class Slow extends Discerning {
+    isPoisoned = true;
+    readonly answered = deferred();
+
+    override async settle(
+      settlements: readonly Settlement[],
+    ): Promise<readonly SettlementResult[]> {
+      if (!this.isPoisoned) return KeptStorage.prototype.settle.call(this, settlements);
+      await this.answered.promise;
+      return super.settle(settlements);
+    }
+  }
+
+  it('is settled after it', async () => {
+    const storage = new Slow();
+    const processor = await open(storage);
+    processor.on('error', () => {});
+    // So that they are accepted before they are settled.
+    processor.on('accepted', () => {});
+    await processor.enqueue(order('a', 'bad'));
+    await processor.enqueue(order('b', 'bad'));
+    await processor.enqueue(order('c', 'bad'));
+    await clock.settle();
+    // From now on the storage can settle them all.
+    const settle = storage.settle.bind(storage);
+    storage.settle = (settlements) => {
+      storage.isPoisoned = false;
+      return settle(settlements);
+    };
+    storage.answered.resolve();
+    await clock.advance(60_000);
+    const balances = ['a', 'b', 'c'].map((id) => storage.disk.find(id)?.balance);
+    expect(balances).toEqual([1, 2, 3]);
+    await processor.shutdown();
+  });
+
+  it('is settled after each that failed in that call', async () => {
+    const storage = new Slow();
+    const processor = await open(storage);
+    processor.on('error', () => {});
+    // So that they are accepted before they are settled.
+    processor.on('accepted', () => {});
+    processor.pause();
+    for (const id of ['a', 'b']) await processor.enqueue(order(id, 'bad'));
+    processor.resume();
+    await clock.settle();
+    await processor.enqueue(order('c', 'bad'));
+    await clock.settle();
+    storage.answered.resolve();
+    await clock.settle();
+    storage.isPoisoned = false;
+    await clock.advance(60_000);
+    const balances = ['a', 'b', 'c'].map((id) => storage.disk.find(id)?.balance);
+    expect(balances).toEqual([1, 2, 3]);
+    await processor.shutdown();
+  });
 });
