@@ -27,6 +27,7 @@ export class FileThreads {
   #writing: Thread;
   #listing: Thread | undefined;
   #opened: Opened | undefined;
+  #isLocking = false;
 
   constructor(path: string, options: Omit<DatabaseOptions, 'reopened'>) {
     this.#path = path;
@@ -93,13 +94,16 @@ export class FileThreads {
     if (this.#writing.isOver) this.#writing = this.#start();
     const answer = await this.#writing.ask(request);
     this.#log.note(answer.sizes);
-    if (answer.isUnlocked === true) this.#lockAnew().catch(() => {});
+    // Not again at once after it was of no use: the other connection may be the host's own, and stay.
+    const isDue = answer.isUnlocked === true && request.kind !== 'renew' && !this.#isLocking;
+    if (isDue) void this.#lockAnew();
     return answer;
   }
 
   /** A process locks a file anew only when none of its connections is left. */
-  #lockAnew(): Promise<void> {
-    return this.#withoutLists(async () => {
+  async #lockAnew(): Promise<void> {
+    this.#isLocking = true;
+    const locking = this.#withoutLists(async () => {
       const listing = this.#listing;
       if (listing !== undefined && !listing.isOver) {
         await listing.ask({ kind: 'close' }).catch(() => {});
@@ -107,6 +111,8 @@ export class FileThreads {
       }
       if (!this.#writing.isOver) await this.#ask({ kind: 'renew' });
     });
+    await locking.catch(() => {});
+    this.#isLocking = false;
   }
 
   /** Lists would prevent it if there were always one under way. */
