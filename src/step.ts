@@ -134,10 +134,10 @@ export interface CompensationOptions {
  * without effect is not: it throws an `OrderError` with a code of its own, or an error whose `retryable` is
  * `false`. So throw one only when you know that nothing was done.
  *
- * A step fails by throwing or rejecting. An error that carries a lower-snake-case `code` fails the
- * order with that code and message, and with its `retryable` if it has one; anything else is `internal`
- * with the original as `cause`, so that nothing leaks by accident. So are `storage_failed` and
- * `compensation_failed`, which from a step are another processor's to say.
+ * A step fails by throwing or rejecting. An `OrderError` fails the order with its code, message and `retryable`.
+ * Any other error with a lower-snake-case `code` gives the order that code, and its `retryable` if it has one; its
+ * message stays in `cause`, since it may not be meant for callers. Anything else is `internal` with the original as
+ * `cause`. So is an error with a code of the processor itself (`OrderErrorCode`): a step has it from another processor.
  *
  * @typeParam Payload - the payload's type
  * @typeParam Result - what `run` gives, for `compensate`

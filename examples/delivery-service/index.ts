@@ -101,7 +101,7 @@ refuseOtherMethods(app, failure);
 app.notFound(() => failure(new HttpError(404, 'not_found', 'There is no such route')));
 app.onError(failure);
 
-/** What has failed for good, a `problem` answers with 422 and 409 unless it is told otherwise. */
+/** By default, a `problem` answers an order that has failed for good with 422 or 409. */
 const statuses = { vendor_unavailable: 503, no_courier: 503, canceled: 408 };
 
 /** The status and the headers are those of a `problem`, the body is this service's own. */

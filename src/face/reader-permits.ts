@@ -2,7 +2,7 @@ import { type Access, everything, isOperator } from './access.ts';
 import type { EventBounds } from './events-options.ts';
 import { HttpError } from './http-error.ts';
 
-/** Whoever reads events, for the bounds on how many may. */
+/** A reader of events, as the bounds on their number count it. */
 export interface Reader {
   readonly isOperator: boolean;
   /** By what one client is known; nothing where clients are not told apart. */

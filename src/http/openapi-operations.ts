@@ -61,7 +61,7 @@ function header(name: string, description: string, schema: z.ZodType): Schema {
   return { name, in: 'header', required: false, description, schema: shown(schema, 'input') };
 }
 
-/** @param security - what each operation asks for, but those that ask nobody */
+/** @param security - what each operation asks for, but those that need no credentials */
 export function operationsOf(hasMetrics: boolean, security: readonly Schema[]): Schema {
   const orders = { tags: ['Orders'], security };
   const users = { tags: ['Users'], security };

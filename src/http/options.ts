@@ -63,7 +63,7 @@ export interface OpenApiOptions {
   readonly description?: string | undefined;
   /** Where the API is; by default where the document is, `[{ url: '.' }]`. */
   readonly servers?: readonly OpenApiServer[] | undefined;
-  /** Whom to ask; nobody by default. */
+  /** Whom to contact; none by default. */
   readonly contact?: OpenApiContact | undefined;
   /** The licence of the API; none by default. */
   readonly license?: OpenApiLicense | undefined;

@@ -9,8 +9,8 @@ const LOG_HEADER = 32;
 const tables = ['orders', 'balances', 'meta'];
 
 /**
- * Refuses a log that belongs to another file: SQLite would bring it into this one. Only who has the lock may
- * ask.
+ * Refuses a log that belongs to another file: SQLite would bring it into this one. Call it only while
+ * holding the lock.
  *
  * @returns a descriptor to be kept open as long as the lock, if one was needed
  */

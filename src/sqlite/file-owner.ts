@@ -36,7 +36,7 @@ export class FileOwner {
   readonly #text: string;
 
   /**
-   * Writes this process down as the owner. Only who has the lock may.
+   * Writes this process down as the owner. Call it only while holding the lock.
    *
    * @param path - the file of orders
    * @param lock - the identity of its lock
@@ -63,14 +63,14 @@ export function beat(path: string): void {
   }
 }
 
-/** Who has a file open, for people, or `undefined` if that is not known. */
+/** The owner of a file, described for people; `undefined` if it is not known. */
 export function describeOwner(path: string): string | undefined {
   const owner = ownerOf(path);
   if (owner === undefined) return undefined;
   const { pid, host } = owner;
   if (!isNear(owner)) return `process ${pid} on the host ${JSON.stringify(host)}`;
   if (isThis(owner)) return `this process (${pid})`;
-  // Who has the lock has not written itself down yet.
+  // The holder of the lock has not written itself down yet.
   return hasEnded(owner) ? undefined : `process ${pid}`;
 }
 

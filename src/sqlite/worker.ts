@@ -48,7 +48,7 @@ function serve({ path, options }: Extract<Task, { kind: 'serve' }>): void {
     if (isOver) {
       // To look at a closed file would open it again.
       clearInterval(beating);
-      // Before the answer, so that whoever hears it finds the file closed.
+      // Before the answer, so that its caller finds the file closed.
       database.close();
     }
     answer(reply);
