@@ -1,5 +1,6 @@
 import { OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
+import { isFull } from './full.ts';
 import { codeOf, deferred, errorOf, logOf, outcomeNow, range } from './helpers.ts';
 import { useVirtualClock } from './virtual-clock.ts';
 
@@ -92,10 +93,11 @@ describe('cancel', () => {
     },
   );
 
-  it('invariant 6: a hundred thousand waiting orders can all be canceled', async () => {
-    const processor = new OrderProcessor({ capacity: 100_000 });
+  it('invariant 6: a hundred thousand waiting orders can all be canceled (20 000 in npm test)', async () => {
+    const count = isFull ? 100_000 : 20_000;
+    const processor = new OrderProcessor({ capacity: count });
     processor.pause();
-    const orders = range(100_000).map((index) => ({
+    const orders = range(count).map((index) => ({
       id: `o-${index}`,
       userId: `u-${index % 7}`,
       amount: 1,
@@ -105,7 +107,7 @@ describe('cancel', () => {
     const canceled = await Promise.all(orders.map(({ id }) => processor.cancel(id)));
     expect(canceled.every(Boolean)).toBe(true);
     expect((await settled).every(({ status }) => status === 'canceled')).toBe(true);
-    expect(processor.stats()).toMatchObject({ queueLength: 0, unsettled: 0, canceled: 100_000 });
+    expect(processor.stats()).toMatchObject({ queueLength: 0, unsettled: 0, canceled: count });
   });
 });
 

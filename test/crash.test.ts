@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Kind, liveAndDie } from './crash/lives.ts';
+import { isFull } from './full.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -14,17 +15,21 @@ afterEach(() => {
 });
 
 describe.each<Kind>(['plain', 'steps'])('killed again and again, %s', (kind) => {
-  it.each([1, 2])('invariant 9: keeps every promise, seed %i', { timeout: 60_000 }, async (n) => {
-    const seed = Date.now() + n;
-    const { faults, acknowledged, recovered } = await liveAndDie(
-      join(folder, 'orders.db'),
-      kind,
-      seed,
-      8,
-    );
-    expect(faults, `seed ${seed}`).toEqual([]);
-    // A busy machine gets to fewer before each kill.
-    expect(acknowledged, `seed ${seed}`).toBeGreaterThan(20);
-    expect(recovered, `seed ${seed}`).toBeGreaterThan(0);
-  });
+  it.each(isFull ? [1, 2] : [1])(
+    'invariant 9: keeps every promise, seed %i',
+    { timeout: 60_000 },
+    async (n) => {
+      const seed = Date.now() + n;
+      const { faults, acknowledged, recovered } = await liveAndDie(
+        join(folder, 'orders.db'),
+        kind,
+        seed,
+        8,
+      );
+      expect(faults, `seed ${seed}`).toEqual([]);
+      // A busy machine gets to fewer before each kill.
+      expect(acknowledged, `seed ${seed}`).toBeGreaterThan(20);
+      expect(recovered, `seed ${seed}`).toBeGreaterThan(0);
+    },
+  );
 });

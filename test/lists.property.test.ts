@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { MemoryStorage, OrderProcessor, type OrderQuery, type Step } from 'order-processor';
 import { afterEach, describe, expect, it } from 'vitest';
+import { isFull } from './full.ts';
 import { range } from './helpers.ts';
 import { KeptStorage } from './kept-storage.ts';
 import { HostStorage } from './model/host-storage.ts';
@@ -137,7 +138,7 @@ describe('the pages of a list have each order once, the one accepted last first'
   };
   it.each(Object.entries(storages))('%s', { timeout: 60_000 }, async (_, create) => {
     const property = fc.asyncProperty(plans, (plan) => check(new World(create()), plan));
-    await fc.assert(property, { numRuns: 60 });
+    await fc.assert(property, { numRuns: isFull ? 60 : 25 });
   });
 
   it('in a file', { timeout: 60_000 }, async () => {
@@ -146,6 +147,6 @@ describe('the pages of a list have each order once, the one accepted last first'
       files += 1;
       await check(new World(await folder.open({ durability: 'relaxed' }, `${files}`)), plan);
     });
-    await fc.assert(property, { numRuns: 10 });
+    await fc.assert(property, { numRuns: isFull ? 10 : 4 });
   });
 });

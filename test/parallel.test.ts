@@ -1,5 +1,6 @@
 import { OrderProcessor, type Step } from 'order-processor';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { isFull } from './full.ts';
 import { deferred, range } from './helpers.ts';
 import { randomFrom } from './random.ts';
 import { VirtualClock } from './virtual-clock.ts';
@@ -161,10 +162,11 @@ describe('many users', () => {
     for (const user of range(2_000)) expect(await processor.balance(`u-${user}`)).toBe(3);
   });
 
-  it('invariant 6: 1 000 000 users have one order each', async () => {
+  it('invariant 6: 1 000 000 users have one order each (200 000 in npm test)', async () => {
     const processor = new OrderProcessor();
+    const chunks = isFull ? 100 : 20;
     let sum = 0;
-    for (const chunk of range(100)) {
+    for (const chunk of range(chunks)) {
       const orders = range(10_000).map((at) => ({
         userId: `u-${chunk * 10_000 + at}`,
         amount: at + 1,
@@ -174,13 +176,13 @@ describe('many users', () => {
           sum += outcome.balance;
       }
     }
-    expect(sum).toBe((100 * (10_000 * 10_001)) / 2);
+    expect(sum).toBe((chunks * (10_000 * 10_001)) / 2);
     expect(processor.stats()).toMatchObject({
-      accepted: 1_000_000,
-      completed: 1_000_000,
+      accepted: chunks * 10_000,
+      completed: chunks * 10_000,
       unsettled: 0,
     });
-    expect(await processor.balance('u-999999')).toBe(10_000);
+    expect(await processor.balance(`u-${chunks * 10_000 - 1}`)).toBe(10_000);
   });
 
   it('invariant 6: 20 000 users wait and none is lost', async () => {

@@ -7,7 +7,7 @@ import { range } from '../helpers.ts';
 import { GrpcClient, type Json, until, useServers } from './helpers.ts';
 
 const start = useServers();
-const calls = isFull ? 10_000 : 4_000;
+const calls = isFull ? 10_000 : 2_000;
 /** Each order comes twice, over different connections. */
 const orders = calls / 2;
 const users = 100;

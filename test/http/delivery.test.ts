@@ -15,7 +15,7 @@ import {
   refusal,
 } from './delivery-model.ts';
 
-const requests = isFull ? 20_000 : 8_000;
+const requests = isFull ? 20_000 : 4_000;
 const callers = 300;
 const seed = 20_000;
 

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { openAfterFirstStarts } from '../crash/first-starts.ts';
 import { dieInCheckpoint } from '../crash/lives.ts';
 import { canTrace } from '../crash/strace.ts';
+import { isFull } from '../full.ts';
 import { newOrder, rejection, unsettledOf, useFolder } from './helpers.ts';
 
 const folder = useFolder();
@@ -65,7 +66,7 @@ describe('invariant 9: killed in the middle of a checkpoint', () => {
     }
   });
 
-  it.skipIf(!canTrace)(
+  it.skipIf(!canTrace || !isFull)(
     'the same with a real process (needs strace)',
     { timeout: 120_000 },
     async () => {
@@ -98,7 +99,7 @@ describe('invariant 9: killed in the very first start', () => {
     expect(await storage.check()).toEqual([]);
   });
 
-  it.skipIf(!canTrace)(
+  it.skipIf(!canTrace || !isFull)(
     'the same with real processes (needs strace)',
     { timeout: 120_000 },
     async () => {

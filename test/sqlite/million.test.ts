@@ -7,7 +7,7 @@ import { useFolder } from './helpers.ts';
 
 const folder = useFolder();
 /** `npm run full` takes up a million. */
-const total = isFull ? 1_000_000 : 100_000;
+const total = isFull ? 1_000_000 : 50_000;
 const capacity = 5_000;
 
 /** As if they had been accepted by a process that was killed. */

@@ -2,6 +2,7 @@
 import { chmodSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { isFull } from '../full.ts';
 import { settlement, tamper, useFolder } from './helpers.ts';
 
 const folder = useFolder();
@@ -33,7 +34,8 @@ it.runIf(process.platform !== 'win32')('a file that is there keeps its mode', as
   ]);
 });
 
-it.runIf(process.platform === 'linux')(
+// A sort of fewer rows may have been in memory alone.
+it.runIf(process.platform === 'linux' && isFull)(
   'check and backup make no temporary file, with 100 000 users',
   async () => {
     const storage = await folder.open({ durability: 'relaxed' });
