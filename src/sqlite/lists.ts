@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { type Row, selected } from './rows.ts';
+import { type Row, readable, selected } from './rows.ts';
 import { blockBits } from './schema.ts';
 
 /** So many rows are looked at in one step, where not all of an index are wanted. */
@@ -50,9 +50,9 @@ export const listQueries = {
   byUserUnfulfilled: pageOf('byUserUnfulfilled'),
   byStatus: pageOf('byStatus'),
   lastBefore: 'SELECT max(seq) FROM orders WHERE seq < :before',
-  earliestOfBlock: `SELECT accepted_at FROM orders INDEXED BY orders_by_block
+  earliestOfBlock: `SELECT ${readable('accepted_at')} FROM orders INDEXED BY orders_by_block
     WHERE seq >> ${blockBits} = :block ORDER BY accepted_at LIMIT 1`,
-  latestOfBlock: `SELECT accepted_at FROM orders INDEXED BY orders_by_block
+  latestOfBlock: `SELECT ${readable('accepted_at')} FROM orders INDEXED BY orders_by_block
     WHERE seq >> ${blockBits} = :block ORDER BY accepted_at DESC LIMIT 1`,
 } as const;
 
@@ -169,8 +169,12 @@ export class Lists {
     name: keyof typeof listQueries,
     named: Readonly<Record<string, number | string | null>>,
   ): number | null {
-    const row = this.#statements[name].get(named) as unknown as [number | null] | undefined;
-    return row?.[0] ?? null;
+    const row = this.#statements[name].get(named) as unknown as
+      | [number | string | null]
+      | undefined;
+    const value = row?.[0] ?? null;
+    // A time beyond the safe integers, see `readable`: about where it is will do.
+    return typeof value === 'string' ? Number(value) : value;
   }
 }
 

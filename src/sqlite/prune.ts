@@ -17,14 +17,15 @@ const BLOCK = 2 ** blockBits;
 export const pruneQueries = {
   first: 'SELECT min(seq) FROM orders WHERE seq > ?',
   earliest: listQueries.earliestOfBlock,
-  rows: `SELECT ${readable('id')}, seq, settled_at FROM orders NOT INDEXED
+  rows: `SELECT ${readable('id')}, seq, ${readable('settled_at')} AS settled_at FROM orders NOT INDEXED
     WHERE seq > ? AND seq < ? AND accepted_at < ? ORDER BY seq LIMIT ${STEP}`,
 } as const;
 
 interface Row {
   readonly id: Text;
   readonly seq: number;
-  readonly settled_at: number | null;
+  /** A text beyond the safe integers. */
+  readonly settled_at: number | string | null;
 }
 
 /**
@@ -42,7 +43,7 @@ export function prune(db: DatabaseSync, reader: Reader, writer: Writer): void {
   const kept = new Set(Array.from({ length: reader.number() }, () => reader.text()));
   const old = rows.filter(
     ({ id, settled_at }) =>
-      settled_at !== null && settled_at < settledBefore && !kept.has(textOf(id)),
+      typeof settled_at === 'number' && settled_at < settledBefore && !kept.has(textOf(id)),
   );
   // What is deleted stays part of its user's balance, so that the sums can be checked as before.
   const remember = db.prepare(
@@ -82,7 +83,7 @@ function nextBlock(
     const block = Math.floor(seq / BLOCK);
     const end = (block + 1) * BLOCK;
     const time = Object.values(earliest.get({ block }) ?? {})[0];
-    if (typeof time === 'number' && time < settledBefore) return { after, end };
+    if (Number(time) < settledBefore) return { after, end };
     after = end - 1;
   }
   return { after };

@@ -135,6 +135,24 @@ describe('an order that cannot be read', () => {
     expect(await storage.get('u-9')).toBe(100);
   });
 
+  it.each(['-9007199254740993', beyond])(
+    'because of a time of %s: lists by time have the rest, and prune goes on',
+    async (time) => {
+      const storage = await filled();
+      await storage.settle(['a', 'b', 'd'].map((id) => settlement(id, { isAccepted: true })));
+      tamper(folder.path(), `UPDATE orders SET accepted_at = ${time} WHERE id = 'c'`);
+      tamper(folder.path(), `UPDATE orders SET settled_at = ${beyond} WHERE id = 'b'`);
+      vi.spyOn(process, 'emitWarning').mockReturnValue();
+      const { orders } = await storage.list({
+        limit: 9,
+        acceptedFrom: 1_000,
+        acceptedBefore: 9_000,
+      });
+      expect(orders.map(({ id }) => id)).toEqual(['e', 'd', 'a']);
+      expect(await storage.prune({ settledBefore: 9_000 })).toBe(2);
+    },
+  );
+
   it('does not keep a page from going on', async () => {
     const storage = await filled();
     tamper(folder.path(), `UPDATE orders SET amount = ${beyond} WHERE id IN ('b', 'c', 'd')`);
