@@ -87,7 +87,10 @@ export class Database {
 
   /** Counts the openings, so that each order can tell which of them it has seen. */
   #begin(): number {
+    // Not by the statement alone: `get` does not say that its transaction could not be written.
+    this.#db.exec('BEGIN IMMEDIATE');
     const row = this.#db.prepare('UPDATE meta SET life = life + 1 RETURNING life').get();
+    this.#db.exec('COMMIT');
     if (row === undefined) throw new Error(`Could not open ${this.#path}: its table meta is empty`);
     return (row as { life: number }).life;
   }

@@ -1,4 +1,5 @@
 /** A file opens again whatever write its process was killed at (invariant 9). `npm run crash` takes them all. */
+import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -121,6 +122,27 @@ it('invariant 9: after a full disk and an orderly end, what was acknowledged ope
   writeFileSync(name, bytes);
   expect(await unsettledOf(await folder.open({}, 'full.db'))).toHaveLength(50);
 });
+
+it.skipIf(process.platform === 'win32')(
+  'a file that opens on a full disk is refused for that, and not left with a storage that can never write',
+  async () => {
+    const storage = await folder.open();
+    await storage.accept(range(50).map((n) => newOrder(`o-${n}`, { payload: 'x'.repeat(3_000) })));
+    const name = copyTo('full.db');
+    const entry = join(import.meta.dirname, '../../src/sqlite/index.ts');
+    const program = `
+      import { SqliteStorage } from ${JSON.stringify(entry)};
+      const storage = await SqliteStorage.open(${JSON.stringify(name)});
+      await storage.amend('o-1', []);`;
+    const node = [process.execPath, '--input-type=module', '--eval', program];
+    // The log is longer than any file may become.
+    const { stderr } = spawnSync('sh', ['-c', 'ulimit -f 100; exec "$@"', 'sh', ...node]);
+    expect(String(stderr)).toMatch(
+      /Could not open \S+full\.db: reading or writing the disk failed/,
+    );
+    expect(await unsettledOf(await folder.open({}, 'full.db'))).toHaveLength(50);
+  },
+);
 
 it('a log without its file is not thrown away', async () => {
   const storage = await folder.open();
