@@ -277,7 +277,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * @param id - the order's id
    * @returns whether the order was canceled by this call, once that is certain; it is settled when its
    *   steps have ended. False for an order that is unknown, decided or settled, and where the storage
-   *   failed to confirm the cancellation: its callers hear `storage_failed` then, and it may be canceled
+   *   failed to confirm the cancellation: its callers hear `storage_failed` then, and it may be canceled.
+   *   Rejects with `storage_failed` if the storage cannot say whether it keeps the order
    */
   cancel(id: string): Promise<boolean> {
     return this.cancelIf(id, () => true);
