@@ -12,12 +12,14 @@ import type { DecidedOutcome, NewOrder, StoredOrder } from './storage/order-stor
 export interface Entry {
   /** How often it may have been begun, this time included. */
   readonly attempt: number;
-  /** What its callers were told in an earlier life. */
+  /** What an earlier process had noted that it comes to; its callers may have been told. */
   readonly decided: DecidedOutcome | undefined;
   /** It was canceled while it waited, and what its steps may have done before a restart is compensated in its turn. */
   canceled: DecidedOutcome | undefined;
   /** The same in this life; not before it is noted. */
   told: UnfulfilledOutcome | undefined;
+  /** The storage has noted what it comes to, in this process. */
+  isNoted: boolean;
   /** For who enqueued it, until it is kept. */
   kept: Promise<OrderRecord> | undefined;
   /** Who is told when it is kept. */
@@ -230,6 +232,7 @@ export function entryOf(attempt: number, decided?: DecidedOutcome): Entry {
     decided,
     canceled: undefined,
     told: undefined,
+    isNoted: false,
     kept: undefined,
     waiters: undefined,
   };

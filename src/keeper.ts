@@ -257,8 +257,14 @@ export class Keeper implements JournalListener, RecoveryListener {
   // What the settler tells.
 
   noted(job: Job, outcome: UnfulfilledOutcome): void {
-    if (job.entry !== undefined) job.entry.told = outcome;
-    this.#engine.reporter.told(job, outcome);
+    const { entry, run } = job;
+    if (entry !== undefined) entry.isNoted = true;
+    // It may have been noted for the sake of its compensations alone.
+    if (run === undefined || run.told !== undefined || entry?.canceled !== undefined) {
+      if (entry !== undefined) entry.told = outcome;
+      this.#engine.reporter.told(job, outcome);
+    }
+    run?.noted();
   }
 
   delayed(job: Job, error: OrderError): void {

@@ -51,6 +51,8 @@ export class Run implements TaskOwner, Linked<Run> {
   #isAmended = false;
   /** What callers have been told before the order was settled. */
   told: UnfulfilledOutcome | undefined = undefined;
+  /** Its compensations wait until the storage has noted the outcome. */
+  #isNoting = false;
   #hasPaused = false;
   /** Came while the storage was asked. */
   #cancellation: Cancellation | undefined = undefined;
@@ -188,6 +190,15 @@ export class Run implements TaskOwner, Linked<Run> {
   unwatch(): void {
     this.#rest();
     for (const task of this.#allTasks()) task.unwatch();
+  }
+
+  /** The storage has noted what the order comes to. */
+  noted(): void {
+    const isWaiting = this.#isNoting && this.#phase === 'compensating';
+    this.#isNoting = false;
+    if (!isWaiting) return;
+    this.host.clock.read();
+    this.#goOnCompensating();
   }
 
   inScope(work: () => void): void {
@@ -339,6 +350,18 @@ export class Run implements TaskOwner, Linked<Run> {
     return this.#allTasks().some(({ state, step }) => state === 'running' && step.compensate);
   }
 
+  /**
+   * Whether the storage has not noted yet that the order does not complete. If the process ended after a compensation
+   * and before that, the order would run again, and complete for a charge that was refunded.
+   */
+  get #mustWaitForNote(): boolean {
+    if (this.#isNoting) return true;
+    if (!this.#compensations.areDue) return false;
+    const outcome = { status: this.#outcome, error: this.#error as OrderError };
+    this.#isNoting = !this.host.isNoted(this, outcome);
+    return this.#isNoting;
+  }
+
   /** Nothing runs, or what does goes on regardless. */
   #proceed(): void {
     clearTimeout(this.#stallTimer);
@@ -356,6 +379,7 @@ export class Run implements TaskOwner, Linked<Run> {
   }
 
   #compensateNext(): void {
+    if (this.#mustWaitForNote) return;
     if (this.#compensations.startNext(this)) return;
     if (this.board.running === 0 || this.isStalled) this.#conclude();
     else {

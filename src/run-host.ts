@@ -40,6 +40,12 @@ export interface RunHost {
   retried(run: Run, task: Task, verdict: Verdict, delayMs: number): void;
   /** The outcome is certain, though not what will have become of the steps. */
   told(run: Run, outcome: UnfulfilledOutcome): void;
+  /**
+   * Has the outcome noted, where the storage keeps the order and it is not noted yet, and calls `noted` of the run then.
+   *
+   * @returns false if the run is to wait for that
+   */
+  isNoted(run: Run, outcome: UnfulfilledOutcome): boolean;
   concluded(board: StepBoard, decision: Decision): void;
   /** More became of the steps after that: something went on regardless, and was compensated. */
   amended(run: Run, steps: readonly StepResult[]): void;

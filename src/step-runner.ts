@@ -233,6 +233,14 @@ export class StepRunner implements RunHost {
     this.#listener.told(job, outcome);
   }
 
+  isNoted({ job }: Run, outcome: UnfulfilledOutcome): boolean {
+    const { entry, state } = job;
+    if (entry === undefined || state !== 'processing') return true;
+    if (entry.decided !== undefined || entry.isNoted) return true;
+    this.#settler.note(job, outcome);
+    return false;
+  }
+
   concluded({ job, startedAt }: StepBoard, decision: Decision): void {
     if (job.state === 'abandoned') return;
     this.#settler.add(job, decision, startedAt);

@@ -35,7 +35,7 @@ export interface StoredOrder extends OrderRecord {
    * was opened since: some of its steps may have been run before.
    */
   readonly attempt: number;
-  /** What callers have been told already, though the order is unsettled. */
+  /** What is certain to become of the order, though it is unsettled; callers may have been told. */
   readonly decided: DecidedOutcome | undefined;
   /**
    * The order's place in the order of acceptance: a safe integer from 1 up, greater than that of each
@@ -90,8 +90,8 @@ export interface Settlement extends NewOrder {
   /** If the amount is refused, the order is left unsettled: it comes again when its steps are taken back. */
   readonly isCompensable: boolean;
   /**
-   * The outcome, `failed` or `canceled`, is certain, but something of the order still runs: it is noted
-   * as `decided`, the order is left unsettled, and comes again.
+   * The outcome, `failed` or `canceled`, is certain, but something of the order still runs, or is to be
+   * compensated: it is noted as `decided`, the order is left unsettled, and comes again.
    */
   readonly isProvisional: boolean;
 }
