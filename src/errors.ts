@@ -131,6 +131,8 @@ const finalCodes: readonly string[] = [
  * ```
  */
 export class OrderError extends Error {
+  /** What builds this would call a class that names itself `_OrderError`. @internal */
+  static override readonly name = 'OrderError';
   /** What happened, in lower snake case; stable: {@link OrderErrorCode} or a step's own. */
   readonly code: string;
   /**

@@ -203,6 +203,9 @@ function read(order: ParsedOrder, result: unknown): ParsedOrder {
   let count = 0;
   let value: unknown;
   try {
+    if (typeof result !== 'object' || result === null) {
+      throw wrong(TypeError, 'result', 'an object with `value` or a list of `issues`', result);
+    }
     const given = result as { value?: unknown; issues?: readonly StandardSchemaIssue[] };
     if (given.issues === undefined ? !('value' in given) : !Array.isArray(given.issues)) {
       throw wrong(TypeError, 'result', 'an object with `value` or a list of `issues`', result);

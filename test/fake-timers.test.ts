@@ -111,12 +111,14 @@ describe.each(fakes)('invariant 4: with %s', (_, fake, pass) => {
   });
 });
 
-it.each<[string, OrderProcessorOptions]>([
+it.each<[string, Omit<OrderProcessorOptions, 'storage'> & { storage?: true }]>([
   ['with steps', { steps: [awaits, holds], concurrency: 1 }],
   ['without steps', {}],
+  ['on a file', { storage: true }],
 ])(
   'invariant 4: orders %s come to their outcome where every function of time does nothing',
-  async (_, options) => {
+  async (_, { storage: isOnFile, ...more }) => {
+    const options = { ...more, ...(isOnFile && { storage: await files.open() }) };
     const { nextTick } = process;
     const { setTimeout, setImmediate, queueMicrotask } = globalThis;
     const nothing = (): void => {};

@@ -123,7 +123,7 @@ export function checkAuthenticate(authenticate: unknown): void {
 
 /** @throws TypeError for what an `authenticate` must not answer */
 export function checkAccess(access: Access): Access {
-  const { users, client } = Object(access) as Partial<Access>;
+  const { users, client, isOperator } = Object(access) as Partial<Access>;
   const isValid =
     users === 'all' ||
     typeof users === 'function' ||
@@ -133,6 +133,10 @@ export function checkAccess(access: Access): Access {
   }
   if (client !== undefined && typeof client !== 'string') {
     throw wrong(TypeError, 'access.client', 'a string', client);
+  }
+  // A word of the environment, `'false'` too, would be taken for yes.
+  if (isOperator !== undefined && typeof isOperator !== 'boolean') {
+    throw wrong(TypeError, 'access.isOperator', 'a boolean', isOperator);
   }
   return access;
 }

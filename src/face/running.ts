@@ -10,7 +10,7 @@ import {
 } from '../checks.ts';
 import type { OrderProcessor } from '../order-processor.ts';
 import type { ShutdownSummary } from '../shutdown.ts';
-import { draining } from './draining.ts';
+import { aboutToCut, draining } from './draining.ts';
 
 /** Where a server listens, and how it ends. */
 export interface ListenOptions {
@@ -174,6 +174,9 @@ export async function run(
   return new Running(server.address() as AddressInfo, settings, stop);
 }
 
+/** So long before it cuts requests, at most, a server has those answered that wait for an order, in milliseconds. */
+const mostAnswerMs = 250;
+
 class Running implements OrderServer {
   readonly port: number;
   readonly url: string;
@@ -210,7 +213,12 @@ class Running implements OrderServer {
     const limitMs = shutdownTimeoutMs / 2;
     if (processor !== undefined) draining(processor).abort();
     const others = Promise.allSettled(beside.map((server) => server.close()));
+    const lastAnswers = setTimeout(
+      () => processor && aboutToCut(processor).abort(),
+      limitMs - Math.min(mostAnswerMs, limitMs / 4),
+    );
     await Promise.all([within(others, limitMs), this.#stop(limitMs)]);
+    clearTimeout(lastAnswers);
     const leftMs = deadline - performance.now();
     const timeoutMs = Math.max(1, Math.floor(leftMs - Math.min(graceMs, leftMs / 2)));
     const summary = await processor?.shutdown({ timeoutMs });

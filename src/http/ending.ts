@@ -1,4 +1,5 @@
 import type { OrderOutcome } from '../outcome.ts';
+import { onAbort } from '../signals.ts';
 
 /** The end of the order that one request has handed in. */
 export class Ending {
@@ -11,17 +12,22 @@ export class Ending {
     this.#wake();
   };
 
-  /** What the order has come to within a time, as long as the client is there; the order goes on. */
-  async within({ signal }: Request, ms: number): Promise<OrderOutcome | undefined> {
-    if (this.#outcome !== undefined || signal.aborted) return this.#outcome;
+  /**
+   * What the order has come to within a time, as long as none of the signals aborts; the order goes on.
+   *
+   * @param signals - of the client, and of the server
+   */
+  async within(ms: number, ...signals: readonly AbortSignal[]): Promise<OrderOutcome | undefined> {
+    if (this.#outcome !== undefined || signals.some(({ aborted }) => aborted)) return this.#outcome;
+    let giveBack: (() => void)[] = [];
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
       timer = setTimeout(resolve, ms);
-      signal.addEventListener('abort', this.#wake);
+      giveBack = signals.map((signal) => onAbort(signal, resolve));
     });
     clearTimeout(timer);
-    signal.removeEventListener('abort', this.#wake);
+    for (const each of giveBack) each();
     return this.#outcome;
   }
 }

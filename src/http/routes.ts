@@ -2,6 +2,7 @@ import type { Context, Hono, MiddlewareHandler } from 'hono';
 import { OrderError } from '../errors.ts';
 import { type Access, checkMayActFor, checkOperator, everything } from '../face/access.ts';
 import { ClientIds } from '../face/client-ids.ts';
+import { aboutToCut } from '../face/draining.ts';
 import { badRequest, notFound } from '../face/http-error.ts';
 import { accessOf, cancelOrder, findOrder, withoutCause } from '../face/orders.ts';
 import { readerOf } from '../face/reader-permits.ts';
@@ -193,7 +194,7 @@ export class Routes {
     // Not by the id: it may stand for another order by then.
     const ending = new Ending();
     const accepted = await this.#accept(request, order, ending.tell);
-    const outcome = await ending.within(request, ms);
+    const outcome = await ending.within(ms, request.signal, aboutToCut(this.#processor).signal);
     accepted.leave();
     if (outcome === undefined) return json(ids.record(withoutCause(accepted.now())), 202, headers);
     return this.#answerOutcome(outcome, request, ids, headers);

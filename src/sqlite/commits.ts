@@ -1,3 +1,4 @@
+import { systemTime } from '../system-time.ts';
 import { errorOf, isFailure } from './failures.ts';
 import type { Answer, Call, Request, WriteKind } from './protocol.ts';
 import { type Message, Reader } from './wire.ts';
@@ -37,7 +38,7 @@ export class Commits {
     if (this.#isDue || this.#underWay === mostUnderWay) return;
     this.#isDue = true;
     // Whatever else is called in this breath comes along.
-    queueMicrotask(() => this.#run());
+    systemTime.queueMicrotask(() => this.#run());
   }
 
   async #run(): Promise<void> {

@@ -108,6 +108,11 @@ export class SqliteStorage implements OrderStorage {
     }
   }
 
+  /** Whether `close` has been called. */
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
+  }
+
   private constructor(
     path: string,
     durability: 'full' | 'relaxed',

@@ -42,6 +42,9 @@ export function asCoreStorage(storage: BalanceStorage, clock: Clock): CoreStorag
 }
 
 function claim(storage: BalanceStorage): void {
+  if (storage.isClosed === true) {
+    throw new TypeError('Expected `storage` to be open, but it has been closed');
+  }
   if (inUse.has(storage)) {
     throw new TypeError('Expected `storage` to have no other processor that is not shut down');
   }

@@ -74,6 +74,8 @@ export type BalanceResult =
  * ```
  */
 export interface BalanceStorage {
+  /** Whether it has been closed for good: no processor is made with it then. */
+  readonly isClosed?: boolean;
   /**
    * How many settled orders the processor remembers beside this storage, for idempotency and for
    * `order(id)`: an integer from 0 up, 100 000 by default.

@@ -202,4 +202,8 @@ it.each(['a-long-random-token-of-ours', Symbol('a-long-random-token'), ['short']
 
 it('bearer checks what its clients may do', () => {
   expect(() => bearer({ [tokens.user]: { users: 'u-1' as never } })).toThrow('access.users');
+  // A word of the environment is no yes.
+  expect(() => bearer({ [tokens.user]: { users: [], isOperator: 'false' as never } })).toThrow(
+    'Expected `access.isOperator` to be a boolean, got `"false"`',
+  );
 });
