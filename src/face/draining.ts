@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 const controllers = new WeakMap<object, AbortController>();
 const cuts = new WeakMap<object, AbortController>();
 
@@ -21,6 +23,8 @@ function controllerOf(all: WeakMap<object, AbortController>, processor: object):
   let controller = all.get(processor);
   if (controller === undefined) {
     controller = new AbortController();
+    // One for each request.
+    setMaxListeners(0, controller.signal);
     all.set(processor, controller);
   }
   return controller;

@@ -1,5 +1,4 @@
 import type { OrderOutcome } from '../outcome.ts';
-import { onAbort } from '../signals.ts';
 
 /** The end of the order that one request has handed in. */
 export class Ending {
@@ -19,15 +18,14 @@ export class Ending {
    */
   async within(ms: number, ...signals: readonly AbortSignal[]): Promise<OrderOutcome | undefined> {
     if (this.#outcome !== undefined || signals.some(({ aborted }) => aborted)) return this.#outcome;
-    let giveBack: (() => void)[] = [];
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
       timer = setTimeout(resolve, ms);
-      giveBack = signals.map((signal) => onAbort(signal, resolve));
+      for (const signal of signals) signal.addEventListener('abort', this.#wake);
     });
     clearTimeout(timer);
-    for (const each of giveBack) each();
+    for (const signal of signals) signal.removeEventListener('abort', this.#wake);
     return this.#outcome;
   }
 }
