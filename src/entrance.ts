@@ -466,10 +466,11 @@ export class Entrance {
   ): (() => void) | undefined {
     const refusals = this.#engine.keeper?.refusals;
     if (refusals?.mayAsk(job) !== true) return undefined;
+    let hasEnded = false;
     const ask = async (): Promise<void> => {
       if (!refusals.mayAsk(job)) return;
       try {
-        const known = await refusals.ask(job);
+        const known = await refusals.ask(job, undefined, () => hasEnded);
         // Settled since it was found; then its own turn will tell.
         const isOver = known instanceof Job && this.#intake.jobs.find(known) !== known;
         if (known !== undefined && !isOver && leave()) stand(known);
@@ -478,7 +479,10 @@ export class Entrance {
       }
     };
     const timer = setTimeout(ask, askAfterMs);
-    return () => clearTimeout(timer);
+    return () => {
+      hasEnded = true;
+      clearTimeout(timer);
+    };
   }
 
   /**

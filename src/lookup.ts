@@ -68,13 +68,19 @@ export class Lookup {
     return stored;
   }
 
-  /** What an id stands for that is not to be refused for good before the storage has been asked. */
+  /**
+   * What an id stands for that is not to be refused for good before the storage has been asked.
+   *
+   * @param isOver - whether the order needs no answer any more: then it may be what its id stands for
+   */
   async knownInstead(
     order: ParsedOrder,
     signal?: AbortSignal,
+    isOver = (): boolean => false,
   ): Promise<Job | OrderRecord | undefined> {
     const { intake, reporter } = this.#engine;
     const stored = await this.stored(order.id, signal, order);
+    if (isOver()) return undefined;
     if (stored?.settledAt === undefined) return intake.known(order);
     intake.checkSame(stored, order);
     reporter.counts.duplicates += 1;

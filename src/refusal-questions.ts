@@ -36,10 +36,14 @@ export class RefusalQuestions {
   }
 
   /** What the id of an order stands for; nothing if the storage cannot say. Rejects with `order_conflict`. */
-  async ask(order: ParsedOrder, signal?: AbortSignal): Promise<Job | OrderRecord | undefined> {
+  async ask(
+    order: ParsedOrder,
+    signal?: AbortSignal,
+    isOver?: () => boolean,
+  ): Promise<Job | OrderRecord | undefined> {
     this.#open += 1;
     try {
-      return await this.#lookup.knownInstead(order, signal);
+      return await this.#lookup.knownInstead(order, signal, isOver);
     } catch (error) {
       if (isOrderError(error) && error.code !== 'storage_failed') throw error;
       return undefined;

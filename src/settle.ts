@@ -227,7 +227,7 @@ export class Settler {
   drop(): void {
     this.#gathered = new Batch();
     this.#notes.clear();
-    this.#suspects.clear();
+    this.#suspects.close();
     this.#isHeld = true;
   }
 

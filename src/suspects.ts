@@ -33,6 +33,7 @@ export class Suspects {
   #due = 0;
   #pauseMs: number = pauseMs.first;
   #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   /** @param tryAgain - called when orders that are set apart are to be tried again */
   constructor(tryAgain: () => void) {
@@ -118,8 +119,9 @@ export class Suspects {
     return new Batch([batch.jobs[0] as Job], [batch.settlements[0] as CoreSettlement]);
   }
 
-  /** Forgets all. */
-  clear(): void {
+  /** Forgets all, and tries none again: the processor has closed, though a call may still be answered. */
+  close(): void {
+    this.#isClosed = true;
     this.#apart.clear();
     this.#due = 0;
     clearTimeout(this.#timer);
@@ -131,7 +133,7 @@ export class Suspects {
   }
 
   #wait(): void {
-    if (this.#timer !== undefined || this.#apart.size === 0) return;
+    if (this.#isClosed || this.#timer !== undefined || this.#apart.size === 0) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       this.#due = Math.min(this.#apart.size, mostAtOnce);

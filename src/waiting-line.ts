@@ -1,12 +1,10 @@
 import type { Job } from './job.ts';
 import { KeyedQueue, type Lane, type QueueEntry } from './keyed-queue.ts';
 import type { StepScope } from './step-scope.ts';
+import { systemTime } from './system-time.ts';
 
 /** So many callers are admitted in a row; then the host's timers and sockets have a turn. */
 const mostInARow = 256;
-
-// Before a test replaces it by a fake one.
-const { setImmediate } = globalThis;
 
 /** A caller that waits for room for one order. */
 export class Caller implements QueueEntry {
@@ -49,6 +47,8 @@ export class WaitingLine {
   readonly #room: Room;
   // A turn is one caller: each lane is at the end of its ring when one of it was admitted.
   readonly #callers = new KeyedQueue<Caller>({ exclusive: true });
+  /** Those that go on waiting when the others are dismissed; in no lane meanwhile. */
+  readonly #kept = new Set<Caller>();
   #isAdvancing = false;
 
   constructor(room: Room) {
@@ -56,7 +56,7 @@ export class WaitingLine {
   }
 
   get size(): number {
-    return this.#callers.size;
+    return this.#callers.size + this.#kept.size;
   }
 
   /** Whether an order of this user may be accepted without waiting. */
@@ -76,6 +76,7 @@ export class WaitingLine {
 
   /** Takes a caller out; false if its turn has come already. */
   leave(caller: Caller): boolean {
+    if (this.#kept.delete(caller)) return true;
     if (!this.#callers.remove(caller)) return false;
     this.#look(caller.userId);
     this.advance(caller.userId);
@@ -95,7 +96,7 @@ export class WaitingLine {
     let count = 0;
     while (count < mostInARow && this.#room.has() && this.#admitNext()) count += 1;
     // So many took no room: they had been canceled, or their orders were known.
-    if (count === mostInARow) setImmediate(() => this.#admit());
+    if (count === mostInARow) systemTime.setImmediate(() => this.#admit());
     else this.#isAdvancing = false;
   }
 
@@ -109,15 +110,15 @@ export class WaitingLine {
     pause: () => Promise<void> | undefined,
     isKept: (caller: Caller) => boolean = () => false,
   ): Promise<void> {
-    const kept: Caller[] = [];
     this.#callers.resumeAll();
-    while (this.#admitNext((caller) => isKept(caller) && kept.push(caller) > 0)) {
+    while (this.#admitNext((caller) => isKept(caller) && this.#kept.add(caller) !== undefined)) {
       const paused = pause();
       if (paused !== undefined) await paused;
       // An order may have been settled meanwhile, and its user looked at.
       this.#callers.resumeAll();
     }
-    for (const caller of kept) {
+    for (const caller of this.#kept) {
+      this.#kept.delete(caller);
       // Its step may have ended meanwhile.
       if (isKept(caller)) this.join(caller);
       else caller.admit();

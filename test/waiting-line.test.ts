@@ -255,6 +255,30 @@ describe('a waiting line', () => {
     expect(admitted.slice(3)).toEqual(['a1', 'a2', 'a3']);
   });
 
+  it('invariant 4: one that is to be kept may leave while the others are dismissed', async () => {
+    const admitted: string[] = [];
+    const line = new WaitingLine({ has: () => false, hasFor: () => true });
+    const callers = ['a1', 'b1', 'a2'].map((name) => {
+      const caller = new Caller(jobOf(name), () => admitted.push(name));
+      line.join(caller);
+      return caller;
+    });
+    const [first] = callers as [Caller, ...Caller[]];
+    const dismissed = line.dismiss(
+      () => Promise.resolve(),
+      ({ userId }) => userId === 'a',
+    );
+    expect([line.size, line.leave(first), line.leave(first), line.size]).toEqual([
+      3,
+      true,
+      false,
+      2,
+    ]);
+    await dismissed;
+    await line.dismiss(() => undefined);
+    expect(admitted).toEqual(['b1', 'a2']);
+  });
+
   it('does what its model does', () => {
     const action = fc.record({
       act: fc.constantFrom('enter', 'enter', 'enter', 'settle', 'settle', 'leave'),
