@@ -1,9 +1,11 @@
 import { OrderError } from './errors.ts';
 import type { ParsedOrder } from './order.ts';
-import { systemTime } from './system-time.ts';
 
 /** So many callbacks of one signal are called in a row; then the host's timers and sockets have a turn. */
 const mostInARow = 256;
+
+// Before a test replaces it by a fake one.
+const { setImmediate } = globalThis;
 
 /** Why an order is canceled from outside. */
 export interface Cancellation {
@@ -35,7 +37,7 @@ class Callbacks {
     let count = 0;
     for (const each of this.#all) {
       if (count === mostInARow) {
-        systemTime.setImmediate(() => this.#callNext());
+        setImmediate(() => this.#callNext());
         return;
       }
       count += 1;

@@ -1,10 +1,12 @@
 import type { Job } from './job.ts';
 import { KeyedQueue, type Lane, type QueueEntry } from './keyed-queue.ts';
 import type { StepScope } from './step-scope.ts';
-import { systemTime } from './system-time.ts';
 
 /** So many callers are admitted in a row; then the host's timers and sockets have a turn. */
 const mostInARow = 256;
+
+// Before a test replaces it by a fake one.
+const { setImmediate } = globalThis;
 
 /** A caller that waits for room for one order. */
 export class Caller implements QueueEntry {
@@ -96,7 +98,7 @@ export class WaitingLine {
     let count = 0;
     while (count < mostInARow && this.#room.has() && this.#admitNext()) count += 1;
     // So many took no room: they had been canceled, or their orders were known.
-    if (count === mostInARow) systemTime.setImmediate(() => this.#admit());
+    if (count === mostInARow) setImmediate(() => this.#admit());
     else this.#isAdvancing = false;
   }
 
