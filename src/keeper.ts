@@ -231,8 +231,8 @@ export class Keeper implements JournalListener, RecoveryListener {
       return recordOf(stored);
     }
     reporter.counts.duplicates += 1;
-    // Nothing more is heard of this job: a caller that came to it asks the storage.
-    job.state = 'settled';
+    // Nothing more becomes of this job: a caller that comes to it asks the storage.
+    job.state = 'abandoned';
     this.#engine.remove(job);
     reporter.told(job, outcomeOfRecord(stored), true);
     this.#engine.checkIdle();
