@@ -161,7 +161,10 @@ export class Intake {
       scope.runInAsyncScope(admit);
       scope.emitDestroy();
     };
-    const caller = new Caller(job, admitted, StepScope.around(this.#steps));
+    // As it will be judged when it is admitted.
+    const stepNow = (): StepScope | undefined =>
+      scope.runInAsyncScope(StepScope.around, StepScope, this.#steps);
+    const caller = new Caller(job, admitted, stepNow);
     if (overflow === 'reject') this.#impatient.add(dismissed);
     this.#line.join(caller);
     return leave;

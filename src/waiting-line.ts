@@ -15,20 +15,24 @@ export class Caller implements QueueEntry {
   lane: Lane | undefined = undefined;
   readonly userId: string;
   readonly rank: number;
-  readonly step: StepScope | undefined;
+  readonly #stepNow: (() => StepScope | undefined) | undefined;
   /** Room has come; the order is the caller's to accept now. */
   readonly admit: () => void;
 
-  /** @param step - in which the order is handed in */
+  /** @param stepNow - gives the running step in which the order was handed in: between two attempts there is none */
   constructor(
     { userId, rank }: Pick<Job, 'userId' | 'rank'>,
     admit: () => void,
-    step?: StepScope | undefined,
+    stepNow?: () => StepScope | undefined,
   ) {
     this.userId = userId;
     this.rank = rank;
-    this.step = step;
+    this.#stepNow = stepNow;
     this.admit = admit;
+  }
+
+  get step(): StepScope | undefined {
+    return this.#stepNow?.();
   }
 }
 
