@@ -201,7 +201,7 @@ export class OrderError extends Error {
    * `structuredClone` and `postMessage` do, makes plain errors without a `code`: hand over `error.toJSON()`, and make
    * an error of it there.
    *
-   * @param json - what `toJSON` has given, be it through `JSON.stringify` or `structuredClone`
+   * @param json - what `toJSON` has given, also after `JSON.stringify` and `JSON.parse` or `structuredClone`
    * @returns an error without the cause; its stack is that of this call
    * @throws TypeError for anything else
    */

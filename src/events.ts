@@ -147,7 +147,7 @@ type Tellers = { [E in EventName]: ((payload: ProcessorEvents[E]) => void) | und
 export class Events {
   readonly #emitter = new EventEmitter();
   readonly #notifications = new Notifications();
-  /** Each `on` and `once` has a guard of its own, so that `off` takes back one of them. */
+  /** Each `on` and `once` has a guard of its own, so that `off` removes one of them. */
   readonly #guards: {
     readonly event: EventName;
     readonly listener: Listener;

@@ -10,7 +10,7 @@ export class ReceiptPromise<T> extends Promise<T> {
 
   #begin: (() => (() => void) | undefined) | undefined;
 
-  /** @param begin - called when somebody awaits it, until it is settled; throws if that must not be */
+  /** @param begin - called each time it is awaited, until it is settled; throws if that would be a deadlock */
   static of<T>(promise: Promise<T>, begin: () => (() => void) | undefined): ReceiptPromise<T> {
     const own = new ReceiptPromise<T>((resolve) => resolve(promise));
     own.#begin = begin;

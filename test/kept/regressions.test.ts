@@ -190,6 +190,8 @@ it('refuses a storage that has a processor already, until that has shut down', a
   const processor = await open(storage);
   expect(() => new OrderProcessor({ storage })).toThrow(TypeError);
   await processor.shutdown();
+  // One that can be opened again.
+  storage.isClosed = false;
   expect(() => new OrderProcessor({ storage })).not.toThrow();
 });
 
