@@ -1,29 +1,39 @@
 import { copyFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { Plugin } from 'esbuild';
+import type { Plugin, PluginBuild } from 'esbuild';
 import { defineConfig } from 'tsup';
+
+export const startsWorker = /[\\/]sqlite[\\/]start-worker\.ts$/;
+
+/** What stands for the file that starts the thread: it has the thread's code in it. */
+export async function withWorkerInside(
+  esbuild: Pick<PluginBuild['esbuild'], 'build'>,
+  path: string,
+) {
+  const { outputFiles } = await esbuild.build({
+    entryPoints: [join(dirname(path), 'worker.ts')],
+    bundle: true,
+    write: false,
+    platform: 'node',
+    // A text that is run is CommonJS.
+    format: 'cjs',
+    target: 'node22.18',
+  });
+  const text = JSON.stringify(outputFiles[0]?.text);
+  return `
+    import { Worker } from 'node:worker_threads';
+    const text = ${text};
+    export const startWorker = (options) => new Worker(text, { ...options, eval: true });`;
+}
 
 /** Puts the thread's code into what starts it, so that it is found wherever the package is bundled to. */
 export const workerInside: Plugin = {
   name: 'worker-inside',
   setup(build) {
-    build.onLoad({ filter: /[\\/]sqlite[\\/]start-worker\.ts$/ }, async ({ path }) => {
-      const { outputFiles } = await build.esbuild.build({
-        entryPoints: [join(dirname(path), 'worker.ts')],
-        bundle: true,
-        write: false,
-        platform: 'node',
-        // A text that is run is CommonJS.
-        format: 'cjs',
-        target: 'node22.18',
-      });
-      const text = JSON.stringify(outputFiles[0]?.text);
-      const contents = `
-        import { Worker } from 'node:worker_threads';
-        const text = ${text};
-        export const startWorker = (options) => new Worker(text, { ...options, eval: true });`;
-      return { contents, loader: 'js' };
-    });
+    build.onLoad({ filter: startsWorker }, async ({ path }) => ({
+      contents: await withWorkerInside(build.esbuild, path),
+      loader: 'js',
+    }));
   },
 };
 

@@ -1,6 +1,8 @@
 import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
 import { defineConfig } from 'vitest/config';
+import { startsWorker, withWorkerInside } from './tsup.config.ts';
 
 // Hundreds of processes and threads of the tests read the same sources, and each would strip their types anew.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
@@ -14,12 +16,34 @@ const withFakeTimers = all.filter((file) =>
   /useFakeTimers|virtual-clock|scenarios/.test(readFileSync(file, 'utf8')),
 );
 
-/** What installs everything anew is for `npm run full` alone. */
-const long = ['test/service/dockerfile.test.ts'];
+/** What takes long, by its load or by its processes, is for `npm run full` alone, which CI runs as well. */
+const long = [
+  'test/crash.test.ts',
+  'test/grpc/load.test.ts',
+  'test/http/abuse-load.test.ts',
+  'test/http/delivery.test.ts',
+  'test/http/fuzz-sockets.test.ts',
+  'test/http/fuzz.test.ts',
+  'test/service/dockerfile.test.ts',
+  'test/service/restart.test.ts',
+  'test/sqlite/million.test.ts',
+];
 
 const isOfMode = (mode: string) => (file: string) => mode === 'full' || !long.includes(file);
 
+/** The threads of files start as in the package: from their sources each would strip the types anew. */
+let workerInside: Promise<string> | undefined;
+const threadsAsBuilt = {
+  name: 'threads-as-built',
+  load(id: string) {
+    if (!startsWorker.test(id)) return undefined;
+    workerInside ??= withWorkerInside(esbuild, id);
+    return workerInside;
+  },
+};
+
 export default defineConfig(({ mode }) => ({
+  plugins: [threadsAsBuilt],
   resolve: {
     // The longer names first: one that is the beginning of another would be taken for it.
     alias: {

@@ -9,7 +9,7 @@ import { checkScenarios } from './scenarios.ts';
 it('invariants 1, 3 to 6 and 8 to 10 hold over random lives, deaths and failures of the storage', {
   timeout: 3_600_000,
 }, async () => {
-  await checkScenarios(scenario, isFull ? 2_500 : 900, async (plan, clock) => {
+  await checkScenarios(scenario, isFull ? 2_500 : 600, async (plan, clock) => {
     clock.msPerReading = plan.msPerReading;
     const driver = new Driver(plan, clock);
     await driver.run();

@@ -9,7 +9,7 @@ import { checkScenarios } from './scenarios.ts';
 it('invariants 1 to 6, 8 and 10 hold for random mixes of everything', {
   timeout: 3_600_000,
 }, async () => {
-  await checkScenarios(scenario, isFull ? 12_000 : 2_500, async (plan, clock) => {
+  await checkScenarios(scenario, isFull ? 12_000 : 1_500, async (plan, clock) => {
     clock.msPerReading = plan.msPerReading;
     const driver = new Driver(plan, clock);
     await driver.run();

@@ -9,7 +9,7 @@ import { verdict } from './step-graphs/verdict.ts';
 it('invariants 1 to 4, 8 and 10 hold for random step graphs', { timeout: 3_600_000 }, async () => {
   // A compensation that fails after the `shutdown` event is one.
   vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
-  await checkScenarios(scenario, isFull ? 5_000 : 1_500, async (plan, clock) => {
+  await checkScenarios(scenario, isFull ? 5_000 : 1_000, async (plan, clock) => {
     const driver = new Driver(plan, clock);
     await driver.run();
     return verdict(driver, plan);

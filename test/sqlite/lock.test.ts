@@ -6,6 +6,7 @@ import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { OrderProcessor } from 'order-processor';
 import { describe, expect, it, vi } from 'vitest';
+import { isFull } from '../full.ts';
 import {
   ask,
   inProcess,
@@ -231,7 +232,7 @@ describe.skipIf(process.platform !== 'linux')('locks that a copy of the folder h
 
 describe('waitMs', () => {
   it('waits for the process before this one, however it ends', async () => {
-    for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    for (const signal of isFull ? (['SIGKILL', 'SIGTERM'] as const) : (['SIGKILL'] as const)) {
       const child = inProcess(
         folder.path(),
         `const storage = await SqliteStorage.open(path);
