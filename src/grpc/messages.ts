@@ -11,6 +11,7 @@ import type { RetriedStep, StalledOrder, SteppedOrder } from '../events.ts';
 import type { OrderOutcome, OrderRecord, Receipt, StepResult } from '../outcome.ts';
 import type { Percentiles, ProcessorStats } from '../stats.ts';
 import {
+  ErrorOutcome,
   type GetStatsResponseSchema,
   type OrderErrorDetailSchema,
   type OrderRecordSchema,
@@ -24,6 +25,12 @@ import {
   StepStatus,
   type SubmitOrdersResponseSchema,
 } from './gen/orderprocessor/v1/orders_pb.js';
+
+const outcomes = {
+  refused: ErrorOutcome.REFUSED,
+  failed: ErrorOutcome.FAILED,
+  canceled: ErrorOutcome.CANCELED,
+} as const;
 
 const priorities = {
   high: Priority.HIGH,
@@ -131,7 +138,7 @@ export function receiptMessage(
 }
 
 export function errorMessage(error: OrderError): MessageInitShape<typeof OrderErrorDetailSchema> {
-  const { code, message, orderId, userId, retryable, retryAfterMs } = error;
+  const { code, message, orderId, userId, outcome, retryable, retryAfterMs } = error;
   return {
     code,
     message,
@@ -142,6 +149,7 @@ export function errorMessage(error: OrderError): MessageInitShape<typeof OrderEr
     issues: error.issues.map(({ path, message: what }) => ({ path, message: what })),
     labels: [...error.labels],
     steps: error.steps.map(stepOf),
+    outcome: outcome === undefined ? ErrorOutcome.UNSPECIFIED : outcomes[outcome],
   };
 }
 

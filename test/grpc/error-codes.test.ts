@@ -7,7 +7,7 @@ import {
   prioritize,
   refuse,
 } from 'order-processor';
-import { OrderErrorDetailSchema } from 'order-processor/grpc';
+import { ErrorOutcome, OrderErrorDetailSchema } from 'order-processor/grpc';
 import { describe, expect, it } from 'vitest';
 import { range } from '../helpers.ts';
 import { gates } from '../http/helpers.ts';
@@ -56,6 +56,11 @@ describe('an order that ends with', () => {
       expect(detail).toMatchObject({ code, isRetryable });
       // ConnectRPC escapes more than this client takes back.
       expect(decodeURIComponent(refusal.details)).toBe(detail?.message);
+      // What the face itself refuses has come to no processor.
+      if (code === 'invalid_order') return;
+      const isRefused = /^(order|rule|queue)_/.test(code);
+      const { outcome = 0 } = detail ?? {};
+      expect(ErrorOutcome[outcome]).toMatch(isRefused ? 'REFUSED' : /^(FAILED|CANCELED)$/);
     },
   );
 
@@ -145,6 +150,7 @@ describe("codes of the host's own", () => {
       userId: 'u-1',
       isRetryable,
       steps: [{ name: 'payment', attempts: 1 }],
+      outcome: ErrorOutcome.FAILED,
     });
     // It is remembered: the same call gets the same answer for ever.
     expect(retry).toBe(undefined);

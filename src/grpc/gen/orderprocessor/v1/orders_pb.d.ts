@@ -462,6 +462,13 @@ export declare type OrderErrorDetail = Message<"orderprocessor.v1.OrderErrorDeta
    * @generated from field: repeated orderprocessor.v1.StepResult steps = 9;
    */
   steps: StepResult[];
+
+  /**
+   * What became of the order; unspecified where the error is not an order's end.
+   *
+   * @generated from field: orderprocessor.v1.ErrorOutcome outcome = 10;
+   */
+  outcome: ErrorOutcome;
 };
 
 /**
@@ -1541,6 +1548,46 @@ export enum StepStatus {
  * Describes the enum orderprocessor.v1.StepStatus.
  */
 export declare const StepStatusSchema: GenEnum<StepStatus>;
+
+/**
+ * What became of the order of an error.
+ *
+ * @generated from enum orderprocessor.v1.ErrorOutcome
+ */
+export enum ErrorOutcome {
+  /**
+   * Nothing is known of it, or the order goes on.
+   *
+   * @generated from enum value: ERROR_OUTCOME_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It was never accepted, and may come again as it is.
+   *
+   * @generated from enum value: ERROR_OUTCOME_REFUSED = 1;
+   */
+  REFUSED = 1,
+
+  /**
+   * It was accepted, and failed: the same id gets the same answer.
+   *
+   * @generated from enum value: ERROR_OUTCOME_FAILED = 2;
+   */
+  FAILED = 2,
+
+  /**
+   * It was accepted, and canceled: the same id gets the same answer.
+   *
+   * @generated from enum value: ERROR_OUTCOME_CANCELED = 3;
+   */
+  CANCELED = 3,
+}
+
+/**
+ * Describes the enum orderprocessor.v1.ErrorOutcome.
+ */
+export declare const ErrorOutcomeSchema: GenEnum<ErrorOutcome>;
 
 /**
  * What became of a stream of events, or of the whole processor.
