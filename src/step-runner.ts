@@ -77,7 +77,10 @@ export class StepRunner implements RunHost {
 
   /** How many runs hold a worker, or will if they are not over at once. */
   get active(): number {
-    const isBeginning = this.#begun !== undefined && this.#begun.job.run === undefined;
+    const begun = this.#begun;
+    // One that has ended already, before a busy event loop let a worker take it over, is none.
+    const isBeginning =
+      begun !== undefined && begun.job.run === undefined && begun.run?.hasEnded !== true;
     return this.#runs.all().filter(({ worker }) => worker.holds).length + (isBeginning ? 1 : 0);
   }
 
