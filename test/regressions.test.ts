@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MemoryStorage, OrderProcessor } from 'order-processor';
 import { expect, it } from 'vitest';
 import { WaitingTimes } from '../src/waiting-times.ts';
-import { deferred, range } from './helpers.ts';
+import { codeOf, deferred, range } from './helpers.ts';
 
 it('invariant 8: a caller who gave up on another’s order is not told again, nor kept', async () => {
   const gate = deferred();
@@ -74,7 +74,7 @@ it.each<[string, (processor: OrderProcessor, id: string) => Promise<unknown>]>([
 });
 
 it('invariant 6: a step that begins inside `submit` hands in no more than `capacityPerUser`', async () => {
-  const codes: string[] = [];
+  const codes: Promise<string>[] = [];
   const processor: OrderProcessor = new OrderProcessor({
     capacityPerUser: 1,
     steps: [
@@ -83,8 +83,7 @@ it('invariant 6: a step that begins inside `submit` hands in no more than `capac
         run: ({ id, userId }) => {
           if (id !== 'x') return;
           for (const amount of [1, 2]) {
-            const more = processor.enqueue({ userId, amount });
-            more.catch(({ code }) => codes.push(code));
+            codes.push(codeOf(processor.enqueue({ userId, amount })));
           }
         },
       },
@@ -92,7 +91,7 @@ it('invariant 6: a step that begins inside `submit` hands in no more than `capac
   });
   await processor.submit({ id: 'x', userId: 'u', amount: 1 });
   await processor.shutdown();
-  expect(codes).toEqual(['queue_full', 'queue_full']);
+  expect(await Promise.all(codes)).toEqual(['queue_full', 'queue_full']);
   expect(processor.stats().accepted).toBe(1);
 });
 
