@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import type { Plugin, PluginBuild } from 'esbuild';
 import { defineConfig } from 'tsup';
 
-export const startsWorker = /[\\/]sqlite[\\/]start-worker\.ts$/;
+export const startsWorker = /[\\/]sqlite[\\/]thread[\\/]start-worker\.ts$/;
 
 /** What stands for the file that starts the thread: it has the thread's code in it. */
 export async function withWorkerInside(

@@ -18,7 +18,7 @@ const withFakeTimers = all.filter((file) =>
 
 /** What takes long, by its load or by its processes, is for `npm run full` alone, which CI runs as well. */
 const long = [
-  'test/crash.test.ts',
+  'test/crash/crash.test.ts',
   'test/grpc/load.test.ts',
   'test/http/abuse-load.test.ts',
   'test/http/delivery.test.ts',

@@ -5,41 +5,13 @@
  * @module
  */
 
-export type { Awaitable } from './awaitable.ts';
-export {
-  isOrderError,
-  OrderError,
-  type OrderErrorCode,
-  type OrderErrorFacts,
-  type OrderIssue,
-} from './errors.ts';
 export type {
-  EventName,
-  ProcessorEvents,
-  RetriedStep,
-  StalledOrder,
-  SteppedOrder,
-  StoredBatch,
-} from './events.ts';
-export type { OrderPage, OrderQuery } from './listing.ts';
-export type { OrderProcessorOptions } from './options.ts';
-export type { AcceptedOrder, Order, OrderFields, Priority } from './order.ts';
-export {
-  type EnqueueOptions,
-  OrderProcessor,
-  type OutcomeOptions,
-  type SubmitOptions,
-} from './order-processor.ts';
-export type {
-  CompensationResult,
-  OrderCause,
-  OrderOutcome,
-  OrderRecord,
-  OrderStatus,
-  Receipt,
-  StepResult,
-  UnfulfilledOutcome,
-} from './outcome.ts';
+  StandardSchema,
+  StandardSchemaIssue,
+  StandardSchemaPathSegment,
+  StandardSchemaResult,
+  StandardSchemaTypes,
+} from './core/admission/payload-schema.ts';
 export {
   maxAmount,
   maxItems,
@@ -50,16 +22,44 @@ export {
   type RuleVerdict,
   refuse,
   urgentAbove,
-} from './rules.ts';
+} from './core/admission/rules.ts';
 export type {
-  StandardSchema,
-  StandardSchemaIssue,
-  StandardSchemaPathSegment,
-  StandardSchemaResult,
-  StandardSchemaTypes,
-} from './schema.ts';
-export type { ShutdownOptions, ShutdownSummary } from './shutdown.ts';
-export type { Percentiles, ProcessorStats } from './stats.ts';
+  EventName,
+  ProcessorEvents,
+  RetriedStep,
+  StalledOrder,
+  SteppedOrder,
+  StoredBatch,
+} from './core/lifecycle/events.ts';
+export type { Percentiles, ProcessorStats } from './core/lifecycle/stats.ts';
+export type { OrderProcessorOptions } from './core/options.ts';
+export type { AcceptedOrder, Order, OrderFields, Priority } from './core/order/order.ts';
+export {
+  isOrderError,
+  OrderError,
+  type OrderErrorCode,
+  type OrderErrorFacts,
+  type OrderIssue,
+} from './core/order/order-error.ts';
+export type {
+  CompensationResult,
+  OrderCause,
+  OrderOutcome,
+  OrderRecord,
+  OrderStatus,
+  Receipt,
+  StepResult,
+  UnfulfilledOutcome,
+} from './core/order/outcome.ts';
+export {
+  type EnqueueOptions,
+  OrderProcessor,
+  type OutcomeOptions,
+  type SubmitOptions,
+} from './core/order-processor.ts';
+export type { OrderPage, OrderQuery } from './core/queries/order-query.ts';
+export type { Awaitable } from './core/runtime/awaitable.ts';
+export type { ShutdownOptions, ShutdownSummary } from './core/shutdown.ts';
 export type {
   CompensationContext,
   CompensationContextBase,
@@ -67,14 +67,14 @@ export type {
   RetryOptions,
   Step,
   StepContext,
-} from './step.ts';
+} from './core/steps/step.ts';
 export type {
   BalanceChange,
   BalanceResult,
   BalanceStorage,
   StorageSizes,
-} from './storage/balance-storage.ts';
-export { MemoryStorage, type MemoryStorageOptions } from './storage/memory.ts';
+} from './core/storage/balance-storage.ts';
+export { MemoryStorage, type MemoryStorageOptions } from './core/storage/memory/memory-storage.ts';
 export type {
   AcceptResult,
   DecidedOutcome,
@@ -86,4 +86,4 @@ export type {
   StoredOrder,
   StoredOrderPage,
   StoredOrderQuery,
-} from './storage/order-storage.ts';
+} from './core/storage/order-storage.ts';

@@ -1,4 +1,4 @@
-import { ByteBuffer } from '../face/byte-buffer.ts';
+import { ByteBuffer } from '../server/listening/byte-buffer.ts';
 
 /** So many bytes are handed on at once, if no message ends before. */
 const worthOne = 16_384;

@@ -1,10 +1,10 @@
 import { Code, ConnectError } from '@connectrpc/connect';
-import { isOrderError, isRemembered, OrderError } from '../errors.ts';
-import type { HttpError } from '../face/http-error.ts';
-import { fittingDetail, fittingText } from './fitting.ts';
+import { isOrderError, isRemembered, OrderError } from '../core/order/order-error.ts';
+import type { HttpError } from '../server/http-error.ts';
 import { BadRequestSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
 import { OrderErrorDetailSchema } from './gen/orderprocessor/v1/orders_pb.js';
-import { durationOf } from './messages.ts';
+import { fittingDetail, fittingText } from './messages/fitting.ts';
+import { durationOf } from './messages/messages.ts';
 
 /** A code of the library as a status of gRPC. */
 const codes: Readonly<Record<string, Code>> = {

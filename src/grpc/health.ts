@@ -1,7 +1,7 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { Code, ConnectError, type HandlerContext, type ServiceImpl } from '@connectrpc/connect';
-import { draining } from '../face/draining.ts';
-import type { OrderProcessor } from '../order-processor.ts';
+import type { OrderProcessor } from '../core/order-processor.ts';
+import { draining } from '../server/listening/server-draining.ts';
 import {
   type Health,
   type HealthCheckResponseSchema,

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
-import { refuse } from '../face/parser-errors.ts';
+import { refuse } from '../server/listening/parser-errors.ts';
 import { gathered } from './gathered-body.ts';
 
 /** Answers the requests of both protocols. */

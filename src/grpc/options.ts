@@ -1,7 +1,11 @@
-import { checkFunction, checkInteger, checkOptions } from '../checks.ts';
-import { type Authenticate, checkAuthenticate } from '../face/access.ts';
-import { contained } from '../face/contained.ts';
-import { type EventBounds, type EventsOptions, readEventsOptions } from '../face/events-options.ts';
+import { checkFunction, checkInteger, checkOptions } from '../core/runtime/checks.ts';
+import { type Authenticate, checkAuthenticate } from '../server/access.ts';
+import {
+  type EventBounds,
+  type EventsOptions,
+  readEventsOptions,
+} from '../server/events/event-feed-options.ts';
+import { contained } from '../server/guarded-listener.ts';
 
 /** What {@link createOrderRoutes} takes beside the processor. */
 export interface OrderServiceOptions {

@@ -5,29 +5,34 @@ import {
   type HandlerContext,
   type ServiceImpl,
 } from '@connectrpc/connect';
-import { checkMethods } from '../checks.ts';
-import { isOrderError, OrderError } from '../errors.ts';
-import { type Access, checkMayActFor, checkOperator, everything } from '../face/access.ts';
-import { ClientIds } from '../face/client-ids.ts';
-import { draining } from '../face/draining.ts';
-import { HttpError, notFound } from '../face/http-error.ts';
-import { accessOf, cancelOrder, findOrder } from '../face/orders.ts';
-import { readerOf } from '../face/reader-permits.ts';
-import { unlessAborted } from '../face/unless-aborted.ts';
-import { unreadable } from '../face/unreadable.ts';
-import type { Order } from '../order.ts';
-import type { OrderProcessor } from '../order-processor.ts';
-import type { OrderOutcome } from '../outcome.ts';
+import type { Order } from '../core/order/order.ts';
+import { isOrderError, OrderError } from '../core/order/order-error.ts';
+import type { OrderOutcome } from '../core/order/outcome.ts';
+import type { OrderProcessor } from '../core/order-processor.ts';
+import { checkMethods } from '../core/runtime/checks.ts';
+import { type Access, checkMayActFor, checkOperator, everything } from '../server/access.ts';
+import { ClientIds } from '../server/client-ids.ts';
+import { readerOf } from '../server/events/reader-permits.ts';
+import { unlessAborted } from '../server/events/unless-aborted.ts';
+import { HttpError, notFound } from '../server/http-error.ts';
+import { draining } from '../server/listening/server-draining.ts';
+import { unreadable } from '../server/listening/unreadable-body.ts';
+import { accessOf, cancelOrder, findOrder } from '../server/order-access.ts';
+import { Watching, type WatchMessage } from './event-stream.ts';
 import { Health } from './gen/grpc/health/v1/health_pb.js';
 import { OrderService, type SubmitOrdersRequest } from './gen/orderprocessor/v1/orders_pb.js';
 import { asConnectError, endOfCall } from './grpc-errors.ts';
 import { HealthReporter } from './health.ts';
-import { jsonText } from './json-text.ts';
-import { outcomeMessage, receiptMessage, recordMessage, statsMessage } from './messages.ts';
+import { jsonText } from './messages/json-text.ts';
+import {
+  outcomeMessage,
+  receiptMessage,
+  recordMessage,
+  statsMessage,
+} from './messages/messages.ts';
+import { pageMessage } from './messages/pages.ts';
+import { checkName, orderOf, queryOf } from './messages/requests.ts';
 import { type OrderServiceOptions, readOptions, type ServiceSettings } from './options.ts';
-import { pageMessage } from './pages.ts';
-import { checkName, orderOf, queryOf } from './requests.ts';
-import { Watching, type WatchMessage } from './watching.ts';
 
 /**
  * The gRPC face of a processor: `orderprocessor.v1.OrderService` and the standard `grpc.health.v1.Health`, as

@@ -6,9 +6,14 @@ import {
 } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
 import type { ConnectRouter } from '@connectrpc/connect';
-import { checkFunction, checkInteger, checkTimeout } from '../checks.ts';
-import { answerParserErrors } from '../face/parser-errors.ts';
-import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
+import { checkFunction, checkInteger, checkTimeout } from '../core/runtime/checks.ts';
+import {
+  type ListenOptions,
+  type OrderServer,
+  readListenOptions,
+  run,
+} from '../server/listening/listen.ts';
+import { answerParserErrors } from '../server/listening/parser-errors.ts';
 import { guarded } from './node-handler.ts';
 
 /** What {@link serveGrpc} takes beside the routes. The `port` is 50051 by default. */

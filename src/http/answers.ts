@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
-import { isOrderError, isRemembered, type OrderError } from '../errors.ts';
-import { HttpError, unexpected } from '../face/http-error.ts';
-import { secure } from '../face/secure-headers.ts';
+import { isOrderError, isRemembered, type OrderError } from '../core/order/order-error.ts';
+import { HttpError, unexpected } from '../server/http-error.ts';
+import { secure } from '../server/listening/secure-headers.ts';
 
 const jsonHeaders = { ...secure, 'content-type': 'application/json' };
 

@@ -1,19 +1,19 @@
-import { isOrderError, OrderError } from '../errors.ts';
-import { type Access, checkMayActFor } from '../face/access.ts';
-import { ClientIds } from '../face/client-ids.ts';
-import { draining } from '../face/draining.ts';
-import { withoutPayload } from '../face/event-log.ts';
-import { HttpError, unexpected } from '../face/http-error.ts';
-import { unreadable } from '../face/unreadable.ts';
-import type { Order } from '../order.ts';
-import type { OrderProcessor } from '../order-processor.ts';
-import type { OrderOutcome } from '../outcome.ts';
-import { systemTime } from '../system-time.ts';
+import type { Order } from '../core/order/order.ts';
+import { isOrderError, OrderError } from '../core/order/order-error.ts';
+import type { OrderOutcome } from '../core/order/outcome.ts';
+import type { OrderProcessor } from '../core/order-processor.ts';
+import { systemTime } from '../core/runtime/system-time.ts';
+import { type Access, checkMayActFor } from '../server/access.ts';
+import { ClientIds } from '../server/client-ids.ts';
+import { withoutPayload } from '../server/events/event-feed.ts';
+import { HttpError, unexpected } from '../server/http-error.ts';
+import { draining } from '../server/listening/server-draining.ts';
+import { unreadable } from '../server/listening/unreadable-body.ts';
 import { answer } from './answers.ts';
-import { checkIsLines, tooSlow } from './body.ts';
-import { type Line, LineParser, newline } from './json-lines.ts';
-import { inTime } from './patience.ts';
-import { check, orderInput } from './schemas.ts';
+import { type Line, LineParser, newline } from './body/json-lines.ts';
+import { checkIsLines, tooSlow } from './body/request-body.ts';
+import { inTime } from './body/request-timeouts.ts';
+import { check, orderInput } from './openapi/schemas.ts';
 
 /** Through so many promises at most an outcome comes that is there already. */
 const promisesOnTheWay = 16;

@@ -1,6 +1,6 @@
-import { draining } from '../face/draining.ts';
-import type { OrderProcessor } from '../order-processor.ts';
-import type { ProcessorStats } from '../stats.ts';
+import type { ProcessorStats } from '../core/lifecycle/stats.ts';
+import type { OrderProcessor } from '../core/order-processor.ts';
+import { draining } from '../server/listening/server-draining.ts';
 import { json } from './answers.ts';
 
 type Reason = 'shut_down' | 'storage_failed' | 'recovering' | 'queue_full';

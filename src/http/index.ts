@@ -6,14 +6,14 @@
  * @module
  */
 
-export { type Access, type Authenticate, bearer } from '../face/access.ts';
-export type { EventsOptions } from '../face/events-options.ts';
-export { HttpError, type HttpErrorCode, type HttpErrorFacts } from '../face/http-error.ts';
-export type { ListenOptions, OrderServer } from '../face/running.ts';
+export { type Access, type Authenticate, bearer } from '../server/access.ts';
+export type { EventsOptions } from '../server/events/event-feed-options.ts';
+export { HttpError, type HttpErrorCode, type HttpErrorFacts } from '../server/http-error.ts';
+export type { ListenOptions, OrderServer } from '../server/listening/listen.ts';
 export { defaultStatuses, problem, type Statuses } from './answers.ts';
-export { type ReadJsonOptions, readJson } from './body.ts';
+export { toMinorUnits } from './body/minor-units.ts';
+export { type ReadJsonOptions, readJson } from './body/request-body.ts';
 export { refuseOtherMethods } from './methods.ts';
-export { toMinorUnits } from './minor-units.ts';
 export type {
   Metrics,
   OpenApiContact,

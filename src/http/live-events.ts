@@ -1,12 +1,12 @@
-import { isOrderError } from '../errors.ts';
+import { isOrderError } from '../core/order/order-error.ts';
+import type { OrderProcessor } from '../core/order-processor.ts';
 import {
   EventLog,
   type EventReader,
   type SeenEvent,
   type Subscription,
-} from '../face/event-log.ts';
-import type { EventBounds } from '../face/events-options.ts';
-import type { OrderProcessor } from '../order-processor.ts';
+} from '../server/events/event-feed.ts';
+import type { EventBounds } from '../server/events/event-feed-options.ts';
 
 const encoder = new TextEncoder();
 /** How soon a client is to come back when its connection breaks, in milliseconds. */

@@ -1,6 +1,6 @@
 import { METHODS } from 'node:http';
 import type { Context, Hono } from 'hono';
-import { HttpError } from '../face/http-error.ts';
+import { HttpError } from '../server/http-error.ts';
 import { answer as answerOf, problem } from './answers.ts';
 
 /**

@@ -1,11 +1,21 @@
 import type { cors } from 'hono/cors';
-import { checkFunction, checkInteger, checkOptions, checkTimeout, wrong } from '../checks.ts';
-import { type Authenticate, checkAuthenticate } from '../face/access.ts';
-import { contained } from '../face/contained.ts';
-import { type EventBounds, type EventsOptions, readEventsOptions } from '../face/events-options.ts';
-import { isErrorStatus, statusForm } from '../face/http-error.ts';
+import {
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  checkTimeout,
+  wrong,
+} from '../core/runtime/checks.ts';
+import { type Authenticate, checkAuthenticate } from '../server/access.ts';
+import {
+  type EventBounds,
+  type EventsOptions,
+  readEventsOptions,
+} from '../server/events/event-feed-options.ts';
+import { contained } from '../server/guarded-listener.ts';
+import { isErrorStatus, statusForm } from '../server/http-error.ts';
 import type { Statuses } from './answers.ts';
-import { defaultBodyLimitBytes, defaultReadTimeoutMs } from './body.ts';
+import { defaultBodyLimitBytes, defaultReadTimeoutMs } from './body/request-body.ts';
 
 /** What `/metrics` answers: `observe` of `order-processor/prometheus` gives one, and so is a `Registry`. */
 export interface Metrics {

@@ -1,8 +1,8 @@
 import { Hono, type MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
-import { checkMethods } from '../checks.ts';
-import { secure } from '../face/secure-headers.ts';
-import type { OrderProcessor } from '../order-processor.ts';
+import type { OrderProcessor } from '../core/order-processor.ts';
+import { checkMethods } from '../core/runtime/checks.ts';
+import { secure } from '../server/listening/secure-headers.ts';
 import { type OrderAppOptions, readOptions } from './options.ts';
 import { Routes } from './routes.ts';
 

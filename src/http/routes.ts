@@ -1,28 +1,35 @@
 import type { Context, Hono, MiddlewareHandler } from 'hono';
-import { OrderError } from '../errors.ts';
-import { type Access, checkMayActFor, checkOperator, everything } from '../face/access.ts';
-import { ClientIds } from '../face/client-ids.ts';
-import { aboutToCut } from '../face/draining.ts';
-import { badRequest, notFound } from '../face/http-error.ts';
-import { accessOf, cancelOrder, findOrder, withoutCause } from '../face/orders.ts';
-import { readerOf } from '../face/reader-permits.ts';
-import type { HandedIn } from '../handed-in.ts';
-import type { Order } from '../order.ts';
-import { nextOrderId } from '../order-id.ts';
-import type { OrderProcessor } from '../order-processor.ts';
-import type { OrderOutcome } from '../outcome.ts';
+import type { HandedIn } from '../core/admission/enqueued.ts';
+import type { Order } from '../core/order/order.ts';
+import { OrderError } from '../core/order/order-error.ts';
+import { nextOrderId } from '../core/order/order-id.ts';
+import type { OrderOutcome } from '../core/order/outcome.ts';
+import type { OrderProcessor } from '../core/order-processor.ts';
+import { type Access, checkMayActFor, checkOperator, everything } from '../server/access.ts';
+import { ClientIds } from '../server/client-ids.ts';
+import { readerOf } from '../server/events/reader-permits.ts';
+import { badRequest, notFound } from '../server/http-error.ts';
+import { aboutToCut } from '../server/listening/server-draining.ts';
+import { accessOf, cancelOrder, findOrder, withoutCause } from '../server/order-access.ts';
 import { answer, json, problem } from './answers.ts';
 import { batch } from './batch.ts';
-import { readStrictly } from './body.ts';
-import { Ending } from './ending.ts';
+import { readStrictly } from './body/request-body.ts';
+import { bySignal } from './body/request-timeouts.ts';
 import { health, liveness, readiness } from './health.ts';
 import { LiveEvents } from './live-events.ts';
 import { methodsOf, refuseAllBut, wrongMethod } from './methods.ts';
-import { openApi } from './openapi.ts';
+import { openApi } from './openapi/openapi.ts';
+import {
+  check,
+  eventsQuery,
+  listQuery,
+  noQuery,
+  orderInput,
+  orderQuery,
+} from './openapi/schemas.ts';
 import type { AppSettings } from './options.ts';
-import { bySignal } from './patience.ts';
+import { Ending } from './outcome-waits.ts';
 import { checkUrl, idempotencyKey, query, waitMs } from './request.ts';
-import { check, eventsQuery, listQuery, noQuery, orderInput, orderQuery } from './schemas.ts';
 
 /** Answers one request of a client that may do so much. */
 type Handler = (

@@ -1,10 +1,15 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { checkMethods, checkTimeout } from '../checks.ts';
-import { badRequest } from '../face/http-error.ts';
-import { answerParserErrors } from '../face/parser-errors.ts';
-import { type ListenOptions, type OrderServer, readListenOptions, run } from '../face/running.ts';
+import { checkMethods, checkTimeout } from '../core/runtime/checks.ts';
+import { badRequest } from '../server/http-error.ts';
+import {
+  type ListenOptions,
+  type OrderServer,
+  readListenOptions,
+  run,
+} from '../server/listening/listen.ts';
+import { answerParserErrors } from '../server/listening/parser-errors.ts';
 import { problem } from './answers.ts';
-import { cutUnread } from './unread.ts';
+import { cutUnread } from './body/unread-body.ts';
 
 /** Whatever answers requests: a Hono app is one. */
 export interface FetchApp {

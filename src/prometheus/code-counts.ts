@@ -1,4 +1,4 @@
-import { codeOf, type OrderErrorCode } from '../errors.ts';
+import { codeOf, type OrderErrorCode } from '../core/order/order-error.ts';
 
 const ownCodes: ReadonlySet<string> = new Set(
   Object.keys({

@@ -1,5 +1,5 @@
-import { wrong } from '../checks.ts';
-import type { OrderProcessor } from '../order-processor.ts';
+import type { OrderProcessor } from '../core/order-processor.ts';
+import { wrong } from '../core/runtime/checks.ts';
 import { Family } from './family.ts';
 import type { Observed } from './observer.ts';
 import { type MetricsRegistry, type ObserveOptions, readOptions } from './options.ts';

@@ -1,9 +1,14 @@
-import type { OrderError } from '../errors.ts';
-import type { ProcessorEvents, RetriedStep, SteppedOrder, StoredBatch } from '../events.ts';
-import type { OrderProcessor } from '../order-processor.ts';
-import type { Receipt } from '../outcome.ts';
-import type { ProcessorStats } from '../stats.ts';
-import { systemTime } from '../system-time.ts';
+import type {
+  ProcessorEvents,
+  RetriedStep,
+  SteppedOrder,
+  StoredBatch,
+} from '../core/lifecycle/events.ts';
+import type { ProcessorStats } from '../core/lifecycle/stats.ts';
+import type { OrderError } from '../core/order/order-error.ts';
+import type { Receipt } from '../core/order/outcome.ts';
+import type { OrderProcessor } from '../core/order-processor.ts';
+import { systemTime } from '../core/runtime/system-time.ts';
 import { CodeCounts } from './code-counts.ts';
 import type { Labels, Series } from './series.ts';
 

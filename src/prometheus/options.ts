@@ -1,5 +1,5 @@
 import { type OpenMetricsContentType, Registry } from 'prom-client';
-import { wrong } from '../checks.ts';
+import { wrong } from '../core/runtime/checks.ts';
 
 /** A registry of prom-client, in the text format of Prometheus or of OpenMetrics. */
 export type MetricsRegistry = Registry | Registry<OpenMetricsContentType>;

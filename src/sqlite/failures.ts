@@ -1,4 +1,4 @@
-import { missingPermission } from './permissions.ts';
+import { missingPermission } from './file/permissions.ts';
 
 /** An error as it travels between the threads, where errors lose what SQLite says of them. */
 export interface Failure {

@@ -1,6 +1,6 @@
-import { ranks } from '../order.ts';
-import { flags, statuses } from './codec.ts';
-import type { Reader } from './wire.ts';
+import { ranks } from '../core/order/order.ts';
+import { flags, statuses } from './thread/codec.ts';
+import type { Reader } from './thread/wire.ts';
 
 /** What is handed in of an order, as far as the file has it. */
 export interface Fields {

@@ -1,4 +1,4 @@
-import { checkInteger, checkOptions, wrong } from '../checks.ts';
+import { checkInteger, checkOptions, wrong } from '../core/runtime/checks.ts';
 
 /** The options of a {@link SqliteStorage}. */
 export interface SqliteStorageOptions {

@@ -1,7 +1,11 @@
-import { checkInteger, checkOptions, wrong } from '../checks.ts';
-import { isName, nameForm } from '../order.ts';
-import type { StepResult } from '../outcome.ts';
-import type { BalanceChange, BalanceResult, StorageSizes } from '../storage/balance-storage.ts';
+import { isName, nameForm } from '../core/order/order.ts';
+import type { StepResult } from '../core/order/outcome.ts';
+import { checkInteger, checkOptions, wrong } from '../core/runtime/checks.ts';
+import type {
+  BalanceChange,
+  BalanceResult,
+  StorageSizes,
+} from '../core/storage/balance-storage.ts';
 import type {
   AcceptResult,
   NewOrder,
@@ -11,19 +15,19 @@ import type {
   StoredOrder,
   StoredOrderPage,
   StoredOrderQuery,
-} from '../storage/order-storage.ts';
-import type { Source } from './aside.ts';
-import * as codec from './codec.ts';
-import { checkLog } from './file-contents.ts';
-import { FileLock } from './file-lock.ts';
-import { checkName, realPathOf } from './file-name.ts';
-import { FileThreads } from './file-threads.ts';
+} from '../core/storage/order-storage.ts';
+import type { Source } from './database/backup-and-check.ts';
+import { UnreadableOrders } from './database/unreadable.ts';
+import { checkLog } from './file/file-contents.ts';
+import { FileLock } from './file/file-lock.ts';
+import { checkName, realPathOf } from './file/file-name.ts';
 import { checkedOptions, type SqliteStorageOptions } from './open-options.ts';
-import type { Answer, ReadKind, Task, WriteKind } from './protocol.ts';
-import { askAside } from './thread.ts';
-import { Unheard } from './unheard.ts';
-import { UnreadableOrders } from './unreadable.ts';
-import { type Reader, Writer } from './wire.ts';
+import * as codec from './thread/codec.ts';
+import { FileThreads } from './thread/file-threads.ts';
+import type { Answer, ReadKind, Task, WriteKind } from './thread/protocol.ts';
+import { type Reader, Writer } from './thread/wire.ts';
+import { askAside } from './thread/worker-thread.ts';
+import { Unheard } from './unconfirmed-settlements.ts';
 
 /** Which settled orders are to go. */
 export interface PruneOptions {

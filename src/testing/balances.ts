@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { BalanceChange, BalanceStorage } from '../storage/balance-storage.ts';
+import type { BalanceChange, BalanceStorage } from '../core/storage/balance-storage.ts';
 
 /** A change, frozen like everything that the suite hands over. */
 export function change(

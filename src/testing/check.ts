@@ -1,21 +1,21 @@
-import type { BalanceStorage } from '../storage/balance-storage.ts';
-import type { OrderStorage } from '../storage/order-storage.ts';
-import { declareAcceptRules } from './accept-rules.ts';
-import { declareAmendRules } from './amend-rules.ts';
-import { declareBalanceRules } from './balance-rules.ts';
-import { declareCloseRules, declareDurableRules } from './durable-rules.ts';
-import { declareBalanceFaults, declareOrderFaults } from './fault-rules.ts';
-import { declareHistoryRules } from './history-rules.ts';
-import { declareListRules } from './list-rules.ts';
+import type { BalanceStorage } from '../core/storage/balance-storage.ts';
+import type { OrderStorage } from '../core/storage/order-storage.ts';
 import {
   type BalanceStorageCheckOptions,
   checkSuiteOptions,
   type OrderStorageCheckOptions,
 } from './options.ts';
-import { declareSettleRules } from './settle-rules.ts';
-import { SettlingBalances } from './settling-balances.ts';
+import { declareAcceptRules } from './rules/accept-rules.ts';
+import { declareAmendRules } from './rules/amend-rules.ts';
+import { declareBalanceRules } from './rules/balance-rules.ts';
+import { declareCloseRules, declareDurableRules } from './rules/durable-rules.ts';
+import { declareBalanceFaults, declareOrderFaults } from './rules/fault-rules.ts';
+import { declareHistoryRules } from './rules/history-rules.ts';
+import { declareListRules } from './rules/list-rules.ts';
+import { declareSettleRules } from './rules/settle-rules.ts';
+import { declareUnsettledRules } from './rules/unsettled-rules.ts';
+import { SettlingBalances } from './settle-as-apply.ts';
 import { type Declare, declareWith } from './suite.ts';
-import { declareUnsettledRules } from './unsettled-rules.ts';
 
 /**
  * Declares a test for each thing that the rules of {@link BalanceStorage} promise. A test's name begins

@@ -3,7 +3,7 @@ import type {
   Settlement,
   SettlementResult,
   StoredOrderQuery,
-} from '../storage/order-storage.ts';
+} from '../core/storage/order-storage.ts';
 import { type ExpectedOrder, pendingOrder, settledOrder } from './orders.ts';
 
 /** What a call of `accept` or `settle` is expected to answer to an order whose id is taken. */

@@ -1,7 +1,7 @@
-import type { Awaitable } from '../awaitable.ts';
-import { checkFunction, checkInteger, checkOptions } from '../checks.ts';
-import type { BalanceStorage } from '../storage/balance-storage.ts';
-import type { OrderStorage } from '../storage/order-storage.ts';
+import type { Awaitable } from '../core/runtime/awaitable.ts';
+import { checkFunction, checkInteger, checkOptions } from '../core/runtime/checks.ts';
+import type { BalanceStorage } from '../core/storage/balance-storage.ts';
+import type { OrderStorage } from '../core/storage/order-storage.ts';
 
 /**
  * Declares one test: the `test` of `node:test`, Vitest or Jest, or any function like them.

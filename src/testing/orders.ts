@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
-import { OrderError } from '../errors.ts';
-import type { OrderStatus, StepResult } from '../outcome.ts';
+import { OrderError } from '../core/order/order-error.ts';
+import type { OrderStatus, StepResult } from '../core/order/outcome.ts';
 import type {
   AcceptResult,
   NewOrder,
@@ -10,7 +10,7 @@ import type {
   SettlementResult,
   StoredOrder,
   StoredOrderQuery,
-} from '../storage/order-storage.ts';
+} from '../core/storage/order-storage.ts';
 
 /** When the suite's first order is accepted, in Unix milliseconds. */
 export const start = 1_700_000_000_000;

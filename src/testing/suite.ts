@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { BalanceStorage } from '../storage/balance-storage.ts';
+import type { BalanceStorage } from '../core/storage/balance-storage.ts';
 import type { BalanceStorageCheckOptions } from './options.ts';
 
 /** One test's storage. */

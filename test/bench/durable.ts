@@ -5,7 +5,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 import { OrderProcessor, type Step } from 'order-processor';
 import { SqliteStorage } from 'order-processor/sqlite';
-import { configure } from '../../src/sqlite/database.ts';
+import { configure } from '../../src/sqlite/database/database.ts';
 import type { BenchOrder } from './contenders.ts';
 import { closedLoop, heapUsed, perSecond } from './loops.ts';
 

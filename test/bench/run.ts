@@ -11,7 +11,7 @@ import { execFile } from 'node:child_process';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { bundleSize } from '../bundle-size.ts';
+import { bundleSize } from '../project/bundle-size.ts';
 import { peers } from './contenders.ts';
 import { type Workload, workloads } from './workloads.ts';
 

@@ -14,18 +14,18 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
+import type { NewOrder, Settlement } from '../../src/core/storage/order-storage.ts';
+import { Database } from '../../src/sqlite/database/database.ts';
+import { errorOf, isFailure } from '../../src/sqlite/failures.ts';
+import { SqliteStorage } from '../../src/sqlite/index.ts';
 import {
   readAcceptResults,
   readSettlementResults,
   writeNewOrders,
   writeSettlements,
-} from '../../src/sqlite/codec.ts';
-import { Database } from '../../src/sqlite/database.ts';
-import { errorOf, isFailure } from '../../src/sqlite/failures.ts';
-import { SqliteStorage } from '../../src/sqlite/index.ts';
-import type { WriteKind } from '../../src/sqlite/protocol.ts';
-import { Reader, Writer } from '../../src/sqlite/wire.ts';
-import type { NewOrder, Settlement } from '../../src/storage/order-storage.ts';
+} from '../../src/sqlite/thread/codec.ts';
+import type { WriteKind } from '../../src/sqlite/thread/protocol.ts';
+import { Reader, Writer } from '../../src/sqlite/thread/wire.ts';
 
 /** What a contender does with one batch. */
 interface Contender {

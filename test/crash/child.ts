@@ -9,7 +9,7 @@
 import { flushCompileCache } from 'node:module';
 import { isOrderError, OrderProcessor, type Step } from '../../src/index.ts';
 import { SqliteStorage } from '../../src/sqlite/index.ts';
-import { randomFrom } from '../random.ts';
+import { randomFrom } from '../kit/random.ts';
 import type { Acknowledgement } from './judge.ts';
 
 const [, , file = '', life = '', seed = '', kind = '', bytes = '0'] = process.argv;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { OrderProcessor } from '../../src/index.ts';
 import { SqliteStorage } from '../../src/sqlite/index.ts';
-import { randomFrom } from '../random.ts';
+import { randomFrom } from '../kit/random.ts';
 import { type Acknowledgement, judge } from './judge.ts';
 import { type Kill, tracedBy } from './strace.ts';
 

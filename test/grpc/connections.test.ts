@@ -4,8 +4,8 @@
 import { once } from 'node:events';
 import { connect } from 'node:http2';
 import { describe, expect, it } from 'vitest';
-import { deferred } from '../helpers.ts';
 import { Wire } from '../http/helpers.ts';
+import { deferred } from '../kit/helpers.ts';
 import { type Running, useServers } from './helpers.ts';
 
 const start = useServers();

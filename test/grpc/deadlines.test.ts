@@ -8,8 +8,8 @@ import { Code, type ConnectError } from '@connectrpc/connect';
 import { status } from '@grpc/grpc-js';
 import { OrderErrorDetailSchema } from 'order-processor/grpc';
 import { describe, expect, it } from 'vitest';
-import { deferred } from '../helpers.ts';
 import { gates } from '../http/helpers.ts';
+import { deferred } from '../kit/helpers.ts';
 import { codeOf, type Json, refusalOf, until, useServers } from './helpers.ts';
 
 const start = useServers();

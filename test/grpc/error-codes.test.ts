@@ -9,8 +9,8 @@ import {
 } from 'order-processor';
 import { ErrorOutcome, OrderErrorDetailSchema } from 'order-processor/grpc';
 import { describe, expect, it } from 'vitest';
-import { range } from '../helpers.ts';
 import { gates } from '../http/helpers.ts';
+import { range } from '../kit/helpers.ts';
 import { detailsOf, refusalOf, useServers } from './helpers.ts';
 
 const start = useServers();

@@ -3,7 +3,7 @@ import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
 import { HealthCheckResponse_ServingStatus as Serving } from '../../src/grpc/gen/grpc/health/v1/health_pb.js';
 import { gates } from '../http/helpers.ts';
-import { KeptStorage } from '../kept-storage.ts';
+import { KeptStorage } from '../kit/kept-storage.ts';
 import { type Json, refusalOf, until, useServers } from './helpers.ts';
 
 const start = useServers();

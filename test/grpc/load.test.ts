@@ -2,8 +2,8 @@
  * Ten thousand calls at once in `npm run full`: each is answered, and each balance is exact (invariants 3, 4 and 5).
  */
 import { expect, it } from 'vitest';
-import { isFull } from '../full.ts';
-import { range } from '../helpers.ts';
+import { isFull } from '../kit/full.ts';
+import { range } from '../kit/helpers.ts';
 import { GrpcClient, type Json, until, useServers } from './helpers.ts';
 
 const start = useServers();

@@ -10,9 +10,9 @@ import { gzipSync } from 'node:zlib';
 import { create, toBinary } from '@bufbuild/protobuf';
 import { SubmitOrderRequestSchema } from 'order-processor/grpc';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { range } from '../helpers.ts';
 import { Wire } from '../http/helpers.ts';
-import { randomFrom } from '../random.ts';
+import { range } from '../kit/helpers.ts';
+import { randomFrom } from '../kit/random.ts';
 import { type Running, until, useServers } from './helpers.ts';
 
 const start = useServers();

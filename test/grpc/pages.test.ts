@@ -1,7 +1,7 @@
 /** A page of orders is a message that every client can take. */
 import { status } from '@grpc/grpc-js';
 import { describe, expect, it } from 'vitest';
-import { range } from '../helpers.ts';
+import { range } from '../kit/helpers.ts';
 import { type Json, refusalOf, useServers } from './helpers.ts';
 
 const start = useServers();

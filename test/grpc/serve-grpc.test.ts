@@ -14,8 +14,8 @@ import {
 } from 'order-processor/grpc';
 import { createOrderApp, serve } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
-import { watch } from '../helpers.ts';
 import { gates } from '../http/helpers.ts';
+import { watch } from '../kit/helpers.ts';
 import { codeOf, GrpcClient, until, useServers } from './helpers.ts';
 
 const start = useServers();

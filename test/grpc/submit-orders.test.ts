@@ -1,8 +1,8 @@
 /** SubmitOrders: outcomes in the order of the orders, and no more of them under way than there is room for. */
 import { ConnectError } from '@connectrpc/connect';
 import { describe, expect, it } from 'vitest';
-import { range, watch } from '../helpers.ts';
 import { gates } from '../http/helpers.ts';
+import { range, watch } from '../kit/helpers.ts';
 import { codeOf, type Json, type Running, until, useServers } from './helpers.ts';
 
 const start = useServers();

@@ -3,7 +3,7 @@ import { connect } from 'node:http2';
 import { refuse } from 'order-processor';
 import { Notice } from 'order-processor/grpc';
 import { describe, expect, it, vi } from 'vitest';
-import { heapUsed, range } from '../helpers.ts';
+import { heapUsed, range } from '../kit/helpers.ts';
 import { type Json, refusalOf, until, useServers } from './helpers.ts';
 import { cases, counted, direct, idsOf, listened, reader } from './readers.ts';
 

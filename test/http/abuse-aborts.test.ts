@@ -1,8 +1,8 @@
 /** Clients that go in the middle: what they had accepted goes on, and nothing waits for them any longer. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Ending } from '../../src/http/ending.ts';
-import { Job } from '../../src/job.ts';
-import { range } from '../helpers.ts';
+import { Job } from '../../src/core/lifecycle/job.ts';
+import { Ending } from '../../src/http/outcome-waits.ts';
+import { range } from '../kit/helpers.ts';
 import { Client } from './abuse/client.ts';
 import { type Abused, abused, head, orderRequest, until } from './abuse/server.ts';
 

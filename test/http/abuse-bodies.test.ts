@@ -1,6 +1,6 @@
 /** Bodies that are too much are refused before they are there, and none of them is kept. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { range } from '../helpers.ts';
+import { range } from '../kit/helpers.ts';
 import { Client } from './abuse/client.ts';
 import { type Abused, abused, head, orderRequest } from './abuse/server.ts';
 

@@ -1,6 +1,6 @@
 /** Ten thousand requests at the same time: all are answered, and every balance is exact. */
 import { afterEach, describe, expect, it } from 'vitest';
-import { range } from '../helpers.ts';
+import { range } from '../kit/helpers.ts';
 import { Client } from './abuse/client.ts';
 import { type Abused, abused, orderRequest, until } from './abuse/server.ts';
 import type { Answer } from './fuzz/answer.ts';

@@ -2,7 +2,7 @@
 import { OrderProcessor } from 'order-processor';
 import { createOrderApp, toMinorUnits } from 'order-processor/http';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { range } from '../helpers.ts';
+import { range } from '../kit/helpers.ts';
 
 let processor: OrderProcessor;
 let app: ReturnType<typeof createOrderApp>;

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { range } from '../helpers.ts';
+import { range } from '../kit/helpers.ts';
 import { Client } from './abuse/client.ts';
 import { afterwards, type Service, start } from './abuse/life.ts';
 import { head, orderRequest, until } from './abuse/server.ts';

@@ -1,7 +1,7 @@
 /** Clients that send slowly, or not at all, hold a connection for as long as the limits say and no longer. */
 import { type OrderAppOptions, type ServeOptions, serve } from 'order-processor/http';
 import { describe, expect, test } from 'vitest';
-import { deferred, range } from '../helpers.ts';
+import { deferred, range } from '../kit/helpers.ts';
 import { Client } from './abuse/client.ts';
 import { type Abused, abused, head, orderRequest, short, until } from './abuse/server.ts';
 

@@ -3,7 +3,7 @@ import { OrderProcessor, type StandardSchema } from 'order-processor';
 import { createOrderRoutes, serveGrpc } from 'order-processor/grpc';
 import { createOrderApp, serve } from 'order-processor/http';
 import { afterEach, describe, expect, it } from 'vitest';
-import { collect } from '../collect.ts';
+import { collect } from '../kit/collect.ts';
 import { Client } from './abuse/client.ts';
 import { head, until } from './abuse/server.ts';
 import { appOf, linesOf, order, problemIn } from './helpers.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import { deferred, range } from '../helpers.ts';
+import { deferred, range } from '../kit/helpers.ts';
 import { appOf, gates, linesOf, order } from './helpers.ts';
 
 const encoder = new TextEncoder();
@@ -227,7 +227,7 @@ describe('a batch that ends early', () => {
 
   it('leaves no listener on the server’s closing', async () => {
     const { batch, processor } = appOf();
-    const { draining } = await import('../../src/face/draining.ts');
+    const { draining } = await import('../../src/server/listening/server-draining.ts');
     const { signal } = draining(processor);
     const added: string[] = [];
     const [add, remove] = [signal.addEventListener, signal.removeEventListener];

@@ -1,6 +1,6 @@
 import { type HttpErrorCode, readJson } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
-import { deferred } from '../helpers.ts';
+import { deferred } from '../kit/helpers.ts';
 import { appOf, linesOf, order, problemIn } from './helpers.ts';
 
 const json = JSON.stringify(order);

@@ -3,8 +3,8 @@ import { connect } from 'node:net';
 import { OrderProcessor } from 'order-processor';
 import { createOrderApp } from 'order-processor/http';
 import { afterEach, expect, it, vi } from 'vitest';
-import { range } from '../helpers.ts';
-import { type Fate, KeptStorage } from '../kept-storage.ts';
+import { range } from '../kit/helpers.ts';
+import { type Fate, KeptStorage } from '../kit/kept-storage.ts';
 import { appOf, bodyOf, callsOf, order, problemIn, useServers } from './helpers.ts';
 
 const start = useServers();

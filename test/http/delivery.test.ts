@@ -3,8 +3,8 @@
  */
 import { Pool } from 'undici';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { isFull } from '../full.ts';
-import { randomFrom } from '../random.ts';
+import { isFull } from '../kit/full.ts';
+import { randomFrom } from '../kit/random.ts';
 import {
   type Answer,
   checkAnswer,

@@ -1,6 +1,6 @@
 import { OrderError } from 'order-processor';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { range } from '../helpers.ts';
+import { range } from '../kit/helpers.ts';
 import { appOf, order, problemIn } from './helpers.ts';
 
 interface Told {

@@ -1,6 +1,6 @@
 /** `npm run fuzz` goes on for longer. */
 import { describe, expect, it } from 'vitest';
-import { range } from '../helpers.ts';
+import { range } from '../kit/helpers.ts';
 import { fuzzSockets } from './fuzz/sockets.ts';
 
 const connections = 1_200;

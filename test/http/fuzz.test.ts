@@ -1,7 +1,7 @@
 /** 30 000 requests in `npm run full`. `npm run fuzz -- 2000000` goes on for longer; `npm run fuzz -- 2000 SEED` replays. */
 import { describe, expect, it } from 'vitest';
-import { isFull } from '../full.ts';
-import { range } from '../helpers.ts';
+import { isFull } from '../kit/full.ts';
+import { range } from '../kit/helpers.ts';
 import { fuzzApp } from './fuzz/in-process.ts';
 
 const requests = 2_000;

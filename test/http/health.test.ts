@@ -1,7 +1,7 @@
 import { serve } from 'order-processor/http';
 import { expect, it } from 'vitest';
-import { deferred } from '../helpers.ts';
-import { type Fate, KeptStorage } from '../kept-storage.ts';
+import { deferred } from '../kit/helpers.ts';
+import { type Fate, KeptStorage } from '../kit/kept-storage.ts';
 import { appOf, bodyOf, gates, order } from './helpers.ts';
 
 const ok = { status: 'ok', reasons: [] };

@@ -9,7 +9,7 @@ import {
   serve,
 } from 'order-processor/http';
 import { afterEach, expect } from 'vitest';
-import { type Deferred, deferred } from '../helpers.ts';
+import { type Deferred, deferred } from '../kit/helpers.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: what a test looks into is what it asserts.
 export type Json = any;

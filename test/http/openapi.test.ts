@@ -3,7 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { OrderError, type OrderProcessorOptions } from 'order-processor';
 import type { OrderAppOptions } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
-import { deferred } from '../helpers.ts';
+import { deferred } from '../kit/helpers.ts';
 import { appOf, bodyOf, type Json, order } from './helpers.ts';
 
 const metrics = { contentType: 'text/plain; version=0.0.4', metrics: async () => 'up 1\n' };

@@ -1,6 +1,6 @@
 import { maxAmount, urgentAbove } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { range } from '../helpers.ts';
+import { range } from '../kit/helpers.ts';
 import { appOf, bodyOf, gates, order, problemIn } from './helpers.ts';
 
 describe('POST /orders', () => {

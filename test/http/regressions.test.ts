@@ -1,8 +1,8 @@
 import { OrderProcessor } from 'order-processor';
 import { bearer, createOrderApp, serve, toMinorUnits } from 'order-processor/http';
 import { expect, it } from 'vitest';
-import { draining } from '../../src/face/draining.ts';
-import { LineParser } from '../../src/http/json-lines.ts';
+import { LineParser } from '../../src/http/body/json-lines.ts';
+import { draining } from '../../src/server/listening/server-draining.ts';
 import { appOf, bodyOf, linesOf, order, problemIn, useServers } from './helpers.ts';
 
 const start = useServers();

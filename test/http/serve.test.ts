@@ -2,7 +2,7 @@ import { networkInterfaces } from 'node:os';
 import { OrderProcessor, type ShutdownSummary } from 'order-processor';
 import { createOrderApp, serve } from 'order-processor/http';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { deferred, outcomeNow } from '../helpers.ts';
+import { deferred, outcomeNow } from '../kit/helpers.ts';
 import { appOf, bodyOf, gates, order, useServers, Wire } from './helpers.ts';
 
 afterEach(() => {

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { EventSource } from 'eventsource';
 import { describe, expect, it } from 'vitest';
-import { range } from '../helpers.ts';
+import { range } from '../kit/helpers.ts';
 import { appOf, gates, order, useServers, Wire } from './helpers.ts';
 
 const start = useServers();

@@ -6,7 +6,7 @@ import {
 } from 'order-processor';
 import { defaultStatuses, HttpError, problem } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
-import { deferred, range, throwing } from '../helpers.ts';
+import { deferred, range, throwing } from '../kit/helpers.ts';
 import { appOf, bodyOf, gates, order, problemIn } from './helpers.ts';
 
 const never = { name: 'work', run: () => deferred().promise };

@@ -1,8 +1,8 @@
 import { OrderProcessor } from 'order-processor';
 import { createOrderApp } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
-import { deferred, watch } from '../helpers.ts';
-import { type Fate, KeptStorage } from '../kept-storage.ts';
+import { deferred, watch } from '../kit/helpers.ts';
+import { type Fate, KeptStorage } from '../kit/kept-storage.ts';
 import { useFolder } from '../sqlite/helpers.ts';
 import { appOf, bodyOf, callsOf, gates, linesOf, order, problemIn } from './helpers.ts';
 

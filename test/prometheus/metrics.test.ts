@@ -9,10 +9,10 @@ import {
 } from 'order-processor';
 import { observe } from 'order-processor/prometheus';
 import { describe, expect, it, vi } from 'vitest';
-import { codeOf, deferred, range } from '../helpers.ts';
-import { fatesOf, keepFirst, open } from '../kept/helpers.ts';
-import { KeptStorage } from '../kept-storage.ts';
-import { useVirtualClock } from '../virtual-clock.ts';
+import { codeOf, deferred, range } from '../kit/helpers.ts';
+import { fatesOf, keepFirst, open } from '../kit/kept/helpers.ts';
+import { KeptStorage } from '../kit/kept-storage.ts';
+import { useVirtualClock } from '../kit/virtual-clock.ts';
 import { scrape } from './helpers.ts';
 
 const clock = useVirtualClock();

@@ -4,7 +4,7 @@ import { OrderProcessor } from 'order-processor';
 import { observe } from 'order-processor/prometheus';
 import { Counter, Gauge, type OpenMetricsContentType, Registry, register } from 'prom-client';
 import { describe, expect, it, vi } from 'vitest';
-import { codeOf, range } from '../helpers.ts';
+import { codeOf, range } from '../kit/helpers.ts';
 import { useFolder } from '../sqlite/helpers.ts';
 import { scrape } from './helpers.ts';
 

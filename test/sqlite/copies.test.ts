@@ -3,7 +3,7 @@ import { copyFileSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { SqliteStorage } from 'order-processor/sqlite';
 import { describe, expect, it } from 'vitest';
-import { applicationId, schemaVersion } from '../../src/sqlite/schema.ts';
+import { applicationId, schemaVersion } from '../../src/sqlite/database/schema.ts';
 import { newOrder, rejection, run, tamper, unsettledOf, useFolder } from './helpers.ts';
 
 const folder = useFolder();

@@ -2,9 +2,9 @@
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
-import * as codec from '../../src/sqlite/codec.ts';
-import { Database } from '../../src/sqlite/database.ts';
-import { Writer } from '../../src/sqlite/wire.ts';
+import { Database } from '../../src/sqlite/database/database.ts';
+import * as codec from '../../src/sqlite/thread/codec.ts';
+import { Writer } from '../../src/sqlite/thread/wire.ts';
 import {
   found,
   newOrder,

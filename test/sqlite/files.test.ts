@@ -17,7 +17,7 @@ import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
 import { SqliteStorage } from 'order-processor/sqlite';
 import { describe, expect, it } from 'vitest';
-import { schemaVersion } from '../../src/sqlite/schema.ts';
+import { schemaVersion } from '../../src/sqlite/database/schema.ts';
 import {
   ask,
   found,

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { openAfterFirstStarts } from '../crash/first-starts.ts';
 import { dieInCheckpoint } from '../crash/lives.ts';
 import { canTrace } from '../crash/strace.ts';
-import { isFull } from '../full.ts';
+import { isFull } from '../kit/full.ts';
 import { newOrder, rejection, unsettledOf, useFolder } from './helpers.ts';
 
 const folder = useFolder();

@@ -1,10 +1,10 @@
 /** Each list of a file looks at a bounded number of rows, whatever the file has and whatever is asked for. */
 import { DatabaseSync } from 'node:sqlite';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type ListedOrders, Lists, mostBlocks, mostRows } from '../../src/sqlite/lists.ts';
-import type { Row } from '../../src/sqlite/rows.ts';
-import { migrate } from '../../src/sqlite/schema.ts';
-import { range } from '../helpers.ts';
+import { type ListedOrders, Lists, mostBlocks, mostRows } from '../../src/sqlite/database/lists.ts';
+import type { Row } from '../../src/sqlite/database/rows.ts';
+import { migrate } from '../../src/sqlite/database/schema.ts';
+import { range } from '../kit/helpers.ts';
 import { newOrder, settlement, useFolder } from './helpers.ts';
 
 const folder = useFolder();

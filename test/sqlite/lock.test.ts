@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { OrderProcessor } from 'order-processor';
 import { describe, expect, it, vi } from 'vitest';
-import { isFull } from '../full.ts';
+import { isFull } from '../kit/full.ts';
 import {
   ask,
   inProcess,

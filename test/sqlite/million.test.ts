@@ -1,8 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { OrderProcessor } from 'order-processor';
 import { expect, it } from 'vitest';
-import { collect } from '../collect.ts';
-import { isFull } from '../full.ts';
+import { collect } from '../kit/collect.ts';
+import { isFull } from '../kit/full.ts';
 import { useFolder } from './helpers.ts';
 
 const folder = useFolder();

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { OrderError } from 'order-processor';
 import type { SqliteStorage } from 'order-processor/sqlite';
 import { describe, expect, it } from 'vitest';
-import type { Settlement } from '../../src/storage/order-storage.ts';
+import type { Settlement } from '../../src/core/storage/order-storage.ts';
 import {
   found,
   newOrder,

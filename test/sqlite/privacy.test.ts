@@ -2,7 +2,7 @@
 import { chmodSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { isFull } from '../full.ts';
+import { isFull } from '../kit/full.ts';
 import { settlement, tamper, useFolder } from './helpers.ts';
 
 const folder = useFolder();

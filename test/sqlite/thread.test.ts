@@ -7,7 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { build, type Format } from 'esbuild';
 import { expect, it } from 'vitest';
-import { contentOf, enclosed } from '../../src/sqlite/protocol.ts';
+import { contentOf, enclosed } from '../../src/sqlite/thread/protocol.ts';
 import { workerInside } from '../../tsup.config.ts';
 import { useFolder } from './helpers.ts';
 
@@ -46,7 +46,7 @@ it('invariant 8: under `node --watch`, whose messages come to the same port, a f
 it('invariant 8: the thread answers its own messages and no others', async () => {
   const options = { durability: 'full', maxBytes: undefined, reopened: undefined };
   const workerData = { kind: 'serve', path: folder.path(), options };
-  const worker = new Worker(new URL(source('worker.ts')), { workerData });
+  const worker = new Worker(new URL(source('thread/worker.ts')), { workerData });
   const answers: unknown[] = [];
   worker.on('message', (message) => answers.push(contentOf(message)));
   await once(worker, 'message');

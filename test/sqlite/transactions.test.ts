@@ -1,11 +1,11 @@
 /** Concurrent calls share transactions, and a transaction is as durable as was promised. */
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
-import { configure } from '../../src/sqlite/database.ts';
-import { listQueries } from '../../src/sqlite/lists.ts';
-import { pruneQueries } from '../../src/sqlite/prune.ts';
-import { queries } from '../../src/sqlite/reads.ts';
-import { schemaVersion } from '../../src/sqlite/schema.ts';
+import { configure } from '../../src/sqlite/database/database.ts';
+import { listQueries } from '../../src/sqlite/database/lists.ts';
+import { pruneQueries } from '../../src/sqlite/database/prune.ts';
+import { queries } from '../../src/sqlite/database/reads.ts';
+import { schemaVersion } from '../../src/sqlite/database/schema.ts';
 import {
   ask,
   newOrder,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { OrderProcessor } from 'order-processor';
 import { expect, it } from 'vitest';
-import { schemaVersion } from '../../src/sqlite/schema.ts';
+import { schemaVersion } from '../../src/sqlite/database/schema.ts';
 import { useFolder } from './helpers.ts';
 
 const folder = useFolder();

@@ -2,7 +2,7 @@
 import { MemoryStorage } from 'order-processor';
 import type { StorageFaults } from 'order-processor/testing';
 import { describe, expect, it } from 'vitest';
-import type { OrderStorage, StoredOrder } from '../../src/storage/order-storage.ts';
+import type { OrderStorage, StoredOrder } from '../../src/core/storage/order-storage.ts';
 import { failing } from './failing.ts';
 import { expectBroken, failuresOf, orderTests } from './failures-of.ts';
 

@@ -4,7 +4,7 @@ import type {
   StoredOrder,
   StoredOrderPage,
   StoredOrderQuery,
-} from '../../src/storage/order-storage.ts';
+} from '../../src/core/storage/order-storage.ts';
 import { expectBroken, orderTests } from './failures-of.ts';
 import { lying, type Part } from './lying.ts';
 

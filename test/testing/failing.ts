@@ -1,6 +1,6 @@
 import type { Awaitable } from 'order-processor';
 import type { Fault, StorageFaults } from 'order-processor/testing';
-import type { OrderStorage } from '../../src/storage/order-storage.ts';
+import type { OrderStorage } from '../../src/core/storage/order-storage.ts';
 
 type Weather = 'fair' | 'before' | 'after' | 'full';
 

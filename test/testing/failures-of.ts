@@ -5,8 +5,8 @@ import {
   type OrderStorageCheckOptions,
 } from 'order-processor/testing';
 import { expect } from 'vitest';
-import type { BalanceStorage } from '../../src/storage/balance-storage.ts';
-import type { OrderStorage } from '../../src/storage/order-storage.ts';
+import type { BalanceStorage } from '../../src/core/storage/balance-storage.ts';
+import type { OrderStorage } from '../../src/core/storage/order-storage.ts';
 
 type Tests = [name: string, run: () => Promise<void>][];
 

@@ -1,5 +1,5 @@
 import { MemoryStorage } from 'order-processor';
-import type { OrderStorage } from '../../src/storage/order-storage.ts';
+import type { OrderStorage } from '../../src/core/storage/order-storage.ts';
 
 /** What a lie changes of an honest storage, which it may ask. */
 export type Part = (inner: MemoryStorage) => Partial<OrderStorage>;

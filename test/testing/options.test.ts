@@ -3,7 +3,7 @@ import { inspect } from 'node:util';
 import { MemoryStorage } from 'order-processor';
 import { checkBalanceStorage, checkOrderStorage } from 'order-processor/testing';
 import { describe, expect, it } from 'vitest';
-import type { SettlementResult } from '../../src/storage/order-storage.ts';
+import type { SettlementResult } from '../../src/core/storage/order-storage.ts';
 import { balanceTests, orderTests } from './failures-of.ts';
 import { lying } from './lying.ts';
 

@@ -1,4 +1,4 @@
-import { randomFrom } from '../../random.ts';
+import { randomFrom } from '../../kit/random.ts';
 
 /** Random choices, the same for the same seed. */
 export class Dice {

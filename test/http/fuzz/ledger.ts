@@ -1,5 +1,5 @@
 import type { OrderProcessor } from 'order-processor';
-import { clientIdOf } from '../../../src/face/client-ids.ts';
+import { clientIdOf } from '../../../src/server/client-ids.ts';
 import type { Answer } from './answer.ts';
 
 /** An order as an answer, or an event, tells of it. */

@@ -1,0 +1,171 @@
+import type { OrderOutcome } from '../order/outcome.ts';
+import { type Beginning, type Entrance, isOutcome } from './submit.ts';
+import { checkedResult } from './submit-many.ts';
+
+type Source = AsyncIterable<unknown> | Iterable<unknown>;
+
+const end: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
+/**
+ * Outcomes of a source's orders, in the source's order. The source is asked for its next order only
+ * when the one before was accepted and fewer than `window` outcomes are owed to the reader, so neither
+ * a fast source nor a slow reader fills the memory. It is asked no more once the processor shuts down.
+ *
+ * Not an async generator: that would keep a reader who leaves waiting for a source that gives nothing.
+ */
+export class OutcomeStream implements AsyncIterableIterator<OrderOutcome, undefined> {
+  readonly #begin: () => Pump;
+  #pump: Pump | undefined;
+  #isOver = false;
+  /** Readings are answered one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(entrance: Entrance, source: Source, window: number) {
+    this.#begin = () => new Pump(entrance, source, window);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<OrderOutcome, undefined>> {
+    const result = this.#last.then(() => this.#read());
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  /** The reader leaves; a reading under way ends, unless an outcome is owed to it. */
+  return(): Promise<IteratorReturnResult<undefined>> {
+    this.#isOver = true;
+    this.#pump?.stop();
+    return Promise.resolve(end);
+  }
+
+  async #read(): Promise<IteratorResult<OrderOutcome, undefined>> {
+    if (this.#isOver) return end;
+    try {
+      this.#pump ??= this.#begin();
+      const outcome = await this.#pump.shift();
+      if (outcome !== undefined) return { done: false, value: outcome };
+    } catch (error) {
+      this.#isOver = true;
+      throw error;
+    }
+    this.#isOver = true;
+    return end;
+  }
+}
+
+/** Pulls orders from a source for a reader. */
+class Pump {
+  /** What the reader is still to get, in order. */
+  readonly #owed: Promise<OrderOutcome>[] = [];
+  readonly #entrance: Entrance;
+  readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
+  readonly #window: number;
+  readonly #pulling: Promise<void>;
+  readonly #takeBack: () => void;
+  #isDone = false;
+  #isStopped = false;
+  #wakeReader = (): void => {};
+  #wakePump = (): void => {};
+
+  constructor(entrance: Entrance, source: Source, window: number) {
+    this.#entrance = entrance;
+    this.#window = window;
+    const { [Symbol.asyncIterator]: async } = source as Partial<AsyncIterable<unknown>>;
+    this.#iterator = async?.call(source) ?? (source as Iterable<unknown>)[Symbol.iterator]();
+    // A source that gives nothing would keep its reader waiting for ever.
+    this.#takeBack = entrance.whenClosed(() => this.stop());
+    this.#pulling = this.#pull().finally(() => this.#end());
+    // The reader hears of it when it has all outcomes before.
+    this.#pulling.catch(() => {});
+  }
+
+  /** The next outcome; undefined if there is none any more. Throws what the source threw. */
+  async shift(): Promise<OrderOutcome | undefined> {
+    for (;;) {
+      const next = this.#owed.shift();
+      if (next !== undefined) {
+        const outcome = await next;
+        this.#wakePump();
+        return outcome;
+      }
+      if (this.#isStopped) return undefined;
+      if (this.#isDone) {
+        await this.#pulling;
+        return undefined;
+      }
+      await new Promise<void>((resolve) => {
+        this.#wakeReader = resolve;
+      });
+    }
+  }
+
+  /** Pulls no more. */
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#wakePump();
+    this.#wakeReader();
+    // Not awaited: a source that waits for something may never come back from it.
+    if (!this.#isDone) this.#return().catch(() => {});
+  }
+
+  async #return(): Promise<void> {
+    await this.#iterator.return?.();
+  }
+
+  #end(): void {
+    this.#isDone = true;
+    this.#takeBack();
+    this.#wakeReader();
+  }
+
+  async #pull(): Promise<void> {
+    const { clock } = this.#entrance;
+    while (!this.#isStopped) {
+      if (!clock.hasTime()) await clock.nextSlice();
+      const { done, value } = checkedResult(await this.#iterator.next());
+      if (done === true || this.#isStopped) return;
+      await this.#start(value);
+      while (this.#owed.length >= this.#window && !this.#isStopped) {
+        await new Promise<void>((resolve) => {
+          this.#wakePump = resolve;
+        });
+      }
+    }
+  }
+
+  /** Resolves when the order is accepted, or needs no accepting. */
+  #start(order: unknown): Promise<void> | undefined {
+    return this.#enter(this.#entrance.begin(order));
+  }
+
+  #enter(begun: Beginning): Promise<void> | undefined {
+    if (begun instanceof Promise) return begun.then((late) => this.#enter(late()));
+    let waiting: Promise<void> | undefined;
+    this.#owed.push(
+      isOutcome(begun)
+        ? Promise.resolve(this.#heard(begun))
+        : new Promise((resolve) => {
+            waiting = this.#entrance.enterAwaited(
+              begun,
+              { overflow: 'wait', isList: true },
+              (outcome, isSettled) => {
+                if (isSettled) resolve(this.#heard(outcome));
+                return isSettled;
+              },
+            );
+          }),
+    );
+    this.#wakeReader();
+    return waiting;
+  }
+
+  /** What the processor refuses because it shuts down is the last of its source. */
+  #heard(outcome: OrderOutcome): OrderOutcome {
+    if (outcome.status === 'refused' && outcome.error.code === 'shut_down') this.stop();
+    return outcome;
+  }
+}

@@ -1,0 +1,87 @@
+import type { Job } from '../lifecycle/job.ts';
+
+/** So many places are in one block. */
+const blockBits = 10;
+const blockSize = 2 ** blockBits;
+
+/** Orders whose sequences differ in the last bits alone. */
+interface Block {
+  /** The sequence of its first place, divided by the size of a block. */
+  number: number;
+  readonly jobs: (Job | undefined)[];
+  count: number;
+}
+
+/**
+ * Unsettled orders in the order of acceptance: each has its place by its sequence, so that a page of a list begins
+ * anywhere at once, beside a million of them too. Sequences come almost without gaps, from the least to the greatest.
+ */
+export class AcceptedJobs {
+  /** From the least number to the greatest. */
+  readonly #blocks: Block[] = [];
+
+  add(job: Job): void {
+    const block = this.#blockFor(Math.floor(job.sequence / blockSize));
+    block.jobs[job.sequence % blockSize] = job;
+    block.count += 1;
+  }
+
+  /** Takes an order out if it is here. */
+  delete(job: Job): void {
+    const number = Math.floor(job.sequence / blockSize);
+    const at = this.#firstFrom(number);
+    const block = this.#blocks[at];
+    const place = job.sequence % blockSize;
+    if (block?.number !== number || block.jobs[place] !== job) return;
+    block.jobs[place] = undefined;
+    block.count -= 1;
+    // The last one is written soon, or used again for the next.
+    if (block.count === 0 && at < this.#blocks.length - 1) this.#blocks.splice(at, 1);
+  }
+
+  /**
+   * Visits the orders of one block, those below `before`, the newest first, until a visit says that it is enough.
+   *
+   * @returns below which sequence to go on; `undefined` at the end. Orders may come and go meanwhile
+   */
+  visit(before: number, isEnough: (job: Job) => boolean): number | undefined {
+    const block = this.#blocks[this.#firstFrom(Math.ceil(before / blockSize)) - 1];
+    if (block === undefined) return undefined;
+    const first = block.number * blockSize;
+    for (let place = Math.min(blockSize, before - first) - 1; place >= 0; place -= 1) {
+      const job = block.jobs[place];
+      if (job !== undefined && isEnough(job)) return undefined;
+    }
+    return first;
+  }
+
+  /** Where the blocks with this number or a greater one begin. */
+  #firstFrom(number: number): number {
+    const { length } = this.#blocks;
+    // Most orders are among the last.
+    if (length > 0 && (this.#blocks[length - 1] as Block).number < number) return length;
+    let [from, to] = [0, length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((this.#blocks[middle] as Block).number < number) from = middle + 1;
+      else to = middle;
+    }
+    return from;
+  }
+
+  #blockFor(number: number): Block {
+    const last = this.#blocks.at(-1);
+    if (last?.number === number) return last;
+    if (last?.count === 0 && last.number < number) {
+      last.number = number;
+      return last;
+    }
+    const at = this.#firstFrom(number);
+    const known = this.#blocks[at];
+    if (known?.number === number) return known;
+    const jobs = new Array<Job | undefined>(blockSize).fill(undefined);
+    const block = { number, jobs, count: 0 };
+    this.#blocks.splice(at, 0, block);
+    return block;
+  }
+}

@@ -1,0 +1,110 @@
+import type { OrderError } from '../order/order-error.ts';
+
+/** How long after a failure the storage is asked whether it works again, in milliseconds. */
+const pauseMs = { first: 10, most: 5_000 } as const;
+
+export interface AvailabilityListener {
+  /** The storage can keep no orders now. */
+  interrupted(error: OrderError): void;
+  /** It can again. */
+  restored(): void;
+}
+
+/**
+ * Whether a storage that keeps orders can do so. When a call has failed it is asked, with pauses that
+ * double, until it says yes; meanwhile nothing is given to it (invariant 10).
+ */
+export class Availability {
+  /** Why the storage takes nothing now. */
+  failure: OrderError | undefined;
+  readonly #ask: () => Promise<unknown>;
+  readonly #listener: AvailabilityListener;
+  #pauseMs: number = pauseMs.first;
+  #timer: NodeJS.Timeout | undefined;
+  #restoredAt = 0;
+  #isClosed = false;
+  readonly #waiting: (() => void)[] = [];
+  readonly #pauses = new Set<() => void>();
+
+  /** @param ask - rejects if the storage can keep nothing */
+  constructor(ask: () => Promise<unknown>, listener: AvailabilityListener) {
+    this.#ask = ask;
+    this.#listener = listener;
+  }
+
+  /** A call has failed. */
+  failed(error: OrderError): void {
+    if (this.#isClosed || this.failure !== undefined) return;
+    this.failure = error;
+    // A storage that says that it works, and then fails at once, is not asked all the time.
+    if (performance.now() - this.#restoredAt > pauseMs.most) this.#pauseMs = pauseMs.first;
+    this.#askLater();
+    this.#listener.interrupted(error);
+  }
+
+  /** Resolves when the storage works; or when nobody asks it any more. */
+  whenAvailable(): Promise<void> {
+    if (this.failure === undefined || this.#isClosed) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  /**
+   * Resolves after a pause, or when nobody asks any more.
+   *
+   * @param attempt - how many there were; the pause doubles with each
+   */
+  pause(attempt: number): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        this.#pauses.delete(end);
+        resolve();
+      };
+      const ms = Math.min(pauseMs.first * 2 ** (attempt - 1), pauseMs.most);
+      const timer = setTimeout(end, ms);
+      this.#pauses.add(end);
+    });
+  }
+
+  /** Asks no more: the processor has shut down. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    for (const end of this.#pauses) end();
+    this.#wake();
+  }
+
+  #askLater(): void {
+    this.#timer = setTimeout(() => this.#askNow(), this.#pauseMs);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, pauseMs.most);
+  }
+
+  #askNow(): void {
+    // A question that is never answered is asked again, and may be answered late.
+    const timer = setTimeout(() => this.#askLater(), pauseMs.most);
+    this.#timer = timer;
+    this.#ask().then(
+      () => {
+        if (!this.#isClosed && this.failure !== undefined) this.#restore();
+      },
+      () => {
+        if (this.#isClosed || this.#timer !== timer) return;
+        clearTimeout(timer);
+        this.#askLater();
+      },
+    );
+  }
+
+  #restore(): void {
+    clearTimeout(this.#timer);
+    this.failure = undefined;
+    this.#restoredAt = performance.now();
+    this.#listener.restored();
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}

@@ -1,0 +1,337 @@
+import type { Admission } from '../admission/admission.ts';
+import { entryOf, type Job } from '../lifecycle/job.ts';
+import type { CallEnd } from '../lifecycle/lifecycle.ts';
+import { OrderError, type OrderErrorFacts } from '../order/order-error.ts';
+import type { OrderOutcome, OrderRecord, UnfulfilledOutcome } from '../order/outcome.ts';
+import { outcomeOfRecord, recordOf } from '../order/receipt.ts';
+import type { Dispatcher } from '../processing/dispatcher.ts';
+import { type AskingEngine, Lookup } from '../queries/known-orders.ts';
+import { RefusalQuestions } from '../queries/refusal-lookups.ts';
+import type { Cancellation } from '../runtime/abort.ts';
+import { nothingToDo, storageFailed } from '../settlement/settlement.ts';
+import type { Settler } from '../settlement/settler.ts';
+import type { JournalStorage, Times } from '../storage/ledger.ts';
+import type { StoredOrder } from '../storage/order-storage.ts';
+import { Availability } from './availability.ts';
+import { Journal, type JournalListener } from './journal.ts';
+import { Recovery, type RecoveryListener } from './recovery.ts';
+
+/** The parts of an engine that have to do with orders that are kept. */
+export interface KeptEngine extends AskingEngine {
+  readonly dispatcher: Dispatcher;
+  readonly admission: Admission;
+  readonly settler: Settler;
+  /** An order takes its place among the unsettled ones. */
+  add(job: Job): void;
+  /** Counts an order as accepted and puts it into the queue. */
+  enlist(job: Job): void;
+  /** The order needs its place no more. */
+  remove(job: Job): void;
+  settled(job: Job, outcome: OrderOutcome, times: Times): void;
+  checkIdle(): void;
+}
+
+/** So often a balance is asked for before the steps of an order; then the storage has the last word. */
+const mostQuestions = 3;
+
+/**
+ * What an engine does beside where its storage keeps orders: they are accepted when the storage has
+ * them, taken up again after a restart, and held back while the storage can take nothing.
+ */
+export class Keeper implements JournalListener, RecoveryListener {
+  readonly recovery: Recovery;
+  readonly lookup: Lookup;
+  readonly refusals: RefusalQuestions;
+  readonly #journal: Journal;
+  readonly #availability: Availability;
+  readonly #storage: JournalStorage;
+  readonly #engine: KeptEngine;
+  /** How many orders shutdown has left in the storage. */
+  left = 0;
+  /** From the deadline of shutdown on: nothing is taken up or begun any more. */
+  isLeaving = false;
+  #isClosed = false;
+  /** Resolves when the orders of an earlier life are taken up. */
+  readonly ready: Promise<void>;
+
+  constructor(storage: JournalStorage, stalledAfterMs: number, engine: KeptEngine) {
+    const { clock } = engine;
+    this.#storage = storage;
+    this.#engine = engine;
+    this.lookup = new Lookup(storage, engine);
+    this.refusals = new RefusalQuestions(this.lookup);
+    this.#journal = new Journal(storage, clock, stalledAfterMs, this);
+    this.#availability = new Availability(() => this.#askStorage(), {
+      interrupted: (error) => this.#interrupted(error),
+      restored: () => this.#restored(),
+    });
+    this.recovery = new Recovery(storage, clock, this.#availability, this);
+    engine.intake.isRecovering = true;
+    // The host has a turn first, to listen to events.
+    this.ready = Promise.resolve().then(() => this.recovery.run());
+  }
+
+  get isFailing(): boolean {
+    return this.#availability.failure !== undefined;
+  }
+
+  /** Whether an order goes by way of the storage; then it is accepted later. */
+  takes(job: Job, isEnqueued: boolean): boolean {
+    const { dispatcher, reporter } = this.#engine;
+    const { accepted, started } = reporter.events.tell;
+    // One that is settled at once needs no entry before: nobody is told anything of it till then.
+    const isHeard = dispatcher.hasSteps || accepted !== undefined || started !== undefined;
+    if (!isHeard && this.#journal.countOf(job.userId) === 0) {
+      if (dispatcher.settleNow(job)) return true;
+      if (!isEnqueued) return false;
+    }
+    dispatcher.admit(job);
+    this.#journal.add(job, isHeard || isEnqueued);
+    if (isEnqueued && job.entry !== undefined) {
+      job.entry.kept = this.#journal.whenKept(job);
+      job.entry.kept.catch(() => {});
+    }
+    return true;
+  }
+
+  /** The record of an order that somebody wants to be accepted, when that is certain. */
+  async whenKept(job: Job): Promise<OrderRecord> {
+    const { entry, state } = job;
+    if (entry?.kept !== undefined) return entry.kept;
+    const isOver = state === 'settled' || state === 'abandoned';
+    if (entry !== undefined && !isOver) {
+      if (state === 'accepting') return this.#journal.whenKept(job);
+      const { clock, dispatcher } = this.#engine;
+      return job.toRecord(clock, dispatcher.runner.startedAtOf(job));
+    }
+    return this.lookup.recordOfEnded(job, isOver ? undefined : await job.outcome());
+  }
+
+  /** Whether an id belongs to a settled order, though another one with it is on its way here. */
+  async hasSettled(id: string): Promise<boolean> {
+    return (await this.lookup.order(id))?.settledAt !== undefined;
+  }
+
+  /** Cancels an order as soon as it is accepted; false if it is already. */
+  cancel(job: Job, cancellation: Cancellation): boolean {
+    // It will be left as soon as it is kept.
+    if (this.isLeaving && job.state === 'accepting' && job.entry !== undefined) return true;
+    return this.#journal.cancel(job, cancellation);
+  }
+
+  /** A question about one order has failed; resolves, after a pause, whether to ask once more. */
+  async outlive(attempt: number): Promise<boolean> {
+    if (attempt > mostQuestions) return false;
+    await this.#availability.pause(attempt);
+    return !this.#isClosed;
+  }
+
+  /** What is not begun stays in the storage, for the next life: the processor shuts down. */
+  async leaveAll(): Promise<void> {
+    this.recovery.stop();
+    const { clock, dispatcher, intake } = this.#engine;
+    // From now on nothing begins: a user's later order must not overtake one that is left.
+    this.isLeaving = true;
+    dispatcher.isHalted = true;
+    for (const job of intake.jobs.all()) {
+      if (job.entry === undefined || job.state !== 'pending' || !dispatcher.drop(job)) continue;
+      if (!clock.hasTime()) await clock.nextSlice();
+      this.#leave(job);
+    }
+    this.#engine.checkIdle();
+  }
+
+  /** The same for what has begun and can't be ended: what it has done is compensated after the next start. */
+  leaveRunning(): void {
+    if (!this.#engine.dispatcher.runner.hasCompensations) return;
+    for (const job of this.#engine.intake.jobs.all()) {
+      if (job.entry !== undefined && job.state === 'processing') this.#leave(job);
+    }
+    this.#engine.checkIdle();
+  }
+
+  #leave(job: Job): void {
+    this.left += 1;
+    job.state = 'abandoned';
+    this.#engine.remove(job);
+    this.#engine.reporter.told(job, leftBehind(job.facts), true);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.recovery.stop();
+    this.#journal.close();
+    this.#availability.close();
+  }
+
+  /** The settler found the id of an order taken. */
+  settledBefore(job: Job, stored: StoredOrder): void {
+    const { dispatcher } = this.#engine;
+    if (job.entry !== undefined && stored.settledAt !== undefined) {
+      // A call of the storage had done its work, and then failed.
+      job.state = 'settled';
+      this.#engine.settled(job, outcomeOfRecord(stored), {
+        ...stored,
+        settledAt: stored.settledAt,
+      });
+      return;
+    }
+    dispatcher.settled(job);
+    try {
+      this.known(job, stored);
+    } catch {
+      // A conflict, and whoever waits has heard of it.
+    }
+  }
+
+  /** Rejects if the storage can keep nothing now. */
+  async #askStorage(): Promise<void> {
+    if (this.#journal.isSlow || this.#engine.settler.isSlow) {
+      throw new Error('A call is not answered yet');
+    }
+    await this.#storage.accept([]);
+  }
+
+  // What the journal tells.
+
+  accepted(job: Job, cancellation?: Cancellation): void {
+    const { failure } = this.#availability;
+    if (failure !== undefined && job.entry === undefined) {
+      this.refused(job, storageFailed('The storage can keep no orders now', failure, job));
+      return;
+    }
+    if (this.isLeaving && job.entry !== undefined) {
+      const { clock, reporter } = this.#engine;
+      reporter.counts.accepted += 1;
+      reporter.events.tell.accepted?.(job.toRecord(clock));
+      this.#leave(job);
+      this.#engine.checkIdle();
+      return;
+    }
+    this.#engine.intake.place(job);
+    this.#engine.enlist(job);
+    if (cancellation !== undefined) this.#engine.dispatcher.cancel(job, cancellation);
+  }
+
+  known(job: Job, stored: StoredOrder, cancellation?: Cancellation): OrderRecord {
+    const { intake, reporter } = this.#engine;
+    try {
+      intake.checkSame(stored, job);
+    } catch (error) {
+      this.refused(job, error as OrderError);
+      throw error;
+    }
+    if (stored.settledAt === undefined) {
+      // A call of the storage had kept it, and then failed: it was taken to be lost.
+      job.entry = entryOf(stored.attempt, stored.decided);
+      job.sequence = stored.sequence;
+      job.acceptAt(stored.acceptedAt, this.#engine.clock);
+      job.state = 'pending';
+      this.accepted(job, cancellation);
+      return recordOf(stored);
+    }
+    reporter.counts.duplicates += 1;
+    // Nothing more becomes of this job: a caller that comes to it asks the storage.
+    job.state = 'abandoned';
+    this.#engine.remove(job);
+    reporter.told(job, outcomeOfRecord(stored), true);
+    this.#engine.checkIdle();
+    return recordOf(stored);
+  }
+
+  refused(job: Job, error: OrderError): void {
+    const { reporter } = this.#engine;
+    job.state = 'abandoned';
+    this.#engine.remove(job);
+    reporter.told(job, reporter.refused(error), true);
+    this.#engine.checkIdle();
+  }
+
+  calling(operation: 'accept', size: number): CallEnd | undefined {
+    return this.#engine.reporter.calling(operation, size);
+  }
+
+  storageFailed(error: OrderError): void {
+    this.#engine.reporter.events.tell.error?.(error);
+    this.#availability.failed(error);
+  }
+
+  // What the settler tells.
+
+  noted(job: Job, outcome: UnfulfilledOutcome): void {
+    const { entry, run } = job;
+    if (entry !== undefined) entry.isNoted = true;
+    // It may have been noted for the sake of its compensations alone.
+    if (run === undefined || run.told !== undefined || entry?.canceled !== undefined) {
+      if (entry !== undefined) entry.told = outcome;
+      this.#engine.reporter.told(job, outcome);
+    }
+    run?.noted();
+  }
+
+  delayed(job: Job, error: OrderError): void {
+    this.#engine.reporter.told(job, { status: 'failed', error });
+  }
+
+  // What the recovery tells and asks.
+
+  hasRoom(): boolean {
+    return this.#engine.intake.hasRoom;
+  }
+
+  waits(): void {
+    this.#engine.intake.dismissImpatient();
+  }
+
+  isKnown(id: string): boolean {
+    return this.#engine.intake.jobs.get(id) !== undefined;
+  }
+
+  recovered(job: Job): void {
+    this.#engine.add(job);
+    this.#engine.dispatcher.add(job);
+    this.lookup.recovered(job.id);
+  }
+
+  failed(error: OrderError): void {
+    this.storageFailed(error);
+  }
+
+  over(): void {
+    this.lookup.over();
+    this.#engine.intake.isRecovering = false;
+    this.#engine.intake.roomMayHaveCome();
+    // Those for whom there is none now.
+    this.#engine.intake.dismissImpatient();
+    this.#engine.checkIdle();
+  }
+
+  #interrupted(error: OrderError): void {
+    const { admission, dispatcher, intake, reporter, settler } = this.#engine;
+    admission.failure = error;
+    dispatcher.isHalted = true;
+    settler.hold(error);
+    // What the storage does not keep can't wait for it.
+    for (const job of intake.jobs.all()) {
+      if (job.entry !== undefined || job.state !== 'pending' || !dispatcher.drop(job)) continue;
+      settler.add(job, nothingToDo, undefined);
+    }
+    settler.flush();
+    reporter.events.tell.interrupted?.(error);
+  }
+
+  #restored(): void {
+    const { admission, dispatcher, reporter, settler } = this.#engine;
+    admission.failure = undefined;
+    dispatcher.isHalted = this.isLeaving;
+    settler.release();
+    dispatcher.wake(dispatcher.queue.size);
+    reporter.events.tell.restored?.(undefined);
+  }
+}
+
+/** What is told of an order that stays in the storage when the processor has shut down. */
+export function leftBehind(facts: OrderErrorFacts): OrderOutcome {
+  const message = 'The processor shut down; the order is kept, and goes on with the next start';
+  return { status: 'failed', error: new OrderError('shut_down', message, facts) };
+}

@@ -1,0 +1,357 @@
+import { Admission } from './admission/admission.ts';
+import { Intake } from './admission/capacity.ts';
+import { Entrance } from './admission/submit.ts';
+import { Keeper } from './durability/durability.ts';
+import { Job } from './lifecycle/job.ts';
+import { Reporter } from './lifecycle/lifecycle.ts';
+import type { ProcessorStats } from './lifecycle/stats.ts';
+import type { Settings } from './options.ts';
+import type { ParsedOrder } from './order/order.ts';
+import type { OrderError } from './order/order-error.ts';
+import type { OrderOutcome, OrderRecord } from './order/outcome.ts';
+import { recordOfOutcome } from './order/receipt.ts';
+import { Dispatcher } from './processing/dispatcher.ts';
+import type { Cancellation } from './runtime/abort.ts';
+import type { Clock } from './runtime/clock.ts';
+import { Questions } from './runtime/until-closed.ts';
+import { Funds } from './settlement/funds-check.ts';
+import { nothingToDo, storageFailed } from './settlement/settlement.ts';
+import { Settler } from './settlement/settler.ts';
+import type { CoreStorage, JournalStorage, Times } from './storage/ledger.ts';
+
+/** What becomes of orders from their acceptance to their outcome; they come in by the `entrance`. */
+export class Engine {
+  readonly clock: Clock;
+  readonly reporter = new Reporter();
+  readonly questions = new Questions();
+  readonly dispatcher: Dispatcher;
+  readonly intake: Intake;
+  readonly admission: Admission;
+  readonly entrance: Entrance;
+  /** Where the storage keeps orders. */
+  readonly keeper: Keeper | undefined;
+  readonly #settings: Settings;
+  readonly #storage: CoreStorage;
+  readonly #settler: Settler;
+  #isIdle = true;
+  readonly #isStillIdle = (): boolean => this.#isIdle;
+  /** The order whose steps begin in its caller's call, and what it came to in that. */
+  #starting: Job | undefined;
+  #startOutcome: OrderOutcome | undefined;
+  readonly #idleWaiters: (() => void)[] = [];
+  readonly #drainWaiters: (() => void)[] = [];
+  /** The times of an order that goes at once; one object for all, since each only copies from it. */
+  readonly #instant = { acceptedAt: 0, startedAt: 0, settledAt: 0 };
+
+  constructor(settings: Settings, storage: CoreStorage, clock: Clock) {
+    this.clock = clock;
+    const { counts, events } = this.reporter;
+    this.#settings = settings;
+    this.#storage = storage;
+    const storageHasFailed = (error: OrderError): void => {
+      if (this.keeper === undefined) events.tell.error?.(error);
+      else this.keeper.storageFailed(error);
+    };
+    this.#settler = new Settler(storage, clock, settings, {
+      settled: (job, outcome, times) => this.#settled(job, outcome, times),
+      refused: (job, error) => this.dispatcher.runner.refused(job, error),
+      admitted: (job) => this.dispatcher.runner.admitted(job),
+      known: (job, order) => this.keeper?.settledBefore(job, order),
+      noted: (job, outcome) => this.keeper?.noted(job, outcome),
+      delayed: (job, error) => this.keeper?.delayed(job, error),
+      calling: (operation, size) => this.reporter.calling(operation, size),
+      setApart: (error) => events.tell.error?.(error),
+      storageFailed: storageHasFailed,
+    });
+    const funds = new Funds(storage, settings, {
+      slow: (error) => events.tell.error?.(error),
+      failed: (error, attempt) => {
+        events.tell.error?.(error);
+        return this.keeper?.outlive(attempt) ?? false;
+      },
+    });
+    this.dispatcher = new Dispatcher(settings, clock, events, this.#settler, funds, {
+      ended: ({ userId }) => {
+        this.intake.roomMayHaveCome(userId);
+        this.#checkDrained();
+      },
+      told: (job, outcome) => {
+        // What a caller is told must hold after a restart, too.
+        if (job.entry === undefined) this.reporter.told(job, outcome);
+        else this.#settler.note(job, outcome);
+      },
+    });
+    const { queue, runner } = this.dispatcher;
+    this.intake = new Intake(settings, storage, queue, counts, clock, runner);
+    this.admission = new Admission(settings, this.intake, clock, runner);
+    const { journal } = storage;
+    this.entrance = new Entrance(this, journal?.isJson === true);
+    this.keeper = journal && this.#keep(journal, settings.stalledAfterMs);
+  }
+
+  #keep(journal: JournalStorage, stalledAfterMs: number): Keeper {
+    const { clock, questions, reporter, dispatcher, intake, admission } = this;
+    return new Keeper(journal, stalledAfterMs, {
+      clock,
+      questions,
+      reporter,
+      dispatcher,
+      intake,
+      admission,
+      settler: this.#settler,
+      add: (job) => this.#add(job),
+      enlist: (job) => this.#enlist(job),
+      remove: (job) => this.#remove(job),
+      settled: (job, outcome, times) => this.#settled(job, outcome, times),
+      checkIdle: () => this.#checkIdle(),
+    });
+  }
+
+  /** Whether the order was canceled by this, once it is settled. */
+  cancel(job: Job, cancellation: Cancellation): Promise<boolean> {
+    return new Promise((resolve) => {
+      // It was told before that it is to fail or be canceled.
+      if (job.entry?.decided !== undefined) return resolve(false);
+      job.follow((outcome, isSettled) => {
+        const isCanceled = outcome.status === 'canceled';
+        // A storage that fails may settle it later.
+        if (isCanceled || isSettled) resolve(isCanceled);
+        return isCanceled || isSettled;
+      });
+      if (!this.cancelNow(job, cancellation)) resolve(false);
+    });
+  }
+
+  /** Resolves when nothing accepted is unsettled. */
+  onIdle(): Promise<void> {
+    if (this.#hasNothingLeft) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Resolves when, beside that, no step runs. */
+  onDrained(): Promise<void> {
+    if (this.#hasNothingLeft && this.dispatcher.runner.isIdle) return Promise.resolve();
+    return new Promise((resolve) => this.#drainWaiters.push(resolve));
+  }
+
+  /** Cancels whatever is not decided yet. */
+  async cancelAll(cancellation: Cancellation): Promise<void> {
+    for (const job of this.intake.jobs.all()) {
+      if (!this.clock.hasTime()) await this.clock.nextSlice();
+      this.cancelNow(job, cancellation);
+    }
+  }
+
+  /** Cancels an order that is not decided yet; false if it is. */
+  cancelNow(job: Job, cancellation: Cancellation): boolean {
+    return this.keeper?.cancel(job, cancellation) || this.dispatcher.cancel(job, cancellation);
+  }
+
+  get #hasNothingLeft(): boolean {
+    return this.intake.jobs.size === 0 && !this.intake.isRecovering;
+  }
+
+  /**
+   * Gives up on orders that the storage has not confirmed: their callers hear that the outcome is
+   * unknown. Gives the ids of those that were accepted. Steps that still run are no longer watched.
+   */
+  async abandon(): Promise<string[]> {
+    this.#settler.drop();
+    this.keeper?.close();
+    const ids: string[] = [];
+    for (const job of this.intake.jobs.all()) {
+      if (!this.clock.hasTime()) await this.clock.nextSlice();
+      // The storage may have answered meanwhile.
+      if (this.intake.jobs.find(job) === job && this.#abandon(job)) ids.push(job.id);
+    }
+    this.dispatcher.runner.abandonAll();
+    this.#checkIdle();
+    return ids;
+  }
+
+  /** Gives whether the order was accepted. */
+  #abandon(job: Job): boolean {
+    const message = 'The storage did not answer before the deadline; the outcome is unknown';
+    const error = storageFailed(message, undefined, job);
+    const isAccepted = job.state !== 'accepting';
+    if (isAccepted && !this.ownsId(job)) this.reporter.counts.accepted += 1;
+    job.state = 'abandoned';
+    this.intake.remove(job);
+    if (isAccepted) {
+      const times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
+      this.reporter.settled({ status: 'failed', error }, times, this.clock.last, job);
+    } else this.reporter.told(job, this.reporter.refused(error), true);
+    return isAccepted;
+  }
+
+  /** What is known of an order as of now. */
+  recordOf(known: Job | OrderRecord): OrderRecord {
+    if (!(known instanceof Job)) return known;
+    const settled = known.state === 'settled' ? this.intake.settled(known.id) : undefined;
+    // Where the storage forgets, the id may stand for a later order by now.
+    if (settled !== undefined && isSameOrder(settled, known)) return settled;
+    return known.toRecord(this.clock, this.dispatcher.runner.startedAtOf(known));
+  }
+
+  /**
+   * Whether an unsettled order has its id for good. Where the storage keeps orders it has not, before the storage
+   * has the order: until then another order may have the id.
+   */
+  ownsId({ state, entry }: Job): boolean {
+    return this.keeper === undefined || (entry !== undefined && state !== 'accepting');
+  }
+
+  stats({ state, storageSizes }: Pick<ProcessorStats, 'state' | 'storageSizes'>): ProcessorStats {
+    const { dispatcher, intake, keeper } = this;
+    const { counts, timings } = this.reporter;
+    const now = this.clock.read();
+    return {
+      state,
+      storage: this.#isFailing ? 'failing' : intake.isRecovering ? 'recovering' : 'ready',
+      storageSizes,
+      recovered: keeper?.recovery.recovered ?? 0,
+      isPaused: dispatcher.isPaused,
+      capacity: this.#settings.capacity,
+      concurrency: this.#settings.concurrency,
+      ...counts,
+      queueLength: dispatcher.queue.size,
+      waitingCallers: intake.waitingCallers + this.admission.waiting,
+      unsettled: intake.jobs.size,
+      activeWorkers: dispatcher.activeWorkers,
+      stalled: dispatcher.runner.stalledOrders,
+      ...timings.percentiles(now),
+      oldestWaitMs: now - (dispatcher.oldestWaiting ?? now),
+      uptimeMs: now,
+    };
+  }
+
+  get #isFailing(): boolean {
+    return this.keeper === undefined ? this.#settler.isFailing : this.keeper.isFailing;
+  }
+
+  /**
+   * Nothing accepted may be unsettled: then no order of the same user can be overtaken. Nobody may
+   * listen to what comes before the outcome: then nobody can tell it from an order that was queued.
+   */
+  get mayGoAtOnce(): boolean {
+    const { tell } = this.reporter.events;
+    return (
+      this.#settler.isDirect &&
+      // A listener may have ended the one that is starting, which then counts no more, and submit another.
+      this.#starting === undefined &&
+      this.intake.jobs.size === 0 &&
+      !this.reporter.isTelling &&
+      this.dispatcher.isPassable &&
+      tell.accepted === undefined &&
+      tell.started === undefined
+    );
+  }
+
+  /** The short way: nobody waits for room, for an outcome or for idleness, so nobody is to be told. */
+  goAtOnce(order: ParsedOrder): OrderOutcome {
+    const times = this.#instant;
+    const { clock, reporter } = this;
+    const now = clock.toUnix(clock.now());
+    if (times.settledAt !== now) {
+      times.acceptedAt = times.startedAt = times.settledAt = now;
+      reporter.timings.rotate(clock.last);
+    }
+    const sequence = this.#storage.nextSequence();
+    const outcome = this.#settler.settleAtOnce(order, nothingToDo, times, sequence);
+    reporter.counts.accepted += 1;
+    if (outcome.status === 'completed') reporter.completedAtOnce(outcome);
+    else reporter.settled(outcome, times, clock.last);
+    // Unless a listener has just submitted another.
+    if (this.#isIdle) reporter.idle(this.#isStillIdle);
+    return outcome;
+  }
+
+  /** The same for a caller that does not wait for the outcome. */
+  enqueueAtOnce(order: ParsedOrder): OrderRecord {
+    const outcome = this.goAtOnce(order);
+    return recordOfOutcome(order, outcome, this.#instant.acceptedAt);
+  }
+
+  /** The same with steps: those that return at once are over here, and the rest goes on. */
+  startAtOnce(order: ParsedOrder): OrderOutcome | Job {
+    const job = Job.of(order);
+    this.reporter.counts.accepted += 1;
+    this.#register(job);
+    this.#starting = job;
+    this.dispatcher.start(job);
+    const outcome = this.#startOutcome;
+    this.#starting = undefined;
+    this.#startOutcome = undefined;
+    return outcome ?? job;
+  }
+
+  #register(job: Job): void {
+    job.acceptNow(this.clock);
+    this.#add(job);
+  }
+
+  #add(job: Job): void {
+    this.#isIdle = false;
+    this.intake.add(job);
+  }
+
+  /** @param isEnqueued - whether somebody wants to know that it is accepted */
+  accept(job: Job, isEnqueued = false): void {
+    this.#register(job);
+    if (!this.keeper?.takes(job, isEnqueued)) this.#enlist(job);
+  }
+
+  /** The order is accepted. */
+  #enlist(job: Job): void {
+    if (this.ownsId(job)) this.reporter.counts.accepted += 1;
+    // No worker begins before this returns, so `accepted` still comes first, and may cancel it.
+    this.dispatcher.add(job);
+    const { tell } = this.reporter.events;
+    tell.accepted?.(job.toRecord(this.clock));
+  }
+
+  #settled(job: Job, outcome: OrderOutcome, times: Times): void {
+    if (job === this.#starting) this.#startOutcome = outcome;
+    // Its settlement has accepted it.
+    if (!this.ownsId(job)) this.reporter.counts.accepted += 1;
+    this.intake.remove(job);
+    this.dispatcher.settled(job);
+    this.reporter.settled(outcome, times, this.clock.last, job);
+    this.#roomMayHaveCome(job.userId);
+    this.#checkIdle();
+  }
+
+  #remove(job: Job): void {
+    this.intake.remove(job);
+    this.#roomMayHaveCome(job.userId);
+  }
+
+  #roomMayHaveCome(userId: string): void {
+    this.keeper?.recovery.roomMayHaveCome();
+    this.intake.roomMayHaveCome(userId);
+  }
+
+  #checkIdle(): void {
+    if (!this.#hasNothingLeft) return;
+    // A listener may have settled more, and said so, before this order's own turn to say it.
+    if (!this.#isIdle) {
+      this.#isIdle = true;
+      this.reporter.idle(this.#isStillIdle);
+    }
+    if (this.#idleWaiters.length > 0) {
+      for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    }
+    this.#checkDrained();
+  }
+
+  #checkDrained(): void {
+    if (this.#drainWaiters.length === 0) return;
+    if (!this.#hasNothingLeft || !this.dispatcher.runner.isIdle) return;
+    for (const resolve of this.#drainWaiters.splice(0)) resolve();
+  }
+}
+
+/** Whether a record is that of an order, and not of another one that has had the same id. */
+function isSameOrder({ userId, amount }: OrderRecord, job: Job): boolean {
+  return userId === job.userId && amount === job.amount;
+}

@@ -1,0 +1,287 @@
+import { EventEmitter } from 'eventemitter3';
+import { escapeControls, messageOf, OrderError, show } from '../order/order-error.ts';
+import type { OrderRecord, Receipt, StepResult } from '../order/outcome.ts';
+import { isThenable } from '../runtime/awaitable.ts';
+import { checkFunction, wrong } from '../runtime/checks.ts';
+import { Notifications } from '../runtime/notifications.ts';
+import { StepScope } from '../runtime/step-scope.ts';
+import type { ShutdownSummary } from '../shutdown.ts';
+
+/** An order that holds its user for longer than it should. */
+export interface StalledOrder {
+  /** The order's id. */
+  readonly orderId: string;
+  /** The user whose other orders wait behind it. */
+  readonly userId: string;
+  /** What rules said of the order. */
+  readonly labels: readonly string[];
+  /** For how long its steps have run, in milliseconds. */
+  readonly runningMs: number;
+  /** The names of the steps that have not ended. */
+  readonly steps: readonly string[];
+}
+
+/** One step of an order has ended. */
+export interface SteppedOrder {
+  /** The order's id. */
+  readonly orderId: string;
+  /** Whose order it is. */
+  readonly userId: string;
+  /** What rules said of the order. */
+  readonly labels: readonly string[];
+  /** How the step ended. */
+  readonly step: StepResult;
+}
+
+/** An attempt at a step failed, and there will be another. */
+export interface RetriedStep {
+  /** The order's id. */
+  readonly orderId: string;
+  /** Whose order it is. */
+  readonly userId: string;
+  /** What rules said of the order. */
+  readonly labels: readonly string[];
+  /** The step's name. */
+  readonly step: string;
+  /** Whether it was the step's compensation that failed, and not the step. */
+  readonly isCompensation: boolean;
+  /** Which attempt failed, from 1 up. */
+  readonly attempt: number;
+  /** After what pause the next one begins, in milliseconds, if a worker is free then. */
+  readonly delayMs: number;
+  /** Why it failed: the error's own code, `'timeout'` or `'internal'`. */
+  readonly code: string;
+  /** The same for people. */
+  readonly message: string;
+  /** What was thrown, if anything. */
+  readonly cause: unknown;
+}
+
+/** One call that took orders into the storage, or their outcomes, has ended. */
+export interface StoredBatch {
+  /**
+   * `'accept'`: orders were to be kept. `'settle'`: outcomes and balances were to be recorded; of a
+   * {@link BalanceStorage} that is its `apply`.
+   */
+  readonly operation: 'accept' | 'settle';
+  /** How many orders were in the call. */
+  readonly size: number;
+  /** How long it took, in milliseconds and fractions of one. */
+  readonly durationMs: number;
+  /** Whether it threw, rejected or answered nonsense. */
+  readonly isFailed: boolean;
+}
+
+/**
+ * What listeners get. A listener that throws or rejects hurts nobody: the others are still called,
+ * and what it threw comes as an `error` event with the code `internal`.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface ProcessorEvents<Payload = unknown> {
+  /** An order was accepted. */
+  accepted: OrderRecord<Payload>;
+  /** An order was refused; its code says why. */
+  refused: OrderError;
+  /** The processing of an order began. */
+  started: OrderRecord<Payload>;
+  /** One step of an order ended, or was compensated. */
+  stepped: SteppedOrder;
+  /** An attempt at a step, or at its compensation, failed, and there will be another. */
+  retried: RetriedStep;
+  /** An order completed. The receipt is the object that its caller gets: do not write to it. */
+  completed: Receipt<Payload>;
+  /** An order failed; its code says why. */
+  failed: OrderError;
+  /** An order was canceled. */
+  canceled: OrderError;
+  /** An order holds its user for longer than it should. Once per order. */
+  stalled: StalledOrder;
+  /** The storage can keep no orders now: none is taken, and none begins; see `ProcessorStats.storage`. */
+  interrupted: OrderError;
+  /** The storage works again. */
+  restored: undefined;
+  /**
+   * A call of the storage ended, just before the orders in it hear of it. Never raised for a plain
+   * {@link MemoryStorage}, which takes each order as it comes, without a call.
+   */
+  stored: StoredBatch;
+  /** The last unsettled order was settled. */
+  idle: undefined;
+  /** `shutdown` is done. */
+  shutdown: ShutdownSummary;
+  /**
+   * Something failed that is not one order's outcome: a listener, a call of the storage, a
+   * compensation (`compensation_failed`, with the order's id), a `retryIf`; or the storage has not
+   * answered for `stalledAfterMs`.
+   */
+  error: OrderError;
+}
+
+/** The name of an event. */
+export type EventName = keyof ProcessorEvents;
+
+const names: readonly string[] = [
+  'accepted',
+  'refused',
+  'started',
+  'stepped',
+  'retried',
+  'completed',
+  'failed',
+  'canceled',
+  'stalled',
+  'interrupted',
+  'restored',
+  'stored',
+  'idle',
+  'shutdown',
+  'error',
+] satisfies EventName[];
+
+type Listener = (payload: never) => unknown;
+type Guard = (payload: unknown) => void;
+type Tellers = { [E in EventName]: ((payload: ProcessorEvents[E]) => void) | undefined };
+
+/** The typed emitter inside a processor, whose listeners can do no harm. */
+export class Events {
+  readonly #emitter = new EventEmitter();
+  readonly #notifications = new Notifications();
+  /** Each `on` and `once` has a guard of its own, so that `off` removes one of them. */
+  readonly #guards: {
+    readonly event: EventName;
+    readonly listener: Listener;
+    readonly guard: Guard;
+  }[] = [];
+  readonly #tell = Object.fromEntries(names.map((name) => [name, undefined])) as Tellers;
+  /** What calls the listeners of each event as they are now. */
+  readonly #calls = new Map<EventName, Guard>();
+  /** Events with a listener for once, which must be looked at again when they have been raised. */
+  readonly #onces = new Set<EventName>();
+  #hasWarned = false;
+  #isOver = false;
+
+  /**
+   * What tells the listeners of each event, `undefined` where nobody listens: so nothing is built for
+   * nobody, and the one listener of the event that every order raises is called straight.
+   */
+  get tell(): Readonly<Tellers> {
+    return this.#tell;
+  }
+
+  /** Raises `idle`, unless that is true no longer when its listeners have their turn: it comes again then. */
+  idle(isStill: () => boolean): void {
+    this.#notifications.notify((holds) => {
+      if (holds()) this.#calls.get('idle')?.(undefined);
+    }, isStill);
+  }
+
+  /** Aborts a signal that the host's code listens to. */
+  abort(controller: AbortController, reason: OrderError): void {
+    this.#notifications.notify((aborted) => aborted.abort(reason), controller);
+  }
+
+  /**
+   * The processor has closed. After the `shutdown` event only refusals are raised: they answer calls that came after it.
+   */
+  end(summary: ShutdownSummary): void {
+    this.#tell.shutdown?.(summary);
+    this.#isOver = true;
+    for (const name of names) this.#update(name as EventName);
+  }
+
+  on(event: EventName, listener: Listener): void {
+    this.#emitter.on(event, this.#guard(event, listener));
+    this.#update(event);
+  }
+
+  once(event: EventName, listener: Listener): void {
+    const guard = this.#guard(event, listener, true);
+    this.#emitter.once(event, guard);
+    this.#onces.add(event);
+    this.#update(event);
+  }
+
+  off(event: EventName, listener: Listener): void {
+    checkEvent(event);
+    // The last one first, as an emitter of Node.js has it.
+    const at = this.#guards.findLastIndex(
+      (each) => each.event === event && each.listener === listener,
+    );
+    if (at === -1) return;
+    this.#emitter.off(event, this.#guards[at]?.guard);
+    this.#guards.splice(at, 1);
+    this.#update(event);
+  }
+
+  #update(event: EventName): void {
+    const guards = this.#emitter.listeners(event) as Guard[];
+    const [first] = guards;
+    const isSilent = this.#isOver && event !== 'refused';
+    if (first === undefined || isSilent) this.#tell[event] = undefined;
+    if (first === undefined) this.#calls.delete(event);
+    // What was raised before the end, and deferred, is still to be called.
+    if (first === undefined || isSilent) return;
+    const isAlone = guards.length === 1 && !this.#onces.has(event);
+    this.#calls.set(event, isAlone ? first : (payload) => this.#emit(event, payload));
+    // Looked up when it is called: listeners may have changed since a notification was deferred.
+    const call = (payload: unknown): void => {
+      const listeners = this.#calls.get(event);
+      if (listeners !== undefined) StepScope.outside(listeners, payload);
+    };
+    this.#tell[event] = (payload: unknown) => this.#notifications.notify(call, payload);
+  }
+
+  #emit(event: EventName, payload: unknown): void {
+    // Before: a listener may itself listen once more.
+    const hadOnces = this.#onces.delete(event);
+    this.#emitter.emit(event, payload);
+    if (hadOnces) this.#update(event);
+  }
+
+  #guard(event: EventName, listener: Listener, isOnce = false): Guard {
+    checkEvent(event);
+    checkFunction('listener', listener);
+    // What a listener of `error` throws is not an event again: it would never end.
+    const failed =
+      event === 'error' ? (cause: unknown) => this.#warnOnce(cause) : this.#listenerFailed;
+    const guard: Guard = (payload) => {
+      if (isOnce) this.#forget(guard);
+      try {
+        const result = listener(payload as never);
+        if (isThenable(result)) result.then(undefined, failed);
+      } catch (cause) {
+        failed(cause);
+      }
+    };
+    this.#guards.push({ event, listener, guard });
+    return guard;
+  }
+
+  #forget(guard: Guard): void {
+    const at = this.#guards.findIndex((each) => each.guard === guard);
+    if (at !== -1) this.#guards.splice(at, 1);
+  }
+
+  readonly #listenerFailed = (cause: unknown): void => {
+    const { error } = this.#tell;
+    if (error === undefined) this.#warnOnce(cause);
+    else error(new OrderError('internal', 'A listener threw', { cause }));
+  };
+
+  #warnOnce(cause: unknown): void {
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    process.emitWarning('A listener threw; listen to `error` to hear of it each time', {
+      type: 'OrderProcessorWarning',
+      code: 'listener',
+      detail: escapeControls(messageOf(cause, show(cause))),
+    });
+  }
+}
+
+/** @throws TypeError for an unknown event: a misspelt one would never be raised */
+function checkEvent(event: unknown): void {
+  if (names.includes(event as EventName)) return;
+  throw wrong(TypeError, 'event', `one of ${names.join(', ')}`, event);
+}

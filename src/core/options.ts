@@ -1,0 +1,131 @@
+import { checkSchema, type StandardSchema } from './admission/payload-schema.ts';
+import { type Rule, readRules } from './admission/rules.ts';
+import { checkInteger, checkMethods, checkOptions, checkTimeout, wrong } from './runtime/checks.ts';
+import { readRetry } from './steps/retry.ts';
+import type { RetryOptions, Step } from './steps/step.ts';
+import { readSteps, type StepPlan } from './steps/step-plan.ts';
+import type { BalanceStorage } from './storage/balance-storage.ts';
+
+/**
+ * The options of an {@link OrderProcessor}.
+ *
+ * @typeParam Payload - the payload's type, as steps, rules, events and receipts see it
+ * @typeParam Input - the payload's type as callers hand it in; another one only where a `schema` makes it so
+ */
+export interface OrderProcessorOptions<Payload = unknown, Input = Payload> {
+  /**
+   * Where balances are kept, and orders too if it is an {@link OrderStorage}. A new {@link MemoryStorage}
+   * by default.
+   */
+  readonly storage?: BalanceStorage | undefined;
+  /** How many orders may be processed at once, each of another user. An integer from 1 up, 16 by default. */
+  readonly concurrency?: number | undefined;
+  /** How many orders may be accepted and unsettled. An integer from 1 up, 10 000 by default. */
+  readonly capacity?: number | undefined;
+  /** The same for each user alone. An integer from 1 up, no bound of its own by default. */
+  readonly capacityPerUser?: number | undefined;
+  /**
+   * What happens to an order for which there is no room: `'reject'` (the default) refuses it at once
+   * with `queue_full`; `'wait'` makes its caller wait: a user's first come, first served, and users in turn,
+   * urgent ones first.
+   */
+  readonly overflow?: 'reject' | 'wait' | undefined;
+  /**
+   * The least balance that a debit may leave, a safe integer in minor units; a debit that would leave
+   * less fails with `insufficient_funds`, without its steps being run where that is clear before. No
+   * bound by default.
+   */
+  readonly minBalance?: number | undefined;
+  /**
+   * How long the steps of an order may take, in milliseconds from the beginning of its processing: an
+   * integer from 1 to 2 147 483 647. No limit by default.
+   */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * For how long anything is waited for that nobody can end, in milliseconds: an integer from 1 to
+   * 2 147 483 647, 30 000 by default. An order that holds its user for longer raises `stalled`, counted
+   * from when it was told to end or, without `timeoutMs`, from its beginning or the end of its last
+   * pause between attempts (no pause counts); a storage that does not
+   * answer raises `error`; an attempt at a step that goes on for longer after its time was up fails the
+   * order though others are left; a compensation without a limit of its own is given up.
+   */
+  readonly stalledAfterMs?: number | undefined;
+  /**
+   * Checks each order's payload before the order is accepted, and may change it. What does not fit is
+   * refused with `invalid_order`. Any {@link StandardSchema}; none by default.
+   */
+  readonly schema?: StandardSchema<Input, Payload> | undefined;
+  /** Refuse orders, or make them more or less urgent, before they are accepted. None by default. */
+  readonly rules?: readonly Rule<Payload>[] | undefined;
+  /**
+   * What is done for each order before its balance changes, at most 100 steps; without steps only the
+   * balance changes.
+   */
+  readonly steps?: readonly Step<Payload>[] | undefined;
+  /** How often a step without a `retry` of its own is tried. Once by default. */
+  readonly retry?: RetryOptions | undefined;
+}
+
+/** The options with their defaults, checked. */
+export interface Settings {
+  readonly storage: BalanceStorage | undefined;
+  readonly concurrency: number;
+  readonly capacity: number;
+  readonly capacityPerUser: number;
+  readonly overflow: 'reject' | 'wait';
+  readonly minBalance: number | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly stalledAfterMs: number;
+  readonly schema: StandardSchema | undefined;
+  readonly rules: readonly Rule[];
+  readonly plan: StepPlan;
+}
+
+const optionNames = [
+  'storage',
+  'concurrency',
+  'capacity',
+  'capacityPerUser',
+  'overflow',
+  'minBalance',
+  'timeoutMs',
+  'stalledAfterMs',
+  'schema',
+  'rules',
+  'steps',
+  'retry',
+];
+
+export function readOptions<Payload, Input>(
+  options: OrderProcessorOptions<Payload, Input>,
+): Settings {
+  checkOptions('OrderProcessor', options, optionNames);
+  const { storage, minBalance, timeoutMs, schema, rules = [], steps = [] } = options;
+  const { concurrency = 16, capacity = 10_000, overflow = 'reject' } = options;
+  const { capacityPerUser = Number.MAX_SAFE_INTEGER, stalledAfterMs = 30_000 } = options;
+  if (storage !== undefined) checkMethods('storage', storage, ['get', 'apply']);
+  checkInteger('concurrency', concurrency, 1);
+  checkInteger('capacity', capacity, 1);
+  checkInteger('capacityPerUser', capacityPerUser, 1);
+  if (overflow !== 'reject' && overflow !== 'wait') {
+    throw wrong(RangeError, 'overflow', "'reject' or 'wait'", overflow);
+  }
+  if (minBalance !== undefined) checkInteger('minBalance', minBalance, Number.MIN_SAFE_INTEGER);
+  if (timeoutMs !== undefined) checkTimeout('timeoutMs', timeoutMs);
+  checkTimeout('stalledAfterMs', stalledAfterMs);
+  if (schema !== undefined) checkSchema(schema);
+  const retry = options.retry === undefined ? undefined : readRetry('retry', options.retry);
+  return {
+    storage,
+    concurrency,
+    capacity,
+    capacityPerUser,
+    overflow,
+    minBalance,
+    timeoutMs,
+    stalledAfterMs,
+    schema,
+    rules: readRules(rules),
+    plan: readSteps(steps, { timeoutMs, stalledAfterMs, retry }),
+  };
+}

@@ -1,0 +1,534 @@
+import type { HandedIn } from './admission/enqueued.ts';
+import { ReceiptPromise } from './admission/receipt-promise.ts';
+import type { Beginning } from './admission/submit.ts';
+import { outcomesOfAll } from './admission/submit-many.ts';
+import { OutcomeStream } from './admission/submit-stream.ts';
+import { Engine } from './engine.ts';
+import type { EventName, ProcessorEvents } from './lifecycle/events.ts';
+import { Job, toResult } from './lifecycle/job.ts';
+import type { ProcessorStats } from './lifecycle/stats.ts';
+import { type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
+import { isName, nameForm, type Order } from './order/order.ts';
+import { messageOf, OrderError, show } from './order/order-error.ts';
+import type { OrderOutcome, OrderRecord, Receipt } from './order/outcome.ts';
+import { endOf } from './queries/await-outcome.ts';
+import { OrderList } from './queries/list-orders.ts';
+import { type OrderPage, type OrderQuery, readQuery } from './queries/order-query.ts';
+import { isAbortSignal } from './runtime/abort.ts';
+import { isThenable } from './runtime/awaitable.ts';
+import { rejectedWith } from './runtime/caller-frames.ts';
+import { checkOptions, wrong } from './runtime/checks.ts';
+import { Clock } from './runtime/clock.ts';
+import { storageFailed } from './settlement/settlement.ts';
+import {
+  Deadline,
+  drain,
+  readShutdownOptions,
+  type ShutdownOptions,
+  type ShutdownSummary,
+} from './shutdown.ts';
+import type { CoreStorage } from './storage/ledger.ts';
+import { MemoryStorage } from './storage/memory/memory-storage.ts';
+import { asCoreStorage, giveBack } from './storage/open-ledger.ts';
+
+/** What {@link OrderProcessor.submit} takes beside the order. */
+export interface SubmitOptions {
+  /**
+   * Cancels the order when it aborts, as {@link OrderProcessor.cancel} does, with its reason as the
+   * error's `cause`. For an order whose id is known already it only ends this caller's waiting.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What {@link OrderProcessor.enqueue} takes beside the order. */
+export interface EnqueueOptions {
+  /**
+   * When it aborts before the order is accepted, the waiting for that ends and the order is refused with
+   * `canceled`. An order that is accepted, or on its way into a storage that keeps orders, goes on.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What {@link OrderProcessor.outcome} takes beside the id. */
+export interface OutcomeOptions {
+  /** Ends this caller's waiting when it aborts; the order goes on. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** At most this many outcomes of a stream wait for its reader. */
+const streamWindow = 1_000;
+
+/**
+ * Processes orders one at a time per user and in parallel across users, and keeps every user's
+ * balance exactly right.
+ *
+ * Its life has three states, changed only in `shutdown`:
+ *
+ * ```text
+ * running ── shutdown() ──▶ draining ── all settled, or the deadline ──▶ closed
+ * accepts orders            refuses with `shut_down`, finishes           storage closed
+ *                           what it accepted and what its steps
+ *                           hand in, pauses nothing
+ * ```
+ *
+ * @typeParam Payload - the type of the orders' `payload`, as steps, rules, events and receipts see it
+ * @typeParam Input - the type of the `payload` as callers hand it in; another one only where a `schema`
+ *   makes it so
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * const processor = new OrderProcessor({ concurrency: 16 });
+ * const receipt = await processor.submit({ userId: 'u-1', amount: 1200 });
+ * console.log(receipt.balance); // prints: 1200
+ * console.log(await processor.balance('u-1')); // prints: 1200
+ * await processor.shutdown();
+ * ```
+ */
+export class OrderProcessor<Payload = unknown, Input = Payload> {
+  readonly #settings: Settings;
+  readonly #storage: CoreStorage;
+  readonly #engine: Engine;
+  readonly #list: OrderList;
+  #state: ProcessorStats['state'] = 'running';
+  #shutdown: Promise<ShutdownSummary> | undefined;
+  #deadline: Deadline | undefined;
+
+  /**
+   * @param options - each is checked
+   * @throws TypeError or RangeError for an option that is unknown, of a wrong type or out of range
+   */
+  constructor(options: OrderProcessorOptions<Payload, Input> = {}) {
+    this.#settings = readOptions(options);
+    const clock = new Clock();
+    this.#storage = asCoreStorage(this.#settings.storage ?? new MemoryStorage(), clock);
+    this.#engine = new Engine(this.#settings, this.#storage, clock);
+    this.#list = new OrderList(this.#engine, this.#storage);
+  }
+
+  /**
+   * Has an order processed. A step that awaits an order of its own user would wait for itself, and so would steps
+   * that await orders of each other's users: the promise then rejects with `deadlock`, and the order goes on. This
+   * goes by the async context of the step; where that is lost, `timeoutMs`, `cancel` or `shutdown` ends the wait.
+   * Use `enqueue` in a step.
+   *
+   * @param order - is checked and copied at once; only `payload` is kept by reference, and that too is
+   *   copied where the storage keeps JSON
+   * @param options - a signal to cancel it with
+   * @returns the receipt, when the order has completed; rejects with an {@link OrderError} when it was
+   *   refused, failed or was canceled
+   */
+  submit(order: Order<Input>, options?: SubmitOptions): Promise<Receipt<Payload>> {
+    if (options !== undefined) return this.#submitWith(order, options);
+    return this.#go(this.#engine.entrance.begin(order));
+  }
+
+  /**
+   * Has an order accepted, to be processed later; without steps it may be settled by then. Await its end with {@link OrderProcessor.outcome}, listen
+   * to the events, or ask {@link OrderProcessor.order}.
+   *
+   * @param order - see {@link submit}
+   * @param options - a signal that ends the waiting for its acceptance
+   * @returns the order's record, when it is accepted, durably where the storage is durable; for an id
+   *   that is known already, the record of the known order. Rejects with an {@link OrderError} when
+   *   the order was refused, with `canceled` by its signal
+   */
+  async enqueue(order: Order<Input>, options?: EnqueueOptions): Promise<OrderRecord<Payload>> {
+    try {
+      const { record } = await this.handIn(order, options);
+      return record as OrderRecord<Payload>;
+    } catch (error) {
+      return await rejectedWith(error as OrderError);
+    }
+  }
+
+  /**
+   * Enqueues an order for a caller that may wait for its end. By its id that could be the end of another order.
+   *
+   * @param tell - hears what the order comes to, as soon as a caller of `submit` would; maybe before this resolves
+   *
+   * @internal
+   */
+  async handIn(
+    order: Order<Input>,
+    options?: EnqueueOptions,
+    tell?: (outcome: OrderOutcome) => void,
+  ): Promise<HandedIn> {
+    const { overflow } = this.#settings;
+    let signal: AbortSignal | undefined;
+    try {
+      signal = signalOf('enqueue', options);
+    } catch (cause) {
+      throw this.#engine.reporter.refused(badOptions(cause)).error;
+    }
+    return await this.#engine.entrance.enqueue(order, { overflow, signal, tell });
+  }
+
+  /**
+   * The fast path for bulk work: has many orders processed, of one user in the order given. Each
+   * stands for itself: where there is no room, `overflow` decides for each order, so a list beyond
+   * `capacity` wants `'wait'`.
+   *
+   * @param orders - each is checked and copied when its turn comes
+   * @returns one outcome for each order, in the same order, when all are settled; rejects only with
+   *   `invalid_order`, for something that is not iterable or that throws; the orders before it go on
+   */
+  submitMany(orders: Iterable<Order<Input>>): Promise<OrderOutcome<Payload>[]> {
+    try {
+      checkIterable(orders, [Symbol.iterator]);
+    } catch (error) {
+      return Promise.reject(this.#engine.reporter.refused(error).error);
+    }
+    const outcomes = outcomesOfAll(this.#engine.entrance, orders, this.#settings.overflow);
+    return outcomes as Promise<OrderOutcome<Payload>[]>;
+  }
+
+  /**
+   * Has a stream of orders processed with back-pressure: the source is asked for its next order only
+   * when the one before was accepted (whatever `overflow` says, this waits for room) and no more than
+   * 1 000 outcomes wait for the reader.
+   *
+   * @param orders - iterable or async iterable; what it throws comes out after the outcomes of the
+   *   orders before
+   * @returns the outcomes, in the order of the source. Leaving the loop stops the source; orders
+   *   already accepted go on. Once the processor shuts down the source is stopped, too: an order that it
+   *   gave after that is refused with `shut_down`, and is the last; a source that gives nothing has the
+   *   outcomes end when the processor has closed
+   * @throws OrderError `invalid_order` for something that is not iterable
+   */
+  submitStream(
+    orders: AsyncIterable<Order<Input>> | Iterable<Order<Input>>,
+  ): AsyncIterableIterator<OrderOutcome<Payload>> {
+    checkIterable(orders, [Symbol.asyncIterator, Symbol.iterator]);
+    const window = Math.min(streamWindow, this.#settings.capacity);
+    const outcomes: AsyncIterableIterator<OrderOutcome> = new OutcomeStream(
+      this.#engine.entrance,
+      orders,
+      window,
+    );
+    return outcomes as AsyncIterableIterator<OrderOutcome<Payload>>;
+  }
+
+  /**
+   * All that is known of an accepted order, as long as the storage remembers it.
+   *
+   * @param id - the order's id
+   */
+  async order(id: string): Promise<OrderRecord<Payload> | undefined> {
+    if (!isName(id)) return undefined;
+    const { intake, keeper } = this.#engine;
+    const job = intake.jobs.get(id);
+    const isOnItsWay = job !== undefined && !this.#engine.ownsId(job);
+    const known = isOnItsWay ? undefined : (job ?? intake.settled(id));
+    const record = known === undefined ? keeper?.lookup.order(id) : this.#engine.recordOf(known);
+    return (await this.#engine.entrance.paced(record)) as OrderRecord<Payload> | undefined;
+  }
+
+  /**
+   * The end of an accepted order, whoever handed it in and be it in an earlier life. An order that is
+   * unsettled is waited for; inside a step that may be a `deadlock`, as with {@link submit}.
+   *
+   * @param id - the order's id
+   * @param options - a signal that ends the waiting
+   * @returns what {@link submitMany} gives for the order, as soon as {@link submit} tells its callers; at once
+   *   if it is settled and remembered; with the error `shut_down` for an order that {@link shutdown} leaves in
+   *   the storage; `undefined` for an unknown id, and anything that is none. Rejects with
+   *   `canceled` when the signal aborts, with `storage_failed` if the storage cannot say, with a TypeError for
+   *   an option that is unknown or of a wrong type
+   */
+  async outcome(id: string, options?: OutcomeOptions): Promise<OrderOutcome<Payload> | undefined> {
+    const signal = signalOf('outcome', options);
+    const outcome = isName(id) ? endOf(this.#engine, id, signal) : undefined;
+    return (await this.#engine.entrance.paced(outcome)) as OrderOutcome<Payload> | undefined;
+  }
+
+  /**
+   * Lists orders in the order of acceptance, the one accepted last first, a page at a time: the ones in
+   * flight, and the settled ones as long as the storage remembers them. That order is the storage's own: no
+   * step of the system clock changes it. A page ends at about 1 MiB, and where the storage has looked at
+   * many orders, so it may have fewer than `limit` orders, and even none: `cursor` says whether there is more.
+   *
+   * @param query - which orders
+   * @returns rejects with a TypeError or RangeError for an option that is unknown or out of range, with
+   *   `storage_failed` if the storage cannot say
+   */
+  async orders(query: OrderQuery = {}): Promise<OrderPage<Payload>> {
+    const page = this.#list.page(readQuery(query));
+    return (await this.#engine.entrance.paced(page)) as OrderPage<Payload>;
+  }
+
+  /**
+   * A user's balance in minor units, or `undefined` if the user has never had one.
+   *
+   * @param userId - anything that is no user's id gives `undefined`
+   * @returns rejects with `storage_failed` if the storage cannot say, or has not when the processor
+   *   has shut down
+   */
+  async balance(userId: string): Promise<number | undefined> {
+    if (!isName(userId)) return undefined;
+    return this.#engine.entrance.paced(this.#balanceOf(userId));
+  }
+
+  /**
+   * Cancels an order: one that waits is settled `canceled`; of one that is processed the steps' signal
+   * aborts, and its user's next order waits until they have ended.
+   *
+   * @param id - the order's id
+   * @returns whether the order was canceled by this call, once that is certain; it is settled when its
+   *   steps have ended. False for an order that is unknown, decided or settled, and where the storage
+   *   failed to confirm the cancellation: its callers hear `storage_failed` then, and it may be canceled.
+   *   Rejects with `storage_failed` if the storage cannot say whether it keeps the order
+   */
+  cancel(id: string): Promise<boolean> {
+    return this.cancelIf(id, () => true);
+  }
+
+  /**
+   * The same for an order that its caller may cancel: by the time that it is canceled, the id may stand for another.
+   *
+   * @internal
+   */
+  async cancelIf(id: string, mayCancel: (userId: string) => boolean): Promise<boolean> {
+    if (!isName(id)) return false;
+    const { intake, keeper } = this.#engine;
+    const job = intake.jobs.get(id) ?? (await keeper?.lookup.jobOf(id));
+    const isTaken =
+      job !== undefined && !this.#engine.ownsId(job) && (await keeper?.hasSettled(id));
+    const canceled =
+      job !== undefined &&
+      !isTaken &&
+      mayCancel(job.userId) &&
+      this.#engine.cancel(job, { message: 'The order was canceled' });
+    return this.#engine.entrance.paced(canceled);
+  }
+
+  /**
+   * Resolves when the orders that an earlier life left unsettled have been taken up, before any new one
+   * begins; at once where the storage keeps none. Never rejects: a storage that fails is asked again
+   * until it works or the processor has shut down.
+   */
+  get ready(): Promise<void> {
+    return this.#engine.keeper?.ready ?? Promise.resolve();
+  }
+
+  /** How many orders that an earlier life left unsettled have been taken up. */
+  get recovered(): number {
+    return this.#engine.keeper?.recovery.recovered ?? 0;
+  }
+
+  /** What the processor does and has done; cheap enough to be asked every second. */
+  stats(): ProcessorStats {
+    return this.#engine.stats({ state: this.#state, storageSizes: this.#storage.sizes?.() });
+  }
+
+  /**
+   * Lets no further order begin, of one user or at all. Accepting goes on, and so does what is being
+   * processed. Without effect once the processor is shutting down.
+   *
+   * @param userId - whose orders; everybody's when left out
+   * @throws TypeError for something that can't be a user's id
+   */
+  pause(userId?: string): void {
+    checkUserId(userId);
+    if (this.#state === 'running') this.#engine.dispatcher.pause(userId);
+  }
+
+  /**
+   * Ends a pause. The pause of the whole processor and that of a user are independent of each other.
+   *
+   * @param userId - whose pause; that of the whole processor when left out
+   * @throws TypeError for something that can't be a user's id
+   */
+  resume(userId?: string): void {
+    checkUserId(userId);
+    this.#engine.dispatcher.resume(userId);
+  }
+
+  /** Resolves when nothing accepted is left unsettled; at once if that is so now. */
+  onIdle(): Promise<void> {
+    return this.#engine.onIdle();
+  }
+
+  /**
+   * Ends the processor: refuses new orders with `shut_down`, but those that steps of accepted orders hand in
+   * before the deadline, ends every pause, finishes what was accepted, closes the storage. At the deadline it cancels what is left, and gives steps,
+   * compensations, the storage's last answer and its closing one more second each. Do not await it inside a step: the step's own order is among what it waits for.
+   * `balance`, `order` and `outcome` go on answering from what the storage still offers.
+   *
+   * @param options - the deadline
+   * @returns a summary; always resolves. Later calls give the same promise; one with a `timeoutMs` of its own brings the
+   *   deadline forward, if that is earlier
+   * @throws TypeError or RangeError for an option that is unknown or out of range
+   */
+  shutdown(options: ShutdownOptions = {}): Promise<ShutdownSummary> {
+    const timeoutMs = readShutdownOptions(options);
+    if (this.#shutdown === undefined) {
+      const { promise, resolve } = Promise.withResolvers<ShutdownSummary>();
+      // First, since a listener of what follows may call it too.
+      this.#shutdown = promise;
+      this.#deadline = new Deadline(timeoutMs);
+      resolve(this.#shutDown(this.#deadline));
+    } else if (timeoutMs !== undefined) this.#deadline?.bringForward(timeoutMs);
+    return this.#shutdown;
+  }
+
+  /** {@link shutdown} with its defaults, for `await using`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.shutdown();
+  }
+
+  /**
+   * Calls a listener at each event of a name. What it throws hurts nobody; see {@link ProcessorEvents}.
+   *
+   * @param event - the event's name
+   * @param listener - called synchronously
+   * @throws TypeError for an unknown event or a listener that is no function
+   */
+  on<E extends EventName>(
+    event: E,
+    listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
+  ): this {
+    this.#engine.reporter.events.on(event, listener);
+    return this;
+  }
+
+  /**
+   * The same for the next event of the name alone.
+   *
+   * @param event - the event's name
+   * @param listener - called synchronously, once
+   */
+  once<E extends EventName>(
+    event: E,
+    listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
+  ): this {
+    this.#engine.reporter.events.once(event, listener);
+    return this;
+  }
+
+  /**
+   * Takes a listener back; of one that was given several times, the last.
+   *
+   * @param event - the event's name
+   * @param listener - the function that `on` or `once` was given
+   * @throws TypeError for an unknown event
+   */
+  off<E extends EventName>(
+    event: E,
+    listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
+  ): this {
+    this.#engine.reporter.events.off(event, listener);
+    return this;
+  }
+
+  async #balanceOf(userId: string): Promise<number | undefined> {
+    try {
+      const balance = this.#storage.get(userId);
+      return isThenable(balance) ? await this.#engine.questions.ask(balance) : balance;
+    } catch (cause) {
+      throw storageFailed('The storage could not give the balance', cause);
+    }
+  }
+
+  #submitWith(order: Order<Input>, options: SubmitOptions): Promise<Receipt<Payload>> {
+    const { clock, entrance } = this.#engine;
+    try {
+      const signal = signalOf('submit', options);
+      return this.#go(entrance.begin(order, signal), signal);
+    } catch (cause) {
+      clock.now();
+      const refusal = entrance.deliver(this.#engine.reporter.refused(badOptions(cause)));
+      return refusal as Promise<Receipt<Payload>>;
+    }
+  }
+
+  #go(begun: Beginning, signal?: AbortSignal): Promise<Receipt<Payload>> {
+    if (begun instanceof Promise) return begun.then((late) => this.#go(late(), signal));
+    const { entrance } = this.#engine;
+    const receipt =
+      begun instanceof Job
+        ? ((signal === undefined ? entrance.promiseOf(begun) : undefined) ??
+          this.#enter(begun, signal))
+        : entrance.deliver(begun);
+    const { awaited } = entrance;
+    if (begun instanceof Job && awaited.step !== undefined) {
+      return ReceiptPromise.of(receipt, () => awaited.begin(begun)) as Promise<Receipt<Payload>>;
+    }
+    return receipt as Promise<Receipt<Payload>>;
+  }
+
+  #enter(job: Job, signal?: AbortSignal): Promise<Receipt> {
+    const { overflow } = this.#settings;
+    return new Promise((resolve) => {
+      const tell = (outcome: OrderOutcome): void => resolve(toResult(outcome));
+      try {
+        this.#engine.entrance.enter(job, { overflow, signal }, tell);
+      } catch (cause) {
+        // The signal can't be listened to, and the order was not accepted.
+        tell(this.#engine.reporter.refused(badOptions(cause)));
+      }
+    });
+  }
+
+  async #shutDown(deadline: Deadline): Promise<ShutdownSummary> {
+    const engine = this.#engine;
+    const before = { ...engine.reporter.counts };
+    const startedAt = engine.clock.read();
+    this.#state = 'draining';
+    engine.dispatcher.resumeAll();
+    const refused = engine.admission.close();
+    const rest = await drain(engine, () => this.#storage.close?.(), deadline);
+    await refused;
+    this.#state = 'closed';
+    engine.questions.close();
+    engine.dispatcher.close();
+    giveBack(this.#settings.storage);
+    const summary: ShutdownSummary = {
+      completed: engine.reporter.counts.completed - before.completed,
+      failed: engine.reporter.counts.failed - before.failed - rest.unsettled.length,
+      canceled: engine.reporter.counts.canceled - before.canceled,
+      ...rest,
+      durationMs: engine.clock.read() - startedAt,
+    };
+    engine.reporter.events.end(summary);
+    return summary;
+  }
+}
+
+/** @throws TypeError, or whatever reading the options throws */
+function signalOf(of: string, options: SubmitOptions | undefined): AbortSignal | undefined {
+  if (options === undefined) return undefined;
+  // It has no fields of its own, so it would be ignored.
+  if (isAbortSignal(options)) throw wrong(TypeError, `${of} options`, '`{ signal }`', options);
+  checkOptions(of, options, ['signal']);
+  const { signal } = options;
+  if (signal === undefined || isAbortSignal(signal)) return signal;
+  throw wrong(TypeError, 'signal', 'an AbortSignal', signal);
+}
+
+/** What a getter of the host's has thrown says nothing of this order, not even an OrderError. */
+function badOptions(cause: unknown): OrderError {
+  return new OrderError('invalid_order', messageOf(cause, 'Reading the options threw'), { cause });
+}
+
+function checkUserId(userId: unknown): void {
+  if (userId === undefined || isName(userId)) return;
+  throw wrong(TypeError, 'userId', nameForm, userId);
+}
+
+/** @throws OrderError `invalid_order` */
+function checkIterable(orders: unknown, symbols: readonly symbol[]): void {
+  try {
+    if (typeof orders === 'object' && orders !== null) {
+      const methods = symbols.map((symbol) => (orders as Record<symbol, unknown>)[symbol]);
+      if (methods.some((method) => typeof method === 'function')) return;
+    }
+  } catch (cause) {
+    throw new OrderError('invalid_order', 'Reading the orders threw', { cause });
+  }
+  throw new OrderError(
+    'invalid_order',
+    `Expected \`orders\` to be iterable, got \`${show(orders)}\``,
+  );
+}

@@ -1,0 +1,136 @@
+import type { AcceptedOrder } from './order.ts';
+import type { OrderError } from './order-error.ts';
+
+/** What became of one step of an order. */
+export interface StepResult {
+  /** The step's name. */
+  readonly name: string;
+  /**
+   * `'ok'`: it finished. `'error'`: it threw or rejected. `'canceled'`: it was under way when the
+   * order failed or was canceled. `'skipped'`: it never began in this process. `'compensated'`: it had
+   * finished, and was compensated. One that had not finished and may have had its effect keeps its status, with
+   * a `compensation`.
+   */
+  readonly status: 'ok' | 'error' | 'canceled' | 'skipped' | 'compensated';
+  /** How long it took, in whole milliseconds, pauses between attempts included. */
+  readonly durationMs: number;
+  /** How often it was tried; 0 if it never began. */
+  readonly attempts: number;
+  /** With `'error'`: the error's own code, or `'internal'`. */
+  readonly code?: string;
+  /** How its compensation ended, if there was one. If that failed, what the step did may still stand. */
+  readonly compensation?: CompensationResult;
+}
+
+/** What became of the compensation of a step. */
+export interface CompensationResult {
+  /** `'ok'`: the step was compensated. `'error'`: that failed; see `code` and `message`. */
+  readonly status: 'ok' | 'error';
+  /** How long it took, in whole milliseconds, pauses between attempts included. */
+  readonly durationMs: number;
+  /** How often it was tried. */
+  readonly attempts: number;
+  /** With `'error'`: the error's own code, `'timeout'` or `'internal'`. */
+  readonly code?: string;
+  /** With `'error'`: the same for people. */
+  readonly message?: string;
+}
+
+/**
+ * What a caller gets for a completed order.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface Receipt<Payload = unknown> {
+  /** Always `'completed'`; tells a receipt from an {@link UnfulfilledOutcome}. */
+  readonly status: 'completed';
+  /** The order's id. */
+  readonly orderId: string;
+  /** Whose order it was. */
+  readonly userId: string;
+  /** What was added to the balance, in minor units. */
+  readonly amount: number;
+  /** The user's balance right after this order, in minor units. */
+  readonly balance: number;
+  /** When the order was accepted, in Unix milliseconds. */
+  readonly acceptedAt: number;
+  /**
+   * How long it waited for its turn, in whole milliseconds. Of an order that another process accepted, with the
+   * time between the two as the machine's clock has it, at least 0.
+   */
+  readonly waitMs: number;
+  /** How long it was processed and settled, in whole milliseconds. */
+  readonly durationMs: number;
+  /** The results of its steps, in declaration order. */
+  readonly steps: readonly StepResult[];
+  /** What rules said of it; see {@link prioritize}. */
+  readonly labels: readonly string[];
+  /** The payload, as steps saw it. */
+  readonly payload: Payload;
+}
+
+/** What `submitMany`, `submitStream` and `outcome` say of an order that did not complete. */
+export interface UnfulfilledOutcome {
+  /**
+   * `'refused'`: it was never accepted; `outcome` never gives that. The others are an accepted order's
+   * outcome.
+   */
+  readonly status: 'failed' | 'canceled' | 'refused';
+  /** Why. */
+  readonly error: OrderError;
+}
+
+/**
+ * The end of one order, as `submitMany`, `submitStream` and `outcome` give it.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export type OrderOutcome<Payload = unknown> = Receipt<Payload> | UnfulfilledOutcome;
+
+/**
+ * The error behind that of an order that failed or was canceled, as its record keeps it for the operator: a bug in a
+ * step, what a payment provider said, the reason of a signal. No face shows it to a client.
+ */
+export interface OrderCause {
+  /** The error's name, `'TypeError'` for example; cut at 64 characters. */
+  readonly name: string;
+  /** Its message, and those of the errors that caused it; cut at 1 024 characters. */
+  readonly message: string;
+}
+
+/** Where an accepted order is. The last three are outcomes, and final. */
+export type OrderStatus = 'pending' | 'processing' | 'completed' | 'failed' | 'canceled';
+
+/**
+ * All that is known of an accepted order.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface OrderRecord<Payload = unknown> extends AcceptedOrder<Payload> {
+  /** Where the order is. */
+  readonly status: OrderStatus;
+  /** When it was accepted, in Unix milliseconds. */
+  readonly acceptedAt: number;
+  /**
+   * When its processing began, in Unix milliseconds: `acceptedAt` and what has passed since, whatever becomes of
+   * the machine's clock; `undefined` if it has not.
+   */
+  readonly startedAt: number | undefined;
+  /** When its outcome was recorded, in Unix milliseconds, found as `startedAt` is; `undefined` before. */
+  readonly settledAt: number | undefined;
+  /** The user's balance right after the order, in minor units; only of a completed one. */
+  readonly balance: number | undefined;
+  /** Why it failed or was canceled; see {@link OrderError.code}. */
+  readonly code: string | undefined;
+  /** The same for people. */
+  readonly message: string | undefined;
+  /** With a `code`: whether trying again may help; see {@link OrderError.retryable}. */
+  readonly retryable: boolean | undefined;
+  /** With a `code`: the error behind it, if there was one. For the operator, and not for callers. */
+  readonly cause?: OrderCause | undefined;
+  /** The results of its steps, in declaration order; empty before it is settled. */
+  readonly steps: readonly StepResult[];
+}
+
+/** Shared by all orders without steps. */
+export const noSteps: readonly StepResult[] = Object.freeze([]);

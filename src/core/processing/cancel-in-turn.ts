@@ -1,0 +1,25 @@
+import type { Job } from '../lifecycle/job.ts';
+import { OrderError } from '../order/order-error.ts';
+import type { UnfulfilledOutcome } from '../order/outcome.ts';
+import type { Cancellation } from '../runtime/abort.ts';
+
+/**
+ * Cancels an order that waits and whose steps may have begun before a restart: they are compensated when its
+ * turn comes.
+ *
+ * @param told - hears that it is canceled
+ * @returns false if the order is decided already, undefined for any other order
+ */
+export function cancelInTurn(
+  { entry, state, facts }: Job,
+  { message, cause }: Cancellation,
+  told: (outcome: UnfulfilledOutcome) => void,
+): boolean | undefined {
+  if (state !== 'pending' || entry === undefined || entry.attempt === 1) return undefined;
+  if (entry.decided !== undefined || entry.canceled !== undefined) return false;
+  const error = new OrderError('canceled', message, { ...facts, outcome: 'canceled', cause });
+  told({ status: 'canceled', error });
+  const { code, retryable } = error;
+  entry.canceled = { outcome: 'canceled', code, message, retryable };
+  return true;
+}

@@ -1,0 +1,246 @@
+import type { Events } from '../lifecycle/events.ts';
+import type { Job } from '../lifecycle/job.ts';
+import type { Settings } from '../options.ts';
+import { OrderError } from '../order/order-error.ts';
+import type { UnfulfilledOutcome } from '../order/outcome.ts';
+import { noSteps } from '../order/outcome.ts';
+import { KeyedQueue } from '../queue/keyed-queue.ts';
+import { WaitingTimes } from '../queue/waiting-times.ts';
+import { bySignal, type Cancellation, hasAborted } from '../runtime/abort.ts';
+import { callBatch } from '../runtime/call-size.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Funds } from '../settlement/funds-check.ts';
+import { nothingToDo } from '../settlement/settlement.ts';
+import type { Settler } from '../settlement/settler.ts';
+import type { Decision } from '../steps/run-observer.ts';
+import { StepRunner } from './active-runs.ts';
+import { cancelInTurn } from './cancel-in-turn.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+/** So many orders without steps are settled before the clock is looked at again. */
+const directBatch = 64;
+
+/** Hears what becomes of orders beside their settlement. */
+export interface DispatchListener {
+  /** The order was settled before, and now its steps have ended: its user is free. */
+  ended(job: Job): void;
+  /** The outcome is certain before it is settled. */
+  told(job: Job, outcome: UnfulfilledOutcome): void;
+}
+
+/**
+ * Takes accepted orders from the keyed queue to their decision. Orders without steps go to the
+ * settler in batches, by one worker, since the storage has one call at a time anyway; orders with
+ * steps are run by up to `concurrency` workers, one order of a user at a time.
+ */
+export class Dispatcher {
+  readonly queue: KeyedQueue<Job>;
+  readonly runner: StepRunner;
+  isPaused = false;
+  /** Nothing may begin: the storage could not take what it comes to. */
+  isHalted = false;
+  readonly #waitingTimes = new WaitingTimes();
+  readonly #clock: Clock;
+  readonly #events: Events;
+  readonly #settler: Settler;
+  readonly #pool: WorkerPool;
+  readonly #told: DispatchListener['told'];
+  readonly hasSteps: boolean;
+
+  constructor(
+    settings: Settings,
+    clock: Clock,
+    events: Events,
+    settler: Settler,
+    funds: Funds,
+    { ended, told }: DispatchListener,
+  ) {
+    this.#clock = clock;
+    this.#events = events;
+    this.#settler = settler;
+    this.#told = told;
+    this.hasSteps = settings.plan.steps.length > 0;
+    this.queue = new KeyedQueue({ exclusive: this.hasSteps });
+    this.runner = new StepRunner(settings, clock, events, settler, funds, {
+      ended,
+      told,
+      released: (job) => this.queue.release(job),
+      wantsWorker: () => this.wake(),
+    });
+    this.#pool = new WorkerPool(
+      this.hasSteps ? settings.concurrency : 1,
+      () => (this.hasSteps ? this.#workOnSteps() : this.#workInBatches()),
+      (cause) => events.tell.error?.(new OrderError('internal', 'A worker failed', { cause })),
+    );
+  }
+
+  /** How many workers are busy with orders. */
+  get activeWorkers(): number {
+    if (this.hasSteps) return this.runner.active;
+    return this.#settler.underWay === undefined ? 0 : 1;
+  }
+
+  /** When the oldest waiting order was accepted, on the processor's clock. */
+  get oldestWaiting(): number | undefined {
+    return this.#waitingTimes.oldest;
+  }
+
+  /** Whether no user's orders are held back: not by a pause, nor by what of an order still runs. */
+  get isPassable(): boolean {
+    return !this.isPaused && !this.queue.hasPauses && !(this.hasSteps && this.queue.users > 0);
+  }
+
+  /** An order was handed in: its steps are to see the `AsyncLocalStorage` values of its own caller. */
+  admit(job: Job): void {
+    if (this.hasSteps && job.scope === undefined) this.runner.admit(job);
+  }
+
+  add(job: Job): void {
+    this.admit(job);
+    this.queue.push(job);
+    this.#waitingTimes.add(job.acceptedAt);
+    this.wake();
+  }
+
+  /**
+   * Hands an order without steps to the settler if a worker would do so in a moment, since nothing waits;
+   * false if it would not. For a storage that takes its time.
+   */
+  settleNow(job: Job): boolean {
+    const mayGo = this.queue.size === 0 && this.isPassable && !this.isHalted;
+    // What comes next has its turn in the queue: those that gather here would all go before an urgent one.
+    if (!mayGo || this.hasSteps || this.#settler.isFull || this.#settler.hasCall) return false;
+    this.#settle(job);
+    this.#settler.flushSoon();
+    return true;
+  }
+
+  /** Begins an order that need not wait, where `isPassable`; what is not over on return goes on. */
+  start(job: Job): void {
+    const run = this.runner.start(job);
+    if (run === undefined) return;
+    this.queue.hold(job);
+    if (run.worker.holds) this.#pool.wake(1);
+  }
+
+  /** A free worker and a runnable order never both wait: called whenever one of them may be new. */
+  wake(more = 1): void {
+    // A pause holds back what has not begun; what has is to go on.
+    const isRunnable = this.queue.isRunnable && !this.#isHeld;
+    if (isRunnable || this.runner.hasWaiting) this.#pool.wake(more);
+  }
+
+  /** The processor has closed. */
+  close(): void {
+    this.#pool.close();
+  }
+
+  pause(userId: string | undefined): void {
+    if (userId === undefined) this.isPaused = true;
+    else this.queue.pause(userId);
+  }
+
+  resume(userId: string | undefined): void {
+    if (userId === undefined) this.isPaused = false;
+    else this.queue.resume(userId);
+    this.wake(this.queue.size);
+  }
+
+  /** Both kinds of pause end. */
+  resumeAll(): void {
+    this.queue.resumeAll();
+    this.resume(undefined);
+  }
+
+  /** Takes a waiting order out of the queue; false if it does not wait there. */
+  drop(job: Job): boolean {
+    if (job.state !== 'pending' || !this.queue.remove(job)) return false;
+    this.#waitingTimes.remove(job.acceptedAt);
+    return true;
+  }
+
+  /** Cancels an order that is not decided yet; false if it is. */
+  cancel(job: Job, cancellation: Cancellation): boolean {
+    if (this.runner.hasCompensations) {
+      const isCanceled = cancelInTurn(job, cancellation, (outcome) => this.#told(job, outcome));
+      if (isCanceled !== undefined) return isCanceled;
+    }
+    if (!this.drop(job)) return this.runner.cancel(job, cancellation);
+    this.#settleCanceled(job, cancellation);
+    return true;
+  }
+
+  #settleCanceled(job: Job, { message, cause }: Cancellation): void {
+    const error = new OrderError('canceled', message, { ...job.facts, cause });
+    this.#clock.read();
+    const decision: Decision = {
+      outcome: 'canceled',
+      error,
+      steps: noSteps,
+      isCompensable: false,
+    };
+    this.#settler.add(job, decision, undefined);
+    this.#settler.flush();
+  }
+
+  /** The settler is done with an order: its user's next one may go. */
+  settled(job: Job): void {
+    if (this.hasSteps) this.runner.settled(job);
+    else this.queue.release(job);
+  }
+
+  async #workInBatches(): Promise<void> {
+    const batchSize = this.#settler.isDirect ? directBatch : callBatch;
+    for (;;) {
+      while (this.#settler.isFull) await this.#settler.underWay;
+      if (!this.#clock.hasTime()) await this.#clock.nextSlice();
+      if (this.#settleUpTo(batchSize) === 0) return this.#pool.leave();
+      this.#settler.flush();
+    }
+  }
+
+  /** Gives how many. Apart from the loop that waits: one in a function that never does is faster. */
+  #settleUpTo(most: number): number {
+    let count = 0;
+    for (; count < most && !this.#isHeld; count += 1) {
+      const job = this.#take();
+      if (job === undefined) break;
+      this.#settle(job);
+    }
+    return count;
+  }
+
+  get #isHeld(): boolean {
+    return this.isPaused || this.isHalted;
+  }
+
+  #take(): Job | undefined {
+    for (let count = 0; count < directBatch; count += 1) {
+      const job = this.queue.take();
+      if (job === undefined) return undefined;
+      this.#waitingTimes.remove(job.acceptedAt);
+      if (job.signal === undefined || !hasAborted(job.signal)) return job;
+      // Its callback comes later, since many share the signal.
+      this.queue.release(job);
+      this.#settleCanceled(job, bySignal(job.signal));
+    }
+    this.#clock.nextSlice().then(() => this.wake());
+    return undefined;
+  }
+
+  #settle(job: Job): void {
+    job.state = 'processing';
+    const startedAt = this.#clock.now();
+    this.#events.tell.started?.(job.toRecord(this.#clock, startedAt));
+    this.#settler.add(job, nothingToDo, startedAt);
+  }
+
+  async #workOnSteps(): Promise<void> {
+    for (;;) {
+      if (!this.#clock.hasTime()) await this.#clock.nextSlice();
+      const run = this.runner.next(() => (this.#isHeld ? undefined : this.#take()));
+      if (run === undefined) return this.#pool.leave();
+      if (run.worker.holds) await run.worker.freed();
+    }
+  }
+}

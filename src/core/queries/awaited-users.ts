@@ -1,0 +1,87 @@
+import type { Follower, Job } from '../lifecycle/job.ts';
+import { OrderError } from '../order/order-error.ts';
+import { StepScope } from '../runtime/step-scope.ts';
+
+/**
+ * Which users' orders are awaited by the running order of which user. An order is processed after its user's
+ * others, so an order that awaits one of another user waits for the running order of that user, too.
+ */
+export class AwaitedUsers {
+  /** By the user of the step: the orders that it awaits, and how often each. */
+  readonly #byUser = new Map<string, Map<Job, number>>();
+  readonly #owner: object;
+  readonly #hasSteps: boolean;
+
+  /** @param owner - of the scopes of the steps */
+  constructor(owner: object, hasSteps: boolean) {
+    this.#owner = owner;
+    this.#hasSteps = hasSteps;
+  }
+
+  /** The step in which this is called. */
+  get step(): StepScope | undefined {
+    return this.#hasSteps ? StepScope.of(this.#owner) : undefined;
+  }
+
+  /**
+   * An order is awaited from now on, until the result is called, if this is called in a step.
+   *
+   * @throws OrderError `deadlock` if the step would wait for itself
+   */
+  begin(job: Job): (() => void) | undefined {
+    const { step } = this;
+    return step && this.#add(step.userId, job);
+  }
+
+  /**
+   * The same, until a follower has heard what the order came to.
+   *
+   * @throws OrderError `deadlock`
+   */
+  follow(job: Job, follower: Follower): Follower {
+    const end = this.begin(job);
+    if (end === undefined) return follower;
+    return (outcome, isSettled) => {
+      const hasHeard = follower(outcome, isSettled);
+      if (hasHeard !== false) end();
+      return hasHeard;
+    };
+  }
+
+  #add(by: string, job: Job): () => void {
+    const users = this.#pathTo(by, job.userId, new Set());
+    if (users !== undefined) {
+      const path = [by, ...users].map((user) => JSON.stringify(user)).join(' → ');
+      const message = `The step would wait for itself, from user to user: ${path}; use \`enqueue\``;
+      throw new OrderError('deadlock', message, job.facts);
+    }
+    const awaited = this.#byUser.get(by) ?? new Map<Job, number>();
+    this.#byUser.set(by, awaited);
+    awaited.set(job, (awaited.get(job) ?? 0) + 1);
+    return () => {
+      const count = (awaited.get(job) as number) - 1;
+      if (count > 0) awaited.set(job, count);
+      else awaited.delete(job);
+      if (awaited.size === 0 && this.#byUser.get(by) === awaited) this.#byUser.delete(by);
+    };
+  }
+
+  /** The user's order runs no more. */
+  delete(by: string): void {
+    this.#byUser.delete(by);
+  }
+
+  /** The users from one to another, if each awaits the next. */
+  #pathTo(end: string, from: string, seen: Set<string>): string[] | undefined {
+    if (from === end) return [from];
+    seen.add(from);
+    for (const { userId: next, state } of this.#byUser.get(from)?.keys() ?? []) {
+      // The promise callbacks of a step that awaited an order run a little after its end.
+      const isOver = state === 'settled' || state === 'abandoned';
+      if (isOver || seen.has(next)) continue;
+      const path = this.#pathTo(end, next, seen);
+      if (path !== undefined) return [from, ...path];
+    }
+    return undefined;
+  }
+}

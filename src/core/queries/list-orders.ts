@@ -1,0 +1,154 @@
+import type { Intake } from '../admission/capacity.ts';
+import type { Job } from '../lifecycle/job.ts';
+import type { OrderRecord } from '../order/outcome.ts';
+import { recordOf } from '../order/receipt.ts';
+import type { Dispatcher } from '../processing/dispatcher.ts';
+import { isThenable } from '../runtime/awaitable.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { cursorOf } from '../runtime/cursor.ts';
+import { sizeOf } from '../runtime/size-of.ts';
+import type { Questions } from '../runtime/until-closed.ts';
+import { storageFailed } from '../settlement/settlement.ts';
+import type { CoreStorage } from '../storage/ledger.ts';
+import { isWanted, mergePages, nextOf, type PageOf } from '../storage/order-pages.ts';
+import type { StoredOrder, StoredOrderPage } from '../storage/order-storage.ts';
+import type { CheckedQuery, OrderPage } from './order-query.ts';
+
+/** The parts of an engine that this has to do with. */
+export interface ListedEngine {
+  readonly clock: Clock;
+  readonly dispatcher: Dispatcher;
+  readonly intake: Intake;
+  readonly questions: Questions;
+}
+
+/** An order on a page. */
+type Listed = OrderRecord & Pick<StoredOrder, 'sequence'>;
+
+/** About how large a page may be, in bytes of JSON. */
+const pageBytes = 2 ** 20;
+
+/** What an order takes beside its texts and its payload. */
+const orderBytes = 300;
+
+/** So often the storage is asked for more, where it looks at many orders and finds few. */
+const mostCalls = 32;
+
+/** Lists orders by their place in the order of acceptance: what the storage has, and what is in flight. */
+export class OrderList {
+  readonly #engine: ListedEngine;
+  readonly #storage: CoreStorage;
+
+  constructor(engine: ListedEngine, storage: CoreStorage) {
+    this.#engine = engine;
+    this.#storage = storage;
+  }
+
+  /** @throws OrderError `storage_failed` */
+  async page(query: CheckedQuery): Promise<OrderPage> {
+    // First those in flight: what is settled meanwhile is in the storage by then.
+    const inFlight = await this.#inFlight(query);
+    const stored = await this.#stored(query);
+    const page = toPage(mergePages<Listed>(inFlight, stored, query.limit));
+    // A page takes too long for the clock to go by an earlier reading.
+    this.#engine.clock.read();
+    return page;
+  }
+
+  /** What the storage does not have, or does not know as what it is. */
+  async #inFlight(query: CheckedQuery): Promise<PageOf<Listed>> {
+    const { before = Number.POSITIVE_INFINITY, limit, status, userId } = query;
+    const orders: Listed[] = [];
+    const isSettled = status !== undefined && status !== 'pending' && status !== 'processing';
+    const isStored = this.#storage.journal !== undefined && status !== 'processing';
+    if (isSettled || isStored) return { orders, next: undefined };
+    let hasMore = false;
+    const isEnough = (job: Job): boolean => {
+      if (userId !== undefined && userId !== job.userId) return false;
+      if (status !== undefined && status !== job.unsettledStatus) return false;
+      const listed = this.#listed(job);
+      if (listed === undefined || !isWanted(query, listed)) return false;
+      hasMore = orders.length === limit;
+      if (!hasMore) orders.push(listed);
+      return hasMore;
+    };
+    const { clock, intake } = this.#engine;
+    for (let below: number | undefined = before; below !== undefined; ) {
+      below = intake.accepted.visit(below, isEnough);
+      clock.read();
+      if (clock.isTurnSpent) await clock.nextSlice();
+    }
+    return { orders, next: nextOf(orders, hasMore, undefined) };
+  }
+
+  async #stored(query: CheckedQuery): Promise<PageOf<Listed>> {
+    const { status, limit } = query;
+    const orders: Listed[] = [];
+    // Only the processor knows that.
+    if (status === 'processing') return { orders, next: undefined };
+    let { before } = query;
+    for (let calls = 1, bytes = 0; ; calls += 1) {
+      const left = { limit: limit - orders.length, maxBytes: pageBytes - bytes };
+      const page = await this.#ask({ ...query, ...left, status, before });
+      for (const order of page.orders) {
+        const listed = this.#asOfNow(order);
+        if (status !== undefined && listed.status !== status) continue;
+        orders.push(listed);
+        bytes += bytesOf(listed);
+      }
+      const isFull = orders.length >= limit || bytes >= pageBytes;
+      if (page.next === undefined || isFull || calls === mostCalls) {
+        return { orders, next: page.next };
+      }
+      before = page.next;
+      const { clock } = this.#engine;
+      clock.read();
+      if (clock.isTurnSpent) await clock.nextSlice();
+    }
+  }
+
+  async #ask(query: Parameters<CoreStorage['list']>[0]): Promise<StoredOrderPage> {
+    try {
+      const page = this.#storage.list(query);
+      return isThenable(page) ? await this.#engine.questions.ask(page) : page;
+    } catch (cause) {
+      throw storageFailed('The storage could not list the orders', cause);
+    }
+  }
+
+  /** The storage does not know how far an unsettled order is. */
+  #asOfNow(order: StoredOrder): Listed {
+    if (order.settledAt !== undefined) return order;
+    const job = this.#engine.intake.jobs.get(order.id);
+    const listed = job?.sequence === order.sequence ? this.#listed(job) : undefined;
+    return listed ?? order;
+  }
+
+  /** `undefined` once it is settled. */
+  #listed(job: Job): Listed | undefined {
+    const { clock, dispatcher } = this.#engine;
+    if (job.state === 'settled' || job.state === 'abandoned') return undefined;
+    const record = job.toRecord(clock, dispatcher.runner.startedAtOf(job));
+    return { ...record, sequence: job.sequence };
+  }
+}
+
+/** Ends the page where it becomes too large; one order is on it in any case. */
+function toPage({ orders, next }: PageOf<Listed>): OrderPage {
+  const records: OrderRecord[] = [];
+  let bytes = 0;
+  for (const [at, order] of orders.entries()) {
+    bytes += bytesOf(order);
+    if (at > 0 && bytes > pageBytes) {
+      const { sequence } = orders[at - 1] as Listed;
+      return { orders: records, cursor: cursorOf(sequence) };
+    }
+    records.push(recordOf(order));
+  }
+  return { orders: records, cursor: next === undefined ? undefined : cursorOf(next) };
+}
+
+function bytesOf({ id, userId, message = '', payload, labels, steps }: Listed): number {
+  const texts = id.length + userId.length + message.length;
+  return orderBytes + texts + sizeOf([payload, labels, steps], pageBytes);
+}

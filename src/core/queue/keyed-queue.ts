@@ -1,0 +1,241 @@
+import { type Linked, LinkedList } from '../collections/linked-list.ts';
+
+/** What the queue needs of an entry. The links and `lane` are the queue's own. */
+export interface QueueEntry extends Linked<QueueEntry> {
+  readonly userId: string;
+  /** 0 is high, 1 medium, 2 low. */
+  readonly rank: number;
+  lane: Lane | undefined;
+}
+
+/** At most this many orders are taken from one lane before the next lane of its rank has a turn. */
+export const burst = 16;
+
+/** While lanes of a rank wait, at most this many takes in a row pass them over: 0, 4 and 16. */
+export const passedOverAtMost: readonly number[] = [0, 4, 16];
+
+/** One user's waiting orders. It exists only while the user has orders waiting or taken. */
+export class Lane extends LinkedList<QueueEntry> implements Linked<Lane> {
+  readonly userId: string;
+  waiting = 0;
+  /** How many of the waiting entries have rank 0, and how many rank 1. */
+  highs = 0;
+  mediums = 0;
+  /** Taken and not yet released. */
+  taken = 0;
+  /** How many were taken in a row since this lane came to the head of its ring. */
+  streak = 0;
+  /** The ring that the lane stands in, if any. */
+  ring: Ring | undefined = undefined;
+  paused = false;
+  prev: Lane | undefined = undefined;
+  next: Lane | undefined = undefined;
+
+  constructor(userId: string) {
+    super();
+    this.userId = userId;
+  }
+
+  /** A lane is as urgent as its most urgent waiting entry. */
+  get rank(): number {
+    if (this.highs > 0) return 0;
+    return this.mediums > 0 ? 1 : 2;
+  }
+
+  count(entry: QueueEntry, by: 1 | -1): void {
+    this.waiting += by;
+    if (entry.rank === 0) this.highs += by;
+    else if (entry.rank === 1) this.mediums += by;
+  }
+}
+
+/** The runnable lanes of one rank, in turn. */
+class Ring extends LinkedList<Lane> {
+  /**
+   * Takes since its last one that went to another ring while this one had lanes. Not forgotten when it has none for
+   * a moment: a lane that has become more urgent may come back.
+   */
+  passedOver = 0;
+
+  /** @param most - how many takes may have passed it over */
+  isDue(most: number): boolean {
+    return this.passedOver >= most && this.head !== undefined;
+  }
+}
+
+/**
+ * Accepted orders: FIFO per user, fair across users. A plain data structure without promises or
+ * clocks; every operation takes constant time, whatever is waiting.
+ *
+ * - **Serial.** An `exclusive` queue gives nothing more of a lane until what was taken is released.
+ *   Otherwise a lane gives in order, and whoever takes keeps the order.
+ * - **Fair.** Lanes of one rank take turns; a turn is one entry of an exclusive queue, else up to
+ *   `burst`. So with k other lanes of its rank, a lane waits for at most `burst · k` takes of them.
+ * - **Urgent first, low within a bound.** The most urgent rank goes first, but among 5 takes in a row
+ *   (6 where low has its turn) one is medium if medium lanes wait, and among 17 one is low.
+ * - **Idle costs nothing.** A lane is dropped as soon as nothing of it is waiting or taken.
+ */
+export class KeyedQueue<T extends QueueEntry> {
+  readonly #exclusive: boolean;
+  readonly #lanes = new Map<string, Lane>();
+  readonly #rings = [new Ring(), new Ring(), new Ring()] as const;
+  readonly #pausedUsers = new Set<string>();
+  #size = 0;
+
+  constructor({ exclusive }: { exclusive: boolean }) {
+    this.#exclusive = exclusive;
+  }
+
+  /** How many entries wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** How many users have entries waiting or taken. */
+  get users(): number {
+    return this.#lanes.size;
+  }
+
+  /** Whether `take` would give something. */
+  get isRunnable(): boolean {
+    const [high, medium, low] = this.#rings;
+    return high.head !== undefined || medium.head !== undefined || low.head !== undefined;
+  }
+
+  /** Whether any user is paused. */
+  get hasPauses(): boolean {
+    return this.#pausedUsers.size > 0;
+  }
+
+  /** How many entries of a user are waiting or taken. */
+  countOf(userId: string): number {
+    const lane = this.#lanes.get(userId);
+    return lane === undefined ? 0 : lane.waiting + lane.taken;
+  }
+
+  push(entry: T): void {
+    const lane = this.#laneOf(entry);
+    lane.push(entry);
+    lane.count(entry, 1);
+    this.#size += 1;
+    this.#place(lane);
+  }
+
+  /** An entry that never waited counts as taken; a `release` is owed for it. */
+  hold(entry: T): void {
+    const lane = this.#laneOf(entry);
+    lane.taken += 1;
+    this.#place(lane);
+  }
+
+  /** The next entry whose turn it is; the taker owes a `release` for it. */
+  take(): T | undefined {
+    const ring = this.#nextRing();
+    const lane = ring?.head;
+    if (lane === undefined) return undefined;
+    const entry = lane.head as T;
+    this.#unlink(lane, entry);
+    lane.taken += 1;
+    lane.streak += 1;
+    if (lane.streak >= burst) {
+      // Out and, where it stays runnable, in again at the end.
+      this.#leaveRing(lane);
+    }
+    this.#place(lane);
+    return entry;
+  }
+
+  /** An entry that was taken has ended. */
+  release(entry: T): void {
+    const lane = entry.lane;
+    if (lane === undefined) return;
+    entry.lane = undefined;
+    lane.taken -= 1;
+    if (lane.waiting === 0 && lane.taken === 0) this.#lanes.delete(lane.userId);
+    else this.#place(lane);
+  }
+
+  /** Takes a waiting entry out of its place; false if it is not waiting here. */
+  remove(entry: T): boolean {
+    const lane = entry.lane;
+    if (lane === undefined || this.#lanes.get(entry.userId) !== lane) return false;
+    if (entry.prev === undefined && lane.head !== entry) return false;
+    this.#unlink(lane, entry);
+    entry.lane = undefined;
+    this.#place(lane);
+    if (lane.waiting === 0 && lane.taken === 0) this.#lanes.delete(lane.userId);
+    return true;
+  }
+
+  /** Nothing more is taken of this user until `resume`. */
+  pause(userId: string): void {
+    this.#pausedUsers.add(userId);
+    this.#setPaused(userId, true);
+  }
+
+  resume(userId: string): void {
+    this.#pausedUsers.delete(userId);
+    this.#setPaused(userId, false);
+  }
+
+  resumeAll(): void {
+    for (const userId of [...this.#pausedUsers]) this.resume(userId);
+  }
+
+  #laneOf(entry: T): Lane {
+    const { userId } = entry;
+    let lane = this.#lanes.get(userId);
+    if (lane === undefined) {
+      lane = new Lane(userId);
+      lane.paused = this.#pausedUsers.size > 0 && this.#pausedUsers.has(userId);
+      this.#lanes.set(userId, lane);
+    }
+    entry.lane = lane;
+    return lane;
+  }
+
+  #setPaused(userId: string, paused: boolean): void {
+    const lane = this.#lanes.get(userId);
+    if (lane === undefined) return;
+    lane.paused = paused;
+    this.#place(lane);
+  }
+
+  #unlink(lane: Lane, entry: T): void {
+    lane.remove(entry);
+    lane.count(entry, -1);
+    this.#size -= 1;
+  }
+
+  /** Puts a lane where it belongs now: into the ring of its rank if it is runnable, else into none. */
+  #place(lane: Lane): void {
+    const isRunnable = lane.waiting > 0 && !lane.paused && !(this.#exclusive && lane.taken > 0);
+    const ring = isRunnable ? this.#rings[lane.rank] : undefined;
+    if (lane.ring === ring) return;
+    if (lane.ring !== undefined) this.#leaveRing(lane);
+    if (ring === undefined) return;
+    lane.ring = ring;
+    lane.streak = 0;
+    ring.push(lane);
+  }
+
+  #leaveRing(lane: Lane): void {
+    const ring = lane.ring as Ring;
+    ring.remove(lane);
+    lane.ring = undefined;
+  }
+
+  #nextRing(): Ring | undefined {
+    const [high, medium, low] = this.#rings;
+    let ring: Ring | undefined;
+    if (low.isDue(passedOverAtMost[2] as number)) ring = low;
+    else if (medium.isDue(passedOverAtMost[1] as number)) ring = medium;
+    else if (high.head !== undefined) ring = high;
+    else if (medium.head !== undefined) ring = medium;
+    else if (low.head !== undefined) ring = low;
+    if (medium.head !== undefined && ring !== medium) medium.passedOver += 1;
+    if (low.head !== undefined && ring !== low) low.passedOver += 1;
+    if (ring !== undefined) ring.passedOver = 0;
+    return ring;
+  }
+}

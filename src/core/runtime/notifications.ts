@@ -1,0 +1,40 @@
+import { Fifo } from '../collections/fifo.ts';
+import { systemTime } from './system-time.ts';
+
+/** So many notifications are delivered in a row; then the host's timers and sockets have a turn. */
+const mostInARow = 1_024;
+
+/**
+ * Calls the host's code for what has just changed: listeners of events and of signals. While such code runs, a further
+ * notification waits until that code has returned, and comes in the order in which the changes were made. So code
+ * that changes something else, which notifies it again, runs at a bounded depth of the stack.
+ */
+export class Notifications {
+  readonly #deferred = new Fifo<() => void>();
+  #isNotifying = false;
+
+  /** @param call - must not throw */
+  notify<T>(call: (value: T) => void, value: T): void {
+    if (this.#isNotifying || !this.#deferred.isEmpty) {
+      this.#deferred.push(() => call(value));
+      return;
+    }
+    this.#isNotifying = true;
+    call(value);
+    if (!this.#deferred.isEmpty) this.#deliver();
+    this.#isNotifying = false;
+  }
+
+  #deliver(): void {
+    for (let count = 0; count < mostInARow; count += 1) {
+      const next = this.#deferred.shift();
+      if (next === undefined) return;
+      next();
+    }
+    systemTime.setImmediate(() => {
+      this.#isNotifying = true;
+      this.#deliver();
+      this.#isNotifying = false;
+    });
+  }
+}

@@ -1,0 +1,95 @@
+import type { Job } from '../lifecycle/job.ts';
+import type { OrderError } from '../order/order-error.ts';
+import { refusals } from '../order/receipt.ts';
+import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
+import { watch } from '../runtime/watch.ts';
+import type { Verdict } from '../steps/step-execution.ts';
+import type { CoreStorage } from '../storage/ledger.ts';
+import { storageFailed } from './settlement.ts';
+
+export interface FundsListener {
+  /** The storage has not given a balance yet. */
+  slow(error: OrderError): void;
+  /**
+   * It could not; whether it is to be asked again. If not, nothing is clear, or the storage has failed.
+   *
+   * @param attempt - how often it was asked for this order
+   */
+  failed(error: OrderError, attempt: number): Awaitable<boolean>;
+}
+
+/**
+ * Why a debit cannot succeed, if that is clear before its order's steps are run: the user's earlier
+ * orders are settled by then. The storage has the last word all the same.
+ */
+export class Funds {
+  readonly #storage: CoreStorage;
+  readonly #minBalance: number | undefined;
+  readonly #stalledAfterMs: number;
+  readonly #listener: FundsListener;
+
+  constructor(
+    storage: CoreStorage,
+    { minBalance, stalledAfterMs }: { minBalance: number | undefined; stalledAfterMs: number },
+    listener: FundsListener,
+  ) {
+    this.#storage = storage;
+    this.#minBalance = minBalance;
+    this.#stalledAfterMs = stalledAfterMs;
+    this.#listener = listener;
+  }
+
+  refusalOf(job: Job, attempt = 1): Awaitable<Verdict | undefined> {
+    if (this.#minBalance === undefined || job.amount >= 0) return undefined;
+    try {
+      const balance = this.#storage.get(job.userId);
+      return isThenable(balance)
+        ? this.#refusalLater(job, attempt, balance)
+        : this.#check(job, balance);
+    } catch (cause) {
+      return this.#fail(job, attempt, cause);
+    }
+  }
+
+  async #refusalLater(
+    job: Job,
+    attempt: number,
+    late: PromiseLike<number | undefined>,
+  ): Promise<Verdict | undefined> {
+    const answered = watch(this.#stalledAfterMs, (message) =>
+      this.#listener.slow(storageFailed(message, undefined)),
+    );
+    try {
+      return this.#check(job, await asPromise(late));
+    } catch (cause) {
+      return this.#fail(job, attempt, cause);
+    } finally {
+      answered();
+    }
+  }
+
+  #check({ amount }: Job, balance = 0): Verdict | undefined {
+    if (balance + amount >= (this.#minBalance as number)) return undefined;
+    const message = refusals.insufficient_funds;
+    return { code: 'insufficient_funds', message, isForStorage: this.#mayBeApplied };
+  }
+
+  #fail(job: Job, attempt: number, cause: unknown): Awaitable<Verdict | undefined> {
+    const message = 'The storage could not give the balance';
+    const answer = (isToBeAsked: boolean): Awaitable<Verdict | undefined> => {
+      if (isToBeAsked) return this.refusalOf(job, attempt + 1);
+      return this.#isKeeping ? undefined : { code: 'storage_failed', message, cause };
+    };
+    const again = this.#listener.failed(storageFailed(message, cause), attempt);
+    return isThenable(again) ? asPromise(again).then(answer) : answer(again);
+  }
+
+  /** A storage that keeps no orders alone knows whether it has applied this one in an earlier life. */
+  get #mayBeApplied(): boolean {
+    return 'settle' in this.#storage && !this.#isKeeping;
+  }
+
+  get #isKeeping(): boolean {
+    return this.#storage.journal !== undefined;
+  }
+}

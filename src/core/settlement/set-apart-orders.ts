@@ -1,0 +1,145 @@
+import type { Job } from '../lifecycle/job.ts';
+import { callBatch } from '../runtime/call-size.ts';
+import type { CoreSettlement } from '../storage/ledger.ts';
+import { Batch } from './settlement.ts';
+
+/** So many calls in a row may fail, each after the storage said that it works, before an order is looked for. */
+const mostFailures = 3;
+
+/** So many orders in a row may fail alone: after that it is the storage that fails, and not the orders. */
+const mostInRow = 3;
+
+/** How long orders that are set apart wait for their next try, in milliseconds; the pause doubles. */
+const pauseMs = { first: 1_000, most: 60_000 } as const;
+
+/** So many of them are tried after a pause, each by a call of its own. */
+const mostAtOnce = 16;
+
+/**
+ * Finds the orders that a storage can never settle, so that they do not hold up the others. Where calls fail
+ * again and again, and the storage says that it works, the next ones have half as many orders, until one is
+ * alone. One that fails alone is set apart, and tried alone from time to time. Later orders of its user wait
+ * behind it (invariant 1).
+ */
+export class Suspects {
+  readonly #tryAgain: () => void;
+  /** How many orders the next call may have; `undefined` for any number. */
+  #most: number | undefined;
+  #failures = 0;
+  #inRow = 0;
+  /** By user: the order that is set apart, and those behind it. */
+  readonly #apart = new Map<string, Batch>();
+  /** How many of the users may be tried now. */
+  #due = 0;
+  #pauseMs: number = pauseMs.first;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  /** @param tryAgain - called when orders that are set apart are to be tried again */
+  constructor(tryAgain: () => void) {
+    this.#tryAgain = tryAgain;
+  }
+
+  /** How many orders the next call may have. */
+  get most(): number {
+    return this.#most ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether an order of this user is set apart. */
+  holds(userId: string): boolean {
+    return this.#apart.size > 0 && this.#apart.has(userId);
+  }
+
+  /** A call has worked. */
+  worked(): void {
+    if (this.#inRow >= mostInRow) {
+      // The storage had failed as a whole.
+      this.#due = Math.min(this.#apart.size, mostAtOnce);
+      this.#pauseMs = pauseMs.first;
+    }
+    this.#inRow = 0;
+    if (this.#most !== undefined && this.#most <= callBatch / 2) this.#most *= 2;
+    else {
+      this.#most = undefined;
+      this.#failures = 0;
+    }
+  }
+
+  /**
+   * A whole call has failed. What is to be done: `'hold'` to ask the storage first whether it works, `'halve'` to
+   * go on with calls of half the size, `'apart'` to go on without the only order of the call.
+   */
+  failed({ jobs, settlements }: Batch): 'hold' | 'halve' | 'apart' {
+    if (this.#isApart(settlements[0] as CoreSettlement)) return 'apart';
+    this.#failures += 1;
+    if (this.#failures <= mostFailures) return 'hold';
+    this.#most = Math.max(1, Math.floor(jobs.length / 2));
+    if (jobs.length > 1) return 'halve';
+    this.#inRow += 1;
+    return this.#inRow > mostInRow ? 'hold' : 'apart';
+  }
+
+  /**
+   * Has the accepted orders of a batch tried alone later, each behind those of its user that were set apart before.
+   *
+   * @returns those that were not tried alone before
+   */
+  setApart(batch: Batch): Batch {
+    const added = Batch.of([batch], (each) => each.isAccepted && !this.#isApart(each));
+    added.settlements.forEach((settlement, at) => {
+      const apart = this.#apart.get(settlement.userId) ?? new Batch();
+      apart.add(added.jobs[at] as Job, settlement);
+      this.#apart.set(settlement.userId, apart);
+    });
+    if (added.jobs.length > 0) {
+      this.#pauseMs = pauseMs.first;
+      this.#wait();
+    }
+    return added;
+  }
+
+  /** An order is settled. Answers those that have waited behind it. */
+  settled(settlement: CoreSettlement): Batch | undefined {
+    if (this.#apart.size === 0 || !this.#isApart(settlement)) return undefined;
+    const batch = this.#apart.get(settlement.userId) as Batch;
+    this.#apart.delete(settlement.userId);
+    this.#due = Math.min(this.#due, this.#apart.size);
+    batch.take(1);
+    return batch;
+  }
+
+  /** One that is to be tried now. */
+  take(): Batch | undefined {
+    if (this.#due === 0) return undefined;
+    this.#due -= 1;
+    const [[userId, batch]] = this.#apart as unknown as [[string, Batch]];
+    // It is the last one now.
+    this.#apart.delete(userId);
+    this.#apart.set(userId, batch);
+    return new Batch([batch.jobs[0] as Job], [batch.settlements[0] as CoreSettlement]);
+  }
+
+  /** Forgets all, and tries none again: the processor has closed, though a call may still be answered. */
+  close(): void {
+    this.#isClosed = true;
+    this.#apart.clear();
+    this.#due = 0;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #isApart(settlement: CoreSettlement): boolean {
+    return this.#apart.get(settlement.userId)?.settlements[0] === settlement;
+  }
+
+  #wait(): void {
+    if (this.#isClosed || this.#timer !== undefined || this.#apart.size === 0) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#due = Math.min(this.#apart.size, mostAtOnce);
+      this.#tryAgain();
+      this.#wait();
+    }, this.#pauseMs);
+    this.#pauseMs = Math.min(this.#pauseMs * 2, pauseMs.most);
+  }
+}

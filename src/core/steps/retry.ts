@@ -1,0 +1,82 @@
+import { asPromise, isThenable } from '../runtime/awaitable.ts';
+import { checkInteger, checkOptions, checkTimeout, wrong } from '../runtime/checks.ts';
+import type { RetryOptions } from './step.ts';
+
+/** Retry options with their defaults, checked. */
+export interface RetryPolicy {
+  readonly attempts: number;
+  readonly delayMs: number;
+  readonly factor: number;
+  readonly maxDelayMs: number;
+  readonly jitter: boolean;
+  readonly retryIf: ((error: unknown, attempt: number) => unknown) | undefined;
+}
+
+const names = ['attempts', 'delayMs', 'factor', 'maxDelayMs', 'jitter', 'retryIf'];
+
+/** @param at - where the options stand, for messages */
+export function readRetry(at: string, options: RetryOptions): RetryPolicy {
+  checkOptions(at, options, names);
+  const { attempts = 3, factor = 2 } = options;
+  if (options.maxDelayMs !== undefined) checkTimeout(`${at}.maxDelayMs`, options.maxDelayMs);
+  const { delayMs = Math.min(100, options.maxDelayMs ?? 100) } = options;
+  const { jitter = true, retryIf } = options;
+  checkInteger(`${at}.attempts`, attempts, 1);
+  checkTimeout(`${at}.delayMs`, delayMs);
+  const { maxDelayMs = Math.max(30_000, delayMs) } = options;
+  if (typeof factor !== 'number' || !(factor >= 1 && factor < Infinity)) {
+    const kind = typeof factor === 'number' ? RangeError : TypeError;
+    throw wrong(kind, `${at}.factor`, 'a number from 1 up', factor);
+  }
+  if (maxDelayMs < delayMs) {
+    throw wrong(RangeError, `${at}.maxDelayMs`, `at least \`delayMs\`, ${delayMs}`, maxDelayMs);
+  }
+  if (typeof jitter !== 'boolean') throw wrong(TypeError, `${at}.jitter`, 'a boolean', jitter);
+  if (retryIf !== undefined && typeof retryIf !== 'function') {
+    throw wrong(TypeError, `${at}.retryIf`, 'a function', retryIf);
+  }
+  return { attempts, delayMs, factor, maxDelayMs, jitter, retryIf };
+}
+
+/** The pause after an attempt that failed, in whole milliseconds. */
+export function pauseMs(policy: RetryPolicy, attempt: number): number {
+  const { delayMs, factor, maxDelayMs, jitter } = policy;
+  const longest = Math.min(maxDelayMs, delayMs * factor ** (attempt - 1));
+  return Math.max(1, Math.round(jitter ? longest * (0.5 + Math.random() / 2) : longest));
+}
+
+/**
+ * Whether what was thrown may be tried again. A predicate that throws, or answers with no boolean, says no.
+ *
+ * @param failed - hears what the predicate throws, or that its answer is none
+ */
+export function isWorthRetrying(
+  { retryIf }: RetryPolicy,
+  thrown: unknown,
+  attempt: number,
+  failed: (cause: unknown) => void,
+): boolean {
+  if (retryableOf(thrown) === false) return false;
+  if (retryIf === undefined) return true;
+  try {
+    const answer = retryIf(thrown, attempt);
+    if (typeof answer === 'boolean') return answer;
+    if (isThenable(answer)) asPromise(answer).catch(() => {});
+    // A promise would be a silent no, and so would be anything that only looks like a yes.
+    failed(wrong(TypeError, 'the answer of retryIf', 'a boolean, at once', answer));
+    return false;
+  } catch (cause) {
+    failed(cause);
+    return false;
+  }
+}
+
+/** What something thrown says of itself; never throws. */
+export function retryableOf(thrown: unknown): boolean | undefined {
+  try {
+    const { retryable } = Object(thrown) as { retryable?: unknown };
+    return typeof retryable === 'boolean' ? retryable : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,182 @@
+import { isName, nameForm } from '../order/order.ts';
+import type { StepResult } from '../order/outcome.ts';
+import {
+  checkInteger,
+  checkMethods,
+  checkOptions,
+  checkTimeout,
+  wrong,
+} from '../runtime/checks.ts';
+import { type RetryPolicy, readRetry } from './retry.ts';
+import { Gate } from './semaphore.ts';
+import type { CompensationContext, Step, StepContext } from './step.ts';
+
+/** How one piece of work is tried. */
+export interface Limits {
+  readonly timeoutMs: number | undefined;
+  readonly retry: RetryPolicy | undefined;
+  readonly gate: Gate | undefined;
+}
+
+/** A checked copy of a step, with its place among the others; places are indices. */
+export interface PlannedStep {
+  /** Its place. */
+  readonly at: number;
+  readonly name: string;
+  /** The name without colons and slashes, so that what is made of ids and keys is unambiguous. */
+  readonly key: string;
+  readonly run: (order: never, context: StepContext<never>) => unknown;
+  readonly compensate:
+    | ((order: never, context: CompensationContext<never, never>) => unknown)
+    | undefined;
+  readonly limits: Limits;
+  readonly compensation: Limits;
+  /** How many steps this one comes directly after. */
+  readonly needs: number;
+  /** The steps that come directly after this one. */
+  readonly next: readonly number[];
+  /** The steps that this one comes after, directly or not. */
+  readonly before: readonly number[];
+  /** Whether nobody asks what it gave, and it has no limits: then it may start without a `Task`. */
+  readonly isPlain: boolean;
+  /** Its results when it finished at the first attempt, by duration. */
+  readonly shared: (StepResult | undefined)[];
+}
+
+/** All steps, in declaration order. */
+export interface StepPlan {
+  readonly steps: readonly PlannedStep[];
+  /** The results when all of them finished at once. */
+  readonly instant: readonly StepResult[];
+}
+
+/** What steps take from the processor's options. */
+interface Defaults {
+  readonly timeoutMs: number | undefined;
+  readonly stalledAfterMs: number;
+  readonly retry: RetryPolicy | undefined;
+}
+
+/** Steps that return at once start each other, and compensations too, so there is a bound. */
+const mostSteps = 100;
+
+const names = [
+  'name',
+  'run',
+  'compensate',
+  'after',
+  'concurrency',
+  'timeoutMs',
+  'retry',
+  'compensation',
+];
+
+/** Checks and copies the steps, so that a change of the caller's array changes nothing here. */
+export function readSteps(steps: unknown, defaults: Defaults): StepPlan {
+  if (!Array.isArray(steps)) throw wrong(TypeError, 'steps', 'an array', steps);
+  if (steps.length > mostSteps) {
+    throw wrong(RangeError, 'steps.length', `at most ${mostSteps}`, steps.length);
+  }
+  // Not `map`, which passes over holes.
+  const read = Array.from(steps, (step: Step, index) =>
+    readStep(step, `steps[${index}]`, defaults),
+  );
+  const places = new Map<string, number>();
+  for (const [at, { name }] of read.entries()) {
+    if (places.has(name)) {
+      throw wrong(RangeError, `steps[${at}].name`, 'unlike the other names', name);
+    }
+    places.set(name, at);
+  }
+  const after = read.map((step, at) => placesOf(step.after, `steps[${at}].after`, places));
+  const all = read.map(({ name }) => name);
+  const instant = all.map((name): StepResult => {
+    return Object.freeze({ name, status: 'ok', durationMs: 0, attempts: 1 });
+  });
+  const planned = read.map((step, at): PlannedStep => {
+    const next = all.flatMap((_, other) => (after[other]?.includes(at) ? [other] : []));
+    const { compensate, limits } = step;
+    return {
+      ...step,
+      at,
+      needs: (after[at] as number[]).length,
+      next,
+      before: [...placesBefore(at, after, all)],
+      isPlain:
+        next.length === 0 &&
+        compensate === undefined &&
+        limits.gate === undefined &&
+        limits.timeoutMs === undefined,
+      shared: [instant[at]],
+    };
+  });
+  return { steps: planned, instant: Object.freeze(instant) };
+}
+
+function readStep(step: Step, at: string, defaults: Defaults) {
+  checkMethods(at, step, ['run']);
+  // An instance of the host's own class may have fields of its own.
+  if (Object.getPrototypeOf(step) === Object.prototype) checkOptions(at, step, names);
+  const { name, after = [], concurrency, timeoutMs, compensation = {} } = step;
+  if (!isName(name)) throw wrong(TypeError, `${at}.name`, nameForm, name);
+  if (concurrency !== undefined) checkInteger(`${at}.concurrency`, concurrency, 1);
+  if (timeoutMs !== undefined) checkTimeout(`${at}.timeoutMs`, timeoutMs);
+  if (step.compensate !== undefined) checkMethods(at, step, ['compensate']);
+  const retry = step.retry === undefined ? defaults.retry : readRetry(`${at}.retry`, step.retry);
+  const gate = concurrency === undefined ? undefined : new Gate(concurrency);
+  checkOptions(`${at}.compensation`, compensation, ['timeoutMs', 'retry']);
+  const { timeoutMs: ownMs, retry: ownRetry } = compensation;
+  if (ownMs !== undefined) checkTimeout(`${at}.compensation.timeoutMs`, ownMs);
+  return {
+    name,
+    key: encodeURIComponent(name),
+    after,
+    run: step.run.bind(step) as PlannedStep['run'],
+    compensate: step.compensate?.bind(step) as PlannedStep['compensate'],
+    limits: { timeoutMs, retry, gate },
+    compensation: {
+      // It holds its user, so it must have some limit.
+      timeoutMs: ownMs ?? timeoutMs ?? defaults.timeoutMs ?? defaults.stalledAfterMs,
+      retry: ownRetry === undefined ? retry : readRetry(`${at}.compensation.retry`, ownRetry),
+      gate: undefined,
+    },
+  };
+}
+
+function placesOf(
+  after: unknown,
+  at: string,
+  places: ReadonlyMap<string, number>,
+): readonly number[] {
+  const all = typeof after === 'string' ? [after] : after;
+  if (!Array.isArray(all)) throw wrong(TypeError, at, 'a name or an array of names', after);
+  const found = Array.from(all, (name: unknown) => {
+    if (typeof name !== 'string') throw wrong(TypeError, at, 'names of other steps', name);
+    const place = places.get(name);
+    if (place === undefined) throw wrong(RangeError, at, 'names of other steps', name);
+    return place;
+  });
+  return [...new Set(found)];
+}
+
+/** All that a step comes after; throws if that is itself. */
+function placesBefore(
+  at: number,
+  after: readonly (readonly number[])[],
+  all: readonly string[],
+): Set<number> {
+  const before = new Set<number>();
+  const visit = (place: number, path: readonly number[]): void => {
+    for (const earlier of after[place] as readonly number[]) {
+      if (earlier === at) {
+        const cycle = [...path, at].map((each) => all[each]).reverse();
+        throw new RangeError(`Expected \`steps\` to have no cycle, got \`${cycle.join(' → ')}\``);
+      }
+      if (before.has(earlier)) continue;
+      before.add(earlier);
+      visit(earlier, [...path, earlier]);
+    }
+  };
+  visit(at, [at]);
+  return before;
+}

@@ -1,0 +1,228 @@
+import type { AcceptedOrder } from '../order/order.ts';
+import type { OrderError } from '../order/order-error.ts';
+import type { Awaitable } from '../runtime/awaitable.ts';
+
+/**
+ * What a step is told beside its order. Hand it on as it is, or its properties by name: they are made when they
+ * are read, so a copy by `{ ...context }` has none of them.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface StepContext<Payload = unknown> {
+  /**
+   * Aborts when the order has failed, timed out or been canceled, and when this attempt's own
+   * `timeoutMs` is over. Hand it to whatever the step waits for: a step that goes on regardless holds
+   * its user's other orders until it ends. An `abort` listener that throws is an uncaught exception of
+   * the process, as Node.js has it.
+   */
+  readonly signal: AbortSignal;
+  /**
+   * Which attempt at this step it is, from 1 up: above 1 the step may have had an effect already. With a
+   * durable storage, each start of the process since the order was accepted counts as one more.
+   */
+  readonly attempt: number;
+  /** The order, frozen; the same as the first argument. */
+  readonly order: AcceptedOrder<Payload>;
+  /** What the steps that this one comes after have returned, directly or not, by name. */
+  readonly results: Readonly<Record<string, unknown>>;
+  /**
+   * The same for every attempt at this step of this order and for its compensation, and unlike that of any
+   * other step: hand it to a payment provider, and a second attempt charges nobody twice, and the compensation
+   * finds the charge. It is the order's id, a colon and the step's name as `encodeURIComponent` has it.
+   */
+  readonly idempotencyKey: string;
+}
+
+/**
+ * What a compensation is told whether its step has finished or not.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface CompensationContextBase<Payload = unknown> extends StepContext<Payload> {
+  /**
+   * Aborts when this attempt's time is over, or when the processor has shut down and waits no longer:
+   * whoever compensates is not canceled.
+   */
+  readonly signal: AbortSignal;
+  /** Why the order failed or was canceled. */
+  readonly error: OrderError;
+  /**
+   * The same for every attempt at this compensation, and unlike any other key: hand it to a payment provider
+   * with the refund itself. It is the `idempotencyKey` and `/compensate`.
+   */
+  readonly compensationKey: string;
+}
+
+/**
+ * What a compensation is told beside its order. `isFinished` says what is known of the step.
+ *
+ * @typeParam Payload - the payload's type
+ * @typeParam Result - what the step's `run` gives
+ */
+export type CompensationContext<
+  Payload = unknown,
+  Result = unknown,
+> = CompensationContextBase<Payload> &
+  (
+    | {
+        /** `run` has finished. */
+        readonly isFinished: true;
+        /** What `run` has returned. */
+        readonly result: Result;
+      }
+    | {
+        /**
+         * `run` has begun and not finished, so it may have had its effect or not: it was aborted, its time was
+         * up, it threw something that does not say, or the process ended meanwhile. The `idempotencyKey` finds
+         * what it did.
+         */
+        readonly isFinished: false;
+        /** Not known. */
+        readonly result: undefined;
+      }
+  );
+
+/** How often something that failed is tried again, and after what pauses. */
+export interface RetryOptions {
+  /** How many attempts there are, the first included. An integer from 1 up, 3 by default. */
+  readonly attempts?: number | undefined;
+  /**
+   * The pause before the second attempt, in milliseconds: an integer from 1 to 2 147 483 647; 100 by
+   * default, or `maxDelayMs` if that is less.
+   */
+  readonly delayMs?: number | undefined;
+  /** By what each further pause is longer than the one before. From 1 up, 2 by default. */
+  readonly factor?: number | undefined;
+  /** The longest pause, in milliseconds: an integer from `delayMs` to 2 147 483 647; 30 000 by default, or `delayMs` if that is more. */
+  readonly maxDelayMs?: number | undefined;
+  /**
+   * Whether a pause is a random part of itself, from half of it to all ("equal jitter", see
+   * {@link https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ | Exponential
+   * Backoff And Jitter}), so that what failed together does not come again together. `true` by default.
+   */
+  readonly jitter?: boolean | undefined;
+  /**
+   * Whether to try again; only `true` does. By default always. An error whose `retryable` is `false`
+   * is final, whatever this says.
+   *
+   * @param error - what was thrown; an {@link OrderError} with `timeout` if the time was up
+   * @param attempt - which attempt failed, from 1 up
+   */
+  readonly retryIf?: ((error: unknown, attempt: number) => boolean) | undefined;
+}
+
+/** Limits of a compensation. */
+export interface CompensationOptions {
+  /**
+   * How long each attempt at the compensation may take, in milliseconds: an integer from 1 to
+   * 2 147 483 647. By default what the step has, else what the processor has as `timeoutMs`, else
+   * `stalledAfterMs`.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** How often the compensation is tried. By default as often as the step. */
+  readonly retry?: RetryOptions | undefined;
+}
+
+/**
+ * One piece of an order's work. The steps of an order start together, but for those that come `after`
+ * others; the first one that fails aborts the rest through `context.signal`; when all have finished,
+ * the order's amount is applied. If the order fails after all, the steps that may have had their effect
+ * are compensated, the last one to end first.
+ *
+ * A step may have had its effect as soon as it has begun: when it is aborted, its request may have arrived.
+ * It is compensated too, once it has really ended, with `isFinished` false. Only a step that says that it failed
+ * without effect is not: it throws an `OrderError` with a code of its own, or an error whose `retryable` is
+ * `false`. So throw one only when you know that nothing was done.
+ *
+ * A step fails by throwing or rejecting. An `OrderError` fails the order with its code, message and `retryable`.
+ * Any other error with a lower-snake-case `code` gives the order that code, and its `retryable` if it has one; its
+ * message stays in `cause`, since it may not be meant for callers. Anything else is `internal` with the original as
+ * `cause`. So is an error with a code of the processor itself (`OrderErrorCode`): a step has it from another processor.
+ *
+ * @typeParam Payload - the payload's type
+ * @typeParam Result - what `run` gives, for `compensate`
+ *
+ * @example
+ * ```ts
+ * import { OrderError, OrderProcessor, type Step } from 'order-processor';
+ *
+ * const payment: Step<unknown, { chargeId: string }> = {
+ *   name: 'payment',
+ *   timeoutMs: 1_000,
+ *   retry: { attempts: 3 },
+ *   async run(order) {
+ *     if (order.amount > 50_000) {
+ *       throw new OrderError('payment_declined', 'Card declined', { retryable: false });
+ *     }
+ *     return { chargeId: `charge-of-${order.id}` };
+ *   },
+ *   async compensate(_order, { isFinished, result, error, idempotencyKey }) {
+ *     const charge = isFinished ? result.chargeId : `whatever was charged for ${idempotencyKey}`;
+ *     console.log('refund', charge, 'because', error.code);
+ *   },
+ * };
+ * const vendor: Step = {
+ *   name: 'vendor',
+ *   after: 'payment',
+ *   async run() {
+ *     throw new OrderError('vendor_unavailable', 'The kitchen is closed');
+ *   },
+ * };
+ *
+ * await using processor = new OrderProcessor({ steps: [payment, vendor], timeoutMs: 5_000 });
+ * await processor.submit({ id: 'o-1', userId: 'u-1', amount: 1200 }).catch((error: OrderError) => {
+ *   console.log(error.code, error.steps.map(({ status }) => status));
+ * });
+ * // prints: refund charge-of-o-1 because vendor_unavailable
+ * // prints: vendor_unavailable [ 'compensated', 'error' ]
+ * ```
+ */
+export interface Step<Payload = unknown, Result = unknown> {
+  /**
+   * Unlike the other steps' names; it stands in the results. 1 to 256 characters (UTF-16 code units) of
+   * well-formed Unicode.
+   */
+  readonly name: string;
+  /** The name or names of steps that must have finished before this one starts. None by default. */
+  readonly after?: string | readonly string[] | undefined;
+  /**
+   * How many orders may be in this step at once, over all workers: an integer from 1 up, no bound by
+   * default. The others wait in order, with their worker; the wait does not count for the step's own
+   * `timeoutMs`. Compensations are not counted.
+   */
+  readonly concurrency?: number | undefined;
+  /**
+   * How long each attempt may take, in milliseconds: an integer from 1 to 2 147 483 647. No limit by
+   * default but the order's own. An attempt whose time is up is told to end through its signal, and
+   * fails with `timeout`. If another attempt is left, that one waits until this one has really ended,
+   * for `stalledAfterMs` at most; should this one succeed after all, it counts.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** How often the step is tried. By default as the processor's `retry` says, else once. */
+  readonly retry?: RetryOptions | undefined;
+  /** Limits of the compensation; those of the step by default. */
+  readonly compensation?: CompensationOptions | undefined;
+  /**
+   * Does the work, in the async context of the order's `submit` or `enqueue`, so `AsyncLocalStorage`
+   * works as expected. What it returns, or its promise resolves with, is there for the steps after it
+   * and for `compensate`.
+   *
+   * @param order - the order, frozen
+   * @param context - the signal, the attempt, what earlier steps returned
+   */
+  readonly run: (order: AcceptedOrder<Payload>, context: StepContext<Payload>) => Awaitable<Result>;
+  /**
+   * Takes back what `run` did, when the order has failed or was canceled after `run` had begun. `run` has really
+   * ended by then, in this process or with an earlier one. It need not have finished: where
+   * `context.isFinished` is false, look by the `idempotencyKey` for what it did, if anything. It may be called
+   * again for the same order: use the `compensationKey`. It is not called for a `run` that has said that it
+   * failed without effect.
+   *
+   * @param order - the order, frozen
+   * @param context - what `run` returned if it finished, why the order failed, a signal of its own
+   */
+  compensate?(
+    order: AcceptedOrder<Payload>,
+    context: CompensationContext<Payload, Result>,
+  ): Awaitable<unknown>;
+}

@@ -1,0 +1,108 @@
+import type { Awaitable } from '../runtime/awaitable.ts';
+
+/** One order's change of one user's balance. */
+export interface BalanceChange {
+  /** The order's id. */
+  readonly orderId: string;
+  /** Whose balance changes. */
+  readonly userId: string;
+  /** What is added, a safe integer in minor units; negative is a debit. */
+  readonly amount: number;
+  /** The least balance that a debit may leave, in minor units; `undefined` for none. */
+  readonly minBalance: number | undefined;
+}
+
+/** How much room a storage takes. */
+export interface StorageSizes {
+  /** The size of its file, in bytes. */
+  readonly fileBytes: number;
+  /** The size of the log beside it, in bytes. */
+  readonly logBytes: number;
+}
+
+/** The balance right after the change, or why the change was not applied. */
+export type BalanceResult =
+  | {
+      /** The balance right after the change, in minor units. */
+      readonly balance: number;
+    }
+  | {
+      /** Why the change was not applied. */
+      readonly refused: 'insufficient_funds' | 'balance_overflow';
+    };
+
+/**
+ * Where balances are kept. Write one over your own database in twenty lines:
+ *
+ * 1. `apply` treats the changes in the order given and answers one result for each, in that order.
+ * 2. Each order id is applied at most once: for an id it has applied before it changes nothing and
+ *    answers what it answered then (or the balance of now, where it does not keep that).
+ * 3. A debit (negative amount) that would leave less than `minBalance` is not applied:
+ *    `insufficient_funds`. A user without a balance has 0. A sum that is no safe integer is not
+ *    applied either: `balance_overflow`. The other changes of the call are.
+ * 4. A call that throws or rejects has applied nothing, or applies nothing new when its changes come
+ *    again (rule 2).
+ * 5. The processor has one `apply` under way at a time. What it hands over, it does not touch again.
+ * 6. `get` answers what the last finished `apply` left.
+ *
+ * Methods may answer at once or with a promise; answering at once is the fast way in memory.
+ *
+ * @example
+ * ```ts
+ * import { type BalanceStorage, OrderProcessor } from 'order-processor';
+ *
+ * const balances = new Map<string, number>();
+ * const applied = new Map<string, number>();
+ * const storage: BalanceStorage = {
+ *   get: (userId) => balances.get(userId),
+ *   apply: (changes) =>
+ *     changes.map(({ orderId, userId, amount, minBalance = -Infinity }) => {
+ *       const before = applied.get(orderId);
+ *       if (before !== undefined) return { balance: before };
+ *       const balance = (balances.get(userId) ?? 0) + amount;
+ *       if (!Number.isSafeInteger(balance)) return { refused: 'balance_overflow' };
+ *       if (amount < 0 && balance < minBalance) return { refused: 'insufficient_funds' };
+ *       balances.set(userId, balance);
+ *       applied.set(orderId, balance);
+ *       return { balance };
+ *     }),
+ * };
+ *
+ * await using processor = new OrderProcessor({ storage });
+ * await processor.submit({ userId: 'u-1', amount: 1200 });
+ * console.log(balances.get('u-1')); // prints: 1200
+ * ```
+ */
+export interface BalanceStorage {
+  /** Whether it has been closed for good: no processor is made with it then. */
+  readonly isClosed?: boolean;
+  /**
+   * How many settled orders the processor remembers beside this storage, for idempotency and for
+   * `order(id)`: an integer from 0 up, 100 000 by default.
+   */
+  readonly retainSettled?: number;
+  /**
+   * How much their payloads, labels and errors may take in memory together, in bytes, as they are estimated: an
+   * integer from 0 up, 67 108 864 (64 MiB) by default. The oldest that has any is forgotten first.
+   */
+  readonly retainBytes?: number;
+  /**
+   * The user's balance in minor units, or `undefined` if the user has never had one.
+   *
+   * @param userId - any accepted order's `userId`
+   */
+  get(userId: string): Awaitable<number | undefined>;
+  /**
+   * Applies every change in the order given, each order id at most once; index-aligned results.
+   *
+   * @param changes - one or more
+   */
+  apply(changes: readonly BalanceChange[]): Awaitable<readonly BalanceResult[]>;
+  /**
+   * How much room the storage takes now, if it can say so at once; for `stats()` and metrics. Called whenever
+   * those are asked for. What is no pair of integers from 0 up is passed over.
+   */
+  sizes?(): StorageSizes | undefined;
+  /** Gives back what the storage holds. Called once, by `shutdown`. */
+  close?(): Awaitable<void>;
+}

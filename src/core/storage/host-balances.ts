@@ -1,0 +1,31 @@
+import { show } from '../order/order-error.ts';
+import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
+import type { BalanceStorage, StorageSizes } from './balance-storage.ts';
+
+/** What a host's storage gives as a user's balance, believed only if it can be one. */
+export function balanceIn(storage: BalanceStorage, userId: string): Awaitable<number | undefined> {
+  const balance = storage.get(userId);
+  return isThenable(balance) ? asPromise(balance).then(checkBalance) : checkBalance(balance);
+}
+
+function checkBalance(balance: number | undefined): number | undefined {
+  if (balance === undefined || Number.isSafeInteger(balance)) return balance;
+  throw new TypeError(
+    `Expected the storage's \`get\` to give a safe integer, got \`${show(balance)}\``,
+  );
+}
+
+/** How much room a host's storage takes, as far as it says so. */
+export function sizesOf(storage: BalanceStorage): StorageSizes | undefined {
+  try {
+    const { fileBytes, logBytes } = storage.sizes?.() ?? {};
+    return isSize(fileBytes) && isSize(logBytes) ? { fileBytes, logBytes } : undefined;
+  } catch {
+    // To look at a processor must not fail.
+    return undefined;
+  }
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}

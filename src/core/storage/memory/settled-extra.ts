@@ -1,0 +1,66 @@
+import { noLabels } from '../../order/order.ts';
+import { causeOfOrder } from '../../order/order-cause.ts';
+import type { OrderError } from '../../order/order-error.ts';
+import type { OrderCause, StepResult } from '../../order/outcome.ts';
+import { noSteps } from '../../order/outcome.ts';
+import { memoryOf } from '../../runtime/memory-size.ts';
+import type { SettledFields } from '../ledger.ts';
+
+/** What only some settled orders have. */
+export interface Extra {
+  readonly payload: unknown;
+  readonly content: unknown;
+  readonly steps: readonly StepResult[];
+  readonly code: string | undefined;
+  readonly message: string | undefined;
+  readonly retryable: boolean | undefined;
+  readonly cause: OrderCause | undefined;
+  readonly labels: readonly string[];
+  /** About what is kept for this order alone, in memory. */
+  readonly bytes: number;
+}
+
+export const noExtra: Extra = {
+  payload: undefined,
+  content: undefined,
+  steps: noSteps,
+  labels: noLabels,
+  code: undefined,
+  message: undefined,
+  retryable: undefined,
+  cause: undefined,
+  bytes: 0,
+};
+
+/** Ids together up to this length, in characters, are not counted: what they take is bounded by the number of orders. */
+export const shortIds = 128;
+
+/** @param most - bytes; the counting ends soon after that */
+export function extraOfReceipt(
+  order: SettledFields,
+  steps: readonly StepResult[],
+  most: number,
+): Extra {
+  const { payload, content, labels } = order;
+  const ofLabels = labels.length === 0 ? 0 : memoryOf(labels, most);
+  const bytes = bytesOf(order, most) + ofLabels;
+  return { ...noExtra, payload, content, steps, labels, bytes };
+}
+
+/** @param most - bytes; the counting ends soon after that */
+export function extraOfError(order: SettledFields, error: OrderError, most: number): Extra {
+  const { payload, content, labels } = order;
+  const { code, message, retryable, steps } = error;
+  const cause = order.cause ?? causeOfOrder(error);
+  const bytes = bytesOf(order, most) + memoryOf([message, cause, labels, steps], most);
+  return { payload, content, steps, labels, code, message, retryable, cause, bytes };
+}
+
+function bytesOf({ id, userId, payload, content }: SettledFields, most: number): number {
+  // One more, so that what is too large is seen to be.
+  const enough = most + 1;
+  const ofContent = content === payload ? 0 : memoryOf(content, enough);
+  const areLong = id.length + userId.length > shortIds;
+  const ofIds = areLong ? memoryOf(id, enough) + memoryOf(userId, enough) : 0;
+  return memoryOf(payload, enough) + ofContent + ofIds;
+}

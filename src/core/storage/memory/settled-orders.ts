@@ -1,0 +1,266 @@
+import { hashIn, type Keyed, keyOf } from '../../collections/id-hash.ts';
+import { noLabels, type Priority } from '../../order/order.ts';
+import type { OrderOutcome, OrderRecord, OrderStatus, StepResult } from '../../order/outcome.ts';
+import { noSteps } from '../../order/outcome.ts';
+import type { SettledFields, Times } from '../ledger.ts';
+import { isWanted, nextOf } from '../order-pages.ts';
+import type { StoredOrder, StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
+import { NewestFirst, type Ring } from './newest-first.ts';
+import { type Extra, extraOfError, extraOfReceipt, noExtra, shortIds } from './settled-extra.ts';
+import { IdIndex } from './settled-index.ts';
+
+const priorities: readonly Priority[] = ['medium', 'high', 'low'];
+const statuses: readonly OrderStatus[] = ['completed', 'failed', 'canceled'];
+
+// The columns' numbers, side by side for each order.
+const AMOUNT = 0;
+const BALANCE = 1;
+const ACCEPTED = 2;
+const STARTED = 3;
+const SETTLED = 4;
+const KIND = 5;
+const SEQUENCE = 6;
+const WIDTH = 7;
+
+/** The numbers of so many orders are in one array. */
+const SEGMENT_BITS = 10;
+const SEGMENT = 2 ** SEGMENT_BITS;
+const LAST = SEGMENT - 1;
+
+/** A page ends when so many orders were looked at. */
+const mostLookedAt = 4_096;
+
+/**
+ * The last so many settled orders, in memory. They are kept as columns in a ring and not as objects:
+ * what stays costs more in the garbage collector than in writing, and numbers in a typed array cost
+ * it nothing. The ring also says which id is the oldest.
+ *
+ * A small host does not pay for a large retention: the columns grow as the ring is filled for the first time, which
+ * an array does by itself, copying them: two milliseconds at most for a hundred thousand orders. The numbers, as
+ * many bytes again, are not copied.
+ */
+export class SettledOrders {
+  readonly #limit: number;
+  readonly #slots: IdIndex;
+  readonly #ids: (string | undefined)[] = [];
+  readonly #userIds: string[] = [];
+  readonly #extras: (Extra | undefined)[] = [];
+  readonly #segments: Float64Array<ArrayBuffer>[] = [];
+  /** The segment that is written. */
+  #numbers = new Float64Array(0);
+  #lastPlain: Extra = noExtra;
+  readonly #mostBytes: number;
+  /** Of all that are remembered. */
+  #bytes = 0;
+  /** How often the ring was filled. */
+  #rounds = 0;
+  /** How many orders were remembered before the oldest that may take bytes. */
+  #oldest = 0;
+  /** The slot to write next; the oldest once the ring is full. */
+  #at = 0;
+  readonly #newestFirst = new NewestFirst(this.#asRing());
+
+  /**
+   * @param limit - how many orders are remembered
+   * @param mostBytes - how much they may take together, beside what every order takes; then the oldest that takes
+   *   more than that is forgotten
+   */
+  constructor(limit: number, mostBytes: number) {
+    this.#limit = limit;
+    this.#mostBytes = mostBytes;
+    this.#slots = new IdIndex(limit, (slot) => this.#ids[slot]);
+  }
+
+  /** @param sequence - the order's place in the order of acceptance */
+  remember(order: SettledFields, outcome: OrderOutcome, times: Times, sequence: number): void {
+    if (this.#limit === 0) return;
+    if (mayComeAgain(outcome)) return;
+    const slot = this.#at;
+    const extra = this.#extraOf(order, outcome);
+    if (this.#bytes + (extra?.bytes ?? 0) > 0) {
+      this.#release(slot);
+      if (!this.#makeRoomFor(extra?.bytes ?? 0)) return;
+    }
+    if ((slot & LAST) === 0) this.#numbers = this.#segmentFrom(slot);
+    this.#slots.add(slot, hashIn(order));
+    this.#ids[slot] = order.id;
+    this.#userIds[slot] = order.userId;
+    this.#extras[slot] = extra;
+    const numbers = this.#numbers;
+    const at = (slot & LAST) * WIDTH;
+    numbers[at + AMOUNT] = order.amount;
+    numbers[at + BALANCE] = outcome.status === 'completed' ? outcome.balance : Number.NaN;
+    numbers[at + ACCEPTED] = times.acceptedAt;
+    numbers[at + STARTED] = times.startedAt ?? Number.NaN;
+    numbers[at + SETTLED] = times.settledAt;
+    numbers[at + KIND] = kindOf(order.priority, outcome.status);
+    numbers[at + SEQUENCE] = sequence;
+    this.#at = slot + 1;
+    if (this.#at < this.#limit) return;
+    this.#at = 0;
+    this.#rounds += 1;
+  }
+
+  forget(key: Keyed): void {
+    const slot = this.#slots.find(key);
+    if (slot !== -1) this.#release(slot);
+  }
+
+  /** Forgets the order in a slot, if there is one. */
+  #release(slot: number): void {
+    if (slot >= this.#ids.length) return;
+    this.#bytes -= this.#extras[slot]?.bytes ?? 0;
+    this.#extras[slot] = undefined;
+    this.#ids[slot] = undefined;
+  }
+
+  /** Forgets the oldest orders that take bytes, as far as needed; false if there is no room for so many at all. */
+  #makeRoomFor(bytes: number): boolean {
+    if (bytes > this.#mostBytes) return false;
+    const written = this.#rounds * this.#limit + this.#at;
+    let oldest = Math.max(this.#oldest, written - this.#ids.length);
+    // Each order is looked at once.
+    for (; this.#bytes + bytes > this.#mostBytes; oldest += 1) {
+      const slot = oldest % this.#limit;
+      if ((this.#extras[slot]?.bytes ?? 0) > 0) this.#release(slot);
+    }
+    this.#oldest = oldest;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  find(key: Keyed): OrderRecord | undefined {
+    const slot = this.#slots.find(key);
+    return slot === -1 ? undefined : this.#recordIn(slot);
+  }
+
+  /** The same with all that a storage tells. */
+  stored(id: string): StoredOrder | undefined {
+    const slot = this.#slots.find(keyOf(id));
+    return slot === -1 ? undefined : this.#storedIn(slot);
+  }
+
+  /** One page of them, see `OrderStorage`; it looks at a bounded number of orders. */
+  list(query: StoredOrderQuery): StoredOrderPage {
+    const { before = Number.POSITIVE_INFINITY, limit } = query;
+    const orders: StoredOrder[] = [];
+    let lookedAt = 0;
+    for (const slot of this.#newestFirst.slots(before)) {
+      if (this.#ids[slot] !== undefined && isWanted(query, this.#headIn(slot))) {
+        if (orders.length === limit) return { orders, next: nextOf(orders, true, undefined) };
+        orders.push(this.#storedIn(slot));
+      }
+      lookedAt += 1;
+      if (lookedAt === mostLookedAt) return { orders, next: this.#numberIn(slot, SEQUENCE) };
+    }
+    return { orders, next: undefined };
+  }
+
+  #asRing(): Ring {
+    const length = (): number => this.#ids.length;
+    const current = (): number => this.#at >>> SEGMENT_BITS;
+    return {
+      segmentSize: SEGMENT,
+      get length() {
+        return length();
+      },
+      get current() {
+        return current();
+      },
+      sequenceIn: (slot) => this.#numberIn(slot, SEQUENCE),
+    };
+  }
+
+  /** What says whether a page wants it. */
+  #headIn(slot: number): Pick<OrderRecord, 'userId' | 'status' | 'acceptedAt'> {
+    return {
+      userId: this.#userIds[slot] as string,
+      status: statuses[this.#numberIn(slot, KIND) & 3] as OrderStatus,
+      acceptedAt: this.#numberIn(slot, ACCEPTED),
+    };
+  }
+
+  #storedIn(slot: number): StoredOrder {
+    const content = this.#extras[slot]?.content;
+    const sequence = this.#numberIn(slot, SEQUENCE);
+    return { ...this.#recordIn(slot), content, attempt: 1, decided: undefined, sequence };
+  }
+
+  #recordIn(slot: number): OrderRecord {
+    const extra = this.#extras[slot];
+    const startedAt = this.#numberIn(slot, STARTED);
+    const balance = this.#numberIn(slot, BALANCE);
+    const kind = this.#numberIn(slot, KIND);
+    return {
+      id: this.#ids[slot] as string,
+      userId: this.#userIds[slot] as string,
+      amount: this.#numberIn(slot, AMOUNT),
+      priority: priorities[kind >> 2] as Priority,
+      payload: extra?.payload,
+      status: statuses[kind & 3] as OrderStatus,
+      acceptedAt: this.#numberIn(slot, ACCEPTED),
+      startedAt: Number.isNaN(startedAt) ? undefined : startedAt,
+      settledAt: this.#numberIn(slot, SETTLED),
+      balance: Number.isNaN(balance) ? undefined : balance,
+      code: extra?.code,
+      message: extra?.message,
+      retryable: extra?.retryable,
+      cause: extra?.cause,
+      labels: extra?.labels ?? noLabels,
+      steps: extra?.steps ?? noSteps,
+    };
+  }
+
+  #extraOf(order: SettledFields, outcome: OrderOutcome): Extra | undefined {
+    const { payload, content, labels, id, userId } = order;
+    if (outcome.status !== 'completed') return extraOfError(order, outcome.error, this.#mostBytes);
+    const { steps } = outcome;
+    const isPlain = payload === undefined && content === undefined && labels.length === 0;
+    if (!isPlain || id.length + userId.length > shortIds) {
+      return extraOfReceipt(order, steps, this.#mostBytes);
+    }
+    if (steps.length === 0) return undefined;
+    // Most orders whose steps finished at once have their results in common.
+    if (this.#lastPlain.steps !== steps) this.#lastPlain = { ...noExtra, steps };
+    return this.#lastPlain;
+  }
+
+  contentOf(key: Keyed): unknown {
+    return this.#extras[this.#slots.find(key)]?.content;
+  }
+
+  amend(id: string, steps: readonly StepResult[]): void {
+    const slot = this.#slots.find(keyOf(id));
+    if (slot !== -1) this.#extras[slot] = { ...(this.#extras[slot] ?? noExtra), steps };
+  }
+
+  #numberIn(slot: number, column: number): number {
+    const numbers = this.#segments[slot >>> SEGMENT_BITS] as Float64Array;
+    return numbers[(slot & LAST) * WIDTH + column] as number;
+  }
+
+  /** The segment that begins with this slot. */
+  #segmentFrom(slot: number): Float64Array<ArrayBuffer> {
+    const known = this.#segments[slot >>> SEGMENT_BITS];
+    this.#newestFirst.forget(slot >>> SEGMENT_BITS);
+    if (known !== undefined) return known;
+    const segment = new Float64Array(Math.min(SEGMENT, this.#limit - slot) * WIDTH);
+    this.#segments.push(segment);
+    return segment;
+  }
+}
+
+/** Priority and status in one number; most are 0, medium and completed. */
+function kindOf(priority: Priority, status: OrderOutcome['status']): number {
+  const rank = priority === 'medium' ? 0 : priority === 'high' ? 1 : 2;
+  return rank * 4 + (status === 'completed' ? 0 : status === 'failed' ? 1 : 2);
+}
+
+/**
+ * Nothing is known to be recorded of an order that the storage failed. But what was compensated must not
+ * run again under the same id: a payment provider would take its idempotency key for a repetition.
+ */
+function mayComeAgain(outcome: OrderOutcome): boolean {
+  if (outcome.status === 'completed' || outcome.error.code !== 'storage_failed') return false;
+  return outcome.error.steps.every(({ compensation }) => compensation === undefined);
+}

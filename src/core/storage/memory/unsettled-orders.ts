@@ -1,0 +1,116 @@
+import { noSteps } from '../../order/outcome.ts';
+import { isWanted, nextOf } from '../order-pages.ts';
+import type {
+  DecidedOutcome,
+  NewOrder,
+  Settlement,
+  StoredOrder,
+  StoredOrderPage,
+  StoredOrderQuery,
+} from '../order-storage.ts';
+
+/** How many orders come in one page. */
+const pageSize = 500;
+
+interface Entry {
+  readonly order: Omit<StoredOrder, 'attempt' | 'decided'>;
+  /** The opening after which it was accepted. */
+  readonly opening: number;
+  decided: DecidedOutcome | undefined;
+}
+
+/** Accepted orders of which the outcome is not recorded, in memory. */
+export class UnsettledOrders {
+  /** A `Map` gives its entries in the order in which they came: that of acceptance. */
+  readonly #entries = new Map<string, Entry>();
+  #openings = 0;
+
+  /** @param sequence - greater than those of all that were added before */
+  add(
+    { id, userId, amount, priority, payload, labels, content, acceptedAt }: NewOrder,
+    sequence: number,
+  ): Entry {
+    const order = {
+      ...{ id, userId, amount, priority, payload, labels, content, acceptedAt, sequence },
+      status: 'pending' as const,
+      startedAt: undefined,
+      settledAt: undefined,
+      balance: undefined,
+      code: undefined,
+      message: undefined,
+      retryable: undefined,
+      steps: noSteps,
+    };
+    const entry = { order, opening: this.#openings, decided: undefined };
+    this.#entries.set(id, entry);
+    return entry;
+  }
+
+  /**
+   * Notes what is certain to become of an order.
+   *
+   * @param nextSequence - gives its place if it was not accepted
+   */
+  decide(settlement: Settlement, nextSequence: () => number): void {
+    const { outcome, error, cause } = settlement;
+    if (outcome === 'completed' || error === undefined) return;
+    const { code, message, retryable } = error;
+    const entry = this.#entries.get(settlement.id) ?? this.add(settlement, nextSequence());
+    entry.decided = { outcome, code, message, retryable, cause };
+  }
+
+  /** Gives the sequence of the order, if it was here. */
+  delete(id: string): number | undefined {
+    const entry = this.#entries.get(id);
+    this.#entries.delete(id);
+    return entry?.order.sequence;
+  }
+
+  find(id: string): StoredOrder | undefined {
+    const entry = this.#entries.get(id);
+    return entry && this.#storedOf(entry);
+  }
+
+  /** One page of them, see `OrderStorage`. It looks at each: a `Map` cannot be read backwards. */
+  list(query: StoredOrderQuery): StoredOrderPage {
+    const { before = Number.POSITIVE_INFINITY, limit } = query;
+    let wanted: Entry[] = [];
+    let hasMore = false;
+    for (const entry of this.#entries.values()) {
+      const { order } = entry;
+      if (order.sequence >= before) break;
+      if (!isWanted(query, order)) continue;
+      wanted.push(entry);
+      if (wanted.length < 2 * limit) continue;
+      hasMore ||= wanted.length > limit;
+      wanted = wanted.slice(-limit);
+    }
+    hasMore ||= wanted.length > limit;
+    const orders = wanted.slice(-limit).map((entry) => this.#storedOf(entry));
+    orders.reverse();
+    return { orders, next: nextOf(orders, hasMore, undefined) };
+  }
+
+  /** All that are there now and still are when it is their turn, with one more attempt each. */
+  reopen(): AsyncIterable<readonly StoredOrder[]> {
+    this.#openings += 1;
+    return this.#pages(this.#openings);
+  }
+
+  async *#pages(opening: number): AsyncGenerator<readonly StoredOrder[]> {
+    let page: StoredOrder[] = [];
+    for (const entry of this.#entries.values()) {
+      // Accepted since, as are all after it.
+      if (entry.opening >= opening) break;
+      page.push(this.#storedOf(entry));
+      if (page.length < pageSize) continue;
+      yield page;
+      page = [];
+    }
+    if (page.length > 0) yield page;
+  }
+
+  #storedOf({ order, opening, decided }: Entry): StoredOrder {
+    return { ...order, attempt: this.#openings - opening + 1, decided };
+  }
+}

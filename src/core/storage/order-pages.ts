@@ -1,0 +1,60 @@
+import type { OrderStatus } from '../order/outcome.ts';
+import type { StoredOrder, StoredOrderQuery } from './order-storage.ts';
+
+/** An order's place in the order of acceptance. */
+type Placed = Pick<StoredOrder, 'sequence'>;
+
+/** A `StoredOrderPage`, of orders with whatever is known of them. */
+export interface PageOf<T extends Placed> {
+  readonly orders: readonly T[];
+  readonly next: number | undefined;
+}
+
+/** Whether a query wants an order, wherever it stands in the list. */
+export function isWanted(
+  {
+    userId,
+    status,
+    acceptedFrom,
+    acceptedBefore,
+  }: Omit<StoredOrderQuery, 'limit' | 'status'> & {
+    readonly status?: OrderStatus | undefined;
+  },
+  order: { readonly userId: string; readonly status: OrderStatus; readonly acceptedAt: number },
+): boolean {
+  if (userId !== undefined && userId !== order.userId) return false;
+  if (status !== undefined && status !== order.status) return false;
+  if (acceptedFrom !== undefined && order.acceptedAt < acceptedFrom) return false;
+  return acceptedBefore === undefined || order.acceptedAt < acceptedBefore;
+}
+
+/**
+ * Puts two pages of one query together: orders of two places, of which one may have moved from the one to
+ * the other meanwhile.
+ *
+ * @param first - what it has of an order that both have is left out
+ */
+export function mergePages<T extends Placed>(
+  first: PageOf<T>,
+  second: PageOf<T>,
+  limit: number,
+): PageOf<T> {
+  // Below it one of them has not looked yet.
+  const end = Math.max(first.next ?? 0, second.next ?? 0);
+  const known = new Set(second.orders.map(({ sequence }) => sequence));
+  const others = first.orders.filter(({ sequence }) => !known.has(sequence));
+  const all = [...others, ...second.orders].filter(({ sequence }) => sequence >= end);
+  all.sort((one, other) => other.sequence - one.sequence);
+  const orders = all.slice(0, limit);
+  return { orders, next: nextOf(orders, all.length > limit, end) };
+}
+
+/** Where the page after these orders begins, if it is known whether there are more at all. */
+export function nextOf(
+  orders: readonly Placed[],
+  hasMore: boolean,
+  end: number | undefined,
+): number | undefined {
+  if (hasMore) return orders.at(-1)?.sequence;
+  return end || undefined;
+}

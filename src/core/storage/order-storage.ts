@@ -1,0 +1,231 @@
+import type { AcceptedOrder } from '../order/order.ts';
+import type { OrderError } from '../order/order-error.ts';
+import type { OrderCause, OrderRecord, OrderStatus, StepResult } from '../order/outcome.ts';
+import type { Awaitable } from '../runtime/awaitable.ts';
+import type { BalanceStorage } from './balance-storage.ts';
+
+/** An order that is handed to a storage, to be kept. */
+export interface NewOrder extends AcceptedOrder {
+  /** The payload as its caller handed it in: the same value as `payload` but where a schema changed it. */
+  readonly content: unknown;
+  /** When it was accepted, in Unix milliseconds. */
+  readonly acceptedAt: number;
+}
+
+/** What is certain to become of an order of which something still runs. */
+export interface DecidedOutcome {
+  /** Its outcome, once it is settled. */
+  readonly outcome: 'failed' | 'canceled';
+  /** See {@link OrderError.code}. */
+  readonly code: string;
+  /** The same for people. */
+  readonly message: string;
+  /** See {@link OrderError.retryable}. */
+  readonly retryable: boolean;
+  /** The error behind that, if there was one. */
+  readonly cause?: OrderCause | undefined;
+}
+
+/** An order as a storage has it. While it is unsettled, its `status` is `'pending'`. */
+export interface StoredOrder extends OrderRecord {
+  /** The payload as its caller handed it in. */
+  readonly content: unknown;
+  /**
+   * 1 for an order that was accepted since the storage was opened, and one more for each time that it
+   * was opened since: some of its steps may have been run before.
+   */
+  readonly attempt: number;
+  /** What is certain to become of the order, though it is unsettled; callers may have been told. */
+  readonly decided: DecidedOutcome | undefined;
+  /**
+   * The order's place in the order of acceptance: a safe integer from 1 up, greater than that of each
+   * order which the storage kept before. It never changes, and no other order ever gets it. There may be
+   * gaps.
+   */
+  readonly sequence: number;
+}
+
+/** What a storage says to an order that it was to keep. */
+export type AcceptResult =
+  | {
+      /** It is kept now. */
+      readonly status: 'accepted';
+      /** See {@link StoredOrder.sequence}. */
+      readonly sequence: number;
+    }
+  | {
+      /** Its id is taken; nothing was changed. */
+      readonly status: 'known';
+      /** The order that has it. */
+      readonly order: StoredOrder;
+    }
+  | FailedResult;
+
+/** What a storage says of an order that it can never treat. The others of the call are treated all the same. */
+export interface FailedResult {
+  /** It failed by itself; nothing was changed for it. */
+  readonly status: 'failed';
+  /** Why; the `cause` of the `storage_failed` that its caller gets. */
+  readonly error: unknown;
+}
+
+/** An order with its outcome. */
+export interface Settlement extends NewOrder {
+  /** Whether it was accepted by a call of `accept`; if not, the storage first hears of it now. */
+  readonly isAccepted: boolean;
+  /** A completed order's amount is applied, which the storage may refuse: then it has failed. */
+  readonly outcome: 'completed' | 'failed' | 'canceled';
+  /** Why it failed or was canceled; `code`, `message` and `retryable` are to be kept. */
+  readonly error: OrderError | undefined;
+  /** The error behind that, if there was one; to be kept. */
+  readonly cause?: OrderCause | undefined;
+  /** What its steps came to; to be kept. */
+  readonly steps: readonly StepResult[];
+  /** When its processing began, in Unix milliseconds; `undefined` if it never did. */
+  readonly startedAt: number | undefined;
+  /** When it was decided, in Unix milliseconds. */
+  readonly settledAt: number;
+  /** The least balance that a debit may leave, in minor units; `undefined` for none. */
+  readonly minBalance: number | undefined;
+  /** If the amount is refused, the order is left unsettled: it comes again when its steps are taken back. */
+  readonly isCompensable: boolean;
+  /**
+   * The outcome, `failed` or `canceled`, is certain, but something of the order still runs, or is to be
+   * compensated: it is noted as `decided`, the order is left unsettled, and comes again.
+   */
+  readonly isProvisional: boolean;
+}
+
+/** What a storage says to a settlement. */
+export type SettlementResult =
+  | {
+      /** It is recorded. */
+      readonly status: 'settled';
+      /** Of a completed order: the balance right after it, in minor units. */
+      readonly balance: number | undefined;
+    }
+  | {
+      /** The amount was not applied. Unless the order is compensable, it is recorded as failed. */
+      readonly status: 'refused';
+      /** Why. */
+      readonly code: 'insufficient_funds' | 'balance_overflow';
+    }
+  | {
+      /** The order was settled before, or the id of one that was not accepted is taken. Nothing changed. */
+      readonly status: 'known';
+      /** The order that has the id. */
+      readonly order: StoredOrder;
+    }
+  | FailedResult;
+
+/** Which orders a storage is to list; what is left out does not matter. */
+export interface StoredOrderQuery {
+  /** Whose. */
+  readonly userId?: string | undefined;
+  /** With which status; `'pending'` stands for all unsettled orders, and `'processing'` is not asked for. */
+  readonly status?: Exclude<OrderStatus, 'processing'> | undefined;
+  /** Accepted at this time or later, in Unix milliseconds. */
+  readonly acceptedFrom?: number | undefined;
+  /** Accepted before this time, in Unix milliseconds. */
+  readonly acceptedBefore?: number | undefined;
+  /** Only orders with a smaller {@link StoredOrder.sequence}. */
+  readonly before?: number | undefined;
+  /** How many at most, from 1 up. */
+  readonly limit: number;
+  /**
+   * About how many bytes the page may take at most, from 1 up; it has one order in any case. A storage
+   * that reads orders from elsewhere ends the page there. No bound by default.
+   */
+  readonly maxBytes?: number | undefined;
+}
+
+/** One page of a list. */
+export interface StoredOrderPage {
+  /** The orders, the one with the greatest {@link StoredOrder.sequence} first. */
+  readonly orders: readonly StoredOrder[];
+  /**
+   * Where the next page begins, to be given as {@link StoredOrderQuery.before}: this page has every wanted
+   * order with this sequence or a greater one. `undefined` if there are no more orders.
+   */
+  readonly next: number | undefined;
+}
+
+/**
+ * A storage that keeps orders beside balances, so that one transaction holds an outcome and its
+ * balance, and an accepted order outlives the process.
+ *
+ * 1. `accept` keeps orders in the order given, all or none, and answers one result for each. When it
+ *    has answered, they are as durable as the storage promises.
+ * 2. An id is taken once, by whichever order came first, in an earlier call or in the same one. For
+ *    another with that id nothing is changed, and the answer is the order that has it: whether it is the
+ *    same order or a conflict, the processor finds out by itself.
+ * 3. `settle` treats the settlements in the order given, in one transaction, all or none, and answers
+ *    one result for each. An order is settled at most once: when it comes again, the answer is `known`.
+ * 4. A completed order's amount is applied as `BalanceStorage.apply` does (its rule 3), seeing what the
+ *    settlements before it in the call have left. If it is refused, the order is recorded as failed with
+ *    the refusal's code; a compensable one stays as it was.
+ * 5. A provisional settlement is noted in `decided`, and replaces an earlier note. The order stays
+ *    unsettled, though the answer is `settled`, without a balance. Of an order that was settled before, the answer is `known`.
+ * 6. A call that throws or rejects has done all of what was asked or nothing; the processor makes it
+ *    again with the same orders, maybe among others, and rules 2 and 3 say what had been done.
+ *    What fails for one order alone, and would each time, a row of its user that cannot be read for example,
+ *    should not fail the call: that order is answered with `failed`, and the others are treated. Where a whole
+ *    call of `settle` fails and the storage works (rule 7), the processor looks for such an order by smaller
+ *    calls, and has it wait alone.
+ * 7. An `accept` of no orders is a question: it rejects if the storage could keep none now.
+ * 8. The processor has at most one `accept` of orders and one `settle` under way, and makes other calls
+ *    beside them, questions too. `get`, `find`, `list` and `unsettled` see all calls that were answered before.
+ * 9. `unsettled` gives the unsettled orders in the order of their acceptance, a page at a time, as the
+ *    storage was when it was called or later; it must not hold them all in memory.
+ * 10. `list` gives orders from the greatest `sequence` to the least, at most `limit`. It may end a page early,
+ *    even without an order: at `maxBytes`, or to bound how many orders it looks at. `next` then says where
+ *    to go on; each page goes on further, and the last one has no `next`. Times are filters and no order.
+ * 11. `apply` settles as if each change were a completed order without steps that was never accepted;
+ *    for an id that completed before, it answers that order's balance.
+ * 12. After `close` every call rejects.
+ * 13. The storage gives each order its `sequence` when it first keeps it: in `accept`, and in `settle` and
+ *    `apply` for an order that was not accepted. The order of the calls, and of the orders in a call, is
+ *    that of the sequence, whatever the times say. A number is not given again, even if its order was deleted.
+ *
+ * Methods may answer at once or with a promise.
+ */
+export interface OrderStorage extends BalanceStorage {
+  /**
+   * `'json'` if payloads come back as JSON has them: the processor then refuses orders whose payload is
+   * more than that. Any value by default.
+   */
+  readonly payloads?: 'any' | 'json';
+  /**
+   * Keeps orders.
+   *
+   * @param orders - none or more
+   */
+  accept(orders: readonly NewOrder[]): Awaitable<readonly AcceptResult[]>;
+  /**
+   * Records outcomes and applies balances.
+   *
+   * @param settlements - one or more
+   */
+  settle(settlements: readonly Settlement[]): Awaitable<readonly SettlementResult[]>;
+  /**
+   * Replaces the results of a settled order's steps: something of it went on regardless.
+   *
+   * @param id - the order's id; nothing happens if it is not settled
+   * @param steps - as they are now
+   */
+  amend(id: string, steps: readonly StepResult[]): Awaitable<void>;
+  /**
+   * The order that has this id, unsettled or settled, as long as the storage keeps it.
+   *
+   * @param id - any order's id
+   */
+  find(id: string): Awaitable<StoredOrder | undefined>;
+  /**
+   * One page of orders.
+   *
+   * @param query - which
+   */
+  list(query: StoredOrderQuery): Awaitable<StoredOrderPage>;
+  /** All unsettled orders, in pages; a page may be empty. */
+  unsettled(): AsyncIterable<readonly StoredOrder[]>;
+}

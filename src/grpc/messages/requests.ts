@@ -1,0 +1,127 @@
+import { toJson } from '@bufbuild/protobuf';
+import { timestampMs, ValueSchema } from '@bufbuild/protobuf/wkt';
+import type { Order } from '../../core/order/order.ts';
+import { OrderError, type OrderIssue } from '../../core/order/order-error.ts';
+import type { OrderStatus as Status } from '../../core/order/outcome.ts';
+import type { OrderQuery } from '../../core/queries/order-query.ts';
+import { isCursor } from '../../core/runtime/cursor.ts';
+import {
+  type ListOrdersRequest,
+  type Order as OrderMessage,
+  OrderStatus,
+  Priority,
+} from '../gen/orderprocessor/v1/orders_pb.js';
+
+const longestName = 256;
+/** A `Timestamp` ends with the year 9999. */
+const endOfTimeMs = Date.UTC(10_000, 0);
+
+const priorities: Readonly<Record<number, Order['priority']>> = {
+  [Priority.UNSPECIFIED]: 'medium',
+  [Priority.HIGH]: 'high',
+  [Priority.MEDIUM]: 'medium',
+  [Priority.LOW]: 'low',
+};
+
+const statuses: Readonly<Record<number, Status>> = {
+  [OrderStatus.PENDING]: 'pending',
+  [OrderStatus.PROCESSING]: 'processing',
+  [OrderStatus.COMPLETED]: 'completed',
+  [OrderStatus.FAILED]: 'failed',
+  [OrderStatus.CANCELED]: 'canceled',
+};
+
+/**
+ * The order of a request, all that is wrong with it at once.
+ *
+ * @throws OrderError `invalid_order` with the issues
+ */
+export function orderOf(message: OrderMessage | undefined): Order {
+  if (message === undefined) throw invalid([{ path: 'order', message: 'Expected an order' }]);
+  const { id, userId, amount } = message;
+  const issues: OrderIssue[] = [];
+  const priority = priorities[message.priority];
+  if (id !== undefined) issues.push(...nameIssues('order.id', id));
+  issues.push(...nameIssues('order.user_id', userId));
+  if (!Number.isSafeInteger(Number(amount))) {
+    issues.push({ path: 'order.amount', message: 'Expected at most 2^53 - 1 minor units' });
+  }
+  if (priority === undefined) {
+    issues.push({ path: 'order.priority', message: 'Expected a known priority' });
+  }
+  let payload: unknown;
+  try {
+    payload = message.payload && toJson(ValueSchema, message.payload);
+  } catch {
+    issues.push({ path: 'order.payload', message: 'Expected JSON: one kind, finite numbers' });
+  }
+  if (hasPrototypeName(payload)) {
+    issues.push({ path: 'order.payload', message: 'Expected no key `__proto__`' });
+  }
+  if (issues.length > 0) throw invalid(issues, message);
+  return { id, userId, amount: Number(amount), priority, payload };
+}
+
+/** @throws OrderError `invalid_order` unless a field is a user's or an order's id */
+export function checkName(path: string, name: string): void {
+  const issues = nameIssues(path, name);
+  if (issues.length > 0) throw invalid(issues);
+}
+
+/** @throws OrderError `invalid_order` */
+export function queryOf(request: ListOrdersRequest): OrderQuery {
+  const { userId, acceptedFrom, acceptedBefore, pageSize, pageToken } = request;
+  const issues: OrderIssue[] = [];
+  const status = statuses[request.status];
+  if (userId !== undefined) issues.push(...nameIssues('user_id', userId));
+  if (status === undefined && request.status !== OrderStatus.UNSPECIFIED) {
+    issues.push({ path: 'status', message: 'Expected a known status' });
+  }
+  if (pageSize < 0 || pageSize > 1_000) {
+    issues.push({ path: 'page_size', message: 'Expected 0 to 1000' });
+  }
+  if (pageToken !== '' && !isCursor(pageToken)) {
+    issues.push({ path: 'page_token', message: 'Expected the token of a page' });
+  }
+  const from = acceptedFrom && timestampMs(acceptedFrom);
+  const before = acceptedBefore && timestampMs(acceptedBefore);
+  issues.push(...timeIssues('accepted_from', from), ...timeIssues('accepted_before', before));
+  if (issues.length > 0) throw invalid(issues);
+  return {
+    userId,
+    status,
+    acceptedFrom: from && Math.ceil(from),
+    acceptedBefore: before && Math.ceil(before),
+    limit: pageSize === 0 ? undefined : pageSize,
+    cursor: pageToken === '' ? undefined : pageToken,
+  };
+}
+
+export function invalid(
+  issues: readonly OrderIssue[],
+  message?: OrderMessage | undefined,
+): OrderError {
+  const text = issues.map(({ path, message: what }) => `${path}: ${what}`).join('; ');
+  const orderId = message?.id !== undefined && isName(message.id) ? message.id : undefined;
+  return new OrderError('invalid_order', text, { orderId, issues });
+}
+
+/** What comes in UTF-8 is well-formed; what comes in JSON may have lone surrogates. */
+function isName(name: string): boolean {
+  return name.length >= 1 && name.length <= longestName && name.isWellFormed();
+}
+
+function nameIssues(path: string, name: string): OrderIssue[] {
+  return isName(name) ? [] : [{ path, message: `Expected 1 to ${longestName} characters` }];
+}
+
+function timeIssues(path: string, ms = 0): OrderIssue[] {
+  const isTime = ms >= 0 && ms < endOfTimeMs;
+  return isTime ? [] : [{ path, message: 'Expected a time from 1970 to 9999' }];
+}
+
+function hasPrototypeName(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  if (Object.hasOwn(value, '__proto__')) return true;
+  return Object.values(value).some(hasPrototypeName);
+}

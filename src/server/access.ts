@@ -1,0 +1,142 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Awaitable } from '../core/runtime/awaitable.ts';
+import { wrong } from '../core/runtime/checks.ts';
+import { forbidden, HttpError } from './http-error.ts';
+
+/** What a client may do. */
+export interface Access {
+  /**
+   * For which users it may act: their ids, a function that says so, or `'all'`. A client with `'all'` uses the ids of
+   * orders as the storage has them; any other one has ids for each user, which are never those of another user.
+   */
+  readonly users: 'all' | readonly string[] | ((userId: string) => boolean);
+  /**
+   * Whether it may read what is about everybody: `/stats`, `/metrics`, and the events of all users. By
+   * default if it may act for all.
+   */
+  readonly isOperator?: boolean | undefined;
+  /**
+   * The client's name, for what is bounded for each client: `events.readersPerClient`. By default a client is known
+   * by its list of users; give a name where `users` is a function.
+   */
+  readonly client?: string | undefined;
+}
+
+/**
+ * Says what the client of a request may do, `undefined` if nothing (401). May throw an {@link HttpError} to
+ * say something else. It must not read the body.
+ */
+export type Authenticate = (request: Request) => Awaitable<Access | undefined>;
+
+/** Whoever comes, where nothing is authenticated. */
+export const everything: Access = { users: 'all' };
+
+export function isOperator({ users, isOperator = users === 'all' }: Access): boolean {
+  return isOperator;
+}
+
+/** Whether a client may act for a user; for all of them if `undefined`. */
+export function mayActFor({ users }: Access, userId: string | undefined): boolean {
+  if (users === 'all') return true;
+  if (userId === undefined) return false;
+  return typeof users === 'function' ? users(userId) === true : users.includes(userId);
+}
+
+/** @throws HttpError `forbidden` */
+export function checkMayActFor(access: Access, userId: string | undefined): void {
+  if (mayActFor(access, userId)) return;
+  throw forbidden(
+    userId === undefined ? 'Name a `userId` that you may act for' : 'You may not act for this user',
+  );
+}
+
+/** @throws HttpError `forbidden` */
+export function checkOperator(access: Access): void {
+  if (!isOperator(access)) throw forbidden('This is for operators');
+}
+
+export function unauthorized(): HttpError {
+  return new HttpError(401, 'unauthorized', 'Expected credentials', {
+    headers: { 'www-authenticate': 'Bearer' },
+  });
+}
+
+/** So that a variable of the environment that is not set, or a word, is no token. */
+const leastTokenLength = 16;
+
+/**
+ * Authenticates by `Authorization: Bearer TOKEN`. The time it takes tells nothing of the tokens.
+ *
+ * @param tokens - each with what its client may do; a token has 16 characters or more
+ * @throws TypeError for tokens that are none, or too short
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ * import { bearer, createOrderApp } from 'order-processor/http';
+ *
+ * const authenticate = bearer({
+ *   'an-operators-long-random-token': { users: 'all' },
+ *   'the-long-random-token-of-u-1': { users: ['u-1'] },
+ * });
+ * const app = createOrderApp(new OrderProcessor(), { authenticate });
+ * const headers = { authorization: 'Bearer the-long-random-token-of-u-1' };
+ * const response = await app.request('/users/u-2/balance', { headers });
+ * console.log(response.status); // prints: 403
+ * ```
+ */
+export function bearer(tokens: Readonly<Record<string, Access>>): Authenticate {
+  const isObject = typeof tokens === 'object' && tokens !== null;
+  if (!isObject || Object.keys(tokens).length === 0) {
+    // Not what came: it may be the token itself, and errors are logged.
+    const got = isObject ? 'none' : `a ${typeof tokens}`;
+    throw new TypeError(`Expected \`tokens\` to be an object with tokens, got ${got}`);
+  }
+  const known = Object.entries(tokens).map(([token, access]) => {
+    if (token.length < leastTokenLength) {
+      // Not the token itself: errors are logged.
+      throw new TypeError(`Expected tokens of ${leastTokenLength} characters or more`);
+    }
+    return { digest: digestOf(token), access: checkAccess(access) };
+  });
+  return ({ headers }) => {
+    const [, token = ''] = /^bearer +(\S+) *$/i.exec(headers.get('authorization') ?? '') ?? [];
+    const digest = digestOf(token);
+    // All of them, whichever it is.
+    const found = known.filter((each) => timingSafeEqual(each.digest, digest));
+    return found[0]?.access;
+  };
+}
+
+/** Of the same length for all, as the comparison wants it. */
+function digestOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+/** @throws TypeError that does not show what came, which may be a token */
+export function checkAuthenticate(authenticate: unknown): void {
+  if (authenticate === undefined || typeof authenticate === 'function') return;
+  throw new TypeError(
+    `Expected \`authenticate\` to be a function, got a value of type ${typeof authenticate}`,
+  );
+}
+
+/** @throws TypeError for what an `authenticate` must not answer */
+export function checkAccess(access: Access): Access {
+  const { users, client, isOperator } = Object(access) as Partial<Access>;
+  const isValid =
+    users === 'all' ||
+    typeof users === 'function' ||
+    (Array.isArray(users) && users.every((id) => typeof id === 'string'));
+  if (!isValid) {
+    throw wrong(TypeError, 'access.users', "'all', a list of user ids or a function", users);
+  }
+  if (client !== undefined && typeof client !== 'string') {
+    throw wrong(TypeError, 'access.client', 'a string', client);
+  }
+  // A word of the environment, `'false'` too, would be taken for yes.
+  if (isOperator !== undefined && typeof isOperator !== 'boolean') {
+    throw wrong(TypeError, 'access.isOperator', 'a boolean', isOperator);
+  }
+  return access;
+}

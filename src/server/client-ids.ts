@@ -1,0 +1,139 @@
+import { createHash } from 'node:crypto';
+import type { Order } from '../core/order/order.ts';
+import { OrderError } from '../core/order/order-error.ts';
+import { nextOrderId } from '../core/order/order-id.ts';
+import type { OrderOutcome, OrderRecord, Receipt } from '../core/order/outcome.ts';
+import { type Access, checkMayActFor, mayActFor } from './access.ts';
+
+/** As `parseOrder` has it. */
+const longestId = 256;
+
+/** A user's id that stands in a stored id as it is; any other, or a longer one, is hashed. */
+const plainUser = /^[A-Za-z0-9._:@-]{1,64}$/;
+
+/**
+ * What the stored ids of a user's orders begin with: `~u-1~`, or `~!` and a hash. No prefix is the beginning of
+ * another, so no two users' ids become one, whatever they are.
+ */
+export function prefixOf(userId: string): string {
+  if (plainUser.test(userId)) return `~${userId}~`;
+  return `~!${createHash('sha256').update(userId).digest('base64url')}~`;
+}
+
+/** The id of an order as its user's own clients see it. */
+export function clientIdOf(storedId: string, userId: string): string {
+  // Most ids that are no client's are told apart by this alone.
+  if (!storedId.startsWith('~')) return storedId;
+  const prefix = prefixOf(userId);
+  return storedId.startsWith(prefix) ? storedId.slice(prefix.length) : storedId;
+}
+
+/**
+ * What a client calls its orders. The ids of a client that acts for all are those of the storage. Any other client has
+ * ids for each user: in the storage they begin with the user, so no client can use, find or guess at another user's.
+ */
+export class ClientIds {
+  readonly #access: Access;
+
+  constructor(access: Access) {
+    this.#access = access;
+  }
+
+  /** Whether the ids are other ones than those of the storage. */
+  get isScoped(): boolean {
+    return this.#access.users !== 'all';
+  }
+
+  /** An order as it is handed in. One without an id gets one here, so that it is found by the id that is answered. */
+  order<T extends Order>(order: T): T {
+    if (!this.isScoped) return order;
+    const { userId } = order;
+    const { id = nextOrderId() } = order;
+    const prefix = prefixOf(userId);
+    const longest = longestId - prefix.length;
+    if (id.length > longest) {
+      const message = `Expected at most ${longest} characters`;
+      const issues = [{ path: 'id', message }];
+      throw new OrderError('invalid_order', `id: ${message}`, { userId, issues });
+    }
+    return { ...order, id: prefix + id };
+  }
+
+  /**
+   * The ids under which the storage may have an order, the likelier one first. The second is of an order that the
+   * host, or a client that acts for all, has handed in for the user.
+   *
+   * @param userId - whose order, if the client says so
+   * @throws HttpError `forbidden` for a user that is not the client's
+   */
+  candidates(id: string, userId: string | undefined): readonly string[] {
+    if (userId !== undefined) checkMayActFor(this.#access, userId);
+    const user = userId ?? this.onlyUser;
+    return this.isScoped && user !== undefined ? [prefixOf(user) + id, id] : [id];
+  }
+
+  /** Whether the client may see an order of this user, when it has asked for one of `wanted`. */
+  maySee(userId: string, wanted: string | undefined): boolean {
+    return mayActFor(this.#access, userId) && (wanted === undefined || wanted === userId);
+  }
+
+  /** The user for whom alone the client acts. */
+  get onlyUser(): string | undefined {
+    const { users } = this.#access;
+    return Array.isArray(users) && users.length === 1 ? users[0] : undefined;
+  }
+
+  id(storedId: string, userId: string): string {
+    return this.isScoped ? clientIdOf(storedId, userId) : storedId;
+  }
+
+  record<T extends Pick<OrderRecord, 'id' | 'userId'>>(record: T): T {
+    return this.isScoped ? withClientId(record) : record;
+  }
+
+  receipt<T extends Pick<Receipt, 'orderId' | 'userId'>>(receipt: T): T {
+    return this.isScoped ? withClientId(receipt) : receipt;
+  }
+
+  /** Anything thrown. */
+  error<T>(thrown: T): T {
+    if (!this.isScoped || !(thrown instanceof Error)) return thrown;
+    return withClientId(thrown as T & Error, this.onlyUser);
+  }
+
+  outcome(outcome: OrderOutcome): OrderOutcome {
+    if (!this.isScoped) return outcome;
+    if (outcome.status === 'completed') return withClientId(outcome);
+    return { ...outcome, error: this.error(outcome.error) };
+  }
+}
+
+interface Named {
+  readonly id?: string | undefined;
+  readonly orderId?: string | undefined;
+  readonly userId?: string | undefined;
+}
+
+/** A record, a receipt, an event or an error about an order, as its user's own clients see it. */
+export function withClientId<T extends object>(of: T, fallback?: string): T {
+  const { id, orderId, userId = fallback } = of as Named;
+  const storedId = id ?? orderId;
+  if (typeof storedId !== 'string' || userId === undefined) return of;
+  const clientId = clientIdOf(storedId, userId);
+  if (clientId === storedId) return of;
+  if (!(of instanceof Error)) {
+    return { ...of, ...(id === undefined ? { orderId: clientId } : { id: clientId }) };
+  }
+  const message = of.message
+    .replaceAll(inJson(storedId), inJson(clientId))
+    .replaceAll(storedId, clientId);
+  // Whatever else the error has, of whichever copy of the package it is.
+  return Object.create(of, {
+    orderId: { value: clientId, enumerable: true },
+    message: { value: message },
+  });
+}
+
+function inJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1);
+}

@@ -1,0 +1,70 @@
+import type { OrderRecord } from '../core/order/outcome.ts';
+import type { OrderProcessor } from '../core/order-processor.ts';
+import { type Access, type Authenticate, checkAccess, everything, unauthorized } from './access.ts';
+import type { ClientIds } from './client-ids.ts';
+import { HttpError, notFound } from './http-error.ts';
+
+/**
+ * What the client of a request may do.
+ *
+ * @throws HttpError `unauthorized`
+ */
+export async function accessOf(
+  authenticate: Authenticate | undefined,
+  request: () => Request,
+): Promise<Access> {
+  if (authenticate === undefined) return everything;
+  const access = await authenticate(request());
+  if (access === undefined || access === null) throw unauthorized();
+  return checkAccess(access);
+}
+
+/** A record as clients see it: the error behind that of the order is the operator's. */
+export function withoutCause<T extends OrderRecord>(record: T): Omit<T, 'cause'> {
+  const { cause: _cause, ...rest } = record;
+  return rest;
+}
+
+/** An order by the id that a client has for it. */
+export interface Wanted {
+  readonly id: string;
+  /** Whose; by default the only user of the client. */
+  readonly userId?: string | undefined;
+}
+
+/**
+ * An order, as the storage has it. One of another user is as good as none.
+ *
+ * @throws HttpError `not_found`, or `forbidden` for a user that is not the client's
+ */
+export async function findOrder(
+  processor: OrderProcessor,
+  ids: ClientIds,
+  { id, userId }: Wanted,
+): Promise<OrderRecord> {
+  for (const storedId of ids.candidates(id, userId)) {
+    const record = await processor.order(storedId);
+    if (record !== undefined && ids.maySee(record.userId, userId)) return record;
+  }
+  throw notFound('There is no such order');
+}
+
+/**
+ * The order, canceled, or to be so when its steps have ended.
+ *
+ * @throws HttpError `order_settled`
+ */
+export async function cancelOrder(
+  processor: OrderProcessor,
+  ids: ClientIds,
+  wanted: Wanted,
+): Promise<OrderRecord> {
+  const { id, userId } = await findOrder(processor, ids, wanted);
+  const isCanceled = await processor.cancelIf(id, (of) => of === userId);
+  const record = await processor.order(id);
+  // Where the storage forgets, it may be gone, or the id stand for another order by now.
+  if (record?.userId !== userId) throw notFound('There is no such order');
+  if (isCanceled || record.status === 'canceled') return record;
+  const message = `An order that is ${record.status} can no longer be canceled`;
+  throw new HttpError(409, 'order_settled', message);
+}

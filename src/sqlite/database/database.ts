@@ -1,0 +1,279 @@
+import { statSync } from 'node:fs';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import type { StorageSizes } from '../../core/storage/balance-storage.ts';
+import { ConnectionLost, type Failure, failureOf, isBusy, isOfOneOrder } from '../failures.ts';
+import { checkVersion } from '../file/file-contents.ts';
+import { HeldLocks } from '../file/held-locks.ts';
+import { LOG_BYTES } from '../file/log-bound.ts';
+import { fenced, identityOf, lockLost, lockPathOf, lost } from '../file/orders-file.ts';
+import { makePrivate } from '../file/private-file.ts';
+import type { Call, Opened, ReadKind, Result, WriteKind } from '../thread/protocol.ts';
+import type { Message } from '../thread/wire.ts';
+import { Reads } from './reads.ts';
+import { migrate, pragma } from './schema.ts';
+import { Writes } from './writes.ts';
+
+/** How a file is opened. */
+export interface DatabaseOptions {
+  readonly durability: 'full' | 'relaxed';
+  readonly maxBytes: number | undefined;
+  /** What an earlier connection of the same storage had opened: the same file, and the same life. */
+  readonly reopened: Opened | undefined;
+  /** Which lock the storage has taken, see `identityOf`; without one, nobody else may be let in. */
+  readonly lock?: string | undefined;
+}
+
+/** How long another connection's lock is waited for: somebody at a shell may hold it. */
+const BUSY_MS = 5_000;
+
+/**
+ * The log is copied into the file when it has this many pages (16 MB). Orders of many users change a
+ * page each in the index by user, and the longer the log, the more of them share a copy.
+ */
+const CHECKPOINT_PAGES = 4_000;
+
+const CACHE_KIB = 32_768;
+
+/** A file of orders: synchronous, in whichever thread it is made. */
+export class Database {
+  readonly opened: Opened;
+  readonly #path: string;
+  readonly #db: DatabaseSync;
+  readonly #reads: Reads;
+  readonly #writes: Writes;
+  readonly #logIdentity: string | undefined;
+  readonly #lock: string | undefined;
+  readonly #dataVersion: StatementSync;
+  readonly #held: HeldLocks;
+  readonly #life: StatementSync;
+  /** Changes with each transaction of another connection. */
+  #lastVersion: unknown;
+
+  /**
+   * Opens a file, or makes one where there is none.
+   *
+   * @param path - without links
+   * @throws Error for a file that cannot be opened or is not one of orders
+   */
+  constructor(path: string, options: DatabaseOptions) {
+    this.#path = path;
+    const { reopened } = options;
+    this.#lock = options.lock;
+    // Whatever lock is there now may be another storage's.
+    if (!this.#isLocked()) throw lockLost(path);
+    if (reopened !== undefined && identityOf(path) !== reopened.identity) throw lost(path);
+    makePrivate(path);
+    this.#db = new DatabaseSync(path, { timeout: BUSY_MS, enableForeignKeyConstraints: false });
+    try {
+      checkVersion(this.#db, path);
+      configure(this.#db, options);
+      const life = reopened?.life ?? this.#begin();
+      this.#life = this.#db.prepare('SELECT life FROM meta');
+      // There from the first read or write on, as long as a connection is.
+      this.#db.exec('BEGIN IMMEDIATE; COMMIT');
+      this.#logIdentity = identityOf(`${path}-wal`);
+      this.#held = new HeldLocks(path, reopened?.areLocksListed);
+      const { areListed: areLocksListed } = this.#held;
+      this.opened = { life, identity: identityOf(path) ?? '', areLocksListed };
+      this.#dataVersion = this.#db.prepare('PRAGMA data_version');
+      this.#reads = new Reads(this.#db, life);
+      this.#writes = new Writes(this.#db, this.#reads, life);
+      if (reopened !== undefined) this.#checkLife();
+    } catch (error) {
+      this.#db.close();
+      throw error;
+    }
+  }
+
+  /** Counts the openings, so that each order can tell which of them it has seen. */
+  #begin(): number {
+    // Not by the statement alone: `get` does not say that its transaction could not be written.
+    this.#db.exec('BEGIN IMMEDIATE');
+    const row = this.#db.prepare('UPDATE meta SET life = life + 1 RETURNING life').get();
+    this.#db.exec('COMMIT');
+    if (row === undefined) throw new Error(`Could not open ${this.#path}: its table meta is empty`);
+    return (row as { life: number }).life;
+  }
+
+  /** Treats all calls in one transaction. */
+  commit(calls: readonly Call<WriteKind>[]): readonly Result[] {
+    try {
+      return this.#transactAgain(calls);
+    } catch (error) {
+      if (calls.length === 1 || error instanceof ConnectionLost || isBusy(error)) {
+        const failure = this.#failureOf(error, 'write to');
+        return calls.map(() => failure);
+      }
+      // A call that cannot be treated must not make others fail.
+      return calls.flatMap((call) => this.commit([call]));
+    }
+  }
+
+  /** Where an order has failed and not the file, all are treated once more, each by itself. */
+  #transactAgain(calls: readonly Call<WriteKind>[]): readonly Message[] {
+    try {
+      return this.#transact(calls, false);
+    } catch (error) {
+      if (!isOfOneOrder(error)) throw error;
+      return this.#transact(calls, true);
+    }
+  }
+
+  #transact(calls: readonly Call<WriteKind>[], isEachAlone: boolean): readonly Message[] {
+    let messages: readonly Message[];
+    this.#db.exec('BEGIN IMMEDIATE');
+    try {
+      this.#notice();
+      this.#writes.touched.id = '';
+      messages = calls.map(({ kind, message }) => this.#writes.write(kind, message, isEachAlone));
+      this.#writes.balances.write();
+      this.#db.exec('COMMIT');
+    } catch (error) {
+      this.#writes.balances.clear();
+      this.#rollBack(error);
+      throw error;
+    }
+    this.#writes.balances.shrink();
+    if (!this.#isLocked()) throw lockLost(this.#path);
+    if (!this.#isThere()) throw lost(this.#path);
+    return messages;
+  }
+
+  /** Whether an earlier connection's last transaction is in the file; `false` if it wrote no order. */
+  has({ id, settledAt }: Writes['touched']): boolean {
+    const row = this.#db.prepare('SELECT settled_at FROM orders WHERE id = ?').get(id);
+    return row !== undefined && row.settled_at === settledAt;
+  }
+
+  /** What was written last. */
+  get touched(): Writes['touched'] {
+    return this.#writes.touched;
+  }
+
+  /** A connection that stays inside a transaction could begin no other. */
+  #rollBack(cause: unknown): void {
+    try {
+      if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
+    } catch {
+      throw new ConnectionLost(
+        `Could not write to ${this.#path}, nor take back what was written: it is opened anew`,
+        { cause },
+      );
+    }
+  }
+
+  /**
+   * Another connection has written. A shell may have changed a balance: what is in memory is not known to be in
+   * the file. Another storage may have begun: the locks that should prevent it can be lost without notice.
+   */
+  #notice(): void {
+    const version = Object.values(this.#dataVersion.get() ?? {})[0];
+    if (version === this.#lastVersion) return;
+    this.#checkLife();
+    this.#writes.balances.clear();
+    this.#lastVersion = version;
+  }
+
+  /** Each opening of a storage counts one further, so the file itself says who writes. */
+  #checkLife(): void {
+    const row = this.#life.get() as { life: number } | undefined;
+    if (row?.life !== this.opened.life) throw fenced(this.#path);
+  }
+
+  /** SQLite does not notice when its files are deleted: it goes on writing into nothing. */
+  #isThere(): boolean {
+    return (
+      identityOf(this.#path) === this.opened.identity &&
+      identityOf(`${this.#path}-wal`) === this.#logIdentity
+    );
+  }
+
+  /**
+   * Whether another program may have brought the log in: this one's is out of date then, and would overwrite what
+   * was written since.
+   */
+  #isTakenOver(): boolean {
+    const log = identityOf(`${this.#path}-wal`);
+    const isReplaced = log !== undefined && log !== this.#logIdentity;
+    return (
+      !this.areLocksHeld(true) || (isReplaced && identityOf(this.#path) === this.opened.identity)
+    );
+  }
+
+  /** Whether the locks of this process on the file are still there; see `HeldLocks`. */
+  areLocksHeld(isNow = false): boolean {
+    return isNow ? this.#held.areHeldNow() : this.#held.areHeld();
+  }
+
+  #isLocked(): boolean {
+    return this.#lock === undefined || identityOf(lockPathOf(this.#path)) === this.#lock;
+  }
+
+  /** Answers a question. */
+  query({ kind, message }: Call<ReadKind>): Result {
+    try {
+      return this.#reads.query(kind, message);
+    } catch (error) {
+      return this.#failureOf(error, 'read');
+    }
+  }
+
+  #failureOf(error: unknown, doing: string): Failure {
+    return failureOf(error, doing, this.#path);
+  }
+
+  /**
+   * Empties the log, unless another connection reads what is only there. It waits for none: calls that
+   * come meanwhile would wait as well.
+   */
+  shortenLog(): void {
+    try {
+      // What stands at the path now may be another storage's.
+      if (!this.#isLocked() || !this.#isThere()) return;
+      this.#db.exec('PRAGMA busy_timeout = 0');
+      this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } catch {
+      // It is tried again, and whatever is broken fails the next transaction.
+    } finally {
+      this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
+    }
+  }
+
+  /** How large the file and its log are now. */
+  sizes(): StorageSizes {
+    const sizeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    return { fileBytes: sizeOf(this.#path), logBytes: sizeOf(`${this.#path}-wal`) };
+  }
+
+  /** Brings the log into the file, and closes it. */
+  close(): void {
+    try {
+      // SQLite leaves the log of a file that was moved where it is, and then another that comes to its
+      // path would get what is in it. Wherever the file is now, all that was committed belongs there.
+      if (!this.#isThere() && !this.#isTakenOver()) {
+        this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      }
+    } finally {
+      this.#held.close();
+      this.#db.close();
+    }
+  }
+}
+
+/** Sets what holds for a connection, after the file was brought to the newest version. */
+export function configure(db: DatabaseSync, { durability, maxBytes }: DatabaseOptions): void {
+  // The shell's user must not make us run what a stranger has put into the schema.
+  db.exec('PRAGMA trusted_schema = OFF');
+  migrate(db);
+  db.exec(`
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'};
+    PRAGMA fullfsync = ${durability === 'full' ? 'ON' : 'OFF'};
+    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
+    PRAGMA journal_size_limit = ${LOG_BYTES};
+    PRAGMA cache_size = -${CACHE_KIB};
+    PRAGMA temp_store = MEMORY;
+  `);
+  if (maxBytes === undefined) return;
+  db.exec(`PRAGMA max_page_count = ${Math.floor(maxBytes / pragma(db, 'page_size'))}`);
+}

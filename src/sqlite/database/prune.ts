@@ -1,0 +1,90 @@
+import type { DatabaseSync } from 'node:sqlite';
+import { isOfOneOrder } from '../failures.ts';
+import type { Reader, Writer } from '../thread/wire.ts';
+import { listQueries } from './lists.ts';
+import { readable, type Text, textOf } from './rows.ts';
+import { blockBits } from './schema.ts';
+
+/** How many orders are looked at in one step: some milliseconds. */
+const STEP = 500;
+
+/** So many blocks are passed over in one step. */
+const BLOCKS = 1_000;
+
+const BLOCK = 2 ** blockBits;
+
+/** Each names its index, as those of `Reads` do. */
+export const pruneQueries = {
+  first: 'SELECT min(seq) FROM orders WHERE seq > ?',
+  earliest: listQueries.earliestOfBlock,
+  rows: `SELECT ${readable('id')}, seq, ${readable('settled_at')} AS settled_at FROM orders NOT INDEXED
+    WHERE seq > ? AND seq < ? AND accepted_at < ? ORDER BY seq LIMIT ${STEP}`,
+} as const;
+
+interface Row {
+  readonly id: Text;
+  readonly seq: number;
+  /** A text beyond the safe integers. */
+  readonly settled_at: number | string | null;
+}
+
+/**
+ * One step: deletes settled orders, and says how many and behind which `seq` to go on. Blocks without an order
+ * that is old enough are passed over.
+ */
+export function prune(db: DatabaseSync, reader: Reader, writer: Writer): void {
+  const settledBefore = reader.number();
+  const { after, end } = nextBlock(db, reader.number(), settledBefore);
+  const rows = (end === undefined
+    ? []
+    : db
+        .prepare(pruneQueries.rows)
+        .all(after ?? 0, end, settledBefore)) as unknown as readonly Row[];
+  const kept = new Set(Array.from({ length: reader.number() }, () => reader.text()));
+  const old = rows.filter(
+    ({ id, settled_at }) =>
+      typeof settled_at === 'number' && settled_at < settledBefore && !kept.has(textOf(id)),
+  );
+  // What is deleted stays part of its user's balance, so that the sums can be checked as before.
+  const remember = db.prepare(
+    `UPDATE balances SET pruned = pruned + amount FROM orders
+     WHERE seq = ? AND status = 'completed' AND balances.user_id = orders.user_id`,
+  );
+  const forget = db.prepare('DELETE FROM orders WHERE seq = ?');
+  let deleted = 0;
+  for (const { seq } of old) {
+    try {
+      remember.run(seq);
+      forget.run(seq);
+      deleted += 1;
+    } catch (error) {
+      // What cannot be added to its user's balance stays; the others need not.
+      if (!isOfOneOrder(error) || !db.isTransaction) throw error;
+    }
+  }
+  writer.number(deleted);
+  const isOver = rows.length < STEP;
+  if (!isOver) writer.number(rows.at(-1)?.seq);
+  else writer.number(end === undefined ? after : end - 1);
+}
+
+/** Where the next block with old orders goes on and ends; `end` is missing where none was found. */
+function nextBlock(
+  db: DatabaseSync,
+  from: number,
+  settledBefore: number,
+): { readonly after: number | undefined; readonly end?: number } {
+  const first = db.prepare(pruneQueries.first);
+  const earliest = db.prepare(pruneQueries.earliest);
+  let after = from;
+  for (let blocks = 0; blocks < BLOCKS; blocks += 1) {
+    const seq = Object.values(first.get(after) ?? {})[0];
+    if (typeof seq !== 'number') return { after: undefined };
+    const block = Math.floor(seq / BLOCK);
+    const end = (block + 1) * BLOCK;
+    const time = Object.values(earliest.get({ block }) ?? {})[0];
+    if (Number(time) < settledBefore) return { after, end };
+    after = end - 1;
+  }
+  return { after };
+}

@@ -1,0 +1,108 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { ReadKind } from '../thread/protocol.ts';
+import { type Message, Reader, Writer } from '../thread/wire.ts';
+import { Lists } from './lists.ts';
+import { isReadable, type Row, readable, selected, textOf, writeRow } from './rows.ts';
+import { beyondBalance } from './unreadable.ts';
+
+/** A page of unsettled orders ends early with this many characters: payloads may be long. */
+const PAGE_CHARACTERS = 4_000_000;
+
+/** Each query names its index: what the planner would choose depends on what it believes of the file. */
+export const queries = {
+  balance: `SELECT ${readable('balance')} FROM balances WHERE user_id = ?`,
+  order: `SELECT ${selected} FROM orders WHERE id = ?`,
+  lastSeq: 'SELECT max(seq) FROM orders',
+  unsettled: `SELECT ${selected} FROM orders INDEXED BY orders_unsettled
+    WHERE settled_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+} as const;
+
+/** Answers questions about orders and balances, between transactions. */
+export class Reads {
+  readonly #life: number;
+  readonly #lists: Lists;
+  readonly #statements: Readonly<Record<keyof typeof queries, StatementSync>>;
+  /** Texts that a caller may keep travel apart. */
+  readonly #writer = new Writer(0);
+
+  constructor(db: DatabaseSync, life: number) {
+    this.#life = life;
+    this.#lists = new Lists(db);
+    const prepared = Object.entries(queries).map(([name, sql]) => {
+      const statement = db.prepare(sql);
+      statement.setReturnArrays(true);
+      return [name, statement] as const;
+    });
+    this.#statements = Object.fromEntries(prepared) as Record<keyof typeof queries, StatementSync>;
+  }
+
+  query(kind: ReadKind, message: Message): Message {
+    this.#writer.clear();
+    this[kind](new Reader(message), this.#writer);
+    return this.#writer.take();
+  }
+
+  get(reader: Reader, writer: Writer): void {
+    const userId = reader.text();
+    const row = this.#statements.balance.get(userId) as unknown as [number | string] | undefined;
+    if (typeof row?.[0] === 'string') throw beyondBalance(userId, row[0]);
+    writer.number(row?.[0]);
+  }
+
+  find(reader: Reader, writer: Writer): void {
+    const row = this.row(reader.text());
+    if (row !== undefined) this.#write(writer, row);
+    writer.number(0);
+  }
+
+  /** One page, then where the next one begins; after the last one, nowhere. */
+  list(reader: Reader, writer: Writer): void {
+    const query = {
+      userId: reader.maybeText(),
+      status: reader.maybeText(),
+      timeFrom: reader.number(),
+      timeUpTo: reader.number(),
+      before: reader.number(),
+      limit: reader.number(),
+      maxBytes: reader.number(),
+    };
+    const next = this.#lists.page(query, (row) => this.#write(writer, row));
+    writer.number(0);
+    writer.number(next);
+  }
+
+  /** One page, then where it ends; beyond the last one, nowhere. */
+  unsettled(reader: Reader, writer: Writer): void {
+    const { unsettled, lastSeq } = this.#statements;
+    const after = reader.number();
+    const upTo = reader.maybeNumber() ?? (lastSeq.get() as unknown as [number | null])[0] ?? 0;
+    const limit = reader.number();
+    let count = 0;
+    let seq = after;
+    let characters = 0;
+    for (const row of unsettled.iterate(after, upTo, limit) as Iterable<unknown>) {
+      this.#write(writer, row as Row);
+      seq = (row as Row)[19];
+      count += 1;
+      characters += (row as Row)[13]?.length ?? 0;
+      if (characters > PAGE_CHARACTERS) break;
+    }
+    writer.number(0);
+    writer.number(count < limit && characters <= PAGE_CHARACTERS ? undefined : seq);
+    writer.number(upTo);
+  }
+
+  row(id: string): Row | undefined {
+    return this.#statements.order.get(id) as unknown as Row | undefined;
+  }
+
+  #write(writer: Writer, row: Row): void {
+    if (isReadable(row)) {
+      writer.number(1);
+      writeRow(writer, row, this.#life);
+    } else {
+      writer.number(2);
+      writer.text(textOf(row[0]));
+    }
+  }
+}

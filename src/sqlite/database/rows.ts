@@ -1,0 +1,86 @@
+import type { Writer } from '../thread/wire.ts';
+import { beyond } from './unreadable.ts';
+
+/** The columns of an order, in the order in which it travels. */
+export const columns = `id, user_id, amount, priority, status, accepted_at, started_at, settled_at,
+  balance, retryable, life, code, message, payload, content, labels, steps, cause, decided`;
+
+/** The same to be read. */
+export const selected = `${readable(columns)}, seq`;
+
+/**
+ * Node 22 ends a text at a NUL, so one that has some comes as its bytes. A number beyond the safe integers, which
+ * only a hand at the file can have set, comes as text: Node would fail for all rows of the page.
+ */
+export function readable(names: string): string {
+  return names
+    .replace(/\b(id|user_id|message)\b/g, 'iif(instr($1, char(0)), CAST($1 AS BLOB), $1) AS $1')
+    .replace(
+      /\b(amount|accepted_at|started_at|settled_at|balance|retryable|life)\b/g,
+      `iif($1 BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}, $1, CAST($1 AS TEXT))`,
+    );
+}
+
+/** A text, or its bytes. */
+export type Text = string | Uint8Array;
+
+/** A row with what was selected. Its numbers are texts beyond the safe integers, see `readable`. */
+export type Row = readonly [
+  id: Text,
+  userId: Text,
+  amount: number,
+  priority: string,
+  status: string,
+  acceptedAt: number,
+  startedAt: number | null,
+  settledAt: number | null,
+  balance: number | null,
+  retryable: number | null,
+  life: number,
+  code: string | null,
+  message: Text | null,
+  payload: string | null,
+  content: string | null,
+  labels: string | null,
+  steps: string | null,
+  cause: string | null,
+  decided: string | null,
+  seq: number,
+];
+
+/** The columns that are numbers, but `seq`. */
+const numbers = [2, 5, 6, 7, 8, 9, 10] as const;
+
+/** Whether all numbers of a row can be told exactly. */
+export function isReadable(row: Row): boolean {
+  for (const column of numbers) if (typeof row[column] === 'string') return false;
+  return true;
+}
+
+/**
+ * Writes an order as `readOrder` reads it.
+ *
+ * @param life - how often the file was opened: with the order's own it makes the attempt, so that no
+ *   order is written when the file is opened
+ * @throws UnreadableOrder
+ */
+export function writeRow(writer: Writer, row: Row, life: number): void {
+  if (!isReadable(row)) throw beyond(textOf(row[0]));
+  for (let column = 0; column < 5; column += 1) {
+    const value = row[column] as Text | number;
+    if (typeof value === 'number') writer.number(value);
+    else writer.text(textOf(value));
+  }
+  for (let column = 5; column < 10; column += 1)
+    writer.number((row[column] as number) ?? undefined);
+  writer.number(life - row[10] + 1);
+  writer.number(row[19]);
+  for (let column = 11; column < 19; column += 1) {
+    writer.text(textOf(row[column] as Text | null));
+  }
+}
+
+export function textOf<T extends Text | null>(value: T): Exclude<T, Uint8Array> {
+  const text = value instanceof Uint8Array ? Buffer.from(value).toString() : value;
+  return text as Exclude<T, Uint8Array>;
+}

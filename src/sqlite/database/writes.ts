@@ -1,0 +1,335 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import { quote } from '../../core/order/order-error.ts';
+import { isOfOneOrder } from '../failures.ts';
+import {
+  type Ending,
+  type Fields,
+  type Incoming,
+  noData,
+  pending,
+  readData,
+  readFields,
+  readSettlement,
+} from '../incoming.ts';
+import { results } from '../thread/codec.ts';
+import type { WriteKind } from '../thread/protocol.ts';
+import { type Message, Reader, Writer } from '../thread/wire.ts';
+import { Balances } from './balances.ts';
+import { prune } from './prune.ts';
+import type { Reads } from './reads.ts';
+import { columns, isReadable, type Row, writeRow } from './rows.ts';
+import { beyond } from './unreadable.ts';
+
+/** Takes more room than any page has left. */
+const PROBE = ' '.repeat(16_384);
+
+/** Where `settled_at` stands in a row. */
+const SETTLED_AT = 7;
+
+/** Treats calls inside a transaction that others begin and end. */
+export class Writes {
+  readonly balances: Balances;
+  /** The order that was written last: if it is in the file, so is the whole transaction. */
+  readonly touched: { id: string; settledAt: number | null } = { id: '', settledAt: null };
+  readonly #db: DatabaseSync;
+  readonly #life: number;
+  readonly #reads: Reads;
+  readonly #writer = new Writer(0);
+  readonly #insert: StatementSync;
+  readonly #settle: StatementSync;
+  readonly #note: StatementSync;
+  readonly #amend: StatementSync;
+  readonly #forget: StatementSync;
+  /** Of the order that was added last. */
+  #sequence = 0;
+  #isEachAlone = false;
+  readonly #failedUsers = new Set<string>();
+
+  constructor(db: DatabaseSync, reads: Reads, life: number) {
+    this.balances = new Balances(db);
+    this.#db = db;
+    this.#reads = reads;
+    this.#life = life;
+    this.#insert = db.prepare(
+      `INSERT INTO orders (${columns}) VALUES (${new Array(19).fill('?').join(', ')})
+       ON CONFLICT (id) DO NOTHING`,
+    );
+    this.#settle = db.prepare(
+      `UPDATE orders SET status = ?, started_at = ?, settled_at = ?, balance = ?, retryable = ?,
+       code = ?, message = ?, steps = ?, cause = ?, decided = NULL WHERE id = ? AND settled_at IS NULL`,
+    );
+    this.#note = db.prepare('UPDATE orders SET decided = ? WHERE id = ? AND settled_at IS NULL');
+    this.#amend = db.prepare('UPDATE orders SET steps = ? WHERE id = ? AND settled_at IS NOT NULL');
+    this.#forget = db.prepare('DELETE FROM orders WHERE id = ?');
+  }
+
+  /** @param isEachAlone - orders that are accepted or settled may fail each by itself */
+  write(kind: WriteKind, message: Message, isEachAlone = false): Message {
+    this.#isEachAlone = isEachAlone;
+    this.#failedUsers.clear();
+    this.#writer.clear();
+    this[kind](new Reader(message), this.#writer);
+    return this.#writer.take();
+  }
+
+  accept(reader: Reader, writer: Writer): void {
+    const count = reader.number();
+    if (count === 0) this.#probe();
+    for (let index = 0; index < count; index += 1) {
+      const fields = readFields(reader);
+      readData(reader, fields);
+      if (this.#isEachAlone) this.#alone(writer, undefined, () => this.#acceptOne(writer, fields));
+      else this.#acceptOne(writer, fields);
+    }
+  }
+
+  #acceptOne(writer: Writer, fields: Fields): void {
+    if (this.#add(fields, pending)) {
+      writer.number(results.done);
+      writer.number(this.#sequence);
+    } else this.#writeKnown(writer, fields.id, this.#reads.row(fields.id));
+  }
+
+  settle(reader: Reader, writer: Writer): void {
+    const count = reader.number();
+    for (let index = 0; index < count; index += 1) {
+      const settlement = readSettlement(reader);
+      const { fields } = settlement;
+      if (this.#isEachAlone)
+        this.#alone(writer, fields.userId, () => this.#settleOne(writer, settlement));
+      else this.#settleOne(writer, settlement);
+    }
+  }
+
+  /**
+   * Treats one order so that it may fail without the others.
+   *
+   * @param userId - whose later orders fail with it, so that none overtakes it
+   */
+  #alone(writer: Writer, userId: string | undefined, treat: () => void): void {
+    const mark = writer.mark();
+    // What earlier calls of the transaction have changed must not be forgotten if this one fails.
+    this.balances.write();
+    this.#db.exec('SAVEPOINT one');
+    try {
+      if (userId !== undefined && this.#failedUsers.has(userId))
+        throw new Error('An earlier order of its user has failed');
+      treat();
+      this.balances.write();
+      this.#db.exec('RELEASE one');
+    } catch (error) {
+      if (!isOfOneOrder(error) || !this.#db.isTransaction) throw error;
+      this.#db.exec('ROLLBACK TO one; RELEASE one');
+      this.balances.clear();
+      if (userId !== undefined) this.#failedUsers.add(userId);
+      writer.rewind(mark);
+      writer.number(results.failed);
+      writer.text((error as Error).message);
+    }
+  }
+
+  #settleOne(writer: Writer, settlement: Incoming): void {
+    const { fields, ending, isAccepted } = settlement;
+    if (settlement.isProvisional) {
+      this.#noteDecided(writer, fields, ending, isAccepted);
+    } else if (ending.status === 'completed') {
+      this.#complete(writer, settlement);
+    } else {
+      const isDone = this.#record(fields, { ...ending, balance: null, decided: null }, isAccepted);
+      this.#answer(writer, fields, isDone, results.done, undefined);
+    }
+  }
+
+  #complete(writer: Writer, settlement: Omit<Incoming, 'isProvisional'>): void {
+    const { fields, ending, isAccepted, isCompensable, minBalance } = settlement;
+    const { id, userId, amount } = fields;
+    const after = this.balances.after(userId, amount, minBalance);
+    if (typeof after === 'number') {
+      const isDone = this.#record(fields, { ...ending, balance: after, decided: null }, isAccepted);
+      if (isDone) this.balances.set(userId, after);
+      this.#answer(writer, fields, isDone, results.done, after);
+      return;
+    }
+    const { refusal } = after;
+    const isDone = isCompensable
+      ? this.#isOpen(id, isAccepted)
+      : this.#record(fields, refused(ending, refusal), isAccepted);
+    this.#answer(writer, fields, isDone, refusal);
+  }
+
+  /** Records an order's end; not if it had one before. */
+  #record(fields: Fields, ending: Ending, isAccepted: boolean): boolean {
+    if (!isAccepted) return this.#add(fields, ending);
+    const { status, startedAt, settledAt, balance, retryable, code, message, steps, cause } =
+      ending;
+    const { changes } = this.#settle.run(
+      status,
+      startedAt,
+      settledAt,
+      balance,
+      retryable,
+      code,
+      message,
+      steps,
+      cause,
+      fields.id,
+    );
+    if (changes === 1) this.#touch(fields.id, settledAt);
+    return changes === 1;
+  }
+
+  #touch(id: string, settledAt: number | null): void {
+    this.touched.id = id;
+    this.touched.settledAt = settledAt;
+  }
+
+  #noteDecided(
+    writer: Writer,
+    fields: Fields,
+    ending: Omit<Ending, 'balance' | 'decided'>,
+    isAccepted: boolean,
+  ): void {
+    const { status: outcome, code, message, retryable, cause: kept } = ending;
+    const cause = kept === null ? undefined : JSON.parse(kept);
+    const decided = JSON.stringify({ outcome, code, message, retryable: retryable === 1, cause });
+    const isOpen = this.#isOpen(fields.id, isAccepted);
+    if (isOpen) this.#note.run(decided, fields.id);
+    this.#answer(writer, fields, isOpen, results.done, undefined);
+  }
+
+  amend(reader: Reader): void {
+    const id = reader.text();
+    this.#amend.run(reader.maybeText(), id);
+  }
+
+  apply(reader: Reader, writer: Writer): void {
+    const now = reader.number();
+    const count = reader.number();
+    for (let index = 0; index < count; index += 1) {
+      const id = reader.text();
+      const userId = reader.text();
+      const amount = reader.number();
+      const minBalance = reader.maybeNumber();
+      this.#applyOne(writer, { id, userId, amount, minBalance, now });
+    }
+  }
+
+  #applyOne(
+    writer: Writer,
+    change: {
+      readonly id: string;
+      readonly userId: string;
+      readonly amount: number;
+      readonly minBalance: number | null;
+      readonly now: number;
+    },
+  ): void {
+    const { id, userId, amount, now } = change;
+    const known = this.#reads.row(id);
+    if (known !== undefined) {
+      writeApplied(writer, id, known);
+      return;
+    }
+    const fields = { id, userId, amount, priority: 'medium', acceptedAt: now, ...noData };
+    const ending = { ...pending, status: 'completed', startedAt: now, settledAt: now };
+    const { minBalance } = change;
+    const flags = { isAccepted: false, isCompensable: false };
+    this.#complete(writer, { fields, ending, ...flags, minBalance });
+  }
+
+  prune(reader: Reader, writer: Writer): void {
+    // It adds to what the transaction has changed before.
+    this.balances.write();
+    prune(this.#db, reader, writer);
+  }
+
+  /** Whether an order could still be settled. */
+  #isOpen(id: string, isAccepted: boolean): boolean {
+    const row = this.#reads.row(id);
+    return row === undefined ? !isAccepted : isAccepted && row[SETTLED_AT] === null;
+  }
+
+  /** Adds an order, unless its id is taken. */
+  #add(fields: Fields, ending: Ending): boolean {
+    const values: SQLInputValue[] = [
+      fields.id,
+      fields.userId,
+      fields.amount,
+      fields.priority,
+      ending.status,
+      fields.acceptedAt,
+      ending.startedAt,
+      ending.settledAt,
+      ending.balance,
+      ending.retryable,
+      this.#life,
+      ending.code,
+      ending.message,
+      fields.payload,
+      fields.content,
+      fields.labels,
+      ending.steps,
+      ending.cause,
+      ending.decided,
+    ];
+    const { changes, lastInsertRowid } = this.#insert.run(...values);
+    this.#sequence = Number(lastInsertRowid);
+    if (changes === 1) this.#touch(fields.id, ending.settledAt);
+    return changes === 1;
+  }
+
+  #answer(
+    writer: Writer,
+    { id, userId }: Pick<Fields, 'id' | 'userId'>,
+    isDone: boolean,
+    result: number,
+    ...balance: readonly (number | undefined)[]
+  ): void {
+    if (isDone) {
+      writer.number(result);
+      if (balance.length > 0) writer.number(balance[0]);
+      return;
+    }
+    const row = this.#reads.row(id);
+    if (row === undefined) {
+      // It was accepted, and somebody has deleted it by hand. To fail would fail again for ever.
+      writer.number(results.done);
+      writer.number(this.balances.get(userId) ?? 0);
+    } else this.#writeKnown(writer, id, row);
+  }
+
+  #writeKnown(writer: Writer, id: string, row: Row | undefined): void {
+    if (row === undefined) throw new Error(`The order ${quote(id)} was there and is not`);
+    writer.number(results.known);
+    writeRow(writer, row, this.#life);
+  }
+
+  /** Finds out whether there is room for an order, by one that no caller's id can be. */
+  #probe(): void {
+    const fields = { id: '', userId: '', amount: 0, priority: 'medium', acceptedAt: 0, ...noData };
+    this.#add({ ...fields, payload: PROBE }, pending);
+    this.#forget.run('');
+  }
+}
+
+/** The refusal's message is the processor's own. */
+function refused(ending: Omit<Ending, 'balance' | 'decided'>, refusal: number): Ending {
+  const code = refusal === results.insufficientFunds ? 'insufficient_funds' : 'balance_overflow';
+  const none = { balance: null, message: null, retryable: null, cause: null, decided: null };
+  return { ...ending, ...none, status: 'failed', code };
+}
+
+function writeApplied(writer: Writer, id: string, known: Row): void {
+  if (!isReadable(known)) throw beyond(id);
+  const [, , , , , , , , balance, , , code] = known;
+  if (balance !== null) {
+    writer.number(results.done);
+    writer.number(balance);
+  } else if (code === 'insufficient_funds') {
+    writer.number(results.insufficientFunds);
+  } else if (code === 'balance_overflow') {
+    writer.number(results.balanceOverflow);
+  } else {
+    throw new Error(`The order id ${quote(id)} is taken by an order that did not complete`);
+  }
+}

@@ -1,0 +1,107 @@
+import type { StorageSizes } from '../../core/storage/balance-storage.ts';
+import { Database, type DatabaseOptions } from '../database/database.ts';
+import { type Failure, failureOf, isFailure } from '../failures.ts';
+import type { Answer, Call, ReadKind, Request, Result, WriteKind } from '../thread/protocol.ts';
+import { unlocked } from './orders-file.ts';
+
+/** How long locks are left as they are when they could not be taken anew, in milliseconds. */
+const PAUSE_MS = 1_000;
+
+/** How often they are taken anew for one transaction; the process may just be closing the files again. */
+const MOST_TRIES = 3;
+
+/** A file of orders that is opened anew when this process has lost its locks on it; see `HeldLocks`. */
+export class LockedDatabase {
+  readonly #path: string;
+  readonly #options: DatabaseOptions;
+  #database: Database;
+  /** Why it could not be opened anew. */
+  #failure: Failure | undefined;
+  #renewAt = Number.NEGATIVE_INFINITY;
+  /** Another connection of this process stands in the way of its locks, perhaps the host's own. */
+  #isUnlocked = false;
+
+  constructor(path: string, options: DatabaseOptions) {
+    this.#path = path;
+    this.#options = options;
+    this.#database = new Database(path, options);
+  }
+
+  get opened(): Database['opened'] {
+    return this.#database.opened;
+  }
+
+  sizes(): StorageSizes {
+    return this.#database.sizes();
+  }
+
+  answer(request: Exclude<Request, { kind: 'close' }>): Answer {
+    if (request.kind === 'query') return { results: [this.#query(request.call)] };
+    let results: readonly Result[] = [];
+    if (request.kind === 'commit') results = this.#commit(request.calls);
+    else if (request.kind === 'renew') this.#renew();
+    else if (this.#failure === undefined) this.#database.shortenLog();
+    const isUnlocked = this.#isUnlocked;
+    this.#isUnlocked = false;
+    return { results, sizes: this.#database.sizes(), isUnlocked };
+  }
+
+  /** To be called now and then, for a file that nothing is done with. */
+  look(): void {
+    if (this.#failure !== undefined || performance.now() < this.#renewAt) return;
+    if (!this.#database.areLocksHeld()) this.#renew();
+  }
+
+  /** What could not be brought into the file is in its log, for the next opening. */
+  close(): void {
+    try {
+      this.#database.close();
+    } catch {}
+  }
+
+  #query(call: Call<ReadKind>): Result {
+    return this.#failure ?? this.#database.query(call);
+  }
+
+  #commit(calls: readonly Call<WriteKind>[]): readonly Result[] {
+    this.look();
+    if (this.#failure !== undefined) return this.#failures(calls, this.#failure);
+    const results = this.#database.commit(calls);
+    if (results.every(isFailure) || this.#database.areLocksHeld(true)) return results;
+    return this.#confirm(calls, results);
+  }
+
+  /**
+   * What was committed without locks counts only if it is found in the file, locked anew: another program may not
+   * have seen it and gone on without it.
+   */
+  #confirm(calls: readonly Call<WriteKind>[], results: readonly Result[]): readonly Result[] {
+    const { touched } = this.#database;
+    for (let tries = 0; tries < MOST_TRIES; tries += 1) {
+      this.#renew();
+      if (this.#failure !== undefined) return this.#failures(calls, this.#failure);
+      if (!this.#database.has(touched)) {
+        return this.#failures(calls, failureOf(unlocked(this.#path), 'write to', this.#path));
+      }
+      if (this.#database.areLocksHeld(true)) return results;
+    }
+    return results;
+  }
+
+  #failures(calls: readonly unknown[], failure: Failure): readonly Failure[] {
+    return calls.map(() => failure);
+  }
+
+  #renew(): void {
+    if (this.#failure !== undefined) return;
+    this.close();
+    try {
+      const reopened = this.#database.opened;
+      this.#database = new Database(this.#path, { ...this.#options, reopened });
+      this.#isUnlocked = !this.#database.areLocksHeld(true);
+      if (this.#isUnlocked) this.#renewAt = performance.now() + PAUSE_MS;
+    } catch (error) {
+      this.#failure = { ...failureOf(error, 'open', this.#path), isFinal: true };
+    }
+  }
+}

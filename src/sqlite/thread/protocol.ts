@@ -1,0 +1,83 @@
+import type { StorageSizes } from '../../core/storage/balance-storage.ts';
+import type { Source } from '../database/backup-and-check.ts';
+import type { DatabaseOptions } from '../database/database.ts';
+import type { Failure } from '../failures.ts';
+import type { Message } from './wire.ts';
+
+/** What changes the file. */
+export type WriteKind = 'accept' | 'settle' | 'amend' | 'apply' | 'prune';
+
+/** What only reads it. */
+export type ReadKind = 'get' | 'find' | 'list' | 'unsettled';
+
+/** One call of a storage's method. */
+export interface Call<Kind extends WriteKind | ReadKind = WriteKind | ReadKind> {
+  readonly kind: Kind;
+  readonly message: Message;
+}
+
+/** What came of one call. */
+export type Result = Message | Failure;
+
+/** What the main thread asks of the worker, which answers in the same order. */
+export type Request =
+  /** Share one transaction. Answered with their results. */
+  | { readonly kind: 'commit'; readonly calls: readonly Call<WriteKind>[] }
+  /** Answered with one result, the only request of a thread that reads. */
+  | { readonly kind: 'query'; readonly call: Call<ReadKind> }
+  /** Empty the log, if nothing else reads it now. Answered without results. */
+  | { readonly kind: 'shorten' }
+  /** Close the file and open it again, to lock it anew. Answered without results. */
+  | { readonly kind: 'renew' }
+  /** The thread ends. */
+  | { readonly kind: 'close' };
+
+/** What a worker thread is started for. */
+export type Task =
+  /** The first answer says that the file is open: no results. */
+  | { readonly kind: 'serve'; readonly path: string; readonly options: DatabaseOptions }
+  /** Answers questions alone. The first answer says that the file is open: no results. */
+  | ({ readonly kind: 'read'; readonly life: number } & Source)
+  /** The only answer: no results. */
+  | ({ readonly kind: 'backup'; readonly to: string } & Source)
+  /** The only answer: what is wrong. */
+  | ({ readonly kind: 'check' } & Source);
+
+/** What the worker says. */
+export interface Answer {
+  readonly results: readonly Result[];
+  /** With it the whole of what was asked has failed. */
+  readonly failure?: Failure;
+  /** Which file was opened. */
+  readonly opened?: Opened;
+  /** How large the file and its log are now. */
+  readonly sizes?: StorageSizes;
+  /** This process has lost its locks, and another of its connections keeps this one from locking the file anew. */
+  readonly isUnlocked?: boolean;
+  /** What a check has found. */
+  readonly problems?: readonly string[];
+}
+
+/** A file that was opened, so that another worker can go on with it and no other. */
+export interface Opened {
+  readonly life: number;
+  /** See `identityOf`. */
+  readonly identity: string;
+  /** See `HeldLocks`. */
+  readonly areLocksListed: boolean;
+}
+
+/** How messages travel: Node posts messages of its own between threads, with `--watch` for example. */
+interface Envelope<T> {
+  readonly orderProcessor: T;
+}
+
+/** What is posted to the other thread. */
+export function enclosed<T extends Request | Answer>(message: T): Envelope<T> {
+  return { orderProcessor: message };
+}
+
+/** The message of the other thread, or `undefined` if it is not one of ours. */
+export function contentOf<T extends Request | Answer>(posted: unknown): T | undefined {
+  return (posted as Partial<Envelope<T>> | null | undefined)?.orderProcessor;
+}

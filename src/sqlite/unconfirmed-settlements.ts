@@ -1,0 +1,34 @@
+import type { Settlement } from '../core/storage/order-storage.ts';
+
+/**
+ * Settlements of which nobody has heard whether they are in the file. They come again, and only their
+ * rows say then what they came to.
+ */
+export class Unheard {
+  /** Of calls that are under way. */
+  readonly #underWay = new Set<readonly Settlement[]>();
+  /** Of calls that failed: no more than the processor has unsettled. */
+  readonly #failed = new Set<string>();
+
+  /** Follows a call until it is answered, by itself or by another with its orders. */
+  async during<T>(settlements: readonly Settlement[], call: () => Promise<T>): Promise<T> {
+    this.#underWay.add(settlements);
+    try {
+      const answer = await call();
+      if (this.#failed.size > 0) for (const { id } of settlements) this.#failed.delete(id);
+      return answer;
+    } catch (error) {
+      for (const { id } of settlements) this.#failed.add(id);
+      throw error;
+    } finally {
+      this.#underWay.delete(settlements);
+    }
+  }
+
+  /** The ids of all. */
+  ids(): ReadonlySet<string> {
+    const ids = new Set(this.#failed);
+    for (const settlements of this.#underWay) for (const { id } of settlements) ids.add(id);
+    return ids;
+  }
+}

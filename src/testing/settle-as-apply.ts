@@ -1,0 +1,43 @@
+import type {
+  BalanceChange,
+  BalanceResult,
+  BalanceStorage,
+} from '../core/storage/balance-storage.ts';
+import type { OrderStorage, SettlementResult, StoredOrder } from '../core/storage/order-storage.ts';
+import { newOrder, settlementOf } from './orders.ts';
+
+/**
+ * An order storage as a balance storage whose changes are settled as completed orders: what holds for
+ * the one must hold for the other.
+ */
+export class SettlingBalances implements BalanceStorage {
+  readonly #storage: OrderStorage;
+  readonly #isAccepted: boolean;
+
+  /** @param isAccepted - whether the orders are accepted first */
+  constructor(storage: OrderStorage, isAccepted: boolean) {
+    this.#storage = storage;
+    this.#isAccepted = isAccepted;
+  }
+
+  get(userId: string): ReturnType<BalanceStorage['get']> {
+    return this.#storage.get(userId);
+  }
+
+  async apply(changes: readonly BalanceChange[]): Promise<readonly BalanceResult[]> {
+    const settlements = changes.map(({ orderId, userId, amount, minBalance }) =>
+      settlementOf(newOrder(orderId, { userId, amount }), {
+        minBalance,
+        isAccepted: this.#isAccepted,
+      }),
+    );
+    if (this.#isAccepted) await this.#storage.accept(settlements);
+    return (await this.#storage.settle(settlements)).map(toResult);
+  }
+}
+
+function toResult(result: SettlementResult): BalanceResult {
+  if (result.status === 'refused') return { refused: result.code };
+  const { balance, code } = (result.status === 'known' ? result.order : result) as StoredOrder;
+  return balance === undefined ? { refused: code as 'insufficient_funds' } : { balance };
+}

@@ -1,0 +1,59 @@
+import { OrderProcessor } from 'order-processor';
+import { describe, expect, it } from 'vitest';
+import { codeOf, range } from '../../kit/helpers.ts';
+import { KeptStorage } from '../../kit/kept-storage.ts';
+import { useVirtualClock } from '../../kit/virtual-clock.ts';
+
+const clock = useVirtualClock();
+
+/** A host's storage of balances whose calls are never answered before `release`. */
+function slowBalances() {
+  const gate = Promise.withResolvers<void>();
+  const balances = new Map<string, number>();
+  return {
+    release: gate.resolve,
+    get: (userId: string) => balances.get(userId),
+    async apply(changes: readonly { userId: string; amount: number }[]) {
+      await gate.promise;
+      return changes.map(({ userId, amount }) => {
+        const balance = (balances.get(userId) ?? 0) + amount;
+        balances.set(userId, balance);
+        return { balance };
+      });
+    },
+  };
+}
+
+describe('invariant 6: `capacityPerUser` bounds the unsettled orders of a user', () => {
+  it('of orders without steps that a storage takes its time to settle', async () => {
+    const storage = new KeptStorage();
+    const processor = new OrderProcessor({ storage, capacityPerUser: 2 });
+    await clock.settle();
+    storage.fate = () => clock.sleep(10).then(() => 'works');
+    const codes = range(20).map((index) =>
+      codeOf(processor.submit({ id: `o-${index}`, userId: 'u', amount: 1 })),
+    );
+    expect(processor.stats()).toMatchObject({ unsettled: 2 });
+    await clock.runAll();
+    expect(processor.stats()).toMatchObject({ unsettled: 0, refused: 18 });
+    expect((await Promise.all(codes)).filter((code) => code === 'completed')).toHaveLength(2);
+    await processor.shutdown();
+  });
+
+  it('of orders that were canceled and are on their way into a slow storage', async () => {
+    const storage = slowBalances();
+    const processor = new OrderProcessor({ storage, capacityPerUser: 2, capacity: 100 });
+    void codeOf(processor.submit({ id: 'first', userId: 'u', amount: 1 }));
+    await clock.settle();
+    for (const index of range(50)) {
+      void codeOf(processor.submit({ id: `o-${index}`, userId: 'u', amount: 1 }));
+      await clock.settle();
+      void processor.cancel(`o-${index}`);
+      await clock.settle();
+    }
+    expect(processor.stats().unsettled).toBe(2);
+    storage.release();
+    await clock.runAll();
+    await processor.shutdown();
+  });
+});

@@ -1,0 +1,91 @@
+/** One suite for all storages: ours, and one as a host writes it. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { type BalanceStorage, MemoryStorage } from 'order-processor';
+import { checkBalanceStorage, checkOrderStorage, type Fault } from 'order-processor/testing';
+import { describe, test } from 'vitest';
+import { SqliteStorage } from '../../../src/sqlite/index.ts';
+import { failing } from '../../testing/failing.ts';
+
+/** The one of the docstring of `BalanceStorage`. */
+function hostStorage(): BalanceStorage {
+  const balances = new Map<string, number>();
+  const applied = new Map<string, number>();
+  return {
+    get: (userId) => balances.get(userId),
+    apply: (changes) =>
+      changes.map(({ orderId, userId, amount, minBalance = -Infinity }) => {
+        const before = applied.get(orderId);
+        if (before !== undefined) return { balance: before };
+        const balance = (balances.get(userId) ?? 0) + amount;
+        if (!Number.isSafeInteger(balance)) return { refused: 'balance_overflow' };
+        if (amount < 0 && balance < minBalance) return { refused: 'insufficient_funds' };
+        balances.set(userId, balance);
+        applied.set(orderId, balance);
+        return { balance };
+      }),
+  };
+}
+
+describe('a MemoryStorage', () => {
+  checkOrderStorage({ test, create: () => new MemoryStorage() });
+});
+
+describe('a storage that answers later, and fails at times', () => {
+  const { create, faults } = failing(() => new MemoryStorage());
+  checkOrderStorage({ test, create, faults });
+});
+
+describe('a storage of a host', () => {
+  checkBalanceStorage({ test, create: hostStorage });
+});
+
+/** A trigger makes a transaction fail in its middle, where such an order is written. */
+function breakTransactions(which: string): Fault<SqliteStorage> {
+  return ({ path }) => {
+    const database = new DatabaseSync(path);
+    for (const action of ['INSERT', 'UPDATE']) {
+      database.exec(
+        `CREATE TRIGGER fault_${action} BEFORE ${action} ON orders WHEN ${which}
+         BEGIN SELECT RAISE(ROLLBACK, 'fault'); END`,
+      );
+    }
+    return () => {
+      database.exec('DROP TRIGGER fault_INSERT; DROP TRIGGER fault_UPDATE');
+      database.close();
+    };
+  };
+}
+
+/** Transactions are committed, but nobody hears of it. */
+function loseAnswers(storage: SqliteStorage): () => void {
+  const { accept, settle, apply } = storage;
+  const lost = async (answer: Promise<unknown>): Promise<never> => {
+    await answer;
+    throw new Error('The answer got lost');
+  };
+  storage.accept = (orders) => lost(accept.call(storage, orders));
+  storage.settle = (settlements) => lost(settle.call(storage, settlements));
+  storage.apply = (changes) => lost(apply.call(storage, changes));
+  return () => void Object.assign(storage, { accept, settle, apply });
+}
+
+describe('a SqliteStorage', () => {
+  checkOrderStorage({
+    // Most of a test is waiting for the disk.
+    test: test.concurrent,
+    create: () => {
+      const folder = mkdtempSync(join(tmpdir(), 'order-processor-'));
+      return SqliteStorage.open(join(folder, 'orders.db'));
+    },
+    reopen: ({ path }) => SqliteStorage.open(path),
+    destroy: ({ path }) => rmSync(dirname(path), { recursive: true }),
+    faults: {
+      before: breakTransactions("NEW.id = 'fault'"),
+      after: loseAnswers,
+      full: breakTransactions('TRUE'),
+    },
+  });
+});

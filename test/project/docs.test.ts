@@ -1,0 +1,138 @@
+/**
+ * What README.md and the docstrings show is true: every ```ts block compiles as a program of its own,
+ * and one that prints prints what it says, in `// prints: …` comments or in the ```text block that
+ * follows it.
+ */
+import { execFile } from 'node:child_process';
+import {
+  cpSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { promisify } from 'node:util';
+import { build } from 'esbuild';
+import ts from 'typescript';
+import { beforeAll, describe, expect, test } from 'vitest';
+import tsup, { workerInside } from '../../tsup.config.ts';
+
+interface Block {
+  /** Where a reader finds it. */
+  readonly place: string;
+  readonly code: string;
+  readonly printed: string | undefined;
+}
+
+const root = join(import.meta.dirname, '../..');
+const cache = join(root, 'node_modules/.cache/order-processor-docs');
+const sources = globSync('src/**/*.ts', { cwd: root }).sort();
+const blocks = [
+  ...blocksOf('README.md', readFileSync(join(root, 'README.md'), 'utf8')),
+  ...sources.flatMap((file) => blocksOf(file, commentsOf(join(root, file)))),
+];
+const fileOf = new Map(blocks.map((block, index) => [block, join(root, `block-${index}.ts`)]));
+const codeOf = new Map(blocks.map((block) => [fileOf.get(block) as string, block.code]));
+let compiled: ts.Program;
+
+/** Comment lines without their asterisks, every other line empty, so that line numbers stay. */
+function commentsOf(path: string): string {
+  const lines = readFileSync(path, 'utf8').split('\n');
+  return lines.map((line) => /^\s*\* ?(.*)$/.exec(line)?.[1] ?? '').join('\n');
+}
+
+function blocksOf(file: string, text: string): Block[] {
+  const form = /^```ts\n(.*?)^```\n(?:\s*^```text\n(.*?)^```\n)?/gms;
+  return [...text.matchAll(form)].map(({ index, 1: code = '', 2: output }) => {
+    const line = text.slice(0, index).split('\n').length;
+    const comments = [...code.matchAll(/\/\/ prints: (.*)$/gm)].map(([, printed]) => printed);
+    const printed = output ?? (comments.length > 0 ? `${comments.join('\n')}\n` : undefined);
+    return { place: `${file}:${line}`, code, printed };
+  });
+}
+
+function compile(): ts.Program {
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), ts.sys.readFile);
+  const { options } = ts.parseJsonConfigFileContent(config, ts.sys, root);
+  // An older target, since `await using` is no syntax of Node 22.
+  const target = ts.ScriptTarget.ES2022;
+  const host = ts.createCompilerHost({ ...options, target });
+  const { fileExists, readFile, getSourceFile } = host;
+  host.fileExists = (path) => codeOf.has(path) || fileExists(path);
+  host.readFile = (path) => codeOf.get(path) ?? readFile(path);
+  host.getSourceFile = (path, languageVersion, ...rest) => {
+    const code = codeOf.get(path);
+    return code === undefined
+      ? getSourceFile(path, languageVersion, ...rest)
+      : ts.createSourceFile(path, code, languageVersion);
+  };
+  return ts.createProgram([...codeOf.keys()], { ...options, target, noEmit: false }, host);
+}
+
+/** The program of a block, beside a build of the sources that it finds as `order-processor`. */
+function emit(block: Block): string {
+  const file = fileOf.get(block) as string;
+  const output = join(cache, relative(root, file).replace(/\.ts$/, '.mjs'));
+  compiled.emit(compiled.getSourceFile(file), (_, text) => writeFileSync(output, text));
+  return output;
+}
+
+beforeAll(async () => {
+  rmSync(cache, { recursive: true, force: true });
+  const home = join(cache, 'node_modules/order-processor');
+  mkdirSync(home, { recursive: true });
+  cpSync(join(root, 'package.json'), join(home, 'package.json'));
+  await build({
+    entryPoints: (tsup as { entry: Record<string, string> }).entry,
+    plugins: [workerInside],
+    absWorkingDir: root,
+    outdir: join(home, 'dist'),
+    bundle: true,
+    packages: 'external',
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    logLevel: 'error',
+  });
+  compiled = compile();
+}, 60_000);
+
+test('there are blocks to check', () => {
+  expect(blocks.length).toBeGreaterThan(10);
+});
+
+describe('every block compiles', () => {
+  test.each(blocks)('$place', (block) => {
+    const source = compiled.getSourceFile(fileOf.get(block) as string);
+    const diagnostics = ts.getPreEmitDiagnostics(compiled, source);
+    const messages = diagnostics.map(({ start = 0, messageText }) => {
+      const line = source?.getLineAndCharacterOfPosition(start).line ?? 0;
+      return `line ${line + 1} of the block: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+    });
+    expect(messages).toEqual([]);
+  });
+});
+
+describe('what a block prints is what it says', () => {
+  const printing = blocks.filter(({ code }) => code.includes('console.log('));
+
+  test.concurrent.each(printing)('$place', async (block) => {
+    // Some write files.
+    const cwd = mkdtempSync(join(tmpdir(), 'block-'));
+    const { stdout } = await promisify(execFile)(process.execPath, [emit(block)], {
+      timeout: 15_000,
+      cwd,
+    });
+    rmSync(cwd, { recursive: true });
+    expect(stdout).toBe(block.printed);
+  });
+
+  test('nothing is said to be printed by a block that prints nothing', () => {
+    const silent = blocks.filter((block) => !printing.includes(block));
+    expect(silent.filter(({ printed }) => printed !== undefined)).toEqual([]);
+  });
+});

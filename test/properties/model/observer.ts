@@ -1,0 +1,177 @@
+import type { OrderProcessor, Receipt, ShutdownSummary, Step } from 'order-processor';
+import type { VirtualClock } from '../../kit/virtual-clock.ts';
+import type { Payload, Scenario } from './plan.ts';
+
+/** One order's steps, as the steps themselves see it. */
+interface Activity {
+  readonly userId: string;
+  readonly signal: AbortSignal;
+  running: number;
+  isStalled: boolean;
+}
+
+/** Everything that can be seen of a processor from outside, and what must never be seen. */
+export class Observer {
+  readonly violations: string[] = [];
+  /** Keys of orders, in the order of the events. */
+  readonly accepted: string[] = [];
+  readonly started: string[] = [];
+  /** By key, in the order settled: the receipt or the code. */
+  readonly settled = new Map<string, Receipt | string>();
+  /** By key. */
+  readonly userOf = new Map<string, string>();
+  readonly running = new Map<string, Activity>();
+  /** Ids that somebody canceled: a waiting one is on its way to its outcome, and no worker's. */
+  readonly givenUp = new Set<string>();
+  refused = 0;
+  idles = 0;
+  readonly shutdowns: ShutdownSummary[] = [];
+  readonly #scenario: Scenario;
+  readonly #clock: VirtualClock;
+  readonly #outcomes = new Map<string, number>();
+
+  constructor(scenario: Scenario, clock: VirtualClock) {
+    this.#scenario = scenario;
+    this.#clock = clock;
+  }
+
+  /** The scenario's steps; each does what its order's payload says. */
+  steps(): Step<Payload>[] {
+    return Array.from({ length: this.#scenario.stepCount }, (_, at) => ({
+      name: `step-${at}`,
+      run: (order, { signal }) => {
+        const plan = order.payload[at];
+        if (plan === undefined) throw new Error('A step without a plan');
+        this.#stepBegins(order.id, order.userId, signal);
+        const end = (): void => {
+          this.#stepEnds(order.id);
+          if (plan.ends === 'with a code') throw Object.assign(new Error(), { code: 'declined' });
+          if (plan.ends === 'without a code') throw `thrown by step-${at}`;
+        };
+        if (plan.durationMs === 'never') return new Promise(() => {});
+        if (plan.durationMs === 0) return end();
+        const slept = this.#clock.sleep(plan.durationMs, plan.isDeaf ? undefined : signal);
+        return slept.then(end, (reason) => {
+          this.#stepEnds(order.id);
+          throw reason;
+        });
+      },
+    }));
+  }
+
+  listen(processor: OrderProcessor<Payload>): void {
+    if (this.#scenario.isHeardEarly) {
+      processor.on('accepted', ({ id, userId }) => {
+        if (this.isAccepted(id)) this.violations.push(`accepted twice: ${id}`);
+        this.accepted.push(this.key(id));
+        this.userOf.set(this.key(id), userId);
+      });
+      processor.on('started', ({ id }) => {
+        if (!this.isAccepted(id)) this.violations.push(`started before it was accepted: ${id}`);
+        this.started.push(this.key(id));
+      });
+    }
+    processor.on('completed', (receipt) => {
+      this.#settles(receipt.orderId, receipt.userId, receipt);
+    });
+    for (const name of ['failed', 'canceled'] as const) {
+      processor.on(name, ({ orderId, userId, code }) => {
+        if (orderId === undefined || userId === undefined)
+          this.violations.push(`${name} without order`);
+        else this.#settles(orderId, userId, code);
+      });
+    }
+    processor.on('refused', () => {
+      this.refused += 1;
+    });
+    processor.on('stalled', ({ orderId }) => {
+      const activity = this.running.get(orderId);
+      if (activity?.isStalled !== false) this.violations.push(`stalled again: ${orderId}`);
+      else activity.isStalled = true;
+    });
+    processor.on('idle', () => {
+      this.idles += 1;
+      const { unsettled } = processor.stats();
+      if (unsettled > 0) this.violations.push(`idle with ${unsettled} unsettled`);
+    });
+    processor.on('shutdown', (summary) => this.shutdowns.push(summary));
+  }
+
+  /** What the storage failed to record may come again under its id: a key stands for one of them. */
+  key(id: string): string {
+    return `${id}#${this.#outcomes.get(id) ?? 0}`;
+  }
+
+  /** The outcomes of an id; all but the last are `storage_failed`. */
+  outcomesOf(id: string): (Receipt | string)[] {
+    const count = this.#outcomes.get(id) ?? 0;
+    return Array.from({ length: count }, (_, at) => this.settled.get(`${id}#${at}`) as string);
+  }
+
+  isAccepted(id: string): boolean {
+    return this.accepted.includes(this.key(id));
+  }
+
+  /** How many orders hold a worker: their steps run, and they are not given up as stalled. */
+  get holdingWorkers(): number {
+    let holding = 0;
+    for (const { isStalled, signal } of this.running.values()) {
+      if (!(isStalled && signal.aborted)) holding += 1;
+    }
+    return holding;
+  }
+
+  /** Users with an order that has begun and whose steps or settlement have not ended. */
+  get busyUsers(): Set<string> {
+    const users = new Set([...this.running.values()].map(({ userId }) => userId));
+    for (const key of this.started) {
+      if (!this.settled.has(key)) users.add(this.userOf.get(key) as string);
+    }
+    return users;
+  }
+
+  /** Users with an accepted order whose processing has not begun. */
+  get waitingUsers(): Set<string> {
+    const started = new Set(this.started);
+    const waiting = this.accepted.filter((key) => {
+      const isGivenUp = this.givenUp.has(key.slice(0, key.indexOf('#')));
+      return !started.has(key) && !this.settled.has(key) && !isGivenUp;
+    });
+    return new Set(waiting.map((key) => this.userOf.get(key) as string));
+  }
+
+  #stepBegins(id: string, userId: string, signal: AbortSignal): void {
+    const activity = this.running.get(id);
+    if (activity !== undefined) {
+      activity.running += 1;
+      return;
+    }
+    for (const [other, { userId: otherUser }] of this.running) {
+      if (otherUser === userId) this.violations.push(`invariant 1: ${id} runs beside ${other}`);
+    }
+    this.running.set(id, { userId, signal, running: 1, isStalled: false });
+    const { concurrency } = this.#scenario;
+    const { holdingWorkers } = this;
+    if (holdingWorkers > concurrency) this.violations.push(`${holdingWorkers} workers at once`);
+  }
+
+  #stepEnds(id: string): void {
+    const activity = this.running.get(id) as Activity;
+    activity.running -= 1;
+    if (activity.running === 0) this.running.delete(id);
+  }
+
+  #settles(id: string, userId: string, outcome: Receipt | string): void {
+    const key = this.key(id);
+    const before = this.outcomesOf(id).at(-1);
+    if (before !== undefined && before !== 'storage_failed') {
+      this.violations.push(`invariant 3: two outcomes: ${id}`);
+    }
+    if (this.#scenario.isHeardEarly && !this.isAccepted(id)) {
+      this.violations.push(`settled before it was accepted: ${id}`);
+    }
+    this.userOf.set(key, userId);
+    this.settled.set(key, outcome);
+    this.#outcomes.set(id, (this.#outcomes.get(id) ?? 0) + 1);
+  }
+}
