@@ -31,6 +31,7 @@ export type {
   SteppedOrder,
   StoredBatch,
 } from './core/lifecycle/events.ts';
+export type { ShutdownSummary } from './core/lifecycle/shutdown-summary.ts';
 export type { Percentiles, ProcessorStats } from './core/lifecycle/stats.ts';
 export type { OrderProcessorOptions } from './core/options.ts';
 export type { AcceptedOrder, Order, OrderFields, Priority } from './core/order/order.ts';
@@ -42,15 +43,15 @@ export {
   type OrderIssue,
 } from './core/order/order-error.ts';
 export type {
-  CompensationResult,
   OrderCause,
   OrderOutcome,
   OrderRecord,
   OrderStatus,
   Receipt,
-  StepResult,
   UnfulfilledOutcome,
 } from './core/order/outcome.ts';
+export type { CompensationResult, StepResult } from './core/order/step-result.ts';
+export type { DecidedOutcome, NewOrder, StoredOrder } from './core/order/stored-order.ts';
 export {
   type EnqueueOptions,
   OrderProcessor,
@@ -59,7 +60,7 @@ export {
 } from './core/order-processor.ts';
 export type { OrderPage, OrderQuery } from './core/queries/order-query.ts';
 export type { Awaitable } from './core/runtime/awaitable.ts';
-export type { ShutdownOptions, ShutdownSummary } from './core/shutdown.ts';
+export type { ShutdownOptions } from './core/shutdown.ts';
 export type {
   CompensationContext,
   CompensationContextBase,
@@ -77,13 +78,10 @@ export type {
 export { MemoryStorage, type MemoryStorageOptions } from './core/storage/memory/memory-storage.ts';
 export type {
   AcceptResult,
-  DecidedOutcome,
   FailedResult,
-  NewOrder,
   OrderStorage,
   Settlement,
   SettlementResult,
-  StoredOrder,
   StoredOrderPage,
   StoredOrderQuery,
 } from './core/storage/order-storage.ts';

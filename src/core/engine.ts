@@ -1,37 +1,39 @@
 import { Admission } from './admission/admission.ts';
 import { Intake } from './admission/capacity.ts';
 import { Entrance } from './admission/submit.ts';
-import { Keeper } from './durability/durability.ts';
+import { Durability } from './durability/durability.ts';
 import { Job } from './lifecycle/job.ts';
-import { Reporter } from './lifecycle/lifecycle.ts';
+import { Lifecycle } from './lifecycle/lifecycle.ts';
 import type { ProcessorStats } from './lifecycle/stats.ts';
 import type { Settings } from './options.ts';
-import type { ParsedOrder } from './order/order.ts';
+import { nothingToDo } from './order/decision.ts';
 import type { OrderError } from './order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from './order/outcome.ts';
-import { recordOfOutcome } from './order/receipt.ts';
+import type { ParsedOrder } from './order/parse-order.ts';
+import { storageFailed } from './order/processor-errors.ts';
+import { recordOfOutcome } from './order/record.ts';
+import type { Times } from './order/stored-order.ts';
 import { Dispatcher } from './processing/dispatcher.ts';
 import type { Cancellation } from './runtime/abort.ts';
 import type { Clock } from './runtime/clock.ts';
-import { Questions } from './runtime/until-closed.ts';
-import { Funds } from './settlement/funds-check.ts';
-import { nothingToDo, storageFailed } from './settlement/settlement.ts';
+import { UntilClosed } from './runtime/until-closed.ts';
+import { FundsCheck } from './settlement/funds-check.ts';
 import { Settler } from './settlement/settler.ts';
-import type { CoreStorage, JournalStorage, Times } from './storage/ledger.ts';
+import type { JournalStorage, Ledger } from './storage/ledger.ts';
 
 /** What becomes of orders from their acceptance to their outcome; they come in by the `entrance`. */
 export class Engine {
   readonly clock: Clock;
-  readonly reporter = new Reporter();
-  readonly questions = new Questions();
+  readonly reporter = new Lifecycle();
+  readonly questions = new UntilClosed();
   readonly dispatcher: Dispatcher;
   readonly intake: Intake;
   readonly admission: Admission;
   readonly entrance: Entrance;
   /** Where the storage keeps orders. */
-  readonly keeper: Keeper | undefined;
+  readonly keeper: Durability | undefined;
   readonly #settings: Settings;
-  readonly #storage: CoreStorage;
+  readonly #storage: Ledger;
   readonly #settler: Settler;
   #isIdle = true;
   readonly #isStillIdle = (): boolean => this.#isIdle;
@@ -43,7 +45,7 @@ export class Engine {
   /** The times of an order that goes at once; one object for all, since each only copies from it. */
   readonly #instant = { acceptedAt: 0, startedAt: 0, settledAt: 0 };
 
-  constructor(settings: Settings, storage: CoreStorage, clock: Clock) {
+  constructor(settings: Settings, storage: Ledger, clock: Clock) {
     this.clock = clock;
     const { counts, events } = this.reporter;
     this.#settings = settings;
@@ -63,7 +65,7 @@ export class Engine {
       setApart: (error) => events.tell.error?.(error),
       storageFailed: storageHasFailed,
     });
-    const funds = new Funds(storage, settings, {
+    const funds = new FundsCheck(storage, settings, {
       slow: (error) => events.tell.error?.(error),
       failed: (error, attempt) => {
         events.tell.error?.(error);
@@ -89,9 +91,9 @@ export class Engine {
     this.keeper = journal && this.#keep(journal, settings.stalledAfterMs);
   }
 
-  #keep(journal: JournalStorage, stalledAfterMs: number): Keeper {
+  #keep(journal: JournalStorage, stalledAfterMs: number): Durability {
     const { clock, questions, reporter, dispatcher, intake, admission } = this;
-    return new Keeper(journal, stalledAfterMs, {
+    return new Durability(journal, stalledAfterMs, {
       clock,
       questions,
       reporter,

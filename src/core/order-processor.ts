@@ -6,11 +6,14 @@ import { OutcomeStream } from './admission/submit-stream.ts';
 import { Engine } from './engine.ts';
 import type { EventName, ProcessorEvents } from './lifecycle/events.ts';
 import { Job, toResult } from './lifecycle/job.ts';
+import type { ShutdownSummary } from './lifecycle/shutdown-summary.ts';
 import type { ProcessorStats } from './lifecycle/stats.ts';
 import { type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
-import { isName, nameForm, type Order } from './order/order.ts';
-import { messageOf, OrderError, show } from './order/order-error.ts';
+import type { Order } from './order/order.ts';
+import { OrderError } from './order/order-error.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './order/outcome.ts';
+import { isName, nameForm } from './order/parse-order.ts';
+import { storageFailed } from './order/processor-errors.ts';
 import { endOf } from './queries/await-outcome.ts';
 import { OrderList } from './queries/list-orders.ts';
 import { type OrderPage, type OrderQuery, readQuery } from './queries/order-query.ts';
@@ -19,17 +22,11 @@ import { isThenable } from './runtime/awaitable.ts';
 import { rejectedWith } from './runtime/caller-frames.ts';
 import { checkOptions, wrong } from './runtime/checks.ts';
 import { Clock } from './runtime/clock.ts';
-import { storageFailed } from './settlement/settlement.ts';
-import {
-  Deadline,
-  drain,
-  readShutdownOptions,
-  type ShutdownOptions,
-  type ShutdownSummary,
-} from './shutdown.ts';
-import type { CoreStorage } from './storage/ledger.ts';
+import { messageOf, show } from './runtime/thrown.ts';
+import { Deadline, drain, readShutdownOptions, type ShutdownOptions } from './shutdown.ts';
+import type { Ledger } from './storage/ledger.ts';
 import { MemoryStorage } from './storage/memory/memory-storage.ts';
-import { asCoreStorage, giveBack } from './storage/open-ledger.ts';
+import { giveBack, openLedger } from './storage/open-ledger.ts';
 
 /** What {@link OrderProcessor.submit} takes beside the order. */
 export interface SubmitOptions {
@@ -88,7 +85,7 @@ const streamWindow = 1_000;
  */
 export class OrderProcessor<Payload = unknown, Input = Payload> {
   readonly #settings: Settings;
-  readonly #storage: CoreStorage;
+  readonly #storage: Ledger;
   readonly #engine: Engine;
   readonly #list: OrderList;
   #state: ProcessorStats['state'] = 'running';
@@ -102,7 +99,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   constructor(options: OrderProcessorOptions<Payload, Input> = {}) {
     this.#settings = readOptions(options);
     const clock = new Clock();
-    this.#storage = asCoreStorage(this.#settings.storage ?? new MemoryStorage(), clock);
+    this.#storage = openLedger(this.#settings.storage ?? new MemoryStorage(), clock);
     this.#engine = new Engine(this.#settings, this.#storage, clock);
     this.#list = new OrderList(this.#engine, this.#storage);
   }

@@ -10,10 +10,10 @@ import { HttpError, unexpected } from '../server/http-error.ts';
 import { draining } from '../server/listening/server-draining.ts';
 import { unreadable } from '../server/listening/unreadable-body.ts';
 import { answer } from './answers.ts';
-import { type Line, LineParser, newline } from './body/json-lines.ts';
-import { checkIsLines, tooSlow } from './body/request-body.ts';
-import { inTime } from './body/request-timeouts.ts';
 import { check, orderInput } from './openapi/schemas.ts';
+import { type Line, LineParser, newline } from './request/json-lines.ts';
+import { checkIsLines, tooSlow } from './request/request-body.ts';
+import { inTime } from './request/request-timeouts.ts';
 
 /** Through so many promises at most an outcome comes that is there already. */
 const promisesOnTheWay = 16;

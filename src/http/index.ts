@@ -11,8 +11,6 @@ export type { EventsOptions } from '../server/events/event-feed-options.ts';
 export { HttpError, type HttpErrorCode, type HttpErrorFacts } from '../server/http-error.ts';
 export type { ListenOptions, OrderServer } from '../server/listening/listen.ts';
 export { defaultStatuses, problem, type Statuses } from './answers.ts';
-export { toMinorUnits } from './body/minor-units.ts';
-export { type ReadJsonOptions, readJson } from './body/request-body.ts';
 export { refuseOtherMethods } from './methods.ts';
 export type {
   Metrics,
@@ -23,4 +21,6 @@ export type {
   OrderAppOptions,
 } from './options.ts';
 export { createOrderApp } from './order-app.ts';
+export { toMinorUnits } from './request/minor-units.ts';
+export { type ReadJsonOptions, readJson } from './request/request-body.ts';
 export { type FetchApp, type ServeOptions, serve } from './serve.ts';

@@ -15,7 +15,7 @@ import {
 import { contained } from '../server/guarded-listener.ts';
 import { isErrorStatus, statusForm } from '../server/http-error.ts';
 import type { Statuses } from './answers.ts';
-import { defaultBodyLimitBytes, defaultReadTimeoutMs } from './body/request-body.ts';
+import { defaultBodyLimitBytes, defaultReadTimeoutMs } from './request/request-body.ts';
 
 /** What `/metrics` answers: `observe` of `order-processor/prometheus` gives one, and so is a `Registry`. */
 export interface Metrics {

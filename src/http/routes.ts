@@ -2,9 +2,9 @@ import type { Context, Hono, MiddlewareHandler } from 'hono';
 import type { HandedIn } from '../core/admission/enqueued.ts';
 import type { Order } from '../core/order/order.ts';
 import { OrderError } from '../core/order/order-error.ts';
-import { nextOrderId } from '../core/order/order-id.ts';
 import type { OrderOutcome } from '../core/order/outcome.ts';
 import type { OrderProcessor } from '../core/order-processor.ts';
+import { nextOrderId } from '../core/runtime/uuid-v7.ts';
 import { type Access, checkMayActFor, checkOperator, everything } from '../server/access.ts';
 import { ClientIds } from '../server/client-ids.ts';
 import { readerOf } from '../server/events/reader-permits.ts';
@@ -13,8 +13,6 @@ import { aboutToCut } from '../server/listening/server-draining.ts';
 import { accessOf, cancelOrder, findOrder, withoutCause } from '../server/order-access.ts';
 import { answer, json, problem } from './answers.ts';
 import { batch } from './batch.ts';
-import { readStrictly } from './body/request-body.ts';
-import { bySignal } from './body/request-timeouts.ts';
 import { health, liveness, readiness } from './health.ts';
 import { LiveEvents } from './live-events.ts';
 import { methodsOf, refuseAllBut, wrongMethod } from './methods.ts';
@@ -29,7 +27,9 @@ import {
 } from './openapi/schemas.ts';
 import type { AppSettings } from './options.ts';
 import { Ending } from './outcome-waits.ts';
-import { checkUrl, idempotencyKey, query, waitMs } from './request.ts';
+import { checkUrl, idempotencyKey, query, waitMs } from './request/request.ts';
+import { readStrictly } from './request/request-body.ts';
+import { bySignal } from './request/request-timeouts.ts';
 
 /** Answers one request of a client that may do so much. */
 type Handler = (

@@ -9,7 +9,7 @@ import {
 } from '../server/listening/listen.ts';
 import { answerParserErrors } from '../server/listening/parser-errors.ts';
 import { problem } from './answers.ts';
-import { cutUnread } from './body/unread-body.ts';
+import { cutUnread } from './request/unread-body.ts';
 
 /** Whatever answers requests: a Hono app is one. */
 export interface FetchApp {

@@ -1,4 +1,5 @@
-import { codeOf, type OrderErrorCode } from '../core/order/order-error.ts';
+import type { OrderErrorCode } from '../core/order/order-error.ts';
+import { codeOf } from '../core/runtime/thrown.ts';
 
 const ownCodes: ReadonlySet<string> = new Set(
   Object.keys({

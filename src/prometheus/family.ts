@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, type Metric, type Registry } from 'prom-client';
-import { show } from '../core/order/order-error.ts';
+import { show } from '../core/runtime/thrown.ts';
 import { type Collected, collected, recorded } from './metrics.ts';
 import { type AllSeries, type Observed, Observer } from './observer.ts';
 import type { ObserveSettings } from './options.ts';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Order } from '../core/order/order.ts';
 import { OrderError } from '../core/order/order-error.ts';
-import { nextOrderId } from '../core/order/order-id.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from '../core/order/outcome.ts';
+import { nextOrderId } from '../core/runtime/uuid-v7.ts';
 import { type Access, checkMayActFor, mayActFor } from './access.ts';
 
 /** As `parseOrder` has it. */

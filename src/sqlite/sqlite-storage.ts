@@ -1,5 +1,6 @@
-import { isName, nameForm } from '../core/order/order.ts';
-import type { StepResult } from '../core/order/outcome.ts';
+import { isName, nameForm } from '../core/order/parse-order.ts';
+import type { StepResult } from '../core/order/step-result.ts';
+import type { NewOrder, StoredOrder } from '../core/order/stored-order.ts';
 import { checkInteger, checkOptions, wrong } from '../core/runtime/checks.ts';
 import type {
   BalanceChange,
@@ -8,11 +9,9 @@ import type {
 } from '../core/storage/balance-storage.ts';
 import type {
   AcceptResult,
-  NewOrder,
   OrderStorage,
   Settlement,
   SettlementResult,
-  StoredOrder,
   StoredOrderPage,
   StoredOrderQuery,
 } from '../core/storage/order-storage.ts';

@@ -1,5 +1,5 @@
+import type { NewOrder } from '../core/order/stored-order.ts';
 import type {
-  NewOrder,
   Settlement,
   SettlementResult,
   StoredOrderQuery,

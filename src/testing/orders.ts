@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { OrderError } from '../core/order/order-error.ts';
-import type { OrderStatus, StepResult } from '../core/order/outcome.ts';
+import type { OrderStatus } from '../core/order/outcome.ts';
+import type { StepResult } from '../core/order/step-result.ts';
+import type { NewOrder, StoredOrder } from '../core/order/stored-order.ts';
 import type {
   AcceptResult,
-  NewOrder,
   OrderStorage,
   Settlement,
   SettlementResult,
-  StoredOrder,
   StoredOrderQuery,
 } from '../core/storage/order-storage.ts';
 

@@ -1,9 +1,10 @@
+import type { StoredOrder } from '../core/order/stored-order.ts';
 import type {
   BalanceChange,
   BalanceResult,
   BalanceStorage,
 } from '../core/storage/balance-storage.ts';
-import type { OrderStorage, SettlementResult, StoredOrder } from '../core/storage/order-storage.ts';
+import type { OrderStorage, SettlementResult } from '../core/storage/order-storage.ts';
 import { newOrder, settlementOf } from './orders.ts';
 
 /**

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Line, LineParser } from '../../src/http/body/json-lines.ts';
+import { type Line, LineParser } from '../../src/http/request/json-lines.ts';
 
 const limit = 64;
 const encoder = new TextEncoder();

@@ -1,7 +1,7 @@
 import { OrderProcessor } from 'order-processor';
 import { bearer, createOrderApp, serve, toMinorUnits } from 'order-processor/http';
 import { expect, it } from 'vitest';
-import { LineParser } from '../../src/http/body/json-lines.ts';
+import { LineParser } from '../../src/http/request/json-lines.ts';
 import { draining } from '../../src/server/listening/server-draining.ts';
 import { appOf, bodyOf, linesOf, order, problemIn, useServers } from './helpers.ts';
 

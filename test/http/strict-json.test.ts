@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseStrictly } from '../../src/http/body/strict-json.ts';
+import { parseStrictly } from '../../src/http/request/strict-json.ts';
 
 /** How a property's name may be written in JSON: each character as it is, or escaped. */
 const written = (text: string) =>

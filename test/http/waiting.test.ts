@@ -1,6 +1,6 @@
 import { type BalanceStorage, MemoryStorage } from 'order-processor';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { bySignal, inTime, Patience } from '../../src/http/body/request-timeouts.ts';
+import { bySignal, inTime, Patience } from '../../src/http/request/request-timeouts.ts';
 import { appOf, bodyOf, gates, order, problemIn } from './helpers.ts';
 
 afterEach(() => {

@@ -7,7 +7,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { SqliteStorage, type SqliteStorageOptions } from 'order-processor/sqlite';
 import { afterEach, beforeEach } from 'vitest';
-import type { NewOrder, Settlement, StoredOrder } from '../../src/core/storage/order-storage.ts';
+import type { NewOrder, StoredOrder } from '../../src/core/order/stored-order.ts';
+import type { Settlement } from '../../src/core/storage/order-storage.ts';
 
 /** What a test opens and makes; all of it is gone after the test. */
 export function useFolder() {

@@ -2,7 +2,8 @@
 import { MemoryStorage } from 'order-processor';
 import type { StorageFaults } from 'order-processor/testing';
 import { describe, expect, it } from 'vitest';
-import type { OrderStorage, StoredOrder } from '../../src/core/storage/order-storage.ts';
+import type { StoredOrder } from '../../src/core/order/stored-order.ts';
+import type { OrderStorage } from '../../src/core/storage/order-storage.ts';
 import { failing } from './failing.ts';
 import { expectBroken, failuresOf, orderTests } from './failures-of.ts';
 

@@ -1,10 +1,7 @@
 /** The suite finds an order storage that lists orders, or gives unsettled ones, in a wrong way. */
 import { describe, it } from 'vitest';
-import type {
-  StoredOrder,
-  StoredOrderPage,
-  StoredOrderQuery,
-} from '../../src/core/storage/order-storage.ts';
+import type { StoredOrder } from '../../src/core/order/stored-order.ts';
+import type { StoredOrderPage, StoredOrderQuery } from '../../src/core/storage/order-storage.ts';
 import { expectBroken, orderTests } from './failures-of.ts';
 import { lying, type Part } from './lying.ts';
 

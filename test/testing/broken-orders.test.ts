@@ -1,6 +1,7 @@
 /** The suite is worth something if an order storage that breaks a rule does not pass it. */
 import { describe, expect, it } from 'vitest';
-import type { Settlement, StoredOrder } from '../../src/core/storage/order-storage.ts';
+import type { StoredOrder } from '../../src/core/order/stored-order.ts';
+import type { Settlement } from '../../src/core/storage/order-storage.ts';
 import { range } from '../kit/helpers.ts';
 import { expectBroken, failuresOf, orderTests } from './failures-of.ts';
 import { lying, type Part } from './lying.ts';

@@ -1,15 +1,19 @@
 import type { Job } from '../lifecycle/job.ts';
-import type { Settings } from '../options.ts';
-import type { ParsedOrder } from '../order/order.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { OrderRecord } from '../order/outcome.ts';
-import { canceled } from '../runtime/abort.ts';
+import type { ParsedOrder } from '../order/parse-order.ts';
+import { canceled, storageFailed } from '../order/processor-errors.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { StepScope } from '../runtime/step-scope.ts';
-import { storageFailed } from '../settlement/settlement.ts';
-import type { Intake } from './capacity.ts';
-import { PayloadCheck } from './payload-schema.ts';
-import { applyRules } from './rules.ts';
+import type { CapacitySettings, Intake } from './capacity.ts';
+import { PayloadCheck, type StandardSchema } from './payload-schema.ts';
+import { applyRules, type Rule } from './rules.ts';
+
+/** The options of the processor that admission depends on. */
+export interface AdmissionSettings extends CapacitySettings {
+  readonly schema: StandardSchema | undefined;
+  readonly rules: readonly Rule[];
+}
 
 /**
  * What an order that is not known goes through before anybody asks whether there is room for it: the
@@ -25,7 +29,7 @@ export class Admission {
   #isShut = false;
   /** Why the storage can keep no orders now. */
   failure: OrderError | undefined = undefined;
-  readonly #settings: Settings;
+  readonly #settings: AdmissionSettings;
   readonly #intake: Intake;
   readonly #clock: Clock;
   readonly #payloadCheck: PayloadCheck | undefined;
@@ -35,7 +39,7 @@ export class Admission {
   /** Whose steps may hand in orders while the processor shuts down. */
   readonly #steps: object;
 
-  constructor(settings: Settings, intake: Intake, clock: Clock, steps: object) {
+  constructor(settings: AdmissionSettings, intake: Intake, clock: Clock, steps: object) {
     this.#clock = clock;
     this.#steps = steps;
     this.#settings = settings;

@@ -1,35 +1,44 @@
 import { AsyncResource } from 'node:async_hooks';
 import { keyOf } from '../collections/id-hash.ts';
-import { AcceptedJobs } from '../collections/sequence-index.ts';
+import { SequenceIndex } from '../collections/sequence-index.ts';
 import { Tally } from '../collections/tally.ts';
-import { JobIndex } from '../lifecycle/in-flight-orders.ts';
+import { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
 import type { Job } from '../lifecycle/job.ts';
 import type { Counts } from '../lifecycle/stats.ts';
-import type { Settings } from '../options.ts';
-import type { ParsedOrder } from '../order/order.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { OrderRecord } from '../order/outcome.ts';
+import type { ParsedOrder } from '../order/parse-order.ts';
 import { type Content, checkSame } from '../order/same-content.ts';
 import type { KeyedQueue } from '../queue/keyed-queue.ts';
 import { Caller, WaitingLine } from '../queue/waiting-line.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { StepScope } from '../runtime/step-scope.ts';
-import type { CoreStorage } from '../storage/ledger.ts';
+import type { Ledger } from '../storage/ledger.ts';
 
 /** Between which bounds `retryAfterMs` is, and what it is when nothing was settled lately. */
 const retryAfterMs = { least: 1, most: 60_000, unknown: 1_000 } as const;
+
+/** What happens to an order for which there is no room. */
+export type Overflow = 'reject' | 'wait';
+
+/** The options of the processor that bound how many orders are unsettled. */
+export interface CapacitySettings {
+  readonly capacity: number;
+  readonly capacityPerUser: number;
+  readonly overflow: Overflow;
+}
 
 /**
  * What stands before acceptance: is the order known already, and is there room for it?
  */
 export class Intake {
   /** Every accepted and unsettled order. */
-  readonly jobs = new JobIndex();
+  readonly jobs = new InFlightOrders();
   /** Those of them that have their place in the order of acceptance. */
-  readonly accepted = new AcceptedJobs();
+  readonly accepted = new SequenceIndex<Job>();
   readonly #line: WaitingLine;
-  readonly #settings: Settings;
-  readonly #storage: CoreStorage;
+  readonly #settings: CapacitySettings;
+  readonly #storage: Ledger;
   readonly #queue: KeyedQueue<Job>;
   readonly #counts: Counts;
   readonly #clock: Clock;
@@ -47,8 +56,8 @@ export class Intake {
   #pace = { settled: 0, since: 0 };
 
   constructor(
-    settings: Settings,
-    storage: CoreStorage,
+    settings: CapacitySettings,
+    storage: Ledger,
     queue: KeyedQueue<Job>,
     counts: Counts,
     clock: Clock,
@@ -141,7 +150,7 @@ export class Intake {
    */
   wait(
     job: Job,
-    overflow: Settings['overflow'],
+    overflow: Overflow,
     refuse: (error: OrderError) => void,
     admit: () => void,
   ): () => boolean {

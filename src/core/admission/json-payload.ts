@@ -1,6 +1,5 @@
-import { issueOf } from '../order/issue.ts';
-import { ParsedOrder } from '../order/order.ts';
-import { OrderError, type OrderIssue } from '../order/order-error.ts';
+import { issueOf, OrderError, type OrderIssue } from '../order/order-error.ts';
+import { ParsedOrder } from '../order/parse-order.ts';
 
 /** Deeper than this a payload may as well be endless. */
 const maxDepth = 200;

@@ -1,10 +1,11 @@
-import { issueOf, mostIssues, placeOf } from '../order/issue.ts';
-import { ParsedOrder } from '../order/order.ts';
-import { causeOf, OrderError, type OrderIssue, show } from '../order/order-error.ts';
-import { canceled, onAbort } from '../runtime/abort.ts';
+import { issueOf, mostIssues, OrderError, type OrderIssue, placeOf } from '../order/order-error.ts';
+import { ParsedOrder } from '../order/parse-order.ts';
+import { canceled } from '../order/processor-errors.ts';
+import { onAbort } from '../runtime/abort.ts';
 import { isThenable } from '../runtime/awaitable.ts';
 import { checkMethods, wrong } from '../runtime/checks.ts';
 import type { StepScope } from '../runtime/step-scope.ts';
+import { causeOf, show } from '../runtime/thrown.ts';
 
 /**
  * A validator after {@link https://standardschema.dev | Standard Schema}, version 1: a schema of Zod,

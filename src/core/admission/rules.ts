@@ -1,7 +1,9 @@
-import { type AcceptedOrder, copyOf, ParsedOrder, type Priority, ranks } from '../order/order.ts';
-import { causeOf, codeOf, isOwnCode, OrderError, show } from '../order/order-error.ts';
+import { type AcceptedOrder, type Priority, ranks } from '../order/order.ts';
+import { isOwnCode, OrderError } from '../order/order-error.ts';
+import { copyOf, ParsedOrder } from '../order/parse-order.ts';
 import { asPromise, isThenable } from '../runtime/awaitable.ts';
 import { checkInteger, wrong } from '../runtime/checks.ts';
+import { causeOf, codeOf, show } from '../runtime/thrown.ts';
 
 /** What a rule says of an order: see {@link refuse} and {@link prioritize}. */
 export type RuleVerdict =

@@ -1,14 +1,15 @@
-import type { Keeper } from '../durability/durability.ts';
+import type { Durability } from '../durability/durability.ts';
 import type { Engine } from '../engine.ts';
 import { type Follower, Job, toldOf, toResult } from '../lifecycle/job.ts';
-import type { Reporter } from '../lifecycle/lifecycle.ts';
-import { ParsedOrder, parseOrder } from '../order/order.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOrderError, type OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from '../order/outcome.ts';
-import { outcomeOfRecord } from '../order/receipt.ts';
+import { ParsedOrder, parseOrder } from '../order/parse-order.ts';
+import { bySignal, canceled } from '../order/processor-errors.ts';
+import { outcomeOfRecord } from '../order/record.ts';
 import type { AwaitedUsers } from '../queries/awaited-users.ts';
 import { isForTheMoment } from '../queries/refusal-lookups.ts';
-import { bySignal, canceled, onAbort, untilAbort } from '../runtime/abort.ts';
+import { onAbort, untilAbort } from '../runtime/abort.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Admission } from './admission.ts';
@@ -48,7 +49,7 @@ export class Entrance {
   readonly clock: Clock;
   readonly awaited: AwaitedUsers;
   readonly #engine: Engine;
-  readonly #reporter: Reporter;
+  readonly #reporter: Lifecycle;
   readonly #intake: Intake;
   readonly #admission: Admission;
   readonly #copy: typeof ParsedOrder;
@@ -125,7 +126,7 @@ export class Entrance {
     order: ParsedOrder,
     signal: AbortSignal | undefined,
   ): Promise<Job | OrderRecord | undefined> {
-    const { lookup, refusals } = this.#engine.keeper as Keeper;
+    const { lookup, refusals } = this.#engine.keeper as Durability;
     // One that is refused for the moment still is if the storage cannot say more.
     return isForTheMoment(error) ? refusals.ask(order, signal) : lookup.knownInstead(order, signal);
   }

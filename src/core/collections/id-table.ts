@@ -1,5 +1,9 @@
-import type { Job } from '../lifecycle/job.ts';
 import { clearBit, hasBit, setBit } from './bits.ts';
+
+interface Identified {
+  readonly id: string;
+  readonly hash: number;
+}
 
 /** At most this share of a table's places is taken, and at least an eighth of that. */
 const load = 0.64;
@@ -8,14 +12,14 @@ const load = 0.64;
 const bitsPerPlace = 4;
 
 /**
- * Orders by id: a hash table with open addressing. A look-up reads bits, then hashes that lie side by side, then
- * the one order: those of a large table are in no cache.
+ * Entries by id: a hash table with open addressing. A look-up reads bits, then hashes that lie side by side, then
+ * the one entry: those of a large table are in no cache.
  */
-export class JobTable {
+export class IdTable<T extends Identified> {
   readonly #fewestPlaces: number;
   /** By place, 0 where free. */
   #hashes: Int32Array;
-  #jobs: (Job | undefined)[];
+  #entries: (T | undefined)[];
   /** A bit is set where a hash with these lower bits is in the table. */
   #bits: Int32Array;
   #mask: number;
@@ -25,7 +29,7 @@ export class JobTable {
   constructor(fewestPlaces: number) {
     this.#fewestPlaces = fewestPlaces;
     this.#hashes = new Int32Array(fewestPlaces);
-    this.#jobs = new Array<Job | undefined>(fewestPlaces).fill(undefined);
+    this.#entries = new Array<T | undefined>(fewestPlaces).fill(undefined);
     this.#bits = new Int32Array((fewestPlaces * bitsPerPlace) / 32);
     this.#mask = fewestPlaces - 1;
   }
@@ -34,31 +38,31 @@ export class JobTable {
     return this.#size;
   }
 
-  get(id: string, hash: number): Job | undefined {
+  get(id: string, hash: number): T | undefined {
     if (!hasBit(this.#bits, hash & this.#bitMask)) return undefined;
     const hashes = this.#hashes;
     for (let place = hash & this.#mask; ; place = (place + 1) & this.#mask) {
       if (hashes[place] === 0) return undefined;
       if (hashes[place] !== hash) continue;
-      const job = this.#jobs[place] as Job;
-      if (job.id === id) return job;
+      const entry = this.#entries[place] as T;
+      if (entry.id === id) return entry;
     }
   }
 
-  add(job: Job): void {
+  add(entry: T): void {
     this.#size += 1;
-    if (this.#size > load * this.#jobs.length) this.#resize(this.#jobs.length * 2);
-    this.#put(job, job.hash);
+    if (this.#size > load * this.#entries.length) this.#resize(this.#entries.length * 2);
+    this.#put(entry, entry.hash);
   }
 
-  /** Takes an order out; false if it is not here. */
-  delete(job: Job): boolean {
+  /** Takes an entry out; false if it is not here. */
+  delete(entry: T): boolean {
     const hashes = this.#hashes;
-    const jobs = this.#jobs;
+    const entries = this.#entries;
     const mask = this.#mask;
-    const { hash } = job;
+    const { hash } = entry;
     let gap = hash & mask;
-    while (hashes[gap] !== hash || jobs[gap] !== job) {
+    while (hashes[gap] !== hash || entries[gap] !== entry) {
       if (hashes[gap] === 0) return false;
       gap = (gap + 1) & mask;
     }
@@ -67,21 +71,21 @@ export class JobTable {
       const other = hashes[place] as number;
       if (((place - other) & mask) < ((place - gap) & mask)) continue;
       hashes[gap] = other;
-      jobs[gap] = jobs[place];
+      entries[gap] = entries[place];
       gap = place;
     }
     hashes[gap] = 0;
-    jobs[gap] = undefined;
+    entries[gap] = undefined;
     this.#clearBit(hash);
     this.#size -= 1;
-    if (this.#size * 8 < load * jobs.length && jobs.length > this.#fewestPlaces) {
-      this.#resize(jobs.length / 2);
+    if (this.#size * 8 < load * entries.length && entries.length > this.#fewestPlaces) {
+      this.#resize(entries.length / 2);
     }
     return true;
   }
 
-  all(): Job[] {
-    return this.#jobs.filter((job) => job !== undefined);
+  all(): T[] {
+    return this.#entries.filter((entry) => entry !== undefined);
   }
 
   get #bitMask(): number {
@@ -99,23 +103,23 @@ export class JobTable {
     clearBit(this.#bits, bit);
   }
 
-  #put(job: Job, hash: number): void {
+  #put(entry: T, hash: number): void {
     setBit(this.#bits, hash & this.#bitMask);
     let place = hash & this.#mask;
     while (this.#hashes[place] !== 0) place = (place + 1) & this.#mask;
     this.#hashes[place] = hash;
-    this.#jobs[place] = job;
+    this.#entries[place] = entry;
   }
 
   #resize(places: number): void {
     const hashes = this.#hashes;
-    const jobs = this.#jobs;
+    const entries = this.#entries;
     this.#hashes = new Int32Array(places);
-    this.#jobs = new Array<Job | undefined>(places).fill(undefined);
+    this.#entries = new Array<T | undefined>(places).fill(undefined);
     this.#bits = new Int32Array((places * bitsPerPlace) / 32);
     this.#mask = places - 1;
     hashes.forEach((hash, place) => {
-      if (hash !== 0) this.#put(jobs[place] as Job, hash);
+      if (hash !== 0) this.#put(entries[place] as T, hash);
     });
   }
 }

@@ -1,14 +1,16 @@
-import type { Job } from '../lifecycle/job.ts';
+interface Sequenced {
+  readonly sequence: number;
+}
 
 /** So many places are in one block. */
 const blockBits = 10;
 const blockSize = 2 ** blockBits;
 
 /** Orders whose sequences differ in the last bits alone. */
-interface Block {
+interface Block<T> {
   /** The sequence of its first place, divided by the size of a block. */
   number: number;
-  readonly jobs: (Job | undefined)[];
+  readonly entries: (T | undefined)[];
   count: number;
 }
 
@@ -16,24 +18,24 @@ interface Block {
  * Unsettled orders in the order of acceptance: each has its place by its sequence, so that a page of a list begins
  * anywhere at once, beside a million of them too. Sequences come almost without gaps, from the least to the greatest.
  */
-export class AcceptedJobs {
+export class SequenceIndex<T extends Sequenced> {
   /** From the least number to the greatest. */
-  readonly #blocks: Block[] = [];
+  readonly #blocks: Block<T>[] = [];
 
-  add(job: Job): void {
-    const block = this.#blockFor(Math.floor(job.sequence / blockSize));
-    block.jobs[job.sequence % blockSize] = job;
+  add(entry: T): void {
+    const block = this.#blockFor(Math.floor(entry.sequence / blockSize));
+    block.entries[entry.sequence % blockSize] = entry;
     block.count += 1;
   }
 
   /** Takes an order out if it is here. */
-  delete(job: Job): void {
-    const number = Math.floor(job.sequence / blockSize);
+  delete(entry: T): void {
+    const number = Math.floor(entry.sequence / blockSize);
     const at = this.#firstFrom(number);
     const block = this.#blocks[at];
-    const place = job.sequence % blockSize;
-    if (block?.number !== number || block.jobs[place] !== job) return;
-    block.jobs[place] = undefined;
+    const place = entry.sequence % blockSize;
+    if (block?.number !== number || block.entries[place] !== entry) return;
+    block.entries[place] = undefined;
     block.count -= 1;
     // The last one is written soon, or used again for the next.
     if (block.count === 0 && at < this.#blocks.length - 1) this.#blocks.splice(at, 1);
@@ -44,13 +46,13 @@ export class AcceptedJobs {
    *
    * @returns below which sequence to go on; `undefined` at the end. Orders may come and go meanwhile
    */
-  visit(before: number, isEnough: (job: Job) => boolean): number | undefined {
+  visit(before: number, isEnough: (entry: T) => boolean): number | undefined {
     const block = this.#blocks[this.#firstFrom(Math.ceil(before / blockSize)) - 1];
     if (block === undefined) return undefined;
     const first = block.number * blockSize;
     for (let place = Math.min(blockSize, before - first) - 1; place >= 0; place -= 1) {
-      const job = block.jobs[place];
-      if (job !== undefined && isEnough(job)) return undefined;
+      const entry = block.entries[place];
+      if (entry !== undefined && isEnough(entry)) return undefined;
     }
     return first;
   }
@@ -59,17 +61,17 @@ export class AcceptedJobs {
   #firstFrom(number: number): number {
     const { length } = this.#blocks;
     // Most orders are among the last.
-    if (length > 0 && (this.#blocks[length - 1] as Block).number < number) return length;
+    if (length > 0 && (this.#blocks[length - 1] as Block<T>).number < number) return length;
     let [from, to] = [0, length];
     while (from < to) {
       const middle = (from + to) >>> 1;
-      if ((this.#blocks[middle] as Block).number < number) from = middle + 1;
+      if ((this.#blocks[middle] as Block<T>).number < number) from = middle + 1;
       else to = middle;
     }
     return from;
   }
 
-  #blockFor(number: number): Block {
+  #blockFor(number: number): Block<T> {
     const last = this.#blocks.at(-1);
     if (last?.number === number) return last;
     if (last?.count === 0 && last.number < number) {
@@ -79,8 +81,8 @@ export class AcceptedJobs {
     const at = this.#firstFrom(number);
     const known = this.#blocks[at];
     if (known?.number === number) return known;
-    const jobs = new Array<Job | undefined>(blockSize).fill(undefined);
-    const block = { number, jobs, count: 0 };
+    const entries = new Array<T | undefined>(blockSize).fill(undefined);
+    const block = { number, entries, count: 0 };
     this.#blocks.splice(at, 0, block);
     return block;
   }

@@ -1,23 +1,24 @@
 import type { Admission } from '../admission/admission.ts';
 import { entryOf, type Job } from '../lifecycle/job.ts';
 import type { CallEnd } from '../lifecycle/lifecycle.ts';
-import { OrderError, type OrderErrorFacts } from '../order/order-error.ts';
+import { nothingToDo } from '../order/decision.ts';
+import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord, UnfulfilledOutcome } from '../order/outcome.ts';
-import { outcomeOfRecord, recordOf } from '../order/receipt.ts';
+import { leftBehind, storageFailed } from '../order/processor-errors.ts';
+import { outcomeOfRecord, recordOf } from '../order/record.ts';
+import type { StoredOrder, Times } from '../order/stored-order.ts';
 import type { Dispatcher } from '../processing/dispatcher.ts';
-import { type AskingEngine, Lookup } from '../queries/known-orders.ts';
-import { RefusalQuestions } from '../queries/refusal-lookups.ts';
+import { type AskingEngine, KnownOrders } from '../queries/known-orders.ts';
+import { RefusalLookups } from '../queries/refusal-lookups.ts';
 import type { Cancellation } from '../runtime/abort.ts';
-import { nothingToDo, storageFailed } from '../settlement/settlement.ts';
 import type { Settler } from '../settlement/settler.ts';
-import type { JournalStorage, Times } from '../storage/ledger.ts';
-import type { StoredOrder } from '../storage/order-storage.ts';
+import type { JournalStorage } from '../storage/ledger.ts';
 import { Availability } from './availability.ts';
 import { Journal, type JournalListener } from './journal.ts';
 import { Recovery, type RecoveryListener } from './recovery.ts';
 
 /** The parts of an engine that have to do with orders that are kept. */
-export interface KeptEngine extends AskingEngine {
+export interface DurableEngine extends AskingEngine {
   readonly dispatcher: Dispatcher;
   readonly admission: Admission;
   readonly settler: Settler;
@@ -38,14 +39,14 @@ const mostQuestions = 3;
  * What an engine does beside where its storage keeps orders: they are accepted when the storage has
  * them, taken up again after a restart, and held back while the storage can take nothing.
  */
-export class Keeper implements JournalListener, RecoveryListener {
+export class Durability implements JournalListener, RecoveryListener {
   readonly recovery: Recovery;
-  readonly lookup: Lookup;
-  readonly refusals: RefusalQuestions;
+  readonly lookup: KnownOrders;
+  readonly refusals: RefusalLookups;
   readonly #journal: Journal;
   readonly #availability: Availability;
   readonly #storage: JournalStorage;
-  readonly #engine: KeptEngine;
+  readonly #engine: DurableEngine;
   /** How many orders shutdown has left in the storage. */
   left = 0;
   /** From the deadline of shutdown on: nothing is taken up or begun any more. */
@@ -54,12 +55,12 @@ export class Keeper implements JournalListener, RecoveryListener {
   /** Resolves when the orders of an earlier life are taken up. */
   readonly ready: Promise<void>;
 
-  constructor(storage: JournalStorage, stalledAfterMs: number, engine: KeptEngine) {
+  constructor(storage: JournalStorage, stalledAfterMs: number, engine: DurableEngine) {
     const { clock } = engine;
     this.#storage = storage;
     this.#engine = engine;
-    this.lookup = new Lookup(storage, engine);
-    this.refusals = new RefusalQuestions(this.lookup);
+    this.lookup = new KnownOrders(storage, engine);
+    this.refusals = new RefusalLookups(this.lookup);
     this.#journal = new Journal(storage, clock, stalledAfterMs, this);
     this.#availability = new Availability(() => this.#askStorage(), {
       interrupted: (error) => this.#interrupted(error),
@@ -328,10 +329,4 @@ export class Keeper implements JournalListener, RecoveryListener {
     dispatcher.wake(dispatcher.queue.size);
     reporter.events.tell.restored?.(undefined);
   }
-}
-
-/** What is told of an order that stays in the storage when the processor has shut down. */
-export function leftBehind(facts: OrderErrorFacts): OrderOutcome {
-  const message = 'The processor shut down; the order is kept, and goes on with the next start';
-  return { status: 'failed', error: new OrderError('shut_down', message, facts) };
 }

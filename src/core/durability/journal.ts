@@ -3,15 +3,16 @@ import { type Entry, entryOf, type Job, type Waiter } from '../lifecycle/job.ts'
 import type { CallEnd } from '../lifecycle/lifecycle.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderRecord } from '../order/outcome.ts';
+import { storageFailed } from '../order/processor-errors.ts';
+import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import { KeyedQueue } from '../queue/keyed-queue.ts';
 import type { Cancellation } from '../runtime/abort.ts';
 import { CallSize } from '../runtime/call-size.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { systemTime } from '../runtime/system-time.ts';
 import { watch } from '../runtime/watch.ts';
-import { storageFailed } from '../settlement/settlement.ts';
 import type { JournalStorage } from '../storage/ledger.ts';
-import type { AcceptResult, NewOrder, StoredOrder } from '../storage/order-storage.ts';
+import type { AcceptResult } from '../storage/order-storage.ts';
 
 export interface JournalListener {
   /** The order is kept, and may be processed. */

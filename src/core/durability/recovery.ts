@@ -1,9 +1,10 @@
 import { Job } from '../lifecycle/job.ts';
-import { messageOf, type OrderError } from '../order/order-error.ts';
+import type { OrderError } from '../order/order-error.ts';
+import { storageFailed } from '../order/processor-errors.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { storageFailed } from '../settlement/settlement.ts';
+import { messageOf } from '../runtime/thrown.ts';
 import type { JournalStorage } from '../storage/ledger.ts';
-import type { StoredOrder } from '../storage/order-storage.ts';
 import type { Availability } from './availability.ts';
 
 export interface RecoveryListener {

@@ -1,11 +1,13 @@
 import { EventEmitter } from 'eventemitter3';
-import { escapeControls, messageOf, OrderError, show } from '../order/order-error.ts';
-import type { OrderRecord, Receipt, StepResult } from '../order/outcome.ts';
+import { OrderError } from '../order/order-error.ts';
+import type { OrderRecord, Receipt } from '../order/outcome.ts';
+import type { StepResult } from '../order/step-result.ts';
 import { isThenable } from '../runtime/awaitable.ts';
 import { checkFunction, wrong } from '../runtime/checks.ts';
-import { Notifications } from '../runtime/notifications.ts';
 import { StepScope } from '../runtime/step-scope.ts';
-import type { ShutdownSummary } from '../shutdown.ts';
+import { escapeControls, messageOf, show } from '../runtime/thrown.ts';
+import { Notifications } from './notifications.ts';
+import type { ShutdownSummary } from './shutdown-summary.ts';
 
 /** An order that holds its user for longer than it should. */
 export interface StalledOrder {

@@ -1,5 +1,5 @@
 import { hashIn, type Keyed, keyOf } from '../collections/id-hash.ts';
-import { JobTable } from '../collections/id-table.ts';
+import { IdTable } from '../collections/id-table.ts';
 import type { Job } from './job.ts';
 
 /** So many that growing one of them, with a million orders in all, takes less than a millisecond. */
@@ -16,10 +16,10 @@ const newPlaces = 2_048;
  * when it grows or shrinks; so there are many tables. And most orders are settled soon after they were accepted,
  * also beside a large backlog: they never get into the large tables, which are in no cache.
  */
-export class JobIndex {
+export class InFlightOrders {
   readonly #mostNew: number;
-  #new = new JobTable(newPlaces);
-  readonly #old = Array.from({ length: tableCount }, () => new JobTable(64));
+  #new = new IdTable<Job>(newPlaces);
+  readonly #old = Array.from({ length: tableCount }, () => new IdTable<Job>(64));
   #oldSize = 0;
 
   constructor(most = mostNew) {
@@ -68,12 +68,12 @@ export class JobIndex {
   #age(): void {
     for (const job of this.#new.all()) this.#tableOf(job.hash).add(job);
     this.#oldSize += this.#new.size;
-    this.#new = new JobTable(newPlaces);
+    this.#new = new IdTable<Job>(newPlaces);
   }
 
   /** By the upper 6 bits; a table places by the lower ones. */
-  #tableOf(hash: number): JobTable {
-    return this.#old[hash >>> 26] as JobTable;
+  #tableOf(hash: number): IdTable<Job> {
+    return this.#old[hash >>> 26] as IdTable<Job>;
   }
 }
 

@@ -1,12 +1,13 @@
 import type { AsyncResource } from 'node:async_hooks';
-import { copyOf, ParsedOrder, ranks } from '../order/order.ts';
+import { ranks } from '../order/order.ts';
 import type { OrderOutcome, OrderRecord, Receipt, UnfulfilledOutcome } from '../order/outcome.ts';
-import { noSteps } from '../order/outcome.ts';
+import { copyOf, ParsedOrder } from '../order/parse-order.ts';
+import { noSteps } from '../order/step-result.ts';
+import type { DecidedOutcome, NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Lane, QueueEntry } from '../queue/keyed-queue.ts';
 import { rejectedWith } from '../runtime/caller-frames.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Run } from '../steps/step-run.ts';
-import type { DecidedOutcome, NewOrder, StoredOrder } from '../storage/order-storage.ts';
 
 /** What only orders have that a storage keeps. */
 export interface Entry {

@@ -1,7 +1,7 @@
 import { isOrderError, noteOutcome, OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, Receipt, UnfulfilledOutcome } from '../order/outcome.ts';
+import type { Times } from '../order/stored-order.ts';
 import { systemTime } from '../runtime/system-time.ts';
-import type { Times } from '../storage/ledger.ts';
 import { Events, type StoredBatch } from './events.ts';
 import type { Job } from './job.ts';
 import { Counts, Timings } from './stats.ts';
@@ -10,7 +10,7 @@ import { Counts, Timings } from './stats.ts';
 export type CallEnd = (isFailed: boolean) => void;
 
 /** Counts what happens and tells everybody who wants to hear of it. */
-export class Reporter {
+export class Lifecycle {
   readonly events = new Events();
   readonly counts = new Counts();
   readonly timings = new Timings();

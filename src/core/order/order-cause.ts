@@ -1,4 +1,5 @@
-import { isOrderError, messageOf, type OrderError, show } from './order-error.ts';
+import { messageOf, show } from '../runtime/thrown.ts';
+import { isOrderError, type OrderError } from './order-error.ts';
 import type { OrderCause } from './outcome.ts';
 
 /** Names and messages are cut at so many characters, since they are kept with the order. */

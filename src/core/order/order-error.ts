@@ -1,5 +1,5 @@
-import { inspect } from 'node:util';
-import type { StepResult } from './outcome.ts';
+import { codeForm, show } from '../runtime/thrown.ts';
+import type { StepResult } from './step-result.ts';
 
 /**
  * The codes that the library itself gives. Rules and steps give codes of their own, so
@@ -75,8 +75,6 @@ export interface OrderErrorFacts {
 
 // A registered symbol, so that the guard knows an error of another copy of the package.
 const brand = Symbol.for('order-processor.OrderError');
-
-const codeForm = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** What these say is a processor's to say of its own orders. */
 const ownCodes: ReadonlySet<string> = new Set([
@@ -257,56 +255,27 @@ export function isOrderError(value: unknown): value is OrderError {
   }
 }
 
-/** The lower-snake-case `code` that something thrown carries, if it does; never throws itself. */
-export function codeOf(thrown: unknown): string | undefined {
-  try {
-    const code = (thrown as { code?: unknown } | null | undefined)?.code;
-    return typeof code === 'string' && codeForm.test(code) ? code : undefined;
-  } catch {
-    return undefined;
+/** An error has so many issues at most: a caller may send a payload in which everything is wrong. */
+export const mostIssues = 20;
+
+/** In UTF-16 code units. Both may repeat what was sent. */
+export const longest = 200;
+
+export function issueOf(path: string, message: string): OrderIssue {
+  return Object.freeze({ path: beginOf(path), message: beginOf(message) });
+}
+
+/** A place, as `items[0].quantity`. */
+export function placeOf(path: Iterable<PropertyKey>): string {
+  let place = '';
+  for (const key of path) {
+    if (typeof key === 'number' || /^\d+$/.test(String(key))) place += `[${String(key)}]`;
+    else place += `${place === '' ? '' : '.'}${String(key)}`;
+    if (place.length > longest) break;
   }
+  return place;
 }
 
-/** The message of something thrown, or the fallback; never throws itself. */
-export function messageOf(thrown: unknown, fallback: string): string {
-  try {
-    const message = (thrown as { message?: unknown } | null | undefined)?.message;
-    return typeof message === 'string' && message !== '' ? message : fallback;
-  } catch {
-    return fallback;
-  }
-}
-
-/** Something thrown as the cause of an error, be it nothing. */
-export function causeOf(thrown: unknown, title: string): unknown {
-  return thrown === undefined ? new Error(`${title} threw undefined`) : thrown;
-}
-
-const inOneLine = { breakLength: Number.POSITIVE_INFINITY, depth: 1, maxArrayLength: 8 } as const;
-
-/** What a terminal or a log would take for more than text: control characters, line breaks, changes of direction. */
-const controls = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
-
-/** Text on one line, whatever a stranger has put into it. */
-export function escapeControls(text: string): string {
-  return text.replace(
-    controls,
-    (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-}
-
-/** An id as messages and warnings show it: whole, in quotes, on one line. */
-export function quote(text: string): string {
-  return escapeControls(JSON.stringify(text));
-}
-
-/** A value as an error message shows it: short, on one line, whatever it is. */
-export function show(value: unknown): string {
-  try {
-    const text = typeof value === 'string' ? quote(value) : inspect(value, inOneLine);
-    const line = escapeControls(text.replace(/\s+/g, ' '));
-    return line.length > 60 ? `${line.slice(0, 60)}…` : line;
-  } catch {
-    return typeof value;
-  }
+export function beginOf(text: string): string {
+  return text.length > longest ? `${text.slice(0, longest).toWellFormed()}…` : text;
 }

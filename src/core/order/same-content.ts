@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ParsedOrder } from './order.ts';
-import { OrderError, quote } from './order-error.ts';
+import { quote } from '../runtime/thrown.ts';
+import { OrderError } from './order-error.ts';
+import type { ParsedOrder } from './parse-order.ts';
 
 /** What tells a repetition of an order from another with the same id. */
 export interface Content {

@@ -3,22 +3,25 @@ import { Fifo } from '../collections/fifo.ts';
 import { LinkedList } from '../collections/linked-list.ts';
 import type { Events } from '../lifecycle/events.ts';
 import type { Job } from '../lifecycle/job.ts';
-import type { Settings } from '../options.ts';
-import { escapeControls, OrderError, quote } from '../order/order-error.ts';
-import type { StepResult, UnfulfilledOutcome } from '../order/outcome.ts';
+import type { Verdict } from '../order/decision.ts';
+import { completed, type Decision } from '../order/decision.ts';
+import { OrderError } from '../order/order-error.ts';
+import type { UnfulfilledOutcome } from '../order/outcome.ts';
+import type { StepResult } from '../order/step-result.ts';
 import { AwaitedUsers } from '../queries/awaited-users.ts';
 import type { Cancellation } from '../runtime/abort.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Funds } from '../settlement/funds-check.ts';
+import { escapeControls, quote } from '../runtime/thrown.ts';
+import type { FundsCheck } from '../settlement/funds-check.ts';
 import type { Settler } from '../settlement/settler.ts';
-import { completed, type Decision, type RunHost } from '../steps/run-observer.ts';
-import type { Task, Verdict } from '../steps/step-execution.ts';
+import type { RunObserver } from '../steps/run-observer.ts';
+import type { Task } from '../steps/step-execution.ts';
 import type { StepPlan } from '../steps/step-plan.ts';
 import { StepBoard } from '../steps/step-results.ts';
 import type { Run } from '../steps/step-run.ts';
 
-export interface StepRunnerListener {
+export interface ActiveRunsListener {
   /** The order is settled and nothing of it runs: its user's next one may go. */
   released(job: Job): void;
   /** The same, where that came later than the settlement. */
@@ -29,8 +32,15 @@ export interface StepRunnerListener {
   told(job: Job, outcome: UnfulfilledOutcome): void;
 }
 
+/** The options of the processor that running steps depends on. */
+export interface RunSettings {
+  readonly plan: StepPlan;
+  readonly timeoutMs: number | undefined;
+  readonly stalledAfterMs: number;
+}
+
 /** The runs of all orders with steps, from the beginning of an order to the end of its lane's wait. */
-export class StepRunner implements RunHost {
+export class ActiveRuns implements RunObserver {
   /**
    * Runs that have not ended, settled or not. Not a `Map`, here or by `userId` in the keyed queue: its
    * table is made anew again and again, and an old one that has been promoted keeps all that come after
@@ -45,8 +55,8 @@ export class StepRunner implements RunHost {
   readonly awaited: AwaitedUsers;
   readonly #events: Events;
   readonly #settler: Settler;
-  readonly #funds: Funds;
-  readonly #listener: StepRunnerListener;
+  readonly #funds: FundsCheck;
+  readonly #listener: ActiveRunsListener;
   /** Runs that gave their worker back and want one again; some may want it no more. */
   readonly #waiting = new Fifo<Run>();
   /** Of an order that was begun by its caller, and not by the worker that it holds from now on. */
@@ -56,12 +66,12 @@ export class StepRunner implements RunHost {
   readonly #amendments = new WeakMap<Job, readonly StepResult[]>();
 
   constructor(
-    { plan, timeoutMs, stalledAfterMs }: Settings,
+    { plan, timeoutMs, stalledAfterMs }: RunSettings,
     clock: Clock,
     events: Events,
     settler: Settler,
-    funds: Funds,
-    listener: StepRunnerListener,
+    funds: FundsCheck,
+    listener: ActiveRunsListener,
   ) {
     this.plan = plan;
     this.awaited = new AwaitedUsers(this, plan.steps.length > 0);

@@ -1,19 +1,19 @@
 import type { Events } from '../lifecycle/events.ts';
 import type { Job } from '../lifecycle/job.ts';
-import type { Settings } from '../options.ts';
+import type { Decision } from '../order/decision.ts';
+import { nothingToDo } from '../order/decision.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../order/outcome.ts';
-import { noSteps } from '../order/outcome.ts';
+import { bySignal } from '../order/processor-errors.ts';
+import { noSteps } from '../order/step-result.ts';
 import { KeyedQueue } from '../queue/keyed-queue.ts';
 import { WaitingTimes } from '../queue/waiting-times.ts';
-import { bySignal, type Cancellation, hasAborted } from '../runtime/abort.ts';
+import { type Cancellation, hasAborted } from '../runtime/abort.ts';
 import { callBatch } from '../runtime/call-size.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Funds } from '../settlement/funds-check.ts';
-import { nothingToDo } from '../settlement/settlement.ts';
+import type { FundsCheck } from '../settlement/funds-check.ts';
 import type { Settler } from '../settlement/settler.ts';
-import type { Decision } from '../steps/run-observer.ts';
-import { StepRunner } from './active-runs.ts';
+import { ActiveRuns, type RunSettings } from './active-runs.ts';
 import { cancelInTurn } from './cancel-in-turn.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -35,7 +35,7 @@ export interface DispatchListener {
  */
 export class Dispatcher {
   readonly queue: KeyedQueue<Job>;
-  readonly runner: StepRunner;
+  readonly runner: ActiveRuns;
   isPaused = false;
   /** Nothing may begin: the storage could not take what it comes to. */
   isHalted = false;
@@ -48,11 +48,11 @@ export class Dispatcher {
   readonly hasSteps: boolean;
 
   constructor(
-    settings: Settings,
+    settings: RunSettings & { readonly concurrency: number },
     clock: Clock,
     events: Events,
     settler: Settler,
-    funds: Funds,
+    funds: FundsCheck,
     { ended, told }: DispatchListener,
   ) {
     this.#clock = clock;
@@ -61,7 +61,7 @@ export class Dispatcher {
     this.#told = told;
     this.hasSteps = settings.plan.steps.length > 0;
     this.queue = new KeyedQueue({ exclusive: this.hasSteps });
-    this.runner = new StepRunner(settings, clock, events, settler, funds, {
+    this.runner = new ActiveRuns(settings, clock, events, settler, funds, {
       ended,
       told,
       released: (job) => this.queue.release(job),

@@ -1,11 +1,10 @@
-import { leftBehind } from '../durability/durability.ts';
 import type { Engine } from '../engine.ts';
 import { type Follower, type Job, toldOf } from '../lifecycle/job.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
-import { outcomeOfRecord } from '../order/receipt.ts';
-import { untilAbort, waitingEnded } from '../runtime/abort.ts';
-import { storageFailed } from '../settlement/settlement.ts';
+import { leftBehind, storageFailed, waitingEnded } from '../order/processor-errors.ts';
+import { outcomeOfRecord } from '../order/record.ts';
+import { untilAbort } from '../runtime/abort.ts';
 
 /**
  * What an accepted order comes to, as soon as a caller of its `submit` would hear it; `undefined` if there

@@ -1,27 +1,27 @@
 import type { Intake } from '../admission/capacity.ts';
 import type { Job } from '../lifecycle/job.ts';
-import type { Reporter } from '../lifecycle/lifecycle.ts';
-import type { ParsedOrder } from '../order/order.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
-import { recordOf, recordOfOutcome } from '../order/receipt.ts';
-import { canceled, untilAbort, waitingEnded } from '../runtime/abort.ts';
+import type { ParsedOrder } from '../order/parse-order.ts';
+import { canceled, storageFailed, waitingEnded } from '../order/processor-errors.ts';
+import { recordOf, recordOfOutcome } from '../order/record.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
+import { untilAbort } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Questions } from '../runtime/until-closed.ts';
-import { storageFailed } from '../settlement/settlement.ts';
+import type { UntilClosed } from '../runtime/until-closed.ts';
 import type { JournalStorage } from '../storage/ledger.ts';
-import type { StoredOrder } from '../storage/order-storage.ts';
 
 /** The parts of an engine that this has to do with. */
 export interface AskingEngine {
   readonly clock: Clock;
-  readonly questions: Questions;
-  readonly reporter: Reporter;
+  readonly questions: UntilClosed;
+  readonly reporter: Lifecycle;
   readonly intake: Intake;
 }
 
 /** What a storage that keeps orders knows of those that are not here, or not here yet. */
-export class Lookup {
+export class KnownOrders {
   readonly #storage: Pick<JournalStorage, 'find'>;
   readonly #engine: AskingEngine;
   /** Orders that somebody waits for to be taken up, by id. */

@@ -1,17 +1,18 @@
 import type { Intake } from '../admission/capacity.ts';
 import type { Job } from '../lifecycle/job.ts';
 import type { OrderRecord } from '../order/outcome.ts';
-import { recordOf } from '../order/receipt.ts';
+import { storageFailed } from '../order/processor-errors.ts';
+import { recordOf } from '../order/record.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
 import type { Dispatcher } from '../processing/dispatcher.ts';
 import { isThenable } from '../runtime/awaitable.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { cursorOf } from '../runtime/cursor.ts';
 import { sizeOf } from '../runtime/size-of.ts';
-import type { Questions } from '../runtime/until-closed.ts';
-import { storageFailed } from '../settlement/settlement.ts';
-import type { CoreStorage } from '../storage/ledger.ts';
+import type { UntilClosed } from '../runtime/until-closed.ts';
+import type { Ledger } from '../storage/ledger.ts';
 import { isWanted, mergePages, nextOf, type PageOf } from '../storage/order-pages.ts';
-import type { StoredOrder, StoredOrderPage } from '../storage/order-storage.ts';
+import type { StoredOrderPage } from '../storage/order-storage.ts';
+import { cursorOf } from './cursor.ts';
 import type { CheckedQuery, OrderPage } from './order-query.ts';
 
 /** The parts of an engine that this has to do with. */
@@ -19,7 +20,7 @@ export interface ListedEngine {
   readonly clock: Clock;
   readonly dispatcher: Dispatcher;
   readonly intake: Intake;
-  readonly questions: Questions;
+  readonly questions: UntilClosed;
 }
 
 /** An order on a page. */
@@ -37,9 +38,9 @@ const mostCalls = 32;
 /** Lists orders by their place in the order of acceptance: what the storage has, and what is in flight. */
 export class OrderList {
   readonly #engine: ListedEngine;
-  readonly #storage: CoreStorage;
+  readonly #storage: Ledger;
 
-  constructor(engine: ListedEngine, storage: CoreStorage) {
+  constructor(engine: ListedEngine, storage: Ledger) {
     this.#engine = engine;
     this.#storage = storage;
   }
@@ -107,7 +108,7 @@ export class OrderList {
     }
   }
 
-  async #ask(query: Parameters<CoreStorage['list']>[0]): Promise<StoredOrderPage> {
+  async #ask(query: Parameters<Ledger['list']>[0]): Promise<StoredOrderPage> {
     try {
       const page = this.#storage.list(query);
       return isThenable(page) ? await this.#engine.questions.ask(page) : page;

@@ -1,8 +1,8 @@
-import { isName, nameForm } from '../order/order.ts';
 import type { OrderRecord, OrderStatus } from '../order/outcome.ts';
+import { isName, nameForm } from '../order/parse-order.ts';
 import { checkInteger, checkOptions, wrong } from '../runtime/checks.ts';
-import { sequenceOf } from '../runtime/cursor.ts';
 import type { StoredOrderQuery } from '../storage/order-storage.ts';
+import { sequenceOf } from './cursor.ts';
 
 /** Which orders {@link OrderProcessor.orders} is to list; what is left out does not matter. */
 export interface OrderQuery {

@@ -1,9 +1,9 @@
 import type { Job } from '../lifecycle/job.ts';
-import type { ParsedOrder } from '../order/order.ts';
 import { isOrderError } from '../order/order-error.ts';
-import { isJustMade } from '../order/order-id.ts';
 import type { OrderRecord } from '../order/outcome.ts';
-import type { Lookup } from './known-orders.ts';
+import type { ParsedOrder } from '../order/parse-order.ts';
+import { isJustMade } from '../runtime/uuid-v7.ts';
+import type { KnownOrders } from './known-orders.ts';
 
 /** So many questions may be open at once. */
 export const mostQuestions = 1_000;
@@ -19,13 +19,13 @@ export function isForTheMoment(refusal: unknown): boolean {
  *
  * Bounded, since what is refused in a flood is to cost little: when so many are open, an order is refused unasked.
  */
-export class RefusalQuestions {
-  readonly #lookup: Pick<Lookup, 'knownInstead'>;
+export class RefusalLookups {
+  readonly #lookup: Pick<KnownOrders, 'knownInstead'>;
   #open = 0;
   #isClosed = false;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(lookup: Pick<Lookup, 'knownInstead'>) {
+  constructor(lookup: Pick<KnownOrders, 'knownInstead'>) {
     this.#lookup = lookup;
   }
 

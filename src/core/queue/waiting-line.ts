@@ -1,4 +1,3 @@
-import type { Job } from '../lifecycle/job.ts';
 import type { StepScope } from '../runtime/step-scope.ts';
 import { KeyedQueue, type Lane, type QueueEntry } from './keyed-queue.ts';
 
@@ -21,7 +20,7 @@ export class Caller implements QueueEntry {
 
   /** @param stepNow - gives the running step in which the order was handed in: between two attempts there is none */
   constructor(
-    { userId, rank }: Pick<Job, 'userId' | 'rank'>,
+    { userId, rank }: Pick<QueueEntry, 'userId' | 'rank'>,
     admit: () => void,
     stepNow?: () => StepScope | undefined,
   ) {

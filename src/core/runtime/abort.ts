@@ -1,6 +1,3 @@
-import type { ParsedOrder } from '../order/order.ts';
-import { OrderError } from '../order/order-error.ts';
-
 /** So many callbacks of one signal are called in a row; then the host's timers and sockets have a turn. */
 const mostInARow = 256;
 
@@ -84,7 +81,7 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
  */
 export function untilAbort<T>(
   signal: AbortSignal | undefined,
-  error: () => OrderError,
+  error: () => unknown,
   begin: (
     resolve: (value: T) => void,
     reject: (error: unknown) => void,
@@ -121,23 +118,6 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
   );
 }
 
-/** What its signal does to an order when it aborts. */
-export function bySignal(signal: AbortSignal | undefined): Cancellation {
-  return { message: 'The order was canceled by its signal', cause: reasonOf(signal) };
-}
-
-/** A caller waits no longer for an order, which goes on. */
-export function waitingEnded(orderId: string, signal: AbortSignal | undefined): OrderError {
-  const message = 'The signal ended the waiting for the outcome, not the order';
-  return new OrderError('canceled', message, { orderId, cause: reasonOf(signal) });
-}
-
-/** The refusal of an order whose caller gave up, be it its own or another caller's. */
-export function canceled({ facts }: ParsedOrder, signal: AbortSignal | undefined): OrderError {
-  const { message, cause } = bySignal(signal);
-  return new OrderError('canceled', message, { ...facts, cause });
-}
-
 /** Whether an order's signal has aborted; never throws, though a signal of the host's own may. */
 export function hasAborted(signal: AbortSignal | undefined): boolean {
   try {
@@ -147,7 +127,7 @@ export function hasAborted(signal: AbortSignal | undefined): boolean {
   }
 }
 
-function reasonOf(signal: AbortSignal | undefined): unknown {
+export function reasonOf(signal: AbortSignal | undefined): unknown {
   try {
     return signal?.reason;
   } catch {

@@ -1,5 +1,5 @@
-import { show } from '../order/order-error.ts';
 import { isThenable } from './awaitable.ts';
+import { show } from './thrown.ts';
 
 /** The longest time that a timer can wait. */
 const maxTimeoutMs = 2_147_483_647;

@@ -5,7 +5,7 @@ const patienceMs = 1_000;
  * Questions to a storage that are under way, and others who wait for what the host may never give. One that is never answered is given up when the processor
  * has closed (invariant 4).
  */
-export class Questions {
+export class UntilClosed {
   readonly #open = new Set<() => void>();
   #isClosed = false;
 

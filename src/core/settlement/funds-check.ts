@@ -1,13 +1,13 @@
 import type { Job } from '../lifecycle/job.ts';
+import type { Verdict } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
+import { storageFailed } from '../order/processor-errors.ts';
 import { refusals } from '../order/receipt.ts';
 import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
 import { watch } from '../runtime/watch.ts';
-import type { Verdict } from '../steps/step-execution.ts';
-import type { CoreStorage } from '../storage/ledger.ts';
-import { storageFailed } from './settlement.ts';
+import type { Ledger } from '../storage/ledger.ts';
 
-export interface FundsListener {
+export interface FundsCheckListener {
   /** The storage has not given a balance yet. */
   slow(error: OrderError): void;
   /**
@@ -22,16 +22,16 @@ export interface FundsListener {
  * Why a debit cannot succeed, if that is clear before its order's steps are run: the user's earlier
  * orders are settled by then. The storage has the last word all the same.
  */
-export class Funds {
-  readonly #storage: CoreStorage;
+export class FundsCheck {
+  readonly #storage: Ledger;
   readonly #minBalance: number | undefined;
   readonly #stalledAfterMs: number;
-  readonly #listener: FundsListener;
+  readonly #listener: FundsCheckListener;
 
   constructor(
-    storage: CoreStorage,
+    storage: Ledger,
     { minBalance, stalledAfterMs }: { minBalance: number | undefined; stalledAfterMs: number },
-    listener: FundsListener,
+    listener: FundsCheckListener,
   ) {
     this.#storage = storage;
     this.#minBalance = minBalance;

@@ -1,6 +1,6 @@
 import type { Job } from '../lifecycle/job.ts';
 import { callBatch } from '../runtime/call-size.ts';
-import type { CoreSettlement } from '../storage/ledger.ts';
+import type { LedgerSettlement } from '../storage/ledger.ts';
 import { Batch } from './settlement.ts';
 
 /** So many calls in a row may fail, each after the storage said that it works, before an order is looked for. */
@@ -21,7 +21,7 @@ const mostAtOnce = 16;
  * alone. One that fails alone is set apart, and tried alone from time to time. Later orders of its user wait
  * behind it (invariant 1).
  */
-export class Suspects {
+export class SetApartOrders {
   readonly #tryAgain: () => void;
   /** How many orders the next call may have; `undefined` for any number. */
   #most: number | undefined;
@@ -70,7 +70,7 @@ export class Suspects {
    * go on with calls of half the size, `'apart'` to go on without the only order of the call.
    */
   failed({ jobs, settlements }: Batch): 'hold' | 'halve' | 'apart' {
-    if (this.#isApart(settlements[0] as CoreSettlement)) return 'apart';
+    if (this.#isApart(settlements[0] as LedgerSettlement)) return 'apart';
     this.#failures += 1;
     if (this.#failures <= mostFailures) return 'hold';
     this.#most = Math.max(1, Math.floor(jobs.length / 2));
@@ -99,7 +99,7 @@ export class Suspects {
   }
 
   /** An order is settled. Answers those that have waited behind it. */
-  settled(settlement: CoreSettlement): Batch | undefined {
+  settled(settlement: LedgerSettlement): Batch | undefined {
     if (this.#apart.size === 0 || !this.#isApart(settlement)) return undefined;
     const batch = this.#apart.get(settlement.userId) as Batch;
     this.#apart.delete(settlement.userId);
@@ -116,7 +116,7 @@ export class Suspects {
     // It is the last one now.
     this.#apart.delete(userId);
     this.#apart.set(userId, batch);
-    return new Batch([batch.jobs[0] as Job], [batch.settlements[0] as CoreSettlement]);
+    return new Batch([batch.jobs[0] as Job], [batch.settlements[0] as LedgerSettlement]);
   }
 
   /** Forgets all, and tries none again: the processor has closed, though a call may still be answered. */
@@ -128,7 +128,7 @@ export class Suspects {
     this.#timer = undefined;
   }
 
-  #isApart(settlement: CoreSettlement): boolean {
+  #isApart(settlement: LedgerSettlement): boolean {
     return this.#apart.get(settlement.userId)?.settlements[0] === settlement;
   }
 

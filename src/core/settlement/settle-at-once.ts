@@ -1,9 +1,10 @@
+import type { Decision } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome } from '../order/outcome.ts';
+import { storageFailed } from '../order/processor-errors.ts';
 import { receiptOf, refusedBy } from '../order/receipt.ts';
-import type { Decision } from '../steps/run-observer.ts';
-import type { DirectStorage, SettledFields, Times } from '../storage/ledger.ts';
-import { storageFailed } from './settlement.ts';
+import type { SettledFields, Times } from '../order/stored-order.ts';
+import type { DirectStorage } from '../storage/ledger.ts';
 
 /**
  * Settles one order in a storage that answers at once. Such a storage is not to throw; should it all the same, when

@@ -1,32 +1,25 @@
 import type { Job } from '../lifecycle/job.ts';
+import type { Decision } from '../order/decision.ts';
 import { asError, causeOfOrder } from '../order/order-cause.ts';
 import { OrderError } from '../order/order-error.ts';
-import type { OrderOutcome, StepResult } from '../order/outcome.ts';
-import { noSteps } from '../order/outcome.ts';
-import { outcomeOf } from '../order/receipt.ts';
+import type { OrderOutcome } from '../order/outcome.ts';
+import { storageFailed } from '../order/processor-errors.ts';
+import type { Times } from '../order/stored-order.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Decision } from '../steps/run-observer.ts';
-import type { CoreSettlement, SettledFields, Times } from '../storage/ledger.ts';
-
-/** All steps done, where there are none. */
-export const nothingToDo: Decision = Object.freeze({
-  outcome: 'completed',
-  error: undefined,
-  steps: noSteps,
-  isCompensable: false,
-});
+import type { LedgerSettlement } from '../storage/ledger.ts';
+import { outcomeOf } from '../storage/ledger.ts';
 
 /** Decided orders on their way into the storage; the arrays are index-aligned. */
 export class Batch {
   readonly jobs: Job[];
-  readonly settlements: CoreSettlement[];
+  readonly settlements: LedgerSettlement[];
 
-  constructor(jobs: Job[] = [], settlements: CoreSettlement[] = []) {
+  constructor(jobs: Job[] = [], settlements: LedgerSettlement[] = []) {
     this.jobs = jobs;
     this.settlements = settlements;
   }
 
-  add(job: Job, settlement: CoreSettlement): void {
+  add(job: Job, settlement: LedgerSettlement): void {
     this.jobs.push(job);
     this.settlements.push(settlement);
   }
@@ -37,7 +30,7 @@ export class Batch {
   }
 
   /** What is in both, in order, as far as a settlement is one of those. */
-  static of(batches: readonly Batch[], isOne: (settlement: CoreSettlement) => boolean): Batch {
+  static of(batches: readonly Batch[], isOne: (settlement: LedgerSettlement) => boolean): Batch {
     const all = new Batch();
     for (const { jobs, settlements } of batches) {
       settlements.forEach((settlement, at) => {
@@ -78,7 +71,7 @@ export function settlementOf(
   { acceptedAt, startedAt, settledAt }: Times,
   minBalance: number | undefined,
   isProvisional = false,
-): CoreSettlement {
+): LedgerSettlement {
   return {
     id,
     userId,
@@ -123,28 +116,11 @@ export function asDecidedBefore(job: Job, decision: Decision): Decision {
  */
 export function failedBy(
   cause: unknown,
-  settlement: CoreSettlement,
+  settlement: LedgerSettlement,
   isKeeping: boolean,
 ): OrderOutcome {
   // What changes no balance came to what it came to, and its caller may have been told.
   if (settlement.outcome !== 'completed' && !isKeeping) return outcomeOf(settlement, undefined);
   const error = storageFailed('The storage did not settle it', cause, settlement);
   return { status: 'failed', error };
-}
-
-/** A failure of the storage, with the order that it hit. */
-export function storageFailed(
-  message: string,
-  cause: unknown,
-  order?: Pick<SettledFields, 'id' | 'userId' | 'labels'> & {
-    readonly steps?: readonly StepResult[];
-  },
-): OrderError {
-  return new OrderError('storage_failed', message, {
-    cause,
-    orderId: order?.id,
-    userId: order?.userId,
-    labels: order?.labels,
-    steps: order?.steps,
-  });
 }

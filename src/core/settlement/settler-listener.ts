@@ -2,8 +2,7 @@ import type { Job } from '../lifecycle/job.ts';
 import type { CallEnd } from '../lifecycle/lifecycle.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, UnfulfilledOutcome } from '../order/outcome.ts';
-import type { Times } from '../storage/ledger.ts';
-import type { StoredOrder } from '../storage/order-storage.ts';
+import type { StoredOrder, Times } from '../order/stored-order.ts';
 
 /** What a `Settler` says of orders and of the storage. */
 export interface SettlerListener {

@@ -1,36 +1,28 @@
 import type { Job } from '../lifecycle/job.ts';
 import type { CallEnd } from '../lifecycle/lifecycle.ts';
-import type { Settings } from '../options.ts';
+import type { Decision } from '../order/decision.ts';
+import { nothingToDo } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
-import type { OrderOutcome, StepResult, UnfulfilledOutcome } from '../order/outcome.ts';
-import { noSteps } from '../order/outcome.ts';
+import type { OrderOutcome, UnfulfilledOutcome } from '../order/outcome.ts';
+import { storageFailed } from '../order/processor-errors.ts';
+import type { StepResult } from '../order/step-result.ts';
+import { noSteps } from '../order/step-result.ts';
+import type { SettledFields, Times } from '../order/stored-order.ts';
 import { type Awaitable, isThenable } from '../runtime/awaitable.ts';
 import { CallSize, callBatch } from '../runtime/call-size.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { systemTime } from '../runtime/system-time.ts';
 import { watch } from '../runtime/watch.ts';
-import type { Decision } from '../steps/run-observer.ts';
 import type {
   BatchStorage,
-  CoreSettlement,
-  CoreStorage,
   DirectStorage,
+  Ledger,
+  LedgerSettlement,
   Settled,
-  SettledFields,
-  Times,
 } from '../storage/ledger.ts';
-import { Suspects } from './set-apart-orders.ts';
+import { SetApartOrders } from './set-apart-orders.ts';
 import { settleIn } from './settle-at-once.ts';
-import {
-  asDecidedBefore,
-  Batch,
-  failedBy,
-  newTimes,
-  nothingToDo,
-  settlementOf,
-  storageFailed,
-  timesOf,
-} from './settlement.ts';
+import { asDecidedBefore, Batch, failedBy, newTimes, settlementOf, timesOf } from './settlement.ts';
 import type { SettlerListener } from './settler-listener.ts';
 
 /**
@@ -38,6 +30,12 @@ import type { SettlerListener } from './settler-listener.ts';
  * be asked only by settling orders, so where others hold orders back as long as it fails, it would never be again.
  */
 const failingMs = 5_000;
+
+/** The options of the processor that settling depends on. */
+export interface SettlerSettings {
+  readonly minBalance: number | undefined;
+  readonly stalledAfterMs: number;
+}
 
 /**
  * Brings outcomes and balances into the storage. A storage that answers at once is asked for each
@@ -71,12 +69,12 @@ export class Settler {
   /** The storage takes nothing now; what it was to take is gathered. */
   #isHeld = false;
   #heldBy: unknown;
-  readonly #suspects = new Suspects(() => this.flushSoon());
+  readonly #suspects = new SetApartOrders(() => this.flushSoon());
 
   constructor(
-    storage: CoreStorage,
+    storage: Ledger,
     clock: Clock,
-    { minBalance, stalledAfterMs }: Pick<Settings, 'minBalance' | 'stalledAfterMs'>,
+    { minBalance, stalledAfterMs }: SettlerSettings,
     listener: SettlerListener,
   ) {
     this.#direct = 'change' in storage ? storage : undefined;
@@ -304,11 +302,11 @@ export class Settler {
     this.#failedAt = undefined;
     this.#suspects.worked();
     if (!this.#isKeeping) return;
-    const causes = new Map<CoreSettlement, unknown>();
+    const causes = new Map<LedgerSettlement, unknown>();
     results.forEach((result, at) => {
       const isAbandoned = batch.jobs[at]?.state === 'abandoned';
       if (!('cause' in result) || isAbandoned) return;
-      causes.set(batch.settlements[at] as CoreSettlement, result.cause);
+      causes.set(batch.settlements[at] as LedgerSettlement, result.cause);
     });
     if (causes.size > 0) this.#setApart(batch, causes);
   }
@@ -317,7 +315,7 @@ export class Settler {
     const { jobs, settlements } = batch;
     for (let at = 0; at < jobs.length; at += 1) {
       const job = jobs[at] as Job;
-      const settlement = settlements[at] as CoreSettlement;
+      const settlement = settlements[at] as LedgerSettlement;
       const result = results[at] as Settled;
       if ('cause' in result) continue;
       const behind = this.#suspects.settled(settlement);
@@ -361,14 +359,14 @@ export class Settler {
     } else {
       const next = this.#suspects.failed(batch);
       if (next === 'apart') {
-        this.#setApart(batch, new Map([[batch.settlements[0] as CoreSettlement, cause]]));
+        this.#setApart(batch, new Map([[batch.settlements[0] as LedgerSettlement, cause]]));
         return;
       }
       this.#gathered = Batch.of([batch, this.#gathered], () => true);
       if (next === 'halve') return;
       this.hold(cause);
       for (const [at, job] of this.#gathered.jobs.entries()) {
-        const settlement = this.#gathered.settlements[at] as CoreSettlement;
+        const settlement = this.#gathered.settlements[at] as LedgerSettlement;
         if (settlement.isProvisional) continue;
         const message = 'The storage has not settled it yet';
         this.#listener.delayed(job, storageFailed(message, cause, settlement));
@@ -381,7 +379,7 @@ export class Settler {
    * Has orders of a call wait alone that the storage cannot settle, and what was decided later of the same users
    * behind them (invariant 1).
    */
-  #setApart(batch: Batch, causes: ReadonlyMap<CoreSettlement, unknown>): void {
+  #setApart(batch: Batch, causes: ReadonlyMap<LedgerSettlement, unknown>): void {
     const heads = Batch.of([batch], (each) => causes.has(each));
     const added = this.#suspects.setApart(heads);
     const all = this.#gathered;
@@ -410,7 +408,7 @@ export class Settler {
   }
 
   /** One that is not accepted fails; its caller may hand it in again. */
-  #loseOf(batch: Batch, settlement: CoreSettlement, cause: unknown): void {
+  #loseOf(batch: Batch, settlement: LedgerSettlement, cause: unknown): void {
     if (settlement.isAccepted) return;
     this.#lose(
       Batch.of([batch], (each) => each === settlement),

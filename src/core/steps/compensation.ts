@@ -1,6 +1,7 @@
+import type { Verdict } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
-import type { CompensationResult } from '../order/outcome.ts';
-import { Task, type TaskOwner, type Verdict } from './step-execution.ts';
+import type { CompensationResult } from '../order/step-result.ts';
+import { Task, type TaskOwner } from './step-execution.ts';
 
 /** Which steps of an order have begun, as far as that is known. */
 interface Beginnings {

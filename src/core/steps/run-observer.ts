@@ -1,33 +1,19 @@
 import type { Job } from '../lifecycle/job.ts';
+import type { Decision, Verdict } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
-import type { StepResult, UnfulfilledOutcome } from '../order/outcome.ts';
+import type { UnfulfilledOutcome } from '../order/outcome.ts';
+import type { StepResult } from '../order/step-result.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Task, Verdict } from './step-execution.ts';
+import type { Task } from './step-execution.ts';
 import type { StepPlan } from './step-plan.ts';
 import type { StepBoard } from './step-results.ts';
 import type { Run } from './step-run.ts';
-
-/** How an order's steps ended; with an error the order has failed or was canceled. */
-export interface Decision {
-  readonly outcome: 'completed' | 'failed' | 'canceled';
-  readonly error: OrderError | undefined;
-  readonly steps: readonly StepResult[];
-  /** If the storage refuses the amount, the order has not failed yet: its steps are compensated first. */
-  readonly isCompensable: boolean;
-  /** The storage is only asked whether it takes the amount, before the steps are run. */
-  readonly isTrial?: boolean;
-}
-
-/** All steps have finished. */
-export function completed(steps: readonly StepResult[], isCompensable: boolean): Decision {
-  return { outcome: 'completed', error: undefined, steps, isCompensable };
-}
 
 /**
  * Who has orders run, and hears of them: `concluded` when the outcome may be settled, `ended` when none
  * of a run's functions runs any more. Before the first it may tell what its caller need not wait for.
  */
-export interface RunHost {
+export interface RunObserver {
   readonly clock: Clock;
   readonly plan: StepPlan;
   readonly timeoutMs: number | undefined;

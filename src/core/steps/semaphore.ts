@@ -7,7 +7,7 @@ export interface Entrant extends Linked<Entrant> {
 }
 
 /** So many places, first come, first served. */
-export class Gate {
+export class Semaphore {
   readonly #line = new LinkedList<Entrant>();
   #free: number;
   #isAdmitting = false;

@@ -1,6 +1,6 @@
 import type { AcceptedOrder } from '../order/order.ts';
 import type { OrderError } from '../order/order-error.ts';
-import type { RunHost } from './run-observer.ts';
+import type { RunObserver } from './run-observer.ts';
 import type { CompensationContextBase, StepContext } from './step.ts';
 import type { PlannedStep } from './step-plan.ts';
 
@@ -13,7 +13,7 @@ export interface ContextOwner {
   toRun(): {
     readonly signal: AbortSignal;
     readonly error: OrderError | undefined;
-    readonly host: Pick<RunHost, 'abort'>;
+    readonly host: Pick<RunObserver, 'abort'>;
   };
   resultsBefore(step: PlannedStep): Readonly<Record<string, unknown>>;
 }

@@ -1,34 +1,15 @@
 import type { Job } from '../lifecycle/job.ts';
-import {
-  causeOf,
-  codeOf,
-  isOrderError,
-  isOwnCode,
-  messageOf,
-  OrderError,
-} from '../order/order-error.ts';
+import type { Verdict } from '../order/decision.ts';
+import { isOrderError, isOwnCode, OrderError } from '../order/order-error.ts';
 import { asPromise, isThenable } from '../runtime/awaitable.ts';
+import { causeOf, codeOf, messageOf } from '../runtime/thrown.ts';
 import { deniesEffect } from './effect.ts';
 import { isWorthRetrying, pauseMs, retryableOf } from './retry.ts';
-import type { RunHost } from './run-observer.ts';
+import type { RunObserver } from './run-observer.ts';
 import type { Entrant } from './semaphore.ts';
 import type { CompensationContext } from './step.ts';
 import { Context, ContextOfCompensation, type ContextOwner } from './step-context.ts';
 import type { Limits, PlannedStep } from './step-plan.ts';
-
-/** Why a step, and with it the order, failed. */
-export interface Verdict {
-  readonly code: string;
-  readonly message: string;
-  readonly cause?: unknown;
-  readonly retryable?: boolean | undefined;
-  /** What callers were told before a restart; by default the order has failed. */
-  readonly outcome?: 'failed' | 'canceled';
-  /** A time limit of the order or of an attempt is over, and not just an error that says so. */
-  readonly isTimeUp?: boolean;
-  /** Only as far as anybody but the storage knows, which is to be asked. */
-  readonly isForStorage?: boolean;
-}
 
 /**
  * Where a piece of work is. `idle`: not started. `queued`: it waits for one of its step's places.
@@ -45,7 +26,7 @@ export interface TaskOwner {
   readonly job: Job;
   /** Why the order failed, once it has. */
   readonly error: OrderError | undefined;
-  readonly host: Pick<RunHost, 'clock' | 'stalledAfterMs' | 'predicateFailed'>;
+  readonly host: Pick<RunObserver, 'clock' | 'stalledAfterMs' | 'predicateFailed'>;
   /** Runs something in the async context of the order's caller. */
   inScope(work: () => void): void;
   succeeded(task: Task): void;

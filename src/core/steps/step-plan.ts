@@ -1,5 +1,5 @@
-import { isName, nameForm } from '../order/order.ts';
-import type { StepResult } from '../order/outcome.ts';
+import { isName, nameForm } from '../order/parse-order.ts';
+import type { StepResult } from '../order/step-result.ts';
 import {
   checkInteger,
   checkMethods,
@@ -8,14 +8,14 @@ import {
   wrong,
 } from '../runtime/checks.ts';
 import { type RetryPolicy, readRetry } from './retry.ts';
-import { Gate } from './semaphore.ts';
+import { Semaphore } from './semaphore.ts';
 import type { CompensationContext, Step, StepContext } from './step.ts';
 
 /** How one piece of work is tried. */
 export interface Limits {
   readonly timeoutMs: number | undefined;
   readonly retry: RetryPolicy | undefined;
-  readonly gate: Gate | undefined;
+  readonly gate: Semaphore | undefined;
 }
 
 /** A checked copy of a step, with its place among the others; places are indices. */
@@ -123,7 +123,7 @@ function readStep(step: Step, at: string, defaults: Defaults) {
   if (timeoutMs !== undefined) checkTimeout(`${at}.timeoutMs`, timeoutMs);
   if (step.compensate !== undefined) checkMethods(at, step, ['compensate']);
   const retry = step.retry === undefined ? defaults.retry : readRetry(`${at}.retry`, step.retry);
-  const gate = concurrency === undefined ? undefined : new Gate(concurrency);
+  const gate = concurrency === undefined ? undefined : new Semaphore(concurrency);
   checkOptions(`${at}.compensation`, compensation, ['timeoutMs', 'retry']);
   const { timeoutMs: ownMs, retry: ownRetry } = compensation;
   if (ownMs !== undefined) checkTimeout(`${at}.compensation.timeoutMs`, ownMs);

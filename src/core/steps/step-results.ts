@@ -1,12 +1,13 @@
 import type { Job } from '../lifecycle/job.ts';
+import type { Verdict } from '../order/decision.ts';
 import type { AcceptedOrder } from '../order/order.ts';
 import { OrderError } from '../order/order-error.ts';
-import type { CompensationResult, StepResult } from '../order/outcome.ts';
+import type { CompensationResult, StepResult } from '../order/step-result.ts';
 import { asPromise, isThenable } from '../runtime/awaitable.ts';
 import { StepScope } from '../runtime/step-scope.ts';
-import type { RunHost } from './run-observer.ts';
+import type { RunObserver } from './run-observer.ts';
 import { Context, type ContextOwner } from './step-context.ts';
-import { Task, type Verdict } from './step-execution.ts';
+import { Task } from './step-execution.ts';
 import type { PlannedStep } from './step-plan.ts';
 import { Run } from './step-run.ts';
 
@@ -24,7 +25,7 @@ export class StepBoard implements ContextOwner {
   running = 0;
   run: Run | undefined = undefined;
   readonly scope: StepScope;
-  readonly #host: RunHost;
+  readonly #host: RunObserver;
   /** All steps before this place have been started, but those that come after others. */
   #at = 0;
   /** By place; none of a step that has not begun, or that finished at once. Made when there is one. */
@@ -35,7 +36,7 @@ export class StepBoard implements ContextOwner {
   /** How many steps, from the first one on, finished at once; -1 from the first other result on. */
   #instants = 0;
 
-  constructor(job: Job, host: RunHost) {
+  constructor(job: Job, host: RunObserver) {
     this.job = job;
     this.order = job.toOrder();
     this.startedAt = host.clock.read();

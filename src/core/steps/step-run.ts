@@ -1,12 +1,15 @@
 import type { Linked } from '../collections/linked-list.ts';
 import type { Job } from '../lifecycle/job.ts';
+import type { Verdict } from '../order/decision.ts';
+import { completed } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
-import type { StepResult, UnfulfilledOutcome } from '../order/outcome.ts';
+import type { UnfulfilledOutcome } from '../order/outcome.ts';
+import type { StepResult } from '../order/step-result.ts';
 import type { Cancellation } from '../runtime/abort.ts';
 import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
 import { Compensations, compensationResult } from './compensation.ts';
-import { completed, type RunHost } from './run-observer.ts';
-import type { Task, TaskOwner, Verdict } from './step-execution.ts';
+import type { RunObserver } from './run-observer.ts';
+import type { Task, TaskOwner } from './step-execution.ts';
 import type { StepBoard } from './step-results.ts';
 import { WorkerLease } from './worker-lease.ts';
 
@@ -39,7 +42,7 @@ const tooLate: Verdict = {
  */
 export class Run implements TaskOwner, Linked<Run> {
   readonly board: StepBoard;
-  readonly host: RunHost;
+  readonly host: RunObserver;
   readonly worker = new WorkerLease();
   // The links of the list of all runs.
   prev: Run | undefined = undefined;
@@ -67,7 +70,7 @@ export class Run implements TaskOwner, Linked<Run> {
   #deadline: NodeJS.Timeout | undefined = undefined;
   #stallTimer: NodeJS.Timeout | undefined = undefined;
 
-  constructor(board: StepBoard, host: RunHost) {
+  constructor(board: StepBoard, host: RunObserver) {
     this.board = board;
     this.host = host;
   }

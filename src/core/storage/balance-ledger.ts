@@ -1,10 +1,11 @@
 import type { Keyed } from '../collections/id-hash.ts';
-import { show } from '../order/order-error.ts';
-import type { OrderOutcome, OrderRecord, StepResult } from '../order/outcome.ts';
-import { outcomeOf } from '../order/receipt.ts';
+import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
+import type { StepResult } from '../order/step-result.ts';
+import type { Refusal } from '../order/stored-order.ts';
 import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
 import { checkInteger } from '../runtime/checks.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { show } from '../runtime/thrown.ts';
 import type {
   BalanceChange,
   BalanceResult,
@@ -12,7 +13,8 @@ import type {
   StorageSizes,
 } from './balance-storage.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
-import type { BatchStorage, CoreSettlement, Refusal } from './ledger.ts';
+import type { BatchStorage, LedgerSettlement } from './ledger.ts';
+import { outcomeOf } from './ledger.ts';
 import { defaultRetainBytes, defaultRetainSettled } from './memory/memory-storage.ts';
 import { SettledOrders } from './memory/settled-orders.ts';
 import type { StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
@@ -21,7 +23,7 @@ import type { StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
  * A host's own balance storage, with the last settled orders remembered beside it: the core then has
  * one way for all storages. It believes nothing that it can check.
  */
-export class RememberingStorage implements BatchStorage {
+export class BalanceLedger implements BatchStorage {
   readonly #storage: BalanceStorage;
   readonly #clock: Clock;
   readonly #settled: SettledOrders;
@@ -40,7 +42,7 @@ export class RememberingStorage implements BatchStorage {
     return balanceIn(this.#storage, userId);
   }
 
-  settle(settlements: readonly CoreSettlement[]): Awaitable<readonly OrderOutcome[]> {
+  settle(settlements: readonly LedgerSettlement[]): Awaitable<readonly OrderOutcome[]> {
     const completed = settlements.filter(isCompleted);
     const count = completed.length;
     this.#clock.read();
@@ -83,7 +85,7 @@ export class RememberingStorage implements BatchStorage {
   }
 
   #outcomes(
-    settlements: readonly CoreSettlement[],
+    settlements: readonly LedgerSettlement[],
     results: readonly (number | Refusal)[],
   ): readonly OrderOutcome[] {
     let next = 0;
@@ -93,7 +95,7 @@ export class RememberingStorage implements BatchStorage {
     );
   }
 
-  #record(order: CoreSettlement, result: number | Refusal | undefined): OrderOutcome {
+  #record(order: LedgerSettlement, result: number | Refusal | undefined): OrderOutcome {
     order.settledAt = this.#clock.toUnix(this.#clock.last, order.shift);
     const outcome = outcomeOf(order, result);
     const isFinal = outcome.status === 'completed' ? !order.isTrial : !order.isCompensable;
@@ -102,11 +104,11 @@ export class RememberingStorage implements BatchStorage {
   }
 }
 
-function isCompleted({ outcome }: CoreSettlement): boolean {
+function isCompleted({ outcome }: LedgerSettlement): boolean {
   return outcome === 'completed';
 }
 
-function toChange({ id, userId, amount, minBalance }: CoreSettlement): BalanceChange {
+function toChange({ id, userId, amount, minBalance }: LedgerSettlement): BalanceChange {
   return { orderId: id, userId, amount, minBalance };
 }
 

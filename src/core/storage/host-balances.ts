@@ -1,5 +1,5 @@
-import { show } from '../order/order-error.ts';
 import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
+import { show } from '../runtime/thrown.ts';
 import type { BalanceStorage, StorageSizes } from './balance-storage.ts';
 
 /** What a host's storage gives as a user's balance, believed only if it can be one. */

@@ -1,35 +1,26 @@
 import type { Keyed } from '../collections/id-hash.ts';
-import type { AcceptedOrder } from '../order/order.ts';
-import type { OrderCause, OrderOutcome, OrderRecord, StepResult } from '../order/outcome.ts';
+import type { OrderError } from '../order/order-error.ts';
+import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
+import { receiptOf, refusedBy } from '../order/receipt.ts';
+import type { StepResult } from '../order/step-result.ts';
+import type {
+  NewOrder,
+  Refusal,
+  SettledFields,
+  StoredOrder,
+  Times,
+} from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { BalanceStorage } from './balance-storage.ts';
 import type {
   AcceptResult,
-  NewOrder,
   Settlement,
-  StoredOrder,
   StoredOrderPage,
   StoredOrderQuery,
 } from './order-storage.ts';
 
-/** When things happened to an order, in Unix milliseconds. */
-export interface Times {
-  readonly acceptedAt: number;
-  /** `undefined` if its processing never began. */
-  readonly startedAt: number | undefined;
-  readonly settledAt: number;
-}
-
-/** What a settled order is, beside what became of it. */
-export interface SettledFields extends AcceptedOrder, Keyed {
-  /** The payload as its caller handed it in. */
-  readonly content: unknown;
-  /** The error behind that of an order, where that is known already. */
-  readonly cause?: OrderCause | undefined;
-}
-
 /** A settlement as the core makes it. */
-export interface CoreSettlement extends Settlement, SettledFields {
+export interface LedgerSettlement extends Settlement, SettledFields {
   /** A storage that keeps no orders sets it when it is done. */
   settledAt: number;
   /** The order's place in the order of acceptance; 0 where the storage gives it. */
@@ -39,9 +30,6 @@ export interface CoreSettlement extends Settlement, SettledFields {
   /** Nor is it the outcome that the amount is applied: the steps are run then, and it comes again. */
   readonly isTrial: boolean;
 }
-
-/** Why the storage may refuse a completed order's change. */
-export type Refusal = 'insufficient_funds' | 'balance_overflow';
 
 /** What a settlement came to: the order's outcome, that its id had been taken, or that it can never be treated. */
 export type Settled = OrderOutcome | Known | Untreatable;
@@ -57,7 +45,7 @@ export interface Known {
 }
 
 /** How the core sees every storage; see `as-core-storage.ts`. */
-export type CoreStorage = DirectStorage | BatchStorage;
+export type Ledger = DirectStorage | BatchStorage;
 
 interface Remembers extends Pick<BalanceStorage, 'get' | 'sizes' | 'close'> {
   /** Where accepted orders are kept; without one they are in this process alone. */
@@ -88,7 +76,7 @@ export interface DirectStorage extends Remembers {
 /** May take its time, and may fail. */
 export interface BatchStorage extends Remembers {
   /** Records outcomes and applies balances in the order given; index-aligned. */
-  settle(settlements: readonly CoreSettlement[]): Awaitable<readonly Settled[]>;
+  settle(settlements: readonly LedgerSettlement[]): Awaitable<readonly Settled[]>;
 }
 
 /** The part of an `OrderStorage` that has to do with orders before their settlement. */
@@ -98,4 +86,19 @@ export interface JournalStorage {
   accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]>;
   find(id: string): Promise<StoredOrder | undefined>;
   unsettled(): AsyncIterable<readonly StoredOrder[]>;
+}
+
+/**
+ * What an order came to: the storage may have refused what the steps had completed.
+ *
+ * @param result - the balance after a completed order, or why the storage refused its change
+ */
+export function outcomeOf(
+  settlement: LedgerSettlement,
+  result: number | Refusal | undefined,
+): OrderOutcome {
+  const { outcome, error, steps } = settlement;
+  if (typeof result === 'number') return receiptOf(settlement, result, settlement, steps);
+  if (result !== undefined) return refusedBy(result, settlement, steps);
+  return { status: outcome === 'canceled' ? outcome : 'failed', error: error as OrderError };
 }

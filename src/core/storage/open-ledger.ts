@@ -1,10 +1,10 @@
 import { checkMethods } from '../runtime/checks.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { RememberingStorage } from './balance-ledger.ts';
+import { BalanceLedger } from './balance-ledger.ts';
 import type { BalanceStorage } from './balance-storage.ts';
-import type { CoreStorage } from './ledger.ts';
+import type { Ledger } from './ledger.ts';
 import { MemoryStorage } from './memory/memory-storage.ts';
-import { KeepingStorage } from './order-ledger.ts';
+import { OrderLedger } from './order-ledger.ts';
 import type { OrderStorage } from './order-storage.ts';
 
 /** Beside `accept`, `settle` and those of a balance storage. */
@@ -27,7 +27,7 @@ export function giveBack(storage: BalanceStorage | undefined): void {
  * @param clock - the processor's
  * @throws TypeError for a `MemoryStorage`, or one that keeps orders, that has a processor
  */
-export function asCoreStorage(storage: BalanceStorage, clock: Clock): CoreStorage {
+export function openLedger(storage: BalanceStorage, clock: Clock): Ledger {
   if (isPlainMemory(storage)) {
     claim(storage);
     return storage;
@@ -37,8 +37,8 @@ export function asCoreStorage(storage: BalanceStorage, clock: Clock): CoreStorag
     storage instanceof MemoryStorage && storage.settle === MemoryStorage.prototype.settle;
   const isKeeping = !isMemory && keepsOrders(storage);
   if (isKeeping || storage instanceof MemoryStorage) claim(storage);
-  if (isKeeping) return new KeepingStorage(storage as OrderStorage);
-  return new RememberingStorage(storage, clock);
+  if (isKeeping) return new OrderLedger(storage as OrderStorage);
+  return new BalanceLedger(storage, clock);
 }
 
 function claim(storage: BalanceStorage): void {

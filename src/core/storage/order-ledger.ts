@@ -1,22 +1,23 @@
-import { show } from '../order/order-error.ts';
-import type { OrderRecord, StepResult } from '../order/outcome.ts';
-import { outcomeOf, refusals, refusedBy } from '../order/receipt.ts';
+import type { OrderRecord } from '../order/outcome.ts';
+import { refusals, refusedBy } from '../order/receipt.ts';
+import type { StepResult } from '../order/step-result.ts';
+import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
+import { show } from '../runtime/thrown.ts';
 import type { StorageSizes } from './balance-storage.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
-import type { BatchStorage, CoreSettlement, JournalStorage, Settled } from './ledger.ts';
+import type { BatchStorage, JournalStorage, LedgerSettlement, Settled } from './ledger.ts';
+import { outcomeOf } from './ledger.ts';
 import type {
   AcceptResult,
-  NewOrder,
   OrderStorage,
   SettlementResult,
-  StoredOrder,
   StoredOrderPage,
   StoredOrderQuery,
 } from './order-storage.ts';
 
 /** A storage that keeps orders, as the core sees it. It believes nothing that it can check. */
-export class KeepingStorage implements BatchStorage, JournalStorage {
+export class OrderLedger implements BatchStorage, JournalStorage {
   readonly #storage: OrderStorage;
   readonly isJson: boolean;
 
@@ -45,10 +46,10 @@ export class KeepingStorage implements BatchStorage, JournalStorage {
     });
   }
 
-  async settle(settlements: readonly CoreSettlement[]): Promise<readonly Settled[]> {
+  async settle(settlements: readonly LedgerSettlement[]): Promise<readonly Settled[]> {
     const results = await this.#storage.settle(settlements);
     return checkAll('settle', results, settlements.length).map((result, at) =>
-      toSettled(settlements[at] as CoreSettlement, result),
+      toSettled(settlements[at] as LedgerSettlement, result),
     );
   }
 
@@ -93,7 +94,7 @@ export class KeepingStorage implements BatchStorage, JournalStorage {
   }
 }
 
-function toSettled(settlement: CoreSettlement, result: SettlementResult): Settled {
+function toSettled(settlement: LedgerSettlement, result: SettlementResult): Settled {
   if (result.status === 'known') return { known: completed(result.order) };
   if (result.status === 'failed') return { cause: result.error };
   if (result.status === 'refused') return refusedBy(result.code, settlement, settlement.steps);

@@ -1,5 +1,6 @@
 import type { OrderStatus } from '../order/outcome.ts';
-import type { StoredOrder, StoredOrderQuery } from './order-storage.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
+import type { StoredOrderQuery } from './order-storage.ts';
 
 /** An order's place in the order of acceptance. */
 type Placed = Pick<StoredOrder, 'sequence'>;

@@ -9,7 +9,8 @@ import {
 import type { RetriedStep, StalledOrder, SteppedOrder } from '../../core/lifecycle/events.ts';
 import type { Percentiles, ProcessorStats } from '../../core/lifecycle/stats.ts';
 import type { OrderError } from '../../core/order/order-error.ts';
-import type { OrderOutcome, OrderRecord, Receipt, StepResult } from '../../core/order/outcome.ts';
+import type { OrderOutcome, OrderRecord, Receipt } from '../../core/order/outcome.ts';
+import type { StepResult } from '../../core/order/step-result.ts';
 import {
   ErrorOutcome,
   type GetStatsResponseSchema,

@@ -3,8 +3,8 @@ import { timestampMs, ValueSchema } from '@bufbuild/protobuf/wkt';
 import type { Order } from '../../core/order/order.ts';
 import { OrderError, type OrderIssue } from '../../core/order/order-error.ts';
 import type { OrderStatus as Status } from '../../core/order/outcome.ts';
+import { isCursor } from '../../core/queries/cursor.ts';
 import type { OrderQuery } from '../../core/queries/order-query.ts';
-import { isCursor } from '../../core/runtime/cursor.ts';
 import {
   type ListOrdersRequest,
   type Order as OrderMessage,

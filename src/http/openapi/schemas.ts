@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { issueOf, mostIssues, placeOf } from '../../core/order/issue.ts';
-import { isCursor } from '../../core/runtime/cursor.ts';
+import { issueOf, mostIssues, placeOf } from '../../core/order/order-error.ts';
+import { isCursor } from '../../core/queries/cursor.ts';
 import { HttpError, type HttpErrorCode } from '../../server/http-error.ts';
-import { preferredWaitMs } from '../prefer.ts';
+import { preferredWaitMs } from '../request/prefer.ts';
 
 const longestName = 256;
 

@@ -1,5 +1,6 @@
 import type { AddressInfo, Server } from 'node:net';
 import { constants } from 'node:os';
+import type { ShutdownSummary } from '../../core/lifecycle/shutdown-summary.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import {
   checkFunction,
@@ -9,7 +10,6 @@ import {
   checkTimeout,
   wrong,
 } from '../../core/runtime/checks.ts';
-import type { ShutdownSummary } from '../../core/shutdown.ts';
 import { aboutToCut, draining } from './server-draining.ts';
 
 /** Where a server listens, and how it ends. */

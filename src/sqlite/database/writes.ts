@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import { quote } from '../../core/order/order-error.ts';
+import { quote } from '../../core/runtime/thrown.ts';
 import { isOfOneOrder } from '../failures.ts';
 import {
   type Ending,

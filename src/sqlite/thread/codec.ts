@@ -1,19 +1,13 @@
 import { noLabels, type Priority, ranks } from '../../core/order/order.ts';
-import {
-  noSteps,
-  type OrderCause,
-  type OrderStatus,
-  type StepResult,
-} from '../../core/order/outcome.ts';
+import type { OrderCause, OrderStatus } from '../../core/order/outcome.ts';
+import { noSteps, type StepResult } from '../../core/order/step-result.ts';
+import type { DecidedOutcome, NewOrder, StoredOrder } from '../../core/order/stored-order.ts';
 import type { BalanceChange, BalanceResult } from '../../core/storage/balance-storage.ts';
 import type {
   AcceptResult,
-  DecidedOutcome,
   FailedResult,
-  NewOrder,
   Settlement,
   SettlementResult,
-  StoredOrder,
   StoredOrderPage,
   StoredOrderQuery,
 } from '../../core/storage/order-storage.ts';

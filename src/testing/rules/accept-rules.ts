@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { OrderStorage, StoredOrder } from '../../core/storage/order-storage.ts';
+import type { StoredOrder } from '../../core/order/stored-order.ts';
+import type { OrderStorage } from '../../core/storage/order-storage.ts';
 import { awkwardNames } from '../awkward-ids.ts';
 import { assertBalance, range } from '../balances.ts';
 import {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
+import type { NewOrder } from '../../core/order/stored-order.ts';
 import type {
   AcceptResult,
-  NewOrder,
   OrderStorage,
   Settlement,
   SettlementResult,

@@ -1,4 +1,5 @@
-import type { NewOrder, OrderStorage } from '../../core/storage/order-storage.ts';
+import type { NewOrder } from '../../core/order/stored-order.ts';
+import type { OrderStorage } from '../../core/storage/order-storage.ts';
 import {
   acceptNew,
   assertStored,

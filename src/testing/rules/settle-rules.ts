@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import type { DecidedOutcome, OrderStorage } from '../../core/storage/order-storage.ts';
+import type { DecidedOutcome } from '../../core/order/stored-order.ts';
+import type { OrderStorage } from '../../core/storage/order-storage.ts';
 import { apply, assertBalance, change } from '../balances.ts';
 import {
   acceptNew,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { JobIndex } from '../../../src/core/lifecycle/in-flight-orders.ts';
+import { InFlightOrders } from '../../../src/core/lifecycle/in-flight-orders.ts';
 import { Job } from '../../../src/core/lifecycle/job.ts';
 import { range } from '../../kit/helpers.ts';
 
@@ -14,7 +14,7 @@ it('holds what a `Map` would hold, through additions and deletions', () => {
   const action = fc.record({ isAdd: fc.boolean(), at: fc.nat({ max: 400 }) });
   const property = fc.property(fc.array(action, { maxLength: 600, size: 'max' }), (actions) => {
     // So few that orders of all ages are looked up.
-    const index = new JobIndex(32);
+    const index = new InFlightOrders(32);
     const model = new Map<string, Job>();
     for (const { isAdd, at } of actions) {
       const id = `order-${at}`;
@@ -39,7 +39,7 @@ it('holds what a `Map` would hold, through additions and deletions', () => {
 });
 
 it('takes out nothing that is not in it', () => {
-  const index = new JobIndex();
+  const index = new InFlightOrders();
   index.add(jobOf('a'));
   index.delete(jobOf('a'));
   index.delete(jobOf('b'));
@@ -48,7 +48,7 @@ it('takes out nothing that is not in it', () => {
 });
 
 it('grows to a hundred thousand and back, and lists the oldest first', () => {
-  const index = new JobIndex();
+  const index = new InFlightOrders();
   const jobs = range(100_000).map((at) => jobOf(`order-${at}`, at));
   for (const job of jobs) index.add(job);
   expect(index.all()).toEqual(jobs);

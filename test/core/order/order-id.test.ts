@@ -11,7 +11,7 @@ let nextOrderId: () => string;
 beforeEach(async () => {
   // The module remembers its last id; each test begins with none.
   vi.resetModules();
-  ({ nextOrderId } = await import('../../../src/core/order/order-id.ts'));
+  ({ nextOrderId } = await import('../../../src/core/runtime/uuid-v7.ts'));
 });
 
 afterEach(() => {
@@ -91,7 +91,7 @@ describe('a generated order id', () => {
     setTime(noon + 1);
     const second = nextOrderId();
     vi.resetModules();
-    const other = await import('../../../src/core/order/order-id.ts');
+    const other = await import('../../../src/core/runtime/uuid-v7.ts');
     const elsewhere = other.nextOrderId();
     expect(elsewhere.slice(0, 18)).toBe(second.slice(0, 18));
     expect(new Set([first, second, elsewhere].map((id) => id.slice(18))).size).toBe(3);

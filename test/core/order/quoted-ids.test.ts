@@ -1,6 +1,6 @@
 import { OrderProcessor, type Step } from 'order-processor';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { quote, show } from '../../../src/core/order/order-error.ts';
+import { quote, show } from '../../../src/core/runtime/thrown.ts';
 import { codeOf, errorOf } from '../../kit/helpers.ts';
 
 afterEach(() => void vi.restoreAllMocks());

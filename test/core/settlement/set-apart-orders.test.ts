@@ -1,13 +1,9 @@
 import { expect, it } from 'vitest';
 import { entryOf, Job } from '../../../src/core/lifecycle/job.ts';
+import { nothingToDo } from '../../../src/core/order/decision.ts';
 import { Clock } from '../../../src/core/runtime/clock.ts';
-import { Suspects } from '../../../src/core/settlement/set-apart-orders.ts';
-import {
-  Batch,
-  newTimes,
-  nothingToDo,
-  settlementOf,
-} from '../../../src/core/settlement/settlement.ts';
+import { SetApartOrders } from '../../../src/core/settlement/set-apart-orders.ts';
+import { Batch, newTimes, settlementOf } from '../../../src/core/settlement/settlement.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
@@ -21,7 +17,7 @@ function batchOf(id: string, userId: string): Batch {
 
 it('invariant 4: an order that is set apart after the processor has closed is not tried again', async () => {
   let tries = 0;
-  const suspects = new Suspects(() => {
+  const suspects = new SetApartOrders(() => {
     tries += 1;
     if (tries === 3) suspects.close();
   });

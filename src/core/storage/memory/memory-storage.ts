@@ -1,20 +1,25 @@
 import { type Keyed, keyOf } from '../../collections/id-hash.ts';
 import { noLabels } from '../../order/order.ts';
 import type { OrderError } from '../../order/order-error.ts';
-import type { OrderOutcome, OrderRecord, StepResult } from '../../order/outcome.ts';
-import { noSteps } from '../../order/outcome.ts';
+import type { OrderOutcome, OrderRecord } from '../../order/outcome.ts';
 import { receiptOf, refusedBy } from '../../order/receipt.ts';
+import type { StepResult } from '../../order/step-result.ts';
+import { noSteps } from '../../order/step-result.ts';
+import type {
+  NewOrder,
+  Refusal,
+  SettledFields,
+  StoredOrder,
+  Times,
+} from '../../order/stored-order.ts';
 import { checkInteger, checkOptions } from '../../runtime/checks.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from '../balance-storage.ts';
-import type { Refusal, SettledFields, Times } from '../ledger.ts';
 import { mergePages } from '../order-pages.ts';
 import type {
   AcceptResult,
-  NewOrder,
   OrderStorage,
   Settlement,
   SettlementResult,
-  StoredOrder,
   StoredOrderPage,
   StoredOrderQuery,
 } from '../order-storage.ts';

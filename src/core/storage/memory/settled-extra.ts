@@ -1,10 +1,11 @@
 import { noLabels } from '../../order/order.ts';
 import { causeOfOrder } from '../../order/order-cause.ts';
 import type { OrderError } from '../../order/order-error.ts';
-import type { OrderCause, StepResult } from '../../order/outcome.ts';
-import { noSteps } from '../../order/outcome.ts';
-import { memoryOf } from '../../runtime/memory-size.ts';
-import type { SettledFields } from '../ledger.ts';
+import type { OrderCause } from '../../order/outcome.ts';
+import type { StepResult } from '../../order/step-result.ts';
+import { noSteps } from '../../order/step-result.ts';
+import type { SettledFields } from '../../order/stored-order.ts';
+import { memoryOf } from '../../runtime/size-of.ts';
 
 /** What only some settled orders have. */
 export interface Extra {

@@ -1,10 +1,11 @@
 import { hashIn, type Keyed, keyOf } from '../../collections/id-hash.ts';
 import { noLabels, type Priority } from '../../order/order.ts';
-import type { OrderOutcome, OrderRecord, OrderStatus, StepResult } from '../../order/outcome.ts';
-import { noSteps } from '../../order/outcome.ts';
-import type { SettledFields, Times } from '../ledger.ts';
+import type { OrderOutcome, OrderRecord, OrderStatus } from '../../order/outcome.ts';
+import type { StepResult } from '../../order/step-result.ts';
+import { noSteps } from '../../order/step-result.ts';
+import type { SettledFields, StoredOrder, Times } from '../../order/stored-order.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
-import type { StoredOrder, StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
+import type { StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
 import { NewestFirst, type Ring } from './newest-first.ts';
 import { type Extra, extraOfError, extraOfReceipt, noExtra, shortIds } from './settled-extra.ts';
 import { IdIndex } from './settled-index.ts';

@@ -1,13 +1,7 @@
-import { noSteps } from '../../order/outcome.ts';
+import { noSteps } from '../../order/step-result.ts';
+import type { DecidedOutcome, NewOrder, StoredOrder } from '../../order/stored-order.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
-import type {
-  DecidedOutcome,
-  NewOrder,
-  Settlement,
-  StoredOrder,
-  StoredOrderPage,
-  StoredOrderQuery,
-} from '../order-storage.ts';
+import type { Settlement, StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
 
 /** How many orders come in one page. */
 const pageSize = 500;

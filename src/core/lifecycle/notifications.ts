@@ -1,5 +1,5 @@
 import { Fifo } from '../collections/fifo.ts';
-import { systemTime } from './system-time.ts';
+import { systemTime } from '../runtime/system-time.ts';
 
 /** So many notifications are delivered in a row; then the host's timers and sockets have a turn. */
 const mostInARow = 1_024;

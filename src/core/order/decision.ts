@@ -1,0 +1,41 @@
+import type { OrderError } from './order-error.ts';
+import type { StepResult } from './step-result.ts';
+import { noSteps } from './step-result.ts';
+
+/** How an order's steps ended; with an error the order has failed or was canceled. */
+export interface Decision {
+  readonly outcome: 'completed' | 'failed' | 'canceled';
+  readonly error: OrderError | undefined;
+  readonly steps: readonly StepResult[];
+  /** If the storage refuses the amount, the order has not failed yet: its steps are compensated first. */
+  readonly isCompensable: boolean;
+  /** The storage is only asked whether it takes the amount, before the steps are run. */
+  readonly isTrial?: boolean;
+}
+
+/** All steps have finished. */
+export function completed(steps: readonly StepResult[], isCompensable: boolean): Decision {
+  return { outcome: 'completed', error: undefined, steps, isCompensable };
+}
+
+/** Why a step, and with it the order, failed. */
+export interface Verdict {
+  readonly code: string;
+  readonly message: string;
+  readonly cause?: unknown;
+  readonly retryable?: boolean | undefined;
+  /** What callers were told before a restart; by default the order has failed. */
+  readonly outcome?: 'failed' | 'canceled';
+  /** A time limit of the order or of an attempt is over, and not just an error that says so. */
+  readonly isTimeUp?: boolean;
+  /** Only as far as anybody but the storage knows, which is to be asked. */
+  readonly isForStorage?: boolean;
+}
+
+/** All steps done, where there are none. */
+export const nothingToDo: Decision = Object.freeze({
+  outcome: 'completed',
+  error: undefined,
+  steps: noSteps,
+  isCompensable: false,
+});

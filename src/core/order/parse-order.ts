@@ -1,0 +1,162 @@
+import { show } from '../runtime/thrown.ts';
+import { nextOrderId } from '../runtime/uuid-v7.ts';
+import type { AcceptedOrder, Order, Priority } from './order.ts';
+import { noLabels, ranks } from './order.ts';
+import { OrderError } from './order-error.ts';
+
+/** The most characters (UTF-16 code units) that an `id` or a `userId` may have. */
+export const maxIdLength = 256;
+
+/** A checked copy of an order. */
+export class ParsedOrder implements AcceptedOrder {
+  readonly id: string;
+  readonly userId: string;
+  readonly amount: number;
+  readonly rank: number;
+  readonly payload: unknown;
+  readonly labels: readonly string[];
+  /** Of the id; 0 before it is known. */
+  hash = 0;
+  /** The payload as handed in, where the schema has made another of it; else not even a field. */
+  declare input?: unknown;
+
+  constructor(
+    id: string,
+    userId: string,
+    amount: number,
+    rank: number,
+    payload: unknown,
+    labels: readonly string[],
+  ) {
+    this.id = id;
+    this.userId = userId;
+    this.amount = amount;
+    this.rank = rank;
+    this.payload = payload;
+    this.labels = labels;
+  }
+
+  get priority(): Priority {
+    return ranks[this.rank] as Priority;
+  }
+
+  /** What rules and steps see. */
+  toOrder(): AcceptedOrder {
+    const { id, userId, amount, priority, payload, labels } = this;
+    return Object.freeze({ id, userId, amount, priority, payload, labels });
+  }
+
+  /** What events and errors say of it. */
+  get facts(): { orderId: string; userId: string; labels: readonly string[] } {
+    const { id: orderId, userId, labels } = this;
+    return { orderId, userId, labels };
+  }
+
+  /** What its caller handed in, by which the same id is the same order or a conflict. */
+  get content(): unknown {
+    return 'input' in this ? this.input : this.payload;
+  }
+}
+
+/** The same checked order, as a `Copy`, or as rules have it. */
+export function copyOf<T extends ParsedOrder>(
+  order: ParsedOrder,
+  Copy: new (...fields: ConstructorParameters<typeof ParsedOrder>) => T,
+  rank: number = order.rank,
+  labels: readonly string[] = order.labels,
+): T {
+  const { id, userId, amount, payload } = order;
+  const copy = new Copy(id, userId, amount, rank, payload, labels);
+  copy.hash = order.hash;
+  if ('input' in order) copy.input = order.input;
+  return copy;
+}
+
+/**
+ * Checks an order and copies it, reading each field once; throws `invalid_order`.
+ *
+ * @param Copy - what becomes of it, so that nothing is made twice
+ */
+export function parseOrder(input: unknown, Copy: typeof ParsedOrder = ParsedOrder): ParsedOrder {
+  if (typeof input !== 'object' || input === null) throw invalid('order', 'an object', input);
+  let fields: Record<keyof Order, unknown>;
+  let id: unknown;
+  let userId: unknown;
+  let amount: unknown;
+  let priority: unknown;
+  let payload: unknown;
+  try {
+    fields = input as Record<keyof Order, unknown>;
+    id = fields.id;
+    userId = fields.userId;
+    amount = fields.amount;
+    priority = fields.priority;
+    payload = fields.payload;
+  } catch (cause) {
+    throw new OrderError('invalid_order', 'Reading the order threw', { cause });
+  }
+  const rank = priority === undefined ? 1 : ranks.indexOf(priority as Priority);
+  // `isName` spelt out: two calls for every order would be a tenth of what an order in a list costs.
+  if (
+    typeof userId !== 'string' ||
+    userId.length === 0 ||
+    userId.length > maxIdLength ||
+    !userId.isWellFormed() ||
+    (id !== undefined &&
+      (typeof id !== 'string' ||
+        id.length === 0 ||
+        id.length > maxIdLength ||
+        !id.isWellFormed())) ||
+    !Number.isSafeInteger(amount) ||
+    rank === -1
+  ) {
+    throw invalidField(userId, id, amount, priority);
+  }
+  // `+ 0` makes of -0 a 0.
+  const sum = (amount as number) + 0;
+  return new Copy(id ?? nextOrderId(), userId, sum, rank, payload, noLabels);
+}
+
+/** Why fields cannot be an order's, by the first that cannot; apart, so that checking good ones stays short. */
+export function invalidField(
+  userId: unknown,
+  id: unknown,
+  amount: unknown,
+  priority: unknown,
+): OrderError {
+  if (!isName(userId)) return invalid('userId', nameForm, userId, id);
+  if (id !== undefined && !isName(id)) return invalid('id', nameForm, id, undefined, userId);
+  if (!Number.isSafeInteger(amount)) {
+    return invalid('amount', 'a safe integer in minor units', amount, id, userId);
+  }
+  return invalid('priority', "'high', 'medium' or 'low'", priority, id, userId);
+}
+
+export const nameForm = `a well-formed string of 1 to ${maxIdLength} characters`;
+
+/** Well-formed, because a lone surrogate has no UTF-8: two such ids could become one in a file. */
+export function isName(value: unknown): value is string {
+  return (
+    typeof value === 'string' &&
+    value.length > 0 &&
+    value.length <= maxIdLength &&
+    value.isWellFormed()
+  );
+}
+
+export function invalid(
+  name: string,
+  form: string,
+  value: unknown,
+  id?: unknown,
+  userId?: unknown,
+): OrderError {
+  return new OrderError(
+    'invalid_order',
+    `Expected \`${name}\` to be ${form}, got \`${show(value)}\``,
+    {
+      orderId: isName(id) ? id : undefined,
+      userId: isName(userId) ? userId : undefined,
+    },
+  );
+}

@@ -1,0 +1,48 @@
+import type { Cancellation } from '../runtime/abort.ts';
+import { reasonOf } from '../runtime/abort.ts';
+import type { OrderErrorFacts } from './order-error.ts';
+import { OrderError } from './order-error.ts';
+import type { OrderOutcome } from './outcome.ts';
+import type { ParsedOrder } from './parse-order.ts';
+import type { StepResult } from './step-result.ts';
+import type { SettledFields } from './stored-order.ts';
+
+/** A failure of the storage, with the order that it hit. */
+export function storageFailed(
+  message: string,
+  cause: unknown,
+  order?: Pick<SettledFields, 'id' | 'userId' | 'labels'> & {
+    readonly steps?: readonly StepResult[];
+  },
+): OrderError {
+  return new OrderError('storage_failed', message, {
+    cause,
+    orderId: order?.id,
+    userId: order?.userId,
+    labels: order?.labels,
+    steps: order?.steps,
+  });
+}
+
+/** What its signal does to an order when it aborts. */
+export function bySignal(signal: AbortSignal | undefined): Cancellation {
+  return { message: 'The order was canceled by its signal', cause: reasonOf(signal) };
+}
+
+/** A caller waits no longer for an order, which goes on. */
+export function waitingEnded(orderId: string, signal: AbortSignal | undefined): OrderError {
+  const message = 'The signal ended the waiting for the outcome, not the order';
+  return new OrderError('canceled', message, { orderId, cause: reasonOf(signal) });
+}
+
+/** The refusal of an order whose caller gave up, be it its own or another caller's. */
+export function canceled({ facts }: ParsedOrder, signal: AbortSignal | undefined): OrderError {
+  const { message, cause } = bySignal(signal);
+  return new OrderError('canceled', message, { ...facts, cause });
+}
+
+/** What is told of an order that stays in the storage when the processor has shut down. */
+export function leftBehind(facts: OrderErrorFacts): OrderOutcome {
+  const message = 'The processor shut down; the order is kept, and goes on with the next start';
+  return { status: 'failed', error: new OrderError('shut_down', message, facts) };
+}

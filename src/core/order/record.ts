@@ -1,0 +1,77 @@
+import { asError, causeOfOrder } from './order-cause.ts';
+import type { OrderErrorFacts } from './order-error.ts';
+import { OrderError } from './order-error.ts';
+import type { OrderOutcome, OrderRecord } from './outcome.ts';
+import type { ParsedOrder } from './parse-order.ts';
+import { receiptOf } from './receipt.ts';
+import { noSteps } from './step-result.ts';
+import type { StoredOrder } from './stored-order.ts';
+
+/** The outcome of an order that the storage remembers, as its first caller heard it. */
+export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
+  const { id: orderId, userId, labels, steps, status, retryable } = record;
+  const { balance, acceptedAt, startedAt, settledAt } = record;
+  if (status === 'completed') {
+    const times = { acceptedAt, startedAt, settledAt: settledAt as number };
+    return receiptOf(record, balance as number, times, steps);
+  }
+  const outcome = status === 'canceled' ? status : 'failed';
+  const facts: OrderErrorFacts = {
+    outcome,
+    orderId,
+    userId,
+    labels,
+    steps,
+    retryable,
+    cause: record.cause && asError(record.cause),
+    ...(startedAt !== undefined && {
+      waitMs: startedAt - acceptedAt,
+      durationMs: (settledAt as number) - startedAt,
+    }),
+  };
+  const error = new OrderError(record.code ?? 'internal', record.message ?? '', facts);
+  return { status: outcome, error };
+}
+
+/** The record of an order without steps that has just come to its outcome; the storage need not be asked. */
+export function recordOfOutcome(
+  order: ParsedOrder,
+  outcome: OrderOutcome,
+  acceptedAt: number,
+): OrderRecord {
+  const { id, userId, amount, priority, payload, labels } = order;
+  const isCompleted = outcome.status === 'completed';
+  const error = isCompleted ? undefined : outcome.error;
+  const { waitMs = 0, durationMs = 0 } = isCompleted ? outcome : outcome.error;
+  const startedAt = acceptedAt + waitMs;
+  return {
+    id,
+    userId,
+    amount,
+    priority,
+    payload,
+    labels,
+    status: isCompleted || outcome.status === 'canceled' ? outcome.status : 'failed',
+    acceptedAt,
+    startedAt,
+    settledAt: startedAt + durationMs,
+    balance: isCompleted ? outcome.balance : undefined,
+    code: error?.code,
+    message: error?.message,
+    retryable: error?.retryable,
+    cause: error && causeOfOrder(error),
+    steps: noSteps,
+  };
+}
+
+/** What hosts see of an order that a storage keeps. */
+export function recordOf(stored: OrderRecord & Partial<StoredOrder>): OrderRecord {
+  const {
+    content: _content,
+    attempt: _attempt,
+    decided: _decided,
+    sequence: _sequence,
+    ...record
+  } = stored;
+  return record;
+}

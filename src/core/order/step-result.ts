@@ -1,0 +1,37 @@
+/** What became of one step of an order. */
+export interface StepResult {
+  /** The step's name. */
+  readonly name: string;
+  /**
+   * `'ok'`: it finished. `'error'`: it threw or rejected. `'canceled'`: it was under way when the
+   * order failed or was canceled. `'skipped'`: it never began in this process. `'compensated'`: it had
+   * finished, and was compensated. One that had not finished and may have had its effect keeps its status, with
+   * a `compensation`.
+   */
+  readonly status: 'ok' | 'error' | 'canceled' | 'skipped' | 'compensated';
+  /** How long it took, in whole milliseconds, pauses between attempts included. */
+  readonly durationMs: number;
+  /** How often it was tried; 0 if it never began. */
+  readonly attempts: number;
+  /** With `'error'`: the error's own code, or `'internal'`. */
+  readonly code?: string;
+  /** How its compensation ended, if there was one. If that failed, what the step did may still stand. */
+  readonly compensation?: CompensationResult;
+}
+
+/** What became of the compensation of a step. */
+export interface CompensationResult {
+  /** `'ok'`: the step was compensated. `'error'`: that failed; see `code` and `message`. */
+  readonly status: 'ok' | 'error';
+  /** How long it took, in whole milliseconds, pauses between attempts included. */
+  readonly durationMs: number;
+  /** How often it was tried. */
+  readonly attempts: number;
+  /** With `'error'`: the error's own code, `'timeout'` or `'internal'`. */
+  readonly code?: string;
+  /** With `'error'`: the same for people. */
+  readonly message?: string;
+}
+
+/** Shared by all orders without steps. */
+export const noSteps: readonly StepResult[] = Object.freeze([]);
