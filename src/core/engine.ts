@@ -4,6 +4,7 @@ import { Entrance } from './admission/submit.ts';
 import { Durability } from './durability/durability.ts';
 import { Job } from './lifecycle/job.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
+import { moveTo } from './lifecycle/order-state.ts';
 import type { ProcessorStats } from './lifecycle/stats.ts';
 import type { Settings } from './options.ts';
 import { nothingToDo } from './order/decision.ts';
@@ -24,7 +25,7 @@ import type { JournalStorage, Ledger } from './storage/ledger.ts';
 /** What becomes of orders from their acceptance to their outcome; they come in by the `entrance`. */
 export class Engine {
   readonly clock: Clock;
-  readonly reporter = new Lifecycle();
+  readonly lifecycle = new Lifecycle();
   readonly questions = new UntilClosed();
   readonly dispatcher: Dispatcher;
   readonly intake: Intake;
@@ -47,7 +48,7 @@ export class Engine {
 
   constructor(settings: Settings, storage: Ledger, clock: Clock) {
     this.clock = clock;
-    const { counts, events } = this.reporter;
+    const { counts, events } = this.lifecycle;
     this.#settings = settings;
     this.#storage = storage;
     const storageHasFailed = (error: OrderError): void => {
@@ -61,7 +62,7 @@ export class Engine {
       known: (job, order) => this.keeper?.settledBefore(job, order),
       noted: (job, outcome) => this.keeper?.noted(job, outcome),
       delayed: (job, error) => this.keeper?.delayed(job, error),
-      calling: (operation, size) => this.reporter.calling(operation, size),
+      calling: (operation, size) => this.lifecycle.calling(operation, size),
       setApart: (error) => events.tell.error?.(error),
       storageFailed: storageHasFailed,
     });
@@ -79,7 +80,7 @@ export class Engine {
       },
       told: (job, outcome) => {
         // What a caller is told must hold after a restart, too.
-        if (job.entry === undefined) this.reporter.told(job, outcome);
+        if (job.entry === undefined) this.lifecycle.told(job, outcome);
         else this.#settler.note(job, outcome);
       },
     });
@@ -92,11 +93,11 @@ export class Engine {
   }
 
   #keep(journal: JournalStorage, stalledAfterMs: number): Durability {
-    const { clock, questions, reporter, dispatcher, intake, admission } = this;
+    const { clock, questions, lifecycle, dispatcher, intake, admission } = this;
     return new Durability(journal, stalledAfterMs, {
       clock,
       questions,
-      reporter,
+      lifecycle,
       dispatcher,
       intake,
       admission,
@@ -176,13 +177,13 @@ export class Engine {
     const message = 'The storage did not answer before the deadline; the outcome is unknown';
     const error = storageFailed(message, undefined, job);
     const isAccepted = job.state !== 'accepting';
-    if (isAccepted && !this.ownsId(job)) this.reporter.counts.accepted += 1;
-    job.state = 'abandoned';
+    if (isAccepted && !this.ownsId(job)) this.lifecycle.counts.accepted += 1;
+    moveTo(job, isAccepted ? 'unknown' : 'refused');
     this.intake.remove(job);
     if (isAccepted) {
       const times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
-      this.reporter.settled({ status: 'failed', error }, times, this.clock.last, job);
-    } else this.reporter.told(job, this.reporter.refused(error), true);
+      this.lifecycle.settled({ status: 'failed', error }, times, this.clock.last, job);
+    } else this.lifecycle.told(job, this.lifecycle.refused(error), true);
     return isAccepted;
   }
 
@@ -205,7 +206,7 @@ export class Engine {
 
   stats({ state, storageSizes }: Pick<ProcessorStats, 'state' | 'storageSizes'>): ProcessorStats {
     const { dispatcher, intake, keeper } = this;
-    const { counts, timings } = this.reporter;
+    const { counts, timings } = this.lifecycle;
     const now = this.clock.read();
     return {
       state,
@@ -236,13 +237,13 @@ export class Engine {
    * listen to what comes before the outcome: then nobody can tell it from an order that was queued.
    */
   get mayGoAtOnce(): boolean {
-    const { tell } = this.reporter.events;
+    const { tell } = this.lifecycle.events;
     return (
       this.#settler.isDirect &&
       // A listener may have ended the one that is starting, which then counts no more, and submit another.
       this.#starting === undefined &&
       this.intake.jobs.size === 0 &&
-      !this.reporter.isTelling &&
+      !this.lifecycle.isTelling &&
       this.dispatcher.isPassable &&
       tell.accepted === undefined &&
       tell.started === undefined
@@ -252,19 +253,19 @@ export class Engine {
   /** The short way: nobody waits for room, for an outcome or for idleness, so nobody is to be told. */
   goAtOnce(order: ParsedOrder): OrderOutcome {
     const times = this.#instant;
-    const { clock, reporter } = this;
+    const { clock, lifecycle } = this;
     const now = clock.toUnix(clock.now());
     if (times.settledAt !== now) {
       times.acceptedAt = times.startedAt = times.settledAt = now;
-      reporter.timings.rotate(clock.last);
+      lifecycle.timings.rotate(clock.last);
     }
     const sequence = this.#storage.nextSequence();
     const outcome = this.#settler.settleAtOnce(order, nothingToDo, times, sequence);
-    reporter.counts.accepted += 1;
-    if (outcome.status === 'completed') reporter.completedAtOnce(outcome);
-    else reporter.settled(outcome, times, clock.last);
+    lifecycle.counts.accepted += 1;
+    if (outcome.status === 'completed') lifecycle.completedAtOnce(outcome);
+    else lifecycle.settled(outcome, times, clock.last);
     // Unless a listener has just submitted another.
-    if (this.#isIdle) reporter.idle(this.#isStillIdle);
+    if (this.#isIdle) lifecycle.idle(this.#isStillIdle);
     return outcome;
   }
 
@@ -277,8 +278,9 @@ export class Engine {
   /** The same with steps: those that return at once are over here, and the rest goes on. */
   startAtOnce(order: ParsedOrder): OrderOutcome | Job {
     const job = Job.of(order);
-    this.reporter.counts.accepted += 1;
+    this.lifecycle.counts.accepted += 1;
     this.#register(job);
+    moveTo(job, 'pending');
     this.#starting = job;
     this.dispatcher.start(job);
     const outcome = this.#startOutcome;
@@ -305,20 +307,21 @@ export class Engine {
 
   /** The order is accepted. */
   #enlist(job: Job): void {
-    if (this.ownsId(job)) this.reporter.counts.accepted += 1;
+    if (job.state === 'checking') moveTo(job, 'pending');
+    if (this.ownsId(job)) this.lifecycle.counts.accepted += 1;
     // No worker begins before this returns, so `accepted` still comes first, and may cancel it.
     this.dispatcher.add(job);
-    const { tell } = this.reporter.events;
+    const { tell } = this.lifecycle.events;
     tell.accepted?.(job.toRecord(this.clock));
   }
 
   #settled(job: Job, outcome: OrderOutcome, times: Times): void {
     if (job === this.#starting) this.#startOutcome = outcome;
     // Its settlement has accepted it.
-    if (!this.ownsId(job)) this.reporter.counts.accepted += 1;
+    if (!this.ownsId(job)) this.lifecycle.counts.accepted += 1;
     this.intake.remove(job);
     this.dispatcher.settled(job);
-    this.reporter.settled(outcome, times, this.clock.last, job);
+    this.lifecycle.settled(outcome, times, this.clock.last, job);
     this.#roomMayHaveCome(job.userId);
     this.#checkIdle();
   }
@@ -338,7 +341,7 @@ export class Engine {
     // A listener may have settled more, and said so, before this order's own turn to say it.
     if (!this.#isIdle) {
       this.#isIdle = true;
-      this.reporter.idle(this.#isStillIdle);
+      this.lifecycle.idle(this.#isStillIdle);
     }
     if (this.#idleWaiters.length > 0) {
       for (const resolve of this.#idleWaiters.splice(0)) resolve();

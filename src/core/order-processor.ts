@@ -157,7 +157,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     try {
       signal = signalOf('enqueue', options);
     } catch (cause) {
-      throw this.#engine.reporter.refused(badOptions(cause)).error;
+      throw this.#engine.lifecycle.refused(badOptions(cause)).error;
     }
     return await this.#engine.entrance.enqueue(order, { overflow, signal, tell });
   }
@@ -175,7 +175,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     try {
       checkIterable(orders, [Symbol.iterator]);
     } catch (error) {
-      return Promise.reject(this.#engine.reporter.refused(error).error);
+      return Promise.reject(this.#engine.lifecycle.refused(error).error);
     }
     const outcomes = outcomesOfAll(this.#engine.entrance, orders, this.#settings.overflow);
     return outcomes as Promise<OrderOutcome<Payload>[]>;
@@ -386,7 +386,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     event: E,
     listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
   ): this {
-    this.#engine.reporter.events.on(event, listener);
+    this.#engine.lifecycle.events.on(event, listener);
     return this;
   }
 
@@ -400,7 +400,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     event: E,
     listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
   ): this {
-    this.#engine.reporter.events.once(event, listener);
+    this.#engine.lifecycle.events.once(event, listener);
     return this;
   }
 
@@ -415,7 +415,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     event: E,
     listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
   ): this {
-    this.#engine.reporter.events.off(event, listener);
+    this.#engine.lifecycle.events.off(event, listener);
     return this;
   }
 
@@ -435,7 +435,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
       return this.#go(entrance.begin(order, signal), signal);
     } catch (cause) {
       clock.now();
-      const refusal = entrance.deliver(this.#engine.reporter.refused(badOptions(cause)));
+      const refusal = entrance.deliver(this.#engine.lifecycle.refused(badOptions(cause)));
       return refusal as Promise<Receipt<Payload>>;
     }
   }
@@ -463,14 +463,14 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
         this.#engine.entrance.enter(job, { overflow, signal }, tell);
       } catch (cause) {
         // The signal can't be listened to, and the order was not accepted.
-        tell(this.#engine.reporter.refused(badOptions(cause)));
+        tell(this.#engine.lifecycle.refused(badOptions(cause)));
       }
     });
   }
 
   async #shutDown(deadline: Deadline): Promise<ShutdownSummary> {
     const engine = this.#engine;
-    const before = { ...engine.reporter.counts };
+    const before = { ...engine.lifecycle.counts };
     const startedAt = engine.clock.read();
     this.#state = 'draining';
     engine.dispatcher.resumeAll();
@@ -482,13 +482,13 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     engine.dispatcher.close();
     giveBack(this.#settings.storage);
     const summary: ShutdownSummary = {
-      completed: engine.reporter.counts.completed - before.completed,
-      failed: engine.reporter.counts.failed - before.failed - rest.unsettled.length,
-      canceled: engine.reporter.counts.canceled - before.canceled,
+      completed: engine.lifecycle.counts.completed - before.completed,
+      failed: engine.lifecycle.counts.failed - before.failed - rest.unsettled.length,
+      canceled: engine.lifecycle.counts.canceled - before.canceled,
       ...rest,
       durationMs: engine.clock.read() - startedAt,
     };
-    engine.reporter.events.end(summary);
+    engine.lifecycle.events.end(summary);
     return summary;
   }
 }

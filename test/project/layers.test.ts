@@ -1,4 +1,4 @@
-/** Dependencies point inward (design, Layout): read from the imports themselves. */
+/** Rooms and their direction (design, "Rooms"), read from the imports themselves; types count. */
 import { globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import ts from 'typescript';
@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 interface Import {
   readonly from: string;
   readonly to: string;
-  /** Gone when the types are: then it makes no cycle. */
+  /** Gone when the types are. */
   readonly isType: boolean;
 }
 
@@ -20,6 +20,86 @@ const files = globSync('**/*.ts', { cwd: source })
   .sort();
 const imports = files.flatMap(importsOf);
 const packages = imports.filter(({ to }) => !to.endsWith('.ts') && !isGenerated(to));
+
+/**
+ * Rooms, the upper ones first. A room imports from the rooms of later rows only. A file at the top of the core is
+ * a room of its own.
+ */
+const rows: readonly (readonly string[])[] = [
+  ['index.ts', 'http', 'grpc', 'prometheus', 'sqlite', 'testing'],
+  ['server'],
+  ['core/order-processor.ts'],
+  ['core/shutdown.ts'],
+  ['core/engine.ts'],
+  ['core/options.ts'],
+  ['core/admission'],
+  ['core/processing'],
+  ['core/settlement', 'core/durability', 'core/queries'],
+  ['core/lifecycle'],
+  ['core/storage', 'core/steps'],
+  ['core/order', 'core/queue'],
+  ['core/runtime', 'core/collections'],
+];
+
+/** A room's own row; no row for a room that the table lacks. */
+const rowOf = (room: string): number => rows.findIndex((row) => row.includes(room));
+
+/** The folders below a room only keep its files apart. */
+function roomOf(file: string): string {
+  const [first, ...rest] = file.split('/') as [string, ...string[]];
+  return first === 'core' ? `core/${rest[0]}` : first;
+}
+
+/** Imports that still run upwards; each is a fault to be mended, and none may be added. */
+const upwards: readonly string[] = [
+  'core/admission/submit.ts → core/engine.ts',
+  'core/durability/durability.ts → core/admission/admission.ts',
+  'core/durability/durability.ts → core/processing/dispatcher.ts',
+  'core/durability/durability.ts → core/queries/known-orders.ts',
+  'core/durability/durability.ts → core/queries/refusal-lookups.ts',
+  'core/durability/durability.ts → core/settlement/settler.ts',
+  'core/queries/await-outcome.ts → core/engine.ts',
+  'core/queries/known-orders.ts → core/admission/capacity.ts',
+  'core/queries/list-orders.ts → core/admission/capacity.ts',
+  'core/queries/list-orders.ts → core/processing/dispatcher.ts',
+  'core/steps/run-observer.ts → core/lifecycle/job.ts',
+  'core/steps/step-execution.ts → core/lifecycle/job.ts',
+  'core/steps/step-results.ts → core/lifecycle/job.ts',
+  'core/steps/step-run.ts → core/lifecycle/job.ts',
+  'core/steps/step-run.ts → core/lifecycle/order-state.ts',
+];
+
+/** Files that still need themselves through others. */
+const circles: readonly string[] = [
+  'core/admission/submit.ts',
+  'core/engine.ts',
+  'core/lifecycle/job.ts',
+  'core/steps/compensation.ts',
+  'core/steps/run-observer.ts',
+  'core/steps/step-context.ts',
+  'core/steps/step-execution.ts',
+  'core/steps/step-results.ts',
+  'core/steps/step-run.ts',
+  'sqlite/database/database.ts',
+  'sqlite/database/reads.ts',
+  'sqlite/database/writes.ts',
+  'sqlite/thread/protocol.ts',
+];
+
+/** Files that still have more than 300 lines. */
+const long: readonly string[] = [
+  'core/admission/submit.ts',
+  'core/durability/durability.ts',
+  'core/engine.ts',
+  'core/processing/active-runs.ts',
+  'core/settlement/settler.ts',
+  'core/steps/step-execution.ts',
+  'core/steps/step-run.ts',
+  'http/routes.ts',
+  'server/events/event-feed.ts',
+  'sqlite/database/writes.ts',
+  'sqlite/sqlite-storage.ts',
+];
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(source, file), 'utf8');
@@ -52,18 +132,71 @@ function isTypeOnly(statement: ts.ImportDeclaration | ts.ExportDeclaration): boo
   return namedBindings.elements.every((element) => element.isTypeOnly);
 }
 
-/** A file and those it needs at run time, when they lead back to it. */
-function cycleFrom(file: string, path: readonly string[] = []): readonly string[] | undefined {
-  if (path.includes(file)) return file === path[0] ? [...path, file] : undefined;
-  for (const { to, isType } of imports.filter(({ from }) => from === file)) {
-    if (isType || !to.endsWith('.ts')) continue;
-    const cycle = cycleFrom(to, [...path, file]);
-    if (cycle !== undefined) return cycle;
+/** Nodes that lead back to themselves. */
+function circlesOf(edges: readonly { readonly from: string; readonly to: string }[]): string[] {
+  const next = new Map<string, Set<string>>();
+  for (const { from, to } of edges) {
+    if (from !== to) next.set(from, (next.get(from) ?? new Set()).add(to));
   }
-  return undefined;
+  const reach = (start: string): Set<string> => {
+    const seen = new Set<string>();
+    const open = [...(next.get(start) ?? [])];
+    for (let node = open.pop(); node !== undefined; node = open.pop()) {
+      if (seen.has(node)) continue;
+      seen.add(node);
+      open.push(...(next.get(node) ?? []));
+    }
+    return seen;
+  };
+  return [...next.keys()].filter((node) => reach(node).has(node)).sort();
 }
 
-describe('dependencies point inward', () => {
+const own = imports.filter(({ to }) => to.endsWith('.ts') && files.includes(to));
+
+describe('rooms', () => {
+  it('every room is in the table, and every row is a room', () => {
+    const rooms = new Set(files.map(roomOf));
+    expect([...rooms].filter((room) => rowOf(room) === -1)).toEqual([]);
+    expect(rows.flat().filter((room) => !rooms.has(room))).toEqual([]);
+  });
+
+  it('imports run downwards, types included', () => {
+    const wrong = own
+      .filter(({ from, to }) => roomOf(from) !== roomOf(to))
+      .filter(({ from, to }) => rowOf(roomOf(from)) >= rowOf(roomOf(to)))
+      .map(({ from, to }) => `${from} → ${to}`);
+    expect([...new Set(wrong)].sort()).toEqual([...upwards].sort());
+  });
+
+  it('no file needs itself through others, types included', () => {
+    expect(circlesOf(own)).toEqual(circles);
+  });
+
+  it('a room has at most a dozen files', () => {
+    const counts = Map.groupBy(files, (file) => dirname(file));
+    const full = [...counts].filter(([, { length }]) => length > 12).map(([room]) => room);
+    expect(full).toEqual([]);
+  });
+
+  it('a file has at most 300 lines, the public class apart', () => {
+    const lines = (file: string): number =>
+      readFileSync(join(source, file), 'utf8').split('\n').length - 1;
+    const found = files.filter((file) => file !== 'core/order-processor.ts' && lines(file) > 300);
+    expect(found).toEqual([...long].sort());
+  });
+
+  it('an order changes its state in one file', () => {
+    const writers = files.filter(
+      (file) =>
+        file.startsWith('core/') &&
+        !file.startsWith('core/steps/') &&
+        /\.state = /.test(readFileSync(join(source, file), 'utf8')),
+    );
+    expect(writers).toEqual(['core/lifecycle/order-state.ts']);
+  });
+});
+
+describe('packages', () => {
   it('every import is one of the library, of its dependencies or of Node', () => {
     for (const { to } of imports) {
       const isKnown =
@@ -77,8 +210,8 @@ describe('dependencies point inward', () => {
   });
 
   it.each([
-    ['p-queue', 'worker-pool.ts'],
-    ['eventemitter3', 'events.ts'],
+    ['p-queue', 'core/processing/worker-pool.ts'],
+    ['eventemitter3', 'core/lifecycle/events.ts'],
   ])('%s is imported by %s alone', (name, file) => {
     expect(packages.filter(({ to }) => to === name).map(({ from }) => from)).toEqual([file]);
   });
@@ -95,47 +228,25 @@ describe('dependencies point inward', () => {
     expect(users.filter(({ from }) => !from.startsWith(`${folder}/`))).toEqual([]);
   });
 
-  it.each(['face', 'grpc', 'http', 'prometheus'])(
+  it.each(['server', 'grpc', 'http', 'prometheus'])(
     '%s/ needs nothing of the core but types, errors, and what needs nothing itself',
     (folder) => {
-      const leaves = [
-        'awaitable.ts',
-        'checks.ts',
-        'cursor.ts',
-        'errors.ts',
-        'issue.ts',
-        'linked-list.ts',
-        'order-id.ts',
-        'size-of.ts',
-        'system-time.ts',
-      ];
-      const needed = imports.filter(
+      const needed = own.filter(
         ({ from, to, isType }) =>
-          from.startsWith(`${folder}/`) &&
-          to.endsWith('.ts') &&
-          !isType &&
-          !to.startsWith(`${folder}/`) &&
-          !to.startsWith('face/'),
+          from.startsWith(`${folder}/`) && !isType && to.startsWith('core/'),
       );
-      expect(needed.filter(({ to }) => !leaves.includes(to))).toEqual([]);
+      const isLeaf = (file: string): boolean =>
+        file === 'core/order/order-error.ts' ||
+        own.every(
+          ({ from, isType, to }) => from !== file || isType || dirname(to) === 'core/runtime',
+        );
+      expect([...new Set(needed.map(({ to }) => to))].filter((file) => !isLeaf(file))).toEqual([]);
     },
   );
 
-  it('no file needs itself through others, types apart', () => {
-    expect(files.map((file) => cycleFrom(file)).filter(Boolean)).toEqual([]);
-  });
-
-  it('storages know nothing of what calls them', () => {
-    const callers = ['engine.ts', 'dispatch.ts', 'order-processor.ts', 'settle.ts', 'intake.ts'];
-    const outward = imports.filter(
-      ({ from, to }) => from.startsWith('storage/') && callers.includes(to),
-    );
-    expect(outward).toEqual([]);
-  });
-
   it('the storage contract needs nothing but the type of an answer', () => {
-    const needed = imports.filter(({ from }) => from === 'storage/balance-storage.ts');
-    expect(needed.map(({ to }) => to)).toEqual(['awaitable.ts']);
+    const needed = imports.filter(({ from }) => from === 'core/storage/balance-storage.ts');
+    expect(needed.map(({ to }) => to)).toEqual(['core/runtime/awaitable.ts']);
   });
 
   it('nothing imports the entry', () => {

@@ -49,7 +49,7 @@ export class Entrance {
   readonly clock: Clock;
   readonly awaited: AwaitedUsers;
   readonly #engine: Engine;
-  readonly #reporter: Lifecycle;
+  readonly #lifecycle: Lifecycle;
   readonly #intake: Intake;
   readonly #admission: Admission;
   readonly #copy: typeof ParsedOrder;
@@ -57,11 +57,11 @@ export class Entrance {
   readonly #isJson: boolean;
 
   constructor(engine: Engine, isJson: boolean) {
-    const { clock, reporter, intake, admission, dispatcher } = engine;
+    const { clock, lifecycle, intake, admission, dispatcher } = engine;
     this.clock = clock;
     this.awaited = dispatcher.runner.awaited;
     this.#engine = engine;
-    this.#reporter = reporter;
+    this.#lifecycle = lifecycle;
     this.#intake = intake;
     this.#admission = admission;
     this.#isJson = isJson;
@@ -98,16 +98,16 @@ export class Entrance {
     order: ParsedOrder | undefined,
     signal: AbortSignal | undefined,
   ): Beginning {
-    if (!this.#mayBeKept(error, order)) return this.#reporter.refused(error);
+    if (!this.#mayBeKept(error, order)) return this.#lifecycle.refused(error);
     return this.#knownInstead(error, order as ParsedOrder, signal).then(
       (known) => () => {
         // Settled since it was found.
         if (known instanceof Job && this.#intake.jobs.find(known) !== known) {
           return this.#refuse(error, order, signal);
         }
-        return this.#standIn(known) ?? this.#reporter.refused(error);
+        return this.#standIn(known) ?? this.#lifecycle.refused(error);
       },
-      (conflict) => () => this.#reporter.refused(conflict),
+      (conflict) => () => this.#lifecycle.refused(conflict),
     );
   }
 
@@ -218,7 +218,7 @@ export class Entrance {
     const { overflow, signal } = entry;
     if (signal?.aborted) {
       // Since it was begun: the payload's own code may have done so while it was copied.
-      tell(this.#reporter.refused(canceled(job, signal)), true);
+      tell(this.#lifecycle.refused(canceled(job, signal)), true);
     } else if (this.#intake.jobs.find(job) === job) {
       this.#follow(job, false, signal, tell);
     } else if (this.#intake.hasRoomFor(job)) {
@@ -259,7 +259,7 @@ export class Entrance {
       // One that is known goes on; it is not what is refused.
       const isKnown = this.#intake.jobs.find(job) === job;
       const refused = { status: 'refused', error: error as OrderError } as const;
-      tell(isKnown ? refused : this.#reporter.refused(error), true);
+      tell(isKnown ? refused : this.#lifecycle.refused(error), true);
       return undefined;
     }
     return this.enter(job, entry, follower);
@@ -355,9 +355,9 @@ export class Entrance {
       const known = this.#mayBeKept(thrown, order)
         ? await this.#knownInstead(thrown, order as ParsedOrder, signal)
         : undefined;
-      return known ?? this.#reporter.refused(thrown).error;
+      return known ?? this.#lifecycle.refused(thrown).error;
     } catch (conflict) {
-      return this.#reporter.refused(conflict).error;
+      return this.#lifecycle.refused(conflict).error;
     }
   }
 
@@ -421,10 +421,10 @@ export class Entrance {
         takeBack =
           signal &&
           onAbort(signal, () => {
-            if (leave?.()) end(this.#reporter.refused(canceled(job, signal)));
+            if (leave?.()) end(this.#lifecycle.refused(canceled(job, signal)));
           });
       } catch (error) {
-        return end(this.#reporter.refused(error));
+        return end(this.#lifecycle.refused(error));
       }
       const refuse = (error: OrderError): void => stand(this.#refuse(error, job, signal));
       leave = this.#intake.wait(job, overflow, refuse, () => {
@@ -448,7 +448,7 @@ export class Entrance {
         job,
         leave,
         (known) => stand(this.#standIn(known) as Begun),
-        (conflict) => stand(this.#reporter.refused(conflict)),
+        (conflict) => stand(this.#lifecycle.refused(conflict)),
       );
     });
   }

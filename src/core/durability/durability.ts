@@ -1,6 +1,7 @@
 import type { Admission } from '../admission/admission.ts';
 import { entryOf, type Job } from '../lifecycle/job.ts';
 import type { CallEnd } from '../lifecycle/lifecycle.ts';
+import { isOver, moveTo } from '../lifecycle/order-state.ts';
 import { nothingToDo } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord, UnfulfilledOutcome } from '../order/outcome.ts';
@@ -78,8 +79,8 @@ export class Durability implements JournalListener, RecoveryListener {
 
   /** Whether an order goes by way of the storage; then it is accepted later. */
   takes(job: Job, isEnqueued: boolean): boolean {
-    const { dispatcher, reporter } = this.#engine;
-    const { accepted, started } = reporter.events.tell;
+    const { dispatcher, lifecycle } = this.#engine;
+    const { accepted, started } = lifecycle.events.tell;
     // One that is settled at once needs no entry before: nobody is told anything of it till then.
     const isHeard = dispatcher.hasSteps || accepted !== undefined || started !== undefined;
     if (!isHeard && this.#journal.countOf(job.userId) === 0) {
@@ -99,13 +100,13 @@ export class Durability implements JournalListener, RecoveryListener {
   async whenKept(job: Job): Promise<OrderRecord> {
     const { entry, state } = job;
     if (entry?.kept !== undefined) return entry.kept;
-    const isOver = state === 'settled' || state === 'abandoned';
-    if (entry !== undefined && !isOver) {
+    const hasEnded = isOver(job);
+    if (entry !== undefined && !hasEnded) {
       if (state === 'accepting') return this.#journal.whenKept(job);
       const { clock, dispatcher } = this.#engine;
       return job.toRecord(clock, dispatcher.runner.startedAtOf(job));
     }
-    return this.lookup.recordOfEnded(job, isOver ? undefined : await job.outcome());
+    return this.lookup.recordOfEnded(job, hasEnded ? undefined : await job.outcome());
   }
 
   /** Whether an id belongs to a settled order, though another one with it is on its way here. */
@@ -153,9 +154,9 @@ export class Durability implements JournalListener, RecoveryListener {
 
   #leave(job: Job): void {
     this.left += 1;
-    job.state = 'abandoned';
+    moveTo(job, 'kept');
     this.#engine.remove(job);
-    this.#engine.reporter.told(job, leftBehind(job.facts), true);
+    this.#engine.lifecycle.told(job, leftBehind(job.facts), true);
   }
 
   close(): void {
@@ -170,7 +171,7 @@ export class Durability implements JournalListener, RecoveryListener {
     const { dispatcher } = this.#engine;
     if (job.entry !== undefined && stored.settledAt !== undefined) {
       // A call of the storage had done its work, and then failed.
-      job.state = 'settled';
+      moveTo(job, 'settled');
       this.#engine.settled(job, outcomeOfRecord(stored), {
         ...stored,
         settledAt: stored.settledAt,
@@ -202,9 +203,9 @@ export class Durability implements JournalListener, RecoveryListener {
       return;
     }
     if (this.isLeaving && job.entry !== undefined) {
-      const { clock, reporter } = this.#engine;
-      reporter.counts.accepted += 1;
-      reporter.events.tell.accepted?.(job.toRecord(clock));
+      const { clock, lifecycle } = this.#engine;
+      lifecycle.counts.accepted += 1;
+      lifecycle.events.tell.accepted?.(job.toRecord(clock));
       this.#leave(job);
       this.#engine.checkIdle();
       return;
@@ -215,7 +216,7 @@ export class Durability implements JournalListener, RecoveryListener {
   }
 
   known(job: Job, stored: StoredOrder, cancellation?: Cancellation): OrderRecord {
-    const { intake, reporter } = this.#engine;
+    const { intake, lifecycle } = this.#engine;
     try {
       intake.checkSame(stored, job);
     } catch (error) {
@@ -227,33 +228,33 @@ export class Durability implements JournalListener, RecoveryListener {
       job.entry = entryOf(stored.attempt, stored.decided);
       job.sequence = stored.sequence;
       job.acceptAt(stored.acceptedAt, this.#engine.clock);
-      job.state = 'pending';
+      moveTo(job, 'pending');
       this.accepted(job, cancellation);
       return recordOf(stored);
     }
-    reporter.counts.duplicates += 1;
+    lifecycle.counts.duplicates += 1;
     // Nothing more becomes of this job: a caller that comes to it asks the storage.
-    job.state = 'abandoned';
+    moveTo(job, 'joined');
     this.#engine.remove(job);
-    reporter.told(job, outcomeOfRecord(stored), true);
+    lifecycle.told(job, outcomeOfRecord(stored), true);
     this.#engine.checkIdle();
     return recordOf(stored);
   }
 
   refused(job: Job, error: OrderError): void {
-    const { reporter } = this.#engine;
-    job.state = 'abandoned';
+    const { lifecycle } = this.#engine;
+    moveTo(job, 'refused');
     this.#engine.remove(job);
-    reporter.told(job, reporter.refused(error), true);
+    lifecycle.told(job, lifecycle.refused(error), true);
     this.#engine.checkIdle();
   }
 
   calling(operation: 'accept', size: number): CallEnd | undefined {
-    return this.#engine.reporter.calling(operation, size);
+    return this.#engine.lifecycle.calling(operation, size);
   }
 
   storageFailed(error: OrderError): void {
-    this.#engine.reporter.events.tell.error?.(error);
+    this.#engine.lifecycle.events.tell.error?.(error);
     this.#availability.failed(error);
   }
 
@@ -265,13 +266,13 @@ export class Durability implements JournalListener, RecoveryListener {
     // It may have been noted for the sake of its compensations alone.
     if (run === undefined || run.told !== undefined || entry?.canceled !== undefined) {
       if (entry !== undefined) entry.told = outcome;
-      this.#engine.reporter.told(job, outcome);
+      this.#engine.lifecycle.told(job, outcome);
     }
     run?.noted();
   }
 
   delayed(job: Job, error: OrderError): void {
-    this.#engine.reporter.told(job, { status: 'failed', error });
+    this.#engine.lifecycle.told(job, { status: 'failed', error });
   }
 
   // What the recovery tells and asks.
@@ -289,6 +290,7 @@ export class Durability implements JournalListener, RecoveryListener {
   }
 
   recovered(job: Job): void {
+    moveTo(job, 'pending');
     this.#engine.add(job);
     this.#engine.dispatcher.add(job);
     this.lookup.recovered(job.id);
@@ -308,7 +310,7 @@ export class Durability implements JournalListener, RecoveryListener {
   }
 
   #interrupted(error: OrderError): void {
-    const { admission, dispatcher, intake, reporter, settler } = this.#engine;
+    const { admission, dispatcher, intake, lifecycle, settler } = this.#engine;
     admission.failure = error;
     dispatcher.isHalted = true;
     settler.hold(error);
@@ -318,15 +320,15 @@ export class Durability implements JournalListener, RecoveryListener {
       settler.add(job, nothingToDo, undefined);
     }
     settler.flush();
-    reporter.events.tell.interrupted?.(error);
+    lifecycle.events.tell.interrupted?.(error);
   }
 
   #restored(): void {
-    const { admission, dispatcher, reporter, settler } = this.#engine;
+    const { admission, dispatcher, lifecycle, settler } = this.#engine;
     admission.failure = undefined;
     dispatcher.isHalted = this.isLeaving;
     settler.release();
     dispatcher.wake(dispatcher.queue.size);
-    reporter.events.tell.restored?.(undefined);
+    lifecycle.events.tell.restored?.(undefined);
   }
 }

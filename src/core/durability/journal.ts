@@ -1,6 +1,7 @@
 import { Tally } from '../collections/tally.ts';
 import { type Entry, entryOf, type Job, type Waiter } from '../lifecycle/job.ts';
 import type { CallEnd } from '../lifecycle/lifecycle.ts';
+import { moveTo } from '../lifecycle/order-state.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderRecord } from '../order/outcome.ts';
 import { storageFailed } from '../order/processor-errors.ts';
@@ -10,7 +11,7 @@ import type { Cancellation } from '../runtime/abort.ts';
 import { CallSize } from '../runtime/call-size.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { systemTime } from '../runtime/system-time.ts';
-import { watch } from '../runtime/watch.ts';
+import { watch } from '../runtime/until-closed.ts';
 import type { JournalStorage } from '../storage/ledger.ts';
 import type { AcceptResult } from '../storage/order-storage.ts';
 
@@ -71,7 +72,7 @@ export class Journal {
 
   /** @param isKept - whether the order needs an entry; if not it only waits for those before it */
   add(job: Job, isKept: boolean): void {
-    job.state = 'accepting';
+    moveTo(job, 'accepting');
     if (isKept) job.entry = entryOf(1);
     this.#counts.add(job.userId, 1);
     this.#gathered.push(job);
@@ -191,7 +192,7 @@ export class Journal {
   }
 
   #accepted(job: Job): void {
-    job.state = 'pending';
+    moveTo(job, 'pending');
     const waiters = takeWaiters(job);
     // Before it may be processed.
     const record = waiters.length === 0 ? undefined : job.toRecord(this.#clock);

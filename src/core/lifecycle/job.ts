@@ -8,6 +8,7 @@ import type { Lane, QueueEntry } from '../queue/keyed-queue.ts';
 import { rejectedWith } from '../runtime/caller-frames.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Run } from '../steps/step-run.ts';
+import { isBegun, type OrderState } from './order-state.ts';
 
 /** What only orders have that a storage keeps. */
 export interface Entry {
@@ -33,19 +34,6 @@ export interface Waiter {
 }
 
 /**
- * Where an order is. `accepting`: on its way into the storage, to be kept. `settling`: its outcome is decided and on its way to the storage, so it
- * can't be canceled any more. `settled`: recorded, and its caller told. `abandoned`: shutdown's
- * deadline passed before the storage answered.
- */
-export type JobState =
-  | 'accepting'
-  | 'pending'
-  | 'processing'
-  | 'settling'
-  | 'settled'
-  | 'abandoned';
-
-/**
  * Hears an order's outcome, be it that it is certain and not settled yet. `false` says that the
  * follower waits for the latter.
  */
@@ -67,7 +55,7 @@ export class Job extends ParsedOrder implements QueueEntry {
   acceptedAt = 0;
   /** Of the machine's clock when it was accepted: whatever that does later, the order's moments fit together. */
   shift = 0;
-  state: JobState = 'pending';
+  readonly state: OrderState = 'checking';
   /** The place in the order of acceptance; 0 while a storage that keeps orders has not given it. */
   sequence = 0;
   #audience: Resolve | Set<Follower> | undefined = undefined;
@@ -102,7 +90,7 @@ export class Job extends ParsedOrder implements QueueEntry {
 
   /** Its status before it is settled. Not `status`: that tells an outcome from a job. */
   get unsettledStatus(): 'processing' | 'pending' {
-    return this.state === 'processing' || this.state === 'settling' ? 'processing' : 'pending';
+    return isBegun(this) ? 'processing' : 'pending';
   }
 
   /** Its steps need its caller's async context no more: a tracer may forget it. */

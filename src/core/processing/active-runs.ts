@@ -3,6 +3,7 @@ import { Fifo } from '../collections/fifo.ts';
 import { LinkedList } from '../collections/linked-list.ts';
 import type { Events } from '../lifecycle/events.ts';
 import type { Job } from '../lifecycle/job.ts';
+import { isLeft, isOver, moveTo } from '../lifecycle/order-state.ts';
 import type { Verdict } from '../order/decision.ts';
 import { completed, type Decision } from '../order/decision.ts';
 import { OrderError } from '../order/order-error.ts';
@@ -200,7 +201,7 @@ export class ActiveRuns implements RunObserver {
   /** What was told to end and has not is waited for no longer. */
   hurryAll(): void {
     // What stays in the storage is compensated after the next start.
-    for (const run of this.#runs.all()) if (run.job.state !== 'abandoned') run.hurry();
+    for (const run of this.#runs.all()) if (!isLeft(run.job)) run.hurry();
   }
 
   /** The storage has taken an amount that it was thought to refuse: the steps are run after all. */
@@ -255,7 +256,7 @@ export class ActiveRuns implements RunObserver {
   }
 
   concluded({ job, startedAt }: StepBoard, decision: Decision): void {
-    if (job.state === 'abandoned') return;
+    if (isLeft(job)) return;
     this.#settler.add(job, decision, startedAt);
     this.#settler.flush();
   }
@@ -296,8 +297,7 @@ export class ActiveRuns implements RunObserver {
   }
 
   ended(run: Run): void {
-    const { state } = run.job;
-    if (state !== 'settled' && state !== 'abandoned') return;
+    if (!isOver(run.job)) return;
     if (this.#release(run)) this.#listener.ended(run.job);
   }
 
@@ -321,7 +321,7 @@ export class ActiveRuns implements RunObserver {
   }
 
   #boardFor(job: Job): StepBoard {
-    job.state = 'processing';
+    moveTo(job, 'processing');
     return new StepBoard(job, this);
   }
 

@@ -1,5 +1,6 @@
 import type { Events } from '../lifecycle/events.ts';
 import type { Job } from '../lifecycle/job.ts';
+import { moveTo } from '../lifecycle/order-state.ts';
 import type { Decision } from '../order/decision.ts';
 import { nothingToDo } from '../order/decision.ts';
 import { OrderError } from '../order/order-error.ts';
@@ -110,6 +111,7 @@ export class Dispatcher {
     const mayGo = this.queue.size === 0 && this.isPassable && !this.isHalted;
     // What comes next has its turn in the queue: those that gather here would all go before an urgent one.
     if (!mayGo || this.hasSteps || this.#settler.isFull || this.#settler.hasCall) return false;
+    moveTo(job, 'pending');
     this.#settle(job);
     this.#settler.flushSoon();
     return true;
@@ -229,7 +231,7 @@ export class Dispatcher {
   }
 
   #settle(job: Job): void {
-    job.state = 'processing';
+    moveTo(job, 'processing');
     const startedAt = this.#clock.now();
     this.#events.tell.started?.(job.toRecord(this.#clock, startedAt));
     this.#settler.add(job, nothingToDo, startedAt);

@@ -1,4 +1,5 @@
 import type { Follower, Job } from '../lifecycle/job.ts';
+import { isOver } from '../lifecycle/order-state.ts';
 import { OrderError } from '../order/order-error.ts';
 import { StepScope } from '../runtime/step-scope.ts';
 
@@ -75,10 +76,10 @@ export class AwaitedUsers {
   #pathTo(end: string, from: string, seen: Set<string>): string[] | undefined {
     if (from === end) return [from];
     seen.add(from);
-    for (const { userId: next, state } of this.#byUser.get(from)?.keys() ?? []) {
+    for (const job of this.#byUser.get(from)?.keys() ?? []) {
+      const { userId: next } = job;
       // The promise callbacks of a step that awaited an order run a little after its end.
-      const isOver = state === 'settled' || state === 'abandoned';
-      if (isOver || seen.has(next)) continue;
+      if (isOver(job) || seen.has(next)) continue;
       const path = this.#pathTo(end, next, seen);
       if (path !== undefined) return [from, ...path];
     }

@@ -16,7 +16,7 @@ import type { JournalStorage } from '../storage/ledger.ts';
 export interface AskingEngine {
   readonly clock: Clock;
   readonly questions: UntilClosed;
-  readonly reporter: Lifecycle;
+  readonly lifecycle: Lifecycle;
   readonly intake: Intake;
 }
 
@@ -78,12 +78,12 @@ export class KnownOrders {
     signal?: AbortSignal,
     isOver = (): boolean => false,
   ): Promise<Job | OrderRecord | undefined> {
-    const { intake, reporter } = this.#engine;
+    const { intake, lifecycle } = this.#engine;
     const stored = await this.stored(order.id, signal, order);
     if (isOver()) return undefined;
     if (stored?.settledAt === undefined) return intake.known(order);
     intake.checkSame(stored, order);
-    reporter.counts.duplicates += 1;
+    lifecycle.counts.duplicates += 1;
     return recordOf(stored);
   }
 

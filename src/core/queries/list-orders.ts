@@ -1,5 +1,6 @@
 import type { Intake } from '../admission/capacity.ts';
 import type { Job } from '../lifecycle/job.ts';
+import { isOver } from '../lifecycle/order-state.ts';
 import type { OrderRecord } from '../order/outcome.ts';
 import { storageFailed } from '../order/processor-errors.ts';
 import { recordOf } from '../order/record.ts';
@@ -128,7 +129,7 @@ export class OrderList {
   /** `undefined` once it is settled. */
   #listed(job: Job): Listed | undefined {
     const { clock, dispatcher } = this.#engine;
-    if (job.state === 'settled' || job.state === 'abandoned') return undefined;
+    if (isOver(job)) return undefined;
     const record = job.toRecord(clock, dispatcher.runner.startedAtOf(job));
     return { ...record, sequence: job.sequence };
   }

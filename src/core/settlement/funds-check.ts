@@ -4,7 +4,7 @@ import type { OrderError } from '../order/order-error.ts';
 import { storageFailed } from '../order/processor-errors.ts';
 import { refusals } from '../order/receipt.ts';
 import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
-import { watch } from '../runtime/watch.ts';
+import { watch } from '../runtime/until-closed.ts';
 import type { Ledger } from '../storage/ledger.ts';
 
 export interface FundsCheckListener {

@@ -1,5 +1,6 @@
 import type { Job } from '../lifecycle/job.ts';
 import type { CallEnd } from '../lifecycle/lifecycle.ts';
+import { isOver, moveTo } from '../lifecycle/order-state.ts';
 import type { Decision } from '../order/decision.ts';
 import { nothingToDo } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
@@ -12,7 +13,7 @@ import { type Awaitable, isThenable } from '../runtime/awaitable.ts';
 import { CallSize, callBatch } from '../runtime/call-size.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { systemTime } from '../runtime/system-time.ts';
-import { watch } from '../runtime/watch.ts';
+import { watch } from '../runtime/until-closed.ts';
 import type {
   BatchStorage,
   DirectStorage,
@@ -126,13 +127,14 @@ export class Settler {
   add(job: Job, decision: Decision, startedAt: number | undefined): void {
     const times = timesOf(job, this.#clock, startedAt, this.#times);
     if (this.#direct !== undefined) {
+      moveTo(job, 'settling');
       const outcome = this.settleAtOnce(job, decision, times, job.sequence);
       this.#conclude(job, outcome, decision, times);
       return;
     }
     const decided = asDecidedBefore(job, decision);
     this.#notes.delete(job);
-    job.state = 'settling';
+    moveTo(job, 'settling');
     const settlement = settlementOf(job, decided, times, this.#minBalance);
     if (!this.#suspects.holds(job.userId)) this.#gathered.add(job, settlement);
     else {
@@ -304,7 +306,7 @@ export class Settler {
     if (!this.#isKeeping) return;
     const causes = new Map<LedgerSettlement, unknown>();
     results.forEach((result, at) => {
-      const isAbandoned = batch.jobs[at]?.state === 'abandoned';
+      const isAbandoned = isOver(batch.jobs[at] as Job);
       if (!('cause' in result) || isAbandoned) return;
       causes.set(batch.settlements[at] as LedgerSettlement, result.cause);
     });
@@ -339,12 +341,12 @@ export class Settler {
   ): void {
     const isRefused = isCompensable && outcome.status !== 'completed';
     if (isRefused || isTrial) {
-      job.state = 'processing';
+      moveTo(job, 'processing');
       if (isRefused) this.#listener.refused(job, outcome.error);
       else this.#listener.admitted(job);
       return;
     }
-    job.state = 'settled';
+    moveTo(job, 'settled');
     this.#listener.settled(job, outcome, times);
   }
 

@@ -1,5 +1,6 @@
 import type { Linked } from '../collections/linked-list.ts';
 import type { Job } from '../lifecycle/job.ts';
+import { isLeft } from '../lifecycle/order-state.ts';
 import type { Verdict } from '../order/decision.ts';
 import { completed } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
@@ -181,7 +182,7 @@ export class Run implements TaskOwner, Linked<Run> {
     if (this.#error === undefined) return;
     this.host.clock.read();
     // What stays in the storage is compensated after the next start.
-    const isKept = this.job.state === 'abandoned';
+    const isKept = isLeft(this.job);
     if (!isKept) this.#compensations.addUnbegun(this.board, this.#error as OrderError);
     for (const compensation of this.#compensations.giveUp(this)) {
       if (!isKept) this.#reportCompensation(compensation, tooLate);
@@ -438,8 +439,7 @@ export class Run implements TaskOwner, Linked<Run> {
    * nothing would compensate it if the process ended meanwhile.
    */
   get #isHeld(): boolean {
-    const { entry, state } = this.job;
-    if (entry === undefined || state === 'abandoned') return false;
+    if (this.job.entry === undefined || isLeft(this.job)) return false;
     return this.board.tasks.some((task) => task.state === 'running' && task.step.compensate);
   }
 

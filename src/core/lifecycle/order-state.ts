@@ -1,0 +1,101 @@
+/**
+ * The states of an order, and every move between them. `moveTo` is the only function that changes a state.
+ *
+ * ```text
+ * checking ─▶ waiting ─▶ accepting ─▶ pending ─▶ processing ──────────▶ settling ─▶ settled ─▶ released
+ *     │          │           │           │            └──▶ ending ────────▶─┘ │  ▲
+ *     └──────────┴─▶ refused ◀           └── canceled, or no funds ─────────▶─┘  └─ storage failed: held, then again
+ * ```
+ *
+ * | state | the order |
+ * | --- | --- |
+ * | `checking` | is parsed; schema and rules may have a say |
+ * | `waiting` | waits for room |
+ * | `accepting` | is on its way into the journal |
+ * | `pending` | is accepted, and its processing has not begun |
+ * | `processing` | has a worker, or its steps run |
+ * | `ending` | does not complete: its steps are told to end, and are compensated |
+ * | `settling` | is decided, and its outcome is on its way into the storage: it cannot be canceled any more |
+ * | `settled` | has its outcome recorded; functions of its steps may still run, and its user is held |
+ * | `released` | is settled, and none of its functions runs |
+ * | `refused` | was never accepted |
+ * | `joined` | was never accepted: the journal has another order with its id, and that one counts |
+ * | `kept` | stays in the storage when the processor shuts down, for the next start |
+ * | `unknown` | has no known outcome: the deadline of the shutdown passed, and the storage was silent |
+ */
+export type OrderState =
+  | 'checking'
+  | 'waiting'
+  | 'accepting'
+  | 'pending'
+  | 'processing'
+  | 'ending'
+  | 'settling'
+  | 'settled'
+  | 'released'
+  | 'refused'
+  | 'joined'
+  | 'kept'
+  | 'unknown';
+
+/** To which states an order can move from each. */
+export const moves: Readonly<Record<OrderState, readonly OrderState[]>> = {
+  checking: ['waiting', 'accepting', 'pending', 'refused', 'joined'],
+  waiting: ['accepting', 'pending', 'refused', 'joined'],
+  accepting: ['pending', 'refused', 'joined', 'kept', 'unknown'],
+  // `refused`: one that the storage does not keep, while the storage fails.
+  pending: ['processing', 'settling', 'refused', 'kept', 'unknown'],
+  processing: ['ending', 'settling', 'kept', 'unknown'],
+  ending: ['settling', 'kept', 'unknown'],
+  // `processing`: the storage was asked before the steps. `ending`: it refused the amount after them.
+  // `pending`, `joined` and `refused`: it is accepted by its settlement, and the storage has its id already.
+  settling: ['settled', 'processing', 'ending', 'pending', 'joined', 'refused', 'kept', 'unknown'],
+  settled: ['released'],
+  released: [],
+  refused: [],
+  joined: [],
+  kept: ['released'],
+  unknown: ['released'],
+};
+
+/** An order as far as its state is concerned. */
+interface Stateful {
+  readonly state: OrderState;
+}
+
+/**
+ * Moves an order to another state.
+ *
+ * @throws Error for a move that the table does not have: that is a fault of the library
+ */
+export function moveTo(order: Stateful, state: OrderState): void {
+  if (!moves[order.state].includes(state)) {
+    throw new Error(`An order cannot move from \`${order.state}\` to \`${state}\``);
+  }
+  (order as { state: OrderState }).state = state;
+}
+
+/** Whether the processor has nothing more to decide about an order. */
+export function isOver({ state }: Stateful): boolean {
+  switch (state) {
+    case 'settled':
+    case 'released':
+    case 'refused':
+    case 'joined':
+    case 'kept':
+    case 'unknown':
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** Whether the processor ended an order without an outcome of its own; its callers are notified. */
+export function isLeft(order: Stateful): boolean {
+  return isOver(order) && order.state !== 'settled' && order.state !== 'released';
+}
+
+/** Whether the processing of an order has begun, and its outcome is not recorded. */
+export function isBegun({ state }: Stateful): boolean {
+  return state === 'processing' || state === 'ending' || state === 'settling';
+}
