@@ -20,10 +20,10 @@ const withFakeTimers = all.filter((file) =>
 const long = [
   'test/crash/crash.test.ts',
   'test/grpc/load.test.ts',
-  'test/http/abuse-load.test.ts',
+  'test/http/abuse/load.test.ts',
   'test/http/delivery.test.ts',
-  'test/http/fuzz-sockets.test.ts',
-  'test/http/fuzz.test.ts',
+  'test/http/fuzz/sockets.test.ts',
+  'test/http/fuzz/fuzz.test.ts',
   'test/service/dockerfile.test.ts',
   'test/service/restart.test.ts',
   'test/sqlite/million.test.ts',
