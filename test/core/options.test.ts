@@ -1,13 +1,6 @@
-import {
-  type BalanceStorage,
-  MemoryStorage,
-  OrderProcessor,
-  type Step,
-  type SubmitOptions,
-} from 'order-processor';
+import { type BalanceStorage, MemoryStorage, OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { type Bad, expectThrows, noCounts, noTimeouts } from '../kit/bad-values.ts';
-import { errorOf } from '../kit/helpers.ts';
 
 function make(options: object): OrderProcessor {
   return new OrderProcessor(options as never);
@@ -230,60 +223,3 @@ describe('shutdown', () => {
     expect(await processor.shutdown({ timeoutMs: 1_000 })).toMatchObject({ timedOut: false });
   });
 });
-
-describe('the options of submit', () => {
-  it.each<[string, unknown, RegExp]>([
-    ['null', null, /^Expected `submit options` to be an object, got `null`$/],
-    ['a signal itself', 5, /^Expected `submit options` to be an object, got `5`$/],
-    ['unknown', { timeoutMs: 5 }, /^Expected the options of submit .* signal, got `timeoutMs`$/],
-    ['a number', { signal: 5 }, /^Expected `signal` to be an AbortSignal, got `5`$/],
-    ['null as signal', { signal: null }, /^Expected `signal` to be an AbortSignal, got `null`$/],
-    ['a controller', { signal: new AbortController() }, /^Expected `signal` to be .*, got `/],
-  ])('refuse the order with `invalid_order` when bad: %s', async (_, options, message) => {
-    await using processor = new OrderProcessor();
-    const error = await errorOf(processor.submit({ userId: 'u', amount: 1 }, options as never));
-    expect(error.code).toBe('invalid_order');
-    expect(error.cause).toBeInstanceOf(TypeError);
-    expect(error.message).toMatch(message);
-    expect(processor.stats()).toMatchObject({ refused: 1, accepted: 0 });
-    expect(await processor.balance('u')).toBeUndefined();
-  });
-
-  it.each<[string, object]>([
-    ['that throw null', { get signal() { throw null; } }], // biome-ignore format: short
-    ['that throw', { get signal() { throw new Error('no'); } }], // biome-ignore format: short
-    ['whose signal throws', { signal: { get aborted() { throw null; } } }], // biome-ignore format: short
-    ['revoked', revoked()],
-  ])('invariant 8: refuse the order, %s', async (_, options) => {
-    await using processor = new OrderProcessor();
-    const error = await errorOf(processor.submit({ userId: 'u', amount: 1 }, options));
-    expect(error.code).toBe('invalid_order');
-    expect(processor.stats()).toMatchObject({ refused: 1, accepted: 0, unsettled: 0 });
-  });
-
-  it('invariants 3 and 8: a signal that cannot be listened to refuses the order', async () => {
-    await using processor = new OrderProcessor({ steps: [step] });
-    const addEventListener = (): void => {
-      throw new Error('no');
-    };
-    const signal = { aborted: false, addEventListener } as never;
-    const error = await errorOf(processor.submit({ userId: 'u', amount: 1 }, { signal }));
-    expect(error.code).toBe('invalid_order');
-    await processor.onIdle();
-    expect(await processor.balance('u')).toBeUndefined();
-  });
-
-  it('may be empty', async () => {
-    await using processor = new OrderProcessor();
-    for (const options of [{}, { signal: undefined }]) {
-      await processor.submit({ userId: 'u', amount: 1 }, options);
-    }
-    expect(await processor.balance('u')).toBe(2);
-  });
-});
-
-function revoked(): SubmitOptions {
-  const { proxy, revoke } = Proxy.revocable({}, {});
-  revoke();
-  return proxy;
-}

@@ -234,6 +234,21 @@ describe('overflow: wait', () => {
     expect(await outcomeNow(Promise.all(codes))).toEqual(range(count).map(() => 'canceled'));
     expect(processor.stats()).toMatchObject({ waitingCallers: 0, unsettled: 0, canceled: count });
   });
+
+  it('invariant 4: a signal that cannot be listened to refuses an order that has to wait', async () => {
+    const processor = new OrderProcessor({ capacity: 1, overflow: 'wait' });
+    processor.pause();
+    await processor.enqueue({ userId: 'u', amount: 1 });
+    const signal = {
+      aborted: false,
+      addEventListener() {
+        throw new Error('No');
+      },
+    };
+    const submitted = processor.submit({ userId: 'u', amount: 1 }, { signal: signal as never });
+    await expect(submitted).rejects.toMatchObject({ name: 'OrderError' });
+    expect(processor.stats()).toMatchObject({ waitingCallers: 0, unsettled: 1 });
+  });
 });
 
 it('invariant 4: what a listener enqueues is accepted though the order before it needs no room', async () => {

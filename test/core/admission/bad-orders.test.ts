@@ -314,3 +314,20 @@ it('invariant 4: an order that shuts the processor down while it is read is refu
   expect((await errorOf(processor.submit(order))).code).toBe('shut_down');
   expect(await processor.balance('u')).toBeUndefined();
 });
+
+it('shows a bad value as what it is, on one line', async () => {
+  const processor = new OrderProcessor();
+  const messageOf = (order: unknown) =>
+    processor.submit(order as never).catch(({ message }) => /got `(.*)`$/.exec(message)?.[1]);
+  const amounts = [100n, [100], [], Object(1), { toString: () => 'a\nb' }, () => 1, { a: 'b\nc' }];
+  expect(await Promise.all(amounts.map((amount) => messageOf({ userId: 'u', amount })))).toEqual([
+    '100n',
+    '[ 100 ]',
+    '[]',
+    '[Number: 1]',
+    '{ toString: [Function: toString] }',
+    '[Function (anonymous)]',
+    "{ a: 'b\\nc' }",
+  ]);
+  expect(await messageOf({ userId: ['u-1'], amount: 1 })).toBe("[ 'u-1' ]");
+});

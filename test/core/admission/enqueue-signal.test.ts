@@ -1,6 +1,6 @@
-import { type EnqueueOptions, OrderProcessor, type Step } from 'order-processor';
+import { OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { codeOf, deferred, errorOf, logOf, outcomeNow, range, watch } from '../../kit/helpers.ts';
+import { codeOf, errorOf, logOf, outcomeNow, range, watch } from '../../kit/helpers.ts';
 import { order, schemaOf, slow } from '../../kit/schemas.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
@@ -166,33 +166,6 @@ describe('a signal given to `enqueue`', () => {
     };
     await errorOf(processor.enqueue(order('a'), { signal: signal as never }));
     expect(processor.stats()).toMatchObject({ waitingCallers: 0, unsettled: 1, refused: 1 });
-    await clock.runAll();
-  });
-});
-
-describe('the options of `enqueue`', () => {
-  it.each<[string, unknown, RegExp]>([
-    ['null', null, /^Expected `enqueue options` to be an object, got `null`$/],
-    ['unknown', { timeoutMs: 5 }, /^Expected the options of enqueue .* signal, got `timeoutMs`$/],
-    ['a number', { signal: 5 }, /^Expected `signal` to be an AbortSignal, got `5`$/],
-    ['a controller', { signal: new AbortController() }, /^Expected `signal` to be .*, got `/],
-    ['that throw', { get signal() { throw null; } }, /^Reading the options threw$/], // biome-ignore format: short
-  ])('refuse the order with `invalid_order` when bad: %s', async (_, options, message) => {
-    const processor = new OrderProcessor();
-    const error = await errorOf(processor.enqueue(order('a'), options as EnqueueOptions));
-    expect(error.code).toBe('invalid_order');
-    expect(error.message).toMatch(message);
-    expect(processor.stats()).toMatchObject({ refused: 1, accepted: 0 });
-  });
-
-  it('may be empty', async () => {
-    const gate = deferred();
-    const processor = new OrderProcessor({ steps: [{ name: 'work', run: () => gate.promise }] });
-    for (const options of [{}, { signal: undefined }, undefined]) {
-      await processor.enqueue({ userId: 'u', amount: 1 }, options);
-    }
-    expect(processor.stats().accepted).toBe(3);
-    gate.resolve();
     await clock.runAll();
   });
 });

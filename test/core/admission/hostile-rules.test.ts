@@ -1,6 +1,7 @@
 import { type AcceptedOrder, OrderProcessor, prioritize, type Rule, refuse } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, errorOf, logOf } from '../../kit/helpers.ts';
+import { order } from '../../kit/schemas.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
@@ -168,5 +169,35 @@ describe('a rule that misbehaves', () => {
     await clock.runAll();
     // Refused, or done before the storage closed: never a step whose order can't be settled.
     expect(await submitted).toBe(applied.length === 0 ? 'shut_down' : 'completed');
+  });
+});
+
+const broken = new Error('Broken');
+const raise = (): never => {
+  throw broken;
+};
+
+describe('a rule', () => {
+  const messageOf = async (...rules: readonly unknown[]): Promise<string> => {
+    const processor = new OrderProcessor({ rules: rules as Rule[] });
+    const error = await errorOf(processor.submit(order('a')));
+    expect(error.code).toBe('internal');
+    return error.message;
+  };
+
+  it('that throws, and one that answers nonsense, are told apart, by place and name', async () => {
+    const pass = (): void => {};
+    const opening = (): unknown => ({ kind: 'accept' });
+    const nonsense = await messageOf(pass, opening);
+    const threw = await messageOf(pass, function opening() { raise(); }); // biome-ignore format: short
+    expect(threw).toMatch(/^Rule 1\b.*\bopening\b.*\bthrew$/);
+    expect(nonsense).toMatch(/^Rule 1\b.*\bopening\b.*\banswer\b/);
+    expect(nonsense).not.toContain('threw');
+    for (const message of [threw, nonsense]) expect(message).not.toContain('roken');
+    // What is no refusal is an answer, though reading it throws.
+    expect(await messageOf(pass, () => ({ kind: 'refuse', code: 'Not Snake' }))).toContain(
+      'answer',
+    );
+    expect(await messageOf(pass, () => raise())).toBe('Rule 1 threw');
   });
 });

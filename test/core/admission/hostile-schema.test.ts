@@ -1,6 +1,6 @@
 import { type OrderOutcome, OrderProcessor } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { codeOf, errorOf, logOf } from '../../kit/helpers.ts';
+import { codeOf, errorOf, logOf, range } from '../../kit/helpers.ts';
 import { order, schemaOf, wordOf } from '../../kit/schemas.ts';
 
 describe('a schema that misbehaves', () => {
@@ -98,4 +98,40 @@ describe('a schema that misbehaves', () => {
     await processor.shutdown();
     expect(heard).toBe('completed');
   });
+});
+
+const ignore = (): void => {};
+const broken = new Error('Broken');
+const raise = (): never => {
+  throw broken;
+};
+
+describe('a schema that answers with an object whose `then` throws', () => {
+  it.each(range(2))(
+    'invariant 8: when it is read for time %i, refuses with `internal`',
+    async (times) => {
+      for (const way of ['submit', 'enqueue'] as const) {
+        let reads = 0;
+        const answer = Object.defineProperty({ value: 1 }, 'then', {
+          get() {
+            reads += 1;
+            return reads > times ? raise() : ignore;
+          },
+        });
+        const schema = schemaOf((value) => (value === 'good' ? { value } : answer));
+        const processor = new OrderProcessor({ schema });
+        let submitted: Promise<unknown> | undefined;
+        expect(() => {
+          submitted = processor[way](order('a'));
+        }).not.toThrow();
+        const error = await errorOf(submitted as Promise<unknown>);
+        const facts = { code: 'internal', message: 'The schema threw', orderId: 'a', userId: 'u' };
+        expect(error).toMatchObject(facts);
+        expect(error.cause).toBe(broken);
+        const other = { ...order('b', 'good'), userId: 'v' };
+        expect((await processor.submit(other)).balance).toBe(1);
+        await processor.shutdown();
+      }
+    },
+  );
 });

@@ -1,6 +1,6 @@
-import { MemoryStorage, type Order, OrderError, OrderProcessor, type Step } from 'order-processor';
+import { MemoryStorage, OrderError, OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { codeOf, errorOf, range } from '../../kit/helpers.ts';
+import { codeOf, deferred, errorOf, range } from '../../kit/helpers.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
@@ -109,112 +109,6 @@ describe('the same id with the same content', () => {
   });
 });
 
-describe('properties that are `undefined`', () => {
-  const circular: Record<string, unknown> = { note: undefined };
-  circular.self = circular;
-  const ring: Record<string, unknown> = {};
-  ring.self = ring;
-  const bare = Object.assign(Object.create(null), { a: 1, note: undefined });
-  it.each<[string, unknown, unknown, boolean]>([
-    ['count as absent', { a: 1, note: undefined }, { a: 1 }, true],
-    ['inside too', { a: [{ b: undefined }] }, { a: [{}] }, true],
-    ['beside what is more than JSON', { at: new Date(0), b: undefined }, { at: new Date(0) }, true],
-    ['beside what differs', { at: new Date(0), b: undefined }, { at: new Date(1) }, false],
-    ['in what is part of itself', circular, ring, true],
-    ['without a prototype', bare, Object.assign(Object.create(null), { a: 1 }), true],
-    ['count as places of an array', [undefined], [], false],
-    ['are not null', { a: null }, {}, false],
-  ])('invariant 5: %s, in memory as in a file', async (_, payload, other, isSame) => {
-    const processor = new OrderProcessor();
-    const code = isSame ? 'completed' : 'order_conflict';
-    await processor.submit({ ...order, payload });
-    expect(await codeOf(processor.submit({ ...order, payload: other }))).toBe(code);
-    await processor.submit({ ...order, id: 'b', payload: other });
-    expect(await codeOf(processor.submit({ ...order, id: 'b', payload }))).toBe(code);
-  });
-});
-
-const others: Order[] = [
-  { ...order, userId: 'v' },
-  { ...order, amount: 6 },
-  { ...order, amount: -5 },
-  { ...order, payload: 1 },
-  { ...order, payload: null },
-];
-
-it.each(others)(
-  'invariant 5: other content conflicts, in flight and settled: %j',
-  async (other) => {
-    const { steps, runs } = sleeping();
-    const processor = new OrderProcessor({ steps });
-    const submitted = processor.submit(order);
-    const conflicts = async (): Promise<void> => {
-      const conflict = await errorOf(processor.submit(other));
-      expect(conflict).toMatchObject({
-        code: 'order_conflict',
-        orderId: 'a',
-        userId: other.userId,
-      });
-      expect(await codeOf(processor.enqueue(other))).toBe('order_conflict');
-      expect(await processor.submitMany([other])).toMatchObject([
-        { error: { code: 'order_conflict' } },
-      ]);
-    };
-    await conflicts();
-    await clock.runAll();
-    await submitted;
-    await conflicts();
-    expect(runs()).toBe(1);
-    expect(await processor.balance('u')).toBe(5);
-    expect(await processor.balance('v')).toBeUndefined();
-  },
-);
-
-it('invariant 5: payloads are compared in depth', async () => {
-  const processor = new OrderProcessor();
-  const payload = () => ({
-    items: [{ sku: 'x', tags: new Set([1, 2]) }],
-    at: new Date(5),
-    big: 1n,
-  });
-  await processor.submit({ ...order, payload: payload() });
-  expect(await codeOf(processor.submit({ ...order, payload: payload() }))).toBe('completed');
-  const differences = [
-    { ...payload(), big: 2n },
-    { ...payload(), items: [] },
-    { ...payload(), more: 1 },
-    undefined,
-  ];
-  for (const other of differences) {
-    expect(await codeOf(processor.submit({ ...order, payload: other }))).toBe('order_conflict');
-  }
-});
-
-it('invariant 8: a payload whose comparison throws conflicts, and hurts nobody', async () => {
-  const processor = new OrderProcessor();
-  const evil = () => ({
-    get trap(): never {
-      throw new Error('Do not touch');
-    },
-  });
-  await processor.submit({ ...order, payload: evil() });
-  expect(await codeOf(processor.submit({ ...order, payload: evil() }))).toBe('order_conflict');
-  expect(await codeOf(processor.submit({ userId: 'u', amount: 1 }))).toBe('completed');
-});
-
-it('invariant 5: priority is not content', async () => {
-  const { steps } = sleeping();
-  const processor = new OrderProcessor({ steps });
-  const submitted = [
-    processor.submit({ ...order, priority: 'low' }),
-    processor.submit({ ...order, priority: 'high' }),
-  ];
-  await clock.runAll();
-  const [first, second] = await Promise.all(submitted);
-  expect(second).toEqual(first);
-  expect(await processor.order('a')).toMatchObject({ priority: 'low' });
-});
-
 it("invariant 5: a joined caller's signal ends its own waiting only", async () => {
   const processor = new OrderProcessor({ steps: sleeping().steps });
   const owner = processor.submit(order);
@@ -239,6 +133,21 @@ it("invariant 5: when the owner's signal cancels the order, those who joined hea
   controller.abort();
   await clock.runAll();
   expect(await Promise.all(codes)).toEqual(['canceled', 'canceled']);
+});
+
+it('invariant 8: a caller who gave up on another’s order is notified once, and is not kept', async () => {
+  const gate = deferred();
+  const steps = [{ name: 'fails', run: () => gate.promise.then(() => Promise.reject('late')) }];
+  const processor = new OrderProcessor({ steps });
+  const shared = { id: 'a', userId: 'u', amount: 1 };
+  const first = processor.submit(shared).catch((error) => error.code);
+  const controller = new AbortController();
+  const second = processor.submit(shared, { signal: controller.signal });
+  controller.abort();
+  await expect(second).rejects.toMatchObject({ code: 'canceled' });
+  gate.resolve();
+  // An unhandled rejection would fail the run.
+  expect(await first).toBe('internal');
 });
 
 describe('retention', () => {

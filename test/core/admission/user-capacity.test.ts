@@ -57,3 +57,39 @@ describe('invariant 6: `capacityPerUser` bounds the unsettled orders of a user',
     await processor.shutdown();
   });
 });
+
+it('invariant 6: a step that begins inside `submit` hands in no more than `capacityPerUser`', async () => {
+  const codes: Promise<string>[] = [];
+  const processor: OrderProcessor = new OrderProcessor({
+    capacityPerUser: 1,
+    steps: [
+      {
+        name: 'more',
+        run: ({ id, userId }) => {
+          if (id !== 'x') return;
+          for (const amount of [1, 2]) {
+            codes.push(codeOf(processor.enqueue({ userId, amount })));
+          }
+        },
+      },
+    ],
+  });
+  await processor.submit({ id: 'x', userId: 'u', amount: 1 });
+  await processor.shutdown();
+  expect(await Promise.all(codes)).toEqual(['queue_full', 'queue_full']);
+  expect(processor.stats().accepted).toBe(1);
+});
+
+it('invariant 6: what a listener of `completed` hands in has the place of the order that completed', async () => {
+  const processor: OrderProcessor = new OrderProcessor({
+    capacityPerUser: 1,
+    steps: [{ name: 'nothing', run: () => {} }],
+  });
+  let again: Promise<unknown> | undefined;
+  processor.once('completed', ({ userId }) => {
+    again = processor.submit({ userId, amount: 2 });
+  });
+  await processor.submit({ userId: 'u', amount: 1 });
+  await again;
+  expect(await processor.balance('u')).toBe(3);
+});

@@ -48,6 +48,8 @@ describe('a payload that a schema made more than JSON', () => {
   });
 });
 
+const order = (id: string, userId = 'u', amount = 1) => ({ id, userId, amount });
+
 describe('a storage that keeps JSON', () => {
   it.each([
     ['a Date', { at: new Date(0) }, 'payload.at'],
@@ -136,6 +138,21 @@ describe('a storage that keeps JSON', () => {
     await first.shutdown();
     const processor = await open(new KeptStorage(before.disk, 'json'));
     expect(await processor.submit(order)).toEqual(receipt);
+    await processor.shutdown();
+  });
+
+  it('invariant 8: what becomes of a payload after `enqueue` is its owner’s alone', async () => {
+    const storage = new KeptStorage(undefined, 'json');
+    const seen: unknown[] = [];
+    const processor = await open(storage, {
+      steps: [{ name: 'work', run: ({ payload }) => void seen.push(payload) }],
+    });
+    const payload: Record<string, unknown> = { items: [1] };
+    const enqueued = processor.enqueue({ ...order('a'), payload });
+    payload.items = 1n;
+    await enqueued;
+    await processor.onIdle();
+    expect(seen).toEqual([{ items: [1] }]);
     await processor.shutdown();
   });
 });

@@ -135,6 +135,16 @@ describe('orders that an earlier life left unsettled', () => {
   });
 });
 
+/** The disk of a process that was killed with so many orders accepted. */
+async function diskLeft(count: number): Promise<KeptStorage['disk']> {
+  const storage = new KeptStorage();
+  const processor = await open(storage);
+  processor.pause();
+  for (let at = 0; at < count; at += 1) await processor.enqueue(order(`left-${at}`));
+  storage.cut();
+  return storage.disk;
+}
+
 describe('new orders while earlier ones are taken up', () => {
   it('invariant 1: wait until all are, and come behind them, whatever `overflow` says', async () => {
     for (const overflow of ['reject', 'wait'] as const) {
@@ -191,6 +201,58 @@ describe('new orders while earlier ones are taken up', () => {
     expect(await other).toBe('order_conflict');
     expect(storage.log).toEqual(['settle a:completed']);
     expect(processor.stats()).toMatchObject({ recovered: 1, accepted: 0, duplicates: 2 });
+    await processor.shutdown();
+  });
+
+  it('invariant 4: a step that hands in an order is not waited for by what waits for its room', async () => {
+    const disk = await diskLeft(4);
+    const codes: string[] = [];
+    const processor: OrderProcessor = new OrderProcessor({
+      storage: new KeptStorage(disk),
+      capacity: 2,
+      steps: [
+        {
+          name: 'work',
+          run: async ({ id }) => {
+            if (!id.startsWith('left')) return;
+            codes.push(await codeOf(processor.enqueue(order(`more-${id}`, 'other'))));
+            codes.push(String(await processor.cancel('unknown')));
+          },
+        },
+      ],
+    });
+    await clock.runAll();
+    await processor.ready;
+    expect(processor.recovered).toBe(4);
+    expect(codes).toContain('queue_full');
+    await processor.onIdle();
+    await processor.shutdown();
+  });
+
+  it('back-pressure: who would rather be refused than wait is refused when that is over', async () => {
+    const processor = new OrderProcessor({
+      storage: new KeptStorage(),
+      capacityPerUser: 1,
+      steps: [{ name: 'slow', run: () => clock.sleep(1_000) }],
+    });
+    const codes = ['a', 'b', 'c'].map((id) => codeOf(processor.enqueue(order(id))));
+    await clock.settle();
+    expect(await Promise.all(codes)).toEqual(['completed', 'queue_full', 'queue_full']);
+    await clock.runAll();
+    await processor.shutdown();
+  });
+
+  it('invariant 3: `cancel` ends an order that is not taken up yet', async () => {
+    const disk = await diskLeft(3);
+    const processor = new OrderProcessor({
+      storage: new KeptStorage(disk),
+      capacity: 1,
+      steps: [{ name: 'work', run: () => clock.sleep(10) }],
+    });
+    const canceled = processor.cancel('left-2');
+    await clock.runAll();
+    expect(await outcomeNow(canceled)).toBe(true);
+    expect(disk.find('left-2')).toMatchObject({ status: 'canceled' });
     await processor.shutdown();
   });
 });

@@ -157,4 +157,60 @@ describe('a shutdown', () => {
     expect(await codeOf(processor.submit(order('a')))).toBe('shut_down');
     expect(await outcomeNow(processor.ready)).toBeUndefined();
   });
+
+  it('invariants 1 and 9: settles nothing of a user past what it leaves in the storage', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage, { capacity: 5_000 });
+    processor.pause();
+    await Promise.all(
+      Array.from({ length: 3_000 }, (_, at) => processor.enqueue(order(`o-${at}`))),
+    );
+    storage.fate = () => clock.sleep(5).then(() => 'works');
+    const closed = processor.shutdown({ timeoutMs: 1 });
+    await clock.runAll();
+    const { kept, completed } = (await outcomeNow(closed)) as { kept: number; completed: number };
+    expect(kept + completed).toBe(3_000);
+    const statuses = Array.from({ length: 3_000 }, (_, at) => storage.disk.find(`o-${at}`)?.status);
+    expect(statuses.lastIndexOf('completed')).toBe(completed - 1);
+  });
+
+  it('invariant 9: leaves an order in the storage that is only just kept', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage, { steps: [{ name: 'work', run: () => {} }] });
+    storage.fate = (method) =>
+      method === 'accept' ? clock.sleep(50).then(() => 'works') : 'works';
+    const enqueued = processor.enqueue(order('a'));
+    const closed = processor.shutdown({ timeoutMs: 1 });
+    await clock.runAll();
+    expect(await outcomeNow(enqueued)).toMatchObject({ id: 'a' });
+    expect(await outcomeNow(closed)).toMatchObject({ kept: 1, canceled: 0 });
+    expect(storage.disk.find('a')).toMatchObject({ status: 'pending' });
+  });
+
+  it('invariants 3 and 9: leaves what it can’t take back in time to the next life', async () => {
+    const log: string[] = [];
+    const steps = [
+      { name: 'charge', run: () => clock.sleep(60_000), compensate: () => void log.push('refund') },
+    ];
+    const storage = new KeptStorage();
+    const processor = await open(storage, { steps });
+    await processor.enqueue(order('a'));
+    const closed = processor.shutdown({ timeoutMs: 10 });
+    await clock.advance(20_000);
+    expect(await outcomeNow(closed)).toMatchObject({ kept: 1, running: ['a'] });
+    expect(storage.disk.find('a')).toMatchObject({
+      status: 'pending',
+      decided: { outcome: 'canceled' },
+    });
+    expect(log).toEqual([]);
+
+    const again = { ...steps[0], run: () => {}, name: 'charge' };
+    const next = await open(new KeptStorage(storage.disk), { steps: [again] });
+    await next.onIdle();
+    expect(log).toEqual(['refund']);
+    expect(await next.order('a')).toMatchObject({ status: 'canceled' });
+    const ended = next.shutdown();
+    await clock.runAll();
+    await ended;
+  });
 });

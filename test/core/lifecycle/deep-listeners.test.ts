@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type EventName, OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, range } from '../../kit/helpers.ts';
@@ -125,4 +126,17 @@ it('`idle` is not raised while an order is unsettled, which a listener has submi
   await processor.onIdle();
   expect(unsettled).toEqual([0]);
   await processor.shutdown();
+});
+
+it('invariant 3: a listener of `idle` that goes on submitting overflows no stack', async () => {
+  const processor = new OrderProcessor();
+  let left = 20_000;
+  const receipts: Promise<unknown>[] = [];
+  processor.on('idle', () => {
+    if (left-- > 0) receipts.push(processor.submit({ userId: 'u', amount: 1 }));
+  });
+  await processor.submit({ userId: 'u', amount: 1 });
+  while (receipts.length < 20_000) await sleep(1);
+  await Promise.all(receipts);
+  expect(await processor.balance('u')).toBe(20_001);
 });

@@ -1,4 +1,4 @@
-import { type EventName, OrderProcessor, type Step } from 'order-processor';
+import { type EventName, MemoryStorage, OrderProcessor, type Step } from 'order-processor';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { codeOf, collectGarbage, range, thenable } from '../../kit/helpers.ts';
 
@@ -181,4 +181,40 @@ it('invariant 3: a listener that submits from each event changes no order of one
   await processor.submitMany(range(20).map(() => ({ userId: 'u', amount: 1 })));
   await processor.onIdle();
   expect(settled).toEqual(range(40).map((index) => index + 1));
+});
+
+it('invariant 8: a listener that writes over a receipt fails nobody’s order', async () => {
+  for (const steps of [[], [{ name: 'waits', run: async () => {} }]]) {
+    const processor = new OrderProcessor({ steps });
+    processor.on('completed', (receipt) => {
+      (receipt as { status: string }).status = 'archived';
+    });
+    const options = { signal: new AbortController().signal };
+    await processor.submit({ id: 'a', userId: 'u', amount: 1 });
+    await processor.submit({ id: 'b', userId: 'u', amount: 1 }, options);
+    expect(await processor.order('b')).toMatchObject({ status: 'completed', balance: 2 });
+  }
+});
+
+it('invariant 8: a listener that changes its receipt does not change how its caller ends', async () => {
+  const processor = new OrderProcessor({ storage: new MemoryStorage() });
+  processor.on('completed', (receipt) => {
+    (receipt as { status: string }).status = 'hacked';
+  });
+  processor.pause();
+  const submitted = processor.submit({ userId: 'u', amount: 1 });
+  processor.resume();
+  await expect(submitted).resolves.toMatchObject({ balance: 1 });
+});
+
+it('tells a listener that listens once more from inside itself, and then no more', async () => {
+  const processor = new OrderProcessor();
+  const log: string[] = [];
+  processor.once('completed', () => {
+    log.push('first');
+    processor.once('completed', () => log.push('second'));
+  });
+  processor.on('completed', () => log.push('always'));
+  for (const userId of ['a', 'b', 'c']) await processor.submit({ userId, amount: 1 });
+  expect(log.toSorted()).toEqual(['always', 'always', 'always', 'first', 'second']);
 });

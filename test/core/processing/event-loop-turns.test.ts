@@ -95,3 +95,43 @@ describe('the event loop turns while many orders are ended at once', () => {
     await closed;
   });
 });
+
+it.each(['submit', 'enqueue'] as const)(
+  'the event loop turns under callers that await one %s after the other',
+  async (how) => {
+    const processor = new OrderProcessor({ capacity: 100 });
+    let turns = 0;
+    const count = (): void => {
+      turns += 1;
+      if (turns > 0) setImmediate(count).unref();
+    };
+    setImmediate(count).unref();
+    const good = { userId: 'u', amount: 1 };
+    for (const order of [good, { userId: '', amount: 1 }]) {
+      turns = 1;
+      const until = performance.now() + 60;
+      while (performance.now() < until) await processor[how](order).catch(() => {});
+      expect(turns).toBeGreaterThan(3);
+    }
+    expect(processor.stats().failed).toBe(0);
+    turns = Number.NEGATIVE_INFINITY;
+  },
+);
+
+it.each<[string, (processor: OrderProcessor, id: string) => Promise<unknown>]>([
+  ['cancel', (processor, id) => processor.cancel(id)],
+  ['order', (processor, id) => processor.order(id)],
+  ['outcome', (processor, id) => processor.outcome(id)],
+  ['submit with bad options', (processor) => processor.submit(null as never, null as never)],
+])('the event loop turns under callers that await one %s after the other', async (_, ask) => {
+  const processor = new OrderProcessor();
+  await processor.submit({ id: 'o-1', userId: 'u', amount: 1 });
+  let turns = 0;
+  const timer = setInterval(() => {
+    turns += 1;
+  }, 1);
+  const until = performance.now() + 60;
+  while (performance.now() < until) await ask(processor, 'o-1').catch(() => {});
+  clearInterval(timer);
+  expect(turns).toBeGreaterThan(3);
+});

@@ -1,4 +1,4 @@
-import { OrderProcessor, type Step } from 'order-processor';
+import { MemoryStorage, OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, range } from '../../kit/helpers.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
@@ -152,6 +152,48 @@ describe('order', () => {
       expect(await processor.balance(id as string)).toBeUndefined();
     },
   );
+
+  it.each(['submit', 'enqueue'] as const)(
+    'tells of an order that begins by `%s` that it is processed by a worker, and since when',
+    async (how) => {
+      const seen: unknown[] = [];
+      const processor: OrderProcessor = new OrderProcessor({
+        steps: [
+          {
+            name: 'look',
+            run: async ({ id }) => {
+              seen.push(processor.stats().activeWorkers);
+              const record = await processor.order(id);
+              seen.push(record?.status, typeof record?.startedAt);
+            },
+          },
+        ],
+      });
+      await processor[how]({ userId: 'u', amount: 1 });
+      await processor.onIdle();
+      expect(seen).toEqual([1, 'processing', 'number']);
+    },
+  );
+
+  it('gives the record of an enqueued order that is settled at once, and not remembered', async () => {
+    const steps = [{ name: 'nothing', run: () => {} }];
+    const down = (): never => {
+      throw new Error('down');
+    };
+    for (const storage of [
+      new MemoryStorage({ retainSettled: 0 }),
+      { get: () => 0, apply: down, retainSettled: 0 },
+    ]) {
+      for (const options of [{ steps }, {}]) {
+        const processor = new OrderProcessor({ ...options, storage });
+        processor.on('accepted', () => {});
+        // As it was when it was accepted: `processing` would have its caller wait for ever.
+        const record = await processor.enqueue({ userId: 'u', amount: 1 });
+        expect(record).toMatchObject({ status: 'pending', settledAt: undefined });
+        await processor.shutdown();
+      }
+    }
+  });
 });
 
 describe('pause', () => {

@@ -1,6 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isOrderError, OrderProcessor, type Step } from 'order-processor';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { errorOf, thenable } from '../../kit/helpers.ts';
+import { deferred, errorOf, thenable } from '../../kit/helpers.ts';
 
 const unhandled: unknown[] = [];
 const hear = (reason: unknown): void => void unhandled.push(reason);
@@ -200,4 +201,26 @@ it('invariant 8: a step is called with its own `this`', async () => {
   const processor = new OrderProcessor({ steps: [payment] });
   await processor.submit({ userId: 'u', amount: 3 });
   expect(payment.charged).toBe(3);
+});
+
+it('invariant 1: a step’s promise with a `then` of its own ends the step once', async () => {
+  const gate = deferred();
+  const lying = Promise.resolve();
+  Object.defineProperty(lying, 'then', {
+    value: (resolve: () => void) => {
+      resolve();
+      resolve();
+      throw new Error('And then');
+    },
+  });
+  const steps = [
+    { name: 'lies', run: () => lying },
+    { name: 'works', run: () => gate.promise },
+  ];
+  const processor = new OrderProcessor({ steps });
+  const submitted = processor.submit({ userId: 'u', amount: 1 });
+  await sleep(5);
+  expect(processor.stats()).toMatchObject({ unsettled: 1, activeWorkers: 1 });
+  gate.resolve();
+  expect((await submitted).steps.map(({ status }) => status)).toEqual(['ok', 'ok']);
 });

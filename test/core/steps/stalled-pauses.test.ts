@@ -1,4 +1,4 @@
-import { OrderProcessor, type Step } from 'order-processor';
+import { OrderError, OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, logOf } from '../../kit/helpers.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
@@ -78,4 +78,35 @@ describe('`maxDelayMs`', () => {
       new RangeError('Expected `retry.maxDelayMs` to be at least `delayMs`, 120000, got `30000`'),
     );
   });
+});
+
+const order = { id: 'a', userId: 'u', amount: 1 };
+const declined = new OrderError('declined', 'Card declined');
+const twice = { attempts: 2, delayMs: 100, jitter: false };
+
+it('invariant 1: `stalled` names what pauses and what waits for a place, not what is done', async () => {
+  const steps: Step[] = [
+    { name: 'done', run: () => {} },
+    { name: 'runs', run: (_, { signal }) => clock.sleep(1_000, signal) },
+    { name: 'pauses', retry: twice, run: () => Promise.reject(declined) },
+    { name: 'waits', concurrency: 1, run: (_, { signal }) => clock.sleep(1_000, signal) },
+    { name: 'later', after: ['done', 'runs'], run: () => {} },
+  ];
+  const processor = new OrderProcessor({ steps, stalledAfterMs: 50 });
+  const stalls: unknown[] = [];
+  processor.on('stalled', (stall) => stalls.push(stall));
+  const first = codeOf(processor.submit({ ...order, id: 'first', userId: 'v' }));
+  const second = codeOf(processor.submit(order));
+  await clock.advance(50);
+  expect(stalls).toEqual(
+    ['v', 'u'].map((userId) => ({
+      orderId: userId === 'v' ? 'first' : 'a',
+      userId,
+      labels: [],
+      runningMs: 50,
+      steps: ['runs', 'pauses', 'waits'],
+    })),
+  );
+  await clock.runAll();
+  expect([await first, await second]).toEqual(['declined', 'declined']);
 });

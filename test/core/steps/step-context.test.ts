@@ -1,41 +1,35 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
-import { OrderProcessor } from 'order-processor';
+import { OrderProcessor, type Step } from 'order-processor';
 import { expect, it } from 'vitest';
+import { codeOf } from '../../kit/helpers.ts';
+import { order } from '../../kit/schemas.ts';
+import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
-it('runs steps in the async context of their own submit, also when they had to wait', async () => {
-  const context = new AsyncLocalStorage<string>();
-  const seen: (string | undefined)[] = [];
-  const processor = new OrderProcessor({
-    concurrency: 1,
-    steps: [
-      {
-        name: 'look',
-        async run() {
-          await Promise.resolve();
-          seen.push(context.getStore());
-        },
-      },
-    ],
+const clock = useVirtualClock();
+
+it('invariant 5: an `idempotencyKey` is unlike any other, whatever ids and steps are called', async () => {
+  const parts = ['a', 'b', 'a:b', 'b:c', 'a/b', 'a%3Ab', 'a%2Fb', '%3A', ':', '/', 'ä'];
+  const names = [
+    ...parts,
+    ...parts.flatMap((part) => [`${part}:compensate`, `${part}/compensate`]),
+  ];
+  const keys: string[] = [];
+  const steps = names.map((name): Step => {
+    return {
+      name,
+      run: (_, { idempotencyKey }) => void keys.push(idempotencyKey),
+      compensate: (_, { compensationKey }) => void keys.push(compensationKey),
+    };
   });
-  await Promise.all(
-    ['a', 'b', 'c'].map((name) =>
-      context.run(name, () => processor.submit({ userId: 'u', amount: 1 })),
-    ),
-  );
-  await processor.shutdown();
-  expect(seen).toEqual(['a', 'b', 'c']);
-});
-
-it('runs listeners of orders without steps outside any one caller’s context', async () => {
-  const context = new AsyncLocalStorage<string>();
-  const seen: (string | undefined)[] = [];
-  const processor = new OrderProcessor();
-  processor.on('completed', () => seen.push(context.getStore()));
-  processor.pause();
-  const done = ['a', 'b'].map((name) =>
-    context.run(name, () => processor.submit({ userId: name, amount: 1 })),
-  );
-  processor.resume();
-  await Promise.all(done);
-  expect(seen).toEqual([undefined, undefined]);
+  steps.push({ name: 'fails', run: () => Promise.reject({ code: 'declined' }) });
+  const processor = new OrderProcessor({ steps });
+  for (const id of [...names, ...names.map((name) => `a:${name}`)]) {
+    const failed = codeOf(processor.submit({ ...order(id) }));
+    await clock.runAll();
+    expect(await failed).toMatch(/declined|order_conflict/);
+  }
+  const ids = new Set([...names, ...names.map((name) => `a:${name}`)]);
+  expect(keys).toHaveLength(ids.size * names.length * 2);
+  expect(new Set(keys).size).toBe(keys.length);
+  expect(keys).toContain('a:b:b%3Ac');
+  expect(keys).toContain('a:b:b%3Ac/compensate');
 });

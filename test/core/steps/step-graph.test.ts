@@ -182,6 +182,23 @@ describe('`after`', () => {
       'skipped',
     ]);
   });
+
+  it('invariant 3: a step begins once, though what is started just before it starts it too', async () => {
+    const began: string[] = [];
+    const step = (name: string, ...after: string[]): Step => ({
+      name,
+      after,
+      run: () => void began.push(name),
+    });
+    // Or else all would be done before the second time.
+    const slow: Step = { name: 'slow', run: () => clock.sleep(5) };
+    const steps = [step('a'), step('b', 'a'), step('c', 'a', 'b'), slow];
+    const processor = new OrderProcessor({ steps });
+    const submitted = processor.submit(order);
+    await clock.runAll();
+    await submitted;
+    expect(began).toEqual(['a', 'b', 'c']);
+  });
 });
 
 /** Steps of these names, each after those. */

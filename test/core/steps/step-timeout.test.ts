@@ -1,4 +1,5 @@
 import {
+  type BalanceStorage,
   isOrderError,
   OrderError,
   OrderProcessor,
@@ -312,4 +313,40 @@ describe("a compensation's time", () => {
     const [result] = (await processor.order('a'))?.steps ?? [];
     expect(result).toMatchObject({ status: 'ok', durationMs: 0, compensation });
   });
+});
+
+/** Is done at once, and can be taken back. */
+function charge(more: Partial<Step> = {}): Step {
+  return { name: 'charge', run: () => {}, compensate: () => {}, ...more };
+}
+
+function storageThat(apply: BalanceStorage['apply']): BalanceStorage {
+  return { get: () => 0, apply };
+}
+
+it('invariant 4: a refusal that comes after `timeoutMs` is told at once', async () => {
+  const storage = storageThat(async () => {
+    await clock.sleep(80);
+    return [{ refused: 'insufficient_funds' }];
+  });
+  const compensation = { timeoutMs: 2_000 };
+  const slow = charge({ compensation, compensate: () => clock.sleep(1_000) });
+  const processor = new OrderProcessor({ storage, steps: [slow], timeoutMs: 50 });
+  const times: number[] = [];
+  const own = globalThis.setTimeout;
+  // No spy of Vitest: it would be restored once more when the clock's own is gone.
+  globalThis.setTimeout = ((task: () => void, ms = 0) => {
+    times.push(ms);
+    return own(task, ms);
+  }) as typeof setTimeout;
+  const failed = watch(processor.submit(order));
+  await clock.advance(79);
+  expect(failed.isSettled).toBe(false);
+  await clock.advance(1);
+  expect(failed.isSettled).toBe(true);
+  // Of a negative time Node.js warns.
+  expect(times.length).toBeGreaterThan(0);
+  expect(times.filter((ms) => ms < 1)).toEqual([]);
+  globalThis.setTimeout = own;
+  await clock.runAll();
 });

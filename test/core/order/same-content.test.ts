@@ -1,17 +1,11 @@
-import {
-  type Order,
-  OrderProcessor,
-  type OrderProcessorOptions,
-  prioritize,
-  refuse,
-} from 'order-processor';
+import { type Order, OrderProcessor, prioritize, refuse, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, errorOf, outcomeNow } from '../../kit/helpers.ts';
 import { schemaOf } from '../../kit/schemas.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
-const order = { id: 'a', userId: 'u', amount: 1 };
+const order = { id: 'a', userId: 'u', amount: 5 };
 
 /** What each way of handing in an order comes to, in this turn. */
 function everyWay(processor: OrderProcessor, given: Order): Promise<string[] | 'pending'> {
@@ -32,46 +26,7 @@ async function handIn(processor: OrderProcessor, given: Order): Promise<string[]
     ),
   ];
 }
-
 const all = (word: string): string[] => Array(5).fill(word);
-
-describe.each<[string, OrderProcessorOptions]>([
-  ['nothing else to ask', {}],
-  ['a rule', { rules: [() => undefined] }],
-  ['a schema', { schema: schemaOf((value) => ({ value })) }],
-  ['a schema that takes its time', { schema: schemaOf(async (value) => ({ value })) }],
-])('an id that is known when the processor shuts down, with %s', (_, more) => {
-  it('invariant 5: hears its outcome, meanwhile and afterwards, and a new one is refused', async () => {
-    const steps = [{ name: 'work', run: () => clock.sleep(10) }];
-    const processor = new OrderProcessor({ steps, ...more });
-    const settled = processor.submit({ ...order, id: 'settled' });
-    await clock.runAll();
-    const first = processor.submit(order);
-    await clock.advance(5);
-    const closed = processor.shutdown();
-    const meanwhile = processor.submit(order);
-    const record = await processor.enqueue(order);
-    expect(record.status).toBe('processing');
-    expect(await processor.submit({ ...order, id: 'settled' })).toEqual(await settled);
-    expect(await everyWay(processor, { ...order, id: 'b' })).toEqual(all('shut_down'));
-    await clock.runAll();
-    await closed;
-    expect(await meanwhile).toEqual(await first);
-    expect(await everyWay(processor, order)).toEqual(all('completed'));
-    expect(await processor.submit(order)).toEqual(await first);
-    expect(await everyWay(processor, { ...order, id: 'c' })).toEqual(all('shut_down'));
-    expect(await everyWay(processor, { ...order, amount: 2 })).toEqual(all('order_conflict'));
-    expect(processor.stats()).toMatchObject({ accepted: 2, completed: 2, unsettled: 0 });
-  });
-
-  it('invariant 5: hears its failure too', async () => {
-    const steps = [{ name: 'work', run: () => Promise.reject({ code: 'declined' }) }];
-    const processor = new OrderProcessor({ steps, ...more });
-    const first = await errorOf(processor.submit(order));
-    await processor.shutdown();
-    expect((await errorOf(processor.submit(order))).toJSON()).toEqual(first.toJSON());
-  });
-});
 
 describe('the content of an order is what its caller handed in', () => {
   const dish = () => ({ dish: 'soup' });
@@ -177,4 +132,118 @@ describe('the content of an order is what its caller handed in', () => {
     expect(await processor.submit({ ...order, payload: dish() })).toEqual(receipt);
     expect(await codeOf(processor.submit({ ...order, payload: 1 }))).toBe('order_conflict');
   });
+});
+
+function sleeping(): { steps: Step[]; runs: () => number } {
+  let runs = 0;
+  const run = (): Promise<void> => {
+    runs += 1;
+    return clock.sleep(10);
+  };
+  return { steps: [{ name: 'sleeps', run }], runs: () => runs };
+}
+const others: Order[] = [
+  { ...order, userId: 'v' },
+  { ...order, amount: 6 },
+  { ...order, amount: -5 },
+  { ...order, payload: 1 },
+  { ...order, payload: null },
+];
+
+describe('properties that are `undefined`', () => {
+  const circular: Record<string, unknown> = { note: undefined };
+  circular.self = circular;
+  const ring: Record<string, unknown> = {};
+  ring.self = ring;
+  const bare = Object.assign(Object.create(null), { a: 1, note: undefined });
+  it.each<[string, unknown, unknown, boolean]>([
+    ['count as absent', { a: 1, note: undefined }, { a: 1 }, true],
+    ['inside too', { a: [{ b: undefined }] }, { a: [{}] }, true],
+    ['beside what is more than JSON', { at: new Date(0), b: undefined }, { at: new Date(0) }, true],
+    ['beside what differs', { at: new Date(0), b: undefined }, { at: new Date(1) }, false],
+    ['in what is part of itself', circular, ring, true],
+    ['without a prototype', bare, Object.assign(Object.create(null), { a: 1 }), true],
+    ['count as places of an array', [undefined], [], false],
+    ['are not null', { a: null }, {}, false],
+  ])('invariant 5: %s, in memory as in a file', async (_, payload, other, isSame) => {
+    const processor = new OrderProcessor();
+    const code = isSame ? 'completed' : 'order_conflict';
+    await processor.submit({ ...order, payload });
+    expect(await codeOf(processor.submit({ ...order, payload: other }))).toBe(code);
+    await processor.submit({ ...order, id: 'b', payload: other });
+    expect(await codeOf(processor.submit({ ...order, id: 'b', payload }))).toBe(code);
+  });
+});
+
+it.each(others)(
+  'invariant 5: other content conflicts, in flight and settled: %j',
+  async (other) => {
+    const { steps, runs } = sleeping();
+    const processor = new OrderProcessor({ steps });
+    const submitted = processor.submit(order);
+    const conflicts = async (): Promise<void> => {
+      const conflict = await errorOf(processor.submit(other));
+      expect(conflict).toMatchObject({
+        code: 'order_conflict',
+        orderId: 'a',
+        userId: other.userId,
+      });
+      expect(await codeOf(processor.enqueue(other))).toBe('order_conflict');
+      expect(await processor.submitMany([other])).toMatchObject([
+        { error: { code: 'order_conflict' } },
+      ]);
+    };
+    await conflicts();
+    await clock.runAll();
+    await submitted;
+    await conflicts();
+    expect(runs()).toBe(1);
+    expect(await processor.balance('u')).toBe(5);
+    expect(await processor.balance('v')).toBeUndefined();
+  },
+);
+
+it('invariant 5: payloads are compared in depth', async () => {
+  const processor = new OrderProcessor();
+  const payload = () => ({
+    items: [{ sku: 'x', tags: new Set([1, 2]) }],
+    at: new Date(5),
+    big: 1n,
+  });
+  await processor.submit({ ...order, payload: payload() });
+  expect(await codeOf(processor.submit({ ...order, payload: payload() }))).toBe('completed');
+  const differences = [
+    { ...payload(), big: 2n },
+    { ...payload(), items: [] },
+    { ...payload(), more: 1 },
+    undefined,
+  ];
+  for (const other of differences) {
+    expect(await codeOf(processor.submit({ ...order, payload: other }))).toBe('order_conflict');
+  }
+});
+
+it('invariant 8: a payload whose comparison throws conflicts, and hurts nobody', async () => {
+  const processor = new OrderProcessor();
+  const evil = () => ({
+    get trap(): never {
+      throw new Error('Do not touch');
+    },
+  });
+  await processor.submit({ ...order, payload: evil() });
+  expect(await codeOf(processor.submit({ ...order, payload: evil() }))).toBe('order_conflict');
+  expect(await codeOf(processor.submit({ userId: 'u', amount: 1 }))).toBe('completed');
+});
+
+it('invariant 5: priority is not content', async () => {
+  const { steps } = sleeping();
+  const processor = new OrderProcessor({ steps });
+  const submitted = [
+    processor.submit({ ...order, priority: 'low' }),
+    processor.submit({ ...order, priority: 'high' }),
+  ];
+  await clock.runAll();
+  const [first, second] = await Promise.all(submitted);
+  expect(second).toEqual(first);
+  expect(await processor.order('a')).toMatchObject({ priority: 'low' });
 });

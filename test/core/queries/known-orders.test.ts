@@ -1,0 +1,67 @@
+import { type Order, OrderProcessor, type OrderProcessorOptions } from 'order-processor';
+import { describe, expect, it } from 'vitest';
+import { codeOf, errorOf, outcomeNow } from '../../kit/helpers.ts';
+import { schemaOf } from '../../kit/schemas.ts';
+import { useVirtualClock } from '../../kit/virtual-clock.ts';
+
+const clock = useVirtualClock();
+const order = { id: 'a', userId: 'u', amount: 1 };
+
+/** What each way of handing in an order comes to, in this turn. */
+function everyWay(processor: OrderProcessor, given: Order): Promise<string[] | 'pending'> {
+  return outcomeNow(handIn(processor, given));
+}
+
+async function handIn(processor: OrderProcessor, given: Order): Promise<string[]> {
+  const words = [codeOf(processor.submit(given)), codeOf(processor.enqueue(given))];
+  const { signal } = new AbortController();
+  words.push(codeOf(processor.submit(given, { signal })));
+  const [many] = await processor.submitMany([given]);
+  const outcomes = [many];
+  for await (const outcome of processor.submitStream([given])) outcomes.push(outcome);
+  return [
+    ...(await Promise.all(words)),
+    ...outcomes.map((outcome) =>
+      outcome?.status === 'completed' ? 'completed' : `${outcome?.error.code}`,
+    ),
+  ];
+}
+const all = (word: string): string[] => Array(5).fill(word);
+
+describe.each<[string, OrderProcessorOptions]>([
+  ['nothing else to ask', {}],
+  ['a rule', { rules: [() => undefined] }],
+  ['a schema', { schema: schemaOf((value) => ({ value })) }],
+  ['a schema that takes its time', { schema: schemaOf(async (value) => ({ value })) }],
+])('an id that is known when the processor shuts down, with %s', (_, more) => {
+  it('invariant 5: hears its outcome, meanwhile and afterwards, and a new one is refused', async () => {
+    const steps = [{ name: 'work', run: () => clock.sleep(10) }];
+    const processor = new OrderProcessor({ steps, ...more });
+    const settled = processor.submit({ ...order, id: 'settled' });
+    await clock.runAll();
+    const first = processor.submit(order);
+    await clock.advance(5);
+    const closed = processor.shutdown();
+    const meanwhile = processor.submit(order);
+    const record = await processor.enqueue(order);
+    expect(record.status).toBe('processing');
+    expect(await processor.submit({ ...order, id: 'settled' })).toEqual(await settled);
+    expect(await everyWay(processor, { ...order, id: 'b' })).toEqual(all('shut_down'));
+    await clock.runAll();
+    await closed;
+    expect(await meanwhile).toEqual(await first);
+    expect(await everyWay(processor, order)).toEqual(all('completed'));
+    expect(await processor.submit(order)).toEqual(await first);
+    expect(await everyWay(processor, { ...order, id: 'c' })).toEqual(all('shut_down'));
+    expect(await everyWay(processor, { ...order, amount: 2 })).toEqual(all('order_conflict'));
+    expect(processor.stats()).toMatchObject({ accepted: 2, completed: 2, unsettled: 0 });
+  });
+
+  it('invariant 5: hears its failure too', async () => {
+    const steps = [{ name: 'work', run: () => Promise.reject({ code: 'declined' }) }];
+    const processor = new OrderProcessor({ steps, ...more });
+    const first = await errorOf(processor.submit(order));
+    await processor.shutdown();
+    expect((await errorOf(processor.submit(order))).toJSON()).toEqual(first.toJSON());
+  });
+});
