@@ -1,4 +1,6 @@
+import { Code, ConnectError } from '@connectrpc/connect';
 import { ByteBuffer } from '../server/listening/byte-buffer.ts';
+import type { PieceCount } from '../server/listening/join-pieces.ts';
 
 /** So many bytes are handed on at once, if no message ends before. */
 const worthOne = 16_384;
@@ -8,14 +10,20 @@ const worthOne = 16_384;
  * 300 bytes of its own, and a client may send one byte in each.
  *
  * @param isEnveloped - whether the body is messages with prefixes; each is handed on as soon as it is there
+ * @param pieces - of the body as it came
+ * @throws (rejects) ConnectError `resource_exhausted` for a body in too many pieces
  */
 export async function* gathered(
   body: AsyncIterable<Uint8Array>,
   isEnveloped: boolean,
+  pieces: PieceCount,
 ): AsyncGenerator<Uint8Array> {
   const bytes = new ByteBuffer();
   const envelopes = new Envelopes();
   for await (const piece of body) {
+    if (pieces.isTooHigh) {
+      throw new ConnectError('The body came in too many pieces', Code.ResourceExhausted);
+    }
     const isDue = isEnveloped && envelopes.endIn(piece);
     if (bytes.length === 0 && (isDue || piece.byteLength >= worthOne)) {
       yield piece;

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { joinPieces, type PieceCount } from '../server/listening/join-pieces.ts';
 import { refuse } from '../server/listening/parser-errors.ts';
 import { gathered } from './gathered-body.ts';
 
@@ -14,8 +15,12 @@ export function guarded(handler: NodeHandler): NodeHandler {
   return (request, response) => {
     boundDeadline(request.headers);
     joinLists(request);
-    if ('stream' in request) endUnread(request);
-    gather(request);
+    const pieces = joinPieces('stream' in request ? request.stream : request);
+    if ('stream' in request) {
+      joinPieces(request);
+      endUnread(request);
+    }
+    gather(request, pieces);
     try {
       handler(request, response);
     } catch {
@@ -28,11 +33,11 @@ export function guarded(handler: NodeHandler): NodeHandler {
 
 const envelopedType = /^application\/(?:grpc|connect\+)/;
 
-function gather(request: IncomingMessage | Http2ServerRequest): void {
+function gather(request: IncomingMessage | Http2ServerRequest, pieces: PieceCount): void {
   const isEnveloped = envelopedType.test(request.headers['content-type'] ?? '');
   const body = { [Symbol.asyncIterator]: request[Symbol.asyncIterator].bind(request) };
   Object.defineProperty(request, Symbol.asyncIterator, {
-    value: () => gathered(body, isEnveloped),
+    value: () => gathered(body, isEnveloped, pieces),
   });
 }
 

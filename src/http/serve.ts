@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { checkMethods, checkTimeout } from '../core/runtime/checks.ts';
 import { badRequest } from '../server/http-error.ts';
+import { joinPieces } from '../server/listening/join-pieces.ts';
 import {
   type ListenOptions,
   type OrderServer,
@@ -62,12 +63,18 @@ export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<
   };
   const listener = getRequestListener(fetch, { errorHandler });
   const server = createServer(serverOptions, (request, response) => {
+    if (mayHaveManyPieces(request)) joinPieces(request);
     cutUnread(request, response, settings.headersTimeoutMs);
     return listener(request, response);
   });
   answerParserErrors(server);
   server.timeout = settings.idleTimeoutMs;
   return run(server, settings, (limitMs) => stop(server, limitMs));
+}
+
+/** Bodies of 4 KiB and less are not worth it. */
+function mayHaveManyPieces({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 4_096;
 }
 
 /** What never came to the app: a host or a path that is none; or the app itself threw. */

@@ -2,6 +2,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { gathered } from '../../src/grpc/gathered-body.ts';
 
+const few = { isTooHigh: false };
+
 function enveloped(message: Uint8Array): Buffer {
   const prefix = Buffer.alloc(5);
   prefix.writeUInt32BE(message.byteLength, 1);
@@ -32,7 +34,7 @@ it('each message is handed on with the piece that ends it, whatever the pieces a
         }
       })();
       const got: Uint8Array[] = [];
-      for await (const piece of gathered(source, true)) {
+      for await (const piece of gathered(source, true, few)) {
         got.push(piece);
         ends += 1;
         // Nothing that has come is held back when a message is whole.
@@ -49,7 +51,7 @@ it('a message that is long, or a body that is none of messages, comes in few pie
   for (const isEnveloped of [true, false]) {
     const body = isEnveloped ? enveloped(bytes) : bytes;
     const got: Uint8Array[] = [];
-    for await (const piece of gathered(cut(body, [1]), isEnveloped)) got.push(piece);
+    for await (const piece of gathered(cut(body, [1]), isEnveloped, few)) got.push(piece);
     expect(got.length).toBeLessThan(10);
     expect(Buffer.concat(got)).toEqual(body);
   }

@@ -14,8 +14,12 @@ afterEach(async () => {
 });
 
 /** Bytes in use, buffers outside of the heap included, when all that can be freed is. */
-function bytesInUse(): number {
-  collect();
+async function bytesInUse(): Promise<number> {
+  // What a buffer has outside of the heap is freed some turns after it.
+  for (let times = 0; times < 3; times += 1) {
+    collect();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
 }
@@ -81,6 +85,16 @@ const pieces = 50_000;
 const chunks = '1\r\nx\r\n'.repeat(pieces);
 const json = { 'content-type': 'application/json', 'transfer-encoding': 'chunked' };
 
+/** In writes of so many bytes, one in each turn. */
+async function sendSlowly(client: Client, bytes: Buffer, each: number): Promise<void> {
+  for (let at = 0; at < bytes.length; at += each) {
+    client.send(bytes.subarray(at, at + each));
+    await new Promise(setImmediate);
+  }
+  await until(() => client.socket.writableLength === 0);
+  await new Promise((resolve) => setTimeout(resolve, 100));
+}
+
 describe('a body in chunks of one byte that has not ended', () => {
   it.each([
     ['of POST /orders', 'http', head('POST /orders', json)],
@@ -104,18 +118,118 @@ describe('a body in chunks of one byte that has not ended', () => {
         ? await serve(createOrderApp(processor), settings)
         : await serveGrpc(createOrderRoutes(processor), settings);
     closing.push(() => server.close());
-    const before = bytesInUse();
+    const before = await bytesInUse();
     const client = await Client.connect(server.port);
     closing.push(() => client.leave());
     client.send(begin);
-    // In the writes of a sender that takes its time.
-    for (let at = 0; at < chunks.length; at += 6_000) {
-      client.send(chunks.slice(at, at + 6_000));
-      await new Promise(setImmediate);
-    }
-    await until(() => client.socket.writableLength === 0);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sendSlowly(client, Buffer.from(chunks), 6_000);
     expect(client.answers).toEqual([]);
-    expect(bytesInUse() - before).toBeLessThan(20 * pieces);
+    expect((await bytesInUse()) - before).toBeLessThan(20 * pieces);
   });
+});
+
+/** A frame of HTTP/2, of the stream 1 if it is of one. */
+function frame(type: number, flags: number, payload: Buffer, stream = 1): Buffer {
+  const frame = Buffer.alloc(9);
+  frame.writeUIntBE(payload.length, 0, 3);
+  frame.writeUInt8(type, 3);
+  frame.writeUInt8(flags, 4);
+  frame.writeUInt32BE(stream, 5);
+  return Buffer.concat([frame, payload]);
+}
+
+/** The begin of a call over HTTP/2, with its headers as literals. */
+function callOf(method: string): Buffer {
+  const headers = {
+    ':method': 'POST',
+    ':scheme': 'http',
+    ':path': `/orderprocessor.v1.OrderService/${method}`,
+    ':authority': 'localhost',
+    'content-type': 'application/grpc+proto',
+    te: 'trailers',
+  };
+  const text = (value: string): Buffer =>
+    Buffer.from(`${String.fromCharCode(value.length)}${value}`);
+  const fields = Object.entries(headers).map(([name, value]) =>
+    Buffer.concat([Buffer.of(0), text(name), text(value)]),
+  );
+  return Buffer.concat([
+    Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'),
+    frame(4, 0, Buffer.alloc(0), 0),
+    frame(1, 4, Buffer.concat(fields)),
+  ]);
+}
+
+const never = (): Promise<never> => new Promise(() => {});
+
+describe('invariant 6: a body in pieces of one byte that is not read', () => {
+  const lines = { ...json, 'content-type': 'application/x-ndjson' };
+  const first = `${JSON.stringify({ userId: 'u-1', amount: 1 })}\n`.repeat(3);
+  const cases: [string, 'http' | 'grpc', Buffer, Buffer, { authenticate?: typeof never }][] = [
+    [
+      'of POST /orders while the client is being authenticated',
+      'http',
+      Buffer.from(head('POST /orders', json)),
+      Buffer.from('1\r\nx\r\n'),
+      { authenticate: never },
+    ],
+    [
+      'of GET /events, which has none',
+      'http',
+      Buffer.from(head('GET /events', json)),
+      Buffer.from('1\r\nx\r\n'),
+      {},
+    ],
+    [
+      'of a batch that waits for room',
+      'http',
+      Buffer.from(
+        `${head('POST /orders/batch', lines)}${first.length.toString(16)}\r\n${first}\r\n`,
+      ),
+      Buffer.from('1\r\nx\r\n'),
+      {},
+    ],
+    [
+      'of a stream over HTTP/2 while the client is being authenticated',
+      'grpc',
+      Buffer.concat([callOf('SubmitOrders'), frame(0, 0, Buffer.of(0, 0, 0, 0, 2, 10, 0))]),
+      frame(0, 0, Buffer.of(1)),
+      { authenticate: never },
+    ],
+  ];
+
+  it.each(cases)('%s', async (_, over, begin, piece, options) => {
+    const processor = new OrderProcessor({ capacity: 1, overflow: 'wait' });
+    processor.pause();
+    closing.push(() => processor.shutdown({ timeoutMs: 1 }));
+    const settings = { port: 0, signals: [], shutdownTimeoutMs: 200 } as const;
+    const server =
+      over === 'http'
+        ? await serve(createOrderApp(processor, options), settings)
+        : await serveGrpc(createOrderRoutes(processor, options), settings);
+    closing.push(() => server.close());
+    const client = await Client.connect(server.port);
+    closing.push(() => client.leave());
+    client.send(begin);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    const bytes = Buffer.concat(new Array(pieces).fill(piece));
+    const before = await bytesInUse();
+    await sendSlowly(client, bytes, 1_000 * piece.length);
+    expect((await bytesInUse()) - before).toBeLessThan(20 * pieces);
+  });
+});
+
+it('invariant 6: a call over HTTP/1.1 in more than 65 536 chunks of one byte is refused', async () => {
+  const processor = new OrderProcessor();
+  closing.push(() => processor.shutdown());
+  const settings = { port: 0, signals: [], shutdownTimeoutMs: 200 } as const;
+  const server = await serveGrpc(createOrderRoutes(processor), settings);
+  closing.push(() => server.close());
+  const client = await Client.connect(server.port);
+  closing.push(() => client.leave());
+  client.send(head('POST /orderprocessor.v1.OrderService/SubmitOrder', json));
+  await sendSlowly(client, Buffer.from('1\r\nx\r\n'.repeat(70_000)), 6_000);
+  const [answer] = await client.got(1);
+  expect(answer?.status).toBe(429);
+  expect(client.text).toContain('"resource_exhausted"');
 });

@@ -78,10 +78,7 @@ interface Scene {
 }
 
 /** How the order of user a comes into a state, in which it stays until `end`. */
-const states: Record<
-  string,
-  (storage: Storage) => Promise<Scene & { a: Promise<unknown> }>
-> = {
+const states: Record<string, (storage: Storage) => Promise<Scene & { a: Promise<unknown> }>> = {
   async checking(storage) {
     const gate = deferred();
     const schema = schemaOf(async (value) => {
