@@ -236,6 +236,9 @@ describe('beside a server of HTTP', () => {
       onClosed: () => closing.push('http'),
     });
     const client = createClient(OrderService, createGrpcTransport({ baseUrl: grpc.url }));
+    const accepted: string[] = [];
+    let openNow = (id: string): void => void accepted.push(id);
+    processor.on('accepted', ({ id }) => openNow(id));
     const call = client.submitOrder({ order });
     await until(() => processor.stats().accepted === 1);
     const response = await fetch(`${http.url}/orders/o-1`);
@@ -246,8 +249,8 @@ describe('beside a server of HTTP', () => {
     await first;
     clearInterval(feeding);
     const closed = http.close();
-    processor.on('accepted', ({ id }) => work.open(id));
-    for (const { id } of (await processor.orders()).orders) work.open(id);
+    openNow = work.open;
+    for (const id of accepted) work.open(id);
     expect((await call).receipt?.balance).toBe(100n);
     await closed;
     expect(closing).toEqual(['grpc', 'processor', 'http']);

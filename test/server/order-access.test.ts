@@ -28,7 +28,7 @@ import { createOrderApp } from 'order-processor/http';
 import { SqliteStorage } from 'order-processor/sqlite';
 import { afterAll, describe, expect, it } from 'vitest';
 import { callsOf } from '../http/helpers.ts';
-import { codeOf, deferred, outcomeNow } from '../kit/helpers.ts';
+import { codeOf, type Deferred, deferred, outcomeNow } from '../kit/helpers.ts';
 import { fatesOf, open } from '../kit/kept/helpers.ts';
 import { type Fate, KeptStorage } from '../kit/kept-storage.ts';
 import { schemaOf } from '../kit/schemas.ts';
@@ -132,7 +132,7 @@ const states: Record<string, (storage: Storage) => Promise<Scene & { a: Promise<
 };
 
 /** Holds every call of this method that has something to do until the gate is opened. */
-function held(storage: Storage, method: string): PromiseWithResolvers<void> {
+function held(storage: Storage, method: string): Deferred<void> {
   const gate = deferred();
   const methods = storage as unknown as Record<string, (list: readonly unknown[]) => unknown>;
   const call = (methods[method] as (typeof methods)[string]).bind(storage);
