@@ -1,10 +1,14 @@
 import { MemoryStorage, OrderProcessor, type ShutdownSummary, type Step } from 'order-processor';
 import { describe, expect, it, vi } from 'vitest';
-import { codeOf, errorOf, logOf, range, watch } from '../kit/helpers.ts';
+import { codeOf, errorOf, range, watch } from '../kit/helpers.ts';
 import { useVirtualClock } from '../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
 const sleeps: Step = { name: 'sleeps', run: (_, { signal }) => clock.sleep(10, signal) };
+const sleepsLong: Step = {
+  name: 'sleeps',
+  run: (_, { signal }) => clock.sleep(100_000, signal),
+};
 const never: Step = { name: 'never', run: () => new Promise(() => {}) };
 
 describe('shutdown', () => {
@@ -239,53 +243,6 @@ describe('shutdown', () => {
   });
 });
 
-describe('idleness', () => {
-  it('invariant 4: `onIdle` resolves at once when there is nothing', async () => {
-    const processor = new OrderProcessor();
-    await processor.onIdle();
-    await processor.submit({ userId: 'u', amount: 1 });
-    await processor.onIdle();
-  });
-
-  it('invariant 4: it resolves when the last one is settled, and `idle` is raised once', async () => {
-    const processor = new OrderProcessor({ steps: [sleeps] });
-    const log = logOf(processor);
-    for (const index of range(3)) await processor.enqueue({ userId: `u-${index % 2}`, amount: 1 });
-    const idles = [watch(processor.onIdle()), watch(processor.onIdle())];
-    await clock.advance(19);
-    expect(idles.map(({ isSettled }) => isSettled)).toEqual([false, false]);
-    await clock.advance(1);
-    expect(idles.map(({ isSettled }) => isSettled)).toEqual([true, true]);
-    expect(log.filter((line) => line === 'idle')).toHaveLength(1);
-    expect(log.at(-1)).toBe('idle');
-  });
-
-  it('invariant 4: `idle` is raised once too when a listener cancels the last one', async () => {
-    const processor = new OrderProcessor();
-    const log = logOf(processor);
-    processor.once('completed', () => void processor.cancel('b'));
-    processor.pause();
-    for (const id of ['a', 'b']) await processor.enqueue({ id, userId: id, amount: 1 });
-    processor.resume();
-    await clock.settle();
-    expect(log.slice(-2)).toEqual(['canceled:b:canceled', 'idle']);
-    expect(log.filter((line) => line === 'idle')).toHaveLength(1);
-  });
-
-  it('invariant 4: `onIdle` resolves at shutdown although the storage never answers', async () => {
-    const storage = { get: () => undefined, apply: () => new Promise<never>(() => {}) };
-    const processor = new OrderProcessor({ storage });
-    const code = codeOf(processor.submit({ userId: 'u', amount: 1 }));
-    await clock.settle();
-    const idle = watch(processor.onIdle());
-    const done = processor.shutdown({ timeoutMs: 10 });
-    await clock.runAll();
-    await done;
-    expect(await code).toBe('storage_failed');
-    expect(idle.isSettled).toBe(true);
-  });
-});
-
 /** A host's storage as small as can be. */
 function memory() {
   const balances = new MemoryStorage();
@@ -294,3 +251,47 @@ function memory() {
     apply: balances.apply.bind(balances),
   };
 }
+
+it('invariant 4: a later `shutdown` with less time brings the deadline forward, for both callers', async () => {
+  const processor = new OrderProcessor({ steps: [sleepsLong] });
+  const canceled = errorOf(processor.submit({ userId: 'u', amount: 1 }));
+  const first = processor.shutdown({ timeoutMs: 60_000 });
+  await clock.advance(5_000);
+  const second = processor.shutdown({ timeoutMs: 1_000 });
+  expect(second).toBe(first);
+  await clock.advance(999);
+  expect(processor.stats()).toMatchObject({ state: 'draining', unsettled: 1 });
+  await clock.advance(1);
+  expect(await canceled).toMatchObject({
+    code: 'canceled',
+    message: 'The processor shut down after 6000 ms',
+  });
+  const summary = await first;
+  expect(summary).toMatchObject({ canceled: 1, timedOut: true, durationMs: 6_000 });
+  expect(await second).toBe(summary);
+  expect(clock.timers).toBe(0);
+});
+
+it.each([{ timeoutMs: 50_000 }, {}, undefined])(
+  'a later `shutdown` never postpones it: %o',
+  async (options) => {
+    const processor = new OrderProcessor({ steps: [sleepsLong] });
+    const canceled = errorOf(processor.submit({ userId: 'u', amount: 1 }));
+    const first = processor.shutdown({ timeoutMs: 40_000 });
+    void processor.shutdown(options);
+    await clock.advance(39_999);
+    expect(processor.stats().unsettled).toBe(1);
+    await clock.advance(1);
+    expect((await canceled).message).toBe('The processor shut down after 40000 ms');
+    await first;
+    expect(await processor.shutdown({ timeoutMs: 1 })).toBe(await first);
+    expect(clock.timers).toBe(0);
+  },
+);
+
+it('a later `shutdown` has its options checked, too', async () => {
+  const processor = new OrderProcessor();
+  const first = processor.shutdown();
+  expect(() => processor.shutdown({ timeoutMs: 0 })).toThrow(RangeError);
+  await first;
+});

@@ -207,3 +207,8 @@ it('bearer checks what its clients may do', () => {
     'Expected `access.isOperator` to be a boolean, got `"false"`',
   );
 });
+
+it.each([undefined, null, 'token-of-16-chars', {}])('`bearer` refuses %j for tokens', (tokens) => {
+  expect(() => bearer(tokens as never)).toThrow(TypeError);
+  expect(() => bearer(tokens as never)).toThrow('Expected `tokens` to be an object with tokens');
+});

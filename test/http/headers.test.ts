@@ -98,3 +98,15 @@ describe('CORS, where it is asked for', () => {
     expect(await exposed(ours)).toBe('x-own,location,Preference-Applied,Retry-After');
   });
 });
+
+it.each([{}, { cors: { origin: 'https://shop.example' } }])(
+  'OPTIONS has the security headers, with %j',
+  async (options) => {
+    const { app } = appOf({}, options);
+    const headers = { origin: 'https://shop.example', 'access-control-request-method': 'POST' };
+    const response = await app.request('/orders', { method: 'OPTIONS', headers });
+    expect(response.status).toBe(204);
+    expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+    expect(response.headers.get('cache-control')).toBe('no-store');
+  },
+);

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { Hono } from 'hono';
-import { expect, it } from 'vitest';
+import { OrderProcessor } from 'order-processor';
+import { createOrderApp } from 'order-processor/http';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { appOf, bodyOf, callsOf, problemIn } from './helpers.ts';
 
 /** Any name that an order may have; the odd ones that are known to be hard come often. */
@@ -94,4 +96,31 @@ it('an order named like a route is an order', async () => {
   await post({ id: 'batch', userId: 'u', amount: 1 });
   expect(await bodyOf(await get('/orders/batch'))).toMatchObject({ id: 'batch' });
   expect(await bodyOf(await remove('/orders/batch'))).toMatchObject({ status: 'canceled' });
+});
+
+let processor: OrderProcessor;
+let app: ReturnType<typeof createOrderApp>;
+let internal: unknown[];
+beforeEach(() => {
+  internal = [];
+  processor = new OrderProcessor();
+  app = createOrderApp(processor, {
+    onError: (error) => internal.push(error),
+    events: { readers: 2 },
+  });
+});
+afterEach(() => processor.shutdown());
+
+describe('a name of 129 characters that are two code units each', () => {
+  const name = '👍'.repeat(129);
+
+  it.each(['/orders', '/events'])(
+    'is too long for %s, as it is for the processor',
+    async (path) => {
+      const response = await app.request(`${path}?userId=${encodeURIComponent(name)}`);
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({ issues: [{ path: 'userId' }] });
+      expect(internal).toEqual([]);
+    },
+  );
 });

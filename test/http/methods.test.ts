@@ -1,6 +1,8 @@
 import { Hono } from 'hono';
-import { refuseOtherMethods } from 'order-processor/http';
-import { describe, expect, it } from 'vitest';
+import { OrderProcessor } from 'order-processor';
+import { createOrderApp, refuseOtherMethods } from 'order-processor/http';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { range } from '../kit/helpers.ts';
 import { appOf, problemIn } from './helpers.ts';
 
 const routes: [path: string, allow: string][] = [
@@ -72,4 +74,36 @@ it('a host may say itself what other methods get', async () => {
   const other = await app.request('/own', { method: 'DELETE' });
   expect([other.status, await other.json()]).toEqual([405, { no: 'DELETE', allow: 'GET, HEAD' }]);
   expect(await (await app.request('/any', { method: 'DELETE' })).text()).toBe('DELETE');
+});
+
+it('asking for the head of the events takes no reader’s place', async () => {
+  const { app } = appOf({}, { events: { readers: 1 } });
+  const head = await app.request('/events', { method: 'HEAD' });
+  expect(head.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
+  const events = await app.request('/events');
+  expect(events.status).toBe(200);
+  await events.body?.cancel();
+});
+
+let processor: OrderProcessor;
+let app: ReturnType<typeof createOrderApp>;
+let internal: unknown[];
+beforeEach(() => {
+  internal = [];
+  processor = new OrderProcessor();
+  app = createOrderApp(processor, {
+    onError: (error) => internal.push(error),
+    events: { readers: 2 },
+  });
+});
+afterEach(() => processor.shutdown());
+
+describe('HEAD of the events', () => {
+  it('takes no place of a reader', async () => {
+    for (const _ of range(5)) {
+      const response = await app.request('/events', { method: 'HEAD' });
+      expect(response.status).toBe(200);
+      expect(response.headers.get('content-type')).toContain('text/event-stream');
+    }
+  });
 });

@@ -76,3 +76,15 @@ it('what a schema makes of a payload breaks no receipt', async () => {
   const receipt = await bodyOf(await post({ ...order, payload: 'x' }, { prefer: 'wait=5' }));
   expect(receipt).toMatchObject({ status: 'completed', payload: null });
 });
+
+it('a payload whose own toJSON throws breaks no list', async () => {
+  const { processor, get } = appOf();
+  const throws = (): never => {
+    throw new Error('No JSON');
+  };
+  await processor.enqueue({ ...order, payload: { toJSON: throws } });
+  await processor.enqueue({ ...order, id: 'o-2', payload: 'text' });
+  const { orders } = await bodyOf(await get('/orders'));
+  expect(orders.map(({ payload }: { payload: unknown }) => payload)).toEqual(['text', null]);
+  expect(await bodyOf(await get('/orders/o-1'))).toMatchObject({ id: 'o-1', payload: null });
+});

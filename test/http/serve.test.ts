@@ -45,6 +45,28 @@ describe('the options', () => {
   it.each([undefined, {}, { fetch: 1 }])('%j is no app', async (app) => {
     await expect(serve(app as never)).rejects.toThrow('Expected `app');
   });
+
+  it('`serve` calls an app’s `fetch` as its method', async () => {
+    class App {
+      readonly text = 'mine';
+      fetch(): Response {
+        return new Response(this.text);
+      }
+    }
+    const { url } = await start(new App());
+    expect(await (await fetch(url)).text()).toBe('mine');
+  });
+
+  it.each(['SIGKILL', 'SIGSTOP', 'SIGNAL'])(
+    '`serve` refuses to heed %s, before it listens',
+    async (signal) => {
+      const { app } = appOf();
+      const options = { port: 0, signals: [signal as NodeJS.Signals] };
+      await expect(serve(app, options)).rejects.toThrow(
+        `Expected \`signals\` to be a list of signals that can be heeded, got \`"${signal}"\``,
+      );
+    },
+  );
 });
 
 describe('where it listens', () => {

@@ -1,13 +1,15 @@
+import { connect } from 'node:net';
 import {
   OrderError,
   type OrderErrorCode,
+  OrderProcessor,
   type OrderProcessorOptions,
   refuse,
 } from 'order-processor';
-import { defaultStatuses, HttpError, problem } from 'order-processor/http';
+import { createOrderApp, defaultStatuses, HttpError, problem } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
 import { deferred, range, throwing } from '../kit/helpers.ts';
-import { appOf, bodyOf, gates, order, problemIn } from './helpers.ts';
+import { appOf, bodyOf, gates, order, problemIn, useServers } from './helpers.ts';
 
 const never = { name: 'work', run: () => deferred().promise };
 
@@ -219,4 +221,43 @@ it('an error of a host’s own that is no JSON is still a problem, with its code
     const { detail } = await problemIn(problem(error), 422, 'own');
     expect(detail).toBe('No');
   }
+});
+
+it.each([
+  (): never => {
+    throw new Error('The log is full');
+  },
+  // What it leaves unhandled would fail the run.
+  (): Promise<never> => Promise.reject(new Error('The log is full')),
+])('an `onError` that throws or rejects changes no answer', async (onError) => {
+  const failing = {
+    name: 'work',
+    run: () => {
+      throw new Error('A bug');
+    },
+  };
+  const { post } = appOf({ steps: [failing] }, { onError });
+  const response = await post(order, { prefer: 'wait=5' });
+  expect(response.headers.get('location')).toBe('orders/o-1');
+  expect(await problemIn(response, 500, 'internal')).toMatchObject({ orderId: 'o-1' });
+});
+
+const start = useServers();
+
+it('an error repeats no more than a little of what was sent', async () => {
+  const { post } = appOf();
+  const fields = Object.fromEntries(range(50_000).map((n) => [`field-${n}`, n]));
+  const response = await post({ ...order, ...fields });
+  expect((await response.text()).length).toBeLessThan(2_000);
+});
+
+it('a host that is none is a problem, too', async () => {
+  const server = await start(createOrderApp(new OrderProcessor()));
+  const socket = connect(server.port, '127.0.0.1');
+  socket.end('GET /health HTTP/1.1\r\nhost: a b\r\nconnection: close\r\n\r\n');
+  let text = '';
+  for await (const chunk of socket) text += chunk;
+  expect(text).toMatch(/^HTTP\/1\.1 400 /);
+  expect(text).toContain('application/problem+json');
+  expect(text).toContain('"code":"bad_request"');
 });

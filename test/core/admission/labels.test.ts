@@ -1,10 +1,12 @@
 import {
+  type Order,
   type OrderError,
   OrderProcessor,
   type OrderProcessorOptions,
   prioritize,
   type Rule,
   type Step,
+  urgentAbove,
 } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, errorOf } from '../../kit/helpers.ts';
@@ -96,4 +98,72 @@ describe('the labels of an order', () => {
     expect(await joins).toMatchObject({ code: 'canceled', orderId: 'first', userId: 'v', labels });
     expect(processor.stats()).toMatchObject({ waitingCallers: 0, unsettled: 1 });
   });
+});
+
+it('labels an order on its record, receipt, steps, events and errors', async () => {
+  const seen: Record<string, readonly string[]> = {};
+  const note = (at: string, labels: readonly string[]): void => {
+    seen[at] = labels;
+  };
+  const processor = new OrderProcessor({
+    rules: [() => prioritize('high', 'first'), () => prioritize('low', 'second')],
+    steps: [
+      {
+        name: 'work',
+        async run({ labels, payload }) {
+          note('step', labels);
+          await clock.sleep(10);
+          if (payload === 'bad') throw Object.assign(new Error('No'), { code: 'declined' });
+        },
+      },
+    ],
+  });
+  processor
+    .on('accepted', ({ labels }) => note('accepted', labels))
+    .on('started', ({ labels }) => note('started', labels))
+    .on('completed', ({ labels }) => note('completed', labels))
+    .on('failed', ({ labels }) => note('failed', labels))
+    .on('canceled', ({ labels }) => note('canceled', labels));
+  const order = (id: string): Order => ({ id, userId: id, amount: 1, payload: id });
+  const good = processor.submit(order('good'));
+  const bad = errorOf(processor.submit(order('bad')));
+  const gone = errorOf(processor.submit(order('gone')));
+  note('pending record', (await processor.order('good'))?.labels ?? []);
+  await clock.advance(5);
+  note('running record', (await processor.order('good'))?.labels ?? []);
+  await processor.cancel('gone');
+  await clock.runAll();
+  note('receipt', (await good).labels);
+  note('error', (await bad).labels);
+  note('cancellation', (await gone).labels);
+  for (const id of ['good', 'bad', 'gone']) {
+    note(`settled record of ${id}`, (await processor.order(id))?.labels ?? []);
+  }
+  expect(Object.keys(seen)).toHaveLength(14);
+  for (const [at, labels] of Object.entries(seen)) {
+    expect([at, labels]).toEqual([at, ['first', 'second']]);
+    expect([at, Object.isFrozen(labels)]).toEqual([at, true]);
+  }
+});
+
+it('labels an order that goes at once, and one that is settled in a batch', async () => {
+  const rules = [urgentAbove(10)];
+  const processors = [
+    new OrderProcessor({ rules }),
+    new OrderProcessor({
+      rules,
+      storage: {
+        get: () => 0,
+        apply: async (changes) => changes.map(({ amount }) => ({ balance: amount })),
+      },
+    }),
+  ];
+  for (const processor of processors) {
+    const receipt = await processor.submit({ id: 'a', userId: 'u', amount: 11 });
+    expect(receipt.labels).toEqual(['high_value']);
+    expect(await processor.order('a')).toMatchObject({
+      labels: ['high_value'],
+      priority: 'high',
+    });
+  }
 });

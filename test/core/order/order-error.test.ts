@@ -318,4 +318,18 @@ describe('an OrderError', () => {
       },
     });
   });
+
+  it('gives an error to JSON with its message and without its cause', () => {
+    const error = new OrderError('declined', 'No', { orderId: 'a', cause: new Error('secret') });
+    expect(isOrderError(error)).toBe(true);
+    expect(JSON.parse(JSON.stringify(error))).toEqual({
+      code: 'declined',
+      message: 'No',
+      orderId: 'a',
+      retryable: true,
+      issues: [],
+      labels: [],
+      steps: [],
+    });
+  });
 });

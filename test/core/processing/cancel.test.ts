@@ -109,6 +109,13 @@ describe('cancel', () => {
     expect((await settled).every(({ status }) => status === 'canceled')).toBe(true);
     expect(processor.stats()).toMatchObject({ queueLength: 0, unsettled: 0, canceled: count });
   });
+
+  it.each([undefined, null, 5, ['w']])('cancel(%o) is false whatever waits', async (id) => {
+    const processor = new OrderProcessor();
+    processor.pause();
+    await processor.enqueue({ id: 'w', userId: 'u', amount: 1 });
+    expect(await processor.cancel(id as never)).toBe(false);
+  });
 });
 
 describe('signal', () => {

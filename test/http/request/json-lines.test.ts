@@ -136,3 +136,13 @@ describe('LineParser', () => {
     expect(parse([bytes])).toEqual([1, '400 bad_request', 3]);
   });
 });
+
+it('a byte order mark means the same wherever a batch is cut into chunks', () => {
+  const bytes = new TextEncoder().encode('\ufeff1\n\ufeff2\n\ufeff3\n\ufeff4');
+  for (let at = 0; at <= bytes.length; at += 1) {
+    const parser = new LineParser(100);
+    const chunks = [bytes.subarray(0, at), bytes.subarray(at)];
+    const lines = [...chunks.flatMap((chunk) => parser.push(chunk)), ...parser.end()];
+    expect(lines).toEqual([1, 2, 3, 4].map((value) => ({ value })));
+  }
+});

@@ -97,3 +97,16 @@ describe('examples', () => {
     );
   });
 });
+
+it.each([-1, 5, 0.5, NaN])('`toMinorUnits` refuses %j decimals', (decimals) => {
+  expect(() => toMinorUnits('1', decimals)).toThrow(
+    new RangeError(`Expected \`decimals\` to be an integer from 0 to 4, got \`${decimals}\``),
+  );
+});
+
+it.each([[5], ['5'], { toString: () => '5' }])(
+  '`toMinorUnits` takes %j for no amount',
+  (amount) => {
+    expect(() => toMinorUnits(amount as never)).toThrow(expect.objectContaining({ status: 400 }));
+  },
+);

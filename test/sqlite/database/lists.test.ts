@@ -167,18 +167,3 @@ describe('rule 13: a sequence', () => {
     expect((await storage.list({ limit: 9 })).orders.map(({ id }) => id)).toEqual(['b', 'a']);
   });
 });
-
-describe('prune', () => {
-  it('passes over what is younger, wherever it stands', async () => {
-    const storage = await folder.open();
-    const old = (id: string) => settlement(id, { acceptedAt: 100, settledAt: 100 });
-    const young = (id: string) => settlement(id, { acceptedAt: 9_000, settledAt: 9_000 });
-    await storage.settle(range(5_000).map((at) => young(`young-${at}`)));
-    await storage.settle(range(1_200).map((at) => old(`old-${at}`)));
-    await storage.settle(range(5_000).map((at) => young(`later-${at}`)));
-    expect(await storage.prune({ settledBefore: 1_000 })).toBe(1_200);
-    expect(await storage.check()).toEqual([]);
-    expect(await storage.find('old-7')).toBeUndefined();
-    expect(await storage.find('young-7')).toBeDefined();
-  });
-});
