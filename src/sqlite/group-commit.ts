@@ -1,4 +1,4 @@
-import { systemTime } from '../core/runtime/system-time.ts';
+import { GroupCall } from '../core/runtime/group-call.ts';
 import { errorOf, isFailure } from './failures.ts';
 import type { Answer, Call, Request, WriteKind } from './thread/protocol.ts';
 import { type Message, Reader } from './thread/wire.ts';
@@ -8,61 +8,45 @@ interface Waiting extends PromiseWithResolvers<Reader> {
   readonly call: Call<WriteKind>;
 }
 
-/** While one is under way the next one lies ready, so that the thread need not wait for its answer to be heard. */
+/** While one is under way the next one lies ready: the thread does not wait until the last answer has been passed on. */
 const mostUnderWay = 2;
 
-/**
- * Gathers what is called while a transaction is under way: all of it shares the next one, so that a
- * slow disk costs time once for many.
- */
-export class Commits {
-  readonly #ask: (request: Request) => Promise<Answer>;
+/** Gathers what is called while a transaction is under way: all of it shares the next one. */
+export class GroupCommit {
   #waiting: Waiting[] = [];
-  #underWay = 0;
-  #isDue = false;
+  readonly #calls: GroupCall<readonly Waiting[], Answer>;
 
   /** @param ask - what to make a transaction with */
   constructor(ask: (request: Request) => Promise<Answer>) {
-    this.#ask = ask;
+    this.#calls = new GroupCall(
+      {
+        next: () => (this.#waiting.length === 0 ? undefined : this.#take()),
+        call: (gathered) => ask({ kind: 'commit', calls: gathered.map(({ call }) => call) }),
+        done: (gathered, { results }) => answerAll(gathered, results),
+        failed: (gathered, error) => {
+          for (const { reject } of gathered) reject(error);
+        },
+      },
+      { most: mostUnderWay },
+    );
   }
 
   /** Resolves with the answer when the call is committed. */
   call(kind: WriteKind, message: Message): Promise<Reader> {
     const waiting = { ...Promise.withResolvers<Reader>(), call: { kind, message } };
     this.#waiting.push(waiting);
-    this.#start();
+    this.#calls.flushSoon();
     return waiting.promise;
   }
 
-  #start(): void {
-    if (this.#isDue || this.#underWay === mostUnderWay) return;
-    this.#isDue = true;
-    // Whatever else is called in this breath comes along.
-    systemTime.queueMicrotask(() => this.#run());
-  }
-
-  async #run(): Promise<void> {
-    this.#isDue = false;
-    this.#underWay += 1;
+  #take(): readonly Waiting[] {
     const gathered = this.#waiting;
     this.#waiting = [];
-    const calls = gathered.map(({ call }) => call);
-    const tell = await this.#ask({ kind: 'commit', calls }).then(
-      ({ results }) =>
-        () =>
-          tellAll(gathered, results),
-      (error: unknown) => () => {
-        for (const { reject } of gathered) reject(error);
-      },
-    );
-    this.#underWay -= 1;
-    // Before anybody hears: what they do then takes its time, and the thread would wait for it.
-    if (this.#waiting.length > 0 && !this.#isDue) void this.#run();
-    tell();
+    return gathered;
   }
 }
 
-function tellAll(gathered: readonly Waiting[], results: Answer['results']): void {
+function answerAll(gathered: readonly Waiting[], results: Answer['results']): void {
   for (const [index, { resolve, reject }] of gathered.entries()) {
     const result = results[index] as Answer['results'][number];
     if (isFailure(result)) reject(errorOf(result));

@@ -5,13 +5,11 @@ import { moveTo } from '../lifecycle/order-state.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderRecord } from '../order/outcome.ts';
 import { storageFailed } from '../order/processor-errors.ts';
-import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
 import { KeyedQueue } from '../queue/keyed-queue.ts';
 import type { Cancellation } from '../runtime/abort.ts';
-import { CallSize } from '../runtime/call-size.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { systemTime } from '../runtime/system-time.ts';
-import { watch } from '../runtime/until-closed.ts';
+import { GroupCall } from '../runtime/group-call.ts';
 import type { JournalStorage } from '../storage/ledger.ts';
 import type { AcceptResult } from '../storage/order-storage.ts';
 
@@ -27,6 +25,13 @@ export interface JournalListener {
   storageFailed(error: OrderError): void;
 }
 
+/** The orders of one call. */
+interface Group {
+  readonly jobs: readonly Job[];
+  /** Those of them that the storage is to keep. */
+  readonly kept: readonly Job[];
+}
+
 /**
  * Orders on their way into the storage, which are not accepted before they are kept there. Whatever
  * comes while one call is under way goes into the next.
@@ -37,16 +42,11 @@ export interface JournalListener {
 export class Journal {
   readonly #storage: JournalStorage;
   readonly #clock: Clock;
-  readonly #stalledAfterMs: number;
   readonly #listener: JournalListener;
   /** Users have their turns here too, and urgent orders go first: a user with many delays no other (invariant 7). */
   readonly #gathered = new KeyedQueue<Job>({ exclusive: false });
-  #underWay: Promise<void> | undefined;
-  #isDue = false;
-  readonly #callSize = new CallSize();
-  #endWatch = (): void => {};
-  /** A call has not been answered for too long. */
-  isSlow = false;
+  readonly #calls: GroupCall<Group, readonly AcceptResult[]>;
+  #callEnd: CallEnd | undefined;
   readonly #counts = new Tally();
   /** Those in the call that is under way. */
   #inCall: readonly Job[] = [];
@@ -61,8 +61,23 @@ export class Journal {
   ) {
     this.#storage = storage;
     this.#clock = clock;
-    this.#stalledAfterMs = stalledAfterMs;
     this.#listener = listener;
+    this.#calls = new GroupCall(
+      {
+        next: () => this.#next(),
+        call: ({ kept }) => this.#call(kept),
+        answered: () => this.#ended(false),
+        done: ({ jobs }, results) => this.#finish(jobs, results),
+        failed: ({ jobs }, cause) => this.#fail(jobs, cause),
+        slow: (message) => this.#listener.storageFailed(storageFailed(message, undefined)),
+      },
+      { stalledAfterMs },
+    );
+  }
+
+  /** A call has not been answered for too long. */
+  get isSlow(): boolean {
+    return this.#calls.isSlow;
   }
 
   /** How many orders of a user are on their way. */
@@ -76,7 +91,7 @@ export class Journal {
     if (isKept) job.entry = entryOf(1);
     this.#counts.add(job.userId, 1);
     this.#gathered.push(job);
-    this.#flushSoon();
+    this.#calls.flushSoon();
   }
 
   /** Resolves when an order that is on its way is kept, rejects if it is not accepted. */
@@ -95,58 +110,36 @@ export class Journal {
     return true;
   }
 
-  /** Nobody is told any more what the storage says, if it ever does. */
+  /** The processor has shut down: what the storage answers from now on concerns no caller. */
   close(): void {
-    // Their callers have been told, too.
+    // Those who wait for the outcome have been notified.
     for (const job of [...this.#inCall, ...this.#take(this.#gathered.size)]) {
       const message = 'The storage did not answer before the deadline; the outcome is unknown';
       for (const { reject } of takeWaiters(job)) reject(storageFailed(message, undefined, job));
     }
-    this.#endWatch();
+    this.#calls.close();
   }
 
-  /** What is added in one breath goes into one call. */
-  #flushSoon(): void {
-    if (this.#isDue || this.#underWay !== undefined) return;
-    this.#isDue = true;
-    systemTime.queueMicrotask(() => {
-      this.#isDue = false;
-      this.#underWay ??= this.#send();
-    });
-  }
-
-  async #send(): Promise<void> {
-    let call = this.#begin();
-    while (call !== undefined) {
-      const { jobs, answer } = call;
-      const results = await answer.then(
-        (value) => ({ value }),
-        (cause: unknown) => ({ cause }),
-      );
-      // Before anybody hears: what they do then takes its time, and the storage would wait for it.
-      const next = this.#begin();
-      this.#clock.read();
-      try {
-        if ('cause' in results) throw results.cause;
-        this.#finish(jobs, results.value);
-      } catch (cause) {
-        this.#fail(jobs, cause);
-      }
-      call = next ?? this.#begin();
-    }
-    this.#inCall = [];
-    this.#underWay = undefined;
-  }
-
-  /** Calls the storage with what has gathered, if there is something. */
-  #begin(): { jobs: readonly Job[]; answer: Promise<readonly AcceptResult[]> } | undefined {
+  /** What goes into the next call. */
+  #next(): Group | undefined {
     const { size } = this.#gathered;
+    // The answer of the last call may not have been passed on yet.
+    this.#inCall = this.#inCall.filter(({ state }) => state === 'accepting');
     if (size === 0) return undefined;
-    const jobs = this.#take(this.#callSize.next(size, this.#clock.last));
-    this.#inCall = [...this.#inCall.filter(({ state }) => state === 'accepting'), ...jobs];
-    const kept = jobs.filter(({ entry }) => entry !== undefined);
-    const orders = kept.map((job) => job.toNewOrder(this.#clock));
-    return { jobs, answer: kept.length === 0 ? Promise.resolve([]) : this.#ask(orders) };
+    const jobs = this.#take(this.#calls.sizeOf(size, this.#clock.last));
+    this.#inCall = [...this.#inCall, ...jobs];
+    return { jobs, kept: jobs.filter(({ entry }) => entry !== undefined) };
+  }
+
+  #call(kept: readonly Job[]): Promise<readonly AcceptResult[]> {
+    if (kept.length === 0) return Promise.resolve([]);
+    this.#callEnd = this.#listener.calling('accept', kept.length);
+    return this.#storage.accept(kept.map((job) => job.toNewOrder(this.#clock)));
+  }
+
+  #ended(isFailed: boolean): void {
+    this.#callEnd?.(isFailed);
+    this.#callEnd = undefined;
   }
 
   #take(count: number): Job[] {
@@ -158,24 +151,8 @@ export class Journal {
     return jobs;
   }
 
-  async #ask(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
-    this.#endWatch = watch(this.#stalledAfterMs, (message) => {
-      this.isSlow = true;
-      this.#listener.storageFailed(storageFailed(message, undefined));
-    });
-    const ended = this.#listener.calling('accept', orders.length);
-    let results: readonly AcceptResult[] | undefined;
-    try {
-      results = await this.#storage.accept(orders);
-      return results;
-    } finally {
-      this.#endWatch();
-      this.isSlow = false;
-      ended?.(results === undefined);
-    }
-  }
-
   #finish(jobs: readonly Job[], results: readonly AcceptResult[]): void {
+    this.#clock.read();
     let next = 0;
     for (const job of jobs) {
       const result = job.entry === undefined ? undefined : results[next++];
@@ -216,6 +193,8 @@ export class Journal {
   }
 
   #fail(jobs: readonly Job[], cause: unknown): void {
+    this.#ended(true);
+    this.#clock.read();
     for (const job of jobs) {
       this.#left(job);
       this.#cancellations.delete(job);

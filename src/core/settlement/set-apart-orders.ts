@@ -1,5 +1,5 @@
 import type { Job } from '../lifecycle/job.ts';
-import { callBatch } from '../runtime/call-size.ts';
+import { callBatch } from '../runtime/group-call.ts';
 import type { LedgerSettlement } from '../storage/ledger.ts';
 import { Batch } from './settlement.ts';
 

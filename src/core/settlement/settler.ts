@@ -9,11 +9,8 @@ import { storageFailed } from '../order/processor-errors.ts';
 import type { StepResult } from '../order/step-result.ts';
 import { noSteps } from '../order/step-result.ts';
 import type { SettledFields, Times } from '../order/stored-order.ts';
-import { type Awaitable, isThenable } from '../runtime/awaitable.ts';
-import { CallSize, callBatch } from '../runtime/call-size.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { systemTime } from '../runtime/system-time.ts';
-import { watch } from '../runtime/until-closed.ts';
+import { callBatch, GroupCall } from '../runtime/group-call.ts';
 import type {
   BatchStorage,
   DirectStorage,
@@ -51,20 +48,14 @@ export class Settler {
   readonly #isKeeping: boolean;
   readonly #clock: Clock;
   readonly #minBalance: number | undefined;
-  readonly #stalledAfterMs: number;
   readonly #listener: SettlerListener;
   #gathered = new Batch();
   /** Outcomes to be noted, of orders that are not decided in the same breath. */
   readonly #notes = new Map<Job, UnfulfilledOutcome>();
   /** The times of the order at hand; one object for all, since a storage or settlement copies from it. */
   readonly #times = newTimes();
-  #underWay: Promise<void> | undefined;
-  #isCalling = false;
-  #isFlushDue = false;
-  /** Where the storage keeps orders; any other is given all that has gathered. */
-  readonly #callSize: CallSize | undefined;
-  /** A call has not been answered for too long. */
-  isSlow = false;
+  readonly #calls: GroupCall<Batch, readonly Settled[]>;
+  #callEnd: CallEnd | undefined;
   /** When a call of a storage that keeps no orders failed, if none has worked since. */
   #failedAt: number | undefined;
   /** The storage takes nothing now; what it was to take is gathered. */
@@ -81,18 +72,41 @@ export class Settler {
     this.#direct = 'change' in storage ? storage : undefined;
     this.#batched = 'change' in storage ? undefined : storage;
     this.#isKeeping = storage.journal !== undefined;
-    this.#callSize = this.#isKeeping ? new CallSize() : undefined;
     this.#clock = clock;
     this.#minBalance = minBalance;
-    this.#stalledAfterMs = stalledAfterMs;
     this.#listener = listener;
+    this.#calls = new GroupCall(
+      {
+        next: () => this.#next(),
+        call: (batch) => {
+          this.#callEnd = listener.calling('settle', batch.jobs.length);
+          return (storage as BatchStorage).settle(batch.settlements);
+        },
+        answered: (batch, results) => {
+          this.#ended(false);
+          this.#worked(batch, results);
+        },
+        done: (batch, results) => this.#finish(batch, results),
+        failed: (batch, cause) => {
+          this.#ended(true);
+          this.#fail(batch, cause);
+        },
+        slow: (message) => listener.storageFailed(storageFailed(message, undefined)),
+      },
+      { stalledAfterMs },
+    );
   }
 
   readonly #failed = (error: OrderError): void => this.#listener.storageFailed(error);
 
   /** Resolves when the call of the storage that is under way has been answered. */
   get underWay(): Promise<void> | undefined {
-    return this.#underWay;
+    return this.#calls.underWay;
+  }
+
+  /** A call has not been answered for too long. */
+  get isSlow(): boolean {
+    return this.#calls.isSlow;
   }
 
   /** Whether the storage answers at once; then `settleAtOnce` may be called. */
@@ -111,7 +125,7 @@ export class Settler {
    * given its next ones in the same breath in which it answers.
    */
   get isFull(): boolean {
-    if (this.#underWay === undefined) return false;
+    if (this.#calls.underWay === undefined) return false;
     return !this.#isKeeping || this.hasCall;
   }
 
@@ -187,27 +201,13 @@ export class Settler {
 
   /** Sends what is gathered. Without a promise it is settled on return; the promise never rejects. */
   flush(): Promise<void> | undefined {
-    const storage = this.#batched;
-    // A storage that calls the processor from inside its own call is not called again in it.
-    if (storage === undefined || this.#isCalling) return this.#underWay;
     if (this.#isHeld) this.#loseUnaccepted();
-    else if (this.#underWay === undefined) this.#gatherNotes();
-    while (this.#underWay === undefined && !this.#isHeld) {
-      const batch = this.#suspects.take() ?? this.#nextBatch();
-      if (batch === undefined) break;
-      this.#send(storage, batch);
-    }
-    return this.#underWay;
+    return this.#calls.flush();
   }
 
   /** The same a little later: whatever else comes in this breath goes with it. */
   flushSoon(): void {
-    if (this.#isFlushDue) return;
-    this.#isFlushDue = true;
-    systemTime.queueMicrotask(() => {
-      this.#isFlushDue = false;
-      this.flush();
-    });
+    this.#calls.flushSoon();
   }
 
   /** The storage takes nothing now: what it keeps waits, and anything else fails. */
@@ -229,12 +229,22 @@ export class Settler {
     this.#notes.clear();
     this.#suspects.close();
     this.#isHeld = true;
+    this.#calls.close();
+  }
+
+  #next(): Batch | undefined {
+    if (this.#isHeld) {
+      this.#loseUnaccepted();
+      return undefined;
+    }
+    this.#gatherNotes();
+    return this.#suspects.take() ?? this.#nextBatch();
   }
 
   #nextBatch(): Batch | undefined {
     const { length } = this.#gathered.jobs;
     if (length === 0) return undefined;
-    const size = this.#callSize?.next(length, this.#clock.last) ?? length;
+    const size = this.#isKeeping ? this.#calls.sizeOf(length, this.#clock.last) : length;
     return this.#gathered.take(Math.min(size, this.#suspects.most));
   }
 
@@ -247,57 +257,9 @@ export class Settler {
     this.#notes.clear();
   }
 
-  #send(storage: BatchStorage, batch: Batch): void {
-    let results: Awaitable<readonly Settled[]>;
-    this.#isCalling = true;
-    const ended = this.#listener.calling('settle', batch.jobs.length);
-    try {
-      results = storage.settle(batch.settlements);
-      if (isThenable(results)) {
-        this.#underWay = this.#receive(batch, results, ended);
-        return;
-      }
-      ended?.(false);
-      this.#worked(batch, results);
-    } catch (cause) {
-      ended?.(true);
-      this.#fail(batch, cause);
-      return;
-    } finally {
-      this.#isCalling = false;
-    }
-    this.#finish(batch, results);
-  }
-
-  async #receive(
-    batch: Batch,
-    late: PromiseLike<readonly Settled[]>,
-    ended: CallEnd | undefined,
-  ): Promise<void> {
-    let results: readonly Settled[] | undefined;
-    let cause: unknown;
-    const answered = watch(this.#stalledAfterMs, (message) => {
-      this.isSlow = true;
-      this.#listener.storageFailed(storageFailed(message, undefined));
-    });
-    try {
-      results = await late;
-    } catch (thrown) {
-      cause = thrown;
-    }
-    answered();
-    this.isSlow = false;
-    // While the call counts as under way, so that no listener brings about the next one.
-    ended?.(results === undefined);
-    this.#underWay = undefined;
-    if (results === undefined) this.#fail(batch, cause);
-    else {
-      this.#worked(batch, results);
-      // Before callers and listeners hear of it, so that the storage need not wait for that.
-      if (this.#isKeeping) this.flush();
-      this.#finish(batch, results);
-    }
-    this.flush();
+  #ended(isFailed: boolean): void {
+    this.#callEnd?.(isFailed);
+    this.#callEnd = undefined;
   }
 
   #worked(batch: Batch, results: readonly Settled[]): void {

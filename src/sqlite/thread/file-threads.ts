@@ -2,7 +2,7 @@ import type { StorageSizes } from '../../core/storage/balance-storage.ts';
 import type { DatabaseOptions } from '../database/database.ts';
 import { errorOf, isFailure } from '../failures.ts';
 import { LogBound } from '../file/log-bound.ts';
-import { Commits } from '../group-commit.ts';
+import { GroupCommit } from '../group-commit.ts';
 import type { Answer, Opened, ReadKind, Request, Result, WriteKind } from './protocol.ts';
 import { Turns } from './turns.ts';
 import { type Message, Reader } from './wire.ts';
@@ -18,7 +18,7 @@ const mostQuestions = 16;
 export class FileThreads {
   readonly #path: string;
   readonly #options: Omit<DatabaseOptions, 'reopened'>;
-  readonly #commits = new Commits((request) => this.#ask(request));
+  readonly #commits = new GroupCommit((request) => this.#ask(request));
   readonly #questions = new Turns(mostQuestions);
   readonly #lists = new Turns(1);
   readonly #log = new LogBound(() => this.#shortenLog());

@@ -1,0 +1,207 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { CallSize, GroupCall } from '../../../src/core/runtime/group-call.ts';
+import { type Deferred, deferred } from '../../kit/helpers.ts';
+import { useVirtualClock } from '../../kit/virtual-clock.ts';
+
+/** Says it when the event loop has had nothing to do, or nothing but this, for a while. */
+async function sizeWhen(load: 'idle' | 'busy'): Promise<CallSize> {
+  const size = new CallSize();
+  await sleep(1);
+  size.next(0, 1_000);
+  if (load === 'idle') await sleep(60);
+  else for (const end = performance.now() + 60; performance.now() < end; );
+  size.next(0, 2_000);
+  return size;
+}
+
+describe('how many entries go into a call', () => {
+  it('all, while the event loop waits for the storage', async () => {
+    const size = await sizeWhen('idle');
+    expect([200, 1, 700].map((gathered) => size.next(gathered, 2_000))).toEqual([200, 1, 700]);
+  });
+
+  it('half of those that are under way, where the event loop has more to do', async () => {
+    const size = await sizeWhen('busy');
+    // One came first and alone, the others meanwhile; soon both halves take turns.
+    expect([1, 255, 128, 128].map((gathered) => size.next(gathered, 2_000))).toEqual([
+      1, 128, 128, 128,
+    ]);
+  });
+
+  it('invariant 6: at most 1 024', async () => {
+    for (const load of ['idle', 'busy'] as const) {
+      expect((await sizeWhen(load)).next(9_000, 2_000)).toBe(1_024);
+    }
+  });
+});
+
+describe('a group call', () => {
+  const clock = useVirtualClock();
+
+  /** A callee whose calls the test answers; `log` has what happened, in order. */
+  function callee(options: { most?: number; stalledAfterMs?: number } = {}) {
+    const log: string[] = [];
+    const answers: Deferred<string>[] = [];
+    let gathered: string[] = [];
+    let how: (group: string) => string | Promise<string> = () => {
+      const answer = deferred<string>();
+      answers.push(answer);
+      return answer.promise;
+    };
+    let onDone = (_group: string): void => {};
+    const calls = new GroupCall<string, string>(
+      {
+        next() {
+          const group = gathered.join('');
+          gathered = [];
+          return group || undefined;
+        },
+        call(group) {
+          log.push(`call ${group}`);
+          return how(group);
+        },
+        answered: (group) => void log.push(`answered ${group}`),
+        done(group, answer) {
+          log.push(`done ${group} ${answer}`);
+          onDone(group);
+        },
+        failed: (group, cause) => void log.push(`failed ${group} ${cause}`),
+        slow: (message) => void log.push(message),
+      },
+      options,
+    );
+    return {
+      calls,
+      log,
+      add: (entry: string) => void gathered.push(entry),
+      answer: (at: number) => answers[at]?.resolve('ok'),
+      reject: (at: number) => answers[at]?.reject('no'),
+      answerBy: (answer: typeof how) => {
+        how = answer;
+      },
+      whenDone: (callback: typeof onDone) => {
+        onDone = callback;
+      },
+    };
+  }
+
+  it('gathers what comes while one is under way, and begins the next before an answer is passed on', async () => {
+    const { calls, log, add, answer } = callee();
+    add('a');
+    calls.flush();
+    for (const entry of ['b', 'c']) {
+      add(entry);
+      calls.flush();
+    }
+    answer(0);
+    await calls.underWay;
+    expect(log).toEqual(['call a', 'answered a', 'call bc', 'done a ok']);
+    answer(1);
+    await calls.underWay;
+    expect(log.slice(4)).toEqual(['answered bc', 'done bc ok']);
+    expect(calls.underWay).toBeUndefined();
+  });
+
+  it('is over when `flush` returns, where the answer comes at once', () => {
+    const { calls, log, add, answerBy } = callee();
+    answerBy(() => 'ok');
+    add('a');
+    expect(calls.flush()).toBeUndefined();
+    expect(log).toEqual(['call a', 'answered a', 'done a ok']);
+  });
+
+  it('is not made again from inside itself', () => {
+    const { calls, log, add, answerBy } = callee();
+    answerBy((group) => {
+      if (group === 'a') {
+        add('b');
+        calls.flush();
+      }
+      return 'ok';
+    });
+    add('a');
+    calls.flush();
+    expect(log).toEqual(['call a', 'answered a', 'done a ok', 'call b', 'answered b', 'done b ok']);
+  });
+
+  it('passes answers on in the order of the calls, though a later one came at once', async () => {
+    const { calls, log, add, answer, answerBy } = callee();
+    add('a');
+    calls.flush();
+    add('b');
+    answerBy(() => 'at once');
+    answer(0);
+    await clock.settle();
+    expect(log.filter((line) => line.startsWith('done'))).toEqual(['done a ok', 'done b at once']);
+  });
+
+  it.each(['throws', 'rejects'])('goes on with the next one where it %s', async (how) => {
+    const { calls, log, add, reject, answerBy } = callee();
+    if (how === 'throws') {
+      answerBy(() => {
+        throw 'no';
+      });
+    }
+    add('a');
+    calls.flush();
+    reject(0);
+    await clock.settle();
+    answerBy(() => 'ok');
+    add('b');
+    calls.flush();
+    expect(log).toEqual(['call a', 'failed a no', 'call b', 'answered b', 'done b ok']);
+  });
+
+  it('begins when the present microtask is over, if that is early enough', async () => {
+    const { calls, log, add } = callee();
+    for (const entry of ['a', 'b']) {
+      add(entry);
+      calls.flushSoon();
+    }
+    expect(log).toEqual([]);
+    await clock.settle();
+    expect(log).toEqual(['call ab']);
+  });
+
+  it('has as many calls under way as it may', () => {
+    const { calls, log, add } = callee({ most: 2 });
+    for (const entry of ['a', 'b', 'c']) {
+      add(entry);
+      calls.flush();
+    }
+    expect(log).toEqual(['call a', 'call b']);
+  });
+
+  it('is slow as long as it is not answered in time, and not watched when it is closed', async () => {
+    const { calls, log, add, answer } = callee({ stalledAfterMs: 100 });
+    add('a');
+    calls.flush();
+    await clock.advance(100);
+    expect(calls.isSlow).toBe(true);
+    answer(0);
+    await clock.settle();
+    expect(calls.isSlow).toBe(false);
+    add('b');
+    calls.flush();
+    calls.close();
+    await clock.advance(1_000);
+    expect(log.filter((line) => line.includes('100 ms'))).toEqual([
+      'The storage has not answered for 100 ms',
+    ]);
+  });
+
+  it('is made again from inside `done`', async () => {
+    const { calls, log, add, answerBy, whenDone } = callee();
+    answerBy(() => 'ok');
+    whenDone((group) => {
+      if (group !== 'a') return;
+      add('b');
+      calls.flush();
+    });
+    add('a');
+    calls.flush();
+    await clock.settle();
+    expect(log.filter((line) => line.startsWith('call'))).toEqual(['call a', 'call b']);
+  });
+});
