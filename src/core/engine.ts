@@ -1,7 +1,8 @@
 import { Admission } from './admission/admission.ts';
-import { Intake } from './admission/capacity.ts';
+import { Capacity, isBoundPerUser } from './admission/capacity.ts';
 import { Entrance } from './admission/submit.ts';
 import { Durability } from './durability/durability.ts';
+import { InFlightOrders } from './lifecycle/in-flight-orders.ts';
 import { Job } from './lifecycle/job.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { moveTo } from './lifecycle/order-state.ts';
@@ -15,6 +16,10 @@ import { storageFailed } from './order/processor-errors.ts';
 import { recordOfOutcome } from './order/record.ts';
 import type { Times } from './order/stored-order.ts';
 import { Dispatcher } from './processing/dispatcher.ts';
+import { OutcomeQuery } from './queries/await-outcome.ts';
+import { KnownOrders } from './queries/known-orders.ts';
+import { OrderList } from './queries/list-orders.ts';
+import { RefusalLookups } from './queries/refusal-lookups.ts';
 import type { Cancellation } from './runtime/abort.ts';
 import type { Clock } from './runtime/clock.ts';
 import { UntilClosed } from './runtime/until-closed.ts';
@@ -28,7 +33,13 @@ export class Engine {
   readonly lifecycle = new Lifecycle();
   readonly questions = new UntilClosed();
   readonly dispatcher: Dispatcher;
-  readonly intake: Intake;
+  readonly inFlight: InFlightOrders;
+  readonly known: KnownOrders;
+  /** Where the storage keeps orders. */
+  readonly refusals: RefusalLookups | undefined;
+  readonly list: OrderList;
+  readonly outcomes: OutcomeQuery;
+  readonly capacity: Capacity;
   readonly admission: Admission;
   readonly entrance: Entrance;
   /** Where the storage keeps orders. */
@@ -75,7 +86,7 @@ export class Engine {
     });
     this.dispatcher = new Dispatcher(settings, clock, events, this.#settler, funds, {
       ended: ({ userId }) => {
-        this.intake.roomMayHaveCome(userId);
+        this.capacity.roomMayHaveCome(userId);
         this.#checkDrained();
       },
       told: (job, outcome) => {
@@ -85,21 +96,42 @@ export class Engine {
       },
     });
     const { queue, runner } = this.dispatcher;
-    this.intake = new Intake(settings, storage, queue, counts, clock, runner);
-    this.admission = new Admission(settings, this.intake, clock, runner);
+    const inFlight = new InFlightOrders({ countsUsers: isBoundPerUser(settings) });
+    this.inFlight = inFlight;
+    this.capacity = new Capacity(settings, inFlight, queue, counts, clock, runner);
     const { journal } = storage;
+    const sources = {
+      ledger: storage,
+      inFlight,
+      counts,
+      clock,
+      questions: this.questions,
+      startedAtOf: (job: Job) => runner.startedAtOf(job),
+    };
+    this.known = new KnownOrders(sources);
+    this.refusals = journal && new RefusalLookups(this.known);
+    this.list = new OrderList(sources);
+    this.outcomes = new OutcomeQuery({
+      inFlight,
+      known: this.known,
+      awaited: runner.awaited,
+      isShuttingDown: () => !this.admission.isOpen,
+      isLeaving: () => this.keeper?.isLeaving === true,
+    });
+    this.admission = new Admission(settings, this.known, this.capacity, clock, runner);
     this.entrance = new Entrance(this, journal?.isJson === true);
     this.keeper = journal && this.#keep(journal, settings.stalledAfterMs);
   }
 
   #keep(journal: JournalStorage, stalledAfterMs: number): Durability {
-    const { clock, questions, lifecycle, dispatcher, intake, admission } = this;
+    const { clock, lifecycle, dispatcher, inFlight, known, capacity, admission } = this;
     return new Durability(journal, stalledAfterMs, {
       clock,
-      questions,
       lifecycle,
       dispatcher,
-      intake,
+      inFlight,
+      known,
+      capacity,
       admission,
       settler: this.#settler,
       add: (job) => this.#add(job),
@@ -139,7 +171,7 @@ export class Engine {
 
   /** Cancels whatever is not decided yet. */
   async cancelAll(cancellation: Cancellation): Promise<void> {
-    for (const job of this.intake.jobs.all()) {
+    for (const job of this.inFlight.all()) {
       if (!this.clock.hasTime()) await this.clock.nextSlice();
       this.cancelNow(job, cancellation);
     }
@@ -151,7 +183,7 @@ export class Engine {
   }
 
   get #hasNothingLeft(): boolean {
-    return this.intake.jobs.size === 0 && !this.intake.isRecovering;
+    return this.inFlight.size === 0 && !this.inFlight.isRecovering;
   }
 
   /**
@@ -162,10 +194,10 @@ export class Engine {
     this.#settler.drop();
     this.keeper?.close();
     const ids: string[] = [];
-    for (const job of this.intake.jobs.all()) {
+    for (const job of this.inFlight.all()) {
       if (!this.clock.hasTime()) await this.clock.nextSlice();
       // The storage may have answered meanwhile.
-      if (this.intake.jobs.find(job) === job && this.#abandon(job)) ids.push(job.id);
+      if (this.inFlight.find(job) === job && this.#abandon(job)) ids.push(job.id);
     }
     this.dispatcher.runner.abandonAll();
     this.#checkIdle();
@@ -177,9 +209,9 @@ export class Engine {
     const message = 'The storage did not answer before the deadline; the outcome is unknown';
     const error = storageFailed(message, undefined, job);
     const isAccepted = job.state !== 'accepting';
-    if (isAccepted && !this.ownsId(job)) this.lifecycle.counts.accepted += 1;
+    if (isAccepted && !this.known.ownsId(job)) this.lifecycle.counts.accepted += 1;
     moveTo(job, isAccepted ? 'unknown' : 'refused');
-    this.intake.remove(job);
+    this.inFlight.remove(job);
     if (isAccepted) {
       const times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
       this.lifecycle.settled({ status: 'failed', error }, times, this.clock.last, job);
@@ -187,30 +219,13 @@ export class Engine {
     return isAccepted;
   }
 
-  /** What is known of an order as of now. */
-  recordOf(known: Job | OrderRecord): OrderRecord {
-    if (!(known instanceof Job)) return known;
-    const settled = known.state === 'settled' ? this.intake.settled(known.id) : undefined;
-    // Where the storage forgets, the id may stand for a later order by now.
-    if (settled !== undefined && isSameOrder(settled, known)) return settled;
-    return known.toRecord(this.clock, this.dispatcher.runner.startedAtOf(known));
-  }
-
-  /**
-   * Whether an unsettled order has its id for good. Where the storage keeps orders it has not, before the storage
-   * has the order: until then another order may have the id.
-   */
-  ownsId({ state, entry }: Job): boolean {
-    return this.keeper === undefined || (entry !== undefined && state !== 'accepting');
-  }
-
   stats({ state, storageSizes }: Pick<ProcessorStats, 'state' | 'storageSizes'>): ProcessorStats {
-    const { dispatcher, intake, keeper } = this;
+    const { dispatcher, inFlight, capacity, keeper } = this;
     const { counts, timings } = this.lifecycle;
     const now = this.clock.read();
     return {
       state,
-      storage: this.#isFailing ? 'failing' : intake.isRecovering ? 'recovering' : 'ready',
+      storage: this.#isFailing ? 'failing' : inFlight.isRecovering ? 'recovering' : 'ready',
       storageSizes,
       recovered: keeper?.recovery.recovered ?? 0,
       isPaused: dispatcher.isPaused,
@@ -218,8 +233,8 @@ export class Engine {
       concurrency: this.#settings.concurrency,
       ...counts,
       queueLength: dispatcher.queue.size,
-      waitingCallers: intake.waitingCallers + this.admission.waiting,
-      unsettled: intake.jobs.size,
+      waitingCallers: capacity.waitingCallers + this.admission.waiting,
+      unsettled: inFlight.size,
       activeWorkers: dispatcher.activeWorkers,
       stalled: dispatcher.runner.stalledOrders,
       ...timings.percentiles(now),
@@ -242,7 +257,7 @@ export class Engine {
       this.#settler.isDirect &&
       // A listener may have ended the one that is starting, which then counts no more, and submit another.
       this.#starting === undefined &&
-      this.intake.jobs.size === 0 &&
+      this.inFlight.size === 0 &&
       !this.lifecycle.isTelling &&
       this.dispatcher.isPassable &&
       tell.accepted === undefined &&
@@ -296,7 +311,8 @@ export class Engine {
 
   #add(job: Job): void {
     this.#isIdle = false;
-    this.intake.add(job);
+    if (job.sequence === 0) job.sequence = this.#storage.nextSequence();
+    this.inFlight.add(job);
   }
 
   /** @param isEnqueued - whether somebody wants to know that it is accepted */
@@ -308,7 +324,7 @@ export class Engine {
   /** The order is accepted. */
   #enlist(job: Job): void {
     if (job.state === 'checking') moveTo(job, 'pending');
-    if (this.ownsId(job)) this.lifecycle.counts.accepted += 1;
+    if (this.known.ownsId(job)) this.lifecycle.counts.accepted += 1;
     // No worker begins before this returns, so `accepted` still comes first, and may cancel it.
     this.dispatcher.add(job);
     const { tell } = this.lifecycle.events;
@@ -318,8 +334,8 @@ export class Engine {
   #settled(job: Job, outcome: OrderOutcome, times: Times): void {
     if (job === this.#starting) this.#startOutcome = outcome;
     // Its settlement has accepted it.
-    if (!this.ownsId(job)) this.lifecycle.counts.accepted += 1;
-    this.intake.remove(job);
+    if (!this.known.ownsId(job)) this.lifecycle.counts.accepted += 1;
+    this.inFlight.remove(job);
     this.dispatcher.settled(job);
     this.lifecycle.settled(outcome, times, this.clock.last, job);
     this.#roomMayHaveCome(job.userId);
@@ -327,13 +343,13 @@ export class Engine {
   }
 
   #remove(job: Job): void {
-    this.intake.remove(job);
+    this.inFlight.remove(job);
     this.#roomMayHaveCome(job.userId);
   }
 
   #roomMayHaveCome(userId: string): void {
     this.keeper?.recovery.roomMayHaveCome();
-    this.intake.roomMayHaveCome(userId);
+    this.capacity.roomMayHaveCome(userId);
   }
 
   #checkIdle(): void {
@@ -354,9 +370,4 @@ export class Engine {
     if (!this.#hasNothingLeft || !this.dispatcher.runner.isIdle) return;
     for (const resolve of this.#drainWaiters.splice(0)) resolve();
   }
-}
-
-/** Whether a record is that of an order, and not of another one that has had the same id. */
-function isSameOrder({ userId, amount }: OrderRecord, job: Job): boolean {
-  return userId === job.userId && amount === job.amount;
 }

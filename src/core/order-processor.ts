@@ -14,8 +14,6 @@ import { OrderError } from './order/order-error.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './order/outcome.ts';
 import { isName, nameForm } from './order/parse-order.ts';
 import { storageFailed } from './order/processor-errors.ts';
-import { endOf } from './queries/await-outcome.ts';
-import { OrderList } from './queries/list-orders.ts';
 import { type OrderPage, type OrderQuery, readQuery } from './queries/order-query.ts';
 import { isAbortSignal } from './runtime/abort.ts';
 import { isThenable } from './runtime/awaitable.ts';
@@ -87,7 +85,6 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   readonly #settings: Settings;
   readonly #storage: Ledger;
   readonly #engine: Engine;
-  readonly #list: OrderList;
   #state: ProcessorStats['state'] = 'running';
   #shutdown: Promise<ShutdownSummary> | undefined;
   #deadline: Deadline | undefined;
@@ -101,7 +98,6 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     const clock = new Clock();
     this.#storage = openLedger(this.#settings.storage ?? new MemoryStorage(), clock);
     this.#engine = new Engine(this.#settings, this.#storage, clock);
-    this.#list = new OrderList(this.#engine, this.#storage);
   }
 
   /**
@@ -214,11 +210,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   async order(id: string): Promise<OrderRecord<Payload> | undefined> {
     if (!isName(id)) return undefined;
-    const { intake, keeper } = this.#engine;
-    const job = intake.jobs.get(id);
-    const isOnItsWay = job !== undefined && !this.#engine.ownsId(job);
-    const known = isOnItsWay ? undefined : (job ?? intake.settled(id));
-    const record = known === undefined ? keeper?.lookup.order(id) : this.#engine.recordOf(known);
+    const record = this.#engine.known.record(id);
     return (await this.#engine.entrance.paced(record)) as OrderRecord<Payload> | undefined;
   }
 
@@ -236,7 +228,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   async outcome(id: string, options?: OutcomeOptions): Promise<OrderOutcome<Payload> | undefined> {
     const signal = signalOf('outcome', options);
-    const outcome = isName(id) ? endOf(this.#engine, id, signal) : undefined;
+    const outcome = isName(id) ? this.#engine.outcomes.outcome(id, signal) : undefined;
     return (await this.#engine.entrance.paced(outcome)) as OrderOutcome<Payload> | undefined;
   }
 
@@ -251,7 +243,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *   `storage_failed` if the storage cannot say
    */
   async orders(query: OrderQuery = {}): Promise<OrderPage<Payload>> {
-    const page = this.#list.page(readQuery(query));
+    const page = this.#engine.list.page(readQuery(query));
     return (await this.#engine.entrance.paced(page)) as OrderPage<Payload>;
   }
 
@@ -288,13 +280,10 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   async cancelIf(id: string, mayCancel: (userId: string) => boolean): Promise<boolean> {
     if (!isName(id)) return false;
-    const { intake, keeper } = this.#engine;
-    const job = intake.jobs.get(id) ?? (await keeper?.lookup.jobOf(id));
-    const isTaken =
-      job !== undefined && !this.#engine.ownsId(job) && (await keeper?.hasSettled(id));
+    const found = this.#engine.known.unsettled(id);
+    const job = isThenable(found) ? await found : found;
     const canceled =
       job !== undefined &&
-      !isTaken &&
       mayCancel(job.userId) &&
       this.#engine.cancel(job, { message: 'The order was canceled' });
     return this.#engine.entrance.paced(canceled);

@@ -89,7 +89,7 @@ export async function drain(
       await endsWithin(engine.onIdle(), graceMs);
     }
   }
-  if (engine.keeper !== undefined) await endsWithin(engine.keeper.refusals.close(), graceMs);
+  if (engine.refusals !== undefined) await endsWithin(engine.refusals.close(), graceMs);
   await refused;
   const unsettled = await engine.abandon();
   const { running } = engine.dispatcher.runner;

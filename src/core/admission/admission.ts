@@ -3,9 +3,11 @@ import { OrderError } from '../order/order-error.ts';
 import type { OrderRecord } from '../order/outcome.ts';
 import type { ParsedOrder } from '../order/parse-order.ts';
 import { canceled, storageFailed } from '../order/processor-errors.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
+import type { KnownOrders } from '../queries/known-orders.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { StepScope } from '../runtime/step-scope.ts';
-import type { CapacitySettings, Intake } from './capacity.ts';
+import type { Capacity, CapacitySettings } from './capacity.ts';
 import { PayloadCheck, type StandardSchema } from './payload-schema.ts';
 import { applyRules, type Rule } from './rules.ts';
 
@@ -30,7 +32,8 @@ export class Admission {
   /** Why the storage can keep no orders now. */
   failure: OrderError | undefined = undefined;
   readonly #settings: AdmissionSettings;
-  readonly #intake: Intake;
+  readonly #known: KnownOrders;
+  readonly #capacity: Capacity;
   readonly #clock: Clock;
   readonly #payloadCheck: PayloadCheck | undefined;
   /** Without, neither `check` nor `judge` has anything to do. */
@@ -39,11 +42,18 @@ export class Admission {
   /** Whose steps may hand in orders while the processor shuts down. */
   readonly #steps: object;
 
-  constructor(settings: AdmissionSettings, intake: Intake, clock: Clock, steps: object) {
+  constructor(
+    settings: AdmissionSettings,
+    known: KnownOrders,
+    capacity: Capacity,
+    clock: Clock,
+    steps: object,
+  ) {
+    this.#known = known;
     this.#clock = clock;
     this.#steps = steps;
     this.#settings = settings;
-    this.#intake = intake;
+    this.#capacity = capacity;
     this.#payloadCheck = settings.schema && new PayloadCheck(settings.schema);
     this.hasHostCode = settings.schema !== undefined || settings.rules.length > 0;
   }
@@ -67,17 +77,23 @@ export class Admission {
     const { capacity, overflow } = this.#settings;
     if (overflow === 'wait' || this.waiting < capacity) return;
     const message = `The schema is checking ${capacity} orders, as many as \`capacity\` allows`;
-    throw this.#intake.queueFull(order, message);
+    throw this.#capacity.queueFull(order, message);
   }
 
   /** What stands for the order by now, or else the order as the rules have it. */
   judge(order: ParsedOrder, signal: AbortSignal | undefined): Job | OrderRecord | ParsedOrder {
     this.checkOpen(order);
-    const known = this.#intake.known(order);
+    const known = this.known(order);
     const ruled = known === undefined ? applyRules(this.#settings.rules, order) : order;
     this.checkOpen(order);
     if (signal?.aborted) throw canceled(ruled, signal);
-    return known ?? this.#intake.known(order) ?? ruled;
+    return known ?? this.known(order) ?? ruled;
+  }
+
+  known(order: ParsedOrder, stored?: StoredOrder): Job | OrderRecord | undefined {
+    const known = this.#known.findStored(order, stored);
+    if (known.status === 'unknown') return undefined;
+    return known.status === 'settled' ? known.record : known.job;
   }
 
   checkOpen(order: ParsedOrder): void {
@@ -104,7 +120,7 @@ export class Admission {
   }
 
   async #dismiss(isKept: (step: StepScope | undefined) => boolean): Promise<void> {
-    const dismissed = this.#intake.dismissWaiting(isKept);
+    const dismissed = this.#capacity.dismissWaiting(isKept);
     await this.#payloadCheck?.dismiss(() => this.#clock.spentTurn(), isKept);
     await dismissed;
   }

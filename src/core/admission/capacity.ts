@@ -1,19 +1,13 @@
 import { AsyncResource } from 'node:async_hooks';
-import { keyOf } from '../collections/id-hash.ts';
-import { SequenceIndex } from '../collections/sequence-index.ts';
-import { Tally } from '../collections/tally.ts';
-import { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
+import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
 import type { Job } from '../lifecycle/job.ts';
 import type { Counts } from '../lifecycle/stats.ts';
 import { OrderError } from '../order/order-error.ts';
-import type { OrderRecord } from '../order/outcome.ts';
 import type { ParsedOrder } from '../order/parse-order.ts';
-import { type Content, checkSame } from '../order/same-content.ts';
 import type { KeyedQueue } from '../queue/keyed-queue.ts';
 import { Caller, WaitingLine } from '../queue/waiting-line.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { StepScope } from '../runtime/step-scope.ts';
-import type { Ledger } from '../storage/ledger.ts';
 
 /** Between which bounds `retryAfterMs` is, and what it is when nothing was settled lately. */
 const retryAfterMs = { least: 1, most: 60_000, unknown: 1_000 } as const;
@@ -28,79 +22,45 @@ export interface CapacitySettings {
   readonly overflow: Overflow;
 }
 
-/**
- * What stands before acceptance: is the order known already, and is there room for it?
- */
-export class Intake {
-  /** Every accepted and unsettled order. */
-  readonly jobs = new InFlightOrders();
-  /** Those of them that have their place in the order of acceptance. */
-  readonly accepted = new SequenceIndex<Job>();
-  readonly #line: WaitingLine;
+/** Whether there is room for one more order, and the callers that wait for it. */
+export class Capacity {
   readonly #settings: CapacitySettings;
-  readonly #storage: Ledger;
+  readonly #inFlight: InFlightOrders;
   readonly #queue: KeyedQueue<Job>;
   readonly #counts: Counts;
   readonly #clock: Clock;
-  readonly #hasUserBound: boolean;
-  readonly #isJson: boolean;
-  /** Whose steps may hand in orders while the processor shuts down. */
+  /** The owner of the steps that may hand in orders while the processor shuts down. */
   readonly #steps: object;
-  /** How many unsettled orders each user has; kept only where `capacityPerUser` can be reached. */
-  readonly #unsettled = new Tally();
-  /** Orders of an earlier life are taken up first; whoever comes meanwhile waits. */
-  isRecovering = false;
-  /** Refuses each caller that waits though it would rather be refused. */
+  readonly #line: WaitingLine;
+  /** Refuses each caller that waits although `overflow` is `'reject'`. */
   readonly #impatient = new Set<() => void>();
   // The pace of settling since then gives the estimate of `retryAfterMs`.
   #pace = { settled: 0, since: 0 };
 
   constructor(
     settings: CapacitySettings,
-    storage: Ledger,
+    inFlight: InFlightOrders,
     queue: KeyedQueue<Job>,
     counts: Counts,
     clock: Clock,
     steps: object,
   ) {
-    this.#steps = steps;
-    this.#isJson = storage.journal?.isJson === true;
     this.#settings = settings;
-    this.#storage = storage;
+    this.#inFlight = inFlight;
     this.#queue = queue;
     this.#counts = counts;
     this.#clock = clock;
-    this.#hasUserBound = settings.capacityPerUser < settings.capacity;
+    this.#steps = steps;
     this.#line = new WaitingLine({
-      has: () => this.hasRoom && !this.isRecovering,
-      hasFor: (userId) => !this.#hasUserBound || this.#countOf(userId) < settings.capacityPerUser,
+      has: () => this.hasRoom && !inFlight.isRecovering,
+      hasFor: (userId) =>
+        !isBoundPerUser(settings) || this.#countOf(userId) < settings.capacityPerUser,
     });
-  }
-
-  /** An order takes its place among the unsettled ones: every way into the processor leads through here. */
-  add(job: Job): void {
-    this.jobs.add(job);
-    if (job.sequence === 0) job.sequence = this.#storage.nextSequence();
-    this.place(job);
-    if (this.#hasUserBound) this.#unsettled.add(job.userId, 1);
-  }
-
-  /** An order has its place in the order of acceptance, if the storage has given it one. */
-  place(job: Job): void {
-    if (job.sequence > 0) this.accepted.add(job);
-  }
-
-  /** The order is unsettled no more; nothing happens if it was not. */
-  remove(job: Job): void {
-    if (job.sequence > 0) this.accepted.delete(job);
-    if (this.jobs.delete(job) && this.#hasUserBound) this.#unsettled.add(job.userId, -1);
-    // Else when its steps have ended.
-    if (job.run === undefined) job.leaveScope();
   }
 
   /** Whether one more order may be unsettled. */
   get hasRoom(): boolean {
-    return this.jobs.size < this.#settings.capacity;
+    return this.#inFlight.size < this.#settings.capacity;
   }
 
   /**
@@ -108,34 +68,11 @@ export class Intake {
    * taken up, as long as there is room for them. Steps of theirs may be who hands it in.
    */
   get mayWait(): boolean {
-    return this.isRecovering && this.hasRoom && this.#line.size < this.#settings.capacity;
+    return this.#inFlight.isRecovering && this.hasRoom && this.#line.size < this.#settings.capacity;
   }
 
   get waitingCallers(): number {
     return this.#line.size;
-  }
-
-  /**
-   * The order that has this id already, in flight or settled (invariant 5).
-   *
-   * @throws OrderError `order_conflict` if its content is another
-   */
-  known(order: ParsedOrder): Job | OrderRecord | undefined {
-    const job = this.jobs.find(order);
-    const known = job ?? this.#storage.record(order);
-    if (known === undefined) return undefined;
-    this.checkSame(job ?? { ...known, content: this.#storage.contentOf(order) }, order);
-    this.#counts.duplicates += 1;
-    return known;
-  }
-
-  /** @throws OrderError `order_conflict` */
-  checkSame(known: Content, order: ParsedOrder): void {
-    checkSame(known, order, this.#isJson);
-  }
-
-  settled(id: string): OrderRecord | undefined {
-    return this.#storage.record(keyOf(id));
   }
 
   /** Whether an order may be accepted now, without overtaking anybody who waits. */
@@ -205,7 +142,7 @@ export class Intake {
 
   /** A settled order whose steps have not ended is not unsettled, and holds its lane all the same. */
   #countOf(userId: string): number {
-    return Math.max(this.#unsettled.of(userId), this.#queue.countOf(userId));
+    return Math.max(this.#inFlight.countOf(userId), this.#queue.countOf(userId));
   }
 
   #whatIsFull(userId: string): string {
@@ -213,7 +150,7 @@ export class Intake {
     if (!this.hasRoom) {
       return `The processor has ${capacity} unsettled orders, as many as \`capacity\` allows`;
     }
-    if (this.isRecovering) {
+    if (this.#inFlight.isRecovering) {
       return `${this.#line.size} orders wait until those of an earlier life are taken up, as many as \`capacity\` allows`;
     }
     return `The user has ${this.#countOf(userId)} unsettled orders; \`capacityPerUser\` is ${capacityPerUser}`;
@@ -230,4 +167,9 @@ export class Intake {
     const estimate = Math.ceil((now - since) / done);
     return Math.min(retryAfterMs.most, Math.max(retryAfterMs.least, estimate));
   }
+}
+
+/** Whether `capacityPerUser` can be reached: only then the orders of each user are counted. */
+export function isBoundPerUser({ capacity, capacityPerUser }: CapacitySettings): boolean {
+  return capacityPerUser < capacity;
 }

@@ -1,5 +1,5 @@
-import type { Durability } from '../durability/durability.ts';
 import type { Engine } from '../engine.ts';
+import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
 import { type Follower, Job, toldOf, toResult } from '../lifecycle/job.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOrderError, type OrderError } from '../order/order-error.ts';
@@ -8,12 +8,13 @@ import { ParsedOrder, parseOrder } from '../order/parse-order.ts';
 import { bySignal, canceled } from '../order/processor-errors.ts';
 import { outcomeOfRecord } from '../order/record.ts';
 import type { AwaitedUsers } from '../queries/awaited-users.ts';
-import { isForTheMoment } from '../queries/refusal-lookups.ts';
+import type { KnownOrders } from '../queries/known-orders.ts';
+import type { RefusalLookups } from '../queries/refusal-lookups.ts';
 import { onAbort, untilAbort } from '../runtime/abort.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Admission } from './admission.ts';
-import type { Intake } from './capacity.ts';
+import type { Capacity } from './capacity.ts';
 import type { Entered, HandedIn } from './enqueued.ts';
 import { asJson } from './json-payload.ts';
 
@@ -26,6 +27,11 @@ export type Beginning = Begun | Promise<() => Beginning>;
 /** What most orders of a list are; a look at one property, since there may be a million of them. */
 export function isOutcome(begun: Beginning): begun is OrderOutcome {
   return (begun as Partial<OrderOutcome>).status !== undefined;
+}
+
+/** Whether an order that is refused so may come again as it is. */
+function isForTheMoment(refusal: unknown): boolean {
+  return isOrderError(refusal) && (refusal.code === 'queue_full' || refusal.code === 'shut_down');
 }
 
 /** How long an order waits for room before the storage is asked for its id, in milliseconds. */
@@ -50,19 +56,25 @@ export class Entrance {
   readonly awaited: AwaitedUsers;
   readonly #engine: Engine;
   readonly #lifecycle: Lifecycle;
-  readonly #intake: Intake;
+  readonly #inFlight: InFlightOrders;
+  readonly #known: KnownOrders;
+  readonly #refusals: RefusalLookups | undefined;
+  readonly #capacity: Capacity;
   readonly #admission: Admission;
   readonly #copy: typeof ParsedOrder;
   /** Whether payloads must be JSON. */
   readonly #isJson: boolean;
 
   constructor(engine: Engine, isJson: boolean) {
-    const { clock, lifecycle, intake, admission, dispatcher } = engine;
+    const { clock, lifecycle, inFlight, known, refusals, capacity, admission, dispatcher } = engine;
     this.clock = clock;
     this.awaited = dispatcher.runner.awaited;
     this.#engine = engine;
     this.#lifecycle = lifecycle;
-    this.#intake = intake;
+    this.#inFlight = inFlight;
+    this.#known = known;
+    this.#refusals = refusals;
+    this.#capacity = capacity;
     this.#admission = admission;
     this.#isJson = isJson;
     // What has steps becomes a job in any case, but where schema and rules may make another of it.
@@ -81,7 +93,7 @@ export class Entrance {
     try {
       parsed = parseOrder(order, this.#copy);
       if (signal?.aborted) throw canceled(parsed, signal);
-      const known = this.#intake.known(parsed);
+      const known = this.#admission.known(parsed);
       // What was accepted once is not refused when it comes again.
       return known === undefined && this.#admission.hasHostCode
         ? this.#beginWithCare(parsed, signal)
@@ -102,7 +114,7 @@ export class Entrance {
     return this.#knownInstead(error, order as ParsedOrder, signal).then(
       (known) => () => {
         // Settled since it was found.
-        if (known instanceof Job && this.#intake.jobs.find(known) !== known) {
+        if (known instanceof Job && this.#inFlight.find(known) !== known) {
           return this.#refuse(error, order, signal);
         }
         return this.#standIn(known) ?? this.#lifecycle.refused(error);
@@ -112,23 +124,25 @@ export class Entrance {
   }
 
   #mayBeKept(error: unknown, order: ParsedOrder | undefined): boolean {
-    if (this.#engine.keeper === undefined || order === undefined) return false;
+    if (this.#refusals === undefined || order === undefined) return false;
     if (!isOrderError(error)) return true;
-    if (isForTheMoment(error)) return this.#engine.keeper.refusals.mayAsk(order);
+    if (isForTheMoment(error)) return this.#refusals.mayAsk(order);
     if (error.code !== 'order_conflict') return !error.retryable;
     // With one that may itself have taken another's id.
-    const job = this.#intake.jobs.find(order);
-    return job !== undefined && (job.entry === undefined || job.state === 'accepting');
+    const job = this.#inFlight.find(order);
+    return job !== undefined && !this.#known.ownsId(job);
   }
 
-  #knownInstead(
+  async #knownInstead(
     error: unknown,
     order: ParsedOrder,
     signal: AbortSignal | undefined,
   ): Promise<Job | OrderRecord | undefined> {
-    const { lookup, refusals } = this.#engine.keeper as Durability;
     // One that is refused for the moment still is if the storage cannot say more.
-    return isForTheMoment(error) ? refusals.ask(order, signal) : lookup.knownInstead(order, signal);
+    const stored = await (isForTheMoment(error)
+      ? (this.#refusals as RefusalLookups).ask(order, signal)
+      : this.#known.ask(order.id, signal, order));
+    return this.#admission.known(order, stored);
   }
 
   #standIn(known: Job | OrderRecord | undefined): Begun | undefined {
@@ -202,8 +216,8 @@ export class Entrance {
   promiseOf(job: Job): Promise<Receipt> | undefined {
     const told = toldOf(job);
     if (told !== undefined) return this.deliver(told);
-    const isKnown = this.#intake.jobs.find(job) === job;
-    if (!isKnown && !this.#intake.hasRoomFor(job)) return undefined;
+    const isKnown = this.#inFlight.find(job) === job;
+    if (!isKnown && !this.#capacity.hasRoomFor(job)) return undefined;
     // Before it is accepted: a listener of `accepted` may cancel it.
     const promise = job.promise();
     if (!isKnown) this.#engine.accept(job);
@@ -219,12 +233,12 @@ export class Entrance {
     if (signal?.aborted) {
       // Since it was begun: the payload's own code may have done so while it was copied.
       tell(this.#lifecycle.refused(canceled(job, signal)), true);
-    } else if (this.#intake.jobs.find(job) === job) {
+    } else if (this.#inFlight.find(job) === job) {
       this.#follow(job, false, signal, tell);
-    } else if (this.#intake.hasRoomFor(job)) {
+    } else if (this.#capacity.hasRoomFor(job)) {
       this.#follow(job, true, signal, tell);
       this.#engine.accept(job);
-    } else if (overflow === 'reject' && !this.#intake.mayWait) {
+    } else if (overflow === 'reject' && !this.#capacity.mayWait) {
       return this.#refuseFull(job, entry, tell);
     } else {
       return this.#wait(job, entry, tell);
@@ -233,11 +247,11 @@ export class Entrance {
   }
 
   #refuseFull(job: Job, { signal, isList }: Entry, tell: Follower): Promise<void> | undefined {
-    const error = this.#intake.queueFull(job);
+    const error = this.#capacity.queueFull(job);
     const stand = (): void => this.#stand(this.#refuse(error, job, signal), signal, tell);
-    const { keeper } = this.#engine;
-    if (keeper?.refusals.mayAsk(job)) return void stand();
-    if (isList && keeper !== undefined) return keeper.refusals.whenRoom().then(stand);
+    const refusals = this.#refusals;
+    if (refusals?.mayAsk(job)) return void stand();
+    if (isList && refusals !== undefined) return refusals.whenRoom().then(stand);
     if (!this.clock.hasTime()) return this.clock.nextTurn().then(stand);
     return void stand();
   }
@@ -257,7 +271,7 @@ export class Entrance {
       follower = this.awaited.follow(job, tell);
     } catch (error) {
       // One that is known goes on; it is not what is refused.
-      const isKnown = this.#intake.jobs.find(job) === job;
+      const isKnown = this.#inFlight.find(job) === job;
       const refused = { status: 'refused', error: error as OrderError } as const;
       tell(isKnown ? refused : this.#lifecycle.refused(error), true);
       return undefined;
@@ -272,7 +286,7 @@ export class Entrance {
     try {
       parsed = parseOrder(order);
       if (entry.signal?.aborted) throw canceled(parsed, entry.signal);
-      const known = this.#intake.known(parsed);
+      const known = this.#admission.known(parsed);
       entered =
         known === undefined
           ? await this.#enterToQueue(parsed, entry)
@@ -288,12 +302,16 @@ export class Entrance {
     return this.#handedIn(entered, result as OrderRecord, entry);
   }
 
+  #recordOf(known: Job | OrderRecord): OrderRecord {
+    return known instanceof Job ? this.#known.recordOf(known) : known;
+  }
+
   #handedIn({ job }: Entered, record: OrderRecord, { tell }: Entry): HandedIn {
     // Settled before it could be followed; who has heard already hears the same.
     if (record.settledAt !== undefined) tell?.(outcomeOfRecord(record));
     return {
       record,
-      now: () => (job === undefined ? record : this.#engine.recordOf(job)),
+      now: () => (job === undefined ? record : this.#recordOf(job)),
       leave: () => {
         if (tell !== undefined) job?.unfollow(tell);
       },
@@ -303,10 +321,10 @@ export class Entrance {
   /** What stands for an order that need not be entered. */
   #standing(known: Job | OrderRecord, { tell }: Entry): Entered {
     if (!(known instanceof Job)) return { job: undefined, record: known };
-    const isUnsettled = this.#intake.jobs.find(known) === known;
+    const isUnsettled = this.#inFlight.find(known) === known;
     if (tell !== undefined && isUnsettled) this.#follow(known, false, undefined, tell);
     const { keeper } = this.#engine;
-    return { job: known, record: keeper === undefined ? this.#engine.recordOf(known) : undefined };
+    return { job: known, record: keeper === undefined ? this.#recordOf(known) : undefined };
   }
 
   /** Gives its record as it is then: it may be settled, and not be remembered, a moment later. */
@@ -314,7 +332,7 @@ export class Entrance {
     if (tell !== undefined) job.follow(tell);
     this.#engine.accept(job, true);
     const isKept = this.#engine.keeper !== undefined;
-    return { job, record: isKept ? undefined : this.#engine.recordOf(job) };
+    return { job, record: isKept ? undefined : this.#recordOf(job) };
   }
 
   async #enterToQueue(order: ParsedOrder, entry: Entry): Promise<Entered> {
@@ -330,19 +348,19 @@ export class Entrance {
       return { job: undefined, record: this.#engine.enqueueAtOnce(admitted) };
     }
     const copied = this.#isJson ? this.#copyAsJson(admitted) : Job.of(admitted);
-    if (!(copied instanceof Job) || (this.#isJson && this.#intake.jobs.find(copied) === copied)) {
+    if (!(copied instanceof Job) || (this.#isJson && this.#inFlight.find(copied) === copied)) {
       return this.#standing(copied, entry);
     }
     const job = copied;
     // Reading the payload may have run the host's code, too.
     if (signal?.aborted) throw canceled(job, signal);
-    if (this.#intake.hasRoomFor(job)) {
+    if (this.#capacity.hasRoomFor(job)) {
       return this.#acceptEnqueued(job, entry);
     }
-    if (overflow === 'wait' || this.#intake.mayWait) {
+    if (overflow === 'wait' || this.#capacity.mayWait) {
       return await this.#waitToEnqueue(job, entry);
     }
-    throw this.#intake.queueFull(job);
+    throw this.#capacity.queueFull(job);
   }
 
   /** The refusal of an order that is enqueued, or the order that its id stands for. */
@@ -383,7 +401,7 @@ export class Entrance {
     return untilAbort(signal, error, (resolve, reject) => {
       // Its turn may come before `wait` returns.
       let endAsking: (() => void) | undefined;
-      const leave = this.#intake.wait(job, overflow, reject, () => {
+      const leave = this.#capacity.wait(job, overflow, reject, () => {
         endAsking?.();
         try {
           // The signal of many may have made this room, by ending another's waiting.
@@ -427,7 +445,7 @@ export class Entrance {
         return end(this.#lifecycle.refused(error));
       }
       const refuse = (error: OrderError): void => stand(this.#refuse(error, job, signal));
-      leave = this.#intake.wait(job, overflow, refuse, () => {
+      leave = this.#capacity.wait(job, overflow, refuse, () => {
         takeBack?.();
         endAsking?.();
         try {
@@ -465,15 +483,17 @@ export class Entrance {
     stand: (known: Job | OrderRecord) => void,
     refuse: (conflict: unknown) => void,
   ): (() => void) | undefined {
-    const refusals = this.#engine.keeper?.refusals;
+    const refusals = this.#refusals;
     if (refusals?.mayAsk(job) !== true) return undefined;
     let hasEnded = false;
     const ask = async (): Promise<void> => {
       if (!refusals.mayAsk(job)) return;
       try {
-        const known = await refusals.ask(job, undefined, () => hasEnded);
+        const stored = await refusals.ask(job);
+        if (hasEnded) return;
+        const known = this.#admission.known(job, stored);
         // Settled since it was found; then its own turn will tell.
-        const isOver = known instanceof Job && this.#intake.jobs.find(known) !== known;
+        const isOver = known instanceof Job && this.#inFlight.find(known) !== known;
         if (known !== undefined && !isOver && leave()) stand(known);
       } catch (conflict) {
         if (leave()) refuse(conflict);
@@ -492,7 +512,7 @@ export class Entrance {
    */
   #knownAtLast(order: ParsedOrder): Job | OrderRecord | undefined {
     this.#admission.checkOpen(order);
-    return this.#intake.known(order);
+    return this.#admission.known(order);
   }
 
   #follow(job: Job, isOwn: boolean, signal: AbortSignal | undefined, tell: Follower): void {

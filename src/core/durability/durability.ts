@@ -1,6 +1,7 @@
 import type { Admission } from '../admission/admission.ts';
+import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
 import { entryOf, type Job } from '../lifecycle/job.ts';
-import type { CallEnd } from '../lifecycle/lifecycle.ts';
+import type { CallEnd, Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOver, moveTo } from '../lifecycle/order-state.ts';
 import { nothingToDo } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
@@ -9,9 +10,8 @@ import { leftBehind, storageFailed } from '../order/processor-errors.ts';
 import { outcomeOfRecord, recordOf } from '../order/record.ts';
 import type { StoredOrder, Times } from '../order/stored-order.ts';
 import type { Dispatcher } from '../processing/dispatcher.ts';
-import { type AskingEngine, KnownOrders } from '../queries/known-orders.ts';
-import { RefusalLookups } from '../queries/refusal-lookups.ts';
 import type { Cancellation } from '../runtime/abort.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { Settler } from '../settlement/settler.ts';
 import type { JournalStorage } from '../storage/ledger.ts';
 import { Availability } from './availability.ts';
@@ -19,7 +19,21 @@ import { Journal, type JournalListener } from './journal.ts';
 import { Recovery, type RecoveryListener } from './recovery.ts';
 
 /** The parts of an engine that have to do with orders that are kept. */
-export interface DurableEngine extends AskingEngine {
+export interface DurableEngine {
+  readonly clock: Clock;
+  readonly lifecycle: Lifecycle;
+  readonly inFlight: InFlightOrders;
+  readonly known: {
+    checkSame(stored: StoredOrder, job: Job): void;
+    recordOfEnded(job: Job, outcome: OrderOutcome | undefined): Promise<OrderRecord>;
+    takenUp(id: string): void;
+    recoveryEnded(): void;
+  };
+  readonly capacity: {
+    readonly hasRoom: boolean;
+    dismissImpatient(): void;
+    roomMayHaveCome(): void;
+  };
   readonly dispatcher: Dispatcher;
   readonly admission: Admission;
   readonly settler: Settler;
@@ -42,8 +56,6 @@ const mostQuestions = 3;
  */
 export class Durability implements JournalListener, RecoveryListener {
   readonly recovery: Recovery;
-  readonly lookup: KnownOrders;
-  readonly refusals: RefusalLookups;
   readonly #journal: Journal;
   readonly #availability: Availability;
   readonly #storage: JournalStorage;
@@ -60,15 +72,13 @@ export class Durability implements JournalListener, RecoveryListener {
     const { clock } = engine;
     this.#storage = storage;
     this.#engine = engine;
-    this.lookup = new KnownOrders(storage, engine);
-    this.refusals = new RefusalLookups(this.lookup);
     this.#journal = new Journal(storage, clock, stalledAfterMs, this);
     this.#availability = new Availability(() => this.#askStorage(), {
       interrupted: (error) => this.#interrupted(error),
       restored: () => this.#restored(),
     });
     this.recovery = new Recovery(storage, clock, this.#availability, this);
-    engine.intake.isRecovering = true;
+    engine.inFlight.isRecovering = true;
     // The host has a turn first, to listen to events.
     this.ready = Promise.resolve().then(() => this.recovery.run());
   }
@@ -106,12 +116,7 @@ export class Durability implements JournalListener, RecoveryListener {
       const { clock, dispatcher } = this.#engine;
       return job.toRecord(clock, dispatcher.runner.startedAtOf(job));
     }
-    return this.lookup.recordOfEnded(job, hasEnded ? undefined : await job.outcome());
-  }
-
-  /** Whether an id belongs to a settled order, though another one with it is on its way here. */
-  async hasSettled(id: string): Promise<boolean> {
-    return (await this.lookup.order(id))?.settledAt !== undefined;
+    return this.#engine.known.recordOfEnded(job, hasEnded ? undefined : await job.outcome());
   }
 
   /** Cancels an order as soon as it is accepted; false if it is already. */
@@ -131,11 +136,11 @@ export class Durability implements JournalListener, RecoveryListener {
   /** What is not begun stays in the storage, for the next life: the processor shuts down. */
   async leaveAll(): Promise<void> {
     this.recovery.stop();
-    const { clock, dispatcher, intake } = this.#engine;
+    const { clock, dispatcher, inFlight } = this.#engine;
     // From now on nothing begins: a user's later order must not overtake one that is left.
     this.isLeaving = true;
     dispatcher.isHalted = true;
-    for (const job of intake.jobs.all()) {
+    for (const job of inFlight.all()) {
       if (job.entry === undefined || job.state !== 'pending' || !dispatcher.drop(job)) continue;
       if (!clock.hasTime()) await clock.nextSlice();
       this.#leave(job);
@@ -146,7 +151,7 @@ export class Durability implements JournalListener, RecoveryListener {
   /** The same for what has begun and can't be ended: what it has done is compensated after the next start. */
   leaveRunning(): void {
     if (!this.#engine.dispatcher.runner.hasCompensations) return;
-    for (const job of this.#engine.intake.jobs.all()) {
+    for (const job of this.#engine.inFlight.all()) {
       if (job.entry !== undefined && job.state === 'processing') this.#leave(job);
     }
     this.#engine.checkIdle();
@@ -210,15 +215,15 @@ export class Durability implements JournalListener, RecoveryListener {
       this.#engine.checkIdle();
       return;
     }
-    this.#engine.intake.place(job);
+    this.#engine.inFlight.addSequence(job);
     this.#engine.enlist(job);
     if (cancellation !== undefined) this.#engine.dispatcher.cancel(job, cancellation);
   }
 
   known(job: Job, stored: StoredOrder, cancellation?: Cancellation): OrderRecord {
-    const { intake, lifecycle } = this.#engine;
+    const { known, lifecycle } = this.#engine;
     try {
-      intake.checkSame(stored, job);
+      known.checkSame(stored, job);
     } catch (error) {
       this.refused(job, error as OrderError);
       throw error;
@@ -278,22 +283,22 @@ export class Durability implements JournalListener, RecoveryListener {
   // What the recovery tells and asks.
 
   hasRoom(): boolean {
-    return this.#engine.intake.hasRoom;
+    return this.#engine.capacity.hasRoom;
   }
 
   waits(): void {
-    this.#engine.intake.dismissImpatient();
+    this.#engine.capacity.dismissImpatient();
   }
 
   isKnown(id: string): boolean {
-    return this.#engine.intake.jobs.get(id) !== undefined;
+    return this.#engine.inFlight.get(id) !== undefined;
   }
 
   recovered(job: Job): void {
     moveTo(job, 'pending');
     this.#engine.add(job);
     this.#engine.dispatcher.add(job);
-    this.lookup.recovered(job.id);
+    this.#engine.known.takenUp(job.id);
   }
 
   failed(error: OrderError): void {
@@ -301,21 +306,21 @@ export class Durability implements JournalListener, RecoveryListener {
   }
 
   over(): void {
-    this.lookup.over();
-    this.#engine.intake.isRecovering = false;
-    this.#engine.intake.roomMayHaveCome();
+    this.#engine.known.recoveryEnded();
+    this.#engine.inFlight.isRecovering = false;
+    this.#engine.capacity.roomMayHaveCome();
     // Those for whom there is none now.
-    this.#engine.intake.dismissImpatient();
+    this.#engine.capacity.dismissImpatient();
     this.#engine.checkIdle();
   }
 
   #interrupted(error: OrderError): void {
-    const { admission, dispatcher, intake, lifecycle, settler } = this.#engine;
+    const { admission, dispatcher, inFlight, lifecycle, settler } = this.#engine;
     admission.failure = error;
     dispatcher.isHalted = true;
     settler.hold(error);
     // What the storage does not keep can't wait for it.
-    for (const job of intake.jobs.all()) {
+    for (const job of inFlight.all()) {
       if (job.entry !== undefined || job.state !== 'pending' || !dispatcher.drop(job)) continue;
       settler.add(job, nothingToDo, undefined);
     }

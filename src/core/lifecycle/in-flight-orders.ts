@@ -1,33 +1,55 @@
 import { hashIn, type Keyed, keyOf } from '../collections/id-hash.ts';
 import { IdTable } from '../collections/id-table.ts';
+import { SequenceIndex } from '../collections/sequence-index.ts';
+import { Tally } from '../collections/tally.ts';
 import type { Job } from './job.ts';
 
 /** So many that growing one of them, with a million orders in all, takes less than a millisecond. */
 const tableCount = 64;
 
 /** So many orders are in a table of their own when they come, which is small enough for a near cache. */
-const mostNew = 4_096;
+const mostNewByDefault = 4_096;
 
 /** Enough for a common load, so that it never resizes. */
 const newPlaces = 2_048;
 
+/** How `InFlightOrders` holds them. */
+interface Holding {
+  /** Whether it counts the orders of each user; a million users cost memory. */
+  readonly countsUsers?: boolean;
+  readonly mostNew?: number;
+}
+
 /**
- * Accepted and unsettled orders by id. A `Map` of a million orders stops the event loop for tens of milliseconds
- * when it grows or shrinks; so there are many tables. And most orders are settled soon after they were accepted,
- * also beside a large backlog: they never get into the large tables, which are in no cache.
+ * The orders that this process has accepted or is about to accept, and that are not settled: by id, by sequence,
+ * counted by user. It is the one place that knows them.
+ *
+ * A `Map` of a million orders stops the event loop for tens of milliseconds when it grows or shrinks, so there are
+ * many tables. Most orders are settled soon after they were accepted, also beside a large backlog: they never get
+ * into the large tables, which are in no cache.
  */
 export class InFlightOrders {
+  /** Whether orders that an earlier process left unsettled may still be missing here. */
+  isRecovering = false;
   readonly #mostNew: number;
   #new = new IdTable<Job>(newPlaces);
   readonly #old = Array.from({ length: tableCount }, () => new IdTable<Job>(64));
   #oldSize = 0;
+  readonly #bySequence = new SequenceIndex<Job>();
+  readonly #byUser: Tally | undefined;
 
-  constructor(most = mostNew) {
-    this.#mostNew = most;
+  constructor({ countsUsers = false, mostNew = mostNewByDefault }: Holding = {}) {
+    this.#mostNew = mostNew;
+    this.#byUser = countsUsers ? new Tally() : undefined;
   }
 
   get size(): number {
     return this.#new.size + this.#oldSize;
+  }
+
+  /** How many of a user's orders are here; 0 where users are not counted. */
+  countOf(userId: string): number {
+    return this.#byUser === undefined ? 0 : this.#byUser.of(userId);
   }
 
   get(id: string): Job | undefined {
@@ -43,23 +65,43 @@ export class InFlightOrders {
     return job === undefined && this.#oldSize > 0 ? this.#tableOf(hash).get(id, hash) : job;
   }
 
-  /** Adds an order whose id is nowhere here. */
+  /** Adds an order whose id no order here has. */
   add(job: Job): void {
     // The tables go by `job.hash`.
     hashIn(job);
     if (this.#new.size === this.#mostNew) this.#age();
     this.#new.add(job);
+    this.#byUser?.add(job.userId, 1);
+    this.addSequence(job);
   }
 
-  /** Takes an order out; false if it is not here. */
-  delete(job: Job): boolean {
-    if (this.#new.delete(job)) return true;
-    const isOld = this.#oldSize > 0 && this.#tableOf(job.hash).delete(job);
-    if (isOld) this.#oldSize -= 1;
-    return isOld;
+  /** An order here has got its sequence, if the storage has given it one. */
+  addSequence(job: Job): void {
+    if (job.sequence > 0) this.#bySequence.add(job);
   }
 
-  /** All orders in the order of acceptance, then those on their way into the storage; takes time for all of them. */
+  /** Removes an order; nothing happens if it is not here. */
+  remove(job: Job): void {
+    // Else its steps end later, and need the scope until then.
+    if (job.run === undefined) job.leaveScope();
+    if (job.sequence > 0) this.#bySequence.delete(job);
+    if (!this.#new.delete(job)) {
+      if (this.#oldSize === 0 || !this.#tableOf(job.hash).delete(job)) return;
+      this.#oldSize -= 1;
+    }
+    this.#byUser?.add(job.userId, -1);
+  }
+
+  /**
+   * Visits some orders whose sequence is below `before`, the newest first, until a visit says that it is enough.
+   *
+   * @returns below which sequence to go on; `undefined` at the end. Orders may come and go meanwhile
+   */
+  visit(before: number, isEnough: (job: Job) => boolean): number | undefined {
+    return this.#bySequence.visit(before, isEnough);
+  }
+
+  /** All orders by sequence, then those that have none yet. Takes time for all of them. */
   all(): Job[] {
     const jobs = [...this.#old, this.#new].flatMap((table) => table.all());
     return jobs.sort((a, b) => placeOf(a) - placeOf(b) || a.acceptedAt - b.acceptedAt);

@@ -1,142 +1,234 @@
-import type { Intake } from '../admission/capacity.ts';
+import { keyOf } from '../collections/id-hash.ts';
+import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
 import type { Job } from '../lifecycle/job.ts';
-import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Counts } from '../lifecycle/stats.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
 import type { ParsedOrder } from '../order/parse-order.ts';
 import { canceled, storageFailed, waitingEnded } from '../order/processor-errors.ts';
 import { recordOf, recordOfOutcome } from '../order/record.ts';
+import { type Content, checkSame } from '../order/same-content.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
 import { untilAbort } from '../runtime/abort.ts';
+import type { Awaitable } from '../runtime/awaitable.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { UntilClosed } from '../runtime/until-closed.ts';
-import type { JournalStorage } from '../storage/ledger.ts';
+import type { Ledger } from '../storage/ledger.ts';
 
-/** The parts of an engine that this has to do with. */
-export interface AskingEngine {
+/** What an id stands for. */
+export type Known =
+  /** An order that is accepted, or is being accepted, and is not settled. */
+  | { readonly status: 'in flight'; readonly job: Job }
+  /** A settled order that is remembered. */
+  | { readonly status: 'settled'; readonly record: OrderRecord }
+  /** No order of this process. Where the storage keeps orders, it may know one: see `ask`. */
+  | { readonly status: 'unknown' };
+
+const unknown: Known = { status: 'unknown' };
+
+/** What `KnownOrders` needs of others. */
+interface Sources {
+  readonly ledger: Ledger;
+  readonly inFlight: InFlightOrders;
+  readonly counts: Counts;
   readonly clock: Clock;
   readonly questions: UntilClosed;
-  readonly lifecycle: Lifecycle;
-  readonly intake: Intake;
+  /** When the steps of an order began, on the processor's clock. */
+  startedAtOf(job: Job): number | undefined;
 }
 
-/** What a storage that keeps orders knows of those that are not here, or not here yet. */
+/** The one answer to the question whether an id is known, and what has become of its order (invariant 5). */
 export class KnownOrders {
-  readonly #storage: Pick<JournalStorage, 'find'>;
-  readonly #engine: AskingEngine;
-  /** Orders that somebody waits for to be taken up, by id. */
-  readonly #awaited = new Map<string, Set<() => void>>();
+  readonly #ledger: Ledger;
+  readonly #inFlight: InFlightOrders;
+  readonly #counts: Counts;
+  readonly #clock: Clock;
+  readonly #questions: UntilClosed;
+  readonly #startedAtOf: Sources['startedAtOf'];
+  readonly #isJson: boolean;
+  /** Callers that wait for an unsettled order of an earlier process to be taken up, by id. */
+  readonly #waiting = new Map<string, Set<() => void>>();
 
-  constructor(storage: Pick<JournalStorage, 'find'>, engine: AskingEngine) {
-    this.#storage = storage;
-    this.#engine = engine;
-  }
-
-  /** What `order(id)` answers of an order that is not here. */
-  async order(id: string): Promise<OrderRecord | undefined> {
-    const stored = await this.#ask(id, 'The storage could not give the order');
-    return stored && recordOf(stored);
-  }
-
-  /** An unsettled order that is not here yet: it is taken up in a moment, having been left by an earlier life. */
-  async jobOf(id: string): Promise<Job | undefined> {
-    const { intake } = this.#engine;
-    if (intake.isRecovering) await this.stored(id);
-    return intake.jobs.get(id);
+  constructor({ ledger, inFlight, counts, clock, questions, startedAtOf }: Sources) {
+    this.#ledger = ledger;
+    this.#inFlight = inFlight;
+    this.#counts = counts;
+    this.#clock = clock;
+    this.#questions = questions;
+    this.#startedAtOf = startedAtOf;
+    this.#isJson = ledger.journal?.isJson === true;
   }
 
   /**
-   * What the storage has of an order. One that is unsettled is here by then, if it is to be taken up.
+   * The order that has the id of one that is handed in, as far as this process knows.
+   *
+   * @throws OrderError `order_conflict` if its content is another
+   */
+  find(order: ParsedOrder): Known {
+    const job = this.#inFlight.find(order);
+    if (job !== undefined) {
+      this.checkSame(job, order);
+      this.#counts.duplicates += 1;
+      return { status: 'in flight', job };
+    }
+    const record = this.#ledger.record(order);
+    if (record === undefined) return unknown;
+    const { userId, amount } = record;
+    this.checkSame({ userId, amount, content: this.#ledger.contentOf(order) }, order);
+    this.#counts.duplicates += 1;
+    return { status: 'settled', record };
+  }
+
+  /**
+   * The same with what the storage has of the id, as `ask` gave it in this turn.
+   *
+   * @throws OrderError `order_conflict`
+   */
+  findStored(order: ParsedOrder, stored: StoredOrder | undefined): Known {
+    // An unsettled one has been taken up by now.
+    if (stored?.settledAt === undefined) return this.find(order);
+    this.checkSame(stored, order);
+    this.#counts.duplicates += 1;
+    return { status: 'settled', record: recordOf(stored) };
+  }
+
+  /** @throws OrderError `order_conflict` unless an order is the one that has its id */
+  checkSame(known: Content, order: ParsedOrder): void {
+    checkSame(known, order, this.#isJson);
+  }
+
+  /**
+   * What the storage has of an id. One that is unsettled is in flight by then, if it is to be taken up.
    *
    * @param signal - ends the waiting
-   * @param order - the one that is refused then
+   * @param order - the order that is refused with `canceled` then
    */
-  async stored(
+  async ask(
     id: string,
     signal?: AbortSignal,
     order?: ParsedOrder,
   ): Promise<StoredOrder | undefined> {
+    const { journal } = this.#ledger;
+    if (journal === undefined) return undefined;
     const error = (): OrderError =>
       order === undefined ? waitingEnded(id, signal) : canceled(order, signal);
     const stored = await untilAbort<StoredOrder | undefined>(signal, error, (resolve, reject) => {
-      this.#askIfKnown(id, order).then(resolve, reject);
+      this.#find(id, 'The storage could not say whether it knows the order', order).then(
+        resolve,
+        reject,
+      );
       return undefined;
     });
     if (stored !== undefined && stored.settledAt === undefined) {
-      await untilAbort(signal, error, (resolve) => this.#await(id, resolve));
+      await untilAbort(signal, error, (resolve) => this.#whenTakenUp(id, resolve));
     }
     return stored;
   }
 
-  /**
-   * What an id stands for that is not to be refused for good before the storage has been asked.
-   *
-   * @param isOver - whether the order needs no answer any more: then it may be what its id stands for
-   */
-  async knownInstead(
-    order: ParsedOrder,
-    signal?: AbortSignal,
-    isOver = (): boolean => false,
-  ): Promise<Job | OrderRecord | undefined> {
-    const { intake, lifecycle } = this.#engine;
-    const stored = await this.stored(order.id, signal, order);
-    if (isOver()) return undefined;
-    if (stored?.settledAt === undefined) return intake.known(order);
-    intake.checkSame(stored, order);
-    lifecycle.counts.duplicates += 1;
-    return recordOf(stored);
+  /** What this process knows of an id. */
+  get(id: string): Known {
+    const job = this.#inFlight.get(id);
+    if (job !== undefined) return this.ownsId(job) ? { status: 'in flight', job } : unknown;
+    const record = this.#ledger.record(keyOf(id));
+    return record === undefined ? unknown : { status: 'settled', record };
   }
 
-  /** The record of an order that was enqueued, and has come to an outcome since, if that is given. */
+  /**
+   * Whether an unsettled order has its id for good. Where the storage keeps orders, it has not before the storage
+   * has the order: until then another order may have the id.
+   */
+  ownsId({ state, entry }: Job): boolean {
+    return this.#ledger.journal === undefined || (entry !== undefined && state !== 'accepting');
+  }
+
+  /** The record of the order that has an id. */
+  record(id: string): Awaitable<OrderRecord | undefined> {
+    const known = this.get(id);
+    if (known.status === 'settled') return known.record;
+    if (known.status === 'in flight') return this.recordOf(known.job);
+    return this.#storedRecord(id);
+  }
+
+  /** What is known of an order as of now. */
+  recordOf(job: Job): OrderRecord {
+    const settled = job.state === 'settled' ? this.#ledger.record(job) : undefined;
+    // Where the storage forgets, the id may stand for a later order by now.
+    if (settled?.userId === job.userId && settled.amount === job.amount) return settled;
+    return job.toRecord(this.#clock, this.#startedAtOf(job));
+  }
+
+  /** The unsettled order that has an id: with a promise only if the storage has to be asked. */
+  unsettled(id: string): Awaitable<Job | undefined> {
+    const job = this.#inFlight.get(id);
+    if (job !== undefined && this.ownsId(job)) return job;
+    if (job === undefined && !this.#inFlight.isRecovering) return undefined;
+    return this.#unsettledIn(id, job);
+  }
+
+  async #unsettledIn(id: string, job: Job | undefined): Promise<Job | undefined> {
+    if (job === undefined) {
+      await this.ask(id);
+      return this.#inFlight.get(id);
+    }
+    // The id may belong to a settled order, though another one with it is on its way into the storage.
+    return (await this.#storedRecord(id))?.settledAt === undefined ? job : undefined;
+  }
+
+  /**
+   * The record of an order that was enqueued, and has ended since.
+   *
+   * @param outcome - what it came to, if that is known
+   */
   async recordOfEnded(job: Job, outcome: OrderOutcome | undefined): Promise<OrderRecord> {
-    const { clock, intake } = this.#engine;
     if (outcome?.status === 'refused') throw outcome.error;
     if (outcome !== undefined && isRecorded(job, outcome)) {
-      return recordOfOutcome(job, outcome, job.unixOf(job.acceptedAt, clock));
+      return recordOfOutcome(job, outcome, job.unixOf(job.acceptedAt, this.#clock));
     }
-    const record = await this.#askIfKnown(job.id, job);
-    if (record === undefined) {
+    const failure = 'The storage could not say whether it knows the order';
+    const stored = await this.#find(job.id, failure, job);
+    if (stored === undefined) {
       if (outcome !== undefined && outcome.status !== 'completed') throw outcome.error;
       throw storageFailed('The storage does not know the order', undefined, job);
     }
-    intake.checkSame(record, job);
-    return recordOf(record);
+    this.checkSame(stored, job);
+    return recordOf(stored);
   }
 
-  /** An order has been taken up. */
-  recovered(id: string): void {
-    for (const resolve of this.#awaited.get(id) ?? []) resolve();
-    this.#awaited.delete(id);
+  /** An order of an earlier process was taken up. */
+  takenUp(id: string): void {
+    for (const resolve of this.#waiting.get(id) ?? []) resolve();
+    this.#waiting.delete(id);
   }
 
-  /** No more will be. */
-  over(): void {
-    for (const waiting of this.#awaited.values()) for (const resolve of waiting) resolve();
-    this.#awaited.clear();
+  /** No further order of an earlier process will be taken up. */
+  recoveryEnded(): void {
+    for (const waiting of this.#waiting.values()) for (const resolve of waiting) resolve();
+    this.#waiting.clear();
   }
 
-  /** Calls back when an order is here, or will not be any more; the result takes that back. */
-  #await(id: string, resolve: (value?: unknown) => void): (() => void) | undefined {
-    const { intake } = this.#engine;
-    if (!intake.isRecovering || intake.jobs.get(id) !== undefined) {
+  /** Calls back when an order is in flight, or will not be taken up; the result ends the waiting. */
+  #whenTakenUp(id: string, resolve: (value?: unknown) => void): (() => void) | undefined {
+    if (!this.#inFlight.isRecovering || this.#inFlight.get(id) !== undefined) {
       resolve();
       return undefined;
     }
-    const waiting = this.#awaited.get(id) ?? new Set();
-    this.#awaited.set(id, waiting.add(resolve));
+    const waiting = this.#waiting.get(id) ?? new Set();
+    this.#waiting.set(id, waiting.add(resolve));
     return () => {
       waiting.delete(resolve);
-      if (waiting.size === 0) this.#awaited.delete(id);
+      if (waiting.size === 0) this.#waiting.delete(id);
     };
   }
 
-  #askIfKnown(id: string, order?: ParsedOrder): Promise<StoredOrder | undefined> {
-    return this.#ask(id, 'The storage could not say whether it knows the order', order);
+  async #storedRecord(id: string): Promise<OrderRecord | undefined> {
+    const stored = await this.#find(id, 'The storage could not give the order');
+    return stored && recordOf(stored);
   }
 
-  async #ask(id: string, failure: string, order?: ParsedOrder): Promise<StoredOrder | undefined> {
+  async #find(id: string, failure: string, order?: ParsedOrder): Promise<StoredOrder | undefined> {
+    const { journal } = this.#ledger;
     try {
-      return await this.#engine.questions.ask(this.#storage.find(id));
+      return journal && (await this.#questions.ask(journal.find(id)));
     } catch (cause) {
       throw storageFailed(failure, cause, order);
     }

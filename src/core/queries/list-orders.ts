@@ -1,11 +1,10 @@
-import type { Intake } from '../admission/capacity.ts';
+import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
 import type { Job } from '../lifecycle/job.ts';
 import { isOver } from '../lifecycle/order-state.ts';
 import type { OrderRecord } from '../order/outcome.ts';
 import { storageFailed } from '../order/processor-errors.ts';
 import { recordOf } from '../order/record.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
-import type { Dispatcher } from '../processing/dispatcher.ts';
 import { isThenable } from '../runtime/awaitable.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { sizeOf } from '../runtime/size-of.ts';
@@ -16,12 +15,14 @@ import type { StoredOrderPage } from '../storage/order-storage.ts';
 import { cursorOf } from './cursor.ts';
 import type { CheckedQuery, OrderPage } from './order-query.ts';
 
-/** The parts of an engine that this has to do with. */
-export interface ListedEngine {
+/** What `OrderList` needs of others. */
+interface Sources {
+  readonly ledger: Ledger;
+  readonly inFlight: InFlightOrders;
   readonly clock: Clock;
-  readonly dispatcher: Dispatcher;
-  readonly intake: Intake;
   readonly questions: UntilClosed;
+  /** When the steps of an order began, on the processor's clock. */
+  startedAtOf(job: Job): number | undefined;
 }
 
 /** An order on a page. */
@@ -33,17 +34,15 @@ const pageBytes = 2 ** 20;
 /** What an order takes beside its texts and its payload. */
 const orderBytes = 300;
 
-/** So often the storage is asked for more, where it looks at many orders and finds few. */
+/** So often the storage is asked for one page, where it looks at many orders and finds few. */
 const mostCalls = 32;
 
-/** Lists orders by their place in the order of acceptance: what the storage has, and what is in flight. */
+/** Lists orders by their sequence: those of the storage, and those in flight. */
 export class OrderList {
-  readonly #engine: ListedEngine;
-  readonly #storage: Ledger;
+  readonly #sources: Sources;
 
-  constructor(engine: ListedEngine, storage: Ledger) {
-    this.#engine = engine;
-    this.#storage = storage;
+  constructor(sources: Sources) {
+    this.#sources = sources;
   }
 
   /** @throws OrderError `storage_failed` */
@@ -53,16 +52,16 @@ export class OrderList {
     const stored = await this.#stored(query);
     const page = toPage(mergePages<Listed>(inFlight, stored, query.limit));
     // A page takes too long for the clock to go by an earlier reading.
-    this.#engine.clock.read();
+    this.#sources.clock.read();
     return page;
   }
 
-  /** What the storage does not have, or does not know as what it is. */
+  /** The orders that the storage does not have, or whose status it does not know. */
   async #inFlight(query: CheckedQuery): Promise<PageOf<Listed>> {
     const { before = Number.POSITIVE_INFINITY, limit, status, userId } = query;
     const orders: Listed[] = [];
     const isSettled = status !== undefined && status !== 'pending' && status !== 'processing';
-    const isStored = this.#storage.journal !== undefined && status !== 'processing';
+    const isStored = this.#sources.ledger.journal !== undefined && status !== 'processing';
     if (isSettled || isStored) return { orders, next: undefined };
     let hasMore = false;
     const isEnough = (job: Job): boolean => {
@@ -74,9 +73,9 @@ export class OrderList {
       if (!hasMore) orders.push(listed);
       return hasMore;
     };
-    const { clock, intake } = this.#engine;
+    const { clock, inFlight } = this.#sources;
     for (let below: number | undefined = before; below !== undefined; ) {
-      below = intake.accepted.visit(below, isEnough);
+      below = inFlight.visit(below, isEnough);
       clock.read();
       if (clock.isTurnSpent) await clock.nextSlice();
     }
@@ -103,7 +102,7 @@ export class OrderList {
         return { orders, next: page.next };
       }
       before = page.next;
-      const { clock } = this.#engine;
+      const { clock } = this.#sources;
       clock.read();
       if (clock.isTurnSpent) await clock.nextSlice();
     }
@@ -111,8 +110,8 @@ export class OrderList {
 
   async #ask(query: Parameters<Ledger['list']>[0]): Promise<StoredOrderPage> {
     try {
-      const page = this.#storage.list(query);
-      return isThenable(page) ? await this.#engine.questions.ask(page) : page;
+      const page = this.#sources.ledger.list(query);
+      return isThenable(page) ? await this.#sources.questions.ask(page) : page;
     } catch (cause) {
       throw storageFailed('The storage could not list the orders', cause);
     }
@@ -121,16 +120,16 @@ export class OrderList {
   /** The storage does not know how far an unsettled order is. */
   #asOfNow(order: StoredOrder): Listed {
     if (order.settledAt !== undefined) return order;
-    const job = this.#engine.intake.jobs.get(order.id);
+    const job = this.#sources.inFlight.get(order.id);
     const listed = job?.sequence === order.sequence ? this.#listed(job) : undefined;
     return listed ?? order;
   }
 
   /** `undefined` once it is settled. */
   #listed(job: Job): Listed | undefined {
-    const { clock, dispatcher } = this.#engine;
+    const { clock, startedAtOf } = this.#sources;
     if (isOver(job)) return undefined;
-    const record = job.toRecord(clock, dispatcher.runner.startedAtOf(job));
+    const record = job.toRecord(clock, startedAtOf(job));
     return { ...record, sequence: job.sequence };
   }
 }

@@ -14,7 +14,7 @@ it('holds what a `Map` would hold, through additions and deletions', () => {
   const action = fc.record({ isAdd: fc.boolean(), at: fc.nat({ max: 400 }) });
   const property = fc.property(fc.array(action, { maxLength: 600, size: 'max' }), (actions) => {
     // So few that orders of all ages are looked up.
-    const index = new InFlightOrders(32);
+    const index = new InFlightOrders({ mostNew: 32 });
     const model = new Map<string, Job>();
     for (const { isAdd, at } of actions) {
       const id = `order-${at}`;
@@ -25,8 +25,8 @@ it('holds what a `Map` would hold, through additions and deletions', () => {
         index.add(job);
       } else if (!isAdd && known !== undefined) {
         model.delete(id);
-        index.delete(known);
-        index.delete(known);
+        index.remove(known);
+        index.remove(known);
       }
     }
     expect(index.size).toBe(model.size);
@@ -41,8 +41,8 @@ it('holds what a `Map` would hold, through additions and deletions', () => {
 it('takes out nothing that is not in it', () => {
   const index = new InFlightOrders();
   index.add(jobOf('a'));
-  index.delete(jobOf('a'));
-  index.delete(jobOf('b'));
+  index.remove(jobOf('a'));
+  index.remove(jobOf('b'));
   expect(index.size).toBe(1);
   expect(index.get('a')?.id).toBe('a');
 });
@@ -54,7 +54,7 @@ it('grows to a hundred thousand and back, and lists the oldest first', () => {
   expect(index.all()).toEqual(jobs);
   for (const job of jobs) {
     if (index.get(job.id) !== job) expect.fail(job.id);
-    index.delete(job);
+    index.remove(job);
   }
   expect(index.size).toBe(0);
   expect(index.all()).toEqual([]);
