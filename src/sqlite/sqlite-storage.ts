@@ -278,8 +278,9 @@ export class SqliteStorage implements OrderStorage {
 
   /**
    * Copies the file as it is now, while calls go on; the copy can be opened like any other. Its user alone
-   * may read and write it (mode 0600), whatever the mode of the file is. Beside the log (`-wal`) of another file
-   * it is refused, and not mixed with it.
+   * may read and write it (mode 0600), whatever the mode of the file is. A copy by `cp` of a file in use is no backup:
+   * it lacks what is only in the log. To restore a copy, end the process, move the log (`-wal`, `-shm`) away, and put
+   * the copy in the file's place. A copy by `backup` beside the log of another file is refused.
    *
    * @param path - where nothing may be yet
    * @throws (rejects) Error if something is there, or the copy fails
