@@ -1,6 +1,7 @@
 import { GroupCall } from '../core/runtime/group-call.ts';
 import { errorOf, isFailure } from './failures.ts';
-import type { Answer, Call, Request, WriteKind } from './thread/protocol.ts';
+import type { Call, WriteKind } from './thread/calls.ts';
+import type { Answer, Request } from './thread/protocol.ts';
 import { type Message, Reader } from './thread/wire.ts';
 
 /** A call that waits for its transaction. */

@@ -15,18 +15,12 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from '../core/storage/order-storage.ts';
-import type { Source } from './database/backup-and-check.ts';
-import { UnreadableOrders } from './database/unreadable.ts';
-import { checkLog } from './file/file-contents.ts';
-import { FileLock } from './file/file-lock.ts';
-import { checkName, realPathOf } from './file/file-name.ts';
+import { realPathOf } from './file/file-name.ts';
+import { OpenFile } from './open-file.ts';
 import { checkedOptions, type SqliteStorageOptions } from './open-options.ts';
 import * as codec from './thread/codec.ts';
-import { FileThreads } from './thread/file-threads.ts';
-import type { Answer, ReadKind, Task, WriteKind } from './thread/protocol.ts';
-import { type Reader, Writer } from './thread/wire.ts';
-import { askAside } from './thread/worker-thread.ts';
-import { Unheard } from './unconfirmed-settlements.ts';
+import { UnconfirmedSettlements } from './unconfirmed-settlements.ts';
+import { UnreadableOrders } from './unreadable.ts';
 
 /** Which settled orders are to go. */
 export interface PruneOptions {
@@ -72,14 +66,9 @@ export class SqliteStorage implements OrderStorage {
   readonly path: string;
   /** What becomes of an acknowledged order when something goes wrong. */
   readonly durability: 'full' | 'relaxed';
-  readonly #lock: FileLock;
-  readonly #threads: FileThreads;
-  readonly #writer = new Writer();
-  readonly #unheard = new Unheard();
+  readonly #file: OpenFile;
+  readonly #unconfirmed = new UnconfirmedSettlements();
   readonly #unreadable: UnreadableOrders;
-  /** What is under way; `close` waits for it. */
-  readonly #underWay = new Set<Promise<unknown>>();
-  #closing: Promise<void> | undefined;
 
   /**
    * Opens a file, or makes one if there is none or an empty one: with the mode 0600. A file of an earlier version is
@@ -93,45 +82,25 @@ export class SqliteStorage implements OrderStorage {
    *   and written; then it is left as it was
    */
   static async open(path: string, options: SqliteStorageOptions = {}): Promise<SqliteStorage> {
-    const { durability, maxBytes, waitMs } = checkedOptions(path, options);
-    const realPath = realPathOf(path);
-    checkName(realPath);
-    const lock = await FileLock.take(realPath, waitMs);
-    let threads: FileThreads | undefined;
-    try {
-      const descriptor = checkLog(realPath);
-      if (descriptor !== undefined) lock.keep(descriptor);
-      threads = new FileThreads(realPath, { durability, maxBytes, lock: lock.identity });
-      await threads.started;
-      return new SqliteStorage(realPath, durability, lock, threads);
-    } catch (error) {
-      await threads?.close();
-      lock.abandon();
-      throw error;
-    }
+    const checked = checkedOptions(path, options);
+    return new SqliteStorage(await OpenFile.open(path, checked), checked.durability);
   }
 
   /** Whether `close` has been called. */
   get isClosed(): boolean {
-    return this.#closing !== undefined;
+    return this.#file.isClosed;
   }
 
-  private constructor(
-    path: string,
-    durability: 'full' | 'relaxed',
-    lock: FileLock,
-    threads: FileThreads,
-  ) {
-    this.path = path;
+  private constructor(file: OpenFile, durability: 'full' | 'relaxed') {
+    this.#file = file;
+    this.path = file.path;
     this.durability = durability;
-    this.#unreadable = new UnreadableOrders(path);
-    this.#lock = lock;
-    this.#threads = threads;
+    this.#unreadable = new UnreadableOrders(file.path);
   }
 
   /** Keeps orders; see {@link OrderStorage.accept}. */
   accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
-    return this.#write(
+    return this.#file.write(
       'accept',
       (writer) => codec.writeNewOrders(writer, orders),
       (reader) => codec.readAcceptResults(reader, orders.length),
@@ -140,8 +109,8 @@ export class SqliteStorage implements OrderStorage {
 
   /** Records outcomes and applies balances; see {@link OrderStorage.settle}. */
   settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
-    return this.#unheard.during(settlements, () =>
-      this.#write(
+    return this.#unconfirmed.during(settlements, () =>
+      this.#file.write(
         'settle',
         (writer) => codec.writeSettlements(writer, settlements),
         (reader) => codec.readSettlementResults(reader, settlements.length),
@@ -151,7 +120,7 @@ export class SqliteStorage implements OrderStorage {
 
   /** Replaces the results of a settled order's steps; see {@link OrderStorage.amend}. */
   amend(id: string, steps: readonly StepResult[]): Promise<void> {
-    return this.#write(
+    return this.#file.write(
       'amend',
       (writer) => {
         writer.text(id);
@@ -169,7 +138,7 @@ export class SqliteStorage implements OrderStorage {
    * @throws (rejects) Error if an id is that of an order that is unsettled, canceled, or failed by itself
    */
   apply(changes: readonly BalanceChange[]): Promise<readonly BalanceResult[]> {
-    return this.#write(
+    return this.#file.write(
       'apply',
       (writer) => {
         for (const { orderId, userId } of changes) {
@@ -188,7 +157,7 @@ export class SqliteStorage implements OrderStorage {
    * @param userId - any accepted order's `userId`
    */
   get(userId: string): Promise<number | undefined> {
-    return this.#read(
+    return this.#file.read(
       'get',
       (writer) => writer.text(userId),
       (reader) => reader.maybeNumber() ?? undefined,
@@ -197,7 +166,7 @@ export class SqliteStorage implements OrderStorage {
 
   /** The order that has this id, unsettled or settled, unless it was pruned. */
   async find(id: string): Promise<StoredOrder | undefined> {
-    const orders = await this.#read(
+    const orders = await this.#file.read(
       'find',
       (writer) => writer.text(id),
       (reader) =>
@@ -210,7 +179,7 @@ export class SqliteStorage implements OrderStorage {
 
   /** One page of orders; see {@link OrderStorage.list}. */
   list(query: StoredOrderQuery): Promise<StoredOrderPage> {
-    return this.#read(
+    return this.#file.read(
       'list',
       (writer) => codec.writeQuery(writer, query),
       (reader) => codec.readListPage(reader, (error) => this.#unreadable.report(error)),
@@ -223,7 +192,7 @@ export class SqliteStorage implements OrderStorage {
     let upTo: number | undefined;
     while (after !== undefined) {
       const from: number = after;
-      const page = await this.#read(
+      const page = await this.#file.read(
         'unsettled',
         (writer) => {
           writer.number(from);
@@ -240,7 +209,7 @@ export class SqliteStorage implements OrderStorage {
 
   /** How large the file and its log (`-wal`) were after the last transaction, in bytes. */
   sizes(): StorageSizes | undefined {
-    return this.#threads.sizes;
+    return this.#file.sizes;
   }
 
   /**
@@ -260,11 +229,11 @@ export class SqliteStorage implements OrderStorage {
     let after: number | undefined = 0;
     while (after !== undefined) {
       const from: number = after;
-      const step: codec.PruneStep = await this.#write(
+      const step: codec.PruneStep = await this.#file.write(
         'prune',
         (writer) => {
           for (const value of [settledBefore, from]) writer.number(value);
-          const kept = this.#unheard.ids();
+          const kept = this.#unconfirmed.ids();
           writer.number(kept.size);
           for (const id of kept) writer.text(id);
         },
@@ -290,7 +259,7 @@ export class SqliteStorage implements OrderStorage {
       throw wrong(TypeError, 'path', 'the path of a file', path);
     }
     const to = realPathOf(path);
-    await this.#readAside({ kind: 'backup', ...this.#source(), to });
+    await this.#file.readWhole((source) => ({ kind: 'backup', ...source, to }));
   }
 
   /**
@@ -301,7 +270,7 @@ export class SqliteStorage implements OrderStorage {
    * @returns (resolves) what is wrong, for people; empty if nothing is
    */
   async check(): Promise<readonly string[]> {
-    const { problems } = await this.#readAside({ kind: 'check', ...this.#source() });
+    const { problems } = await this.#file.readWhole((source) => ({ kind: 'check', ...source }));
     return problems ?? [];
   }
 
@@ -310,61 +279,11 @@ export class SqliteStorage implements OrderStorage {
    * rejects, but for another `close`, which waits for the first.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#end();
-    return this.#closing;
-  }
-
-  async #end(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
-    await this.#threads.close();
-    this.#lock.release();
+    return this.#file.close();
   }
 
   /** Ends the thread as if it had failed. @internal */
   async killThread(): Promise<void> {
-    await this.#threads.kill();
-  }
-
-  /** While it reads, the log grows. */
-  #readAside(task: Task): Promise<Answer> {
-    return this.#track(() => askAside(task).finally(() => this.#threads.readerEnded()));
-  }
-
-  #source(): Source {
-    return { path: this.path, identity: this.#threads.identity };
-  }
-
-  async #write<T>(
-    kind: WriteKind,
-    write: (writer: Writer) => void,
-    read: (reader: Reader) => T,
-  ): Promise<T> {
-    return read(await this.#track(() => this.#threads.write(kind, this.#messageOf(write))));
-  }
-
-  async #read<T>(
-    kind: ReadKind,
-    write: (writer: Writer) => void,
-    read: (reader: Reader) => T,
-  ): Promise<T> {
-    return read(await this.#track(() => this.#threads.read(kind, this.#messageOf(write))));
-  }
-
-  #messageOf(write: (writer: Writer) => void): ReturnType<Writer['take']> {
-    // What was written before it threw is not for the next one.
-    this.#writer.clear();
-    write(this.#writer);
-    return this.#writer.take();
-  }
-
-  async #track<T>(start: () => Promise<T>): Promise<T> {
-    if (this.#closing !== undefined) throw new Error('The storage is closed');
-    const promise = start();
-    this.#underWay.add(promise);
-    try {
-      return await promise;
-    } finally {
-      this.#underWay.delete(promise);
-    }
+    await this.#file.killThread();
   }
 }

@@ -1,16 +1,16 @@
 import type { Settlement } from '../core/storage/order-storage.ts';
 
 /**
- * Settlements of which nobody has heard whether they are in the file. They come again, and only their
- * rows say then what they came to.
+ * Settlements that may be in the file without an answer that said so. The processor hands them in again, and then
+ * only their rows say what they came to.
  */
-export class Unheard {
+export class UnconfirmedSettlements {
   /** Of calls that are under way. */
   readonly #underWay = new Set<readonly Settlement[]>();
   /** Of calls that failed: no more than the processor has unsettled. */
   readonly #failed = new Set<string>();
 
-  /** Follows a call until it is answered, by itself or by another with its orders. */
+  /** Follows a call until it is answered, or a later one with its orders is. */
   async during<T>(settlements: readonly Settlement[], call: () => Promise<T>): Promise<T> {
     this.#underWay.add(settlements);
     try {

@@ -19,13 +19,13 @@ import type { Settlement } from '../../src/core/storage/order-storage.ts';
 import { Database } from '../../src/sqlite/database/database.ts';
 import { errorOf, isFailure } from '../../src/sqlite/failures.ts';
 import { SqliteStorage } from '../../src/sqlite/index.ts';
+import type { WriteKind } from '../../src/sqlite/thread/calls.ts';
 import {
   readAcceptResults,
   readSettlementResults,
   writeNewOrders,
   writeSettlements,
 } from '../../src/sqlite/thread/codec.ts';
-import type { WriteKind } from '../../src/sqlite/thread/protocol.ts';
 import { Reader, Writer } from '../../src/sqlite/thread/wire.ts';
 
 /** What a contender does with one batch. */

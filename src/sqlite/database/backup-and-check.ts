@@ -2,17 +2,11 @@ import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from '
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import type { Source } from '../file/opened-file.ts';
 import { identityOf, lost } from '../file/orders-file.ts';
 import { makePrivate } from '../file/private-file.ts';
 
 /** What has a connection of its own, beside the one that writes, since it takes long. */
-
-/** The file that a storage has open. */
-export interface Source {
-  readonly path: string;
-  /** See `identityOf`. */
-  readonly identity: string;
-}
 
 /**
  * Copies a file of orders as it is now.

@@ -1,7 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { results } from '../thread/codec.ts';
+import { beyondBalance } from '../unreadable.ts';
 import { readable } from './rows.ts';
-import { beyondBalance } from './unreadable.ts';
 
 /** How many users' balances are kept in memory between transactions: some 10 MB. */
 const CACHED = 50_000;

@@ -1,7 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { Source } from '../file/opened-file.ts';
 import { readOrder } from '../thread/codec.ts';
 import { Reader, Writer } from '../thread/wire.ts';
-import { type Source, withConnection } from './backup-and-check.ts';
+import { withConnection } from './backup-and-check.ts';
 import { type Row, readable, selected, type Text, textOf, writeRow } from './rows.ts';
 
 /** How many problems are told, of each kind. */

@@ -5,23 +5,15 @@ import { ConnectionLost, type Failure, failureOf, isBusy, isOfOneOrder } from '.
 import { checkVersion } from '../file/file-contents.ts';
 import { HeldLocks } from '../file/held-locks.ts';
 import { LOG_BYTES } from '../file/log-bound.ts';
+import type { DatabaseOptions, Opened } from '../file/opened-file.ts';
 import { fenced, identityOf, lockLost, lockPathOf, lost } from '../file/orders-file.ts';
 import { makePrivate } from '../file/private-file.ts';
-import type { Call, Opened, ReadKind, Result, WriteKind } from '../thread/protocol.ts';
+import type { Call, ReadKind, Result, WriteKind } from '../thread/calls.ts';
 import type { Message } from '../thread/wire.ts';
+import type { OrderRows } from './order-rows.ts';
 import { Reads } from './reads.ts';
 import { migrate, pragma } from './schema.ts';
 import { Writes } from './writes.ts';
-
-/** How a file is opened. */
-export interface DatabaseOptions {
-  readonly durability: 'full' | 'relaxed';
-  readonly maxBytes: number | undefined;
-  /** What an earlier connection of the same storage had opened: the same file, and the same life. */
-  readonly reopened: Opened | undefined;
-  /** Which lock the storage has taken, see `identityOf`; without one, nobody else may be let in. */
-  readonly lock?: string | undefined;
-}
 
 /** How long another connection's lock is waited for: somebody at a shell may hold it. */
 const BUSY_MS = 5_000;
@@ -124,7 +116,7 @@ export class Database {
     this.#db.exec('BEGIN IMMEDIATE');
     try {
       this.#notice();
-      this.#writes.touched.id = '';
+      this.#writes.rows.touched.id = '';
       messages = calls.map(({ kind, message }) => this.#writes.write(kind, message, isEachAlone));
       this.#writes.balances.write();
       this.#db.exec('COMMIT');
@@ -140,14 +132,14 @@ export class Database {
   }
 
   /** Whether an earlier connection's last transaction is in the file; `false` if it wrote no order. */
-  has({ id, settledAt }: Writes['touched']): boolean {
+  has({ id, settledAt }: OrderRows['touched']): boolean {
     const row = this.#db.prepare('SELECT settled_at FROM orders WHERE id = ?').get(id);
     return row !== undefined && row.settled_at === settledAt;
   }
 
   /** What was written last. */
-  get touched(): Writes['touched'] {
-    return this.#writes.touched;
+  get touched(): OrderRows['touched'] {
+    return this.#writes.rows.touched;
   }
 
   /** A connection that stays inside a transaction could begin no other. */

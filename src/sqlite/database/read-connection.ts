@@ -1,8 +1,8 @@
 import { DatabaseSync } from 'node:sqlite';
 import { failureOf } from '../failures.ts';
+import type { Source } from '../file/opened-file.ts';
 import { identityOf, lost } from '../file/orders-file.ts';
-import type { Call, ReadKind, Result } from '../thread/protocol.ts';
-import type { Source } from './backup-and-check.ts';
+import type { Call, ReadKind, Result } from '../thread/calls.ts';
 import { Reads } from './reads.ts';
 
 /** How long another connection's lock is waited for: a shell may hold the whole file. */

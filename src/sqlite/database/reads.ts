@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { ReadKind } from '../thread/protocol.ts';
+import type { ReadKind } from '../thread/calls.ts';
 import { type Message, Reader, Writer } from '../thread/wire.ts';
+import { beyondBalance } from '../unreadable.ts';
 import { Lists } from './lists.ts';
 import { isReadable, type Row, readable, selected, textOf, writeRow } from './rows.ts';
-import { beyondBalance } from './unreadable.ts';
 
 /** A page of unsettled orders ends early with this many characters: payloads may be long. */
 const PAGE_CHARACTERS = 4_000_000;

@@ -1,5 +1,5 @@
 import type { Writer } from '../thread/wire.ts';
-import { beyond } from './unreadable.ts';
+import { beyond } from '../unreadable.ts';
 
 /** The columns of an order, in the order in which it travels. */
 export const columns = `id, user_id, amount, priority, status, accepted_at, started_at, settled_at,

@@ -1,4 +1,4 @@
-import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { quote } from '../../core/runtime/thrown.ts';
 import { isOfOneOrder } from '../failures.ts';
 import {
@@ -11,17 +11,15 @@ import {
   readFields,
   readSettlement,
 } from '../incoming.ts';
+import type { WriteKind } from '../thread/calls.ts';
 import { results } from '../thread/codec.ts';
-import type { WriteKind } from '../thread/protocol.ts';
 import { type Message, Reader, Writer } from '../thread/wire.ts';
+import { beyond } from '../unreadable.ts';
 import { Balances } from './balances.ts';
+import { OrderRows } from './order-rows.ts';
 import { prune } from './prune.ts';
 import type { Reads } from './reads.ts';
-import { columns, isReadable, type Row, writeRow } from './rows.ts';
-import { beyond } from './unreadable.ts';
-
-/** Takes more room than any page has left. */
-const PROBE = ' '.repeat(16_384);
+import { isReadable, type Row, writeRow } from './rows.ts';
 
 /** Where `settled_at` stands in a row. */
 const SETTLED_AT = 7;
@@ -29,38 +27,20 @@ const SETTLED_AT = 7;
 /** Treats calls inside a transaction that others begin and end. */
 export class Writes {
   readonly balances: Balances;
-  /** The order that was written last: if it is in the file, so is the whole transaction. */
-  readonly touched: { id: string; settledAt: number | null } = { id: '', settledAt: null };
+  readonly rows: OrderRows;
   readonly #db: DatabaseSync;
   readonly #life: number;
   readonly #reads: Reads;
   readonly #writer = new Writer(0);
-  readonly #insert: StatementSync;
-  readonly #settle: StatementSync;
-  readonly #note: StatementSync;
-  readonly #amend: StatementSync;
-  readonly #forget: StatementSync;
-  /** Of the order that was added last. */
-  #sequence = 0;
   #isEachAlone = false;
   readonly #failedUsers = new Set<string>();
 
   constructor(db: DatabaseSync, reads: Reads, life: number) {
     this.balances = new Balances(db);
+    this.rows = new OrderRows(db, life);
     this.#db = db;
     this.#reads = reads;
     this.#life = life;
-    this.#insert = db.prepare(
-      `INSERT INTO orders (${columns}) VALUES (${new Array(19).fill('?').join(', ')})
-       ON CONFLICT (id) DO NOTHING`,
-    );
-    this.#settle = db.prepare(
-      `UPDATE orders SET status = ?, started_at = ?, settled_at = ?, balance = ?, retryable = ?,
-       code = ?, message = ?, steps = ?, cause = ?, decided = NULL WHERE id = ? AND settled_at IS NULL`,
-    );
-    this.#note = db.prepare('UPDATE orders SET decided = ? WHERE id = ? AND settled_at IS NULL');
-    this.#amend = db.prepare('UPDATE orders SET steps = ? WHERE id = ? AND settled_at IS NOT NULL');
-    this.#forget = db.prepare('DELETE FROM orders WHERE id = ?');
   }
 
   /** @param isEachAlone - orders that are accepted or settled may fail each by itself */
@@ -74,7 +54,7 @@ export class Writes {
 
   accept(reader: Reader, writer: Writer): void {
     const count = reader.number();
-    if (count === 0) this.#probe();
+    if (count === 0) this.rows.probe();
     for (let index = 0; index < count; index += 1) {
       const fields = readFields(reader);
       readData(reader, fields);
@@ -84,9 +64,9 @@ export class Writes {
   }
 
   #acceptOne(writer: Writer, fields: Fields): void {
-    if (this.#add(fields, pending)) {
+    if (this.rows.add(fields, pending)) {
       writer.number(results.done);
-      writer.number(this.#sequence);
+      writer.number(this.rows.sequence);
     } else this.#writeKnown(writer, fields.id, this.#reads.row(fields.id));
   }
 
@@ -135,7 +115,7 @@ export class Writes {
     } else if (ending.status === 'completed') {
       this.#complete(writer, settlement);
     } else {
-      const isDone = this.#record(fields, { ...ending, balance: null, decided: null }, isAccepted);
+      const isDone = this.rows.end(fields, { ...ending, balance: null, decided: null }, isAccepted);
       this.#answer(writer, fields, isDone, results.done, undefined);
     }
   }
@@ -145,7 +125,11 @@ export class Writes {
     const { id, userId, amount } = fields;
     const after = this.balances.after(userId, amount, minBalance);
     if (typeof after === 'number') {
-      const isDone = this.#record(fields, { ...ending, balance: after, decided: null }, isAccepted);
+      const isDone = this.rows.end(
+        fields,
+        { ...ending, balance: after, decided: null },
+        isAccepted,
+      );
       if (isDone) this.balances.set(userId, after);
       this.#answer(writer, fields, isDone, results.done, after);
       return;
@@ -153,34 +137,14 @@ export class Writes {
     const { refusal } = after;
     const isDone = isCompensable
       ? this.#isOpen(id, isAccepted)
-      : this.#record(fields, refused(ending, refusal), isAccepted);
+      : this.rows.end(fields, refused(ending, refusal), isAccepted);
     this.#answer(writer, fields, isDone, refusal);
   }
 
-  /** Records an order's end; not if it had one before. */
-  #record(fields: Fields, ending: Ending, isAccepted: boolean): boolean {
-    if (!isAccepted) return this.#add(fields, ending);
-    const { status, startedAt, settledAt, balance, retryable, code, message, steps, cause } =
-      ending;
-    const { changes } = this.#settle.run(
-      status,
-      startedAt,
-      settledAt,
-      balance,
-      retryable,
-      code,
-      message,
-      steps,
-      cause,
-      fields.id,
-    );
-    if (changes === 1) this.#touch(fields.id, settledAt);
-    return changes === 1;
-  }
-
-  #touch(id: string, settledAt: number | null): void {
-    this.touched.id = id;
-    this.touched.settledAt = settledAt;
+  /** Whether an order could still be settled. */
+  #isOpen(id: string, isAccepted: boolean): boolean {
+    const row = this.#reads.row(id);
+    return row === undefined ? !isAccepted : isAccepted && row[SETTLED_AT] === null;
   }
 
   #noteDecided(
@@ -193,13 +157,13 @@ export class Writes {
     const cause = kept === null ? undefined : JSON.parse(kept);
     const decided = JSON.stringify({ outcome, code, message, retryable: retryable === 1, cause });
     const isOpen = this.#isOpen(fields.id, isAccepted);
-    if (isOpen) this.#note.run(decided, fields.id);
+    if (isOpen) this.rows.note(fields.id, decided);
     this.#answer(writer, fields, isOpen, results.done, undefined);
   }
 
   amend(reader: Reader): void {
     const id = reader.text();
-    this.#amend.run(reader.maybeText(), id);
+    this.rows.amend(id, reader.maybeText());
   }
 
   apply(reader: Reader, writer: Writer): void {
@@ -243,41 +207,6 @@ export class Writes {
     prune(this.#db, reader, writer);
   }
 
-  /** Whether an order could still be settled. */
-  #isOpen(id: string, isAccepted: boolean): boolean {
-    const row = this.#reads.row(id);
-    return row === undefined ? !isAccepted : isAccepted && row[SETTLED_AT] === null;
-  }
-
-  /** Adds an order, unless its id is taken. */
-  #add(fields: Fields, ending: Ending): boolean {
-    const values: SQLInputValue[] = [
-      fields.id,
-      fields.userId,
-      fields.amount,
-      fields.priority,
-      ending.status,
-      fields.acceptedAt,
-      ending.startedAt,
-      ending.settledAt,
-      ending.balance,
-      ending.retryable,
-      this.#life,
-      ending.code,
-      ending.message,
-      fields.payload,
-      fields.content,
-      fields.labels,
-      ending.steps,
-      ending.cause,
-      ending.decided,
-    ];
-    const { changes, lastInsertRowid } = this.#insert.run(...values);
-    this.#sequence = Number(lastInsertRowid);
-    if (changes === 1) this.#touch(fields.id, ending.settledAt);
-    return changes === 1;
-  }
-
   #answer(
     writer: Writer,
     { id, userId }: Pick<Fields, 'id' | 'userId'>,
@@ -302,13 +231,6 @@ export class Writes {
     if (row === undefined) throw new Error(`The order ${quote(id)} was there and is not`);
     writer.number(results.known);
     writeRow(writer, row, this.#life);
-  }
-
-  /** Finds out whether there is room for an order, by one that no caller's id can be. */
-  #probe(): void {
-    const fields = { id: '', userId: '', amount: 0, priority: 'medium', acceptedAt: 0, ...noData };
-    this.#add({ ...fields, payload: PROBE }, pending);
-    this.#forget.run('');
   }
 }
 

@@ -11,7 +11,7 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from '../../core/storage/order-storage.ts';
-import { beyond, UnreadableOrder } from '../database/unreadable.ts';
+import { beyond, UnreadableOrder } from '../unreadable.ts';
 import type { Reader, Writer } from './wire.ts';
 
 /** What a settlement is beside its outcome, one bit each. */

@@ -1,9 +1,10 @@
 import type { StorageSizes } from '../../core/storage/balance-storage.ts';
-import type { DatabaseOptions } from '../database/database.ts';
 import { errorOf, isFailure } from '../failures.ts';
 import { LogBound } from '../file/log-bound.ts';
+import type { DatabaseOptions, Opened } from '../file/opened-file.ts';
 import { GroupCommit } from '../group-commit.ts';
-import type { Answer, Opened, ReadKind, Request, Result, WriteKind } from './protocol.ts';
+import type { ReadKind, Result, WriteKind } from './calls.ts';
+import type { Answer, Request } from './protocol.ts';
 import { Turns } from './turns.ts';
 import { type Message, Reader } from './wire.ts';
 import { Thread } from './worker-thread.ts';

@@ -1,23 +1,7 @@
 import type { StorageSizes } from '../../core/storage/balance-storage.ts';
-import type { Source } from '../database/backup-and-check.ts';
-import type { DatabaseOptions } from '../database/database.ts';
 import type { Failure } from '../failures.ts';
-import type { Message } from './wire.ts';
-
-/** What changes the file. */
-export type WriteKind = 'accept' | 'settle' | 'amend' | 'apply' | 'prune';
-
-/** What only reads it. */
-export type ReadKind = 'get' | 'find' | 'list' | 'unsettled';
-
-/** One call of a storage's method. */
-export interface Call<Kind extends WriteKind | ReadKind = WriteKind | ReadKind> {
-  readonly kind: Kind;
-  readonly message: Message;
-}
-
-/** What came of one call. */
-export type Result = Message | Failure;
+import type { DatabaseOptions, Opened, Source } from '../file/opened-file.ts';
+import type { Call, ReadKind, Result, WriteKind } from './calls.ts';
 
 /** What the main thread asks of the worker, which answers in the same order. */
 export type Request =
@@ -56,15 +40,6 @@ export interface Answer {
   readonly isUnlocked?: boolean;
   /** What a check has found. */
   readonly problems?: readonly string[];
-}
-
-/** A file that was opened, so that another worker can go on with it and no other. */
-export interface Opened {
-  readonly life: number;
-  /** See `identityOf`. */
-  readonly identity: string;
-  /** See `HeldLocks`. */
-  readonly areLocksListed: boolean;
 }
 
 /** How messages travel: Node posts messages of its own between threads, with `--watch` for example. */

@@ -3,7 +3,7 @@ import { errorOf, type Failure, isFailure } from '../failures.ts';
 import { type Answer, contentOf, enclosed, type Request, type Task } from './protocol.ts';
 import { startWorker } from './start-worker.ts';
 
-/** One who waits for an answer. */
+/** A question without its answer. */
 type Waiting = PromiseWithResolvers<Answer>;
 
 /** A worker thread that answers in the order in which it was asked; the first answer is unasked. */
@@ -22,7 +22,7 @@ export class Thread {
     const execArgv = ['--disable-warning=ExperimentalWarning'];
     this.#worker = startWorker({ workerData: task, execArgv, name: 'order-processor' });
     this.started = this.#wait();
-    // It rejects for whoever waits for it; nobody has to.
+    // It need not be awaited.
     this.started.catch(() => {});
     this.#worker.on('message', (posted: unknown) => {
       const answer = contentOf<Answer>(posted);
@@ -94,7 +94,7 @@ export class Thread {
 }
 
 /** Asks a thread of its own, which ends with its answer. */
-export async function askAside(task: Task): Promise<Answer> {
+export async function askNewThread(task: Task): Promise<Answer> {
   const thread = new Thread(task);
   try {
     return await thread.started;

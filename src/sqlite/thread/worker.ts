@@ -4,7 +4,7 @@ import { check } from '../database/check.ts';
 import { ReadConnection } from '../database/read-connection.ts';
 import { failureOf, isFailure } from '../failures.ts';
 import { BEAT_MS, beat } from '../file/file-owner.ts';
-import { LockedDatabase } from '../file/locked-database.ts';
+import { LockedDatabase } from './locked-database.ts';
 import { type Answer, contentOf, enclosed, type Request, type Task } from './protocol.ts';
 
 const port = parentPort;

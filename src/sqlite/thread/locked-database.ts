@@ -1,8 +1,10 @@
 import type { StorageSizes } from '../../core/storage/balance-storage.ts';
-import { Database, type DatabaseOptions } from '../database/database.ts';
+import { Database } from '../database/database.ts';
 import { type Failure, failureOf, isFailure } from '../failures.ts';
-import type { Answer, Call, ReadKind, Request, Result, WriteKind } from '../thread/protocol.ts';
-import { unlocked } from './orders-file.ts';
+import type { DatabaseOptions } from '../file/opened-file.ts';
+import { unlocked } from '../file/orders-file.ts';
+import type { Call, ReadKind, Result, WriteKind } from './calls.ts';
+import type { Answer, Request } from './protocol.ts';
 
 /** How long locks are left as they are when they could not be taken anew, in milliseconds. */
 const PAUSE_MS = 1_000;

@@ -1,0 +1,108 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { type Ending, type Fields, noData, pending } from '../incoming.ts';
+import { columns } from './rows.ts';
+
+/** Takes more room than any page has left. */
+const PROBE = ' '.repeat(16_384);
+
+/** Writes the rows of orders inside a transaction that others begin and end. */
+export class OrderRows {
+  /** The order that was written last: if it is in the file, so is the whole transaction. */
+  readonly touched: { id: string; settledAt: number | null } = { id: '', settledAt: null };
+  readonly #life: number;
+  readonly #insert: StatementSync;
+  readonly #settle: StatementSync;
+  readonly #note: StatementSync;
+  readonly #amend: StatementSync;
+  readonly #forget: StatementSync;
+  #sequence = 0;
+
+  constructor(db: DatabaseSync, life: number) {
+    this.#life = life;
+    this.#insert = db.prepare(
+      `INSERT INTO orders (${columns}) VALUES (${new Array(19).fill('?').join(', ')})
+       ON CONFLICT (id) DO NOTHING`,
+    );
+    this.#settle = db.prepare(
+      `UPDATE orders SET status = ?, started_at = ?, settled_at = ?, balance = ?, retryable = ?,
+       code = ?, message = ?, steps = ?, cause = ?, decided = NULL WHERE id = ? AND settled_at IS NULL`,
+    );
+    this.#note = db.prepare('UPDATE orders SET decided = ? WHERE id = ? AND settled_at IS NULL');
+    this.#amend = db.prepare('UPDATE orders SET steps = ? WHERE id = ? AND settled_at IS NOT NULL');
+    this.#forget = db.prepare('DELETE FROM orders WHERE id = ?');
+  }
+
+  /** Of the order that was added last. */
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Adds an order, unless its id is taken. Returns whether it did. */
+  add(fields: Fields, ending: Ending): boolean {
+    const { changes, lastInsertRowid } = this.#insert.run(
+      fields.id,
+      fields.userId,
+      fields.amount,
+      fields.priority,
+      ending.status,
+      fields.acceptedAt,
+      ending.startedAt,
+      ending.settledAt,
+      ending.balance,
+      ending.retryable,
+      this.#life,
+      ending.code,
+      ending.message,
+      fields.payload,
+      fields.content,
+      fields.labels,
+      ending.steps,
+      ending.cause,
+      ending.decided,
+    );
+    this.#sequence = Number(lastInsertRowid);
+    if (changes === 1) this.#touch(fields.id, ending.settledAt);
+    return changes === 1;
+  }
+
+  /** Records an order's outcome, unless it has one. Returns whether it did. */
+  end(fields: Fields, ending: Ending, isAccepted: boolean): boolean {
+    if (!isAccepted) return this.add(fields, ending);
+    const { changes } = this.#settle.run(
+      ending.status,
+      ending.startedAt,
+      ending.settledAt,
+      ending.balance,
+      ending.retryable,
+      ending.code,
+      ending.message,
+      ending.steps,
+      ending.cause,
+      fields.id,
+    );
+    if (changes === 1) this.#touch(fields.id, ending.settledAt);
+    return changes === 1;
+  }
+
+  /** Notes the outcome of an unsettled order that is decided and not yet final. */
+  note(id: string, decided: string): void {
+    this.#note.run(decided, id);
+  }
+
+  /** Replaces the results of a settled order's steps. */
+  amend(id: string, steps: string | null): void {
+    this.#amend.run(steps, id);
+  }
+
+  /** Finds out whether there is room for an order, by one that no caller's id can be. */
+  probe(): void {
+    const fields = { id: '', userId: '', amount: 0, priority: 'medium', acceptedAt: 0, ...noData };
+    this.add({ ...fields, payload: PROBE }, pending);
+    this.#forget.run('');
+  }
+
+  #touch(id: string, settledAt: number | null): void {
+    this.touched.id = id;
+    this.touched.settledAt = settledAt;
+  }
+}

@@ -1,0 +1,17 @@
+import type { Failure } from '../failures.ts';
+import type { Message } from './wire.ts';
+
+/** What changes the file. */
+export type WriteKind = 'accept' | 'settle' | 'amend' | 'apply' | 'prune';
+
+/** What only reads it. */
+export type ReadKind = 'get' | 'find' | 'list' | 'unsettled';
+
+/** One call of a storage's method. */
+export interface Call<Kind extends WriteKind | ReadKind = WriteKind | ReadKind> {
+  readonly kind: Kind;
+  readonly message: Message;
+}
+
+/** What came of one call. */
+export type Result = Message | Failure;
