@@ -24,8 +24,8 @@ const long = [
   'test/http/delivery.test.ts',
   'test/http/fuzz/sockets.test.ts',
   'test/http/fuzz/fuzz.test.ts',
-  'test/service/dockerfile.test.ts',
-  'test/service/restart.test.ts',
+  'test/examples/deploy/dockerfile.test.ts',
+  'test/examples/services/service/restart.test.ts',
   'test/sqlite/million.test.ts',
 ];
 

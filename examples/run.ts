@@ -1,14 +1,13 @@
 /** Runs the example that is named on the command line: `npm run example -- NAME`. */
-import { existsSync, readdirSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-// A program is one file, a service a folder.
 const files = new Map<string, string>();
 for (const entry of readdirSync(import.meta.dirname)) {
   if (entry.endsWith('.ts') && entry !== 'run.ts') files.set(entry.slice(0, -'.ts'.length), entry);
-  else if (existsSync(join(import.meta.dirname, entry, 'index.ts'))) {
-    files.set(entry, `${entry}/index.ts`);
-  }
+}
+for (const name of readdirSync(join(import.meta.dirname, 'services'))) {
+  files.set(name, `services/${name}/index.ts`);
 }
 const file = files.get(process.argv[2] ?? 'balances');
 

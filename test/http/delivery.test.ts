@@ -30,7 +30,7 @@ let pool: Pool;
 beforeAll(async () => {
   vi.stubEnv('PORT', '0');
   vi.spyOn(console, 'log').mockImplementation((...parts) => void log.push(parts.join(' ')));
-  ({ server } = await import('../../examples/delivery-service/index.ts'));
+  ({ server } = await import('../../examples/services/delivery-service/index.ts'));
   pool = new Pool(server.url, { connections: 64 });
 });
 

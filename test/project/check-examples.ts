@@ -4,23 +4,22 @@ import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { checkBalances } from '../examples/programs/balances.ts';
-import { checkDelivery } from '../examples/programs/delivery.ts';
-import { checkDurable } from '../examples/programs/durable.ts';
-import { checkOwnStorage } from '../examples/programs/own-storage.ts';
-import { checkShop } from '../examples/programs/shop.ts';
+import { checkBalances } from '../examples/balances.ts';
+import { checkDelivery } from '../examples/delivery.ts';
+import { checkDurable } from '../examples/durable.ts';
+import { checkOwnStorage } from '../examples/own-storage.ts';
 import { checkDeliveryService } from '../examples/services/delivery.ts';
 import { checkIngestService } from '../examples/services/ingest.ts';
 import { checkService } from '../examples/services/service.ts';
 import { checkShopService } from '../examples/services/shop.ts';
 import { checkTrackingService } from '../examples/services/tracking.ts';
+import { checkShop } from '../examples/shop.ts';
 
 const examples = join(import.meta.dirname, '../../examples');
-const entries = readdirSync(examples, { withFileTypes: true });
-const programs = entries
-  .filter((entry) => entry.isFile() && entry.name.endsWith('.ts') && entry.name !== 'run.ts')
-  .map(({ name }) => name.slice(0, -'.ts'.length));
-const services = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+const programs = readdirSync(examples)
+  .filter((name) => name.endsWith('.ts') && name !== 'run.ts')
+  .map((name) => name.slice(0, -'.ts'.length));
+const services = readdirSync(join(examples, 'services'));
 const index = readFileSync(join(examples, 'README.md'), 'utf8');
 
 async function run(name: string): Promise<string> {
@@ -48,7 +47,7 @@ const serviceChecks: Readonly<Record<string, () => Promise<void>>> = {
   'tracking-service': checkTrackingService,
 };
 
-// One alone, while it is being written: `node test/check-examples.ts NAME`.
+// One alone, while it is being written: `node test/project/check-examples.ts NAME`.
 const isWanted = (name: string): boolean => [name, undefined].includes(process.argv[2]);
 
 for (const name of programs.filter(isWanted)) {
@@ -58,7 +57,10 @@ for (const name of programs.filter(isWanted)) {
   console.log(`${name} ok`);
 }
 for (const name of services.filter(isWanted)) {
-  assert.ok(index.includes(`](${name}/README.md)`), `examples/README.md does not list ${name}`);
+  assert.ok(
+    index.includes(`](services/${name}/README.md)`),
+    `examples/README.md does not list ${name}`,
+  );
   const check = serviceChecks[name];
   assert.ok(check, `Nothing checks the service ${name}`);
   await check();

@@ -6,6 +6,7 @@
 import { execFile } from 'node:child_process';
 import {
   cpSync,
+  existsSync,
   globSync,
   mkdirSync,
   mkdtempSync,
@@ -14,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import ts from 'typescript';
@@ -134,5 +135,16 @@ describe('what a block prints is what it says', () => {
   test('nothing is said to be printed by a block that prints nothing', () => {
     const silent = blocks.filter((block) => !printing.includes(block));
     expect(silent.filter(({ printed }) => printed !== undefined)).toEqual([]);
+  });
+});
+
+describe('every link to a file leads to one', () => {
+  const pages = globSync(['*.md', 'examples/**/*.md'], { cwd: root }).sort();
+
+  test.each(pages)('%s', (page) => {
+    const text = readFileSync(join(root, page), 'utf8');
+    const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, to = '']) => to);
+    const missing = targets.filter((to) => !existsSync(join(root, dirname(page), to)));
+    expect(missing).toEqual([]);
   });
 });

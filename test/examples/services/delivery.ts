@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { type Answer, assertMs, checkUsualPort, Service } from '../service.ts';
+import { type Answer, assertMs, checkUsualPort, Service } from './started-service.ts';
 
 type Step = readonly [status: string, ms: number, detail?: string];
 

@@ -3,11 +3,11 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { expressionsOf, namesIn, shownIn } from '../../service/dashboard.ts';
-import { assertProblem, checkUsualPort, Service } from '../service.ts';
+import { expressionsOf, namesIn, shownIn } from '../deploy/dashboard.ts';
+import { assertProblem, checkUsualPort, Service } from './started-service.ts';
 
 const name = 'ingest-service';
-const folder = join(import.meta.dirname, '../../../examples', name);
+const folder = join(import.meta.dirname, '../../../examples/services', name);
 
 interface Family {
   readonly help: string;
@@ -110,7 +110,7 @@ async function checkLoad(service: Service): Promise<void> {
   await assertMetrics(service, accepted + 2, 2, 0);
 }
 
-/** The dashboard of examples/service fits here too, as the README says. */
+/** The dashboard of `service` fits here too, as the README says. */
 async function checkDashboard(service: Service): Promise<void> {
   const { text } = await service.get('/metrics');
   const shown = shownIn(text);

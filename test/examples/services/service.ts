@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Life } from '../../service/life.ts';
+import { Life } from './service/life.ts';
 
-/** As a user starts it; everything else about it is in test/service. */
+/** As a user starts it; everything else about it is in service/. */
 export async function checkService(): Promise<void> {
   const DATA_DIR = await mkdtemp(join(tmpdir(), 'order-service-'));
   const program = join(import.meta.dirname, '../../../examples/run.ts');

@@ -9,7 +9,7 @@ import {
   assertRetryAfter,
   checkUsualPort,
   Service,
-} from '../service.ts';
+} from './started-service.ts';
 
 const name = 'tracking-service';
 const statuses = ['pending', 'processing', 'completed'];

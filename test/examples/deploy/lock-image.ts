@@ -1,5 +1,5 @@
 /**
- * Writes what the image of examples/service installs: the versions that the repository has, and a lock file
+ * Writes what the image of the service installs: the versions that the repository has, and a lock file
  * for them. The library in it has no checksum, since the Dockerfile builds it anew each time.
  */
 import { execFileSync } from 'node:child_process';
@@ -7,8 +7,8 @@ import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const root = join(import.meta.dirname, '../..');
-const image = join(root, 'examples/service/image');
+const root = join(import.meta.dirname, '../../..');
+const image = join(root, 'examples/deploy/image');
 const folder = mkdtempSync(join(tmpdir(), 'order-service-lock-'));
 
 function readJson(path: string) {

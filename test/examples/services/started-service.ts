@@ -61,7 +61,7 @@ export class Service {
   }
 
   static #spawn(name: string, env: Readonly<Record<string, string>>): Service {
-    const program = join(import.meta.dirname, '../../examples/run.ts');
+    const program = join(import.meta.dirname, '../../../examples/run.ts');
     const stdio = ['ignore', 'pipe', 'pipe'] as const;
     const { PORT: _, ...outer } = process.env;
     const all = { ...outer, FORCE_COLOR: '0', ...env };

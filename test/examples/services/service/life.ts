@@ -1,4 +1,4 @@
-/** The service of examples/service as a process, from its start to its end. */
+/** The service of examples/services/service as a process, from its start to its end. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
@@ -21,7 +21,7 @@ export interface Start {
   readonly env?: Readonly<Record<string, string>> | undefined;
 }
 
-const folder = join(import.meta.dirname, '../../examples/service');
+const folder = join(import.meta.dirname, '../../../../examples/services/service');
 const hook = pathToFileURL(join(import.meta.dirname, 'sources.ts')).href;
 /** How the sources of the example are started; more options of Node may come after the first. */
 export const fromSources = [process.execPath, '--import', hook, join(folder, 'index.ts')];

@@ -1,4 +1,4 @@
-/** The service of examples/service from outside: both protocols, who may do what, its log, its end. */
+/** The service of examples/services/service from outside: both protocols, who may do what, its log, its end. */
 
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -12,8 +12,8 @@ import { Code, type ConnectError, createClient, type Transport } from '@connectr
 import { createGrpcTransport } from '@connectrpc/connect-node';
 import { Health, OrderErrorDetailSchema, OrderService } from 'order-processor/grpc';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { failureOf } from '../../examples/service/logs.ts';
-import { expressionsOf, namesIn, shownIn } from './dashboard.ts';
+import { failureOf } from '../../../../examples/services/service/logs.ts';
+import { expressionsOf, namesIn, shownIn } from '../../deploy/dashboard.ts';
 import { fromSources, Life } from './life.ts';
 
 const CLIENT_TOKENS = 'client-token-0123,client-token-4567';

@@ -8,9 +8,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SqliteStorage } from 'order-processor/sqlite';
 import { afterAll, expect, it } from 'vitest';
-import { isFull } from '../kit/full.ts';
-import { range } from '../kit/helpers.ts';
-import { randomFrom } from '../kit/random.ts';
+import { isFull } from '../../../kit/full.ts';
+import { range } from '../../../kit/helpers.ts';
+import { randomFrom } from '../../../kit/random.ts';
 import {
   type ClientOrder,
   GrpcClient,

@@ -1,8 +1,8 @@
-/** What the dashboard of examples/service asks Prometheus for. */
+/** What the dashboard of the service asks Prometheus for. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-const file = join(import.meta.dirname, '../../examples/service/grafana-dashboard.json');
+const file = join(import.meta.dirname, '../../../examples/deploy/grafana-dashboard.json');
 
 /** Each expression of PromQL in it. */
 export function expressionsOf(dashboard: string = readFileSync(file, 'utf8')): string[] {

@@ -1,6 +1,6 @@
 /**
  * Sends more than the service can process, and shows how its queue fills, refuses, and empties again:
- * `node examples/ingest-service/load.ts [URL]`.
+ * `node examples/services/ingest-service/load.ts [URL]`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 

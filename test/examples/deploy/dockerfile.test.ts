@@ -1,5 +1,5 @@
 /**
- * The image of examples/service. There is no container engine where tests run, so the steps of its Dockerfile
+ * The image of the service. There is no container engine where tests run, so the steps of its Dockerfile
  * are carried out in a fresh folder, and what comes of it is started as its CMD has it.
  */
 import { spawn } from 'node:child_process';
@@ -8,7 +8,8 @@ import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readSettings } from '../../examples/service/settings.ts';
+import { readSettings } from '../../../examples/services/service/settings.ts';
+import { freePorts, Life } from '../services/service/life.ts';
 import {
   type Carried,
   carryOut,
@@ -19,13 +20,12 @@ import {
   type Stage,
   stagesOf,
 } from './dockerfile.ts';
-import { freePorts, Life } from './life.ts';
 
-const root = join(import.meta.dirname, '../..');
-const example = join(root, 'examples/service');
-const stages = stagesOf(readFileSync(join(example, 'Dockerfile'), 'utf8'));
+const root = join(import.meta.dirname, '../../..');
+const deploy = join(root, 'examples/deploy');
+const stages = stagesOf(readFileSync(join(deploy, 'Dockerfile'), 'utf8'));
 const last = stages.at(-1) as Stage;
-const ignored = ignoring(join(example, 'Dockerfile.dockerignore'));
+const ignored = ignoring(join(deploy, 'Dockerfile.dockerignore'));
 const command = execOf(lastOf(last, 'CMD')?.text ?? '') as string[];
 
 type Json<T> = T & Readonly<Record<string, unknown>>;
@@ -54,8 +54,8 @@ function json<T>(...path: string[]): T {
 }
 
 const library = json<Manifest>(root, 'package.json');
-const wanted = json<Manifest>(example, 'image/package.json');
-const lock = json<Lock>(example, 'image/package-lock.json');
+const wanted = json<Manifest>(deploy, 'image/package.json');
+const lock = json<Lock>(deploy, 'image/package-lock.json');
 
 describe('the Dockerfile', () => {
   it('builds in stages, all of them on one Node, the one that the tests run on by default', () => {
@@ -115,7 +115,7 @@ describe('the Dockerfile', () => {
       '.env',
       '.npmrc',
       '.git/config',
-      'examples/service/data/orders.db',
+      'examples/services/service/data/orders.db',
       'test/x.ts',
     ]) {
       expect([path, ignored(path)]).toEqual([path, true]);
@@ -169,7 +169,7 @@ describe('the image', () => {
     };
   }, 300_000);
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }), 60_000);
 
   /** Every file but those of the volume, as it is. */
   function filesOf(): string[] {

@@ -1,12 +1,19 @@
-/** The settings of examples/service: what they are by default, what is refused, and how that is said. */
+/** The settings of examples/services/service: what they are by default, what is refused, and how that is said. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bearer } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
-import { names, readSettings, SettingsError } from '../../examples/service/settings.ts';
+import {
+  names,
+  readSettings,
+  SettingsError,
+} from '../../../../examples/services/service/settings.ts';
 
 const token = 'client-token-0123';
-const readme = readFileSync(join(import.meta.dirname, '../../examples/service/README.md'), 'utf8');
+const readme = readFileSync(
+  join(import.meta.dirname, '../../../../examples/services/service/README.md'),
+  'utf8',
+);
 
 function problemsOf(env: Record<string, string>): string[] {
   try {

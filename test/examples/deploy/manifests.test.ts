@@ -1,5 +1,5 @@
 /**
- * The manifests of examples/service: each fits the schema of its kind, and what they say of ports, paths,
+ * The manifests of the service: each fits the schema of its kind, and what they say of ports, paths,
  * variables and times is what the service does.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -14,11 +14,11 @@ import { createOrderApp } from 'order-processor/http';
 import ts from 'typescript';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { names, readSettings } from '../../examples/service/settings.ts';
+import { names, readSettings } from '../../../examples/services/service/settings.ts';
 import { envOf, lastOf, type Stage, stagesOf } from './dockerfile.ts';
 
-const root = join(import.meta.dirname, '../..');
-const folder = join(root, 'examples/service');
+const root = join(import.meta.dirname, '../../..');
+const folder = join(root, 'examples/deploy');
 const kinds = {
   ConfigMap: [ConfigMap, 'kubernetes-models/v1'],
   NetworkPolicy: [NetworkPolicy, 'kubernetes-models/networking.k8s.io/v1'],
@@ -200,7 +200,7 @@ describe('the manifests', () => {
     const { name } = monitor.spec.endpoints[0].authorization.credentials;
     expect(fromSecret).toEqual(Object.keys(secret).map((variable) => [variable, name]));
     // The command of the README makes what is asked for here.
-    const readme = readFileSync(join(folder, 'README.md'), 'utf8');
+    const readme = readFileSync(join(root, 'examples/services/service/README.md'), 'utf8');
     expect(readme).toContain(`kubectl create secret generic ${name} `);
     const keys = container.env.map(({ valueFrom }: Manifest) => valueFrom.secretKeyRef.key);
     const { key } = monitor.spec.endpoints[0].authorization.credentials;
@@ -214,7 +214,7 @@ describe('the manifests', () => {
     const { terminationGracePeriodSeconds: given } = pod.spec;
     expect(given).toBeGreaterThan(needed);
     expect(given).toBeLessThanOrEqual(needed + 15);
-    const readme = readFileSync(join(folder, 'README.md'), 'utf8');
+    const readme = readFileSync(join(root, 'examples/services/service/README.md'), 'utf8');
     expect(readme).toMatch(/Kubernetes 1\.30 or newer, which has `sleep`/);
     const [, stopTimeout] = /--stop-timeout (\d+)/.exec(readme) ?? [];
     expect(Number(stopTimeout)).toBeGreaterThan(needed - preStop.sleep.seconds);

@@ -1,0 +1,35 @@
+/** What `npm test` shortens or leaves out is run by `npm run full`, which names files by parts of their paths. */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import config from '../../vitest.config.ts';
+
+const root = join(import.meta.dirname, '../..');
+const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  scripts: Record<string, string>;
+};
+const named = scripts.full?.split(' ').slice('vitest run --mode full'.split(' ').length) ?? [];
+const tests = globSync('test/**/*.test.ts', { cwd: root }).sort();
+
+function filesOf(mode: string): Set<string> {
+  const { test } = config({ mode, command: 'serve' });
+  const projects = test?.projects as { test: { include: string[] } }[];
+  return new Set(projects.flatMap((project) => project.test.include));
+}
+
+it('`npm run full` runs every test that has less to do in `npm test`', () => {
+  const all = filesOf('full');
+  const short = filesOf('test');
+  const shortened = tests.filter(
+    (file) =>
+      !short.has(file) ||
+      /import .* from '.*kit\/full.ts'/.test(readFileSync(join(root, file), 'utf8')),
+  );
+  expect(shortened.length).toBeGreaterThan(20);
+  const isRun = (file: string) => all.has(file) && named.some((name) => file.includes(name));
+  expect(shortened.filter((file) => !isRun(file))).toEqual([]);
+});
+
+it('every part of a path that `npm run full` names is one of a test', () => {
+  expect(named.filter((name) => !tests.some((file) => file.includes(name)))).toEqual([]);
+});
