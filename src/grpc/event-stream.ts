@@ -1,7 +1,8 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { OrderProcessor } from '../core/order-processor.ts';
-import { EventLog, type SeenEvent, type Subscription } from '../server/events/event-feed.ts';
+import { EventFeed, type Subscription } from '../server/events/event-feed.ts';
 import type { EventBounds } from '../server/events/event-feed-options.ts';
+import type { SeenEvent } from '../server/events/event-views.ts';
 import { Notice, type WatchOrdersResponseSchema } from './gen/orderprocessor/v1/orders_pb.js';
 import {
   errorMessage,
@@ -16,17 +17,17 @@ import {
 export type WatchMessage = MessageInitShape<typeof WatchOrdersResponseSchema>;
 
 /** The events of a processor as messages. */
-export class Watching {
-  readonly #log: EventLog<WatchMessage | undefined>;
+export class EventStream {
+  readonly #feed: EventFeed<WatchMessage | undefined>;
 
   constructor(processor: OrderProcessor, bounds: EventBounds) {
     const encode = (event: SeenEvent, id: string) => ({ id, event: messageOf(event) });
-    this.#log = new EventLog<WatchMessage | undefined>(processor, bounds, encode, sizeOf);
+    this.#feed = new EventFeed<WatchMessage | undefined>(processor, bounds, encode, sizeOf);
   }
 
   /** @throws HttpError `too_many_readers` */
   async *watch(subscription: Subscription, signal: AbortSignal): AsyncGenerator<WatchMessage> {
-    const reader = this.#log.open(subscription);
+    const reader = this.#feed.open(subscription);
     const leave = (): void => reader.leave();
     signal.addEventListener('abort', leave);
     try {

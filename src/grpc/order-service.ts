@@ -18,7 +18,7 @@ import { HttpError, notFound } from '../server/http-error.ts';
 import { draining } from '../server/listening/server-draining.ts';
 import { unreadable } from '../server/listening/unreadable-body.ts';
 import { accessOf, cancelOrder, findOrder } from '../server/order-access.ts';
-import { Watching, type WatchMessage } from './event-stream.ts';
+import { EventStream, type WatchMessage } from './event-stream.ts';
 import { Health } from './gen/grpc/health/v1/health_pb.js';
 import { OrderService, type SubmitOrdersRequest } from './gen/orderprocessor/v1/orders_pb.js';
 import { asConnectError, endOfCall } from './grpc-errors.ts';
@@ -89,12 +89,12 @@ const allIds = new ClientIds(everything);
 class Service {
   readonly #processor: OrderProcessor;
   readonly #settings: ServiceSettings;
-  readonly #watching: Watching;
+  readonly #events: EventStream;
 
   constructor(processor: OrderProcessor, settings: ServiceSettings) {
     this.#processor = processor;
     this.#settings = settings;
-    this.#watching = new Watching(processor, settings.events);
+    this.#events = new EventStream(processor, settings.events);
   }
 
   methods(): ServiceImpl<typeof OrderService> {
@@ -250,7 +250,7 @@ class Service {
       const isScoped = userId !== undefined && new ClientIds(access).isScoped;
       const reader = readerOf(access, userId);
       const wanted = { userId, lastEventId, isScoped, reader };
-      yield* this.#watching.watch(wanted, context.signal);
+      yield* this.#events.watch(wanted, context.signal);
       context.signal.throwIfAborted();
     } catch (error) {
       throw this.#refuse(error, context);

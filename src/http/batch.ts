@@ -5,7 +5,7 @@ import type { OrderProcessor } from '../core/order-processor.ts';
 import { systemTime } from '../core/runtime/system-time.ts';
 import { type Access, checkMayActFor } from '../server/access.ts';
 import { ClientIds } from '../server/client-ids.ts';
-import { withoutPayload } from '../server/events/event-feed.ts';
+import { withoutPayload } from '../server/events/event-views.ts';
 import { HttpError, unexpected } from '../server/http-error.ts';
 import { draining } from '../server/listening/server-draining.ts';
 import { unreadable } from '../server/listening/unreadable-body.ts';

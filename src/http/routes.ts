@@ -1,35 +1,20 @@
 import type { Context, Hono, MiddlewareHandler } from 'hono';
-import type { HandedIn } from '../core/admission/enqueued.ts';
-import type { Order } from '../core/order/order.ts';
-import { OrderError } from '../core/order/order-error.ts';
-import type { OrderOutcome } from '../core/order/outcome.ts';
 import type { OrderProcessor } from '../core/order-processor.ts';
-import { nextOrderId } from '../core/runtime/uuid-v7.ts';
 import { type Access, checkMayActFor, checkOperator, everything } from '../server/access.ts';
 import { ClientIds } from '../server/client-ids.ts';
 import { readerOf } from '../server/events/reader-permits.ts';
-import { badRequest, notFound } from '../server/http-error.ts';
-import { aboutToCut } from '../server/listening/server-draining.ts';
+import { notFound } from '../server/http-error.ts';
 import { accessOf, cancelOrder, findOrder, withoutCause } from '../server/order-access.ts';
 import { answer, json, problem } from './answers.ts';
 import { batch } from './batch.ts';
 import { health, liveness, readiness } from './health.ts';
-import { LiveEvents } from './live-events.ts';
 import { methodsOf, refuseAllBut, wrongMethod } from './methods.ts';
 import { openApi } from './openapi/openapi.ts';
-import {
-  check,
-  eventsQuery,
-  listQuery,
-  noQuery,
-  orderInput,
-  orderQuery,
-} from './openapi/schemas.ts';
+import { eventsQuery, listQuery, noQuery, orderQuery } from './openapi/schemas.ts';
 import type { AppSettings } from './options.ts';
-import { Ending } from './outcome-waits.ts';
-import { checkUrl, idempotencyKey, query, waitMs } from './request/request.ts';
-import { readStrictly } from './request/request-body.ts';
-import { bySignal } from './request/request-timeouts.ts';
+import { postOrder } from './post-order.ts';
+import { checkUrl, query } from './request/request.ts';
+import { SseFeed } from './sse-feed.ts';
 
 /** Answers one request of a client that may do so much. */
 type Handler = (
@@ -46,20 +31,20 @@ const honosNotFound = '404 Not Found';
 export class Routes {
   readonly #processor: OrderProcessor;
   readonly #settings: AppSettings;
-  readonly #events: LiveEvents;
+  readonly #events: SseFeed;
   readonly #openApi: string;
 
   constructor(processor: OrderProcessor, settings: AppSettings) {
     this.#processor = processor;
     this.#settings = settings;
-    this.#events = new LiveEvents(processor, settings.events);
+    this.#events = new SseFeed(processor, settings.events);
     this.#openApi = JSON.stringify(openApi(settings));
   }
 
   addTo(app: Hono): void {
     const processor = this.#processor;
     this.#add(app, 'POST', '/orders', (request, access, _, ids) =>
-      this.#postOrder(request, access, ids),
+      postOrder(processor, this.#settings, { request, access, ids }),
     );
     this.#add(app, 'GET', '/orders', (request, access, _, ids) =>
       this.#listOrders(request, access, ids),
@@ -172,77 +157,6 @@ export class Routes {
     return response;
   }
 
-  async #postOrder(request: Request, access: Access, ids: ClientIds): Promise<Response> {
-    query(request, noQuery);
-    const { bodyLimitBytes, readTimeoutMs, maxWaitMs } = this.#settings;
-    const key = idempotencyKey(request);
-    const ms = Math.min(waitMs(request), maxWaitMs);
-    const body = await readStrictly(request, bodyLimitBytes, readTimeoutMs);
-    const given = withKey(check(orderInput, body, 'invalid_order'), key) as Order;
-    checkMayActFor(access, given.userId);
-    const order = ids.order(given);
-    if (ms > 0) {
-      return this.#acceptAndWait(request, { ...order, id: order.id ?? nextOrderId() }, ms, ids);
-    }
-    const { record } = await this.#accept(request, order);
-    return json(ids.record(withoutCause(record)), 202, { location: locationOf(record, ids) });
-  }
-
-  async #acceptAndWait(
-    request: Request,
-    order: Order & { readonly id: string },
-    ms: number,
-    ids: ClientIds,
-  ): Promise<Response> {
-    const headers = {
-      location: locationOf(order, ids),
-      'preference-applied': `wait=${ms / 1_000}`,
-    };
-    // Not by the id: it may stand for another order by then.
-    const ending = new Ending();
-    const accepted = await this.#accept(request, order, ending.tell);
-    const outcome = await ending.within(ms, request.signal, aboutToCut(this.#processor).signal);
-    accepted.leave();
-    if (outcome === undefined) return json(ids.record(withoutCause(accepted.now())), 202, headers);
-    return this.#answerOutcome(outcome, request, ids, headers);
-  }
-
-  #answerOutcome(
-    outcome: OrderOutcome,
-    request: Request,
-    ids: ClientIds,
-    headers: Readonly<Record<string, string>>,
-  ): Response {
-    if (outcome.status === 'completed') return json(ids.receipt(outcome), 200, headers);
-    const { error } = outcome;
-    const response = problem(ids.error(error), this.#settings.statuses);
-    if (error.code === 'internal') this.#settings.onError(error, request);
-    for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
-    return response;
-  }
-
-  #accept(
-    request: Request,
-    order: Order,
-    tell?: (outcome: OrderOutcome) => void,
-  ): Promise<HandedIn> {
-    const { acceptTimeoutMs } = this.#settings;
-    const late = (): Error =>
-      new OrderError('queue_full', 'No room within the time for accepting', {
-        orderId: order.id,
-        userId: order.userId,
-        retryAfterMs: acceptTimeoutMs,
-      });
-    const unanswered = (): Error =>
-      new OrderError('storage_failed', 'The storage does not say whether it keeps the order', {
-        orderId: order.id,
-        userId: order.userId,
-      });
-    const enqueue = (signal: AbortSignal): Promise<HandedIn> =>
-      this.#processor.handIn(order, { signal }, tell);
-    return bySignal(request, acceptTimeoutMs, late, enqueue, unanswered);
-  }
-
   async #listOrders(request: Request, access: Access, ids: ClientIds): Promise<Response> {
     const wanted = query(request, listQuery);
     checkMayActFor(access, wanted.userId);
@@ -303,19 +217,3 @@ function forOperators(handler: () => Response | Promise<Response>): Handler {
 }
 
 const allIds = new ClientIds(everything);
-
-/** Relative, so that it is right wherever the app is mounted. */
-function locationOf({ id, userId }: { id: string; userId: string }, ids: ClientIds): string {
-  const path = `orders/${encodeURIComponent(ids.id(id, userId))}`;
-  const isNamed = !ids.isScoped || ids.onlyUser !== undefined;
-  return isNamed ? path : `${path}?${new URLSearchParams({ userId })}`;
-}
-
-/** The header and the body may both name the id, if they agree. */
-function withKey<T extends { id?: string | undefined }>(order: T, key: string | undefined): T {
-  if (key === undefined) return order;
-  if (order.id !== undefined && order.id !== key) {
-    throw badRequest('Expected `Idempotency-Key` and `id` to be the same');
-  }
-  return { ...order, id: key };
-}

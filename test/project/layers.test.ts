@@ -85,8 +85,6 @@ const long: readonly string[] = [
   'core/settlement/settler.ts',
   'core/steps/step-execution.ts',
   'core/steps/step-run.ts',
-  'http/routes.ts',
-  'server/events/event-feed.ts',
 ];
 
 function importsOf(file: string): Import[] {

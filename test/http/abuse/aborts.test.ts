@@ -1,7 +1,7 @@
 /** Clients that go in the middle: what they had accepted goes on, and nothing waits for them any longer. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Job } from '../../../src/core/lifecycle/job.ts';
-import { Ending } from '../../../src/http/outcome-waits.ts';
+import { OutcomeWait } from '../../../src/http/outcome-wait.ts';
 import { range } from '../../kit/helpers.ts';
 import { Client } from './client.ts';
 import { type Abused, abused, head, orderRequest, until } from './server.ts';
@@ -33,7 +33,7 @@ describe('a client that goes', () => {
   it('while its order waits for its end gives back the waiting, and the order goes on (invariant 6)', async () => {
     target = await abused({}, { maxWaitMs: 60_000 });
     const { processor, server } = target;
-    const waits = vi.spyOn(Ending.prototype, 'within');
+    const waits = vi.spyOn(OutcomeWait.prototype, 'within');
     const followers = vi.spyOn(Job.prototype, 'unfollow');
     processor.pause();
     const clients = await Promise.all(range(50).map(() => Client.connect(server.port)));

@@ -1,18 +1,18 @@
 import type { OrderOutcome } from '../core/order/outcome.ts';
 
-/** The end of the order that one request has handed in. */
-export class Ending {
+/** Waits for the outcome of the order that one request has handed in. */
+export class OutcomeWait {
   #outcome: OrderOutcome | undefined;
   #wake = (): void => {};
 
   /** For `handIn`, which may call it before the request begins to wait. */
-  readonly tell = (outcome: OrderOutcome): void => {
+  readonly settle = (outcome: OrderOutcome): void => {
     this.#outcome ??= outcome;
     this.#wake();
   };
 
   /**
-   * What the order has come to within a time, as long as none of the signals aborts; the order goes on.
+   * Resolves with the outcome, or with `undefined` after a time or when a signal aborts. The order goes on.
    *
    * @param signals - of the client, and of the server
    */

@@ -1,0 +1,42 @@
+import type { EventName, ProcessorEvents } from '../../core/lifecycle/events.ts';
+import type { OrderError } from '../../core/order/order-error.ts';
+import type { OrderRecord, Receipt } from '../../core/order/outcome.ts';
+
+/** Without the payload, which may be long and is not for every reader, and without the cause. */
+export function withoutPayload<T extends OrderRecord | Receipt>(of: T): Omit<T, 'payload'> {
+  const { payload: _payload, ...rest } = of;
+  if ('cause' in rest) delete rest.cause;
+  return rest;
+}
+
+/** What readers see of each event: no payload, and no cause. */
+export const views = {
+  accepted: withoutPayload<OrderRecord>,
+  refused: (error: OrderError) => error,
+  started: withoutPayload<OrderRecord>,
+  stepped: (stepped: ProcessorEvents['stepped']) => stepped,
+  retried: ({ cause: _cause, ...retried }: ProcessorEvents['retried']) => retried,
+  completed: withoutPayload<Receipt>,
+  failed: (error: OrderError) => error,
+  canceled: (error: OrderError) => error,
+  stalled: (stalled: ProcessorEvents['stalled']) => stalled,
+  interrupted: (error: OrderError) => error,
+  restored: () => undefined,
+  idle: () => undefined,
+} satisfies { [E in EventName]?: (payload: never) => unknown };
+
+export type Views = typeof views;
+
+/**
+ * An event as readers see it. `missed`: earlier events are gone. `dropped`: the reader was too slow, and its stream
+ * ends.
+ */
+export type SeenEvent =
+  | { [E in keyof Views]: { readonly name: E; readonly data: ReturnType<Views[E]> } }[keyof Views]
+  | { readonly name: 'missed' | 'dropped'; readonly data: undefined };
+
+/** Encodes an event for its readers. The id is empty if the event is about the stream itself. */
+export type Encode<T> = (event: SeenEvent, id: string) => T;
+
+/** About how many bytes an encoded event takes. */
+export type SizeOf<T> = (event: T) => number;
