@@ -6,6 +6,11 @@
  */
 
 export type {
+  EnqueueOptions,
+  OutcomeOptions,
+  SubmitOptions,
+} from './core/admission/caller-options.ts';
+export type {
   StandardSchema,
   StandardSchemaIssue,
   StandardSchemaPathSegment,
@@ -52,12 +57,7 @@ export type {
 } from './core/order/outcome.ts';
 export type { CompensationResult, StepResult } from './core/order/step-result.ts';
 export type { DecidedOutcome, NewOrder, StoredOrder } from './core/order/stored-order.ts';
-export {
-  type EnqueueOptions,
-  OrderProcessor,
-  type OutcomeOptions,
-  type SubmitOptions,
-} from './core/order-processor.ts';
+export { OrderProcessor } from './core/order-processor.ts';
 export type { OrderPage, OrderQuery } from './core/queries/order-query.ts';
 export type { Awaitable } from './core/runtime/awaitable.ts';
 export type { ShutdownOptions } from './core/shutdown.ts';

@@ -1,9 +1,9 @@
 import { Admission } from './admission/admission.ts';
 import { Capacity, isBoundPerUser } from './admission/capacity.ts';
-import { Entrance } from './admission/submit.ts';
+import { Submitter } from './admission/submit.ts';
 import { Durability } from './durability/durability.ts';
 import { InFlightOrders } from './lifecycle/in-flight-orders.ts';
-import { Job } from './lifecycle/job.ts';
+import type { Job } from './lifecycle/job.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { moveTo } from './lifecycle/order-state.ts';
 import type { ProcessorStats } from './lifecycle/stats.ts';
@@ -11,9 +11,7 @@ import type { Settings } from './options.ts';
 import { nothingToDo } from './order/decision.ts';
 import type { OrderError } from './order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from './order/outcome.ts';
-import type { ParsedOrder } from './order/parse-order.ts';
 import { storageFailed } from './order/processor-errors.ts';
-import { recordOfOutcome } from './order/record.ts';
 import type { Times } from './order/stored-order.ts';
 import { Dispatcher } from './processing/dispatcher.ts';
 import { OutcomeQuery } from './queries/await-outcome.ts';
@@ -41,7 +39,7 @@ export class Engine {
   readonly outcomes: OutcomeQuery;
   readonly capacity: Capacity;
   readonly admission: Admission;
-  readonly entrance: Entrance;
+  readonly submitter: Submitter;
   /** Where the storage keeps orders. */
   readonly keeper: Durability | undefined;
   readonly #settings: Settings;
@@ -51,7 +49,6 @@ export class Engine {
   readonly #isStillIdle = (): boolean => this.#isIdle;
   /** The order whose steps begin in its caller's call, and what it came to in that. */
   #starting: Job | undefined;
-  #startOutcome: OrderOutcome | undefined;
   readonly #idleWaiters: (() => void)[] = [];
   readonly #drainWaiters: (() => void)[] = [];
   /** The times of an order that goes at once; one object for all, since each only copies from it. */
@@ -118,8 +115,19 @@ export class Engine {
       isShuttingDown: () => !this.admission.isOpen,
       isLeaving: () => this.keeper?.isLeaving === true,
     });
-    this.admission = new Admission(settings, this.known, this.capacity, clock, runner);
-    this.entrance = new Entrance(this, journal?.isJson === true);
+    this.admission = new Admission({
+      settings,
+      acceptor: this,
+      capacity: this.capacity,
+      known: this.known,
+      refusals: this.refusals,
+      awaited: runner.awaited,
+      lifecycle: this.lifecycle,
+      clock,
+      steps: runner,
+      isJson: journal?.isJson === true,
+    });
+    this.submitter = new Submitter(this.admission, settings.overflow);
     this.keeper = journal && this.#keep(journal, settings.stalledAfterMs);
   }
 
@@ -147,14 +155,21 @@ export class Engine {
     return new Promise((resolve) => {
       // It was told before that it is to fail or be canceled.
       if (job.entry?.decided !== undefined) return resolve(false);
-      job.follow((outcome, isSettled) => {
-        const isCanceled = outcome.status === 'canceled';
-        // A storage that fails may settle it later.
-        if (isCanceled || isSettled) resolve(isCanceled);
-        return isCanceled || isSettled;
+      job.follow({
+        notify: (outcome, isSettled) => {
+          const isCanceled = outcome.status === 'canceled';
+          // A storage that fails may settle it later.
+          if (isCanceled || isSettled) resolve(isCanceled);
+          return isCanceled || isSettled;
+        },
       });
       if (!this.cancelNow(job, cancellation)) resolve(false);
     });
+  }
+
+  /** The record of an order that is being accepted, where the storage is to say whether it keeps it. */
+  whenKept(job: Job): Promise<OrderRecord> | undefined {
+    return this.keeper?.whenKept(job);
   }
 
   /** Resolves when nothing accepted is unsettled. */
@@ -266,7 +281,7 @@ export class Engine {
   }
 
   /** The short way: nobody waits for room, for an outcome or for idleness, so nobody is to be told. */
-  goAtOnce(order: ParsedOrder): OrderOutcome {
+  goAtOnce(job: Job): void {
     const times = this.#instant;
     const { clock, lifecycle } = this;
     const now = clock.toUnix(clock.now());
@@ -275,33 +290,27 @@ export class Engine {
       lifecycle.timings.rotate(clock.last);
     }
     const sequence = this.#storage.nextSequence();
-    const outcome = this.#settler.settleAtOnce(order, nothingToDo, times, sequence);
+    const outcome = this.#settler.settleAtOnce(job, nothingToDo, times, sequence);
+    job.acceptNow(clock);
+    moveTo(job, 'pending');
+    moveTo(job, 'settling');
+    moveTo(job, 'settled');
+    job.tell(outcome);
     lifecycle.counts.accepted += 1;
     if (outcome.status === 'completed') lifecycle.completedAtOnce(outcome);
     else lifecycle.settled(outcome, times, clock.last);
     // Unless a listener has just submitted another.
     if (this.#isIdle) lifecycle.idle(this.#isStillIdle);
-    return outcome;
-  }
-
-  /** The same for a caller that does not wait for the outcome. */
-  enqueueAtOnce(order: ParsedOrder): OrderRecord {
-    const outcome = this.goAtOnce(order);
-    return recordOfOutcome(order, outcome, this.#instant.acceptedAt);
   }
 
   /** The same with steps: those that return at once are over here, and the rest goes on. */
-  startAtOnce(order: ParsedOrder): OrderOutcome | Job {
-    const job = Job.of(order);
+  startAtOnce(job: Job): void {
     this.lifecycle.counts.accepted += 1;
     this.#register(job);
     moveTo(job, 'pending');
     this.#starting = job;
     this.dispatcher.start(job);
-    const outcome = this.#startOutcome;
     this.#starting = undefined;
-    this.#startOutcome = undefined;
-    return outcome ?? job;
   }
 
   #register(job: Job): void {
@@ -315,15 +324,25 @@ export class Engine {
     this.inFlight.add(job);
   }
 
-  /** @param isEnqueued - whether somebody wants to know that it is accepted */
-  accept(job: Job, isEnqueued = false): void {
+  /** @param isEnqueued - whether its caller waits for its acceptance */
+  accept(job: Job, isEnqueued: boolean): void {
+    if (this.mayGoAtOnce && (!isEnqueued || !this.dispatcher.hasSteps)) {
+      if (this.dispatcher.hasSteps && job.signal === undefined) {
+        this.startAtOnce(job);
+        return;
+      }
+      if (!this.dispatcher.hasSteps) {
+        this.goAtOnce(job);
+        return;
+      }
+    }
     this.#register(job);
     if (!this.keeper?.takes(job, isEnqueued)) this.#enlist(job);
   }
 
   /** The order is accepted. */
   #enlist(job: Job): void {
-    if (job.state === 'checking') moveTo(job, 'pending');
+    if (job.state === 'checking' || job.state === 'waiting') moveTo(job, 'pending');
     if (this.known.ownsId(job)) this.lifecycle.counts.accepted += 1;
     // No worker begins before this returns, so `accepted` still comes first, and may cancel it.
     this.dispatcher.add(job);
@@ -332,7 +351,6 @@ export class Engine {
   }
 
   #settled(job: Job, outcome: OrderOutcome, times: Times): void {
-    if (job === this.#starting) this.#startOutcome = outcome;
     // Its settlement has accepted it.
     if (!this.known.ownsId(job)) this.lifecycle.counts.accepted += 1;
     this.inFlight.remove(job);

@@ -1,54 +1,32 @@
-import type { HandedIn } from './admission/enqueued.ts';
-import { ReceiptPromise } from './admission/receipt-promise.ts';
-import type { Beginning } from './admission/submit.ts';
-import { outcomesOfAll } from './admission/submit-many.ts';
+import {
+  checkIterable,
+  type EnqueueOptions,
+  type OutcomeOptions,
+  type SubmitOptions,
+  signalOf,
+} from './admission/caller-options.ts';
+import { type Enqueued, enqueue } from './admission/enqueue.ts';
+import { submitMany } from './admission/submit-many.ts';
 import { OutcomeStream } from './admission/submit-stream.ts';
 import { Engine } from './engine.ts';
 import type { EventName, ProcessorEvents } from './lifecycle/events.ts';
-import { Job, toResult } from './lifecycle/job.ts';
 import type { ShutdownSummary } from './lifecycle/shutdown-summary.ts';
 import type { ProcessorStats } from './lifecycle/stats.ts';
 import { type OrderProcessorOptions, readOptions, type Settings } from './options.ts';
 import type { Order } from './order/order.ts';
-import { OrderError } from './order/order-error.ts';
+import type { OrderError } from './order/order-error.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './order/outcome.ts';
 import { isName, nameForm } from './order/parse-order.ts';
 import { storageFailed } from './order/processor-errors.ts';
 import { type OrderPage, type OrderQuery, readQuery } from './queries/order-query.ts';
-import { isAbortSignal } from './runtime/abort.ts';
 import { isThenable } from './runtime/awaitable.ts';
 import { rejectedWith } from './runtime/caller-frames.ts';
-import { checkOptions, wrong } from './runtime/checks.ts';
+import { wrong } from './runtime/checks.ts';
 import { Clock } from './runtime/clock.ts';
-import { messageOf, show } from './runtime/thrown.ts';
 import { Deadline, drain, readShutdownOptions, type ShutdownOptions } from './shutdown.ts';
 import type { Ledger } from './storage/ledger.ts';
 import { MemoryStorage } from './storage/memory/memory-storage.ts';
 import { giveBack, openLedger } from './storage/open-ledger.ts';
-
-/** What {@link OrderProcessor.submit} takes beside the order. */
-export interface SubmitOptions {
-  /**
-   * Cancels the order when it aborts, as {@link OrderProcessor.cancel} does, with its reason as the
-   * error's `cause`. For an order whose id is known already it only ends this caller's waiting.
-   */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What {@link OrderProcessor.enqueue} takes beside the order. */
-export interface EnqueueOptions {
-  /**
-   * When it aborts before the order is accepted, the waiting for that ends and the order is refused with
-   * `canceled`. An order that is accepted, or on its way into a storage that keeps orders, goes on.
-   */
-  readonly signal?: AbortSignal | undefined;
-}
-
-/** What {@link OrderProcessor.outcome} takes beside the id. */
-export interface OutcomeOptions {
-  /** Ends this caller's waiting when it aborts; the order goes on. */
-  readonly signal?: AbortSignal | undefined;
-}
 
 /** At most this many outcomes of a stream wait for its reader. */
 const streamWindow = 1_000;
@@ -113,8 +91,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *   refused, failed or was canceled
    */
   submit(order: Order<Input>, options?: SubmitOptions): Promise<Receipt<Payload>> {
-    if (options !== undefined) return this.#submitWith(order, options);
-    return this.#go(this.#engine.entrance.begin(order));
+    return this.#engine.submitter.submit(order, options) as Promise<Receipt<Payload>>;
   }
 
   /**
@@ -143,19 +120,12 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *
    * @internal
    */
-  async handIn(
+  handIn(
     order: Order<Input>,
     options?: EnqueueOptions,
     tell?: (outcome: OrderOutcome) => void,
-  ): Promise<HandedIn> {
-    const { overflow } = this.#settings;
-    let signal: AbortSignal | undefined;
-    try {
-      signal = signalOf('enqueue', options);
-    } catch (cause) {
-      throw this.#engine.lifecycle.refused(badOptions(cause)).error;
-    }
-    return await this.#engine.entrance.enqueue(order, { overflow, signal, tell });
+  ): Promise<Enqueued> {
+    return enqueue(this.#engine.admission, order, this.#settings.overflow, options, tell);
   }
 
   /**
@@ -168,12 +138,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *   `invalid_order`, for something that is not iterable or that throws; the orders before it go on
    */
   submitMany(orders: Iterable<Order<Input>>): Promise<OrderOutcome<Payload>[]> {
-    try {
-      checkIterable(orders, [Symbol.iterator]);
-    } catch (error) {
-      return Promise.reject(this.#engine.lifecycle.refused(error).error);
-    }
-    const outcomes = outcomesOfAll(this.#engine.entrance, orders, this.#settings.overflow);
+    const outcomes = submitMany(this.#engine.admission, orders, this.#settings.overflow);
     return outcomes as Promise<OrderOutcome<Payload>[]>;
   }
 
@@ -196,9 +161,10 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     checkIterable(orders, [Symbol.asyncIterator, Symbol.iterator]);
     const window = Math.min(streamWindow, this.#settings.capacity);
     const outcomes: AsyncIterableIterator<OrderOutcome> = new OutcomeStream(
-      this.#engine.entrance,
+      this.#engine.admission,
       orders,
       window,
+      this.#engine.questions,
     );
     return outcomes as AsyncIterableIterator<OrderOutcome<Payload>>;
   }
@@ -211,7 +177,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   async order(id: string): Promise<OrderRecord<Payload> | undefined> {
     if (!isName(id)) return undefined;
     const record = this.#engine.known.record(id);
-    return (await this.#engine.entrance.paced(record)) as OrderRecord<Payload> | undefined;
+    return (await this.#engine.clock.paced(record)) as OrderRecord<Payload> | undefined;
   }
 
   /**
@@ -229,7 +195,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   async outcome(id: string, options?: OutcomeOptions): Promise<OrderOutcome<Payload> | undefined> {
     const signal = signalOf('outcome', options);
     const outcome = isName(id) ? this.#engine.outcomes.outcome(id, signal) : undefined;
-    return (await this.#engine.entrance.paced(outcome)) as OrderOutcome<Payload> | undefined;
+    return (await this.#engine.clock.paced(outcome)) as OrderOutcome<Payload> | undefined;
   }
 
   /**
@@ -244,7 +210,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   async orders(query: OrderQuery = {}): Promise<OrderPage<Payload>> {
     const page = this.#engine.list.page(readQuery(query));
-    return (await this.#engine.entrance.paced(page)) as OrderPage<Payload>;
+    return (await this.#engine.clock.paced(page)) as OrderPage<Payload>;
   }
 
   /**
@@ -256,7 +222,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   async balance(userId: string): Promise<number | undefined> {
     if (!isName(userId)) return undefined;
-    return this.#engine.entrance.paced(this.#balanceOf(userId));
+    return this.#engine.clock.paced(this.#balanceOf(userId));
   }
 
   /**
@@ -286,7 +252,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
       job !== undefined &&
       mayCancel(job.userId) &&
       this.#engine.cancel(job, { message: 'The order was canceled' });
-    return this.#engine.entrance.paced(canceled);
+    return this.#engine.clock.paced(canceled);
   }
 
   /**
@@ -417,46 +383,6 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     }
   }
 
-  #submitWith(order: Order<Input>, options: SubmitOptions): Promise<Receipt<Payload>> {
-    const { clock, entrance } = this.#engine;
-    try {
-      const signal = signalOf('submit', options);
-      return this.#go(entrance.begin(order, signal), signal);
-    } catch (cause) {
-      clock.now();
-      const refusal = entrance.deliver(this.#engine.lifecycle.refused(badOptions(cause)));
-      return refusal as Promise<Receipt<Payload>>;
-    }
-  }
-
-  #go(begun: Beginning, signal?: AbortSignal): Promise<Receipt<Payload>> {
-    if (begun instanceof Promise) return begun.then((late) => this.#go(late(), signal));
-    const { entrance } = this.#engine;
-    const receipt =
-      begun instanceof Job
-        ? ((signal === undefined ? entrance.promiseOf(begun) : undefined) ??
-          this.#enter(begun, signal))
-        : entrance.deliver(begun);
-    const { awaited } = entrance;
-    if (begun instanceof Job && awaited.step !== undefined) {
-      return ReceiptPromise.of(receipt, () => awaited.begin(begun)) as Promise<Receipt<Payload>>;
-    }
-    return receipt as Promise<Receipt<Payload>>;
-  }
-
-  #enter(job: Job, signal?: AbortSignal): Promise<Receipt> {
-    const { overflow } = this.#settings;
-    return new Promise((resolve) => {
-      const tell = (outcome: OrderOutcome): void => resolve(toResult(outcome));
-      try {
-        this.#engine.entrance.enter(job, { overflow, signal }, tell);
-      } catch (cause) {
-        // The signal can't be listened to, and the order was not accepted.
-        tell(this.#engine.lifecycle.refused(badOptions(cause)));
-      }
-    });
-  }
-
   async #shutDown(deadline: Deadline): Promise<ShutdownSummary> {
     const engine = this.#engine;
     const before = { ...engine.lifecycle.counts };
@@ -482,39 +408,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 }
 
-/** @throws TypeError, or whatever reading the options throws */
-function signalOf(of: string, options: SubmitOptions | undefined): AbortSignal | undefined {
-  if (options === undefined) return undefined;
-  // It has no fields of its own, so it would be ignored.
-  if (isAbortSignal(options)) throw wrong(TypeError, `${of} options`, '`{ signal }`', options);
-  checkOptions(of, options, ['signal']);
-  const { signal } = options;
-  if (signal === undefined || isAbortSignal(signal)) return signal;
-  throw wrong(TypeError, 'signal', 'an AbortSignal', signal);
-}
-
-/** What a getter of the host's has thrown says nothing of this order, not even an OrderError. */
-function badOptions(cause: unknown): OrderError {
-  return new OrderError('invalid_order', messageOf(cause, 'Reading the options threw'), { cause });
-}
-
 function checkUserId(userId: unknown): void {
   if (userId === undefined || isName(userId)) return;
   throw wrong(TypeError, 'userId', nameForm, userId);
-}
-
-/** @throws OrderError `invalid_order` */
-function checkIterable(orders: unknown, symbols: readonly symbol[]): void {
-  try {
-    if (typeof orders === 'object' && orders !== null) {
-      const methods = symbols.map((symbol) => (orders as Record<symbol, unknown>)[symbol]);
-      if (methods.some((method) => typeof method === 'function')) return;
-    }
-  } catch (cause) {
-    throw new OrderError('invalid_order', 'Reading the orders threw', { cause });
-  }
-  throw new OrderError(
-    'invalid_order',
-    `Expected \`orders\` to be iterable, got \`${show(orders)}\``,
-  );
 }

@@ -1,4 +1,4 @@
-import type { HandedIn } from '../core/admission/enqueued.ts';
+import type { Enqueued } from '../core/admission/enqueue.ts';
 import type { Order } from '../core/order/order.ts';
 import { OrderError } from '../core/order/order-error.ts';
 import type { OrderOutcome } from '../core/order/outcome.ts';
@@ -78,7 +78,7 @@ function accept(
   request: Request,
   order: Order,
   settle?: (outcome: OrderOutcome) => void,
-): Promise<HandedIn> {
+): Promise<Enqueued> {
   const { id: orderId, userId } = order;
   const late = (): Error =>
     new OrderError('queue_full', 'No room within the time for accepting', {
@@ -91,7 +91,7 @@ function accept(
       orderId,
       userId,
     });
-  const handIn = (signal: AbortSignal): Promise<HandedIn> =>
+  const handIn = (signal: AbortSignal): Promise<Enqueued> =>
     processor.handIn(order, { signal }, settle);
   return bySignal(request, acceptTimeoutMs, late, handIn, unanswered);
 }

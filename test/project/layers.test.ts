@@ -52,7 +52,6 @@ function roomOf(file: string): string {
 
 /** Imports that still run upwards; each is a fault to be mended, and none may be added. */
 const upwards: readonly string[] = [
-  'core/admission/submit.ts → core/engine.ts',
   'core/durability/durability.ts → core/admission/admission.ts',
   'core/durability/durability.ts → core/processing/dispatcher.ts',
   'core/durability/durability.ts → core/settlement/settler.ts',
@@ -65,8 +64,6 @@ const upwards: readonly string[] = [
 
 /** Files that still need themselves through others. */
 const circles: readonly string[] = [
-  'core/admission/submit.ts',
-  'core/engine.ts',
   'core/lifecycle/job.ts',
   'core/steps/compensation.ts',
   'core/steps/run-observer.ts',
@@ -78,7 +75,6 @@ const circles: readonly string[] = [
 
 /** Files that still have more than 300 lines. */
 const long: readonly string[] = [
-  'core/admission/submit.ts',
   'core/durability/durability.ts',
   'core/engine.ts',
   'core/processing/active-runs.ts',

@@ -1,15 +1,23 @@
-import type { Job } from '../lifecycle/job.ts';
+import { Job, type KnownOrder } from '../lifecycle/job.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { moveTo } from '../lifecycle/order-state.ts';
 import { OrderError } from '../order/order-error.ts';
-import type { OrderRecord } from '../order/outcome.ts';
-import type { ParsedOrder } from '../order/parse-order.ts';
-import { canceled, storageFailed } from '../order/processor-errors.ts';
+import type { OrderRecord, UnfulfilledOutcome } from '../order/outcome.ts';
+import { type ParsedOrder, parseOrder } from '../order/parse-order.ts';
+import { bySignal, canceled, storageFailed } from '../order/processor-errors.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
+import type { AwaitedUsers } from '../queries/awaited-users.ts';
 import type { KnownOrders } from '../queries/known-orders.ts';
+import type { RefusalLookups } from '../queries/refusal-lookups.ts';
+import type { Cancellation } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { StepScope } from '../runtime/step-scope.ts';
-import type { Capacity, CapacitySettings } from './capacity.ts';
+import { awaitInStep, callOnAbort, leaveByAbort } from './callers.ts';
+import type { Capacity, CapacitySettings, Overflow } from './capacity.ts';
+import { copyAsJson } from './json-payload.ts';
 import { PayloadCheck, type StandardSchema } from './payload-schema.ts';
 import { applyRules, type Rule } from './rules.ts';
+import { type WaitEnd, waitForRoom } from './wait-for-room.ts';
 
 /** The options of the processor that admission depends on. */
 export interface AdmissionSettings extends CapacitySettings {
@@ -17,12 +25,57 @@ export interface AdmissionSettings extends CapacitySettings {
   readonly rules: readonly Rule[];
 }
 
+/** How a caller hands an order in. */
+export interface Entry {
+  readonly overflow: Overflow;
+  /** Refuses the order before it is accepted, and cancels it after; for an enqueued order only the former. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether it is one of a list or a stream, whose caller awaits it and hands in the next order after it. */
+  readonly isListed?: boolean | undefined;
+  /** Whether the caller waits for its acceptance, and not for its outcome. */
+  readonly isEnqueued?: boolean | undefined;
+}
+
+/** What follows admission. */
+export interface Acceptor {
+  /** Accepts an order for which there is room. It may be settled by then. */
+  accept(job: Job, isEnqueued: boolean): void;
+  /** Cancels an order that is not decided yet. */
+  cancelNow(job: Job, cancellation: Cancellation): boolean;
+  /** The record of an order that is being accepted, as soon as that is certain; rejects if it is refused. */
+  whenKept(job: Job): Promise<OrderRecord> | undefined;
+}
+
+/** What admission needs of others. */
+interface Sources {
+  readonly settings: AdmissionSettings;
+  readonly acceptor: Acceptor;
+  readonly capacity: Capacity;
+  readonly known: KnownOrders;
+  /** Where the storage keeps orders. */
+  readonly refusals: RefusalLookups | undefined;
+  readonly awaited: AwaitedUsers;
+  readonly lifecycle: Lifecycle;
+  readonly clock: Clock;
+  /** The owner of the steps that may hand in orders while the processor shuts down. */
+  readonly steps: object;
+  /** Whether payloads must be JSON. */
+  readonly isJson: boolean;
+}
+
 /**
- * What an order that is not known goes through before anybody asks whether there is room for it: the
- * schema checks its payload, and the rules judge it. Whoever is refused is refused by a throw.
+ * The one way in: takes an order from its caller's object to its acceptance, or to its refusal, or to the known order
+ * that has its id. The caller follows the job before it is admitted; `job.state` says what became of it:
  *
- * Schema and rules are the host's code, which may shut the processor down, abort the order's signal or
- * submit orders, this one too: so all that is looked at again after them.
+ * ```text
+ * parse ─▶ known? ─▶ schema ─▶ rules ─▶ copy as JSON ─▶ room? ─▶ accept
+ *            │          │        │           │            └─▶ waiting ─▶ accept
+ *            ▼          └────────┴───────────┴────────────────┴─▶ refused
+ *          joined ◀── the storage knows the id of an order that would be refused, or that waits
+ * ```
+ *
+ * Schema, rules and payloads run code of the host, which may shut the processor down, abort the order's signal or
+ * hand in orders, this one too. So whether the processor is open and whether the id is known is asked again after it.
  */
 export class Admission {
   /** False from the call of `shutdown` on; then what accepted orders hand in themselves is still accepted. */
@@ -31,31 +84,21 @@ export class Admission {
   #isShut = false;
   /** Why the storage can keep no orders now. */
   failure: OrderError | undefined = undefined;
-  readonly #settings: AdmissionSettings;
-  readonly #known: KnownOrders;
-  readonly #capacity: Capacity;
-  readonly #clock: Clock;
+  readonly clock: Clock;
+  readonly known: KnownOrders;
+  readonly awaited: AwaitedUsers;
+  readonly #sources: Sources;
   readonly #payloadCheck: PayloadCheck | undefined;
-  /** Without, neither `check` nor `judge` has anything to do. */
-  readonly hasHostCode: boolean;
+  readonly #hasHostCode: boolean;
 
-  /** Whose steps may hand in orders while the processor shuts down. */
-  readonly #steps: object;
-
-  constructor(
-    settings: AdmissionSettings,
-    known: KnownOrders,
-    capacity: Capacity,
-    clock: Clock,
-    steps: object,
-  ) {
-    this.#known = known;
-    this.#clock = clock;
-    this.#steps = steps;
-    this.#settings = settings;
-    this.#capacity = capacity;
+  constructor(sources: Sources) {
+    const { settings } = sources;
+    this.clock = sources.clock;
+    this.known = sources.known;
+    this.awaited = sources.awaited;
+    this.#sources = sources;
     this.#payloadCheck = settings.schema && new PayloadCheck(settings.schema);
-    this.hasHostCode = settings.schema !== undefined || settings.rules.length > 0;
+    this.#hasHostCode = settings.schema !== undefined || settings.rules.length > 0;
   }
 
   /** How many orders wait for the schema. */
@@ -63,41 +106,170 @@ export class Admission {
     return this.#payloadCheck?.size ?? 0;
   }
 
-  /** The order as the schema has it; a promise if the schema takes its time. */
-  check(order: ParsedOrder, signal: AbortSignal | undefined): ParsedOrder | Promise<ParsedOrder> {
-    this.checkOpen(order);
-    if (this.#payloadCheck === undefined) return order;
-    return this.#payloadCheck.check(order, signal, () => {
-      this.#checkRoom(order);
-      return StepScope.around(this.#steps);
-    });
+  /** @throws OrderError `invalid_order` */
+  parse(order: unknown): Job {
+    return parseOrder(order, Job);
   }
 
-  #checkRoom(order: ParsedOrder): void {
-    const { capacity, overflow } = this.#settings;
+  /** The outcome of an order that cannot be parsed, or whose options are wrong. */
+  refusalOf(thrown: unknown): UnfulfilledOutcome {
+    this.clock.now();
+    return this.#sources.lifecycle.refused(thrown);
+  }
+
+  /** The record of an enqueued order, as soon as it is certain that it is accepted. */
+  whenKept(job: Job): Promise<OrderRecord> | undefined {
+    return this.#sources.acceptor.whenKept(job);
+  }
+
+  /**
+   * Admits an order that its caller follows.
+   *
+   * @returns a promise while it is checked by an asynchronous schema, looked up in the storage or waits for room;
+   *   it never rejects
+   */
+  admit(job: Job, entry: Entry): Promise<void> | undefined {
+    try {
+      const { signal } = entry;
+      if (signal?.aborted) throw canceled(job, signal);
+      const known = this.known.find(job);
+      if (known.status !== 'unknown') return this.#join(job, known, entry);
+      this.checkOpen(job);
+      return this.#hasHostCode ? this.#check(job, entry) : this.#makeRoom(job, entry);
+    } catch (error) {
+      return this.#refuse(error, job, entry);
+    }
+  }
+
+  #check(job: Job, entry: Entry): Promise<void> | undefined {
+    const checking = this.#payloadCheck?.check(job, entry.signal, () => {
+      this.#checkRoomForCheck(job);
+      return StepScope.around(this.#sources.steps);
+    });
+    if (checking === undefined) return this.#judge(job, entry);
+    return checking
+      .then(() => this.#judge(job, entry))
+      .catch((error) => this.#refuse(error, job, entry));
+  }
+
+  #checkRoomForCheck(order: ParsedOrder): void {
+    const { capacity, overflow } = this.#sources.settings;
     if (overflow === 'wait' || this.waiting < capacity) return;
     const message = `The schema is checking ${capacity} orders, as many as \`capacity\` allows`;
-    throw this.#capacity.queueFull(order, message);
+    throw this.#sources.capacity.queueFull(order, message);
   }
 
-  /** What stands for the order by now, or else the order as the rules have it. */
-  judge(order: ParsedOrder, signal: AbortSignal | undefined): Job | OrderRecord | ParsedOrder {
-    this.checkOpen(order);
-    const known = this.known(order);
-    const ruled = known === undefined ? applyRules(this.#settings.rules, order) : order;
-    this.checkOpen(order);
-    if (signal?.aborted) throw canceled(ruled, signal);
-    return known ?? this.known(order) ?? ruled;
+  /** The rules judge an order whose payload the schema has checked. */
+  #judge(job: Job, entry: Entry): Promise<void> | undefined {
+    this.checkOpen(job);
+    const known = this.known.find(job);
+    if (known.status !== 'unknown') return this.#join(job, known, entry);
+    applyRules(this.#sources.settings.rules, job);
+    return this.#isStillNew(job, entry) ? this.#makeRoom(job, entry) : undefined;
   }
 
-  known(order: ParsedOrder, stored?: StoredOrder): Job | OrderRecord | undefined {
-    const known = this.#known.findStored(order, stored);
-    if (known.status === 'unknown') return undefined;
-    return known.status === 'settled' ? known.record : known.job;
+  /** Whether an order is still to be admitted after code of the host ran; it has joined another if not. */
+  #isStillNew(job: Job, entry: Entry): boolean {
+    this.checkOpen(job);
+    if (entry.signal?.aborted) throw canceled(job, entry.signal);
+    const known = this.known.find(job);
+    if (known.status !== 'unknown') this.#join(job, known, entry);
+    return known.status === 'unknown';
+  }
+
+  #makeRoom(job: Job, entry: Entry): Promise<void> | undefined {
+    if (this.#sources.isJson && copyAsJson(job) && !this.#isStillNew(job, entry)) return undefined;
+    if (entry.isListed) awaitInStep(this.awaited, job, job);
+    if (this.#sources.capacity.hasRoomFor(job)) return this.#accept(job, entry);
+    if (entry.overflow === 'reject' && !this.#sources.capacity.mayWait)
+      return this.#refuseFull(job, entry);
+    return waitForRoom(job, entry, this.#sources, (end) => this.#afterWaiting(job, entry, end));
+  }
+
+  #afterWaiting(job: Job, entry: Entry, end: WaitEnd): Promise<void> | undefined {
+    if (end.status === 'known') return this.#join(job, end.known, entry);
+    try {
+      if (end.status === 'refused') throw end.error;
+      return this.#isStillNew(job, entry) ? this.#accept(job, entry) : undefined;
+    } catch (error) {
+      return this.#refuse(error, job, entry);
+    }
+  }
+
+  #accept(job: Job, { signal, isEnqueued = false }: Entry): undefined {
+    if (signal !== undefined && !isEnqueued) {
+      callOnAbort(signal, job, () => this.#sources.acceptor.cancelNow(job, bySignal(signal)));
+      job.signal = signal;
+    }
+    this.#sources.acceptor.accept(job, isEnqueued);
+  }
+
+  /** Another order has the id: its outcome is this one's. */
+  #join(job: Job, known: KnownOrder, { signal, isListed, isEnqueued }: Entry): undefined {
+    this.clock.now();
+    try {
+      if (signal?.aborted) throw canceled(job, signal);
+      if (known.status === 'in flight') {
+        if (isListed) awaitInStep(this.awaited, known.job, job);
+        // The known order is another caller's, and goes on.
+        if (signal !== undefined && !isEnqueued)
+          callOnAbort(signal, job, () => leaveByAbort(job, signal));
+      }
+    } catch (error) {
+      moveTo(job, 'refused');
+      // What is known was not refused.
+      const isDeadlock = error instanceof OrderError && error.code === 'deadlock';
+      job.tell(isDeadlock ? { status: 'refused', error } : this.#sources.lifecycle.refused(error));
+      return;
+    }
+    moveTo(job, 'joined');
+    job.join(known);
+  }
+
+  #refuseFull(job: Job, entry: Entry): Promise<void> | undefined {
+    const error = this.#sources.capacity.queueFull(job);
+    const refuse = (): Promise<void> | undefined => this.#refuse(error, job, entry);
+    if (this.#sources.refusals?.mayAsk(job) !== true) {
+      if (entry.isListed && this.#sources.refusals !== undefined) {
+        return this.#sources.refusals.whenRoom().then(refuse);
+      }
+      if (!this.clock.hasTime()) return this.clock.nextTurn().then(refuse);
+    }
+    return refuse();
+  }
+
+  /** What was accepted once is not refused when it comes again; where the storage keeps orders, only it may know. */
+  #refuse(thrown: unknown, job: Job, entry: Entry): Promise<void> | undefined {
+    this.clock.now();
+    const lookup = this.#sources.refusals?.beforeRefusal(thrown, job, entry.signal);
+    if (lookup === undefined) return this.#refused(thrown, job);
+    return lookup.then(
+      (stored) => {
+        if (!this.#findStored(job, stored, entry)) this.#refused(thrown, job);
+      },
+      (error) => this.#refused(error, job),
+    );
+  }
+
+  /** Joins the order that the storage knows by the id; false if it knows none. */
+  #findStored(job: Job, stored: StoredOrder | undefined, entry: Entry): boolean {
+    try {
+      const known = this.known.findStored(job, stored);
+      if (known.status === 'unknown') return false;
+      this.#join(job, known, entry);
+    } catch (conflict) {
+      this.#refused(conflict, job);
+    }
+    return true;
+  }
+
+  #refused(thrown: unknown, job: Job): undefined {
+    moveTo(job, 'refused');
+    job.tell(this.#sources.lifecycle.refused(thrown));
   }
 
   checkOpen(order: ParsedOrder): void {
-    if (!this.isOpen && (this.#isShut || StepScope.around(this.#steps) === undefined)) {
+    if (!this.isOpen && (this.#isShut || StepScope.around(this.#sources.steps) === undefined)) {
       throw new OrderError('shut_down', 'The processor accepts no more orders', order.facts);
     }
     if (this.failure === undefined) return;
@@ -120,8 +292,8 @@ export class Admission {
   }
 
   async #dismiss(isKept: (step: StepScope | undefined) => boolean): Promise<void> {
-    const dismissed = this.#capacity.dismissWaiting(isKept);
-    await this.#payloadCheck?.dismiss(() => this.#clock.spentTurn(), isKept);
+    const dismissed = this.#sources.capacity.dismissWaiting(isKept);
+    await this.#payloadCheck?.dismiss(() => this.clock.spentTurn(), isKept);
     await dismissed;
   }
 }

@@ -1,27 +1,27 @@
 import { issueOf, OrderError, type OrderIssue } from '../order/order-error.ts';
-import { ParsedOrder } from '../order/parse-order.ts';
+import type { ParsedOrder } from '../order/parse-order.ts';
 
 /** Deeper than this a payload may as well be endless. */
 const maxDepth = 200;
 
 /**
- * An order with a copy of its payload, which must come back from JSON as it went in, but for properties
- * that are `undefined`: steps see the same after a restart as before. A copy, since what its owner does
- * to the payload meanwhile must not change what is kept.
+ * Copies the payload of an order, which must come back from JSON as it went in, but for properties that are
+ * `undefined`: steps get the same after a restart as before. What the host does to the payload meanwhile changes
+ * nothing of what is kept.
  *
- * @throws OrderError `invalid_order` that says where it is more than JSON; `internal` if that is the schema's
- *   doing
+ * @returns whether code of the host may have run: the payload is an object
+ * @throws OrderError `invalid_order` that says where it is more than JSON; `internal` if the schema made it so
  */
-export function asJson(order: ParsedOrder): ParsedOrder {
+export function copyAsJson(order: ParsedOrder): boolean {
   const { payload, content } = order;
-  // What its caller handed in first: only then the rest is the schema's.
+  // First what the caller handed in: any fault beside that is the schema's.
   checkJson(order, content);
   if (content !== payload) checkMade(order, payload);
-  if (!isObject(payload) && !isObject(content)) return order;
-  const { id, userId, amount, rank, labels } = order;
-  const copy = new ParsedOrder(id, userId, amount, rank, copyOf(payload), labels);
-  if (content !== payload) copy.input = copyOf(content);
-  return copy;
+  if (!isObject(payload) && !isObject(content)) return false;
+  const copy = copyOf(payload);
+  if ('input' in order) order.input = content === payload ? copy : copyOf(content);
+  order.payload = copy;
+  return true;
 }
 
 function checkMade(order: ParsedOrder, payload: unknown): void {

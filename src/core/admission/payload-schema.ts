@@ -1,5 +1,5 @@
 import { issueOf, mostIssues, OrderError, type OrderIssue, placeOf } from '../order/order-error.ts';
-import { ParsedOrder } from '../order/parse-order.ts';
+import type { ParsedOrder } from '../order/parse-order.ts';
 import { canceled } from '../order/processor-errors.ts';
 import { onAbort } from '../runtime/abort.ts';
 import { isThenable } from '../runtime/awaitable.ts';
@@ -86,17 +86,18 @@ export class PayloadCheck {
   }
 
   /**
-   * The order with its payload as the schema made it; throws or rejects with the refusal. A promise if
-   * the schema takes its time, with this order or with an earlier one of the same user: none overtakes
-   * another.
+   * Checks the payload of an order, and gives the order the payload that the schema made of it.
    *
-   * @param checkRoom - throws if no more orders may be under way; gives the step in which the order is handed in
+   * @param checkRoom - throws if no more orders may be checked at once; gives the step in which the order is handed in
+   * @returns a promise if the schema is asynchronous for this order or for an earlier one of the same user: none
+   *   overtakes another
+   * @throws OrderError - the refusal, with which the promise may reject, too
    */
   check(
     order: ParsedOrder,
     signal: AbortSignal | undefined,
     checkRoom: () => StepScope | undefined,
-  ): ParsedOrder | Promise<ParsedOrder> {
+  ): Promise<void> | undefined {
     let result: unknown;
     let isLate: boolean;
     try {
@@ -147,7 +148,7 @@ export class PayloadCheck {
     before: Promise<void> | undefined,
     signal: AbortSignal | undefined,
     step: StepScope | undefined,
-  ): Promise<ParsedOrder> {
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       const refuse = (error: OrderError): void => {
         end();
@@ -175,7 +176,8 @@ export class PayloadCheck {
       Promise.all([answered, before])
         .then(([answer]) => {
           end();
-          resolve(answer());
+          answer();
+          resolve();
         })
         .catch(reject);
     });
@@ -198,8 +200,8 @@ function schemaThrew({ id: orderId, userId }: ParsedOrder, thrown: unknown): Ord
   return new OrderError('internal', 'The schema threw', { orderId, userId, cause });
 }
 
-function read(order: ParsedOrder, result: unknown): ParsedOrder {
-  const { id, userId, amount, rank, labels } = order;
+function read(order: ParsedOrder, result: unknown): undefined {
+  const { id, userId } = order;
   let issues: readonly OrderIssue[] | undefined;
   let count = 0;
   let value: unknown;
@@ -218,9 +220,9 @@ function read(order: ParsedOrder, result: unknown): ParsedOrder {
     throw schemaThrew(order, cause);
   }
   if (issues === undefined) {
-    const checked = new ParsedOrder(id, userId, amount, rank, value, labels);
-    checked.input = order.payload;
-    return checked;
+    order.input = order.payload;
+    order.payload = value;
+    return;
   }
   const listed = issues
     .slice(0, shownIssues)

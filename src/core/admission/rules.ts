@@ -1,6 +1,6 @@
 import { type AcceptedOrder, type Priority, ranks } from '../order/order.ts';
 import { isOwnCode, OrderError } from '../order/order-error.ts';
-import { copyOf, ParsedOrder } from '../order/parse-order.ts';
+import type { ParsedOrder } from '../order/parse-order.ts';
 import { asPromise, isThenable } from '../runtime/awaitable.ts';
 import { checkInteger, wrong } from '../runtime/checks.ts';
 import { causeOf, codeOf, show } from '../runtime/thrown.ts';
@@ -176,9 +176,13 @@ export function readRules(rules: unknown): readonly Rule[] {
   });
 }
 
-/** The order as the rules have it; throws their refusal. */
-export function applyRules(rules: readonly Rule[], order: ParsedOrder): ParsedOrder {
-  if (rules.length === 0) return order;
+/**
+ * Gives an order the priority and the labels that the rules say.
+ *
+ * @throws OrderError - a rule refuses it
+ */
+export function applyRules(rules: readonly Rule[], order: ParsedOrder): void {
+  if (rules.length === 0) return;
   const seen = order.toOrder();
   let rank: number | undefined;
   const labels: string[] = [];
@@ -202,7 +206,9 @@ export function applyRules(rules: readonly Rule[], order: ParsedOrder): ParsedOr
     rank = Math.min(rank ?? ranks.length, ranks.indexOf(verdict.priority));
     labels.push(verdict.label);
   }
-  return rank === undefined ? order : copyOf(order, ParsedOrder, rank, Object.freeze(labels));
+  if (rank === undefined) return;
+  order.rank = rank;
+  order.labels = Object.freeze(labels);
 }
 
 /** Makes sure of what a rule answered, which may come from another copy of the package. */

@@ -1,102 +1,147 @@
-import { Job } from '../lifecycle/job.ts';
+import type { Follower, Job } from '../lifecycle/job.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome } from '../order/outcome.ts';
-import { type Beginning, type Entrance, isOutcome } from './submit.ts';
+import type { Admission, Entry } from './admission.ts';
+import { checkIterable } from './caller-options.ts';
+import type { Overflow } from './capacity.ts';
 
-/** So many orders of a list may be with a schema that takes its time; it keeps each user's in order. */
-const checksAtOnce = 1_000;
+/** So many orders of a list may be checked by an asynchronous schema at once; it keeps each user's in order. */
+const mostChecked = 1_000;
 
 /**
  * Has all orders of a list processed; resolves when each has its outcome, index-aligned. If the list
  * itself throws, it rejects; the orders before go on.
  */
-export async function outcomesOfAll(
-  entrance: Entrance,
+export async function submitMany(
+  admission: Admission,
   orders: Iterable<unknown>,
-  overflow: 'reject' | 'wait',
+  overflow: Overflow,
 ): Promise<OrderOutcome[]> {
-  const { clock } = entrance;
-  const begins: Begins = { outcomes: [], count: 0 };
-  let open = 0;
-  let allSettled: (() => void) | undefined;
-  const place = (at: number, outcome: OrderOutcome): void => {
-    begins.outcomes[at] = outcome;
-    open -= 1;
-    if (open === 0) allSettled?.();
-  };
-  const enter = (at: number, begun: Beginning): Promise<void> | undefined => {
-    if (begun instanceof Promise) return begun.then((late) => enter(at, late()));
-    if (!(begun instanceof Job)) return void place(at, begun);
-    return entrance.enterAwaited(begun, { overflow, isList: true }, (outcome, isSettled) => {
-      if (isSettled) place(at, outcome);
-      return isSettled;
-    });
-  };
-  const checking: Promise<void>[] = [];
   try {
-    if (Array.isArray(orders)) begins.outcomes = new Array(orders.length);
-    const source = orders[Symbol.iterator]();
-    for (;;) {
-      const begun = beginNext(entrance, source, begins);
-      if (begun === 'none left') break;
-      if (begun === 'turn spent') {
-        await clock.nextSlice();
-        clock.read();
-        continue;
-      }
-      const at = begins.count;
-      begins.count += 1;
-      open += 1;
-      if (begun instanceof Promise) {
-        clock.now();
-        checking.push(enter(at, begun) as Promise<void>);
-        if (checking.length === checksAtOnce) await Promise.all(checking.splice(0));
-      } else {
-        // One at a time: the rest waits in the caller's list, and none overtakes another.
-        const waiting = enter(at, begun);
-        if (waiting !== undefined) await waiting;
-      }
-    }
+    checkIterable(orders, [Symbol.iterator]);
+  } catch (error) {
+    throw admission.refusalOf(error).error;
+  }
+  const list = new List(admission, overflow, orders);
+  try {
+    await list.admitAll(orders[Symbol.iterator]());
   } catch (cause) {
     throw new OrderError('invalid_order', 'Reading the orders threw', { cause });
   }
-  if (open > 0) {
-    await new Promise<void>((resolve) => {
-      allSettled = resolve;
+  return list.whenSettled();
+}
+
+/** Where a list stands. */
+class List {
+  readonly #admission: Admission;
+  readonly #entry: Entry;
+  readonly #outcomes: OrderOutcome[];
+  /** How many orders were handed in. */
+  #count = 0;
+  /** How many of these have no outcome yet. */
+  #open = 0;
+  #resolve: ((outcomes: OrderOutcome[]) => void) | undefined;
+
+  constructor(admission: Admission, overflow: Overflow, orders: Iterable<unknown>) {
+    this.#admission = admission;
+    this.#entry = { overflow, isListed: true };
+    // Of the length of the list, if that is known: an array that grows is copied several times.
+    this.#outcomes = Array.isArray(orders) ? new Array(orders.length) : [];
+  }
+
+  async admitAll(source: Iterator<unknown>): Promise<void> {
+    const { clock } = this.#admission;
+    const checking: Promise<void>[] = [];
+    for (;;) {
+      const next = this.#admitNext(source);
+      if (next === 'none left') return;
+      if (next === 'turn spent') {
+        await clock.nextSlice();
+        clock.read();
+      } else if (next.isChecking) {
+        clock.now();
+        checking.push(next.admitted);
+        if (checking.length === mostChecked) await Promise.all(checking.splice(0));
+      } else {
+        // One at a time: the rest waits in the caller's list, and none overtakes another.
+        await next.admitted;
+      }
+    }
+  }
+
+  whenSettled(): Promise<OrderOutcome[]> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      this.#finish();
     });
   }
-  begins.outcomes.length = begins.count;
-  return begins.outcomes;
-}
 
-/** How far a list has come. */
-interface Begins {
-  /** Of the length of the list, if that is known: an array that grows is copied several times. */
-  outcomes: OrderOutcome[];
-  /** How many of its orders have begun. */
-  count: number;
-}
-
-/**
- * Begins orders up to one that is not over at once, which it gives. Most are, and a loop in a function that
- * never waits is a third faster.
- */
-function beginNext(
-  entrance: Entrance,
-  source: Iterator<unknown>,
-  begins: Begins,
-): Exclude<Beginning, OrderOutcome> | 'none left' | 'turn spent' {
-  const { clock } = entrance;
-  // `begin` reads the clock, unless it gives a promise.
-  while (!clock.isTurnSpent) {
-    const { done, value } = checkedResult(source.next());
-    if (done) return 'none left';
-    const begun = entrance.begin(value);
-    if (!isOutcome(begun)) return begun;
-    begins.outcomes[begins.count] = begun;
-    begins.count += 1;
+  settle(at: number, outcome: OrderOutcome): void {
+    this.#outcomes[at] = outcome;
+    this.#open -= 1;
+    this.#finish();
   }
-  return 'turn spent';
+
+  #finish(): void {
+    if (this.#open > 0 || this.#resolve === undefined) return;
+    this.#outcomes.length = this.#count;
+    this.#resolve(this.#outcomes);
+  }
+
+  /**
+   * Admits orders up to one that is not accepted at once, which it gives. Most are, and a loop in a function that
+   * never waits is a third faster.
+   */
+  #admitNext(source: Iterator<unknown>): Waiting | 'none left' | 'turn spent' {
+    const { clock } = this.#admission;
+    // `admit` reads the clock, unless it gives a promise.
+    while (!clock.isTurnSpent) {
+      const { done, value } = checkedResult(source.next());
+      if (done) return 'none left';
+      const waiting = this.#admit(value);
+      if (waiting !== undefined) return waiting;
+    }
+    return 'turn spent';
+  }
+
+  #admit(order: unknown): Waiting | undefined {
+    const at = this.#count;
+    this.#count += 1;
+    this.#open += 1;
+    let job: Job;
+    try {
+      job = this.#admission.parse(order);
+    } catch (error) {
+      this.settle(at, this.#admission.refusalOf(error));
+      return undefined;
+    }
+    job.follow(new ListedOrder(this, at));
+    const admitted = this.#admission.admit(job, this.#entry);
+    return admitted && { admitted, isChecking: job.state === 'checking' };
+  }
+}
+
+/** An order that is not accepted yet. */
+interface Waiting {
+  readonly admitted: Promise<void>;
+  /** Whether a schema checks it, or it is looked up in the storage, and it does not wait for room. */
+  readonly isChecking: boolean;
+}
+
+/** Puts the outcome of one order into its place. */
+class ListedOrder implements Follower {
+  readonly #list: List;
+  readonly #at: number;
+
+  constructor(list: List, at: number) {
+    this.#list = list;
+    this.#at = at;
+  }
+
+  notify(outcome: OrderOutcome, isSettled: boolean): boolean {
+    if (isSettled) this.#list.settle(this.#at, outcome);
+    return isSettled;
+  }
 }
 
 /**

@@ -1,5 +1,7 @@
+import type { Job } from '../lifecycle/job.ts';
 import type { OrderOutcome } from '../order/outcome.ts';
-import { type Beginning, type Entrance, isOutcome } from './submit.ts';
+import type { UntilClosed } from '../runtime/until-closed.ts';
+import type { Admission } from './admission.ts';
 import { checkedResult } from './submit-many.ts';
 
 type Source = AsyncIterable<unknown> | Iterable<unknown>;
@@ -20,8 +22,12 @@ export class OutcomeStream implements AsyncIterableIterator<OrderOutcome, undefi
   /** Readings are answered one after the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(entrance: Entrance, source: Source, window: number) {
-    this.#begin = () => new Pump(entrance, source, window);
+  /**
+   * @param window - how many outcomes may wait for the reader
+   * @param closing - ends the outcomes when the processor has closed
+   */
+  constructor(admission: Admission, source: Source, window: number, closing: UntilClosed) {
+    this.#begin = () => new Pump(admission, source, window, closing);
   }
 
   [Symbol.asyncIterator](): this {
@@ -60,23 +66,23 @@ export class OutcomeStream implements AsyncIterableIterator<OrderOutcome, undefi
 class Pump {
   /** What the reader is still to get, in order. */
   readonly #owed: Promise<OrderOutcome>[] = [];
-  readonly #entrance: Entrance;
+  readonly #admission: Admission;
   readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
   readonly #window: number;
   readonly #pulling: Promise<void>;
-  readonly #takeBack: () => void;
+  readonly #stopListening: () => void;
   #isDone = false;
   #isStopped = false;
   #wakeReader = (): void => {};
   #wakePump = (): void => {};
 
-  constructor(entrance: Entrance, source: Source, window: number) {
-    this.#entrance = entrance;
+  constructor(admission: Admission, source: Source, window: number, closing: UntilClosed) {
+    this.#admission = admission;
     this.#window = window;
     const { [Symbol.asyncIterator]: async } = source as Partial<AsyncIterable<unknown>>;
     this.#iterator = async?.call(source) ?? (source as Iterable<unknown>)[Symbol.iterator]();
     // A source that gives nothing would keep its reader waiting for ever.
-    this.#takeBack = entrance.whenClosed(() => this.stop());
+    this.#stopListening = closing.whenClosed(() => this.stop());
     this.#pulling = this.#pull().finally(() => this.#end());
     // The reader hears of it when it has all outcomes before.
     this.#pulling.catch(() => {});
@@ -118,12 +124,12 @@ class Pump {
 
   #end(): void {
     this.#isDone = true;
-    this.#takeBack();
+    this.#stopListening();
     this.#wakeReader();
   }
 
   async #pull(): Promise<void> {
-    const { clock } = this.#entrance;
+    const { clock } = this.#admission;
     while (!this.#isStopped) {
       if (!clock.hasTime()) await clock.nextSlice();
       const { done, value } = checkedResult(await this.#iterator.next());
@@ -137,30 +143,20 @@ class Pump {
     }
   }
 
-  /** Resolves when the order is accepted, or needs no accepting. */
+  /** Resolves when the order is accepted, or refused. */
   #start(order: unknown): Promise<void> | undefined {
-    return this.#enter(this.#entrance.begin(order));
-  }
-
-  #enter(begun: Beginning): Promise<void> | undefined {
-    if (begun instanceof Promise) return begun.then((late) => this.#enter(late()));
-    let waiting: Promise<void> | undefined;
-    this.#owed.push(
-      isOutcome(begun)
-        ? Promise.resolve(this.#heard(begun))
-        : new Promise((resolve) => {
-            waiting = this.#entrance.enterAwaited(
-              begun,
-              { overflow: 'wait', isList: true },
-              (outcome, isSettled) => {
-                if (isSettled) resolve(this.#heard(outcome));
-                return isSettled;
-              },
-            );
-          }),
-    );
+    let job: Job;
+    try {
+      job = this.#admission.parse(order);
+    } catch (error) {
+      this.#owed.push(Promise.resolve(this.#heard(this.#admission.refusalOf(error))));
+      this.#wakeReader();
+      return undefined;
+    }
+    this.#owed.push(job.outcome().then((outcome) => this.#heard(outcome)));
+    const admitted = this.#admission.admit(job, { overflow: 'wait', isListed: true });
     this.#wakeReader();
-    return waiting;
+    return admitted;
   }
 
   /** What the processor refuses because it shuts down is the last of its source. */

@@ -1,7 +1,8 @@
 import type { AsyncResource } from 'node:async_hooks';
 import { ranks } from '../order/order.ts';
 import type { OrderOutcome, OrderRecord, Receipt, UnfulfilledOutcome } from '../order/outcome.ts';
-import { copyOf, ParsedOrder } from '../order/parse-order.ts';
+import { ParsedOrder } from '../order/parse-order.ts';
+import { outcomeOfRecord } from '../order/record.ts';
 import { noSteps } from '../order/step-result.ts';
 import type { DecidedOutcome, NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Lane, QueueEntry } from '../queue/keyed-queue.ts';
@@ -33,11 +34,23 @@ export interface Waiter {
   readonly reject: (error: unknown) => void;
 }
 
-/**
- * Hears an order's outcome, be it that it is certain and not settled yet. `false` says that the
- * follower waits for the latter.
- */
-export type Follower = (outcome: OrderOutcome, isSettled: boolean) => unknown;
+/** Follows an order for a caller. */
+export interface Follower {
+  /**
+   * Takes the outcome of the order.
+   *
+   * @param isSettled - false if the outcome is certain, and is not recorded yet
+   * @returns `false` if the follower waits until it is recorded
+   */
+  notify(outcome: OrderOutcome, isSettled: boolean): unknown;
+}
+
+/** The order that has the id of one that is handed in. */
+export type KnownOrder =
+  /** It is accepted, or is being accepted, and is not settled. */
+  | { readonly status: 'in flight'; readonly job: Job }
+  /** It is settled and remembered. */
+  | { readonly status: 'settled'; readonly record: OrderRecord };
 
 type Resolve = (result: Receipt | Promise<never>) => void;
 
@@ -58,7 +71,8 @@ export class Job extends ParsedOrder implements QueueEntry {
   readonly state: OrderState = 'checking';
   /** The place in the order of acceptance; 0 while a storage that keeps orders has not given it. */
   sequence = 0;
-  #audience: Resolve | Set<Follower> | undefined = undefined;
+  /** A promise's `resolve`, one follower, or several: a set for each order would cost too much. */
+  #audience: Resolve | Follower | Set<Follower> | undefined = undefined;
   // The keyed queue's links.
   prev: QueueEntry | undefined = undefined;
   next: QueueEntry | undefined = undefined;
@@ -71,11 +85,10 @@ export class Job extends ParsedOrder implements QueueEntry {
   declare signal: AbortSignal | undefined;
   /** Where the storage keeps orders, from the moment on that it is asked to; else not even a field. */
   declare entry: Entry | undefined;
-
-  /** A job of an order, itself if it is one. */
-  static of(order: ParsedOrder): Job {
-    return order instanceof Job ? order : copyOf(order, Job);
-  }
+  /** In the state `joined`: the order whose outcome is this one's, too. */
+  declare joined: KnownOrder | undefined;
+  /** Follows that order while it is unsettled. */
+  declare forward: Follower | undefined;
 
   /** An order that the storage kept in an earlier life, or that was taken to be lost. */
   static recovered(order: StoredOrder, clock: Clock): Job {
@@ -148,27 +161,41 @@ export class Job extends ParsedOrder implements QueueEntry {
     };
   }
 
+  /** Whether a caller waits for the outcome. */
+  get isFollowed(): boolean {
+    const audience = this.#audience;
+    return audience instanceof Set ? audience.size > 0 : audience !== undefined;
+  }
+
   follow(follower: Follower): void {
     const audience = this.#audience;
-    if (audience === undefined) this.#audience = new Set([follower]);
-    else if (typeof audience === 'function') {
-      this.#audience = new Set([(outcome) => audience(toResult(outcome)), follower]);
-    } else audience.add(follower);
+    if (audience === undefined) this.#audience = follower;
+    else if (audience instanceof Set) audience.add(follower);
+    else if (typeof audience !== 'function') this.#audience = new Set([audience, follower]);
+    else {
+      const first: Follower = { notify: (outcome) => audience(toResult(outcome)) };
+      this.#audience = new Set([first, follower]);
+    }
   }
 
   /** Resolves when the order is settled, or not accepted. */
   outcome(): Promise<OrderOutcome> {
     return new Promise((resolve) => {
-      this.follow((outcome, isSettled) => {
-        if (isSettled) resolve(outcome);
-        return isSettled;
+      this.follow({
+        notify: (outcome, isSettled) => {
+          if (isSettled) resolve(outcome);
+          return isSettled;
+        },
       });
     });
   }
 
-  /** Somebody has given up. */
+  /** A caller waits for the outcome no longer. */
   unfollow(follower: Follower): void {
-    if (this.#audience instanceof Set) this.#audience.delete(follower);
+    const audience = this.#audience;
+    if (audience === follower) this.#audience = undefined;
+    else if (audience instanceof Set) audience.delete(follower);
+    if (!this.isFollowed) this.leave();
   }
 
   /**
@@ -179,7 +206,7 @@ export class Job extends ParsedOrder implements QueueEntry {
     const promise = new Promise<Receipt>(keepResolve);
     const resolve = resolveOfNewPromise;
     if (this.#audience === undefined) this.#audience = resolve;
-    else this.follow((outcome) => resolve(toResult(outcome)));
+    else this.follow({ notify: (outcome) => resolve(toResult(outcome)) });
     return promise;
   }
 
@@ -187,18 +214,50 @@ export class Job extends ParsedOrder implements QueueEntry {
   tell(outcome: OrderOutcome): void {
     const audience = this.#audience;
     this.#audience = undefined;
+    if (audience === undefined) return;
     if (typeof audience === 'function') audience(toResult(outcome));
-    else if (audience !== undefined) for (const follower of audience) follower(outcome, true);
+    else if (audience instanceof Set) for (const each of audience) each.notify(outcome, true);
+    else audience.notify(outcome, true);
   }
 
-  /** The outcome is certain: whoever does not wait for its settlement hears of it. */
+  /** The outcome is certain: callers that do not wait until it is recorded get it. */
   tellEarly(outcome: OrderOutcome): void {
     const audience = this.#audience;
-    if (audience instanceof Set) {
-      for (const follower of audience) {
-        if (follower(outcome, false) !== false) audience.delete(follower);
+    if (audience === undefined) return;
+    if (typeof audience === 'function') this.tell(outcome);
+    else if (audience instanceof Set) {
+      for (const each of audience) {
+        if (each.notify(outcome, false) !== false) audience.delete(each);
       }
-    } else this.tell(outcome);
+    } else if (audience.notify(outcome, false) !== false) this.unfollow(audience);
+  }
+
+  /** Gets the outcome of the order that has the id; called in the state `joined`. */
+  join(known: KnownOrder): void {
+    this.joined = known;
+    if (known.status === 'settled') {
+      this.tell(outcomeOfRecord(known.record));
+      return;
+    }
+    const told = toldOf(known.job);
+    if (told !== undefined) this.tellEarly(told);
+    if (!this.isFollowed) return;
+    this.forward = {
+      notify: (outcome, isSettled) => {
+        if (isSettled) this.tell(outcome);
+        else this.tellEarly(outcome);
+        return !this.isFollowed;
+      },
+    };
+    known.job.follow(this.forward);
+  }
+
+  /** Follows the order that it has joined no longer. */
+  leave(): void {
+    if (this.forward === undefined) return;
+    const { forward, joined } = this;
+    this.forward = undefined;
+    if (joined?.status === 'in flight') joined.job.unfollow(forward);
   }
 }
 

@@ -12,9 +12,12 @@ export class ParsedOrder implements AcceptedOrder {
   readonly id: string;
   readonly userId: string;
   readonly amount: number;
-  readonly rank: number;
-  readonly payload: unknown;
-  readonly labels: readonly string[];
+  /** The priority as a number: 0 is the most urgent. Rules may change it. */
+  rank: number;
+  /** A schema may make another of it. */
+  payload: unknown;
+  /** Rules give them. */
+  labels: readonly string[];
   /** Of the id; 0 before it is known. */
   hash = 0;
   /** The payload as handed in, where the schema has made another of it; else not even a field. */
@@ -58,26 +61,16 @@ export class ParsedOrder implements AcceptedOrder {
   }
 }
 
-/** The same checked order, as a `Copy`, or as rules have it. */
-export function copyOf<T extends ParsedOrder>(
-  order: ParsedOrder,
-  Copy: new (...fields: ConstructorParameters<typeof ParsedOrder>) => T,
-  rank: number = order.rank,
-  labels: readonly string[] = order.labels,
-): T {
-  const { id, userId, amount, payload } = order;
-  const copy = new Copy(id, userId, amount, rank, payload, labels);
-  copy.hash = order.hash;
-  if ('input' in order) copy.input = order.input;
-  return copy;
-}
-
 /**
- * Checks an order and copies it, reading each field once; throws `invalid_order`.
+ * Checks an order and copies it, reading each field once.
  *
- * @param Copy - what becomes of it, so that nothing is made twice
+ * @param Copy - the class of the copy
+ * @throws OrderError `invalid_order`
  */
-export function parseOrder(input: unknown, Copy: typeof ParsedOrder = ParsedOrder): ParsedOrder {
+export function parseOrder<T extends ParsedOrder>(
+  input: unknown,
+  Copy: new (...fields: ConstructorParameters<typeof ParsedOrder>) => T,
+): T {
   if (typeof input !== 'object' || input === null) throw invalid('order', 'an object', input);
   let fields: Record<keyof Order, unknown>;
   let id: unknown;

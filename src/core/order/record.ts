@@ -4,7 +4,6 @@ import { OrderError } from './order-error.ts';
 import type { OrderOutcome, OrderRecord } from './outcome.ts';
 import type { ParsedOrder } from './parse-order.ts';
 import { receiptOf } from './receipt.ts';
-import { noSteps } from './step-result.ts';
 import type { StoredOrder } from './stored-order.ts';
 
 /** The outcome of an order that the storage remembers, as its first caller heard it. */
@@ -33,7 +32,7 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
   return { status: outcome, error };
 }
 
-/** The record of an order without steps that has just come to its outcome; the storage need not be asked. */
+/** The record of an order that has just come to its outcome; the storage need not be asked. */
 export function recordOfOutcome(
   order: ParsedOrder,
   outcome: OrderOutcome,
@@ -60,7 +59,7 @@ export function recordOfOutcome(
     message: error?.message,
     retryable: error?.retryable,
     cause: error && causeOfOrder(error),
-    steps: noSteps,
+    steps: isCompleted ? outcome.steps : outcome.error.steps,
   };
 }
 

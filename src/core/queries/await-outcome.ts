@@ -62,7 +62,7 @@ export class OutcomeQuery {
     const error = (): OrderError => waitingEnded(job.id, signal);
     const end = this.#sources.awaited.begin(job);
     const outcome = untilAbort<OrderOutcome>(signal, error, (resolve) => {
-      const follower: Follower = (outcome) => resolve(outcome);
+      const follower: Follower = { notify: (outcome) => resolve(outcome) };
       job.follow(follower);
       return () => job.unfollow(follower);
     });

@@ -1,4 +1,4 @@
-import type { Follower, Job } from '../lifecycle/job.ts';
+import type { Job } from '../lifecycle/job.ts';
 import { isOver } from '../lifecycle/order-state.ts';
 import { OrderError } from '../order/order-error.ts';
 import { StepScope } from '../runtime/step-scope.ts';
@@ -34,21 +34,6 @@ export class AwaitedUsers {
     return step && this.#add(step.userId, job);
   }
 
-  /**
-   * The same, until a follower has heard what the order came to.
-   *
-   * @throws OrderError `deadlock`
-   */
-  follow(job: Job, follower: Follower): Follower {
-    const end = this.begin(job);
-    if (end === undefined) return follower;
-    return (outcome, isSettled) => {
-      const hasHeard = follower(outcome, isSettled);
-      if (hasHeard !== false) end();
-      return hasHeard;
-    };
-  }
-
   #add(by: string, job: Job): () => void {
     const users = this.#pathTo(by, job.userId, new Set());
     if (users !== undefined) {
@@ -77,9 +62,10 @@ export class AwaitedUsers {
     if (from === end) return [from];
     seen.add(from);
     for (const job of this.#byUser.get(from)?.keys() ?? []) {
-      const { userId: next } = job;
+      const { userId: next, joined } = job;
+      const awaited = joined?.status === 'in flight' ? joined.job : job;
       // The promise callbacks of a step that awaited an order run a little after its end.
-      if (isOver(job) || seen.has(next)) continue;
+      if (isOver(awaited) || seen.has(next)) continue;
       const path = this.#pathTo(end, next, seen);
       if (path !== undefined) return [from, ...path];
     }

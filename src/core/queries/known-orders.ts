@@ -1,6 +1,6 @@
 import { keyOf } from '../collections/id-hash.ts';
 import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
-import type { Job } from '../lifecycle/job.ts';
+import type { Job, KnownOrder } from '../lifecycle/job.ts';
 import type { Counts } from '../lifecycle/stats.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
@@ -17,10 +17,7 @@ import type { Ledger } from '../storage/ledger.ts';
 
 /** What an id stands for. */
 export type Known =
-  /** An order that is accepted, or is being accepted, and is not settled. */
-  | { readonly status: 'in flight'; readonly job: Job }
-  /** A settled order that is remembered. */
-  | { readonly status: 'settled'; readonly record: OrderRecord }
+  | KnownOrder
   /** No order of this process. Where the storage keeps orders, it may know one: see `ask`. */
   | { readonly status: 'unknown' };
 
@@ -149,11 +146,19 @@ export class KnownOrders {
     return this.#storedRecord(id);
   }
 
-  /** What is known of an order as of now. */
-  recordOf(job: Job): OrderRecord {
-    const settled = job.state === 'settled' ? this.#ledger.record(job) : undefined;
+  /**
+   * What is known of an order as of now.
+   *
+   * @param outcome - what it came to, for a settled order that the storage may have forgotten
+   */
+  recordOf(job: Job, outcome?: OrderOutcome): OrderRecord {
+    const isSettled = job.state === 'settled' || job.state === 'released';
+    const settled = isSettled ? this.#ledger.record(job) : undefined;
     // Where the storage forgets, the id may stand for a later order by now.
     if (settled?.userId === job.userId && settled.amount === job.amount) return settled;
+    if (isSettled && outcome !== undefined) {
+      return recordOfOutcome(job, outcome, job.unixOf(job.acceptedAt, this.#clock));
+    }
     return job.toRecord(this.#clock, this.#startedAtOf(job));
   }
 

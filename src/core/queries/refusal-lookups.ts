@@ -15,13 +15,34 @@ export const mostLookups = 1_000;
  * for these are bounded: when so many are under way, an order is refused without one.
  */
 export class RefusalLookups {
-  readonly #known: Pick<KnownOrders, 'ask'>;
+  readonly #known: Pick<KnownOrders, 'ask' | 'get'>;
   #underWay = 0;
   #isClosed = false;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(known: Pick<KnownOrders, 'ask'>) {
+  constructor(known: Pick<KnownOrders, 'ask' | 'get'>) {
     this.#known = known;
+  }
+
+  /**
+   * What the storage has of the id of an order that is about to be refused; `undefined` if it need not be asked.
+   * Rejects with what is a reason to refuse the order, too.
+   */
+  beforeRefusal(
+    refusal: unknown,
+    order: ParsedOrder,
+    signal?: AbortSignal,
+  ): Promise<StoredOrder | undefined> | undefined {
+    if (isForTheMoment(refusal)) return this.mayAsk(order) ? this.ask(order, signal) : undefined;
+    if (isOrderError(refusal)) {
+      // An order on its way into the storage may itself have taken another's id.
+      const isFinal =
+        refusal.code === 'order_conflict'
+          ? this.#known.get(order.id).status === 'unknown'
+          : !refusal.retryable;
+      if (!isFinal) return undefined;
+    }
+    return this.#known.ask(order.id, signal, order);
   }
 
   /** Whether one more lookup for this order may be made now. */
@@ -62,4 +83,9 @@ export class RefusalLookups {
   #nextAnswer(): Promise<void> {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
+}
+
+/** Whether an order that is refused so may be accepted when it comes again as it is. */
+function isForTheMoment(refusal: unknown): boolean {
+  return isOrderError(refusal) && (refusal.code === 'queue_full' || refusal.code === 'shut_down');
 }

@@ -1,3 +1,4 @@
+import type { Awaitable } from './awaitable.ts';
 import { systemTime } from './system-time.ts';
 
 /** How long the library may hold the event loop before it lets the host have a turn. */
@@ -84,6 +85,16 @@ export class Clock {
   /** The promise of the next slice where the host should have its turn first: for loops over many orders. */
   spentTurn(): Promise<void> | undefined {
     return this.hasTime() ? undefined : this.nextSlice();
+  }
+
+  /**
+   * An answer for a caller that may ask for one after the other, and goes on in promise callbacks, which all run
+   * before the event loop turns: now and then it waits for the next turn.
+   */
+  async paced<T>(answer: Awaitable<T>): Promise<T> {
+    const value = await answer;
+    if (!this.hasTime()) await this.nextTurn();
+    return value;
   }
 
   /** By how many milliseconds the machine's clock has been set since this one was made. */

@@ -25,7 +25,7 @@ describe('a signal given to `enqueue`', () => {
     await clock.advance(5);
     expect(processor.stats().waitingCallers).toBe(4);
     controller.abort();
-    expect(processor.stats()).toMatchObject({ waitingCallers: 1, refused: 0, unsettled: 1 });
+    expect(processor.stats()).toMatchObject({ waitingCallers: 1, refused: 3, unsettled: 1 });
     const errors = await outcomeNow(Promise.all(gaveUp));
     const facts = { code: 'canceled', userId: 'u', retryable: true };
     expect(errors).toMatchObject(range(3).map((n) => ({ ...facts, orderId: `x-${n}` })));

@@ -1,0 +1,68 @@
+import { OrderError } from '../order/order-error.ts';
+import { isAbortSignal } from '../runtime/abort.ts';
+import { checkOptions, wrong } from '../runtime/checks.ts';
+import { messageOf, show } from '../runtime/thrown.ts';
+
+/** What {@link OrderProcessor.submit} takes beside the order. */
+export interface SubmitOptions {
+  /**
+   * Cancels the order when it aborts, as {@link OrderProcessor.cancel} does, with its reason as the
+   * error's `cause`. For an order whose id is known already it only ends this caller's waiting.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What {@link OrderProcessor.enqueue} takes beside the order. */
+export interface EnqueueOptions {
+  /**
+   * When it aborts before the order is accepted, the waiting for that ends and the order is refused with
+   * `canceled`. An order that is accepted, or on its way into a storage that keeps orders, goes on.
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What {@link OrderProcessor.outcome} takes beside the id. */
+export interface OutcomeOptions {
+  /** Ends this caller's waiting when it aborts; the order goes on. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The signal of a caller's options.
+ *
+ * @param method - whose options they are
+ * @throws TypeError for an option that is unknown or wrong, and what reading the options throws
+ */
+export function signalOf(
+  method: string,
+  options: SubmitOptions | undefined,
+): AbortSignal | undefined {
+  if (options === undefined) return undefined;
+  // A signal has no fields of its own, so it would be ignored.
+  if (isAbortSignal(options)) throw wrong(TypeError, `${method} options`, '`{ signal }`', options);
+  checkOptions(method, options, ['signal']);
+  const { signal } = options;
+  if (signal === undefined || isAbortSignal(signal)) return signal;
+  throw wrong(TypeError, 'signal', 'an AbortSignal', signal);
+}
+
+/** The refusal of an order whose options are wrong. What a getter of the host's threw, says nothing of the order. */
+export function badOptions(cause: unknown): OrderError {
+  return new OrderError('invalid_order', messageOf(cause, 'Reading the options threw'), { cause });
+}
+
+/** @throws OrderError `invalid_order` unless a value has one of the methods of iterables */
+export function checkIterable(orders: unknown, symbols: readonly symbol[]): void {
+  try {
+    if (typeof orders === 'object' && orders !== null) {
+      const methods = symbols.map((symbol) => (orders as Record<symbol, unknown>)[symbol]);
+      if (methods.some((method) => typeof method === 'function')) return;
+    }
+  } catch (cause) {
+    throw new OrderError('invalid_order', 'Reading the orders threw', { cause });
+  }
+  throw new OrderError(
+    'invalid_order',
+    `Expected \`orders\` to be iterable, got \`${show(orders)}\``,
+  );
+}

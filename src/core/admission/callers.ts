@@ -1,0 +1,86 @@
+import type { Job } from '../lifecycle/job.ts';
+import { canceled } from '../order/processor-errors.ts';
+import type { AwaitedUsers } from '../queries/awaited-users.ts';
+import { onAbort } from '../runtime/abort.ts';
+import { badOptions } from './caller-options.ts';
+
+/**
+ * Calls back when a signal aborts before the order has notified its callers.
+ *
+ * @throws OrderError `invalid_order` if the signal throws
+ */
+export function callOnAbort(signal: AbortSignal, job: Job, callback: () => void): void {
+  let stop: () => void;
+  try {
+    stop = onAbort(signal, callback);
+  } catch (cause) {
+    throw badOptions(cause);
+  }
+  job.follow({ notify: stop });
+}
+
+/** The signal of a caller ends its waiting for an order that another caller handed in. */
+export function leaveByAbort(job: Job, signal: AbortSignal): void {
+  const { joined } = job;
+  job.leave();
+  const order = joined?.status === 'in flight' ? joined.job : job;
+  job.tell({ status: 'canceled', error: canceled(order, signal) });
+}
+
+/**
+ * A step that hands in a list or a stream is taken to await its orders.
+ *
+ * @param awaited - the order that the step waits for
+ * @param job - the order that it handed in
+ * @throws OrderError `deadlock` if the step would wait for itself
+ */
+export function awaitInStep(users: AwaitedUsers, awaited: Job, job: Job): void {
+  const end = users.begin(awaited);
+  if (end === undefined) return;
+  job.follow({
+    notify: (_, isSettled) => {
+      if (isSettled) end();
+      return isSettled;
+    },
+  });
+}
+
+/**
+ * What `submit` gives inside a step. Only a step that awaits it waits for the order, so that is when it is asked
+ * whether that would be a deadlock: `await` and all else that takes a promise call `then`.
+ */
+export class ReceiptPromise<T> extends Promise<T> {
+  /** `then` and `catch` give plain promises. */
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise;
+  }
+
+  #begin: (() => (() => void) | undefined) | undefined;
+
+  /** @param begin - called each time it is awaited, until it is settled; throws if that would be a deadlock */
+  static of<T>(promise: Promise<T>, begin: () => (() => void) | undefined): ReceiptPromise<T> {
+    const own = new ReceiptPromise<T>((resolve) => resolve(promise));
+    own.#begin = begin;
+    const settled = (): void => {
+      own.#begin = undefined;
+    };
+    promise.then(settled, settled);
+    return own;
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: it is a promise
+  override then<Value = T, Reason = never>(
+    fulfilled?: ((value: T) => Value | PromiseLike<Value>) | null,
+    rejected?: ((reason: unknown) => Reason | PromiseLike<Reason>) | null,
+  ): Promise<Value | Reason> {
+    try {
+      const end = this.#begin?.();
+      if (end !== undefined) super.then(end, end);
+    } catch (error) {
+      // The caller gets this error instead of the outcome.
+      super.then(undefined, () => {});
+      return Promise.reject(error).then(undefined, rejected);
+    }
+    return super.then(fulfilled, rejected);
+  }
+}

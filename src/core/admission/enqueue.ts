@@ -1,0 +1,90 @@
+import type { Follower, Job } from '../lifecycle/job.ts';
+import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
+import type { Admission, Entry } from './admission.ts';
+import { badOptions, type EnqueueOptions, signalOf } from './caller-options.ts';
+import type { Overflow } from './capacity.ts';
+
+/** An order that was enqueued. */
+export interface Enqueued {
+  /** As it was accepted, or as it is if it was known. */
+  readonly record: OrderRecord;
+  /** As it is now; for a caller that waits for its end. */
+  now(): OrderRecord;
+  /** Its caller waits for its end no longer. */
+  leave(): void;
+}
+
+/** A caller that has enqueued an order. */
+class Caller implements Follower {
+  outcome: OrderOutcome | undefined;
+  readonly #tell: ((outcome: OrderOutcome) => void) | undefined;
+
+  constructor(tell: ((outcome: OrderOutcome) => void) | undefined) {
+    this.#tell = tell;
+  }
+
+  notify(outcome: OrderOutcome): void {
+    this.outcome = outcome;
+    if (outcome.status !== 'refused') this.#tell?.(outcome);
+  }
+}
+
+/**
+ * Has an order accepted.
+ *
+ * @param tell - gets the outcome of the order, as soon as a caller of `submit` would; maybe before this resolves
+ * @returns rejects if the order is refused
+ */
+export async function enqueue(
+  admission: Admission,
+  order: unknown,
+  overflow: Overflow,
+  options?: EnqueueOptions,
+  tell?: (outcome: OrderOutcome) => void,
+): Promise<Enqueued> {
+  const { clock } = admission;
+  let job: Job;
+  let entry: Entry;
+  try {
+    entry = { overflow, signal: readSignal(options), isEnqueued: true };
+    job = admission.parse(order);
+  } catch (error) {
+    throw await clock.paced(admission.refusalOf(error).error);
+  }
+  const caller = new Caller(tell);
+  job.follow(caller);
+  const waiting = admission.admit(job, entry);
+  // Else its record is as of now: it may be settled a moment later.
+  if (waiting !== undefined) await waiting;
+  const record = await clock.paced(recordOf(admission, job, caller));
+  return {
+    record,
+    now: () => recordNow(admission, job, record),
+    leave: () => job.unfollow(caller),
+  };
+}
+
+/** @throws OrderError `invalid_order` */
+function readSignal(options: EnqueueOptions | undefined): AbortSignal | undefined {
+  try {
+    return signalOf('enqueue', options);
+  } catch (cause) {
+    throw badOptions(cause);
+  }
+}
+
+/** The record of an order that was admitted; rejects if it was refused. */
+async function recordOf(admission: Admission, job: Job, caller: Caller): Promise<OrderRecord> {
+  const { joined } = job;
+  if (joined?.status === 'settled') return joined.record;
+  const { outcome } = caller;
+  if (outcome?.status === 'refused') throw outcome.error;
+  const order = joined === undefined ? job : joined.job;
+  return admission.whenKept(order) ?? admission.known.recordOf(order, outcome);
+}
+
+function recordNow(admission: Admission, job: Job, record: OrderRecord): OrderRecord {
+  const { joined } = job;
+  if (joined?.status === 'settled') return record;
+  return admission.known.recordOf(joined === undefined ? job : joined.job);
+}
