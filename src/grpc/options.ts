@@ -5,7 +5,7 @@ import {
   type EventsOptions,
   readEventsOptions,
 } from '../server/events/event-feed-options.ts';
-import { contained } from '../server/guarded-listener.ts';
+import { guardedListener } from '../server/guarded-listener.ts';
 
 /** What {@link createOrderRoutes} takes beside the processor. */
 export interface OrderServiceOptions {
@@ -44,6 +44,6 @@ export function readOptions(options: OrderServiceOptions): ServiceSettings {
     authenticate,
     messageLimitBytes,
     events: readEventsOptions(events),
-    onError: contained(onError),
+    onError: guardedListener(onError),
   };
 }

@@ -9,9 +9,9 @@ import type { ConnectRouter } from '@connectrpc/connect';
 import { checkFunction, checkInteger, checkTimeout } from '../core/runtime/checks.ts';
 import {
   type ListenOptions,
+  listen,
   type OrderServer,
   readListenOptions,
-  run,
 } from '../server/listening/listen.ts';
 import { answerParserErrors } from '../server/listening/parser-errors.ts';
 import { guarded } from './node-handler.ts';
@@ -99,7 +99,7 @@ export async function serveGrpc(
       (isHttp2 ? http2 : http1).emit('connection', socket);
     });
   });
-  return run(server, settings, async (limitMs) => {
+  return listen(server, settings, async (limitMs) => {
     const closed = new Promise((resolve) => server.close(resolve));
     sessions.close();
     http1.close();

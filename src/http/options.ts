@@ -12,7 +12,7 @@ import {
   type EventsOptions,
   readEventsOptions,
 } from '../server/events/event-feed-options.ts';
-import { contained } from '../server/guarded-listener.ts';
+import { guardedListener } from '../server/guarded-listener.ts';
 import { isErrorStatus, statusForm } from '../server/http-error.ts';
 import type { Statuses } from './answers.ts';
 import { defaultBodyLimitBytes, defaultReadTimeoutMs } from './request/request-body.ts';
@@ -176,7 +176,7 @@ export function readOptions(options: OrderAppOptions): AppSettings {
     events: readEventsOptions(events),
     cors,
     openapi,
-    onError: contained(onError),
+    onError: guardedListener(onError),
   };
 }
 

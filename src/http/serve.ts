@@ -4,15 +4,15 @@ import { badRequest } from '../server/http-error.ts';
 import { joinPieces } from '../server/listening/join-pieces.ts';
 import {
   type ListenOptions,
+  listen,
   type OrderServer,
   readListenOptions,
-  run,
 } from '../server/listening/listen.ts';
 import { answerParserErrors } from '../server/listening/parser-errors.ts';
 import { problem } from './answers.ts';
 import { cutUnread } from './request/unread-body.ts';
 
-/** Whatever answers requests: a Hono app is one. */
+/** Answers requests: a Hono app is one. */
 export interface FetchApp {
   /** Answers a request. */
   fetch(request: Request, ...rest: never[]): Response | Promise<Response>;
@@ -25,8 +25,8 @@ export interface ServeOptions extends ListenOptions {
 }
 
 /**
- * Serves an app under Node, by `@hono/node-server`, with what a server that strangers reach needs: timeouts
- * against those that send slowly or not at all, and an orderly end. On a signal it closes, and then ends the
+ * Serves an app under Node, by `@hono/node-server`, with what a public server needs: timeouts
+ * against clients that send slowly or not at all, and an orderly end. On a signal it closes, and then ends the
  * process, with 0 if no order was lost.
  *
  * @param app - a Hono app, or whatever has `fetch`
@@ -54,7 +54,7 @@ export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<
   const fetch = app.fetch.bind(app) as (request: Request) => Response | Promise<Response>;
   const serverOptions = {
     headersTimeout: settings.headersTimeoutMs,
-    // A body may take as long as it moves: of how it must move the app has its own idea.
+    // The app bounds how long a body may take.
     requestTimeout: 0,
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(1_000, settings.headersTimeoutMs),
@@ -69,15 +69,15 @@ export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<
   });
   answerParserErrors(server);
   server.timeout = settings.idleTimeoutMs;
-  return run(server, settings, (limitMs) => stop(server, limitMs));
+  return listen(server, settings, (limitMs) => stop(server, limitMs));
 }
 
-/** Bodies of 4 KiB and less are not worth it. */
+/** A body of 4 KiB or less cannot have many. */
 function mayHaveManyPieces({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length']) > 4_096;
 }
 
-/** What never came to the app: a host or a path that is none; or the app itself threw. */
+/** Answers a request that did not reach the app, with a wrong host or path; or the app itself threw. */
 function errorHandler(error: unknown): Response {
   const isRequests = error instanceof Error && error.name === 'RequestError';
   return problem(isRequests ? badRequest(error.message) : error);
@@ -85,11 +85,11 @@ function errorHandler(error: unknown): Response {
 
 async function stop(server: Server, limitMs: number): Promise<void> {
   const closed = new Promise((resolve) => server.close(resolve));
-  // A client that never pauses would be served until it is cut.
+  // A client that sends requests without a pause would be served until it is cut.
   server.prependListener('request', (_: IncomingMessage, response: ServerResponse) => {
     response.setHeader('connection', 'close');
   });
-  // One that is kept alive is not closed by itself when its request has ended.
+  // Node does not close a connection that is kept alive when its last request has ended.
   const sweeping = setInterval(() => server.closeIdleConnections(), 20);
   const cutting = setTimeout(() => server.closeAllConnections(), limitMs);
   await closed;

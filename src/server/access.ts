@@ -11,7 +11,7 @@ export interface Access {
    */
   readonly users: 'all' | readonly string[] | ((userId: string) => boolean);
   /**
-   * Whether it may read what is about everybody: `/stats`, `/metrics`, and the events of all users. By
+   * Whether it may read what is about all users: `/stats`, `/metrics`, and the events of all users. By
    * default if it may act for all.
    */
   readonly isOperator?: boolean | undefined;
@@ -23,12 +23,12 @@ export interface Access {
 }
 
 /**
- * Says what the client of a request may do, `undefined` if nothing (401). May throw an {@link HttpError} to
- * say something else. It must not read the body.
+ * Returns what the client of a request may do, or `undefined` if nothing (401). May throw an {@link HttpError} to
+ * answer something else. It must not read the body.
  */
 export type Authenticate = (request: Request) => Awaitable<Access | undefined>;
 
-/** Whoever comes, where nothing is authenticated. */
+/** The access of every client where there is no `authenticate`. */
 export const everything: Access = { users: 'all' };
 
 export function isOperator({ users, isOperator = users === 'all' }: Access): boolean {
@@ -61,11 +61,11 @@ export function unauthorized(): HttpError {
   });
 }
 
-/** So that a variable of the environment that is not set, or a word, is no token. */
+/** So that an unset variable of the environment, or a word, is no token. */
 const leastTokenLength = 16;
 
 /**
- * Authenticates by `Authorization: Bearer TOKEN`. The time it takes tells nothing of the tokens.
+ * Authenticates by `Authorization: Bearer TOKEN`. The time it takes does not depend on the tokens.
  *
  * @param tokens - each with what its client may do; a token has 16 characters or more
  * @throws TypeError for tokens that are none, or too short

@@ -5,7 +5,7 @@ import type { OrderOutcome, OrderRecord, Receipt } from '../core/order/outcome.t
 import { nextOrderId } from '../core/runtime/uuid-v7.ts';
 import { type Access, checkMayActFor, mayActFor } from './access.ts';
 
-/** As `parseOrder` has it. */
+/** As in `parseOrder`. */
 const longestId = 256;
 
 /** A user's id that stands in a stored id as it is; any other, or a longer one, is hashed. */
@@ -22,14 +22,14 @@ export function prefixOf(userId: string): string {
 
 /** The id of an order as its user's own clients see it. */
 export function clientIdOf(storedId: string, userId: string): string {
-  // Most ids that are no client's are told apart by this alone.
+  // This alone excludes most ids that no client has given.
   if (!storedId.startsWith('~')) return storedId;
   const prefix = prefixOf(userId);
   return storedId.startsWith(prefix) ? storedId.slice(prefix.length) : storedId;
 }
 
 /**
- * What a client calls its orders. The ids of a client that acts for all are those of the storage. Any other client has
+ * Translates between the ids of a client and those of the storage. The ids of a client that acts for all are those of the storage. Any other client has
  * ids for each user: in the storage they begin with the user, so no client can use, find or guess at another user's.
  */
 export class ClientIds {

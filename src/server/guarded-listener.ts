@@ -1,7 +1,7 @@
 import { isThenable } from '../core/runtime/awaitable.ts';
 
-/** A host's listener, whose own failure is nobody else's. */
-export function contained<A extends readonly unknown[]>(
+/** Calls a host's listener, and ignores what it throws or rejects with. */
+export function guardedListener<A extends readonly unknown[]>(
   listener: (...args: A) => unknown,
 ): (...args: A) => void {
   return (...args) => {
@@ -9,7 +9,7 @@ export function contained<A extends readonly unknown[]>(
       const result = listener(...args);
       if (isThenable(result)) result.then(undefined, () => {});
     } catch {
-      // It was told, and what it does of it is its own.
+      // The listener is where errors are reported.
     }
   };
 }

@@ -6,17 +6,17 @@ import { wrong } from '../core/runtime/checks.ts';
  *
  * | code | status | when |
  * | --- | --- | --- |
- * | `bad_request` | 400 | a body that is not one JSON value, a query or a header that can't be understood |
- * | `unauthorized` | 401 | `authenticate` knows nobody |
+ * | `bad_request` | 400 | a body that is not one JSON value, a query or a header that cannot be understood |
+ * | `unauthorized` | 401 | `authenticate` does not know the client |
  * | `forbidden` | 403 | for a user, or a route, that is not this client's |
  * | `not_found` | 404 | no such route, order or user |
  * | `method_not_allowed` | 405 | see the header `Allow` |
  * | `request_timeout` | 408 | the body did not come within `readTimeoutMs` |
- * | `order_settled` | 409 | an order with another outcome can't be canceled |
+ * | `order_settled` | 409 | an order with another outcome cannot be canceled |
  * | `content_too_large` | 413 | the body, or a line of a batch, is beyond `bodyLimitBytes` |
  * | `unsupported_media_type` | 415 | the content type, or the content encoding, is another one |
  * | `headers_too_large` | 431 | the headers are longer than Node takes |
- * | `internal` | 500 | something threw; what, is for `onError` alone |
+ * | `internal` | 500 | something threw; only `onError` gets it |
  * | `too_many_readers` | 429 | the client has `events.readersPerClient` readers already |
  * | `too_many_readers` | 503 | `events.readers`, or `events.operatorReaders`, are reading already |
  */
@@ -40,7 +40,7 @@ export interface HttpErrorFacts {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** What is wrong, each with its place. None by default. */
   readonly issues?: readonly OrderIssue[] | undefined;
-  /** What was thrown underneath; never sent. */
+  /** The error behind this one; never sent. */
   readonly cause?: unknown;
 }
 
@@ -62,7 +62,7 @@ export class HttpError extends Error {
    * @param status - from 400 to 599
    * @param code - in lower snake case
    * @param message - for people; the client sees it
-   * @param facts - headers, issues, and what lies underneath
+   * @param facts - headers, issues, and the cause
    * @throws RangeError for a status that is no error
    */
   constructor(
@@ -99,7 +99,7 @@ export function notFound(what: string): HttpError {
   return new HttpError(404, 'not_found', what);
 }
 
-/** What was thrown is nobody's but the host's. */
+/** The client does not see what was thrown. */
 export function unexpected(cause: unknown): HttpError {
   return new HttpError(500, 'internal', 'Something went wrong', { cause });
 }

@@ -19,7 +19,7 @@ export async function accessOf(
   return checkAccess(access);
 }
 
-/** A record as clients see it: the error behind that of the order is the operator's. */
+/** A record as clients see it: without the error behind the order's, which is for operators. */
 export function withoutCause<T extends OrderRecord>(record: T): Omit<T, 'cause'> {
   const { cause: _cause, ...rest } = record;
   return rest;
@@ -28,12 +28,12 @@ export function withoutCause<T extends OrderRecord>(record: T): Omit<T, 'cause'>
 /** An order by the id that a client has for it. */
 export interface Wanted {
   readonly id: string;
-  /** Whose; by default the only user of the client. */
+  /** The order's user; by default the only user of the client. */
   readonly userId?: string | undefined;
 }
 
 /**
- * An order, as the storage has it. One of another user is as good as none.
+ * Returns an order as the storage has it. An order of another user counts as none.
  *
  * @throws HttpError `not_found`, or `forbidden` for a user that is not the client's
  */
@@ -50,7 +50,7 @@ export async function findOrder(
 }
 
 /**
- * The order, canceled, or to be so when its steps have ended.
+ * Cancels an order. Returns its record: canceled, or about to be when its steps have ended.
  *
  * @throws HttpError `order_settled`
  */
@@ -62,7 +62,7 @@ export async function cancelOrder(
   const { id, userId } = await findOrder(processor, ids, wanted);
   const isCanceled = await processor.cancelIf(id, (of) => of === userId);
   const record = await processor.order(id);
-  // Where the storage forgets, it may be gone, or the id stand for another order by now.
+  // A storage that forgets may have lost it meanwhile, and the id may be another order's by now.
   if (record?.userId !== userId) throw notFound('There is no such order');
   if (isCanceled || record.status === 'canceled') return record;
   const message = `An order that is ${record.status} can no longer be canceled`;

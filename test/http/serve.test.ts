@@ -63,7 +63,7 @@ describe('the options', () => {
       const { app } = appOf();
       const options = { port: 0, signals: [signal as NodeJS.Signals] };
       await expect(serve(app, options)).rejects.toThrow(
-        `Expected \`signals\` to be a list of signals that can be heeded, got \`"${signal}"\``,
+        `Expected \`signals\` to be a list of signals that can be handled, got \`"${signal}"\``,
       );
     },
   );

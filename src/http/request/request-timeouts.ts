@@ -1,10 +1,10 @@
 import { type Linked, LinkedList } from '../../core/collections/linked-list.ts';
 import { HttpError } from '../../server/http-error.ts';
 
-/** How exact the limits are, in milliseconds: whoever waits is looked at this often. */
+/** How exact the limits are, in milliseconds: each request that waits is checked this often. */
 const tickMs = 250;
 
-/** How long work may take to heed its signal, in milliseconds. */
+/** How long work may take to end after its signal has aborted, in milliseconds. */
 const graceMs = 1_000;
 
 /** How many ticks are left of a wait that has ended. */
@@ -19,17 +19,16 @@ export interface Wait extends Linked<Wait> {
 }
 
 /**
- * Ends what requests wait for when that takes too long, or their clients have gone. One timer looks after all
- * of them, and asks only those that have waited for a while: hardly any request does, and each has to do
- * with this twice.
+ * Ends the waits of requests that take too long, or whose clients have gone. One timer serves all of them: hardly
+ * any request waits for long, so beginning and ending a wait must be cheap.
  */
-export class Patience {
-  /** No `Set`: its table is made anew every few requests, and an old one keeps all that came later alive. */
+export class RequestTimeouts {
+  /** No `Set`: it makes a new table every few requests, and an old table keeps later entries alive. */
   readonly #waits = new LinkedList<Wait>();
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param late - why it gives up after `limitMs`
+   * @param late - the error after `limitMs`
    * @param giveUp - called once, unless it has ended before
    */
   begin(
@@ -41,7 +40,7 @@ export class Patience {
     const ticksLeft = Math.ceil(limitMs / tickMs) + 1;
     const wait: Wait = { request, late, giveUp, ticksLeft, prev: undefined, next: undefined };
     this.#waits.push(wait);
-    this.#timer ??= setInterval(() => this.#look(), tickMs).unref();
+    this.#timer ??= setInterval(() => this.#check(), tickMs).unref();
     return wait;
   }
 
@@ -51,7 +50,7 @@ export class Patience {
     this.#waits.remove(wait);
   }
 
-  #look(): void {
+  #check(): void {
     for (const wait of this.#waits.all()) {
       wait.ticksLeft -= 1;
       const isLate = wait.ticksLeft <= 0;
@@ -65,26 +64,26 @@ export class Patience {
   }
 }
 
-/** The same for all requests of the process: it has one timer. */
-const shared = new Patience();
+/** For all requests of the process. */
+const shared = new RequestTimeouts();
 
-/** What a promise comes to, unless that takes too long; then that is nobody's. */
+/** What a promise comes to, or the error `late` if that takes too long; the result is ignored then. */
 export function inTime<T>(
   request: Request,
   limitMs: number,
   late: () => Error,
   promise: Promise<T>,
-  patience: Patience = shared,
+  timeouts: RequestTimeouts = shared,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
-    const wait = patience.begin(request, limitMs, late, reject);
+    const wait = timeouts.begin(request, limitMs, late, reject);
     promise.then(
       (value) => {
-        patience.end(wait);
+        timeouts.end(wait);
         resolve(value);
       },
       (error) => {
-        patience.end(wait);
+        timeouts.end(wait);
         reject(error);
       },
     );
@@ -92,39 +91,38 @@ export function inTime<T>(
 }
 
 /**
- * The same for work that ends by a signal: what it comes to then is heard, should it succeed. Work that does not
- * heed the signal is given up a little later.
+ * The same for work that ends by a signal. If the work succeeds after the signal has aborted, its result counts.
  *
- * @param deaf - why, then
+ * @param unanswered - the error if the work does not end soon after its signal
  */
 export function bySignal<T>(
   request: Request,
   limitMs: number,
   late: () => Error,
   work: (signal: AbortSignal) => Promise<T>,
-  deaf: () => Error = late,
-  patience: Patience = shared,
+  unanswered: () => Error = late,
+  timeouts: RequestTimeouts = shared,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const signal = new LateSignal();
-    let wait = patience.begin(request, limitMs, late, (error) => {
-      wait = patience.begin(request, graceMs, deaf, reject);
+    let wait = timeouts.begin(request, limitMs, late, (error) => {
+      wait = timeouts.begin(request, graceMs, unanswered, reject);
       signal.abort(error);
     });
     work(signal as unknown as AbortSignal).then(
       (value) => {
-        patience.end(wait);
+        timeouts.end(wait);
         resolve(value);
       },
       (error) => {
-        patience.end(wait);
+        timeouts.end(wait);
         reject(signal.aborted ? signal.reason : error);
       },
     );
   });
 }
 
-/** As much of an AbortSignal as is listened to: a real one costs more than most orders do. */
+/** The part of an AbortSignal that the core uses: a real one costs more than most orders do. */
 class LateSignal implements Pick<AbortSignal, 'aborted' | 'reason'> {
   aborted = false;
   reason: unknown;

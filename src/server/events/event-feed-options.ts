@@ -15,7 +15,7 @@ export interface EventsOptions {
   /** How many clients that are no operators may read at once: an integer from 1 up, 100 by default. */
   readonly readers?: number | undefined;
   /**
-   * How many of these may be of one client: an integer from 1 up, 10 by default. Clients are told apart by
+   * How many of these may be of one client: an integer from 1 up, 10 by default. Clients are distinguished by
    * `authenticate`: see {@link Access.client}.
    */
   readonly readersPerClient?: number | undefined;

@@ -5,7 +5,7 @@ import type { EventBounds } from './event-feed-options.ts';
 /** A reader of events, as the bounds on their number count it. */
 export interface Reader {
   readonly isOperator: boolean;
-  /** By what one client is known; nothing where clients are not told apart. */
+  /** What identifies the client; empty where clients cannot be distinguished. */
   readonly keys: readonly unknown[];
 }
 
@@ -16,12 +16,12 @@ export function readerOf(access: Access, userId: string | undefined): Reader {
   if (isOperator(access)) return { isOperator: true, keys: [] };
   if (client !== undefined) return { isOperator: false, keys: [`client ${client}`] };
   if (Array.isArray(users)) return { isOperator: false, keys: [`users ${JSON.stringify(users)}`] };
-  // The function may be another one each time.
+  // `authenticate` may return another function each time.
   const keys = [`user ${userId}`, ...(typeof users === 'function' ? [users] : [])];
   return { isOperator: false, keys };
 }
 
-/** How many read events now. Operators have permits of their own, so that no client can take the last one. */
+/** Counts the readers of events. Operators have permits of their own, so that no client can take the last one. */
 export class ReaderPermits {
   readonly #bounds: EventBounds;
   readonly #counts = new Map<unknown, number>();
@@ -33,17 +33,17 @@ export class ReaderPermits {
   }
 
   /**
-   * Takes a permit; the result gives it back.
+   * Takes a permit. The function that it returns gives it back.
    *
    * @throws HttpError `too_many_readers`: 429 for the client's own bound, 503 for that of all
    */
   take({ isOperator, keys }: Reader): () => void {
     const { readers, readersPerClient, operatorReaders } = this.#bounds;
     if (keys.some((key) => (this.#counts.get(key) ?? 0) >= readersPerClient)) {
-      throw tooMany(429, 'You are reading events as often as you may');
+      throw tooMany(429, 'This client has as many readers of events as it may');
     }
     const isFull = isOperator ? this.#operators >= operatorReaders : this.#clients >= readers;
-    if (isFull) throw tooMany(503, 'Too many are reading events');
+    if (isFull) throw tooMany(503, 'There are too many readers of events');
     this.#count(isOperator, keys, 1);
     return () => this.#count(isOperator, keys, -1);
   }

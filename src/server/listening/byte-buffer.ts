@@ -1,4 +1,4 @@
-/** In bytes; most bodies fit. */
+/** The first size, in bytes; most bodies fit. */
 const firstSize = 1_024;
 
 /**
@@ -28,7 +28,7 @@ export class ByteBuffer {
     this.#pieces += 1;
   }
 
-  /** All of it. The buffer is empty then, and keeps nothing. */
+  /** Returns all bytes and empties the buffer. */
   take(): Uint8Array {
     const bytes = this.#bytes.subarray(0, this.#length);
     this.clear();

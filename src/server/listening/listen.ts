@@ -14,7 +14,7 @@ import { aboutToCut, draining } from './server-draining.ts';
 
 /** Where a server listens, and how it ends. */
 export interface ListenOptions {
-  /** Shut down after the server has; none by default. */
+  /** The processor to shut down after the server has closed; none by default. */
   readonly processor?: Pick<OrderProcessor, 'shutdown'> | undefined;
   /** Other servers on the same processor, closed together with this one, before the processor. */
   readonly beside?: readonly Pick<OrderServer, 'close'>[] | undefined;
@@ -52,7 +52,7 @@ export interface ListenOptions {
   readonly onClosed?: ((summary: ShutdownSummary | undefined) => unknown) | undefined;
 }
 
-/** A server that runs. */
+/** A server that listens. */
 export interface OrderServer {
   /** Where it listens, as `http://127.0.0.1:8080`. */
   readonly url: string;
@@ -84,8 +84,8 @@ const graceMs = 4_000;
 /** What `onClosed` may take however late it is, in milliseconds. */
 const leastMs = 1_000;
 
-/** No process hears of these. */
-const unheard: readonly string[] = ['SIGKILL', 'SIGSTOP'];
+/** No process can handle these. */
+const uncatchable: readonly string[] = ['SIGKILL', 'SIGSTOP'];
 
 const names = [
   'processor',
@@ -146,19 +146,19 @@ function checkSettings(settings: ListenSettings): void {
   }
   if (!Array.isArray(signals)) throw wrong(TypeError, 'signals', 'a list of signals', signals);
   for (const signal of signals) {
-    if (!(signal in constants.signals) || unheard.includes(signal)) {
-      throw wrong(RangeError, 'signals', 'a list of signals that can be heeded', signal);
+    if (!(signal in constants.signals) || uncatchable.includes(signal)) {
+      throw wrong(RangeError, 'signals', 'a list of signals that can be handled', signal);
     }
   }
   if (onClosed !== undefined) checkFunction('onClosed', onClosed);
 }
 
 /**
- * Listens, and heeds the signals from then on.
+ * Listens, and handles the signals from then on.
  *
- * @param stop - resolves when no connection is left; those that are after so many milliseconds are cut
+ * @param stop - resolves when no connection is left; cuts those that are left after so many milliseconds
  */
-export async function run(
+export async function listen(
   server: Server,
   settings: ListenSettings,
   stop: (limitMs: number) => Promise<void>,
@@ -171,13 +171,13 @@ export async function run(
       resolve();
     });
   });
-  return new Running(server.address() as AddressInfo, settings, stop);
+  return new ListeningServer(server.address() as AddressInfo, settings, stop);
 }
 
-/** So long before it cuts requests, at most, a server has those answered that wait for an order, in milliseconds. */
+/** How long before the server cuts requests it answers those that wait for an order, at most, in milliseconds. */
 const mostAnswerMs = 250;
 
-class Running implements OrderServer {
+class ListeningServer implements OrderServer {
   readonly port: number;
   readonly url: string;
   readonly #settings: ListenSettings;
@@ -223,11 +223,11 @@ class Running implements OrderServer {
     const timeoutMs = Math.max(1, Math.floor(leftMs - Math.min(graceMs, leftMs / 2)));
     const summary = await processor?.shutdown({ timeoutMs });
     try {
-      const isHeard = await within(
+      const isInTime = await within(
         Promise.resolve(onClosed?.(summary)),
         Math.max(leastMs, deadline - performance.now()),
       );
-      if (!isHeard) throw new Error('`onClosed` has not ended in time');
+      if (!isInTime) throw new Error('`onClosed` has not ended in time');
     } catch (error) {
       console.error(error);
     }
@@ -236,7 +236,7 @@ class Running implements OrderServer {
   }
 }
 
-/** Whether it ended in time. Rejects as it does. */
+/** Whether a promise resolves in time. Rejects if it rejects before. */
 async function within(promise: Promise<unknown>, limitMs: number): Promise<boolean> {
   const { promise: late, resolve } = Promise.withResolvers<boolean>();
   const timer = setTimeout(() => resolve(false), limitMs);

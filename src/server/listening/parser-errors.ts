@@ -29,7 +29,7 @@ const refusals: Readonly<Record<string, Refusal>> = {
 
 const malformed: Refusal = { status: 400, code: 'bad_request', detail: 'Expected HTTP/1.1' };
 
-/** Has a server answer what Node refuses before there is a request as it answers everything: by a problem. */
+/** Makes a server answer what Node's parser refuses with a problem, like every other error. */
 export function answerParserErrors(server: Server): void {
   server.on('clientError', ({ code = '' }: NodeJS.ErrnoException, socket: Socket) => {
     if (socket.writable && !hasBegunToAnswer(socket)) {
@@ -44,7 +44,7 @@ export function answerParserErrors(server: Server): void {
   });
 }
 
-/** Answers a request by a problem, and closes its connection. */
+/** Answers a request with a problem, and closes its connection. */
 export function refuse(
   response: ServerResponse,
   status: number,
@@ -55,7 +55,7 @@ export function refuse(
   response.end(body);
 }
 
-/** As Node itself looks: a second head would be taken for a part of the body. */
+/** As Node itself finds out: a second head would be taken for a part of the body. */
 function hasBegunToAnswer(socket: Socket): boolean {
   const { _httpMessage: response } = socket as { _httpMessage?: ServerResponse | null };
   return response?.headersSent === true;

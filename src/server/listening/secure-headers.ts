@@ -1,4 +1,4 @@
-/** On every answer: it is data of one client. No page may frame it, no browser guess its type, no cache keep it. */
+/** On every answer, since it is data of one client: no frame, no guessed type, no cache. */
 export const secure = {
   'cache-control': 'no-store',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",

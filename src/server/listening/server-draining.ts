@@ -4,16 +4,16 @@ const controllers = new WeakMap<object, AbortController>();
 const cuts = new WeakMap<object, AbortController>();
 
 /**
- * Aborts when a processor's server is about to shut down: what would go on for as long as its client likes
- * ends then. The app and the server know of each other by the processor alone, wherever the app is mounted.
+ * Aborts when a processor's server begins to close: streams that have no end of their own end then. The app and the
+ * server share nothing but the processor, wherever the app is mounted.
  */
 export function draining(processor: object): AbortController {
   return controllerOf(controllers, processor);
 }
 
 /**
- * Aborts when the requests that a processor's server still has are about to be cut: what waits for the end of an order
- * is answered then with what is known of it.
+ * Aborts shortly before a processor's server cuts the requests that it still has: a request that waits for an outcome
+ * is answered then with the record as it is.
  */
 export function aboutToCut(processor: object): AbortController {
   return controllerOf(cuts, processor);
@@ -23,7 +23,7 @@ function controllerOf(all: WeakMap<object, AbortController>, processor: object):
   let controller = all.get(processor);
   if (controller === undefined) {
     controller = new AbortController();
-    // One for each request.
+    // Each request that waits adds one.
     setMaxListeners(0, controller.signal);
     all.set(processor, controller);
   }

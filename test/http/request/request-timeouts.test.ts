@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { bySignal, inTime, Patience } from '../../../src/http/request/request-timeouts.ts';
+import { bySignal, inTime, RequestTimeouts } from '../../../src/http/request/request-timeouts.ts';
 
 afterEach(() => {
   vi.useRealTimers();
 });
 
-describe('Patience', () => {
+describe('timeouts of requests', () => {
   const request = (signal?: AbortSignal): Request =>
     new Request('http://localhost/', signal === undefined ? {} : { signal });
   const late = (): Error => new Error('late');
@@ -17,17 +17,18 @@ describe('Patience', () => {
   const ways = [
     [
       'bySignal',
-      (of: Request, ms: number, by: Patience) => bySignal(of, ms, late, untilAborted, late, by),
+      (of: Request, ms: number, by: RequestTimeouts) =>
+        bySignal(of, ms, late, untilAborted, late, by),
     ],
-    ['inTime', (of: Request, ms: number, by: Patience) => inTime(of, ms, late, never(), by)],
+    ['inTime', (of: Request, ms: number, by: RequestTimeouts) => inTime(of, ms, late, never(), by)],
   ] as const;
 
   it.each(ways)('%s ends after its limit, no sooner, and leaves no timer', async (_, wait) => {
     vi.useFakeTimers();
-    const patience = new Patience();
+    const timeouts = new RequestTimeouts();
     const ends: string[] = [];
     for (const ms of [1, 1_000, 5_000]) {
-      wait(request(), ms, patience).catch(({ message }) => ends.push(`${ms} ${message}`));
+      wait(request(), ms, timeouts).catch(({ message }) => ends.push(`${ms} ${message}`));
     }
     await vi.advanceTimersByTimeAsync(1_000);
     expect(ends).toEqual(['1 late']);
@@ -44,7 +45,7 @@ describe('Patience', () => {
     vi.useFakeTimers();
     const controller = new AbortController();
     const gone = expect(
-      wait(request(controller.signal), 60_000, new Patience()),
+      wait(request(controller.signal), 60_000, new RequestTimeouts()),
     ).rejects.toMatchObject({ status: 408, code: 'canceled' });
     controller.abort();
     await vi.advanceTimersByTimeAsync(250);
@@ -61,21 +62,21 @@ describe('Patience', () => {
 
   it('bySignal gives up work that does not heed it', async () => {
     vi.useFakeTimers();
-    const deaf = (): Error => new Error('deaf');
-    const wait = bySignal(request(), 1, late, never, deaf, new Patience());
-    const ended = expect(wait).rejects.toThrow('deaf');
+    const unanswered = (): Error => new Error('unanswered');
+    const wait = bySignal(request(), 1, late, never, unanswered, new RequestTimeouts());
+    const ended = expect(wait).rejects.toThrow('unanswered');
     await vi.advanceTimersByTimeAsync(2_000);
     await ended;
   });
 
   it('bySignal hands on what succeeds in spite of the signal', async () => {
     vi.useFakeTimers();
-    const patience = new Patience();
+    const timeouts = new RequestTimeouts();
     const work = async (signal: AbortSignal): Promise<number> => {
       await untilAborted(signal).catch(() => {});
       return 7;
     };
-    const wait = bySignal(request(), 1, late, work, late, patience);
+    const wait = bySignal(request(), 1, late, work, late, timeouts);
     await vi.advanceTimersByTimeAsync(1_000);
     expect(await wait).toBe(7);
   });
