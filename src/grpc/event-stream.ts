@@ -66,10 +66,10 @@ function messageOf({ name, data }: SeenEvent): NonNullable<WatchMessage['event']
   }
 }
 
-/** What an object and each of its fields take beside texts, in bytes, about. */
+/** About how many bytes an object and each of its fields take beside texts. */
 const overhead = 16;
 
-/** About how many bytes a message keeps. */
+/** About how many bytes a message takes. */
 function sizeOf(message: unknown): number {
   if (typeof message === 'string') return message.length;
   if (typeof message !== 'object' || message === null) return 0;

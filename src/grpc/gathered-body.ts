@@ -2,14 +2,14 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { ByteBuffer } from '../server/listening/byte-buffer.ts';
 import type { PieceCount } from '../server/listening/join-pieces.ts';
 
-/** So many bytes are handed on at once, if no message ends before. */
-const worthOne = 16_384;
+/** So many bytes are handed on at once, unless a message ends before. */
+const pieceBytes = 16_384;
 
 /**
- * The same bytes in pieces that are worth one: ConnectRPC keeps each until the message has come whole, with some
- * 300 bytes of its own, and a client may send one byte in each.
+ * The same bytes in fewer pieces: ConnectRPC keeps each until its message is complete, with some 300 bytes of its own,
+ * and a client may send one byte in each.
  *
- * @param isEnveloped - whether the body is messages with prefixes; each is handed on as soon as it is there
+ * @param isEnveloped - whether the body is messages with prefixes; each is handed on as soon as it is complete
  * @param pieces - of the body as it came
  * @throws (rejects) ConnectError `resource_exhausted` for a body in too many pieces
  */
@@ -25,12 +25,12 @@ export async function* gathered(
       throw new ConnectError('The body came in too many pieces', Code.ResourceExhausted);
     }
     const isDue = isEnveloped && envelopes.endIn(piece);
-    if (bytes.length === 0 && (isDue || piece.byteLength >= worthOne)) {
+    if (bytes.length === 0 && (isDue || piece.byteLength >= pieceBytes)) {
       yield piece;
       continue;
     }
     bytes.append(piece);
-    if (isDue || bytes.length >= worthOne) yield bytes.take();
+    if (isDue || bytes.length >= pieceBytes) yield bytes.take();
   }
   if (bytes.length > 0) yield bytes.take();
 }
@@ -42,10 +42,10 @@ const prefixLength = 5;
 class Envelopes {
   #prefix = 0;
   #length = 0;
-  /** What is to come of the message. */
+  /** How many bytes of the message are missing. */
   #left = 0;
 
-  /** Takes note of the next bytes. Whether a message ends in them. */
+  /** Counts the next bytes. Returns whether a message ends in them. */
   endIn(piece: Uint8Array): boolean {
     let isEnd = false;
     for (let at = 0; at < piece.byteLength; ) {

@@ -6,7 +6,7 @@ import { OrderErrorDetailSchema } from './gen/orderprocessor/v1/orders_pb.js';
 import { fittingDetail, fittingText } from './messages/fitting.ts';
 import { durationOf } from './messages/messages.ts';
 
-/** A code of the library as a status of gRPC. */
+/** The status of gRPC for a code of the library. */
 const codes: Readonly<Record<string, Code>> = {
   invalid_order: Code.InvalidArgument,
   order_conflict: Code.AlreadyExists,
@@ -22,7 +22,7 @@ const codes: Readonly<Record<string, Code>> = {
   internal: Code.Internal,
 };
 
-/** What `authenticate` may throw. */
+/** For errors that `authenticate` may throw. */
 const statuses: Readonly<Record<number, Code>> = {
   400: Code.InvalidArgument,
   401: Code.Unauthenticated,
@@ -33,7 +33,7 @@ const statuses: Readonly<Record<number, Code>> = {
   503: Code.Unavailable,
 };
 
-/** Any error as the client gets it: with a typed detail, and nothing of what is the host's own. */
+/** Makes the error that the client gets of any error: with a typed detail, and nothing that is the host's own. */
 export function asConnectError(thrown: unknown): ConnectError {
   if (thrown instanceof ConnectError) return thrown;
   if (isOrderError(thrown)) return ofOrder(thrown);
@@ -49,10 +49,10 @@ export function asConnectError(thrown: unknown): ConnectError {
 }
 
 /**
- * The error of a call that its deadline, or its client, has ended.
+ * The error of a call that was ended by its deadline or its client.
  *
  * @param reason - of the signal of the call
- * @param thrown - what came of that here; tells whose order it was
+ * @param thrown - the error that followed; says whose order it was
  */
 export function endOfCall({ code, rawMessage }: ConnectError, thrown: unknown): ConnectError {
   const { orderId, userId, labels, steps } = isOrderError(thrown) ? thrown : {};
@@ -63,7 +63,7 @@ export function endOfCall({ code, rawMessage }: ConnectError, thrown: unknown): 
 function ofOrder(error: OrderError): ConnectError {
   const { code, retryable, retryAfterMs } = error;
   const isOver = isRemembered(error);
-  // The same call gets the same answer for ever; what may help is another one, with a new id.
+  // The same call always gets the same answer; another one, with a new id, may succeed.
   const worthRetrying = isOver ? Code.Aborted : Code.Unavailable;
   const own = retryable ? worthRetrying : Code.FailedPrecondition;
   const known = Object.hasOwn(codes, code) ? (codes[code] as Code) : own;
@@ -85,7 +85,7 @@ function ofOrder(error: OrderError): ConnectError {
   return connectError;
 }
 
-/** Of this copy of the package or of another one. */
+/** Also of another copy of the package. */
 function isHttpError(thrown: unknown): thrown is HttpError {
   return thrown instanceof Error && thrown.name === 'HttpError' && 'status' in thrown;
 }

@@ -9,10 +9,10 @@ import {
 } from './gen/grpc/health/v1/health_pb.js';
 import { OrderService } from './gen/orderprocessor/v1/orders_pb.js';
 
-/** How soon a watcher hears of a change, in milliseconds. */
-const lookMs = 500;
+/** How often a watched status is checked, in milliseconds. */
+const checkMs = 500;
 
-/** How many may watch at once: nobody needs credentials for it. */
+/** How many may watch at once: no credentials are needed. */
 const maxWatchers = 100;
 
 const services = ['', OrderService.typeName];
@@ -54,15 +54,15 @@ export class HealthReporter {
     { signal }: HandlerContext,
   ): AsyncGenerator<MessageInitShape<typeof HealthCheckResponseSchema>> {
     if (this.#watchers >= maxWatchers) {
-      throw new ConnectError('Too many are watching', Code.ResourceExhausted);
+      throw new ConnectError('There are too many watchers', Code.ResourceExhausted);
     }
     this.#watchers += 1;
-    let told: Status | undefined;
+    let sent: Status | undefined;
     try {
       while (!signal.aborted) {
         const status = services.includes(service) ? this.#status() : Status.SERVICE_UNKNOWN;
-        if (status !== told) yield { status };
-        told = status;
+        if (status !== sent) yield { status };
+        sent = status;
         if (draining(this.#processor).signal.aborted) return;
         await pause(signal);
       }
@@ -79,7 +79,7 @@ function pause(signal: AbortSignal): Promise<void> {
       signal.removeEventListener('abort', end);
       resolve();
     };
-    const timer = setTimeout(end, lookMs);
+    const timer = setTimeout(end, checkMs);
     timer.unref();
     signal.addEventListener('abort', end);
   });

@@ -1,7 +1,7 @@
 /**
- * A gRPC face for an `OrderProcessor`, on ConnectRPC: {@link createOrderRoutes} and {@link serveGrpc}, and the
- * generated messages of the contract, which is in the package as `order-processor/grpc/orders.proto`. It needs
- * the packages `@connectrpc/connect` and `@bufbuild/protobuf`, and {@link serveGrpc} needs
+ * An `OrderProcessor` over gRPC, on ConnectRPC: {@link createOrderRoutes} and {@link serveGrpc}, and the generated
+ * messages of the contract, which is in the package as `order-processor/grpc/orders.proto`. It requires the packages
+ * `@connectrpc/connect` and `@bufbuild/protobuf`, and {@link serveGrpc} requires
  * `@connectrpc/connect-node`.
  *
  * @module

@@ -4,13 +4,13 @@ import { joinPieces, type PieceCount } from '../server/listening/join-pieces.ts'
 import { refuse } from '../server/listening/parser-errors.ts';
 import { gathered } from './gathered-body.ts';
 
-/** Answers the requests of both protocols. */
+/** Answers requests of HTTP/1.1 and HTTP/2. */
 export type NodeHandler = (
   request: IncomingMessage | Http2ServerRequest,
   response: ServerResponse | Http2ServerResponse,
 ) => void;
 
-/** Keeps from a handler of ConnectRPC what it has no answer to. */
+/** Protects a handler of ConnectRPC from requests that it cannot answer. */
 export function guarded(handler: NodeHandler): NodeHandler {
   return (request, response) => {
     boundDeadline(request.headers);
@@ -24,7 +24,7 @@ export function guarded(handler: NodeHandler): NodeHandler {
     try {
       handler(request, response);
     } catch {
-      // No host, or one that is none: it throws at what it takes for impossible.
+      // The host is missing or malformed: ConnectRPC throws.
       const problem = { code: 'bad_request', detail: 'Expected a host and a path' } as const;
       refuse(response as ServerResponse, 400, problem);
     }
@@ -42,22 +42,22 @@ function gather(request: IncomingMessage | Http2ServerRequest, pieces: PieceCoun
 }
 
 /**
- * Ends a call that was answered before all of its body was read, as one whose message is too long: the rest would
- * keep it under way, and the server from closing.
+ * Ends a call that was answered before all of its body was read, because its message is too long for example: the
+ * rest would keep the call open, and the server from closing.
  */
 function endUnread({ stream }: Http2ServerRequest): void {
   stream.once('finish', () => {
     if (stream.readableEnded) return;
-    // The request stops the stream when nobody takes what it hands on.
+    // The request pauses the stream when its own data is not read.
     stream.removeAllListeners('data');
     stream.resume();
   });
 }
 
-/** Of these Node keeps the first, and a proxy may have looked at the last. */
+/** Node keeps the first value of these headers, and a proxy may have checked the last. */
 const single = ['authorization', 'content-type'];
 
-/** A header that was sent twice is a list, as it is over the other face, and no value. */
+/** Makes a list of a header that was sent twice, as over HTTP, so that it is no valid value. */
 function joinLists({ headers, rawHeaders }: IncomingMessage | Http2ServerRequest): void {
   for (const name of single) {
     let list: string | undefined;
@@ -71,11 +71,11 @@ function joinLists({ headers, rawHeaders }: IncomingMessage | Http2ServerRequest
   }
 }
 
-/** The longest time of a timer, in milliseconds, which is over at once with a longer one: 24 days. */
+/** The longest time of a timer, in milliseconds: 24 days. A longer one would fire at once. */
 const longestMs = 2 ** 31 - 1;
 const msOf: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000 };
 
-/** A deadline that no timer can hold is as good as the longest that one can. */
+/** Shortens a deadline that no timer can hold to the longest possible one. */
 function boundDeadline(headers: IncomingHttpHeaders): void {
   const { 'grpc-timeout': ofGrpc, 'connect-timeout-ms': ofConnect } = headers;
   const [, digits, unit = ''] = /^(\d{1,8})([HMS])$/.exec(String(ofGrpc)) ?? [];

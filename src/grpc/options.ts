@@ -10,20 +10,20 @@ import { guardedListener } from '../server/guarded-listener.ts';
 /** What {@link createOrderRoutes} takes beside the processor. */
 export interface OrderServiceOptions {
   /**
-   * Says what the client of a call may do: the same as that of `order-processor/http`, `bearer` included. It
-   * gets a `Request` with the metadata of the call as its headers. Without it anybody may do anything. The
-   * health service asks nobody.
+   * Returns what the client of a call may do: the same as that of `order-processor/http`, `bearer` included. It
+   * gets a `Request` with the metadata of the call as its headers. Without it every client may do anything. The
+   * health service needs no credentials.
    */
   readonly authenticate?: Authenticate | undefined;
   /** How long a message may be, in bytes: an integer from 1 up, 1 048 576 (1 MiB) by default. */
   readonly messageLimitBytes?: number | undefined;
   /** Of `WatchOrders`. */
   readonly events?: EventsOptions | undefined;
-  /** Hears what a client is told of as `internal` only. `console.error` by default. */
+  /** Called with each error that the client sees as `internal` only. `console.error` by default. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
-/** The same, checked and complete. */
+/** The options, checked, with their defaults. */
 export interface ServiceSettings {
   readonly authenticate: Authenticate | undefined;
   readonly messageLimitBytes: number;

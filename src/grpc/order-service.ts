@@ -35,7 +35,7 @@ import { checkName, orderOf, queryOf } from './messages/requests.ts';
 import { type OrderServiceOptions, readOptions, type ServiceSettings } from './options.ts';
 
 /**
- * The gRPC face of a processor: `orderprocessor.v1.OrderService` and the standard `grpc.health.v1.Health`, as
+ * Serves a processor over gRPC: `orderprocessor.v1.OrderService` and the standard `grpc.health.v1.Health`, as
  * routes for ConnectRPC, which speaks gRPC, gRPC-Web and HTTP with JSON. {@link serveGrpc} serves them; the
  * adapters of ConnectRPC take them too.
  *
@@ -70,7 +70,7 @@ export function createOrderRoutes<Payload = unknown, Input = Payload>(
 ): (router: ConnectRouter) => void {
   checkMethods('processor', processor, ['submit', 'enqueue', 'submitStream', 'stats', 'on']);
   const settings = readOptions(options);
-  // Payloads are strangers' here, and the processor's `schema` checks them.
+  // Payloads are unchecked here; the processor's `schema` checks them.
   const own = processor as unknown as OrderProcessor;
   const service = new Service(own, settings);
   const health = new HealthReporter(own);
@@ -81,7 +81,7 @@ export function createOrderRoutes<Payload = unknown, Input = Payload>(
   };
 }
 
-/** The types do not have the decoder; tests hold that it is used. */
+/** The types lack the decoder; tests hold that it is used. */
 const jsonOptions = { textDecoder: jsonText } as object;
 
 const allIds = new ClientIds(everything);
@@ -168,7 +168,7 @@ class Service {
 
   #refuse(error: unknown, { signal }: HandlerContext, ids = allIds): Error {
     const shown = ids.error(error);
-    // A call whose time is up has its order canceled by that.
+    // The deadline of a call cancels its order.
     if (signal.aborted && signal.reason instanceof ConnectError) {
       return endOfCall(signal.reason, shown);
     }
@@ -220,7 +220,7 @@ class Service {
     const { signal } = draining(this.#processor);
     const iterator = requests[Symbol.asyncIterator]();
     for (;;) {
-      // A server that is about to shut down takes no more, and lets what it has taken end.
+      // A server that closes reads no more orders, and lets those that it has read end.
       const next = await unlessAborted(iterator.next(), signal);
       if (next === undefined || next.done === true) return;
       yield this.#orderOrError(access, next.value.order);
@@ -258,7 +258,7 @@ class Service {
   }
 }
 
-/** What was no order has an error of this face underneath. */
+/** Replaces the error of a message that was no order by its cause. */
 function withOwnError(outcome: OrderOutcome): OrderOutcome {
   if (outcome.status !== 'refused') return outcome;
   const { cause } = outcome.error;

@@ -32,12 +32,12 @@ export interface ServeGrpcOptions extends ListenOptions {
 
 /**
  * Serves routes under Node, by `@connectrpc/connect-node`, without TLS: gRPC over HTTP/2, gRPC-Web and HTTP with
- * JSON over HTTP/1.1 too, all on one port. A connection that is silent is asked whether it lives, and cut if it
- * does not say so. On a signal the server closes, and then ends the process, with 0 if no order was lost.
+ * JSON over HTTP/1.1 too, all on one port. A connection that is silent gets a ping, and is cut if it does
+ * not answer. On a signal the server closes, and then ends the process, with 0 if no order was lost.
  *
  * @param routes - of {@link createOrderRoutes}, or any function that adds routes to a router
  * @param options - each is checked
- * @returns when it listens; rejects if it can't, or with a TypeError or RangeError for an option
+ * @returns when it listens; rejects if it cannot, or with a TypeError or RangeError for an option
  *
  * @example
  * ```ts
@@ -72,22 +72,22 @@ export async function serveGrpc(
   const http1 = createHttp1Server(
     {
       headersTimeout: headersTimeoutMs,
-      // Of headers and body together, also where the answer did not wait for the body.
+      // For headers and body together, also if the answer came before the body.
       requestTimeout: headersTimeoutMs + readTimeoutMs,
       connectionsCheckingInterval: Math.min(1_000, headersTimeoutMs, readTimeoutMs),
-      // Node answers a request without it by a bare 400; the bridge throws.
+      // Node answers a request without a host by a bare 400; `guarded` answers by a problem.
       requireHostHeader: false,
     },
     handler,
   );
   answerParserErrors(http1);
   http1.timeout = idleTimeoutMs;
-  // It listens to nothing itself, and only knows its connections, and how long they take, from when it does.
+  // It does not listen itself; without this event it would not track its connections and their timeouts.
   http1.emit('listening');
   const http2 = createHttp2Server({ settings: { maxConcurrentStreams } }, handler);
   const sessions = new Sessions(http2, idleTimeoutMs);
   const sockets = new Set<Socket>();
-  /** Those that have not said what they speak. */
+  /** Those whose protocol is not known yet. */
   const unknown = new Set<Socket>();
   const server = createServer((socket) => {
     for (const set of [sockets, unknown]) {
@@ -114,17 +114,17 @@ export async function serveGrpc(
   });
 }
 
-/** What every connection of HTTP/2 begins with. */
+/** The first bytes of every connection of HTTP/2. */
 const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
 
-/** Hands a connection on when its first bytes have told its protocol; cuts it if they do not come in time. */
+/** Hands a connection on when its first bytes show its protocol; cuts it if they do not come in time. */
 function route(socket: Socket, limitMs: number, handOn: (isHttp2: boolean) => void): void {
   const cut = (): void => void socket.destroy();
-  // No timeout of the socket: each byte would begin that anew.
+  // Not `socket.setTimeout`: each byte would restart it.
   const timer = setTimeout(cut, limitMs).unref();
   socket.on('error', cut);
   socket.once('close', () => clearTimeout(timer));
-  // Kept here until it is enough: what is given back to the socket would be read again at once, for ever.
+  // Kept here until it suffices: after `unshift`, the socket would emit `readable` again at once.
   let begin = Buffer.alloc(0);
   const look = (): void => {
     const chunk: Buffer | null = socket.read();
@@ -152,18 +152,18 @@ class Sessions {
         clearInterval(asking);
         this.#sessions.delete(session);
       });
-      // It closes by itself then, and what it was about is in the calls.
+      // The session closes by itself, and its calls have the error.
       session.on('error', () => {});
     });
   }
 
-  /** Each as soon as the calls on it have ended. */
+  /** Closes each session when its calls have ended. */
   close(): void {
     for (const session of this.#sessions) session.close();
   }
 }
 
-/** Cuts a connection whose other end does not answer; one that is half open would stay for ever. */
+/** Cuts a connection whose other end does not answer a ping; one that is half open would never close. */
 function ask(session: ServerHttp2Session, limitMs: number): void {
   if (session.closed || session.destroyed) return;
   const timer = setTimeout(() => session.destroy(), limitMs).unref();

@@ -5,7 +5,7 @@ import { secure } from '../server/listening/secure-headers.ts';
 
 const jsonHeaders = { ...secure, 'content-type': 'application/json' };
 
-/** An error's code to the status of its answer; see {@link defaultStatuses}. */
+/** The status of an answer by the code of its error; see {@link defaultStatuses}. */
 export type Statuses = Readonly<Record<string, number>>;
 
 /**
@@ -13,7 +13,7 @@ export type Statuses = Readonly<Record<string, number>>;
  * 400 if trying again cannot help.
  *
  * What has failed or was canceled for good is answered the same however often it is asked, so there a status that
- * invites a client to repeat its request has another in its place: 422 for 503, 409 for 408.
+ * invites a client to repeat its request is replaced: 422 for 503, 409 for 408.
  */
 export const defaultStatuses: Statuses = Object.freeze({
   invalid_order: 400,
@@ -51,7 +51,7 @@ export function json(
   });
 }
 
-/** What a payload becomes that is no JSON: hosts may make anything of it. */
+/** Replaces a payload that is no JSON: a host's schema may return anything. */
 function textOf(value: unknown): string {
   try {
     return JSON.stringify(value);
@@ -60,7 +60,7 @@ function textOf(value: unknown): string {
   }
 }
 
-/** A record, a receipt or a page. Not by a replacer: a `toJSON` is called before it, and may throw. */
+/** For a record, a receipt or a page. Not by a replacer: `toJSON` is called before it, and may throw. */
 function withPlainPayload(value: unknown): unknown {
   const { orders, payload } = value as { orders?: readonly unknown[]; payload?: unknown };
   if (orders !== undefined) return { ...(value as object), orders: orders.map(withPlainPayload) };
@@ -77,9 +77,9 @@ function plain(payload: unknown): unknown {
 }
 
 /**
- * Any error as an answer: RFC 9457 `application/problem+json` with the fields `code`, and, where there are
+ * Makes an answer of any error: RFC 9457 `application/problem+json` with the fields `code`, and, where there are
  * some, `outcome`, `orderId`, `userId`, `retryable`, `retryAfterMs`, `issues`, `labels` and `steps`. What is neither an
- * `HttpError` nor an `OrderError` is 500 `internal`, and nothing of it is told.
+ * `HttpError` nor an `OrderError` is 500 `internal`, and the answer has nothing of it.
  *
  * @param error - whatever was thrown
  * @param statuses - in place of some of {@link defaultStatuses}, or for codes of a host's own
@@ -106,7 +106,7 @@ function orderProblem(error: OrderError, statuses: Statuses): Response {
   return problemJson(status, message, fields, headers);
 }
 
-/** In place of those that invite to repeat a request, where that gives the same answer for ever. */
+/** In place of statuses that invite to repeat a request, where the answer would always be the same. */
 const rememberedStatuses: Readonly<Record<number, number>> = { 408: 409, 503: 422 };
 
 function statusOf(error: OrderError, statuses: Statuses): number {
@@ -118,7 +118,7 @@ function statusOf(error: OrderError, statuses: Statuses): number {
   return isRemembered(error) ? (rememberedStatuses[status] ?? status) : status;
 }
 
-/** Of a code of the host's own: a refusal is a rule's, anything else a step's. */
+/** The status of a host's own code: a refusal is a rule's, anything else a step's. */
 function statusOfOwn({ outcome, retryable }: OrderError): number {
   if (outcome === 'refused') return 422;
   return retryable ? 503 : 400;
@@ -142,7 +142,7 @@ function problemJson(
   try {
     return json(problem, status, own);
   } catch {
-    // An error of a host's own may have lists that are no JSON, or too long for a text.
+    // A host's own error may have lists that are no JSON, or too long for a string.
     const { code } = fields as { code: string };
     return json(
       { type: 'about:blank', title, status, detail: detail.slice(0, 300), code },

@@ -15,10 +15,10 @@ import { type Line, LineParser, newline } from './request/json-lines.ts';
 import { checkIsLines, tooSlow } from './request/request-body.ts';
 import { inTime } from './request/request-timeouts.ts';
 
-/** Through so many promises at most an outcome comes that is there already. */
+/** An outcome that is known passes through so many promises at most. */
 const promisesOnTheWay = 16;
 
-/** About this much is sent at once, in characters: small pieces cost more than the orders do. */
+/** About so many characters are sent at once: small pieces cost more than the orders do. */
 const pieceLength = 65_536;
 
 export interface BatchSettings {
@@ -26,7 +26,7 @@ export interface BatchSettings {
   readonly bodyLimitBytes: number;
   /** For the next line. */
   readonly readTimeoutMs: number;
-  /** Hears of what is `internal`; does not throw. */
+  /** Called with errors that the client sees as `internal`; does not throw. */
   readonly onError: (error: unknown, request: Request) => void;
 }
 
@@ -38,13 +38,13 @@ export function batch(
   settings: BatchSettings,
 ): Response {
   checkIsLines(request);
-  // On a connection that was open already.
+  // The request may come on a connection that was open before.
   const { signal } = draining(processor);
   if (signal.aborted) throw new OrderError('shut_down', 'The server is closing');
   const orders = new OrderLines(request, access, settings, signal);
   const outcomes = processor.submitStream(orders as AsyncIterable<Order>);
-  const tell = (error: unknown): void => settings.onError(error, request);
-  return answer(sent(outcomes, orders, new ClientIds(access), tell), 200, {
+  const onError = (error: unknown): void => settings.onError(error, request);
+  return answer(sent(outcomes, orders, new ClientIds(access), onError), 200, {
     'content-type': 'application/x-ndjson',
   });
 }
@@ -89,7 +89,7 @@ class OrderLines implements AsyncIterableIterator<unknown> {
     return { done: false, value: this.#orderOf(line) };
   }
 
-  /** Nobody wants the rest. */
+  /** The rest is not read. */
   async return(): Promise<IteratorResult<unknown, undefined>> {
     this.#isOver = true;
     this.#lines = [];
@@ -104,17 +104,17 @@ class OrderLines implements AsyncIterableIterator<unknown> {
       const { readTimeoutMs } = this.#settings;
       return await inTime(this.#request, readTimeoutMs, tooSlow, this.#readLine());
     } catch {
-      // Too slow, or the client has gone: what came before has its outcomes.
+      // Too slow, or the client has gone. Orders that came before get their outcomes.
       await this.return();
       return [];
     }
   }
 
-  /** At least to the end of a line, which may be blank, or as far as a line may go: a byte alone buys no time. */
+  /** Reads to the end of a line, blank or not, or up to the limit of one: a byte alone does not extend the time. */
   async #readLine(): Promise<readonly Line[]> {
     for (let bytes = 0; bytes <= this.#settings.bodyLimitBytes; ) {
       const chunk = await this.#chunk();
-      // What was begun and did not come whole is no order.
+      // A line that did not come whole is no order.
       if (this.#isOver) return [];
       if (chunk === undefined) {
         this.#isOver = true;
@@ -144,39 +144,39 @@ class OrderLines implements AsyncIterableIterator<unknown> {
     }
   }
 
-  /** What the host's `users` threw is nothing of the order. */
+  /** An error of the host's `users` is not the order's. */
   #internal(cause: unknown): HttpError {
     this.#settings.onError(cause, this.#request);
     return unexpected(cause);
   }
 }
 
-/** The outcomes as lines, gathered as long as they come at once. */
+/** The outcomes as lines. Those that are known at once are sent together. */
 function sent(
   outcomes: AsyncIterator<OrderOutcome>,
   orders: OrderLines,
   ids: ClientIds,
-  tell: (error: unknown) => void,
+  onError: (error: unknown) => void,
 ): ReadableStream {
   const encoder = new TextEncoder();
   let index = 0;
-  let coming: Coming | undefined;
+  let next: NextOutcome | undefined;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       let text = '';
       do {
-        coming ??= new Coming(outcomes.next());
-        const { done, value } = await coming.result;
+        next ??= new NextOutcome(outcomes.next());
+        const { done, value } = await next.result;
         if (done) {
           if (text !== '') controller.enqueue(encoder.encode(text));
           controller.close();
           return;
         }
-        if (value.status !== 'completed' && value.error.code === 'internal') tell(value.error);
+        if (value.status !== 'completed' && value.error.code === 'internal') onError(value.error);
         text += `${lineOf(ids.outcome(value), index)}\n`;
         index += 1;
-        coming = new Coming(outcomes.next());
-      } while (text.length < pieceLength && (await coming.isSoon()));
+        next = new NextOutcome(outcomes.next());
+      } while (text.length < pieceLength && (await next.isSoon()));
       controller.enqueue(encoder.encode(text));
     },
     async cancel() {
@@ -186,25 +186,25 @@ function sent(
   });
 }
 
-/** An outcome that was asked for. */
-class Coming {
+/** An outcome that was requested. */
+class NextOutcome {
   readonly result: Promise<IteratorResult<OrderOutcome>>;
-  #isThere = false;
+  #isKnown = false;
 
   constructor(result: Promise<IteratorResult<OrderOutcome>>) {
     this.result = result;
     const note = (): void => {
-      this.#isThere = true;
+      this.#isKnown = true;
     };
     result.then(note, note);
   }
 
-  /** Whether it is there in this turn of the event loop, or the next one. */
+  /** Whether it is known in this turn of the event loop, or in the next one. */
   async isSoon(): Promise<boolean> {
-    // Those that are there already still take a few promises on their way, and a turn costs more than they do.
-    for (let step = 0; step < promisesOnTheWay && !this.#isThere; step += 1) await undefined;
-    if (!this.#isThere) await new Promise<void>(systemTime.setImmediate);
-    return this.#isThere;
+    // A known outcome still passes through some promises, which cost less than a turn.
+    for (let step = 0; step < promisesOnTheWay && !this.#isKnown; step += 1) await undefined;
+    if (!this.#isKnown) await new Promise<void>(systemTime.setImmediate);
+    return this.#isKnown;
   }
 }
 

@@ -5,7 +5,7 @@ import { json } from './answers.ts';
 
 type Reason = 'shut_down' | 'storage_failed' | 'recovering' | 'queue_full';
 
-/** Whether orders are taken and settled, and if not, why. */
+/** Whether orders are accepted and settled, and if not, why. */
 export function health(processor: OrderProcessor): Response {
   const stats = processor.stats();
   const reasons = reasonsOf(processor, stats);
@@ -14,8 +14,8 @@ export function health(processor: OrderProcessor): Response {
 }
 
 /**
- * Whether requests should come here: also not before the orders of an earlier life have been taken up. A
- * full queue says so itself, and with a time to come back.
+ * Whether requests should be routed here: not before the orders of the previous process are recovered either. A full
+ * queue does not count: it refuses orders with `Retry-After`.
  */
 export function readiness(processor: OrderProcessor): Response {
   const stats = processor.stats();
@@ -24,7 +24,7 @@ export function readiness(processor: OrderProcessor): Response {
   return healthOf(isRecovering ? [...reasons, 'recovering'] : reasons);
 }
 
-/** Whether the process answers at all; a new one would not mend anything else. */
+/** Whether the process answers at all: a restart would not help against anything else. */
 export function liveness(): Response {
   return healthOf([]);
 }

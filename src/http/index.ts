@@ -1,7 +1,6 @@
 /**
- * An HTTP face for an `OrderProcessor`, on Hono: {@link createOrderApp} and {@link serve}, and what a service
- * with routes of its own needs. It needs the packages `hono` and `zod`, and {@link serve} needs
- * `@hono/node-server`.
+ * An `OrderProcessor` over HTTP, on Hono: {@link createOrderApp} and {@link serve}, and what a service with routes of
+ * its own needs. It requires the packages `hono` and `zod`, and {@link serve} requires `@hono/node-server`.
  *
  * @module
  */

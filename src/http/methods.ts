@@ -5,7 +5,7 @@ import { answer as answerOf, problem } from './answers.ts';
 
 /**
  * Makes an app answer every other method of its routes with 405 and `Allow`, `OPTIONS` with `Allow` alone.
- * Call it when all routes are there.
+ * Call it after all routes have been added.
  *
  * @param app - whose routes are read
  * @param answer - what a request of another method gets; a {@link problem} by default
@@ -30,20 +30,20 @@ export function methodsOf(app: Hono): Map<string, Set<string>> {
   return methodsOf;
 }
 
-/** Has the other methods of these paths answered. */
+/** Answers the other methods of these paths. */
 export function refuseAllBut(
   app: Hono,
   allowed: ReadonlyMap<string, ReadonlySet<string>>,
   answer: (allow: readonly string[], context: Context) => Response | Promise<Response>,
 ): void {
   for (const [path, methods] of allowed) {
-    // Each by its name, and not all that is left: a request that matches one route alone is quicker.
+    // Each method by its name, not `all`: a request that matches one route alone is faster.
     const others = METHODS.filter((method) => !methods.has(method));
     app.on(others, path, (context) => answer([...methods], context));
   }
 }
 
-/** What a request of a method gets that its path does not have. */
+/** Answers a request whose path does not have its method. */
 export function wrongMethod(
   allowed: readonly string[],
   request: Request,

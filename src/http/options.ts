@@ -28,8 +28,8 @@ export interface Metrics {
 /** What {@link createOrderApp} takes beside the processor. */
 export interface OrderAppOptions {
   /**
-   * Says what the client of a request may do; see {@link bearer}. Without it anybody may do anything, as it
-   * may be right on 127.0.0.1 alone. `/health`, `/livez`, `/readyz` and `/openapi.json` ask nobody.
+   * Returns what the client of a request may do; see {@link bearer}. Without it every client may do anything, which
+   * may be right on 127.0.0.1 alone. `/health`, `/livez`, `/readyz` and `/openapi.json` need no credentials.
    */
   readonly authenticate?: Authenticate | undefined;
   /** What `/metrics` answers; nothing (404) by default. */
@@ -44,7 +44,7 @@ export interface OrderAppOptions {
    */
   readonly readTimeoutMs?: number | undefined;
   /**
-   * For how long an order may wait to be accepted where the processor lets it wait (`overflow: 'wait'`),
+   * How long an order may wait to be accepted where the processor lets it wait (`overflow: 'wait'`),
    * before it is refused with `queue_full`, in milliseconds: an integer from 1 up, 10 000 by default.
    */
   readonly acceptTimeoutMs?: number | undefined;
@@ -59,7 +59,7 @@ export interface OrderAppOptions {
   readonly cors?: Parameters<typeof cors>[0] | undefined;
   /** For `/openapi.json`. */
   readonly openapi?: OpenApiOptions | undefined;
-  /** Hears what a client is told of as `internal` only. `console.error` by default. */
+  /** Called with each error that the client sees as `internal` only. `console.error` by default. */
   readonly onError?: ((error: unknown, request: Request) => void) | undefined;
 }
 
@@ -73,18 +73,18 @@ export interface OpenApiOptions {
   readonly description?: string | undefined;
   /** Where the API is; by default where the document is, `[{ url: '.' }]`. */
   readonly servers?: readonly OpenApiServer[] | undefined;
-  /** Whom to contact; none by default. */
+  /** A contact for the API; none by default. */
   readonly contact?: OpenApiContact | undefined;
   /** The licence of the API; none by default. */
   readonly license?: OpenApiLicense | undefined;
   /**
-   * With `authenticate`: the ways to say who a client is, any one of which will do, as Security Scheme Objects of
+   * With `authenticate`: the ways to authenticate, of which any one suffices, as Security Scheme Objects of
    * OpenAPI by name; `{ bearer: { type: 'http', scheme: 'bearer' } }` by default.
    */
   readonly securitySchemes?:
     | Readonly<Record<string, Readonly<Record<string, unknown>>>>
     | undefined;
-  /** A JSON Schema of the orders' payload; anything by default. It describes: a `schema` of the processor checks. */
+  /** A JSON Schema of the orders' payload; anything by default. It only describes; the processor's `schema` checks. */
   readonly payload?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -92,17 +92,17 @@ export interface OpenApiOptions {
 export interface OpenApiServer {
   /** Relative to the document, or absolute; without a slash at its end. */
   readonly url: string;
-  /** What it is there for. */
+  /** Its purpose. */
   readonly description?: string | undefined;
 }
 
-/** Whom to ask about an API, for `/openapi.json`. */
+/** A contact for an API, for `/openapi.json`. */
 export interface OpenApiContact {
-  /** Of a person or a team. */
+  /** The name of a person or a team. */
   readonly name?: string | undefined;
-  /** Of a page. */
+  /** The URL of a page. */
   readonly url?: string | undefined;
-  /** An address. */
+  /** An e-mail address. */
   readonly email?: string | undefined;
 }
 
@@ -112,11 +112,11 @@ export interface OpenApiLicense {
   readonly name: string;
   /** Its identifier in SPDX; in place of a `url`. */
   readonly identifier?: string | undefined;
-  /** Of its text. */
+  /** The URL of its text. */
   readonly url?: string | undefined;
 }
 
-/** The same, checked and complete. */
+/** The options, checked, with their defaults. */
 export interface AppSettings {
   readonly authenticate: Authenticate | undefined;
   readonly metrics: Metrics | undefined;

@@ -7,7 +7,7 @@ import { type OrderAppOptions, readOptions } from './options.ts';
 import { Routes } from './routes.ts';
 
 /**
- * The HTTP face of a processor, as a Hono app: Web-standard `fetch`, so it runs under `serve`, mounts in
+ * Creates a Hono app that serves a processor over HTTP: Web-standard `fetch`, so it runs under `serve`, mounts in
  * other applications, and needs no socket in tests.
  *
  * | route | answers |
@@ -56,14 +56,14 @@ export function createOrderApp<Payload = unknown, Input = Payload>(
   const settings = readOptions(options);
   const app = new Hono();
   if (settings.cors !== undefined) app.use(securePreflight, cors(withExposed(settings.cors)));
-  // Payloads are strangers' here, and the processor's `schema` checks them.
+  // Payloads are unchecked here; the processor's `schema` checks them.
   new Routes(processor as unknown as OrderProcessor, settings).addTo(app);
   return app;
 }
 
 type CorsOptions = NonNullable<OrderAppOptions['cors']>;
 
-/** What answers say in headers, where a page can read them. */
+/** Headers of answers that a page of another origin may read. */
 function withExposed(options: CorsOptions): CorsOptions {
   const own = ['Location', 'Preference-Applied', 'Retry-After'];
   const known = new Set(options.exposeHeaders?.map((name) => name.toLowerCase()));
@@ -71,7 +71,7 @@ function withExposed(options: CorsOptions): CorsOptions {
   return { ...options, exposeHeaders: [...(options.exposeHeaders ?? []), ...missing] };
 }
 
-/** What `cors` answers itself has none of the headers that all answers have. */
+/** Answers of `cors` itself lack the headers that all answers have. */
 const securePreflight: MiddlewareHandler = async ({ req, res }, next) => {
   if (req.method === 'OPTIONS') {
     for (const [name, value] of Object.entries(secure)) res.headers.set(name, value);

@@ -16,7 +16,7 @@ import { postOrder } from './post-order.ts';
 import { checkUrl, query } from './request/request.ts';
 import { SseFeed } from './sse-feed.ts';
 
-/** Answers one request of a client that may do so much. */
+/** Answers one request of a client with this access. */
 type Handler = (
   request: Request,
   access: Access,
@@ -24,7 +24,7 @@ type Handler = (
   ids: ClientIds,
 ) => Response | Promise<Response>;
 
-/** The text that Hono answers where there is no route. */
+/** The text with which Hono answers if there is no route. */
 const honosNotFound = '404 Not Found';
 
 /** The routes of an order app. */
@@ -81,8 +81,8 @@ export class Routes {
     );
     this.#addBatch(app);
     app.notFound(({ req }) => this.#noRoute(req.raw));
-    // `route()` of a host takes the routes alone. Not by `all()`: each request would match two routes then, and
-    // those that match one are quicker.
+    // A host's `route()` takes over the routes alone. Not by `all()`: each request would match two routes then, which
+    // is slower.
     app.routes.push({ basePath: '/', path: '/*', method: 'ALL', handler: this.#whereMounted });
   }
 
@@ -90,20 +90,20 @@ export class Routes {
     return this.#refuse(notFound('There is no such route'), request);
   }
 
-  /** What Hono itself has to say where neither this app nor its host has a route. */
+  /** Replaces the answer of Hono itself if neither this app nor its host has a route. */
   readonly #whereMounted: MiddlewareHandler = async (context, next) => {
     await next();
     const { res } = context;
     const isText =
       res.status === 404 && res.headers.get('content-type')?.startsWith('text/plain') === true;
-    // A host's own route may answer so as well.
+    // A host's own route may answer with such a text too.
     if (!isText || (await res.clone().text()) !== honosNotFound) return;
     context.res = this.#noRoute(context.req.raw);
   };
 
   /**
-   * `/orders/batch` is also the path of an order of that name. One route for both: where a word and a parameter
-   * stand in the same place, Hono takes its slow router for all routes.
+   * `/orders/batch` is also the path of an order of that name. One route for both: with a word and a parameter in
+   * the same place, Hono uses its slow router for all routes.
    */
   #addBatch(app: Hono): void {
     const allowed = methodsOf(app);
@@ -128,7 +128,7 @@ export class Routes {
       let ids = allIds;
       try {
         checkUrl(request);
-        // Nothing is awaited for nothing: most requests are over in a moment.
+        // No `await` without need: most requests are answered in the same turn.
         const access =
           authenticate === undefined ? everything : await accessOf(authenticate, () => request);
         if (authenticate !== undefined) ids = new ClientIds(access);
@@ -139,7 +139,7 @@ export class Routes {
     };
   }
 
-  /** For probes, which have no credentials, and may have a query against caches. */
+  /** For probes, which have no credentials, and may have a query to avoid caches. */
   #addOpen(app: Hono, path: string, handler: () => Response): void {
     app.get(path, ({ req }) => {
       try {
@@ -193,9 +193,9 @@ export class Routes {
     const { userId, ...asked } = query(request, eventsQuery);
     if (userId === undefined) checkOperator(access);
     else checkMayActFor(access, userId);
-    // The header is the later one: the browser sets it when it comes back by itself, to the same URL.
+    // The header counts: a browser sets it when it reconnects by itself, to the same URL.
     const lastEventId = request.headers.get('last-event-id') ?? asked.lastEventId;
-    // Who asks for the head alone would never end a stream.
+    // A request for the head alone would never end a stream.
     const isHead = request.method === 'HEAD';
     const isScoped = userId !== undefined && ids.isScoped;
     const reader = readerOf(access, userId);

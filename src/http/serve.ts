@@ -31,7 +31,7 @@ export interface ServeOptions extends ListenOptions {
  *
  * @param app - a Hono app, or whatever has `fetch`
  * @param options - each is checked
- * @returns when it listens; rejects if it can't, or with a TypeError or RangeError for an option
+ * @returns when it listens; rejects if it cannot, or with a TypeError or RangeError for an option
  *
  * @example
  * ```ts
@@ -58,7 +58,7 @@ export async function serve(app: FetchApp, options: ServeOptions = {}): Promise<
     requestTimeout: 0,
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(1_000, settings.headersTimeoutMs),
-    // Node answers a request without it by a bare 400; the bridge throws.
+    // Node answers a request without a host by a bare 400; `errorHandler` answers by a problem.
     requireHostHeader: false,
   };
   const listener = getRequestListener(fetch, { errorHandler });

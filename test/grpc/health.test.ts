@@ -119,7 +119,7 @@ describe('Watch', () => {
     const { health } = await start();
     const watchers = Array.from({ length: 100 }, () => watcher(health));
     await until(() => watchers.every(({ told }) => told.length === 1));
-    expect(await watcher(health).ended).toContain('Too many are watching');
+    expect(await watcher(health).ended).toContain('There are too many watchers');
     for (const { leave } of watchers) leave();
     await Promise.all(watchers.map(({ ended }) => ended));
     for (;;) {

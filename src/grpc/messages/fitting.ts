@@ -7,22 +7,22 @@ import {
 import { errorMessage } from './messages.ts';
 
 // An error is in trailers, and those in one frame of HTTP/2, 16 384 bytes: what is longer ends the call as
-// INTERNAL, and the client learns nothing. A character may take nine bytes there in the message, and four in
+// INTERNAL, and the client does not learn why. A character may take nine bytes there in the message, and four in
 // each detail.
 const longestMessage = 300;
 const longestIssues = 800;
-/** What an issue takes beside its text. */
+/** How many bytes an issue takes beside its text. */
 const issueOverhead = 10;
 /** In bytes. */
 const longestFacts = 1_500;
 
-/** The begin of a long text, without half a character, which nothing could escape. */
+/** The beginning of a long text, without half of a surrogate pair, which cannot be escaped. */
 export function fittingText(text: string): string {
   const begin = text.length > longestMessage ? `${text.slice(0, longestMessage)}…` : text;
   return begin.toWellFormed();
 }
 
-/** The detail of an error: the first issues, as many as there is room for, and long facts are left to the record. */
+/** The detail of an error that fits: as many of the first issues as there is room for, and no long facts. */
 export function fittingDetail(error: OrderError): OrderErrorDetail {
   const detail = create(OrderErrorDetailSchema, errorMessage(error));
   const { labels, steps } = detail;

@@ -6,8 +6,8 @@ const longest = 4_096;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * Decodes the JSON of a message. By default what is no UTF-8 is replaced, and two ids become one. A text that no
- * field may have is refused here: the errors of protobuf repeat it whole.
+ * Decodes the JSON of a message. The default decoder replaces what is no UTF-8, so two ids could become one. A text
+ * that is too long for any field is refused here: the errors of protobuf repeat it whole.
  */
 export const jsonText = {
   decode(bytes: Uint8Array): string {
@@ -20,7 +20,7 @@ export const jsonText = {
   },
 };
 
-/** Nothing for what is no JSON, whose error is short. */
+/** `undefined` for what is no JSON, whose error is short. */
 function parsed(text: string): unknown {
   try {
     return JSON.parse(text);

@@ -69,7 +69,7 @@ function amountOf(amount: number | undefined): bigint | undefined {
   return amount === undefined ? undefined : BigInt(amount);
 }
 
-/** Nothing for a payload that is no JSON: hosts may make anything of it. */
+/** `undefined` for a payload that is no JSON: a host's schema may return anything. */
 export function payloadOf(payload: unknown): Value | undefined {
   if (payload === undefined) return undefined;
   try {

@@ -13,16 +13,16 @@ import { recordMessage } from './messages.ts';
 type Page = MessageInitShape<typeof ListOrdersResponseSchema>;
 type RecordMessage = MessageInitShape<typeof OrderRecordSchema>;
 
-/** Most clients take messages of 4 MiB at most. */
+/** Most clients accept messages of up to 4 MiB. */
 const mostBytes = 3 * 2 ** 20;
 
-/** What needs no exact look: no payload becomes so much longer as a message. */
+/** A page of so many bytes need not be measured: no payload becomes so much longer as a message. */
 const surelyFits = 2 ** 18;
 
-/** What a record takes beside its bytes, in a page. */
+/** How many bytes a record takes in a page beside its own. */
 const recordOverhead = 10;
 
-/** A page of orders that every client can take. */
+/** A page of orders that every client can read. */
 export async function pageMessage(
   processor: OrderProcessor,
   query: OrderQuery,
@@ -32,14 +32,14 @@ export async function pageMessage(
   let { orders, cursor } = await processor.orders(query);
   let records = orders.map(toMessage);
   let count = fittingCount(orders, records);
-  // Read again, since only the processor makes cursors.
+  // Listed again with a smaller limit, since only the processor makes cursors.
   while (count < orders.length && orders.length > 1) {
     ({ orders, cursor } = await processor.orders({ ...query, limit: Math.max(1, count) }));
     records = orders.map(toMessage);
     count = fittingCount(orders, records);
   }
   const [first] = records;
-  // Without its payload, since nothing behind it could be read otherwise.
+  // Without its payload: otherwise later orders could not be listed.
   if (count === 0 && first !== undefined) records = [{ ...first, payload: undefined }];
   return { records, nextPageToken: cursor ?? '' };
 }

@@ -32,7 +32,7 @@ const statuses: Readonly<Record<number, Status>> = {
 };
 
 /**
- * The order of a request, all that is wrong with it at once.
+ * Reads the order of a request; an error has all that is wrong with it.
  *
  * @throws OrderError `invalid_order` with the issues
  */
@@ -106,7 +106,7 @@ export function invalid(
   return new OrderError('invalid_order', text, { orderId, issues });
 }
 
-/** What comes in UTF-8 is well-formed; what comes in JSON may have lone surrogates. */
+/** Text in UTF-8 is well-formed; text in JSON may have lone surrogates. */
 function isName(name: string): boolean {
   return name.length >= 1 && name.length <= longestName && name.isWellFormed();
 }

@@ -3,7 +3,7 @@ import type { AppSettings } from '../options.ts';
 import { operationsOf, type Schema, schemaIdOf, tags } from './openapi-operations.ts';
 import * as schemas from './schemas.ts';
 
-/** Those that have names, so that each stands once. */
+/** Schemas that have names, so that the document has each once. */
 const named = [
   schemas.orderInput,
   schemas.step,
@@ -48,7 +48,7 @@ function componentsOf(payload: object | undefined): Schema {
   const { schemas: all } = z.toJSONSchema(registry, {
     target: 'draft-2020-12',
     uri: (id) => `#/components/schemas/${id}`,
-    // What comes out may have more fields one day.
+    // Answers may get more fields in later versions.
     io: 'input',
     unrepresentable: 'any',
     override: ({ jsonSchema, path }) => {
@@ -58,7 +58,7 @@ function componentsOf(payload: object | undefined): Schema {
       }
     },
   });
-  // Names that a part of a document has by its place.
+  // A part of the document has these keys by its place.
   return Object.fromEntries(
     Object.entries(all).map(([id, { $schema: _schema, $id: _id, ...schema }]) => [id, schema]),
   );

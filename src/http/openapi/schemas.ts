@@ -6,12 +6,12 @@ import { preferredWaitMs } from '../request/prefer.ts';
 
 const longestName = 256;
 
-/** A path ends before `.` and `..`, however they are encoded: nothing of such a name could be asked for. */
+/** URLs drop `.` and `..`, however they are encoded: nothing of such a name could be requested. */
 export const name = z
   .string()
   .min(1)
   .max(longestName, { abort: true })
-  // What `max` counts is code points, as JSON Schema does.
+  // `max` counts code points, as JSON Schema does.
   .refine((text) => text.length <= longestName, `Expected at most ${longestName} UTF-16 code units`)
   .refine((text) => text.isWellFormed(), 'Expected well-formed Unicode')
   .refine((text) => text !== '.' && text !== '..', 'Expected a name other than `.` and `..`')
@@ -35,23 +35,23 @@ export const orderInput = z
   })
   .meta({ id: 'Order' });
 
-/** As structured fields have it (RFC 8941): the header has ASCII alone, since its bytes have no encoding. */
+/** As in structured fields (RFC 8941): ASCII alone, since the bytes of a header have no encoding. */
 const quotedCharacter = String.raw`(?:[ !#-\[\]-~]|\\["\\])`;
-/** Nothing that makes a list, parameters or a string: two keys are not one. */
+/** No character that makes a list, parameters or a string: two keys are not one. */
 const bareCharacter = '[ !#-+.-:<-~-]';
 
 /** The header `Idempotency-Key`: a string in quotes, or as it is. */
 export const idempotencyKey = z.union([
   z
     .string()
-    // The length stands here for the document's sake: it has the text as it is sent, not what becomes of it.
+    // The length stands here for the OpenAPI document, which describes the text as it is sent.
     .regex(new RegExp(`^"${quotedCharacter}{1,${longestName}}"$`))
     .transform((text) => text.slice(1, -1).replace(/\\(.)/g, '$1'))
     .pipe(name),
   name.regex(new RegExp(`^${bareCharacter}+$`)),
 ]);
 
-/** The header `Prefer`, of which nothing but `wait=N` is heeded, as the milliseconds that it asks for. */
+/** The header `Prefer`, of which only `wait=N` counts, as the milliseconds that it asks for. */
 export const preferredWait = z.string().transform(preferredWaitMs);
 
 /** @param most - the greatest number it may be */
@@ -69,7 +69,7 @@ export const listQuery = z.strictObject({
   acceptedBefore: digits(0, Number.MAX_SAFE_INTEGER).optional(),
   limit: digits(1, 1_000).optional().meta({
     description:
-      'Orders on a page at most; 100 by default. A page may have fewer though there are more: `cursor` tells',
+      'Orders on a page at most; 100 by default. A page may have fewer even if there are more: `cursor` says',
   }),
   cursor: z
     .string()
@@ -245,7 +245,7 @@ export const stats = z
   .meta({ id: 'Stats' });
 
 /**
- * A value that strangers sent, checked.
+ * Checks a value of a request.
  *
  * @throws HttpError 400 with the issues
  */

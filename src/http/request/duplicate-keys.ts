@@ -8,7 +8,7 @@ const backslash = 0x5c;
  * first, so two readers of one body would see two orders.
  *
  * @param text - JSON that has been parsed
- * @param colons - how many stand in it outside of strings, each after a key
+ * @param colons - how many colons it has outside of strings, each after a key
  * @param value - what `JSON.parse` made of it
  * @throws HttpError `bad_request`
  */
@@ -28,7 +28,7 @@ function countKeys(value: object): number {
   return count;
 }
 
-/** The first key that stands twice in its object. Slow, and only called if there is one. */
+/** The first key that its object has twice. Slow, and only called if there is one. */
 function duplicateIn(text: string): string | undefined {
   /** The keys of each object that is open; none for an array. */
   const open: (Set<string> | undefined)[] = [];

@@ -6,12 +6,12 @@ import { parseStrictly } from './strict-json.ts';
 
 export const newline = 0x0a;
 
-/** What a line holds: a value, or why it is none. */
+/** A line: its value, or the error if it has none. */
 export type Line = { readonly value: unknown } | { readonly error: HttpError };
 
 /**
- * Splits what comes into lines and parses each, no line longer than the limit: of one that is, nothing is
- * kept. Blank lines are none.
+ * Splits a body into lines and parses each. A line that is longer than the limit is refused, and nothing of it is
+ * kept. Blank lines are skipped.
  */
 export class LineParser {
   readonly #limitBytes: number;
@@ -39,7 +39,7 @@ export class LineParser {
     return lines;
   }
 
-  /** What is left is the last line. */
+  /** The last line may have no end. */
   end(): Line[] {
     const isTooLong = this.#isTooLong;
     const bytes = this.#rest.take();
@@ -47,7 +47,7 @@ export class LineParser {
     return isTooLong ? [{ error: tooLarge('The line', this.#limitBytes) }] : this.#parse(bytes);
   }
 
-  /** Whole lines. Decoded at once, which is much quicker, unless something is wrong with one of them. */
+  /** Whole lines, decoded together, which is much faster; one by one if that fails for one of them. */
   #parseAll(bytes: Uint8Array, lines: Line[]): void {
     if (bytes.byteLength <= this.#limitBytes && isUtf8(bytes)) {
       for (const text of Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
@@ -81,7 +81,7 @@ export class LineParser {
 
   #keep(bytes: Uint8Array): void {
     if (bytes.byteLength === 0 || this.#isTooLong) return;
-    // Not kept first, and looked at then: a piece may be longer than a line may be.
+    // Checked before it is kept: a piece may be longer than a line may be.
     const isTooLong = this.#rest.length + bytes.byteLength > this.#limitBytes;
     if (!isTooLong) this.#rest.append(bytes);
     if (isTooLong || hasTooManyPieces(this.#rest, this.#limitBytes)) {

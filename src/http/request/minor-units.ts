@@ -3,8 +3,7 @@ import { badRequest } from '../../server/http-error.ts';
 import { decimalOf } from './strict-json.ts';
 
 /**
- * A decimal amount in minor units, exactly: `99.99` is `9999`, and no arithmetic on fractions is done on the
- * way there.
+ * Converts a decimal amount to minor units exactly: `99.99` is `9999`. No arithmetic on fractions is involved.
  *
  * @param amount - as a JSON number, or as text like `"-12.5"`
  * @param decimals - how many the currency has: an integer from 0 to 4, 2 by default

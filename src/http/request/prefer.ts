@@ -2,8 +2,8 @@
 const part = /"(?:[^"\\]|\\.)*"|[^\s",;=]+|[",;=]/g;
 
 /**
- * What `Prefer: wait=N` asks for, in milliseconds; 0 without it, and if it cannot be understood. Of several, the
- * first counts. Other preferences, their parameters and what is quoted are not looked into.
+ * The time that `Prefer: wait=N` asks for, in milliseconds; 0 without it, or if it cannot be parsed. Of several, the
+ * first counts. Other preferences, their parameters and quoted strings are ignored.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc7240#section-2 | RFC 7240}
  */

@@ -29,12 +29,12 @@ export const defaultBodyLimitBytes = 1_048_576;
 export const defaultReadTimeoutMs = 30_000;
 
 /**
- * A body that is no longer is read as a whole. Bridges to Node keep each piece of it till then, with some 300
- * bytes of their own, and a piece may be one byte; a stream has its price too.
+ * A body of up to so many bytes is read as a whole, which is cheaper than a stream. Bridges to Node keep each piece
+ * of it meanwhile, with some 300 bytes of their own, and a piece may be one byte.
  */
 const longestWhole = 4_096;
 
-/** A body, or a line of a batch, in more pieces than these, or than one for 16 bytes, is work and no data. */
+/** A body, or a line of a batch, is refused in more pieces than these and than one for each 16 bytes of its limit. */
 const mostPieces = 65_536;
 
 const jsonType = /^application\/(?:[\w.+-]+\+)?json$/i;
@@ -44,11 +44,11 @@ const quoted = String.raw`"(?:[^"\\]|\\.)*"`;
 const parametersForm = new RegExp(`^(?:;\\s*(?:${token}=(?:${token}|${quoted})\\s*)?)*$`);
 const otherCharset = /;\s*charset=(?!"?utf-?8"?\s*(?:;|$))/i;
 const linesType = /^application\/(?:x-)?(?:ndjson|jsonl|json-lines)$/i;
-/** A byte order mark is left to the parser, so that it means the same however the text is decoded. */
+/** The parser ignores a byte order mark, so that it means the same however the text was decoded. */
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads a request's body as exactly one JSON value, and refuses what strangers may send instead: another
+ * Reads a request's body as exactly one JSON value, and refuses what clients may send instead: another
  * content type or encoding, too much of it, too slowly, no UTF-8, something after the value, `__proto__` as a
  * key, a number that has more digits than JavaScript can hold; and what does not fit the schema.
  *
@@ -72,7 +72,7 @@ export async function readJson<T = unknown>(
   return schema === undefined ? (value as T) : check(schema, value, 'bad_request');
 }
 
-/** The same with limits that have been checked. */
+/** As `readJson`, with limits that have been checked. */
 export async function readStrictly(
   request: Request,
   limitBytes: number,
@@ -103,14 +103,14 @@ export function textOf(bytes: ArrayBuffer | Uint8Array): string {
     return utf8.decode(bytes);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // Anything else, as a text that is too long for a string, is not the client's.
+    // Any other error, of a text that is too long for a string for example, is not the client's.
     throw code === 'ERR_ENCODING_INVALID_ENCODED_DATA' ? badRequest('Expected UTF-8') : error;
   }
 }
 
 function checkType({ headers }: Request, form: RegExp, name: string): void {
   const contentType = headers.get('content-type') ?? '';
-  if (contentType !== name) checkTypeWithCare(contentType, form, name);
+  if (contentType !== name) checkUnusualType(contentType, form, name);
   const encoding = headers.get('content-encoding');
   if (encoding !== null && encoding.toLowerCase() !== 'identity') {
     throw new HttpError(415, 'unsupported_media_type', 'Expected no content encoding');
@@ -118,10 +118,10 @@ function checkType({ headers }: Request, form: RegExp, name: string): void {
 }
 
 /**
- * Most are as simple as can be, and those that are not have their price. JSON is UTF-8 whatever its parameters
- * say, so only a charset that says otherwise is refused (RFC 8259, section 11).
+ * Checks a content type with parameters, capitals or spaces, which is slow; most have none. JSON is UTF-8 whatever
+ * its parameters say, so only a charset that says otherwise is refused (RFC 8259, section 11).
  */
-function checkTypeWithCare(contentType: string, form: RegExp, name: string): void {
+function checkUnusualType(contentType: string, form: RegExp, name: string): void {
   const [, type = '', parameters = ''] = /^\s*([^\s;]+)\s*(.*)$/s.exec(contentType) ?? [];
   if (!form.test(type) || !parametersForm.test(parameters) || otherCharset.test(parameters)) {
     throw new HttpError(415, 'unsupported_media_type', `Expected the content type ${name}`, {
@@ -131,7 +131,8 @@ function checkTypeWithCare(contentType: string, form: RegExp, name: string): voi
 }
 
 async function readText(request: Request, limitBytes: number): Promise<string> {
-  if (request.bodyUsed) throw new Error('The body was read before it came here, by a body parser?');
+  if (request.bodyUsed)
+    throw new Error('The body has been read already; is there a body parser before this?');
   const { headers } = request;
   const length = headers.has('transfer-encoding') ? null : headers.get('content-length');
   if (length !== null && Number(length) > limitBytes) throw tooLarge('The body', limitBytes);
@@ -143,7 +144,7 @@ async function readText(request: Request, limitBytes: number): Promise<string> {
     : textOf(await readPieces(request.body.getReader(), limitBytes));
 }
 
-/** What a read of the body gives; an error of it is the connection's, and one of what is done with it is ours. */
+/** The result of a read. It fails if the connection does; what is done with the result fails elsewhere. */
 async function unlessCut<T>(reading: Promise<T>): Promise<T> {
   try {
     return await reading;

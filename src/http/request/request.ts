@@ -15,7 +15,7 @@ export function query<T>({ url }: Request, schema: z.ZodType<T>): T {
 }
 
 /**
- * Refuses a URL whose escapes are no UTF-8: what is decoded all the same would stand for several names.
+ * Refuses a URL whose escapes are no UTF-8: a lossy decoding would make one name of several.
  *
  * @throws HttpError `not_found` if they are in the path, `bad_request` if in the query
  */
@@ -36,8 +36,8 @@ function isUtf8(escaped: string): boolean {
 }
 
 /**
- * The header `Idempotency-Key`, a string in quotes or as it is: once, without parameters. What was sent twice
- * comes as a list.
+ * The header `Idempotency-Key`: a string in quotes or as it is, once and without parameters. A header that was sent
+ * twice comes as a list, and is refused.
  *
  * @throws HttpError `bad_request`
  * @see {@link https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/ | the draft}
@@ -55,7 +55,7 @@ export function idempotencyKey({ headers }: Request): string | undefined {
 }
 
 /**
- * For how long the client wants to wait, in milliseconds: `Prefer: wait=N` has seconds; 0 if it does not.
+ * How long the client wants to wait, in milliseconds (`Prefer: wait=N` has seconds); 0 if it does not.
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc7240#section-4.3 | RFC 7240}
  */

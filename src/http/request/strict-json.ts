@@ -1,9 +1,9 @@
 import { badRequest } from '../../server/http-error.ts';
 import { checkKeys, endOfString } from './duplicate-keys.ts';
 
-/** What an object must not be given by strangers: merged into another one, it is that one's prototype. */
+/** Refused as a key: merged into another object, its value becomes the prototype of that. */
 const prototypeNames = /__proto__|constructor|\\u/;
-/** Some editors begin a file with it. */
+/** The byte order mark: some editors begin a file with it. */
 const byteOrderMark = '\ufeff';
 /** No shorter number can lose a digit in a double, unless it is beyond its range. */
 const longNumber = /\d[\d.]{15,}|\d[eE]/;
@@ -19,7 +19,7 @@ const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
 /**
- * Parses exactly one JSON value. Refuses what `JSON.parse` would silently change or hand on: a number that
+ * Parses exactly one JSON value. Refuses what `JSON.parse` would change without an error, or pass on: a number that
  * has more digits than JavaScript can hold, a key that an object has twice, `__proto__` as a key, `constructor`
  * with a `prototype` in it. One byte order mark before it is ignored, as RFC 8259 allows.
  *
@@ -41,8 +41,8 @@ export function parseStrictly(source: string): unknown {
 }
 
 /**
- * How many colons stand outside of strings. Refuses what is too deep: it may be more than what it meets can look
- * through; storages that keep JSON take no more either.
+ * Counts the colons outside of strings. Refuses a value that is nested too deeply: recursive code could overflow on
+ * it, and storages that keep JSON refuse it too.
  */
 function scan(text: string): number {
   let colons = 0;
@@ -102,7 +102,7 @@ export function decimalOf(text: string): { readonly digits: string; readonly exp
   };
 }
 
-/** Not by a regular expression, which would try anew at each of the zeros inside. */
+/** Not by a regular expression, which would start again at each of the zeros inside. */
 function zerosAtEnd(digits: string): number {
   let end = digits.length;
   while (end > 0 && digits[end - 1] === '0') end -= 1;
