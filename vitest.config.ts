@@ -11,9 +11,18 @@ process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
 
 const all = globSync('test/**/*.test.ts');
 
-/** With a clock of their own: a timer that another file has left behind would be among theirs. */
-const withFakeTimers = all.filter((file) =>
-  /useFakeTimers|virtual-clock|scenarios/.test(readFileSync(file, 'utf8')),
+const filesWith = (words: RegExp) => all.filter((file) => words.test(readFileSync(file, 'utf8')));
+
+/** Vitest's fake timers: a timer that another file has left behind would be among theirs. */
+const withFakeTimers = filesWith(/useFakeTimers/);
+
+/** A clock of the library's own tests, which no timer outlives. */
+const withVirtualClock = filesWith(/virtual-clock|scenarios/).filter(
+  (file) => !withFakeTimers.includes(file),
+);
+
+const others = all.filter(
+  (file) => !withFakeTimers.includes(file) && !withVirtualClock.includes(file),
 );
 
 /** What takes long, by its load or by its processes, is for `npm run full` alone, which CI runs as well. */
@@ -68,7 +77,7 @@ export default defineConfig(({ mode }) => ({
         extends: true,
         test: {
           name: 'plain',
-          include: all.filter((file) => !withFakeTimers.includes(file)).filter(isOfMode(mode)),
+          include: others.filter(isOfMode(mode)),
           // To start a worker for each file takes longer than many of them.
           isolate: false,
           typecheck: {
@@ -77,6 +86,14 @@ export default defineConfig(({ mode }) => ({
             // Only them; `npm run types` checks everything.
             tsconfig: 'test/types/tsconfig.json',
           },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'virtual clock',
+          include: withVirtualClock.filter(isOfMode(mode)),
+          isolate: false,
         },
       },
       {

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, expect } from 'vitest';
+import { expect } from 'vitest';
 import { VirtualClock } from './virtual-clock.ts';
 
 /** `SEED` and `REPLAY`, the path, of a failure's report run it again. */
@@ -7,8 +7,6 @@ const replay = { seed: process.env.SEED, path: process.env.REPLAY };
 
 const unhandled: unknown[] = [];
 const hear = (reason: unknown): void => void unhandled.push(reason);
-beforeAll(() => void process.on('unhandledRejection', hear));
-afterAll(() => void process.off('unhandledRejection', hear));
 
 /**
  * Plays random scenarios, each on a virtual clock of its own, and wants none of them to give anything
@@ -38,9 +36,14 @@ export async function checkScenarios<T>(
       clock.uninstall();
     }
   });
-  await fc.assert(property, {
-    numRuns: Number(process.env.RUNS ?? runs),
-    ...(replay.seed === undefined ? {} : { seed: Number(replay.seed) }),
-    ...(replay.path === undefined ? {} : { path: replay.path }),
-  });
+  process.on('unhandledRejection', hear);
+  try {
+    await fc.assert(property, {
+      numRuns: Number(process.env.RUNS ?? runs),
+      ...(replay.seed === undefined ? {} : { seed: Number(replay.seed) }),
+      ...(replay.path === undefined ? {} : { path: replay.path }),
+    });
+  } finally {
+    process.off('unhandledRejection', hear);
+  }
 }
