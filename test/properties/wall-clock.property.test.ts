@@ -290,7 +290,7 @@ describe('a machine’s clock that is set by an hour at any point', () => {
         vi.restoreAllMocks();
         await new Scenario(planned).run();
       }),
-      { numRuns: Number(process.env.RUNS ?? (isFull ? 400 : 40)) },
+      { numRuns: Number(process.env.RUNS ?? (isFull ? 400 : 25)) },
     );
   }, 600_000);
 });

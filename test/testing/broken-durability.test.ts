@@ -140,6 +140,7 @@ describe('a durable storage that', () => {
 });
 
 describe('a storage that fails and', () => {
+  /** Passes the suite, as test/core/storage/conformance.test.ts shows. */
   const sound = failing(() => new MemoryStorage());
 
   /** The tests of one that does this before it fails. */
@@ -178,7 +179,6 @@ describe('a storage that fails and', () => {
 
   it('keeps all rules passes the suite', async () => {
     expect(await failuresOf(breaking(() => ({})))).toEqual([]);
-    expect(await failuresOf(orderTests(sound.create, { faults: sound.faults }))).toEqual([]);
   });
 
   it.each<[rule: string, lie: string, part: (inner: MemoryStorage) => Partial<OrderStorage>]>([

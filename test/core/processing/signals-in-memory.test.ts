@@ -19,7 +19,7 @@ const enqueue: Call = (processor, order, signal) => processor.enqueue(order, { s
 async function signalsLeft(
   options: OrderProcessorOptions,
   call: Call,
-  orders = isFull ? 20_000 : 1_000,
+  orders = isFull ? 20_000 : 500,
 ): Promise<number> {
   const processor = new OrderProcessor(options);
   const shared = new AbortController();
