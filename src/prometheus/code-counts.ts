@@ -19,19 +19,19 @@ const ownCodes: ReadonlySet<string> = new Set(
   } satisfies Record<OrderErrorCode, true>),
 );
 
-/** So many codes of rules and steps are told apart. */
+/** So many codes of rules and steps are counted by themselves. */
 const mostCodes = 100;
 const other = 'other';
 
 /**
  * How often each code came. Rules and steps give codes of their own, and each one is a time series for
- * as long as the process lives: whoever makes them of ids must not bring down who collects them.
+ * as long as the process runs, so their number is bounded: a code that contains an id must not overload the collector.
  */
 export class CodeCounts {
   readonly #counts: Map<string, number>;
   #foreign = 0;
 
-  /** @param expected - codes that are there from the beginning, so that their first time shows as an increase */
+  /** @param expected - codes that start with 0, so that their first occurrence shows as an increase */
   constructor(expected: readonly OrderErrorCode[]) {
     this.#counts = new Map(expected.map((code) => [code, 0]));
   }
@@ -40,7 +40,7 @@ export class CodeCounts {
     return this.#counts;
   }
 
-  /** @param error - may be of a host's making, whatever its type says */
+  /** @param error - may be made by a host, whatever its type says */
   add(error: unknown): void {
     const code = this.#labelOf(codeOf(error) ?? other);
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);

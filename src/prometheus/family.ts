@@ -73,7 +73,7 @@ export class Family {
     return observer;
   }
 
-  /** The last one takes the metrics with it. */
+  /** The last one removes the metrics. */
   remove(observer: Observer): void {
     const key = keyOf(observer.labels);
     if (this.#observers.get(key) !== observer) return;
@@ -121,7 +121,7 @@ export class Family {
       ...options,
       collect() {
         this.reset();
-        // One without labels is 0 then, and not absent.
+        // So that one without labels is 0, and not absent.
         if (options.labelNames.length === 0) this.remove({});
         for (const { labels, value } of valuesOf(definition, observers.values())) {
           this.set(labels, value);
@@ -130,7 +130,7 @@ export class Family {
     });
   }
 
-  /** All of them, or none. */
+  /** Registers all of them, or none. */
   #register(): void {
     // Where both kinds of registry are one type, what both take can be given to either.
     const registry = this.#settings.registry as Registry;
@@ -149,7 +149,7 @@ export class Family {
     }
   }
 
-  /** What the host has put in their place meanwhile stays. */
+  /** Metrics that the host has put in their place meanwhile stay. */
   #unregister(places: Iterable<number>): void {
     const { registry } = this.#settings;
     for (const at of places) {

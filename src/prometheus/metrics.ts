@@ -1,7 +1,7 @@
 import type { AllSeries, Observer } from './observer.ts';
 import type { ObserveBuckets } from './options.ts';
 
-/** A metric whose value is asked for when it is scraped. */
+/** A metric whose value is read when it is scraped. */
 export interface Collected {
   readonly kind: 'counter' | 'gauge';
   readonly name: string;
@@ -31,7 +31,7 @@ export const collected: readonly Collected[] = [
   {
     kind: 'counter',
     name: 'orders_refused_total',
-    help: 'Orders refused, by the code that says why; they were never accepted.',
+    help: 'Orders refused, by code; they were never accepted.',
     label: 'code',
     read: ({ refused }) => refused.counts,
   },
@@ -44,7 +44,7 @@ export const collected: readonly Collected[] = [
   {
     kind: 'counter',
     name: 'orders_recovered_total',
-    help: 'Orders taken up that an earlier life of the process left unsettled; not among the accepted.',
+    help: 'Orders recovered that the previous process left unsettled; not among the accepted.',
     read: ({ stats }) => stats.recovered,
   },
   {
@@ -56,7 +56,7 @@ export const collected: readonly Collected[] = [
   {
     kind: 'counter',
     name: 'orders_failed_total',
-    help: 'Orders settled as failed, by the code that says why.',
+    help: 'Orders settled as failed, by code.',
     label: 'code',
     read: ({ failed }) => failed.counts,
   },
@@ -108,7 +108,7 @@ export const collected: readonly Collected[] = [
   {
     kind: 'gauge',
     name: 'oldest_wait_seconds',
-    help: 'For how long the oldest waiting order has waited, in seconds; 0 if none waits.',
+    help: 'How long the oldest waiting order has waited, in seconds; 0 if none waits.',
     read: ({ stats }) => stats.oldestWaitMs / 1_000,
   },
   {
@@ -144,7 +144,7 @@ export const collected: readonly Collected[] = [
   {
     kind: 'gauge',
     name: 'recovering',
-    help: 'Whether orders are being taken up that an earlier life of the process left (1) or not (0).',
+    help: 'Whether orders that the previous process left are being recovered (1) or not (0).',
     read: ({ stats }) => (stats.storage === 'recovering' ? 1 : 0),
   },
   {
@@ -158,25 +158,25 @@ export const collected: readonly Collected[] = [
 export const recorded: Readonly<Record<keyof AllSeries, Recorded>> = {
   wait: {
     name: 'order_wait_seconds',
-    help: 'For how long settled orders had waited for their turn, in seconds.',
+    help: 'How long settled orders had waited for their turn, in seconds.',
     labels: [],
     buckets: 'wait',
   },
   duration: {
     name: 'order_duration_seconds',
-    help: 'For how long orders were processed and settled, in seconds, by outcome (completed, failed, canceled).',
+    help: 'How long orders were processed and settled, in seconds, by outcome (completed, failed, canceled).',
     labels: ['outcome'],
     buckets: 'duration',
   },
   step: {
     name: 'step_duration_seconds',
-    help: 'For how long steps took, in seconds, pauses before retries included, by step and status (ok, error, canceled).',
+    help: 'How long steps took, in seconds, pauses before retries included, by step and status (ok, error, canceled).',
     labels: ['status', 'step'],
     buckets: 'step',
   },
   compensation: {
     name: 'compensation_duration_seconds',
-    help: 'For how long compensations took, in seconds, pauses before retries included, by step and status (ok, error).',
+    help: 'How long compensations took, in seconds, pauses before retries included, by step and status (ok, error).',
     labels: ['status', 'step'],
     buckets: 'step',
   },
@@ -188,7 +188,7 @@ export const recorded: Readonly<Record<keyof AllSeries, Recorded>> = {
   },
   storageCall: {
     name: 'storage_call_duration_seconds',
-    help: 'For how long calls of the storage took, in seconds, by operation (accept, settle).',
+    help: 'How long calls of the storage took, in seconds, by operation (accept, settle).',
     labels: ['operation'],
     buckets: 'storageCall',
   },

@@ -4,7 +4,7 @@ import { Family } from './family.ts';
 import type { Observed } from './observer.ts';
 import { type MetricsRegistry, type ObserveOptions, readOptions } from './options.ts';
 
-/** A processor's metrics; see {@link observe}. Its methods may be handed on by themselves. */
+/** A processor's metrics; see {@link observe}. Its methods need no `this`. */
 export interface Observation {
   /** Where the metrics are registered, for `Registry.merge` or metrics of your own. */
   readonly registry: MetricsRegistry;
@@ -16,18 +16,17 @@ export interface Observation {
    * @returns rejects only with what another metric of the registry throws
    */
   metrics(): Promise<string>;
-  /** Takes back the listeners, and the metrics from the registry. Calling it again does nothing. */
+  /** Removes the listeners, and the metrics from the registry. Calling it again does nothing. */
   stop(): void;
 }
 
 /**
- * Keeps metrics of a processor for Prometheus. Do it right after making the processor: what was refused
- * and failed is counted by code from then on. The counters and gauges are asked of
- * {@link OrderProcessor.stats} when they are scraped, and cost nothing in between; the histograms are
- * filled by listeners of `completed`, `failed`, `canceled`, `refused`, `stepped`, `retried` and `stored`.
+ * Keeps metrics of a processor for Prometheus. Call it right after making the processor: refused and failed orders are
+ * counted by code from then on. The counters and gauges are read from {@link OrderProcessor.stats} when they are
+ * scraped, and cost nothing in between; the histograms are filled by listeners of `completed`, `failed`, `canceled`, `refused`, `stepped`, `retried` and `stored`.
  *
- * No label is an id. Of the codes that rules and steps give, the first 100 are told apart; the rest is
- * counted as `other`.
+ * No label is an id. Of the codes that rules and steps give, the first 100 are counted by themselves, and
+ * all others as `other`.
  *
  * @param processor - is only listened to
  * @param options - the registry, the names, the buckets

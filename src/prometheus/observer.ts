@@ -12,7 +12,7 @@ import { systemTime } from '../core/runtime/system-time.ts';
 import { CodeCounts } from './code-counts.ts';
 import type { Labels, Series } from './series.ts';
 
-/** What is needed of a processor. */
+/** The methods of a processor that are used. */
 export type Observed = Pick<OrderProcessor, 'on' | 'off' | 'stats'>;
 
 /** The histograms that one processor fills. */
@@ -29,9 +29,8 @@ type Listener = (payload: unknown) => void;
 type Listeners = { [E in keyof ProcessorEvents]?: (payload: ProcessorEvents[E]) => void };
 
 /**
- * What is known of one processor. It listens only to what `stats()` does not say: a listener of
- * `accepted` or `started` would cost each order its short way, and one of `error` or `stalled` would
- * silence the warnings of a host that has none.
+ * Collects what the metrics need of one processor. It listens only to events that `stats()` does not count. It has no
+ * listener of `error` or `stalled`: that would silence the warnings of a host that has none.
  */
 export class Observer {
   readonly labels: Labels;
@@ -80,7 +79,7 @@ export class Observer {
     };
   }
 
-  /** One answer for all metrics of a scrape, which are read in one breath. */
+  /** One answer for all metrics of a scrape, which are read in one turn. */
   get stats(): ProcessorStats {
     if (this.#stats === undefined) {
       this.#stats = this.#processor.stats();
@@ -102,7 +101,7 @@ export class Observer {
     for (const series of Object.values(this.#series) as Series[]) series.remove();
   }
 
-  /** An order that the storage turns out to know is counted as accepted no more: a counter must not fall. */
+  /** The highest value so far: an order whose id the storage knows leaves the accepted ones, and a counter must not fall. */
   rising(name: string, value: number): number {
     const highest = Math.max(value, this.#highest.get(name) ?? 0);
     this.#highest.set(name, highest);

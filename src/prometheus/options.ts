@@ -6,15 +6,15 @@ export type MetricsRegistry = Registry | Registry<OpenMetricsContentType>;
 
 /** The upper bounds of the histograms' buckets: rising finite numbers, at least one. */
 export interface ObserveBuckets {
-  /** For how long orders wait, in seconds; from 0.001 to 300 by default. */
+  /** How long orders wait, in seconds; from 0.001 to 300 by default. */
   readonly wait?: readonly number[] | undefined;
-  /** For how long orders are processed, in seconds; from 0.001 to 300 by default. */
+  /** How long orders are processed, in seconds; from 0.001 to 300 by default. */
   readonly duration?: readonly number[] | undefined;
-  /** For how long steps and compensations take, in seconds; from 0.001 to 300 by default. */
+  /** How long steps and compensations take, in seconds; from 0.001 to 300 by default. */
   readonly step?: readonly number[] | undefined;
   /** How many orders a call of the storage takes; from 1 to 16 384 by default. */
   readonly storageBatch?: readonly number[] | undefined;
-  /** For how long a call of the storage takes, in seconds; from 0.0001 to 10 by default. */
+  /** How long a call of the storage takes, in seconds; from 0.0001 to 10 by default. */
   readonly storageCall?: readonly number[] | undefined;
 }
 
@@ -84,7 +84,7 @@ export function readOptions(options: ObserveOptions): ObserveSettings {
   return { registry, prefix, labels: readLabels(labels), buckets: readBuckets(options.buckets) };
 }
 
-/** By its methods, so that one of another copy of prom-client will do. */
+/** Checks the methods, so that a registry of another copy of prom-client is valid too. */
 function checkRegistry(registry: unknown): void {
   const methods = registry as Partial<Record<string, unknown>> | null;
   const isRegistry =

@@ -26,11 +26,11 @@ export class Series {
   observe(value: number, first = '', second = ''): void {
     const key = second === '' ? first : `${first} ${second}`;
     const child = this.#children.get(key) ?? this.#childOf(key, [first, second]);
-    // A machine's clock may have been set back between two lives.
+    // The clock may have been set back between two processes.
     child.observe(value > 0 ? value : 0);
   }
 
-  /** Takes everything that it has observed out of the histogram. */
+  /** Removes everything that it has observed from the histogram. */
   remove(): void {
     for (const { labels } of this.#children.values()) this.#histogram.remove(labels);
     this.#children.clear();

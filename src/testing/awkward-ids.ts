@@ -1,11 +1,11 @@
 /**
- * Ids that are well formed and all different, of which some database, object or file takes two for one
- * or one for something else.
+ * Well-formed ids, all different. Some database, object or file takes two of them for the same one, or one for
+ * something else.
  */
 export const awkwardNames: readonly string[] = [
-  // Of an object without own properties.
+  // Properties that every object has.
   ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', 'length', 'then'],
-  // Of queries.
+  // Parts of queries.
   ...[
     "o'clock",
     '"',
@@ -20,7 +20,7 @@ export const awkwardNames: readonly string[] = [
     '{}',
     '[]',
   ],
-  // Of types that are converted.
+  // Texts that are converted to other types.
   ...[
     '0',
     '00',
@@ -37,7 +37,7 @@ export const awkwardNames: readonly string[] = [
     'true',
     'NaN',
   ],
-  // Of white space and control characters.
+  // White space and control characters.
   ...[
     ' ',
     '  ',
@@ -54,9 +54,9 @@ export const awkwardNames: readonly string[] = [
     '\u200b',
     '\ufeff',
   ],
-  // Of collations: case, accents, ligatures and compositions.
+  // Equal under some collations: case, accents, ligatures and compositions.
   ...['A', 'ß', 'ss', 'é', 'e\u0301', 'e', 'ﬁ', 'fi', 'İ', 'i', 'I', 'ı', 'Å', '\u212b'],
-  // Of encodings: the greatest of one, two, three and four bytes, and what JSON or a script may escape.
+  // Encodings: the greatest characters of one, two, three and four bytes, and what JSON or a script may escape.
   ...[
     '\u07ff',
     '\uffff',
@@ -67,6 +67,6 @@ export const awkwardNames: readonly string[] = [
     '/',
     '..',
   ],
-  // Of the greatest length, in characters and in bytes.
+  // The greatest length, in characters and in bytes.
   ...['x'.repeat(256), `${'x'.repeat(255)}y`, '\uffff'.repeat(256), '\u{1f600}'.repeat(128)],
 ];

@@ -11,7 +11,7 @@ export function change(
   return Object.freeze({ orderId, userId, amount, minBalance });
 }
 
-/** What each change came to: the balance, or the code that refused it. */
+/** The result of each change: the balance, or the code of the refusal. */
 export async function apply(
   storage: BalanceStorage,
   changes: readonly BalanceChange[],
@@ -26,7 +26,7 @@ export async function apply(
   });
 }
 
-/** That a user has this balance. */
+/** Asserts that a user has this balance. */
 export async function assertBalance(
   storage: BalanceStorage,
   userId: string,
@@ -40,7 +40,7 @@ export function range(count: number): number[] {
   return Array.from({ length: count }, (_, at) => at);
 }
 
-/** That two long lists of plain values are equal: a diff of 10 000 lines takes seconds. */
+/** Asserts that two long lists of plain values are equal, without a diff: one of 10 000 lines takes seconds. */
 export function assertSameList(
   actual: readonly (string | number)[],
   expected: readonly (string | number)[],

@@ -18,8 +18,7 @@ import { SettlingBalances } from './settle-as-apply.ts';
 import { type Declare, declareWith } from './suite.ts';
 
 /**
- * Declares a test for each thing that the rules of {@link BalanceStorage} promise. A test's name begins
- * with the rule's number: `balance rule 3: a debit below minBalance is refused and changes nothing`.
+ * Declares tests for all rules of {@link BalanceStorage}. The name of a test begins with the rule's number: `balance rule 3: a debit below minBalance is refused and changes nothing`.
  *
  * @example
  * ```ts
@@ -50,8 +49,7 @@ function declareBalance<Storage extends BalanceStorage>(
 }
 
 /**
- * Declares a test for each thing that the rules of {@link OrderStorage} promise, as `order rule 1: …`, and
- * all tests of {@link checkBalanceStorage}.
+ * Declares tests for all rules of {@link OrderStorage}, as `order rule 1: …`, and all tests of {@link checkBalanceStorage}.
  *
  * @example
  * ```ts

@@ -12,7 +12,7 @@ export interface ExpectedKnown {
   readonly order: ExpectedOrder;
 }
 
-/** What every storage does, as plainly as it can be written: slow, and easy to believe. */
+/** What every storage does, written as simply as possible, and slow. */
 export class Model {
   readonly balances = new Map<string, number>();
   /** In the order in which they came. */

@@ -12,20 +12,20 @@ import type { OrderStorage } from '../core/storage/order-storage.ts';
 export type TestFunction = (name: string, run: () => Promise<void>) => unknown;
 
 /**
- * Makes every call that writes fail from now on, as a full disk or a lost connection does.
+ * Makes every call that writes fail from now on, like a full disk or a lost connection.
  *
  * But for `full`, each call that writes while the fault lasts has an order or a change whose id is `fault`,
- * with others before and behind it: a fault that strikes there strikes in the middle of a transaction.
+ * with others before and after it: a fault at that id is one in the middle of a transaction.
  *
  * @returns a function that ends the fault
  */
 export type Fault<Storage> = (storage: Storage) => Awaitable<() => Awaitable<void>>;
 
-/** Ways to make a storage fail; the tests of what is left out are not declared. */
+/** Ways to make a storage fail. The tests of a way that is left out are not declared. */
 export interface StorageFaults<Storage> {
   /** Calls of `apply`, `accept` and `settle` throw or reject, and nothing of them is kept. */
   readonly before?: Fault<Storage> | undefined;
-  /** They throw or reject though all of it is kept: only the answer is lost. */
+  /** They throw or reject although all of it is kept: only the answer is lost. */
   readonly after?: Fault<Storage> | undefined;
   /** Of an order storage: none can be kept, so that even an `accept` of no orders throws or rejects. */
   readonly full?: Fault<Storage> | undefined;
@@ -42,15 +42,15 @@ export interface BalanceStorageCheckOptions<Storage extends BalanceStorage = Bal
   /** Makes a storage that is empty. Called once for each test. */
   readonly create: () => Awaitable<Storage>;
   /**
-   * Clears away what a storage leaves behind, its file for example. Called once for each test, when the
+   * Removes what a storage leaves behind, its file for example. Called once for each test, when the
    * storage is closed, if it has a `close`.
    */
   readonly destroy?: ((storage: Storage) => Awaitable<void>) | undefined;
   /** Ways to make the storage fail; none by default. */
   readonly faults?: StorageFaults<Storage> | undefined;
   /**
-   * What the random calls are made from: a safe integer. Another one each time by default; a test that
-   * fails says which it was.
+   * The seed of the random calls: a safe integer. Another one each time by default; the error of a test that fails
+   * names it.
    */
   readonly seed?: number | undefined;
 }
@@ -63,8 +63,8 @@ export interface BalanceStorageCheckOptions<Storage extends BalanceStorage = Bal
 export interface OrderStorageCheckOptions<Storage extends OrderStorage = OrderStorage>
   extends BalanceStorageCheckOptions<Storage> {
   /**
-   * Opens again what a storage kept, after that one was closed. Give it if the storage is durable; the
-   * tests of that are not declared without it.
+   * Opens what a storage kept again, after it was closed. Give it if the storage is durable; without it, the tests of
+   * that are not declared.
    */
   readonly reopen?: ((closed: Storage) => Awaitable<Storage>) | undefined;
 }
@@ -79,7 +79,7 @@ const balanceOptions = [
 const orderOptions = [...balanceOptions, 'reopen'] satisfies (keyof OrderStorageCheckOptions)[];
 const faultNames = ['before', 'after', 'full'] satisfies (keyof StorageFaults<unknown>)[];
 
-/** A test that a misspelt option leaves undeclared would be missed by nobody. */
+/** Without this check, a misspelt option would leave tests undeclared without an error. */
 export function checkSuiteOptions(
   of: 'checkBalanceStorage' | 'checkOrderStorage',
   options: object,

@@ -54,7 +54,7 @@ export function failure(code: string, message: string, retryable?: boolean): Ord
   return new OrderError(code, message, { retryable });
 }
 
-/** Results of steps with all that they may have. */
+/** Results of steps with all fields that they may have. */
 export const someSteps: readonly StepResult[] = Object.freeze([
   { name: 'payment', status: 'compensated', durationMs: 12, attempts: 2 },
   { name: 'Küche "1"', status: 'error', durationMs: 0, attempts: 1, code: 'kitchen_closed' },
@@ -74,10 +74,10 @@ export const someSteps: readonly StepResult[] = Object.freeze([
   { name: 'mail', status: 'skipped', durationMs: 0, attempts: 0 },
 ]);
 
-/** What is expected of a stored order. */
+/** The fields that are expected of a stored order. */
 export type ExpectedOrder = Omit<StoredOrder, 'attempt' | 'sequence'>;
 
-/** What an accepted order is. */
+/** The stored order that an accepted one becomes. */
 export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']): ExpectedOrder {
   const { id, userId, amount, priority, payload, content, labels, acceptedAt } = order;
   return {
@@ -93,7 +93,7 @@ export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']):
   };
 }
 
-/** What an order is when its settlement was answered like this. */
+/** The stored order after a settlement with this result. */
 export function settledOrder(
   settlement: Settlement,
   result: SettlementResult | undefined,
@@ -113,19 +113,19 @@ export function settledOrder(
   };
 }
 
-/** That a storage has this order. */
+/** Asserts that a storage has this order. */
 export async function assertStored(storage: OrderStorage, expected: ExpectedOrder): Promise<void> {
   const order = await storage.find(expected.id);
   assertOrder(order, expected);
 }
 
-/** That an order is as expected. */
+/** Asserts that an order is as expected. */
 export function assertOrder(order: StoredOrder | undefined, expected: ExpectedOrder): void {
   assert.ok(order, `Order ${JSON.stringify(expected.id)} is known`);
   assert.deepEqual(comparable(order), comparable(expected));
 }
 
-/** That orders are as expected. */
+/** Asserts that orders are as expected. */
 export function assertOrders(
   orders: readonly StoredOrder[],
   expected: readonly ExpectedOrder[],
@@ -142,18 +142,18 @@ export function idsOf(orders: readonly { readonly id: string }[]): string[] {
 
 const refusals: readonly (string | undefined)[] = ['insufficient_funds', 'balance_overflow'];
 
-/** What two equal orders have in common, however a storage makes them. */
+/** What two equal orders have in common, independent of how a storage makes them. */
 function comparable(order: ExpectedOrder): object {
   const { id, userId, amount, priority, payload, content, labels, status, acceptedAt } = order;
   const { settledAt, balance, code, message, retryable, cause, steps, decided } = order;
-  // The processor has the words for a refusal, and a storage may leave them out.
+  // The processor has the message of a refusal; a storage may leave it out.
   const isRefused = status === 'failed' && refusals.includes(code);
   return {
     ...{ id, userId, amount, priority, payload, content, status, acceptedAt },
     labels: [...labels],
     // A field that is absent is as good as one that is `undefined`.
     steps: JSON.parse(JSON.stringify(steps)),
-    // Of an unsettled order it is not asked for.
+    // Not specified for an unsettled order.
     startedAt: status === 'pending' ? undefined : order.startedAt,
     ...{ settledAt, balance, code },
     ...(isRefused ? {} : { message, retryable, cause: causeIn(cause) }),
@@ -170,7 +170,7 @@ function causeIn(cause: StoredOrder['cause']): StoredOrder['cause'] {
   return cause && { name: cause.name, message: cause.message };
 }
 
-/** What `accept` says to each order. */
+/** The results of `accept`, one for each order. */
 export async function accept(
   storage: OrderStorage,
   orders: readonly NewOrder[],
@@ -188,7 +188,7 @@ export function knownBy(answer: AcceptResult | SettlementResult | undefined): St
   return answer.order;
 }
 
-/** What `settle` says to each settlement, with nothing that does not belong there. */
+/** The results of `settle`, one for each settlement, without other fields. */
 export async function settle(
   storage: OrderStorage,
   settlements: readonly Settlement[],
@@ -213,7 +213,7 @@ function assertStatus(
   assert.ok(isKnown, `Expected one of ${known.join(', ')}, got ${inspect(status)}`);
 }
 
-/** Accepts orders that nobody knows. */
+/** Accepts orders whose ids are new. */
 export async function acceptNew(storage: OrderStorage, orders: readonly NewOrder[]): Promise<void> {
   for (const { status } of await accept(storage, orders)) assert.equal(status, 'accepted');
 }
@@ -227,7 +227,7 @@ export async function readUnsettled(
   const ids = new Set<string>();
   for await (const page of storage.unsettled()) {
     for (const order of page) {
-      // Else one that goes round in a circle would never end.
+      // Otherwise a storage that repeats its pages would never end.
       assert.ok(!ids.has(order.id), `Order ${JSON.stringify(order.id)} comes once`);
       ids.add(order.id);
       orders.push(order);
@@ -272,13 +272,13 @@ async function readPages(
     }
     const { next } = page;
     if (next === undefined || orders.length === most) return orders;
-    // Else a list that goes round in a circle would never end.
+    // Otherwise a list that repeats its pages would never end.
     assert.ok(next < (before ?? Number.POSITIVE_INFINITY), `\`next\` goes down, got ${next}`);
     before = next;
   }
 }
 
-/** Statuses that a storage can be asked for. */
+/** Statuses by which orders can be listed. */
 export const statuses: readonly Exclude<OrderStatus, 'processing'>[] = [
   'pending',
   'completed',

@@ -20,7 +20,7 @@ export class Random {
     return least + Math.floor(this.fraction() * (greatest - least + 1));
   }
 
-  /** True so many times of a hundred. */
+  /** True in so many of a hundred cases. */
   chance(percent: number): boolean {
     return this.fraction() * 100 < percent;
   }
@@ -36,7 +36,7 @@ export class Random {
   }
 }
 
-/** Does something random, and says in the error how to do the same again. */
+/** Does something random. An error says how to do the same again. */
 export async function replayable(
   seed: number | undefined,
   run: (random: Random) => Promise<void>,
@@ -50,7 +50,7 @@ export async function replayable(
   }
 }
 
-/** In the stack as well, which some print and which was made before. */
+/** Changes the stack too, which some runners print and which was made before. */
 function prefix(error: Error, text: string): void {
   const { message, stack = '' } = error;
   error.message = text + message;

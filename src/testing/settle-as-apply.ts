@@ -8,8 +8,8 @@ import type { OrderStorage, SettlementResult } from '../core/storage/order-stora
 import { newOrder, settlementOf } from './orders.ts';
 
 /**
- * An order storage as a balance storage whose changes are settled as completed orders: what holds for
- * the one must hold for the other.
+ * Makes a balance storage of an order storage: changes are settled as completed orders. The rules of the former must
+ * hold for it.
  */
 export class SettlingBalances implements BalanceStorage {
   readonly #storage: OrderStorage;

@@ -6,7 +6,7 @@ import type { BalanceStorageCheckOptions } from './options.ts';
 export interface Trial<Storage> {
   /** The storage: another one after `reopen`. */
   readonly storage: Storage;
-  /** Closes it, which would happen at the end of the test. */
+  /** Closes it before the end of the test, where that happens anyway. */
   close(): Promise<void>;
   /** Closes it and opens what it kept. */
   reopen(): Promise<Storage>;
@@ -22,7 +22,7 @@ export type Check<Storage> = (storage: Storage, trial: Trial<Storage>) => Promis
 /** Declares a check under the rule that it defends. */
 export type Declare<Storage> = (rule: string, claim: string, check: Check<Storage>) => void;
 
-/** The same for a check that neither closes its storage nor opens it again. */
+/** For a check that neither closes its storage nor opens it again. */
 export type DeclarePlain<Storage> = (
   rule: string,
   claim: string,
@@ -43,7 +43,7 @@ export function declareWith<Storage extends BalanceStorage>(
       try {
         await check(trial.storage, trial);
       } catch (broken) {
-        // What the end throws then is a consequence, and hides the cause.
+        // An error at the end is a consequence then, and would hide the cause.
         await trial.end().catch(() => undefined);
         throw broken;
       }
@@ -86,7 +86,7 @@ class StorageTrial<Storage extends BalanceStorage> implements Trial<Storage> {
   }
 }
 
-/** That a call fails, be it at once or later. */
+/** Asserts that a call throws or rejects. */
 export async function assertFails(call: () => unknown, message: string): Promise<void> {
   await assert.rejects(async () => {
     await call();

@@ -41,7 +41,7 @@ export function declareAcceptRules(declare: Declare<OrderStorage>): void {
     await assertBalance(storage, 'u', undefined);
   });
 
-  declare('order rule 1', '10 000 orders in one call', async (storage) => {
+  declare('order rule 1', 'one call accepts 10 000 orders', async (storage) => {
     const orders = range(10_000).map((at) => newOrder(`o-${at}`, { amount: at }));
     await acceptNew(storage, orders);
     for (const at of [0, 1, 4_999, 9_999]) assertAmount(await storage.find(`o-${at}`), at);
@@ -77,7 +77,7 @@ export function declareAcceptRules(declare: Declare<OrderStorage>): void {
     await assertStored(storage, pendingOrder(first));
   });
 
-  declare('order rule 2', 'a settled order has its id still', async (storage) => {
+  declare('order rule 2', 'a settled order keeps its id', async (storage) => {
     const orders = ['completed', 'failed', 'canceled'].map((id) => newOrder(id));
     await acceptNew(storage, orders);
     const settlements = orders.map((order) =>
@@ -105,12 +105,16 @@ export function declareAcceptRules(declare: Declare<OrderStorage>): void {
     }
   });
 
-  declare('order rule 7', 'no orders are a question', async (storage) => {
-    assert.deepEqual(await accept(storage, []), []);
-    await acceptNew(storage, [newOrder('o-1')]);
-    assert.deepEqual(await accept(storage, []), []);
-    assert.equal((await listed(storage, { limit: 10 })).length, 1);
-  });
+  declare(
+    'order rule 7',
+    'a call without orders answers whether any can be kept',
+    async (storage) => {
+      assert.deepEqual(await accept(storage, []), []);
+      await acceptNew(storage, [newOrder('o-1')]);
+      assert.deepEqual(await accept(storage, []), []);
+      assert.equal((await listed(storage, { limit: 10 })).length, 1);
+    },
+  );
 
   declarePayloadRules(declare);
 }

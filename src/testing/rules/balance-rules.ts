@@ -18,7 +18,7 @@ export function declareBalanceRules(
   declareLimitRules(declare);
   declareReadRules(declare);
 
-  declare('rules 1 to 6', 'random changes leave what they must', (storage) =>
+  declare('rules 1 to 6', 'random changes have the results of the model', (storage) =>
     replayable(seed, async (random) => {
       const balances = new Map<string, number>();
       const applied: string[] = [];
@@ -72,7 +72,7 @@ function declareOrderRules(declare: DeclarePlain<BalanceStorage>): void {
     assert.deepEqual(await apply(storage, next), ['insufficient_funds', 1]);
   });
 
-  declare('rule 1', '10 000 changes in one call', async (storage) => {
+  declare('rule 1', 'one call applies 10 000 changes', async (storage) => {
     const changes = range(10_000).map((at) => change(`o-${at}`, `u-${at % 100}`, 1));
     const answers = await apply(storage, changes);
     assertSameList(
@@ -105,15 +105,19 @@ function declareOnceRules(declare: DeclarePlain<BalanceStorage>): void {
     await assertBalance(storage, 'u', 11);
   });
 
-  declare('rule 2', 'a lost answer: the call comes again, with more', async (storage) => {
-    const changes = range(20).map((at) => change(`o-${at}`, `u-${at % 2}`, at));
-    await apply(storage, changes);
-    const again = [change('new', 'u-0', 1_000), ...changes, change('newer', 'u-1', 1_000)];
-    const answers = await apply(storage, again);
-    assert.deepEqual([answers[0], answers.at(-1)], [1_090, 1_100]);
-    await assertBalance(storage, 'u-0', 1_090);
-    await assertBalance(storage, 'u-1', 1_100);
-  });
+  declare(
+    'rule 2',
+    'a call that comes again with more changes applies only those',
+    async (storage) => {
+      const changes = range(20).map((at) => change(`o-${at}`, `u-${at % 2}`, at));
+      await apply(storage, changes);
+      const again = [change('new', 'u-0', 1_000), ...changes, change('newer', 'u-1', 1_000)];
+      const answers = await apply(storage, again);
+      assert.deepEqual([answers[0], answers.at(-1)], [1_090, 1_100]);
+      await assertBalance(storage, 'u-0', 1_090);
+      await assertBalance(storage, 'u-1', 1_100);
+    },
+  );
 
   declare('rule 2', 'an applied id changes nothing, whatever comes with it', async (storage) => {
     await apply(storage, [change('o-1', 'u-1', 10)]);
@@ -218,7 +222,7 @@ function declareLimitRules(declare: DeclarePlain<BalanceStorage>): void {
     await assertBalance(storage, 'u', 0);
   });
 
-  declare('rule 3', 'the greatest numbers are exact', async (storage) => {
+  declare('rule 3', 'the greatest safe integers are exact', async (storage) => {
     const changes = [
       change('o-1', 'u', greatest),
       change('o-2', 'u', -greatest, 1),
@@ -233,7 +237,7 @@ function declareLimitRules(declare: DeclarePlain<BalanceStorage>): void {
 }
 
 function declareReadRules(declare: DeclarePlain<BalanceStorage>): void {
-  declare('rule 5', 'what is handed over is left as it is', async (storage) => {
+  declare('rule 5', 'changes that are handed over are not modified', async (storage) => {
     const changes = [change('o-1', 'u', 1, 0), change('o-2', 'u', -2, 0), change('o-1', 'u', 1, 0)];
     const before = structuredClone(changes);
     // They are frozen, so a storage that would write to them throws.
@@ -249,7 +253,7 @@ function declareReadRules(declare: DeclarePlain<BalanceStorage>): void {
     }
   });
 
-  declare('rule 6', 'a balance of 0 is not none', async (storage) => {
+  declare('rule 6', 'a balance of 0 is not `undefined`', async (storage) => {
     await apply(storage, [change('o-1', 'u-1', 0), change('o-2', 'u-2', 1)]);
     await apply(storage, [change('o-3', 'u-2', -1)]);
     await assertBalance(storage, 'u-1', 0);

@@ -22,8 +22,8 @@ import { assertFails, type Declare } from '../suite.ts';
 
 /** Declares what holds after `close`. */
 export function declareCloseRules(declare: Declare<OrderStorage>): void {
-  declare('order rule 12', 'after close every call rejects', async (storage, trial) => {
-    // Whether there is one, only a storage can say.
+  declare('order rule 12', 'every call fails after `close`', async (storage, trial) => {
+    // The type does not say whether a storage has `close`.
     if (storage.close === undefined) return;
     const order = newOrder('o-1');
     await acceptNew(storage, [order]);
@@ -45,69 +45,77 @@ export function declareCloseRules(declare: Declare<OrderStorage>): void {
 
 /** Declares what a storage that is opened again has kept. */
 export function declareDurableRules(declare: Declare<OrderStorage>): void {
-  declare('order rule 1', 'what was answered is there after reopening', async (first, trial) => {
-    const orders = range(40).map((at) =>
-      newOrder(`o-${(at * 7) % 40}`, {
-        userId: `u-${at % 4}`,
-        payload: at % 2 ? { at } : undefined,
-        content: at % 3 ? `${at}` : undefined,
-        labels: at % 5 ? [] : ['five'],
-        priority: at % 7 ? 'medium' : 'high',
-      }),
-    );
-    await acceptNew(first, orders);
-    const settlements = orders
-      .filter((_, at) => at % 2 === 0)
-      .map((order, at) =>
-        settlementOf(order, {
-          outcome: (['completed', 'failed', 'canceled'] as const)[at % 3] ?? 'failed',
-          steps: at % 4 ? [] : someSteps,
+  declare(
+    'order rule 1',
+    'accepted and settled orders are there after reopening',
+    async (first, trial) => {
+      const orders = range(40).map((at) =>
+        newOrder(`o-${(at * 7) % 40}`, {
+          userId: `u-${at % 4}`,
+          payload: at % 2 ? { at } : undefined,
+          content: at % 3 ? `${at}` : undefined,
+          labels: at % 5 ? [] : ['five'],
+          priority: at % 7 ? 'medium' : 'high',
         }),
       );
-    const results = await settle(first, settlements);
-    const decided = {
-      outcome: 'failed',
-      code: 'timeout',
-      message: 'Late',
-      retryable: true,
-    } as const;
-    const [, noted] = orders;
-    assert.ok(noted);
-    const error = failure('timeout', 'Late', true);
-    await settle(first, [settlementOf(noted, { outcome: 'failed', error, isProvisional: true })]);
-    await apply(first, [change('start', 'v', 7)]);
-    const listed = await readList(first, 100);
+      await acceptNew(first, orders);
+      const settlements = orders
+        .filter((_, at) => at % 2 === 0)
+        .map((order, at) =>
+          settlementOf(order, {
+            outcome: (['completed', 'failed', 'canceled'] as const)[at % 3] ?? 'failed',
+            steps: at % 4 ? [] : someSteps,
+          }),
+        );
+      const results = await settle(first, settlements);
+      const decided = {
+        outcome: 'failed',
+        code: 'timeout',
+        message: 'Late',
+        retryable: true,
+      } as const;
+      const [, noted] = orders;
+      assert.ok(noted);
+      const error = failure('timeout', 'Late', true);
+      await settle(first, [settlementOf(noted, { outcome: 'failed', error, isProvisional: true })]);
+      await apply(first, [change('start', 'v', 7)]);
+      const listed = await readList(first, 100);
 
-    const second = await trial.reopen();
-    for (const [at, settlement] of settlements.entries()) {
-      await assertStored(second, settledOrder(settlement, results[at]));
-    }
-    const unsettled = orders.filter((_, at) => at % 2 === 1);
-    assertOrders(
-      (await readUnsettled(second)).orders,
-      unsettled.map((order) => pendingOrder(order, order === noted ? decided : undefined)),
-    );
-    assertOrders(await readList(second, 7), listed);
-    await assertBalance(second, 'v', 7);
-    for (const at of range(4)) {
-      assert.equal((await second.get(`u-${at}`)) ?? 0, await sumOf(second, `u-${at}`));
-    }
-  });
+      const second = await trial.reopen();
+      for (const [at, settlement] of settlements.entries()) {
+        await assertStored(second, settledOrder(settlement, results[at]));
+      }
+      const unsettled = orders.filter((_, at) => at % 2 === 1);
+      assertOrders(
+        (await readUnsettled(second)).orders,
+        unsettled.map((order) => pendingOrder(order, order === noted ? decided : undefined)),
+      );
+      assertOrders(await readList(second, 7), listed);
+      await assertBalance(second, 'v', 7);
+      for (const at of range(4)) {
+        assert.equal((await second.get(`u-${at}`)) ?? 0, await sumOf(second, `u-${at}`));
+      }
+    },
+  );
 
-  declare('order rules 2, 3', 'what was settled is known after reopening', async (first, trial) => {
-    const [one, two] = [newOrder('o-1'), newOrder('o-2')];
-    await acceptNew(first, [one, two]);
-    await settle(first, [settlementOf(one)]);
-    const second = await trial.reopen();
-    for (const answer of await accept(second, [one, two])) knownBy(answer);
-    const [known, settled] = await settle(second, [settlementOf(one), settlementOf(two)]);
-    knownBy(known);
-    assert.deepEqual(settled, { status: 'settled', balance: 200 });
-    assert.deepEqual(await apply(second, [change('o-1', 'u', 1)]), [100]);
-    await assertBalance(second, 'u', 200);
-  });
+  declare(
+    'order rules 2, 3',
+    'the id of a settled order is taken after reopening',
+    async (first, trial) => {
+      const [one, two] = [newOrder('o-1'), newOrder('o-2')];
+      await acceptNew(first, [one, two]);
+      await settle(first, [settlementOf(one)]);
+      const second = await trial.reopen();
+      for (const answer of await accept(second, [one, two])) knownBy(answer);
+      const [known, settled] = await settle(second, [settlementOf(one), settlementOf(two)]);
+      knownBy(known);
+      assert.deepEqual(settled, { status: 'settled', balance: 200 });
+      assert.deepEqual(await apply(second, [change('o-1', 'u', 1)]), [100]);
+      await assertBalance(second, 'u', 200);
+    },
+  );
 
-  declare('order rule 13', 'the `sequence` goes on after it', async (first, trial) => {
+  declare('order rule 13', 'the `sequence` goes on after reopening', async (first, trial) => {
     await acceptNew(first, [newOrder('o-1'), newOrder('o-2')]);
     await settle(first, [settlementOf(newOrder('o-3'), { isAccepted: false })]);
     const before = await readList(first, 10);
@@ -137,7 +145,7 @@ export function declareDurableRules(declare: Declare<OrderStorage>): void {
   });
 }
 
-/** What the completed orders of a user come to. */
+/** The sum of a user's completed orders. */
 async function sumOf(storage: OrderStorage, userId: string): Promise<number> {
   const orders = await readList(storage, 100, { userId, status: 'completed' });
   return orders.reduce((sum, { amount }) => sum + amount, 0);

@@ -19,10 +19,10 @@ import { assertFails, type Declare } from '../suite.ts';
 
 type Moment = 'before' | 'after';
 
-/** Makes a storage fail for as long as something is done. */
+/** Makes a storage fail while something is done. */
 type During<Storage> = (storage: Storage, act: () => Promise<void>) => Promise<void>;
 
-/** Declares what a balance storage does that fails, for each fault that there is. */
+/** Declares what a failing balance storage does, for each fault that is given. */
 export function declareBalanceFaults<Storage extends BalanceStorage>(
   declare: Declare<Storage>,
   faults: StorageFaults<Storage>,
@@ -55,7 +55,7 @@ export function declareBalanceFaults<Storage extends BalanceStorage>(
   });
 }
 
-/** Declares what an order storage does that fails, for each fault that there is. */
+/** Declares what a failing order storage does, for each fault that is given. */
 export function declareOrderFaults<Storage extends OrderStorage>(
   declare: Declare<Storage>,
   faults: StorageFaults<Storage>,
@@ -96,7 +96,7 @@ function declareFullFault<Storage extends OrderStorage>(
   declare: Declare<Storage>,
   during: During<Storage>,
 ): void {
-  declare('order rule 7', 'no orders are rejected while none can be kept', async (storage) => {
+  declare('order rule 7', 'a call without orders fails while none can be kept', async (storage) => {
     await during(storage, async () => {
       await assertFails(() => storage.accept([]), '`accept` of no orders fails');
       await assertFails(() => storage.accept([newOrder('fault')]), '`accept` fails');

@@ -27,12 +27,12 @@ import type { Declare, Trial } from '../suite.ts';
 
 const users = ['u-0', 'u-1', 'u-2', '__proto__', 'rich'];
 
-/** Declares that a storage does what the model does, whatever is called. */
+/** Declares that a storage does what the model does, in any order of calls. */
 export function declareHistoryRules(
   declare: Declare<OrderStorage>,
   { seed, canReopen }: { readonly seed: number | undefined; readonly canReopen: boolean },
 ): void {
-  declare('order rules 1 to 10', 'random calls answer what they must', (_, trial) =>
+  declare('order rules 1 to 10', 'random calls have the results of the model', (_, trial) =>
     replayable(seed, async (random) => {
       const history = new History(trial, random);
       for (const at of range(250)) {
@@ -53,7 +53,7 @@ class History {
   readonly #trial: Trial<OrderStorage>;
   readonly #random: Random;
   readonly #model = new Model();
-  /** By id, all that was handed over at first. */
+  /** By id, the order as it was handed over first. */
   readonly #orders = new Map<string, NewOrder>();
   readonly #accepted = new Set<string>();
 
@@ -170,7 +170,7 @@ class History {
     });
   }
 
-  /** Few enough that most come again. */
+  /** So few ids that most come again. */
   #someId(): string {
     return `o-${this.#random.integer(0, 400)}`;
   }

@@ -52,18 +52,22 @@ function declareSequenceRules(declare: Declare<OrderStorage>): void {
     },
   );
 
-  declare('order rule 10', 'so are orders of one time and one call', async (storage) => {
-    const ids = ['b', '10', 'é', '2', 'B', '日', '_', 'a', 'É', '1', 'z', 'ÿ', '-'];
-    await acceptNew(
-      storage,
-      ids.map((id) => newOrder(id)),
-    );
-    for (const limit of [1, 2, 5, 13]) {
-      assert.deepEqual(idsOf(await readList(storage, limit)), ids.toReversed());
-    }
-  });
+  declare(
+    'order rule 10',
+    'orders of one time and one call are listed from the last to the first',
+    async (storage) => {
+      const ids = ['b', '10', 'é', '2', 'B', '日', '_', 'a', 'É', '1', 'z', 'ÿ', '-'];
+      await acceptNew(
+        storage,
+        ids.map((id) => newOrder(id)),
+      );
+      for (const limit of [1, 2, 5, 13]) {
+        assert.deepEqual(idsOf(await readList(storage, limit)), ids.toReversed());
+      }
+    },
+  );
 
-  declare('order rule 13', 'an order has its `sequence` for good', async (storage) => {
+  declare('order rule 13', 'the `sequence` of an order never changes', async (storage) => {
     const orders = range(4).map((at) => newOrder(`o-${at}`, { acceptedAt: start - at }));
     const sequences = new Map<string, number>();
     for (const order of orders) {
@@ -123,7 +127,7 @@ function declareSequenceRules(declare: Declare<OrderStorage>): void {
 }
 
 function declareFilterRules(declare: Declare<OrderStorage>): void {
-  declare('order rule 10', 'nothing is listed but what is asked for', async (storage) => {
+  declare('order rule 10', 'only orders that meet all conditions are listed', async (storage) => {
     const expected = await fill(storage);
     const times = [undefined, start, start + 1, start + 3, start + 99];
     for (const userId of [undefined, 'u-0', 'u-2', 'U-0', 'nobody']) {
@@ -140,7 +144,7 @@ function declareFilterRules(declare: Declare<OrderStorage>): void {
     }
   });
 
-  declare('order rule 10', 'what is undefined or left out does not matter', async (storage) => {
+  declare('order rule 10', 'a condition that is undefined counts as left out', async (storage) => {
     const expected = await fill(storage);
     const nothing = {
       userId: undefined,
@@ -154,14 +158,20 @@ function declareFilterRules(declare: Declare<OrderStorage>): void {
     assert.deepEqual(await listed(storage, { userId: 'nobody', limit: 1 }), []);
   });
 
-  declare('order rule 10', 'an order that is decided is pending still', async (storage) => {
-    const order = newOrder('o-1');
-    await acceptNew(storage, [order]);
-    const error = failure('timeout', 'Too late');
-    await settle(storage, [settlementOf(order, { outcome: 'failed', error, isProvisional: true })]);
-    assert.deepEqual(idsOf(await listed(storage, { status: 'pending', limit: 2 })), ['o-1']);
-    assert.deepEqual(await listed(storage, { status: 'failed', limit: 2 }), []);
-  });
+  declare(
+    'order rule 10',
+    'an order with a noted outcome is listed as pending',
+    async (storage) => {
+      const order = newOrder('o-1');
+      await acceptNew(storage, [order]);
+      const error = failure('timeout', 'Too late');
+      await settle(storage, [
+        settlementOf(order, { outcome: 'failed', error, isProvisional: true }),
+      ]);
+      assert.deepEqual(idsOf(await listed(storage, { status: 'pending', limit: 2 })), ['o-1']);
+      assert.deepEqual(await listed(storage, { status: 'failed', limit: 2 }), []);
+    },
+  );
 }
 
 function declarePageRules(declare: Declare<OrderStorage>): void {
@@ -214,11 +224,11 @@ function declarePageRules(declare: Declare<OrderStorage>): void {
     assert.deepEqual(await listedBefore(1), []);
   });
 
-  declare('order rule 10', 'what comes in between moves no page', async (storage) => {
+  declare('order rule 10', 'orders accepted between two pages are in neither', async (storage) => {
     const orders = range(10).map((at) => newOrder(`o-${at}`, { acceptedAt: start + at }));
     await acceptNew(storage, orders);
     const first = await listed(storage, { limit: 5 });
-    // As after a step of the clock.
+    // Like after a step of the clock.
     await acceptNew(storage, [newOrder('new', { acceptedAt: start + 99 }), newOrder('o-1a')]);
     await settle(
       storage,
@@ -272,7 +282,7 @@ async function fill(storage: OrderStorage): Promise<ExpectedOrder[]> {
   const left = orders.filter(({ id }) => settled.every((order) => order.id !== id));
   const byId = new Map(settled.map((order) => [order.id, order]));
   for (const order of left) byId.set(order.id, pendingOrder(order));
-  // What was accepted came before what was not.
+  // Accepted orders came before those that were settled without acceptance.
   const accepted = orders.filter((_, at) => isAccepted(at));
   const others = orders.filter((_, at) => !isAccepted(at));
   return idsOf([...accepted, ...others].reverse()).map((id) => byId.get(id) as ExpectedOrder);

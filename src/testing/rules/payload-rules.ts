@@ -41,20 +41,26 @@ export function declarePayloadRules(declare: Declare<OrderStorage>): void {
     await checkAllOf(storage, orders);
   });
 
-  declare('order rule 1', 'so does what its caller handed in', async (storage) => {
-    const pairs: [payload: unknown, content: unknown][] = [
-      [{ total: 1 }, '{"total":1}'],
-      [undefined, { dropped: true }],
-      [{ made: true }, undefined],
-      [undefined, null],
-      [null, undefined],
-      [null, null],
-      [[], [[]]],
-      ['same', 'same'],
-    ];
-    const orders = pairs.map(([payload, content], at) => newOrder(`o-${at}`, { payload, content }));
-    await checkAllOf(storage, orders);
-  });
+  declare(
+    'order rule 1',
+    'the content that a caller handed in comes back as it was',
+    async (storage) => {
+      const pairs: [payload: unknown, content: unknown][] = [
+        [{ total: 1 }, '{"total":1}'],
+        [undefined, { dropped: true }],
+        [{ made: true }, undefined],
+        [undefined, null],
+        [null, undefined],
+        [null, null],
+        [[], [[]]],
+        ['same', 'same'],
+      ];
+      const orders = pairs.map(([payload, content], at) =>
+        newOrder(`o-${at}`, { payload, content }),
+      );
+      await checkAllOf(storage, orders);
+    },
+  );
 
   async function checkAllOf(storage: OrderStorage, orders: readonly NewOrder[]): Promise<void> {
     const accepted = orders.filter((_, at) => at % 2 === 0);

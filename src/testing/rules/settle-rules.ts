@@ -89,22 +89,26 @@ function declareOutcomeRules(declare: Declare<OrderStorage>): void {
     await assertBalance(storage, 'u', 200);
   });
 
-  declare('order rule 3', 'one that was not accepted takes no taken id', async (storage) => {
-    const [pending, done] = [newOrder('o-1'), newOrder('o-2', { amount: 7 })];
-    await acceptNew(storage, [pending, done]);
-    const earlier = settlementOf(done);
-    const [result] = await settle(storage, [earlier]);
-    const settlements = [pending, newOrder('o-3'), done].map(({ id }) =>
-      settlementOf(newOrder(id, { userId: 'other', amount: 1 }), { isAccepted: false }),
-    );
-    const results = await settle(storage, settlements);
-    assertOrder(knownBy(results[0]), pendingOrder(pending));
-    assert.deepEqual(results[1], { status: 'settled', balance: 1 });
-    assertOrder(knownBy(results[2]), settledOrder(earlier, result));
-    await assertStored(storage, pendingOrder(pending));
-    await assertBalance(storage, 'u', 7);
-    await assertBalance(storage, 'other', 1);
-  });
+  declare(
+    'order rule 3',
+    'a settlement without acceptance does not take a taken id',
+    async (storage) => {
+      const [pending, done] = [newOrder('o-1'), newOrder('o-2', { amount: 7 })];
+      await acceptNew(storage, [pending, done]);
+      const earlier = settlementOf(done);
+      const [result] = await settle(storage, [earlier]);
+      const settlements = [pending, newOrder('o-3'), done].map(({ id }) =>
+        settlementOf(newOrder(id, { userId: 'other', amount: 1 }), { isAccepted: false }),
+      );
+      const results = await settle(storage, settlements);
+      assertOrder(knownBy(results[0]), pendingOrder(pending));
+      assert.deepEqual(results[1], { status: 'settled', balance: 1 });
+      assertOrder(knownBy(results[2]), settledOrder(earlier, result));
+      await assertStored(storage, pendingOrder(pending));
+      await assertBalance(storage, 'u', 7);
+      await assertBalance(storage, 'other', 1);
+    },
+  );
 
   declare('order rule 3', 'each settlement has its result, in the order given', async (storage) => {
     const orders = [3, 1, 2].map((at) => newOrder(`o-${at}`, { userId: `u-${at}`, amount: at }));
@@ -118,7 +122,7 @@ function declareOutcomeRules(declare: Declare<OrderStorage>): void {
     assert.deepEqual(balances, [2, 1, 3]);
   });
 
-  declare('order rule 3', 'a settled order is unsettled no more', async (storage) => {
+  declare('order rule 3', 'a settled order is no longer among the unsettled', async (storage) => {
     const orders = ['o-1', 'o-2', 'o-3', 'o-4'].map((id) => newOrder(id));
     await acceptNew(storage, orders);
     const [one, two, , four] = orders;
@@ -189,7 +193,7 @@ function declareRefusalRules(declare: Declare<OrderStorage>): void {
     },
   );
 
-  declare('order rule 4', 'what did not complete changes no balance', async (storage) => {
+  declare('order rule 4', 'an order that did not complete changes no balance', async (storage) => {
     const orders = ['o-1', 'o-2', 'o-3', 'o-4'].map((id) => newOrder(id));
     await acceptNew(storage, orders.slice(0, 2));
     const settlements = orders.map((order, at) =>
@@ -215,7 +219,7 @@ function declareProvisionalRules(declare: Declare<OrderStorage>): void {
 
   declare(
     'order rule 5',
-    'what is certain is noted, and the latest note counts',
+    'a provisional outcome is noted, and the latest note counts',
     async (storage) => {
       const [one, two] = [newOrder('o-1'), newOrder('o-2')];
       await acceptNew(storage, [one, two]);
@@ -248,7 +252,7 @@ function declareProvisionalRules(declare: Declare<OrderStorage>): void {
     assert.deepEqual((await readUnsettled(storage)).orders, []);
   });
 
-  declare('order rule 5', 'a settled order takes no note', async (storage) => {
+  declare('order rule 5', 'nothing is noted of a settled order', async (storage) => {
     const order = newOrder('o-1');
     await acceptNew(storage, [order]);
     const completed = settlementOf(order);

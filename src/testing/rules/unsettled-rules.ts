@@ -41,15 +41,19 @@ export function declareUnsettledRules(declare: Declare<OrderStorage>): void {
     );
   });
 
-  declare('order rule 9', 'there are none at first, and none at last', async (storage) => {
-    assert.deepEqual((await readUnsettled(storage)).orders, []);
-    const order = newOrder('o-1');
-    await acceptNew(storage, [order]);
-    await settle(storage, [settlementOf(order)]);
-    assert.deepEqual((await readUnsettled(storage)).orders, []);
-  });
+  declare(
+    'order rule 9',
+    'there are no pages before the first order and after the last is settled',
+    async (storage) => {
+      assert.deepEqual((await readUnsettled(storage)).orders, []);
+      const order = newOrder('o-1');
+      await acceptNew(storage, [order]);
+      await settle(storage, [settlementOf(order)]);
+      assert.deepEqual((await readUnsettled(storage)).orders, []);
+    },
+  );
 
-  declare('order rule 9', '10 000 do not come in one page', async (storage) => {
+  declare('order rule 9', '10 000 unsettled orders come in more than one page', async (storage) => {
     const orders = range(10_000).map((at) => newOrder(`o-${at}`));
     await acceptNew(storage, orders);
     const { orders: unsettled, pages } = await readUnsettled(storage);
