@@ -8,7 +8,6 @@ import { Lifecycle } from './lifecycle/lifecycle.ts';
 import { moveTo } from './lifecycle/order-state.ts';
 import type { ProcessorStats } from './lifecycle/stats.ts';
 import type { Settings } from './options.ts';
-import { nothingToDo } from './order/decision.ts';
 import type { OrderError } from './order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from './order/outcome.ts';
 import { storageFailed } from './order/processor-errors.ts';
@@ -47,12 +46,8 @@ export class Engine {
   readonly #settler: Settler;
   #isIdle = true;
   readonly #isStillIdle = (): boolean => this.#isIdle;
-  /** The order whose steps begin in its caller's call, and what it came to in that. */
-  #starting: Job | undefined;
   readonly #idleWaiters: (() => void)[] = [];
   readonly #drainWaiters: (() => void)[] = [];
-  /** The times of an order that goes at once; one object for all, since each only copies from it. */
-  readonly #instant = { acceptedAt: 0, startedAt: 0, settledAt: 0 };
 
   constructor(settings: Settings, storage: Ledger, clock: Clock) {
     this.clock = clock;
@@ -86,6 +81,8 @@ export class Engine {
         this.capacity.roomMayHaveCome(userId);
         this.#checkDrained();
       },
+      ownsId: (job) => this.known.ownsId(job),
+      settling: (job) => this.keeper?.settling(job),
       told: (job, outcome) => {
         // What a caller is told must hold after a restart, too.
         if (job.entry === undefined) this.lifecycle.told(job, outcome);
@@ -143,7 +140,7 @@ export class Engine {
       admission,
       settler: this.#settler,
       add: (job) => this.#add(job),
-      enlist: (job) => this.#enlist(job),
+      enlist: (job, cancellation) => this.#enlist(job, cancellation),
       remove: (job) => this.#remove(job),
       settled: (job, outcome, times) => this.#settled(job, outcome, times),
       checkIdle: () => this.#checkIdle(),
@@ -182,6 +179,12 @@ export class Engine {
   onDrained(): Promise<void> {
     if (this.#hasNothingLeft && this.dispatcher.runner.isIdle) return Promise.resolve();
     return new Promise((resolve) => this.#drainWaiters.push(resolve));
+  }
+
+  /** Lets no further order begin, of one user or at all. */
+  pause(userId: string | undefined): void {
+    this.dispatcher.pause(userId);
+    this.keeper?.keepWaiting(userId);
   }
 
   /** Cancels whatever is not decided yet. */
@@ -262,99 +265,35 @@ export class Engine {
     return this.keeper === undefined ? this.#settler.isFailing : this.keeper.isFailing;
   }
 
-  /**
-   * Nothing accepted may be unsettled: then no order of the same user can be overtaken. Nobody may
-   * listen to what comes before the outcome: then nobody can tell it from an order that was queued.
-   */
-  get mayGoAtOnce(): boolean {
-    const { tell } = this.lifecycle.events;
-    return (
-      this.#settler.isDirect &&
-      // A listener may have ended the one that is starting, which then counts no more, and submit another.
-      this.#starting === undefined &&
-      this.inFlight.size === 0 &&
-      !this.lifecycle.isTelling &&
-      this.dispatcher.isPassable &&
-      tell.accepted === undefined &&
-      tell.started === undefined
-    );
-  }
-
-  /** The short way: nobody waits for room, for an outcome or for idleness, so nobody is to be told. */
-  goAtOnce(job: Job): void {
-    const times = this.#instant;
-    const { clock, lifecycle } = this;
-    const now = clock.toUnix(clock.now());
-    if (times.settledAt !== now) {
-      times.acceptedAt = times.startedAt = times.settledAt = now;
-      lifecycle.timings.rotate(clock.last);
-    }
-    const sequence = this.#storage.nextSequence();
-    const outcome = this.#settler.settleAtOnce(job, nothingToDo, times, sequence);
-    job.acceptNow(clock);
-    moveTo(job, 'pending');
-    moveTo(job, 'settling');
-    moveTo(job, 'settled');
-    job.tell(outcome);
-    lifecycle.counts.accepted += 1;
-    if (outcome.status === 'completed') lifecycle.completedAtOnce(outcome);
-    else lifecycle.settled(outcome, times, clock.last);
-    // Unless a listener has just submitted another.
-    if (this.#isIdle) lifecycle.idle(this.#isStillIdle);
-  }
-
-  /** The same with steps: those that return at once are over here, and the rest goes on. */
-  startAtOnce(job: Job): void {
-    this.lifecycle.counts.accepted += 1;
-    this.#register(job);
-    moveTo(job, 'pending');
-    this.#starting = job;
-    this.dispatcher.start(job);
-    this.#starting = undefined;
-  }
-
-  #register(job: Job): void {
-    job.acceptNow(this.clock);
-    this.#add(job);
-  }
-
   #add(job: Job): void {
     this.#isIdle = false;
     if (job.sequence === 0) job.sequence = this.#storage.nextSequence();
     this.inFlight.add(job);
   }
 
-  /** @param isEnqueued - whether its caller waits for its acceptance */
-  accept(job: Job, isEnqueued: boolean): void {
-    if (this.mayGoAtOnce && (!isEnqueued || !this.dispatcher.hasSteps)) {
-      if (this.dispatcher.hasSteps && job.signal === undefined) {
-        this.startAtOnce(job);
-        return;
-      }
-      if (!this.dispatcher.hasSteps) {
-        this.goAtOnce(job);
-        return;
-      }
-    }
-    this.#register(job);
-    if (!this.keeper?.takes(job, isEnqueued)) this.#enlist(job);
+  /** Accepts an order that has room. It may be settled by then: nothing was in its way. */
+  accept(job: Job): void {
+    job.acceptNow(this.clock);
+    this.#add(job);
+    if (this.keeper?.takes(job) !== true) this.#enlist(job);
   }
 
-  /** The order is accepted. */
-  #enlist(job: Job): void {
+  /** The order is accepted, or will be by its settlement. */
+  #enlist(job: Job, cancellation?: Cancellation): void {
     if (job.state === 'checking' || job.state === 'waiting') moveTo(job, 'pending');
-    if (this.known.ownsId(job)) this.lifecycle.counts.accepted += 1;
-    // No worker begins before this returns, so `accepted` still comes first, and may cancel it.
-    this.dispatcher.add(job);
-    const { tell } = this.lifecycle.events;
-    tell.accepted?.(job.toRecord(this.clock));
+    this.dispatcher.enqueue(job);
+    // A listener may cancel it, or pause its user.
+    if (this.known.ownsId(job)) this.lifecycle.accepted(job, this.clock);
+    if (cancellation !== undefined) this.dispatcher.cancel(job, cancellation);
+    this.dispatcher.proceed(this.lifecycle.isTelling);
   }
 
   #settled(job: Job, outcome: OrderOutcome, times: Times): void {
-    // Its settlement has accepted it.
-    if (!this.known.ownsId(job)) this.lifecycle.counts.accepted += 1;
+    const isAcceptedByThis = !this.known.ownsId(job);
     this.inFlight.remove(job);
     this.dispatcher.settled(job);
+    if (isAcceptedByThis) this.keeper?.settledUnkept(job);
+    if (isAcceptedByThis) this.lifecycle.acceptedBySettlement(job, times, this.clock);
     this.lifecycle.settled(outcome, times, this.clock.last, job);
     this.#roomMayHaveCome(job.userId);
     this.#checkIdle();

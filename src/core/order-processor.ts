@@ -283,7 +283,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   pause(userId?: string): void {
     checkUserId(userId);
-    if (this.#state === 'running') this.#engine.dispatcher.pause(userId);
+    if (this.#state === 'running') this.#engine.pause(userId);
   }
 
   /**

@@ -39,7 +39,7 @@ export interface Entry {
 /** What follows admission. */
 export interface Acceptor {
   /** Accepts an order for which there is room. It may be settled by then. */
-  accept(job: Job, isEnqueued: boolean): void;
+  accept(job: Job): void;
   /** Cancels an order that is not decided yet. */
   cancelNow(job: Job, cancellation: Cancellation): boolean;
   /** The record of an order that is being accepted, as soon as that is certain; rejects if it is refused. */
@@ -201,7 +201,7 @@ export class Admission {
       callOnAbort(signal, job, () => this.#sources.acceptor.cancelNow(job, bySignal(signal)));
       job.signal = signal;
     }
-    this.#sources.acceptor.accept(job, isEnqueued);
+    this.#sources.acceptor.accept(job);
   }
 
   /** Another order has the id: its outcome is this one's. */

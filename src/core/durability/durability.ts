@@ -1,6 +1,7 @@
 import type { Admission } from '../admission/admission.ts';
+import { Tally } from '../collections/tally.ts';
 import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
-import { entryOf, type Job } from '../lifecycle/job.ts';
+import { entryOf, type Job, type Waiter } from '../lifecycle/job.ts';
 import type { CallEnd, Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOver, moveTo } from '../lifecycle/order-state.ts';
 import { nothingToDo } from '../order/decision.ts';
@@ -40,7 +41,7 @@ export interface DurableEngine {
   /** An order takes its place among the unsettled ones. */
   add(job: Job): void;
   /** Counts an order as accepted and puts it into the queue. */
-  enlist(job: Job): void;
+  enlist(job: Job, cancellation: Cancellation | undefined): void;
   /** The order needs its place no more. */
   remove(job: Job): void;
   settled(job: Job, outcome: OrderOutcome, times: Times): void;
@@ -60,6 +61,10 @@ export class Durability implements JournalListener, RecoveryListener {
   readonly #availability: Availability;
   readonly #storage: JournalStorage;
   readonly #engine: DurableEngine;
+  /** By user: how many orders are on their way to be accepted by their settlement. */
+  readonly #settling = new Tally();
+  /** Callers of `enqueue` whose orders are to be accepted by their settlement. */
+  readonly #enqueued = new Map<Job, Waiter>();
   /** How many orders shutdown has left in the storage. */
   left = 0;
   /** From the deadline of shutdown on: nothing is taken up or begun any more. */
@@ -87,36 +92,77 @@ export class Durability implements JournalListener, RecoveryListener {
     return this.#availability.failure !== undefined;
   }
 
-  /** Whether an order goes by way of the storage; then it is accepted later. */
-  takes(job: Job, isEnqueued: boolean): boolean {
-    const { dispatcher, lifecycle } = this.#engine;
-    const { accepted, started } = lifecycle.events.tell;
-    // One that is settled at once needs no entry before: nobody is told anything of it till then.
-    const isHeard = dispatcher.hasSteps || accepted !== undefined || started !== undefined;
-    if (!isHeard && this.#journal.countOf(job.userId) === 0) {
-      if (dispatcher.settleNow(job)) return true;
-      if (!isEnqueued) return false;
-    }
+  /**
+   * Has an order kept before it is processed; false if its settlement accepts it, in one write: it has no steps, and
+   * nothing holds its user back.
+   */
+  takes(job: Job): boolean {
+    const { dispatcher } = this.#engine;
+    const mayBegin = !dispatcher.hasSteps && !dispatcher.holdsBack(job.userId);
+    if (mayBegin && this.#journal.countOf(job.userId) === 0) return false;
     dispatcher.admit(job);
-    this.#journal.add(job, isHeard || isEnqueued);
-    if (isEnqueued && job.entry !== undefined) {
-      job.entry.kept = this.#journal.whenKept(job);
-      job.entry.kept.catch(() => {});
-    }
+    this.#keep(job);
     return true;
   }
 
+  #keep(job: Job): void {
+    this.#journal.add(job);
+    if (this.#settling.of(job.userId) > 0) this.#journal.hold(job.userId);
+  }
+
+  /**
+   * Has the orders of the queue kept that were to be accepted by their settlement: a pause keeps them from that.
+   *
+   * @param userId - whose; everybody's when left out
+   */
+  keepWaiting(userId: string | undefined): void {
+    const { dispatcher, inFlight } = this.#engine;
+    if (dispatcher.hasSteps) return;
+    for (const job of inFlight.all()) {
+      if (userId !== undefined && job.userId !== userId) continue;
+      if (job.entry !== undefined || !dispatcher.drop(job)) continue;
+      this.#keep(job);
+      const enqueued = this.#enqueued.get(job);
+      if (enqueued !== undefined)
+        this.#journal.whenKept(job).then(enqueued.resolve, enqueued.reject);
+    }
+  }
+
+  /** An order is on its way to be accepted by its settlement: the journal must not be quicker with a later one. */
+  settling({ entry, userId }: Job): void {
+    if (entry === undefined) this.#settling.add(userId, 1);
+  }
+
+  /** That has ended. */
+  settledUnkept({ userId }: Job): void {
+    this.#settling.add(userId, -1);
+    if (this.#settling.of(userId) === 0) this.#journal.release(userId);
+  }
+
   /** The record of an order that somebody wants to be accepted, when that is certain. */
-  async whenKept(job: Job): Promise<OrderRecord> {
+  whenKept(job: Job): Promise<OrderRecord> {
+    const kept = this.#whenKept(job);
+    // Its caller may ask a moment later.
+    kept.catch(() => {});
+    return kept;
+  }
+
+  async #whenKept(job: Job): Promise<OrderRecord> {
     const { entry, state } = job;
-    if (entry?.kept !== undefined) return entry.kept;
     const hasEnded = isOver(job);
     if (entry !== undefined && !hasEnded) {
       if (state === 'accepting') return this.#journal.whenKept(job);
       const { clock, dispatcher } = this.#engine;
       return job.toRecord(clock, dispatcher.runner.startedAtOf(job));
     }
-    return this.#engine.known.recordOfEnded(job, hasEnded ? undefined : await job.outcome());
+    if (hasEnded) return this.#engine.known.recordOfEnded(job, undefined);
+    const { promise, resolve, reject } = Promise.withResolvers<OrderRecord>();
+    this.#enqueued.set(job, { resolve, reject });
+    job
+      .outcome()
+      .then((outcome) => this.#engine.known.recordOfEnded(job, outcome))
+      .then(resolve, reject);
+    return promise.finally(() => this.#enqueued.delete(job));
   }
 
   /** Cancels an order as soon as it is accepted; false if it is already. */
@@ -183,6 +229,7 @@ export class Durability implements JournalListener, RecoveryListener {
       });
       return;
     }
+    if (job.entry === undefined) this.settledUnkept(job);
     dispatcher.settled(job);
     try {
       this.known(job, stored);
@@ -216,8 +263,7 @@ export class Durability implements JournalListener, RecoveryListener {
       return;
     }
     this.#engine.inFlight.addSequence(job);
-    this.#engine.enlist(job);
-    if (cancellation !== undefined) this.#engine.dispatcher.cancel(job, cancellation);
+    this.#engine.enlist(job, cancellation);
   }
 
   known(job: Job, stored: StoredOrder, cancellation?: Cancellation): OrderRecord {
@@ -297,7 +343,8 @@ export class Durability implements JournalListener, RecoveryListener {
   recovered(job: Job): void {
     moveTo(job, 'pending');
     this.#engine.add(job);
-    this.#engine.dispatcher.add(job);
+    this.#engine.dispatcher.enqueue(job);
+    this.#engine.dispatcher.wake();
     this.#engine.known.takenUp(job.id);
   }
 
@@ -322,6 +369,7 @@ export class Durability implements JournalListener, RecoveryListener {
     // What the storage does not keep can't wait for it.
     for (const job of inFlight.all()) {
       if (job.entry !== undefined || job.state !== 'pending' || !dispatcher.drop(job)) continue;
+      this.settling(job);
       settler.add(job, nothingToDo, undefined);
     }
     settler.flush();

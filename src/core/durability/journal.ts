@@ -85,12 +85,22 @@ export class Journal {
     return this.#counts.of(userId);
   }
 
-  /** @param isKept - whether the order needs an entry; if not it only waits for those before it */
-  add(job: Job, isKept: boolean): void {
+  add(job: Job): void {
     moveTo(job, 'accepting');
-    if (isKept) job.entry = entryOf(1);
+    job.entry = entryOf(1);
     this.#counts.add(job.userId, 1);
     this.#gathered.push(job);
+    this.#calls.flushSoon();
+  }
+
+  /** Keeps no order of this user until `release`. */
+  hold(userId: string): void {
+    this.#gathered.pause(userId);
+  }
+
+  release(userId: string): void {
+    if (!this.#gathered.isPaused(userId)) return;
+    this.#gathered.resume(userId);
     this.#calls.flushSoon();
   }
 
@@ -122,11 +132,10 @@ export class Journal {
 
   /** What goes into the next call. */
   #next(): Group | undefined {
-    const { size } = this.#gathered;
     // The answer of the last call may not have been passed on yet.
     this.#inCall = this.#inCall.filter(({ state }) => state === 'accepting');
-    if (size === 0) return undefined;
-    const jobs = this.#take(this.#calls.sizeOf(size, this.#clock.last));
+    if (!this.#gathered.isRunnable) return undefined;
+    const jobs = this.#take(this.#calls.sizeOf(this.#gathered.size, this.#clock.last));
     this.#inCall = [...this.#inCall, ...jobs];
     return { jobs, kept: jobs.filter(({ entry }) => entry !== undefined) };
   }
@@ -173,7 +182,6 @@ export class Journal {
     const waiters = takeWaiters(job);
     // Before it may be processed.
     const record = waiters.length === 0 ? undefined : job.toRecord(this.#clock);
-    if (job.entry !== undefined) job.entry.kept = undefined;
     const cancellation = this.#cancellations.get(job);
     this.#cancellations.delete(job);
     this.#listener.accepted(job, cancellation);

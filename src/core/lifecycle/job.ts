@@ -23,8 +23,6 @@ export interface Entry {
   told: UnfulfilledOutcome | undefined;
   /** The storage has noted what it comes to, in this process. */
   isNoted: boolean;
-  /** For who enqueued it, until it is kept. */
-  kept: Promise<OrderRecord> | undefined;
   /** Who is told when it is kept. */
   waiters: Waiter[] | undefined;
 }
@@ -281,7 +279,6 @@ export function entryOf(attempt: number, decided?: DecidedOutcome): Entry {
     canceled: undefined,
     told: undefined,
     isNoted: false,
-    kept: undefined,
     waiters: undefined,
   };
 }

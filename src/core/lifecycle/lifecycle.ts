@@ -1,6 +1,7 @@
 import { isOrderError, noteOutcome, OrderError } from '../order/order-error.ts';
-import type { OrderOutcome, Receipt, UnfulfilledOutcome } from '../order/outcome.ts';
+import type { OrderOutcome, UnfulfilledOutcome } from '../order/outcome.ts';
 import type { Times } from '../order/stored-order.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { systemTime } from '../runtime/system-time.ts';
 import { Events, type StoredBatch } from './events.ts';
 import type { Job } from './job.ts';
@@ -51,18 +52,23 @@ export class Lifecycle {
     this.#isTelling = wasTelling;
   }
 
-  /**
-   * An order was completed in its caller's call: it neither waited nor took any time, and nobody is told but the
-   * listeners. While others are told, none is.
-   */
-  completedAtOnce(receipt: Receipt): void {
-    this.timings.recordInstant();
-    this.counts.completed += 1;
-    const { completed } = this.events.tell;
-    if (completed === undefined) return;
+  /** An order was accepted. */
+  accepted(job: Job, clock: Clock): void {
+    this.counts.accepted += 1;
+    this.events.tell.accepted?.(job.toRecord(clock));
+  }
+
+  /** The call that settled an order has accepted it, so what came before its outcome is raised now. */
+  acceptedBySettlement(job: Job, { startedAt }: Times, clock: Clock): void {
+    this.counts.accepted += 1;
+    const { accepted, started } = this.events.tell;
+    if (accepted === undefined && started === undefined) return;
+    const wasTelling = this.#isTelling;
     this.#isTelling = true;
-    completed(receipt);
-    this.#isTelling = false;
+    const record = { ...job.toRecord(clock), status: 'pending' as const };
+    accepted?.(record);
+    if (startedAt !== undefined) started?.({ ...record, status: 'processing', startedAt });
+    this.#isTelling = wasTelling;
   }
 
   /**

@@ -43,8 +43,9 @@ export const moves: Readonly<Record<OrderState, readonly OrderState[]>> = {
   checking: ['waiting', 'accepting', 'pending', 'refused', 'joined'],
   waiting: ['accepting', 'pending', 'refused', 'joined'],
   accepting: ['pending', 'refused', 'joined', 'kept', 'unknown'],
+  // `accepting`: its settlement was to accept it, and a pause keeps it from that.
   // `refused`: one that the storage does not keep, while the storage fails.
-  pending: ['processing', 'settling', 'refused', 'kept', 'unknown'],
+  pending: ['processing', 'accepting', 'settling', 'refused', 'kept', 'unknown'],
   processing: ['ending', 'settling', 'kept', 'unknown'],
   ending: ['settling', 'kept', 'unknown'],
   // `processing`: the storage was asked before the steps. `ending`: it refused the amount after them.

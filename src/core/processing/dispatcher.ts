@@ -27,6 +27,10 @@ export interface DispatchListener {
   ended(job: Job): void;
   /** The outcome is certain before it is settled. */
   told(job: Job, outcome: UnfulfilledOutcome): void;
+  /** Whether the order is accepted, and not only by its settlement. */
+  ownsId(job: Job): boolean;
+  /** The order is decided without steps, and goes to the settler. */
+  settling(job: Job): void;
 }
 
 /**
@@ -46,6 +50,8 @@ export class Dispatcher {
   readonly #settler: Settler;
   readonly #pool: WorkerPool;
   readonly #told: DispatchListener['told'];
+  readonly #ownsId: DispatchListener['ownsId'];
+  readonly #settling: DispatchListener['settling'];
   readonly hasSteps: boolean;
 
   constructor(
@@ -54,8 +60,10 @@ export class Dispatcher {
     events: Events,
     settler: Settler,
     funds: FundsCheck,
-    { ended, told }: DispatchListener,
+    { ended, told, ownsId, settling }: DispatchListener,
   ) {
+    this.#ownsId = ownsId;
+    this.#settling = settling;
     this.#clock = clock;
     this.#events = events;
     this.#settler = settler;
@@ -86,43 +94,35 @@ export class Dispatcher {
     return this.#waitingTimes.oldest;
   }
 
-  /** Whether no user's orders are held back: not by a pause, nor by what of an order still runs. */
-  get isPassable(): boolean {
-    return !this.isPaused && !this.queue.hasPauses && !(this.hasSteps && this.queue.users > 0);
-  }
-
   /** An order was handed in: its steps are to see the `AsyncLocalStorage` values of its own caller. */
   admit(job: Job): void {
     if (this.hasSteps && job.scope === undefined) this.runner.admit(job);
   }
 
-  add(job: Job): void {
+  /** Puts an order into the queue; `proceed` follows. */
+  enqueue(job: Job): void {
     this.admit(job);
     this.queue.push(job);
     this.#waitingTimes.add(job.acceptedAt);
-    this.wake();
   }
 
   /**
-   * Hands an order without steps to the settler if a worker would do so in a moment, since nothing waits;
-   * false if it would not. For a storage that takes its time.
+   * Goes on with an order that was put into the queue: at once if it is the only one there, has no steps, and
+   * nothing is being notified; else a worker does.
+   *
+   * @param isNotifying - what a listener or a caller submits must not be processed inside its own call
    */
-  settleNow(job: Job): boolean {
-    const mayGo = this.queue.size === 0 && this.isPassable && !this.isHalted;
-    // What comes next has its turn in the queue: those that gather here would all go before an urgent one.
-    if (!mayGo || this.hasSteps || this.#settler.isFull || this.#settler.hasCall) return false;
-    moveTo(job, 'pending');
-    this.#settle(job);
-    this.#settler.flushSoon();
-    return true;
+  proceed(isNotifying: boolean): void {
+    const mayGo = !this.hasSteps && !isNotifying && this.queue.size === 1 && !this.#settler.isFull;
+    // With a whole call gathered, an urgent order still has its turn before the others.
+    if (!mayGo || this.#settler.hasCall || !this.#clock.hasTime() || this.#settleUpTo(1) === 0) {
+      this.wake();
+    } else if (!this.#settler.isDirect) this.#settler.flushSoon();
   }
 
-  /** Begins an order that need not wait, where `isPassable`; what is not over on return goes on. */
-  start(job: Job): void {
-    const run = this.runner.start(job);
-    if (run === undefined) return;
-    this.queue.hold(job);
-    if (run.worker.holds) this.#pool.wake(1);
+  /** Whether no order of this user may begin now, whatever else waits. */
+  holdsBack(userId: string): boolean {
+    return this.#isHeld || this.queue.isPaused(userId);
   }
 
   /** A free worker and a runnable order never both wait: called whenever one of them may be new. */
@@ -181,6 +181,7 @@ export class Dispatcher {
       steps: noSteps,
       isCompensable: false,
     };
+    this.#settling(job);
     this.#settler.add(job, decision, undefined);
     this.#settler.flush();
   }
@@ -233,7 +234,8 @@ export class Dispatcher {
   #settle(job: Job): void {
     moveTo(job, 'processing');
     const startedAt = this.#clock.now();
-    this.#events.tell.started?.(job.toRecord(this.#clock, startedAt));
+    if (this.#ownsId(job)) this.#events.tell.started?.(job.toRecord(this.#clock, startedAt));
+    this.#settling(job);
     this.#settler.add(job, nothingToDo, startedAt);
   }
 

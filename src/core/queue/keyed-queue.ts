@@ -107,6 +107,11 @@ export class KeyedQueue<T extends QueueEntry> {
     return this.#pausedUsers.size > 0;
   }
 
+  /** Whether a user is paused. */
+  isPaused(userId: string): boolean {
+    return this.#pausedUsers.size > 0 && this.#pausedUsers.has(userId);
+  }
+
   /** How many entries of a user are waiting or taken. */
   countOf(userId: string): number {
     const lane = this.#lanes.get(userId);

@@ -5,6 +5,7 @@ import { type Fate, KeptStorage } from '../../kit/kept-storage.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
+const nothing = { name: 'nothing', run() {} };
 const order = (id: string, userId = 'u', amount = 1) => ({ id, userId, amount });
 const listening = {
   name: 'work',
@@ -109,7 +110,7 @@ describe('a shutdown', () => {
 
   it('invariant 9: hears nothing of an `accept` that is answered after its end', async () => {
     const storage = new KeptStorage();
-    const processor = await open(storage);
+    const processor = await open(storage, { steps: [nothing] });
     const late = deferred<Fate>();
     storage.fate = (method) => (method === 'accept' ? late.promise : 'works');
     const accepted: string[] = [];

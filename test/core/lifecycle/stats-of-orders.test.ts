@@ -36,6 +36,7 @@ describe('stats', () => {
     expect(processor.stats()).toEqual(none);
     void processor.submit(order('a'));
     void processor.submit(order('b'));
+    await clock.settle();
     const at0 = { ...none, accepted: 2, unsettled: 2, queueLength: 1, activeWorkers: 1 };
     expect(processor.stats()).toEqual(at0);
     await clock.advance(4);

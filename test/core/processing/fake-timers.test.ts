@@ -90,7 +90,10 @@ describe.each(fakes)('invariant 4: with %s', (_, fake, pass) => {
         }),
     };
     const late = new OrderProcessor({ steps: [never], timeoutMs: 60_000 });
+    const started = new Promise((resolve) => late.once('started', resolve));
     const timedOut = codeOf(late.submit({ userId: 'u', amount: 1 }));
+    // The limit counts from the beginning of the processing.
+    await started;
     await pass(60_000);
     expect(await timedOut).toBe('timeout');
     await late.shutdown();
@@ -103,9 +106,10 @@ describe.each(fakes)('invariant 4: with %s', (_, fake, pass) => {
       },
     };
     const again = new OrderProcessor({ steps: [flaky] });
-    const completed = codeOf(again.submit({ userId: 'u', amount: 1 }));
     // The pause begins when the first attempt has failed.
-    await Promise.resolve();
+    const retried = new Promise((resolve) => again.once('retried', resolve));
+    const completed = codeOf(again.submit({ userId: 'u', amount: 1 }));
+    await retried;
     await pass(60_000);
     expect(await completed).toBe('completed');
     await again.shutdown();

@@ -96,12 +96,13 @@ describe('order', () => {
       new MemoryStorage({ retainSettled: 0 }),
       { get: () => 0, apply: down, retainSettled: 0 },
     ]) {
-      for (const options of [{ steps }, {}]) {
+      for (const options of [{ steps }, { steps: undefined }]) {
         const processor = new OrderProcessor({ ...options, storage });
         processor.on('accepted', () => {});
-        // As it was when it was accepted: `processing` would have its caller wait for ever.
         const record = await processor.enqueue({ userId: 'u', amount: 1 });
-        expect(record).toMatchObject({ status: 'pending', settledAt: undefined });
+        // What is not settled by then is as it was accepted: `processing` would have its caller wait for ever.
+        const isSettled = storage instanceof MemoryStorage && options.steps === undefined;
+        expect(record.status).toBe(isSettled ? 'completed' : 'pending');
         await processor.shutdown();
       }
     }

@@ -7,7 +7,7 @@ import { Clock } from '../../../src/core/runtime/clock.ts';
 import { SetApartOrders } from '../../../src/core/settlement/set-apart-orders.ts';
 import { Batch, newTimes, settlementOf } from '../../../src/core/settlement/settlement.ts';
 import { deferred, errorOf, range } from '../../kit/helpers.ts';
-import { open } from '../../kit/kept/helpers.ts';
+import { keepFirst, open } from '../../kit/kept/helpers.ts';
 import { KeptStorage } from '../../kit/kept-storage.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
@@ -188,10 +188,7 @@ describe('invariant 1: what was decided while the call with it was under way', (
     const processor = await open(storage);
     processor.on('error', () => {});
     // So that they are accepted before they are settled.
-    processor.on('accepted', () => {});
-    await processor.enqueue(order('a', 'bad'));
-    await processor.enqueue(order('b', 'bad'));
-    await processor.enqueue(order('c', 'bad'));
+    for (const id of ['a', 'b', 'c']) await keepFirst(processor, order(id, 'bad'));
     await clock.settle();
     // From now on the storage can settle them all.
     const settle = storage.settle.bind(storage);
@@ -210,13 +207,11 @@ describe('invariant 1: what was decided while the call with it was under way', (
     const storage = new Slow();
     const processor = await open(storage);
     processor.on('error', () => {});
-    // So that they are accepted before they are settled.
-    processor.on('accepted', () => {});
     processor.pause();
     for (const id of ['a', 'b']) await processor.enqueue(order(id, 'bad'));
     processor.resume();
     await clock.settle();
-    await processor.enqueue(order('c', 'bad'));
+    await keepFirst(processor, order('c', 'bad'));
     await clock.settle();
     storage.answered.resolve();
     await clock.settle();

@@ -112,11 +112,11 @@ it('invariant 2: nothing is compensated without a worker, though a stalled attem
   expect(log).toEqual([
     '0 a 1',
     '90 b 1',
-    '110 c 1',
-    '130 a 2',
-    '180 stalled',
-    '190 d 1',
-    '210 undo a',
-    '225 undone',
+    '110 a 2',
+    '160 stalled',
+    '170 c 1',
+    '190 undo a',
+    '205 undone',
+    '205 d 1',
   ]);
 });
