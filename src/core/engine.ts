@@ -293,7 +293,7 @@ export class Engine {
     this.inFlight.remove(job);
     this.dispatcher.settled(job);
     if (isAcceptedByThis) this.keeper?.settledUnkept(job);
-    if (isAcceptedByThis) this.lifecycle.acceptedBySettlement(job, times, this.clock);
+    if (isAcceptedByThis) this.lifecycle.acceptedBySettlement(job, outcome, times, this.clock);
     this.lifecycle.settled(outcome, times, this.clock.last, job);
     this.#roomMayHaveCome(job.userId);
     this.#checkIdle();

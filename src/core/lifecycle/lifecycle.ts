@@ -59,10 +59,12 @@ export class Lifecycle {
   }
 
   /** The call that settled an order has accepted it, so what came before its outcome is raised now. */
-  acceptedBySettlement(job: Job, { startedAt }: Times, clock: Clock): void {
+  acceptedBySettlement(job: Job, outcome: OrderOutcome, { startedAt }: Times, clock: Clock): void {
     this.counts.accepted += 1;
     const { accepted, started } = this.events.tell;
     if (accepted === undefined && started === undefined) return;
+    // The storage has not taken it.
+    if (outcome.status !== 'completed' && outcome.error.code === 'storage_failed') return;
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
     const record = { ...job.toRecord(clock), status: 'pending' as const };
