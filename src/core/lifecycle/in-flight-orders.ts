@@ -32,6 +32,8 @@ export class InFlightOrders {
   /** Whether orders that an earlier process left unsettled may still be missing here. */
   isRecovering = false;
   readonly #mostNew: number;
+  /** The only order here, while there is no other: many come and go alone, and touch no table. */
+  #alone: Job | undefined = undefined;
   #new = new IdTable<Job>(newPlaces);
   readonly #old = Array.from({ length: tableCount }, () => new IdTable<Job>(64));
   #oldSize = 0;
@@ -44,7 +46,7 @@ export class InFlightOrders {
   }
 
   get size(): number {
-    return this.#new.size + this.#oldSize;
+    return this.#alone === undefined ? this.#new.size + this.#oldSize : 1;
   }
 
   /** How many of a user's orders are here; 0 where users are not counted. */
@@ -58,6 +60,8 @@ export class InFlightOrders {
 
   /** The order that has the key's id. */
   find(key: Keyed): Job | undefined {
+    const alone = this.#alone;
+    if (alone !== undefined) return alone.id === key.id ? alone : undefined;
     if (this.size === 0) return undefined;
     const { id } = key;
     const hash = hashIn(key);
@@ -67,29 +71,45 @@ export class InFlightOrders {
 
   /** Adds an order whose id no order here has. */
   add(job: Job): void {
+    this.#byUser?.add(job.userId, 1);
+    if (this.size === 0) {
+      this.#alone = job;
+      return;
+    }
+    const alone = this.#alone;
+    this.#alone = undefined;
+    if (alone !== undefined) this.#addToTables(alone);
+    this.#addToTables(job);
+  }
+
+  #addToTables(job: Job): void {
     // The tables go by `job.hash`.
     hashIn(job);
     if (this.#new.size === this.#mostNew) this.#age();
     this.#new.add(job);
-    this.#byUser?.add(job.userId, 1);
     this.addSequence(job);
   }
 
   /** An order here has got its sequence, if the storage has given it one. */
   addSequence(job: Job): void {
-    if (job.sequence > 0) this.#bySequence.add(job);
+    if (job.sequence > 0 && job !== this.#alone) this.#bySequence.add(job);
   }
 
   /** Removes an order; nothing happens if it is not here. */
   remove(job: Job): void {
     // Else its steps end later, and need the scope until then.
     if (job.run === undefined) job.leaveScope();
-    if (job.sequence > 0) this.#bySequence.delete(job);
-    if (!this.#new.delete(job)) {
-      if (this.#oldSize === 0 || !this.#tableOf(job.hash).delete(job)) return;
-      this.#oldSize -= 1;
-    }
+    if (job === this.#alone) this.#alone = undefined;
+    else if (!this.#removeFromTables(job)) return;
     this.#byUser?.add(job.userId, -1);
+  }
+
+  #removeFromTables(job: Job): boolean {
+    if (job.sequence > 0) this.#bySequence.delete(job);
+    if (this.#new.delete(job)) return true;
+    if (this.#oldSize === 0 || !this.#tableOf(job.hash).delete(job)) return false;
+    this.#oldSize -= 1;
+    return true;
   }
 
   /**
@@ -98,11 +118,15 @@ export class InFlightOrders {
    * @returns below which sequence to go on; `undefined` at the end. Orders may come and go meanwhile
    */
   visit(before: number, isEnough: (job: Job) => boolean): number | undefined {
-    return this.#bySequence.visit(before, isEnough);
+    const alone = this.#alone;
+    if (alone === undefined) return this.#bySequence.visit(before, isEnough);
+    if (alone.sequence > 0 && alone.sequence < before) isEnough(alone);
+    return undefined;
   }
 
   /** All orders by sequence, then those that have none yet. Takes time for all of them. */
   all(): Job[] {
+    if (this.#alone !== undefined) return [this.#alone];
     const jobs = [...this.#old, this.#new].flatMap((table) => table.all());
     return jobs.sort((a, b) => placeOf(a) - placeOf(b) || a.acceptedAt - b.acceptedAt);
   }

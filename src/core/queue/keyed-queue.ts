@@ -78,6 +78,8 @@ class Ring extends LinkedList<Lane> {
 export class KeyedQueue<T extends QueueEntry> {
   readonly #exclusive: boolean;
   readonly #lanes = new Map<string, Lane>();
+  /** The only lane, while there is no other: many orders come and go alone, and touch no table. */
+  #alone: Lane | undefined = undefined;
   readonly #rings = [new Ring(), new Ring(), new Ring()] as const;
   readonly #pausedUsers = new Set<string>();
   #size = 0;
@@ -93,7 +95,7 @@ export class KeyedQueue<T extends QueueEntry> {
 
   /** How many users have entries waiting or taken. */
   get users(): number {
-    return this.#lanes.size;
+    return this.#alone === undefined ? this.#lanes.size : 1;
   }
 
   /** Whether `take` would give something. */
@@ -114,7 +116,7 @@ export class KeyedQueue<T extends QueueEntry> {
 
   /** How many entries of a user are waiting or taken. */
   countOf(userId: string): number {
-    const lane = this.#lanes.get(userId);
+    const lane = this.#get(userId);
     return lane === undefined ? 0 : lane.waiting + lane.taken;
   }
 
@@ -156,19 +158,19 @@ export class KeyedQueue<T extends QueueEntry> {
     if (lane === undefined) return;
     entry.lane = undefined;
     lane.taken -= 1;
-    if (lane.waiting === 0 && lane.taken === 0) this.#lanes.delete(lane.userId);
+    if (lane.waiting === 0 && lane.taken === 0) this.#drop(lane);
     else this.#place(lane);
   }
 
   /** Takes a waiting entry out of its place; false if it is not waiting here. */
   remove(entry: T): boolean {
     const lane = entry.lane;
-    if (lane === undefined || this.#lanes.get(entry.userId) !== lane) return false;
+    if (lane === undefined || this.#get(entry.userId) !== lane) return false;
     if (entry.prev === undefined && lane.head !== entry) return false;
     this.#unlink(lane, entry);
     entry.lane = undefined;
     this.#place(lane);
-    if (lane.waiting === 0 && lane.taken === 0) this.#lanes.delete(lane.userId);
+    if (lane.waiting === 0 && lane.taken === 0) this.#drop(lane);
     return true;
   }
 
@@ -189,18 +191,39 @@ export class KeyedQueue<T extends QueueEntry> {
 
   #laneOf(entry: T): Lane {
     const { userId } = entry;
-    let lane = this.#lanes.get(userId);
+    let lane = this.#get(userId);
     if (lane === undefined) {
       lane = new Lane(userId);
-      lane.paused = this.#pausedUsers.size > 0 && this.#pausedUsers.has(userId);
-      this.#lanes.set(userId, lane);
+      lane.paused = this.isPaused(userId);
+      this.#add(lane);
     }
     entry.lane = lane;
     return lane;
   }
 
+  #get(userId: string): Lane | undefined {
+    const alone = this.#alone;
+    if (alone === undefined) return this.#lanes.get(userId);
+    return alone.userId === userId ? alone : undefined;
+  }
+
+  #add(lane: Lane): void {
+    const alone = this.#alone;
+    if (alone === undefined && this.#lanes.size === 0) this.#alone = lane;
+    else {
+      this.#alone = undefined;
+      if (alone !== undefined) this.#lanes.set(alone.userId, alone);
+      this.#lanes.set(lane.userId, lane);
+    }
+  }
+
+  #drop(lane: Lane): void {
+    if (lane === this.#alone) this.#alone = undefined;
+    else this.#lanes.delete(lane.userId);
+  }
+
   #setPaused(userId: string, paused: boolean): void {
-    const lane = this.#lanes.get(userId);
+    const lane = this.#get(userId);
     if (lane === undefined) return;
     lane.paused = paused;
     this.#place(lane);
