@@ -80,7 +80,13 @@ async function recordOf(admission: Admission, job: Job, caller: Caller): Promise
   const { outcome } = caller;
   if (outcome?.status === 'refused') throw outcome.error;
   const order = joined === undefined ? job : joined.job;
-  return admission.whenKept(order) ?? admission.known.recordOf(order, outcome);
+  const kept = admission.whenKept(order);
+  if (kept !== undefined) return kept;
+  if (joined === undefined && outcome === undefined) {
+    // As it was accepted, though it may be under way by now.
+    return { ...job.toRecord(admission.clock), status: 'pending' };
+  }
+  return admission.known.recordOf(order, outcome);
 }
 
 function recordNow(admission: Admission, job: Job, record: OrderRecord): OrderRecord {
