@@ -167,3 +167,13 @@ describe('every link to a file leads to one', () => {
     expect(missing).toEqual([]);
   });
 });
+
+test('every file and folder that CONTRIBUTING.md names is there', () => {
+  const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
+  const named = [...text.matchAll(/`([\w./-]+(?:\/|\.ts))`/g)].map(([, path = '']) => path);
+  const paths = globSync('{src,test,examples}/**', { cwd: root, withFileTypes: true }).map(
+    (entry) => `/${relative(root, join(entry.parentPath, entry.name))}${entry.isFile() ? '' : '/'}`,
+  );
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((name) => !paths.some((path) => path.endsWith(`/${name}`)))).toEqual([]);
+});
