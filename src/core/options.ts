@@ -1,7 +1,7 @@
 import { checkSchema, type StandardSchema } from './admission/payload-schema.ts';
 import { type Rule, readRules } from './admission/rules.ts';
 import { checkInteger, checkMethods, checkOptions, checkTimeout, wrong } from './runtime/checks.ts';
-import { readRetry } from './steps/retry.ts';
+import { readRetry } from './steps/limits/retry.ts';
 import type { RetryOptions, Step } from './steps/step.ts';
 import { readSteps, type StepPlan } from './steps/step-plan.ts';
 import type { BalanceStorage } from './storage/balance-storage.ts';

@@ -198,7 +198,8 @@ export class Durability implements JournalListener, RecoveryListener {
   leaveRunning(): void {
     if (!this.#engine.dispatcher.runner.hasCompensations) return;
     for (const job of this.#engine.inFlight.all()) {
-      if (job.entry !== undefined && job.state === 'processing') this.#leave(job);
+      const hasBegun = job.state === 'processing' || job.state === 'ending';
+      if (job.entry !== undefined && hasBegun) this.#leave(job);
     }
     this.#engine.checkIdle();
   }

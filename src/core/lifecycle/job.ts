@@ -1,4 +1,3 @@
-import type { AsyncResource } from 'node:async_hooks';
 import { ranks } from '../order/order.ts';
 import type { OrderOutcome, OrderRecord, Receipt, UnfulfilledOutcome } from '../order/outcome.ts';
 import { ParsedOrder } from '../order/parse-order.ts';
@@ -8,7 +7,8 @@ import type { DecidedOutcome, NewOrder, StoredOrder } from '../order/stored-orde
 import type { Lane, QueueEntry } from '../queue/keyed-queue.ts';
 import { rejectedWith } from '../runtime/caller-frames.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Run } from '../steps/step-run.ts';
+import type { StepScope } from '../runtime/step-scope.ts';
+import type { StepRun } from '../steps/run/step-run.ts';
 import { isBegun, type OrderState } from './order-state.ts';
 
 /** What only orders have that a storage keeps. */
@@ -76,9 +76,9 @@ export class Job extends ParsedOrder implements QueueEntry {
   next: QueueEntry | undefined = undefined;
   lane: Lane | undefined = undefined;
   /** The caller's async context, for the steps; not even a field where there are none. */
-  declare scope: AsyncResource | undefined;
+  declare scope: StepScope | undefined;
   /** From the beginning of its steps to their end; not even a field where there are none. */
-  declare run: Run | undefined;
+  declare run: StepRun<Job> | undefined;
   /** Its caller's, which cancels it; not even a field where there is none. */
   declare signal: AbortSignal | undefined;
   /** Where the storage keeps orders, from the moment on that it is asked to; else not even a field. */
@@ -107,8 +107,14 @@ export class Job extends ParsedOrder implements QueueEntry {
   /** Its steps need its caller's async context no more: a tracer may forget it. */
   leaveScope(): void {
     if (this.scope === undefined) return;
-    this.scope.emitDestroy();
+    this.scope.end();
     this.scope = undefined;
+  }
+
+  /** How often its steps may have been begun by earlier processes. */
+  get earlierAttempts(): number {
+    const { entry } = this;
+    return entry === undefined ? 0 : entry.attempt - 1;
   }
 
   /** It is accepted now. */

@@ -1,26 +1,24 @@
-import { AsyncResource } from 'node:async_hooks';
 import { Fifo } from '../collections/fifo.ts';
 import { LinkedList } from '../collections/linked-list.ts';
 import type { Events } from '../lifecycle/events.ts';
 import type { Job } from '../lifecycle/job.ts';
 import { isLeft, isOver, moveTo } from '../lifecycle/order-state.ts';
-import type { Verdict } from '../order/decision.ts';
-import { completed, type Decision } from '../order/decision.ts';
-import { OrderError } from '../order/order-error.ts';
+import type { Decision, Verdict } from '../order/decision.ts';
+import type { OrderError } from '../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../order/outcome.ts';
 import type { StepResult } from '../order/step-result.ts';
 import { AwaitedUsers } from '../queries/awaited-users.ts';
 import type { Cancellation } from '../runtime/abort.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { escapeControls, quote } from '../runtime/thrown.ts';
+import { StepScope } from '../runtime/step-scope.ts';
 import type { FundsCheck } from '../settlement/funds-check.ts';
 import type { Settler } from '../settlement/settler.ts';
-import type { RunObserver } from '../steps/run-observer.ts';
-import type { Task } from '../steps/step-execution.ts';
-import type { StepPlan } from '../steps/step-plan.ts';
-import { StepBoard } from '../steps/step-results.ts';
-import type { Run } from '../steps/step-run.ts';
+import type { RunObserver, Worker } from '../steps/run/run-observer.ts';
+import { RunSettings } from '../steps/run/run-settings.ts';
+import { StepRun } from '../steps/run/step-run.ts';
+import { StepReports } from './step-reports.ts';
+import { StepWorkers } from './step-workers.ts';
 
 export interface ActiveRunsListener {
   /** The order is settled and nothing of it runs: its user's next one may go. */
@@ -33,71 +31,64 @@ export interface ActiveRunsListener {
   told(job: Job, outcome: UnfulfilledOutcome): void;
 }
 
-/** The options of the processor that running steps depends on. */
-export interface RunSettings {
-  readonly plan: StepPlan;
-  readonly timeoutMs: number | undefined;
-  readonly stalledAfterMs: number;
-}
+/** The worker of an order that was begun in its caller's call, until one of the pool takes it over. */
+const ofCaller: Worker = { completed: () => {}, free: () => {} };
 
 /** The runs of all orders with steps, from the beginning of an order to the end of its lane's wait. */
-export class ActiveRuns implements RunObserver {
+export class ActiveRuns extends StepReports implements RunObserver<Job> {
   /**
-   * Runs that have not ended, settled or not. Not a `Map`, here or by `userId` in the keyed queue: its
-   * table is made anew again and again, and an old one that has been promoted keeps all that come after
-   * it, and what stood in them, from the young generation's collector.
+   * Runs that have not ended, settled or not. Not a `Map`: its table is made anew again and again, and an old one
+   * that has been promoted keeps all that come after it from the young generation's collector.
    */
-  readonly #runs = new LinkedList<Run>();
-  readonly plan: StepPlan;
-  readonly timeoutMs: number | undefined;
-  readonly stalledAfterMs: number;
-  readonly hasCompensations: boolean;
-  readonly clock: Clock;
+  readonly #runs = new LinkedList<StepRun<Job>>();
   readonly awaited: AwaitedUsers;
-  readonly #events: Events;
+  readonly #settings: RunSettings<Job>;
+  readonly #clock: Clock;
   readonly #settler: Settler;
   readonly #funds: FundsCheck;
   readonly #listener: ActiveRunsListener;
-  /** Runs that gave their worker back and want one again; some may want it no more. */
-  readonly #waiting = new Fifo<Run>();
-  /** Of an order that was begun by its caller, and not by the worker that it holds from now on. */
-  #begun: StepBoard | undefined;
+  readonly #workers: StepWorkers;
+  /** Orders whose runs gave their worker back and want one again; some may want it no more. */
+  readonly #waiting = new Fifo<Job>();
+  /** Of an order that was begun in its caller's call. */
+  #begun: StepRun<Job> | undefined;
   #isTurnOfNew = false;
   /** Of orders on their way into the storage. */
   readonly #amendments = new WeakMap<Job, readonly StepResult[]>();
 
+  /** @param take - gives the next order whose turn it is */
   constructor(
-    { plan, timeoutMs, stalledAfterMs }: RunSettings,
+    settings: ConstructorParameters<typeof RunSettings>[0],
     clock: Clock,
     events: Events,
     settler: Settler,
     funds: FundsCheck,
     listener: ActiveRunsListener,
+    take: () => Job | undefined,
   ) {
-    this.plan = plan;
-    this.awaited = new AwaitedUsers(this, plan.steps.length > 0);
-    this.hasCompensations = plan.steps.some(({ compensate }) => compensate !== undefined);
-    this.timeoutMs = timeoutMs;
-    this.stalledAfterMs = stalledAfterMs;
-    this.clock = clock;
-    this.#events = events;
+    super(events);
+    this.#settings = new RunSettings(settings, clock, this);
+    this.awaited = new AwaitedUsers(this, settings.plan.steps.length > 0);
+    this.#clock = clock;
     this.#settler = settler;
     this.#funds = funds;
     this.#listener = listener;
+    this.#workers = new StepWorkers(clock, { begin: (worker) => this.#next(worker, take) });
   }
 
-  /** How many runs hold a worker, or will if they are not over at once. */
+  /** Whether any step can be compensated. */
+  get hasCompensations(): boolean {
+    return this.#settings.hasCompensations;
+  }
+
+  /** How many runs hold a worker. */
   get active(): number {
-    const begun = this.#begun;
-    // One that has ended already, before a busy event loop let a worker take it over, is none.
-    const isBeginning =
-      begun !== undefined && begun.job.run === undefined && begun.run?.hasEnded !== true;
-    return this.#runs.all().filter(({ worker }) => worker.holds).length + (isBeginning ? 1 : 0);
+    return this.#runs.all().filter(({ hasWorker }) => hasWorker).length;
   }
 
   /** When an order's steps began, on the processor's clock, if they have and have not all ended. */
   startedAtOf(job: Job): number | undefined {
-    return (job.run?.board ?? (this.#begun?.job === job ? this.#begun : undefined))?.startedAt;
+    return job.run?.startedAt;
   }
 
   /** How many orders hold their user for longer than they should. */
@@ -111,7 +102,7 @@ export class ActiveRuns implements RunObserver {
 
   /** Ids of the orders whose steps have not all ended. */
   get running(): string[] {
-    return this.#runs.all().map(({ job }) => job.id);
+    return this.#runs.all().map(({ order }) => order.id);
   }
 
   get hasWaiting(): boolean {
@@ -120,66 +111,35 @@ export class ActiveRuns implements RunObserver {
 
   /** An order is accepted: its steps are to see the `AsyncLocalStorage` values of its own caller. */
   admit(job: Job): void {
-    const before = job.scope;
-    job.scope = new AsyncResource('Order', { requireManualDestroy: true });
-    before?.emitDestroy();
+    job.scope ??= new StepScope(this, job.userId);
   }
 
   /** Begins an order in its caller's call; gives its run if that is not over on return. */
-  start(job: Job): Run | undefined {
-    const board = this.#boardFor(job);
-    return board.scope.run(() => this.#begin(job, board));
-  }
-
-  #begin(job: Job, board: StepBoard): Run | undefined {
-    this.#begun = board;
-    // What a step does to its async context must not be its caller's.
+  start(job: Job): StepRun<Job> | undefined {
     this.admit(job);
-    const run = (job.scope as AsyncResource).runInAsyncScope(this.#startHere, undefined, board);
-    if (run === undefined) this.concluded(board, completed(board.results(), false));
-    if (run === undefined || run.hasEnded) {
-      this.#begun = undefined;
-      this.#close(board);
-      job.leaveScope();
-      return undefined;
-    }
-    this.#add(run);
-    if (!run.worker.holds) this.#begun = undefined;
-    return run;
+    const run = this.#newRun(job, ofCaller);
+    this.#begun = run;
+    job.scope?.enter(this.#start, run);
+    return run.hasEnded ? undefined : run;
   }
-
-  /** Gives the order's run, unless all of its steps have finished at once. */
-  readonly #startHere = (board: StepBoard): Run | undefined => {
-    const refusal = this.#refusalOf(board.job);
-    if (refusal === undefined) board.start();
-    const run = board.isDone ? board.run : board.toRun();
-    run?.start(refusal);
-    return run;
-  };
 
   /**
-   * Gives a worker something to do: a run that waits for one and a new order take turns, so neither
-   * keeps the other waiting. Undefined if there is nothing.
+   * Has a worker run orders until there is none.
    *
-   * @param take - gives the next order whose turn it is
+   * @param leave - is called in the same breath in which that is so
    */
-  next(take: () => Job | undefined): Run | undefined {
-    const begun = this.#begun?.run;
-    this.#begun = undefined;
-    if (begun?.worker.holds) return begun;
-    this.#isTurnOfNew = !this.#isTurnOfNew;
-    if (this.#isTurnOfNew || this.#waiting.isEmpty) {
-      const job = take();
-      if (job !== undefined) return this.#run(job);
-    }
-    const run = this.#waiting.shift();
-    run?.resume();
-    return run;
+  work<T>(leave: () => Promise<T>): Promise<T> {
+    return this.#workers.work(leave);
+  }
+
+  /** The processor has closed. */
+  close(): void {
+    this.#workers.close();
   }
 
   /** Cancels an order that is being processed; false if it is decided. */
   cancel(job: Job, cancellation: Cancellation): boolean {
-    const run = this.#runOf(job);
+    const { run } = job;
     if (run === undefined || run.isDecided) return false;
     run.cancel(cancellation);
     return true;
@@ -189,29 +149,28 @@ export class ActiveRuns implements RunObserver {
   settled(job: Job): void {
     const steps = this.#amendments.get(job);
     if (steps !== undefined) this.#settler.amend(job, steps);
-    const { run } = job;
-    if (run?.hasEnded) this.#release(run);
+    if (job.run?.hasEnded) this.#release(job.run);
   }
 
   /** The storage did not take the order's amount: its steps are to be compensated. */
   refused(job: Job, error: OrderError): void {
-    this.#runOf(job)?.refused(error);
+    job.run?.refused(error);
+  }
+
+  /** The storage has taken an amount that it was thought to refuse: the steps are run after all. */
+  admitted(job: Job): void {
+    job.run?.admitted();
   }
 
   /** What was told to end and has not is waited for no longer. */
   hurryAll(): void {
     // What stays in the storage is compensated after the next start.
-    for (const run of this.#runs.all()) if (!isLeft(run.job)) run.hurry();
-  }
-
-  /** The storage has taken an amount that it was thought to refuse: the steps are run after all. */
-  admitted(job: Job): void {
-    this.#runOf(job)?.admitted();
+    for (const run of this.#runs.all()) if (!isLeft(run.order)) run.hurry();
   }
 
   /** Whatever is decided is settled, though its functions go on. */
   concludeAll(): void {
-    for (const run of this.#runs.all()) run.conclude();
+    for (const run of this.#runs.all()) run.conclude(isLeft(run.order));
   }
 
   /** Runs that have ended are done with; the rest is no longer watched. */
@@ -222,138 +181,120 @@ export class ActiveRuns implements RunObserver {
     }
   }
 
-  abort(controller: AbortController, reason: OrderError): void {
-    this.#events.abort(controller, reason);
+  decidedAgainst(job: Job): void {
+    // One that is left goes on until its functions have ended.
+    if (!isOver(job)) moveTo(job, 'ending');
   }
 
-  stepped(job: Job, step: StepResult): void {
-    this.#events.tell.stepped?.({ ...job.facts, step });
-  }
-
-  retried({ job }: Run, task: Task, { code, message, cause }: Verdict, delayMs: number): void {
-    this.#events.tell.retried?.({
-      ...job.facts,
-      step: task.step.name,
-      isCompensation: task.compensated !== undefined,
-      attempt: task.attempts,
-      delayMs,
-      code,
-      message,
-      cause,
-    });
-  }
-
-  told({ job }: Run, outcome: UnfulfilledOutcome): void {
+  certain(job: Job, outcome: UnfulfilledOutcome): void {
     this.#listener.told(job, outcome);
   }
 
-  isNoted({ job }: Run, outcome: UnfulfilledOutcome): boolean {
+  isNoted(job: Job, outcome: UnfulfilledOutcome): boolean {
     const { entry, state } = job;
-    if (entry === undefined || state !== 'processing') return true;
+    if (entry === undefined || state !== 'ending') return true;
     if (entry.decided !== undefined || entry.isNoted) return true;
     this.#settler.note(job, outcome);
     return false;
   }
 
-  concluded({ job, startedAt }: StepBoard, decision: Decision): void {
+  isKept(job: Job): boolean {
+    return job.entry !== undefined && !isLeft(job);
+  }
+
+  concluded(job: Job, decision: Decision, startedAt: number): void {
     if (isLeft(job)) return;
     this.#settler.add(job, decision, startedAt);
     this.#settler.flush();
   }
 
-  amended({ job }: Run, steps: readonly StepResult[]): void {
+  amended(job: Job, steps: readonly StepResult[]): void {
     if (job.state === 'settled') this.#settler.amend(job, steps);
     else this.#amendments.set(job, steps);
   }
 
-  compensationFailed({ job }: Run, step: string, { code, message, cause }: Verdict): void {
-    const text = `Step \`${step}\` could not be compensated, \`${code}\`: ${message}`;
-    const error = new OrderError('compensation_failed', text, { ...job.facts, cause });
-    const { tell } = this.#events;
-    if (tell.error !== undefined) tell.error(error);
-    else warn(error.code, `Order ${quote(job.id)}: ${text}`);
-  }
-
-  predicateFailed(job: Job, step: string, cause: unknown): void {
-    const message = `\`retryIf\` of step \`${step}\` threw, or answered with no boolean`;
-    const error = new OrderError('internal', message, { ...job.facts, cause });
-    this.#events.tell.error?.(error);
-  }
-
-  stalled({ job, board, unended: steps }: Run): void {
-    const runningMs = this.clock.read() - board.startedAt;
-    const { stalled } = this.#events.tell;
-    if (stalled !== undefined) stalled({ ...job.facts, runningMs, steps });
-    else
-      warn(
-        'stalled',
-        `Order ${quote(job.id)} holds its user after ${runningMs} ms in ${steps.join(', ') || 'a question to the storage'}`,
-      );
-  }
-
-  wantsWorker(run: Run): void {
-    this.#waiting.push(run);
+  wantsWorker(job: Job): void {
+    this.#waiting.push(job);
     this.#listener.wantsWorker();
   }
 
-  ended(run: Run): void {
-    if (!isOver(run.job)) return;
-    if (this.#release(run)) this.#listener.ended(run.job);
+  ended(job: Job): void {
+    if (job.run === undefined || !isOver(job)) return;
+    this.#release(job.run);
+    this.#listener.ended(job);
   }
 
-  #run(job: Job): Run {
-    const run = this.#boardFor(job).toRun();
-    // Its steps are in its scope from now on, in the async context of its caller.
-    run.inScope(() => run.board.scope.run(() => this.admit(job)));
-    this.#add(run);
-    this.#events.tell.started?.(job.toRecord(this.clock, run.board.startedAt));
+  /**
+   * Gives a worker something to do: a run that waits for one and a new order take turns, so neither
+   * keeps the other waiting. False if there is nothing.
+   */
+  #next(worker: Worker, take: () => Job | undefined): boolean {
+    const begun = this.#begun;
+    this.#begun = undefined;
+    if (begun?.worker === ofCaller) {
+      begun.worker = worker;
+      return true;
+    }
+    this.#isTurnOfNew = !this.#isTurnOfNew;
+    if (this.#isTurnOfNew || this.#waiting.isEmpty) {
+      const job = take();
+      if (job !== undefined) {
+        this.#run(job, worker);
+        return true;
+      }
+    }
+    if (this.#resume(worker)) return true;
+    // What waited wanted a worker no more.
+    const job = this.#isTurnOfNew ? undefined : take();
+    if (job !== undefined) this.#run(job, worker);
+    return job !== undefined;
+  }
+
+  /** False if no run wants the worker. */
+  #resume(worker: Worker): boolean {
+    while (!this.#waiting.isEmpty) {
+      if (this.#waiting.shift()?.run?.resume(worker)) return true;
+    }
+    return false;
+  }
+
+  #run(job: Job, worker: Worker): void {
+    this.admit(job);
+    const run = this.#newRun(job, worker);
+    this.events.tell.started?.(job.toRecord(this.#clock, run.startedAt));
     // A listener may have canceled it.
-    if (!run.isDecided) run.inScope(() => run.start(this.#refusalOf(job)));
+    if (!run.isDecided) job.scope?.enter(this.#start, run);
+  }
+
+  #newRun(job: Job, worker: Worker): StepRun<Job> {
+    moveTo(job, 'processing');
+    const run = new StepRun(job, this.#settings, worker);
+    job.run = run;
+    job.scope?.begin(run);
+    this.#runs.push(run);
     return run;
   }
+
+  readonly #start = (run: StepRun<Job>): void => run.start(this.#refusalOf(run.order));
 
   /** Why an order fails without its steps being run. */
   #refusalOf(job: Job): Awaitable<Verdict | undefined> {
     const decided = job.entry?.decided ?? job.entry?.canceled;
     if (decided === undefined) return this.#funds.refusalOf(job);
-    // Its callers were told already. What its steps may have done is compensated, and not done again.
+    // Its callers were notified already. What its steps may have done is compensated, and not done again.
     return decided;
   }
 
-  #boardFor(job: Job): StepBoard {
-    moveTo(job, 'processing');
-    return new StepBoard(job, this);
-  }
-
-  #runOf(job: Job): Run | undefined {
-    return job.run ?? (this.#begun?.job === job ? this.#begun.toRun() : undefined);
-  }
-
-  #add(run: Run): void {
-    run.job.run = run;
-    this.#runs.push(run);
-  }
-
-  #close({ scope, job }: StepBoard): void {
-    scope.end();
-    this.awaited.delete(job.userId);
-  }
-
-  /** The order is settled and its steps have ended; false if that was known. */
-  #release(run: Run): boolean {
-    if (run.job.run !== run) return false;
-    run.job.run = undefined;
-    run.job.leaveScope();
+  /** The order is settled and its steps have ended. */
+  #release(run: StepRun<Job>): void {
+    const { order: job } = run;
+    job.run = undefined;
+    job.leaveScope();
     this.#runs.remove(run);
-    this.#close(run.board);
-    this.#listener.released(run.job);
+    if (this.#begun === run) this.#begun = undefined;
+    this.awaited.delete(job.userId);
+    this.#listener.released(job);
     // Else its own worker is about to look for more.
-    if (!run.worker.holds) this.#listener.wantsWorker();
-    return true;
+    if (!run.hasWorker) this.#listener.wantsWorker();
   }
-}
-
-/** Somebody must hear of it, even where nobody listens. */
-function warn(code: string, message: string): void {
-  process.emitWarning(escapeControls(message), { type: 'OrderProcessorWarning', code });
 }

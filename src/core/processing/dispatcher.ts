@@ -14,7 +14,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { callBatch } from '../runtime/group-call.ts';
 import type { FundsCheck } from '../settlement/funds-check.ts';
 import type { Settler } from '../settlement/settler.ts';
-import { ActiveRuns, type RunSettings } from './active-runs.ts';
+import { ActiveRuns } from './active-runs.ts';
 import { cancelInTurn } from './cancel-in-turn.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -55,7 +55,7 @@ export class Dispatcher {
   readonly hasSteps: boolean;
 
   constructor(
-    settings: RunSettings & { readonly concurrency: number },
+    settings: ConstructorParameters<typeof ActiveRuns>[0] & { readonly concurrency: number },
     clock: Clock,
     events: Events,
     settler: Settler,
@@ -70,15 +70,18 @@ export class Dispatcher {
     this.#told = told;
     this.hasSteps = settings.plan.steps.length > 0;
     this.queue = new KeyedQueue({ exclusive: this.hasSteps });
-    this.runner = new ActiveRuns(settings, clock, events, settler, funds, {
+    const listener = {
       ended,
       told,
-      released: (job) => this.queue.release(job),
+      released: (job: Job) => this.queue.release(job),
       wantsWorker: () => this.wake(),
-    });
+    };
+    this.runner = new ActiveRuns(settings, clock, events, settler, funds, listener, () =>
+      this.#isHeld ? undefined : this.#take(),
+    );
     this.#pool = new WorkerPool(
       this.hasSteps ? settings.concurrency : 1,
-      () => (this.hasSteps ? this.#workOnSteps() : this.#workInBatches()),
+      () => (this.hasSteps ? this.runner.work(() => this.#pool.leave()) : this.#workInBatches()),
       (cause) => events.tell.error?.(new OrderError('internal', 'A worker failed', { cause })),
     );
   }
@@ -135,6 +138,7 @@ export class Dispatcher {
   /** The processor has closed. */
   close(): void {
     this.#pool.close();
+    this.runner.close();
   }
 
   pause(userId: string | undefined): void {
@@ -237,14 +241,5 @@ export class Dispatcher {
     if (this.#ownsId(job)) this.#events.tell.started?.(job.toRecord(this.#clock, startedAt));
     this.#settling(job);
     this.#settler.add(job, nothingToDo, startedAt);
-  }
-
-  async #workOnSteps(): Promise<void> {
-    for (;;) {
-      if (!this.#clock.hasTime()) await this.#clock.nextSlice();
-      const run = this.runner.next(() => (this.#isHeld ? undefined : this.#take()));
-      if (run === undefined) return this.#pool.leave();
-      if (run.worker.holds) await run.worker.freed();
-    }
   }
 }

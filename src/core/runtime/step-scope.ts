@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 
 /** Whose steps they are, and how many of them run. */
 interface Running {
@@ -10,23 +10,30 @@ const current = new AsyncLocalStorage<StepScope | undefined>();
 /** Without any scope there is nothing to leave, which every event of every order asks. */
 let isUsed = false;
 
+const options = { requireManualDestroy: true } as const;
+
 /**
- * Tells what is called from inside the steps and compensations of one order, in whatever they have begun. Timers
- * and sockets that are made inside a step keep this for as long as they live, so it keeps nothing itself in the end.
+ * The async context in which one order was handed in, for its steps and compensations; tells what is called from inside
+ * them, in whatever they have begun. Timers and sockets that are made inside a step keep this for as long as they
+ * live, so it keeps nothing itself in the end.
  */
-export class StepScope {
+export class StepScope extends AsyncResource {
   readonly userId: string;
   #owner: object | undefined;
-  #order: Running | undefined;
+  #order: Running | undefined = undefined;
   /** The one that the order was handed in from. */
   #outer: StepScope | undefined = undefined;
 
-  /** @param owner - what all scopes of one processor have in common */
-  constructor(owner: object, userId: string, order: Running) {
+  /**
+   * To be called where the order is handed in.
+   *
+   * @param owner - what all scopes of one processor have in common
+   */
+  constructor(owner: object, userId: string) {
+    super('Order', options);
     isUsed = true;
     this.userId = userId;
     this.#owner = owner;
-    this.#order = order;
   }
 
   /** The scope of the step in which this is called, if it is one of this owner's and runs. */
@@ -44,7 +51,8 @@ export class StepScope {
 
   /** Calls something that belongs to no step, though it may be a step that has led to it. */
   static outside<T>(call: (value: T) => void, value: T): void {
-    if (isUsed && current.getStore() !== undefined) current.run(undefined, call, value);
+    // One that has ended is like none; entering another context costs as much as all the rest of an order.
+    if (isUsed && current.getStore()?.hasEnded === false) current.run(undefined, call, value);
     else call(value);
   }
 
@@ -53,17 +61,33 @@ export class StepScope {
     return this.#order !== undefined && this.#order.running > 0;
   }
 
-  /** Runs something inside it; to be called where the order was handed in. */
-  run<T>(work: () => T): T {
+  get hasEnded(): boolean {
+    return this.#owner === undefined;
+  }
+
+  /** The order's steps begin. */
+  begin(order: Running): void {
+    this.#order = order;
+  }
+
+  /** Runs something inside it. */
+  enter<T>(work: (value: T) => void, value: T): void {
+    this.runInAsyncScope(StepScope.#run<T>, undefined, this, work, value);
+  }
+
+  /** To be called in the async context of the order's caller. */
+  static #run<T>(scope: StepScope, work: (value: T) => void, value: T): void {
     const outer = current.getStore();
-    this.#outer = outer?.isOpen ? outer : undefined;
-    return current.run(this, work);
+    scope.#outer = outer?.isOpen ? outer : undefined;
+    current.run(scope, work, value);
   }
 
   /** None of the order's functions runs, and none will. */
   end(): void {
+    if (this.#owner === undefined) return;
     this.#owner = undefined;
     this.#order = undefined;
     this.#outer = undefined;
+    this.emitDestroy();
   }
 }

@@ -251,7 +251,7 @@ export class Settler {
   #gatherNotes(): void {
     for (const [job, { status, error }] of this.#notes) {
       const decision = { outcome: status as 'failed', error, steps: noSteps, isCompensable: false };
-      const times = timesOf(job, this.#clock, job.run?.board.startedAt, this.#times);
+      const times = timesOf(job, this.#clock, job.run?.startedAt, this.#times);
       this.#gathered.add(job, settlementOf(job, decision, times, this.#minBalance, true));
     }
     this.#notes.clear();
@@ -303,7 +303,7 @@ export class Settler {
   ): void {
     const isRefused = isCompensable && outcome.status !== 'completed';
     if (isRefused || isTrial) {
-      moveTo(job, 'processing');
+      moveTo(job, isRefused ? 'ending' : 'processing');
       if (isRefused) this.#listener.refused(job, outcome.error);
       else this.#listener.admitted(job);
       return;

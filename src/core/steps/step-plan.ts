@@ -7,15 +7,15 @@ import {
   checkTimeout,
   wrong,
 } from '../runtime/checks.ts';
-import { type RetryPolicy, readRetry } from './retry.ts';
-import { Semaphore } from './semaphore.ts';
+import { type RetryPolicy, readRetry } from './limits/retry.ts';
+import { Semaphore } from './limits/semaphore.ts';
 import type { CompensationContext, Step, StepContext } from './step.ts';
 
 /** How one piece of work is tried. */
 export interface Limits {
   readonly timeoutMs: number | undefined;
   readonly retry: RetryPolicy | undefined;
-  readonly gate: Semaphore | undefined;
+  readonly semaphore: Semaphore | undefined;
 }
 
 /** A checked copy of a step, with its place among the others; places are indices. */
@@ -37,17 +37,15 @@ export interface PlannedStep {
   readonly next: readonly number[];
   /** The steps that this one comes after, directly or not. */
   readonly before: readonly number[];
-  /** Whether nobody asks what it gave, and it has no limits: then it may start without a `Task`. */
-  readonly isPlain: boolean;
-  /** Its results when it finished at the first attempt, by duration. */
-  readonly shared: (StepResult | undefined)[];
+  /** Its results when it finished at the first attempt, by duration, shared by all orders. */
+  readonly results: (StepResult | undefined)[];
 }
 
 /** All steps, in declaration order. */
 export interface StepPlan {
   readonly steps: readonly PlannedStep[];
-  /** The results when all of them finished at once. */
-  readonly instant: readonly StepResult[];
+  /** The results of all steps when each finished at the first attempt and all after the same duration, by that. */
+  readonly results: (readonly StepResult[] | undefined)[];
 }
 
 /** What steps take from the processor's options. */
@@ -90,27 +88,18 @@ export function readSteps(steps: unknown, defaults: Defaults): StepPlan {
   }
   const after = read.map((step, at) => placesOf(step.after, `steps[${at}].after`, places));
   const all = read.map(({ name }) => name);
-  const instant = all.map((name): StepResult => {
-    return Object.freeze({ name, status: 'ok', durationMs: 0, attempts: 1 });
-  });
   const planned = read.map((step, at): PlannedStep => {
     const next = all.flatMap((_, other) => (after[other]?.includes(at) ? [other] : []));
-    const { compensate, limits } = step;
     return {
       ...step,
       at,
       needs: (after[at] as number[]).length,
       next,
       before: [...placesBefore(at, after, all)],
-      isPlain:
-        next.length === 0 &&
-        compensate === undefined &&
-        limits.gate === undefined &&
-        limits.timeoutMs === undefined,
-      shared: [instant[at]],
+      results: [],
     };
   });
-  return { steps: planned, instant: Object.freeze(instant) };
+  return { steps: planned, results: [] };
 }
 
 function readStep(step: Step, at: string, defaults: Defaults) {
@@ -123,7 +112,7 @@ function readStep(step: Step, at: string, defaults: Defaults) {
   if (timeoutMs !== undefined) checkTimeout(`${at}.timeoutMs`, timeoutMs);
   if (step.compensate !== undefined) checkMethods(at, step, ['compensate']);
   const retry = step.retry === undefined ? defaults.retry : readRetry(`${at}.retry`, step.retry);
-  const gate = concurrency === undefined ? undefined : new Semaphore(concurrency);
+  const semaphore = concurrency === undefined ? undefined : new Semaphore(concurrency);
   checkOptions(`${at}.compensation`, compensation, ['timeoutMs', 'retry']);
   const { timeoutMs: ownMs, retry: ownRetry } = compensation;
   if (ownMs !== undefined) checkTimeout(`${at}.compensation.timeoutMs`, ownMs);
@@ -133,12 +122,12 @@ function readStep(step: Step, at: string, defaults: Defaults) {
     after,
     run: step.run.bind(step) as PlannedStep['run'],
     compensate: step.compensate?.bind(step) as PlannedStep['compensate'],
-    limits: { timeoutMs, retry, gate },
+    limits: { timeoutMs, retry, semaphore },
     compensation: {
       // It holds its user, so it must have some limit.
       timeoutMs: ownMs ?? timeoutMs ?? defaults.timeoutMs ?? defaults.stalledAfterMs,
       retry: ownRetry === undefined ? retry : readRetry(`${at}.compensation.retry`, ownRetry),
-      gate: undefined,
+      semaphore: undefined,
     },
   };
 }

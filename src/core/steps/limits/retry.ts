@@ -1,6 +1,6 @@
-import { asPromise, isThenable } from '../runtime/awaitable.ts';
-import { checkInteger, checkOptions, checkTimeout, wrong } from '../runtime/checks.ts';
-import type { RetryOptions } from './step.ts';
+import { asPromise, isThenable } from '../../runtime/awaitable.ts';
+import { checkInteger, checkOptions, checkTimeout, wrong } from '../../runtime/checks.ts';
+import type { RetryOptions } from '../step.ts';
 
 /** Retry options with their defaults, checked. */
 export interface RetryPolicy {

@@ -1,0 +1,31 @@
+import type { Verdict } from '../../order/decision.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Limited, TimeLimit } from '../limits/time-limit.ts';
+import type { ContextRun } from './step-context.ts';
+
+/** The run to which executions belong. */
+export interface ExecutionRun<Execution> extends ContextRun {
+  readonly clock: Clock;
+  readonly stalledAfterMs: number;
+  /** How many functions run, and those that were told to end. */
+  running: number;
+  /** How many executions are over. */
+  over: number;
+  /** Runs a function in the async context of the order's caller. */
+  inScope(work: () => void): void;
+  limitOf(timeoutMs: number): TimeLimit<Limited>;
+  /** An attempt failed, and there will be another. */
+  pausing(execution: Execution, verdict: Verdict, delayMs: number): void;
+  /** The pause is over: `start` the execution once there is a worker. */
+  due(execution: Execution): void;
+  predicateFailed(step: string, cause: unknown): void;
+}
+
+/** Is notified of how executions end. */
+export interface ExecutionOwner<Execution> {
+  succeeded(execution: Execution): void;
+  /** There is no further attempt; an execution that is `abandoned` goes on although its time was up. */
+  failed(execution: Execution, verdict: Verdict): void;
+  /** One that was `abandoned` has ended. */
+  stopped(execution: Execution): void;
+}

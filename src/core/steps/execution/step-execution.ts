@@ -1,0 +1,298 @@
+import type { Verdict } from '../../order/decision.ts';
+import { OrderError } from '../../order/order-error.ts';
+import type { StepResult } from '../../order/step-result.ts';
+import { asPromise, isThenable } from '../../runtime/awaitable.ts';
+import { isWorthRetrying, pauseMs, retryableOf } from '../limits/retry.ts';
+import type { Waiter } from '../limits/semaphore.ts';
+import type { LimitedTime } from '../limits/time-limit.ts';
+import type { CompensationContext } from '../step.ts';
+import type { Limits, PlannedStep } from '../step-plan.ts';
+import type { ExecutionOwner, ExecutionRun } from './execution-run.ts';
+import { type ExecutionState, moveExecution } from './execution-state.ts';
+import { Context, ContextOfCompensation } from './step-context.ts';
+import { deniesEffect, verdictOn } from './step-failure.ts';
+
+/**
+ * One function, a step's `run` or its `compensate`, called until it succeeds or fails for good: each attempt under a
+ * time limit, with pauses between them.
+ */
+export class StepExecution implements Waiter {
+  readonly step: PlannedStep;
+  /** Of a compensation: the execution that it compensates. */
+  readonly compensated: StepExecution | undefined;
+  readonly state: ExecutionState = 'idle';
+  attempts = 0;
+  durationMs = 0;
+  /** What the function has returned, once it has finished. */
+  value: unknown = undefined;
+  isFinished = false;
+  /** An attempt, in this process or an earlier one, may have had its effect without finishing. */
+  mayHaveActed: boolean;
+  /** How many steps it still comes after. */
+  needs: number;
+  /** Which of all of the order it was to end, from 1 up. */
+  endedAs = 0;
+  /** What became of the step, as far as that is known. */
+  result: StepResult | undefined = undefined;
+  prev: Waiter | undefined = undefined;
+  next: Waiter | undefined = undefined;
+  readonly #run: ExecutionRun<StepExecution>;
+  readonly #owner: ExecutionOwner<StepExecution>;
+  #begunAt = 0;
+  #context: Context | undefined = undefined;
+  /** The limit of the attempt, or the pause after it. */
+  #time: Pick<LimitedTime<StepExecution>, 'end'> | undefined = undefined;
+  /** The attempt's time was up; what it throws from then on is a consequence. */
+  #overdue: OrderError | undefined = undefined;
+  /** There is another attempt after one whose time was up. */
+  #triesAgain = false;
+
+  constructor(
+    step: PlannedStep,
+    run: ExecutionRun<StepExecution>,
+    owner: ExecutionOwner<StepExecution>,
+    compensated?: StepExecution,
+  ) {
+    this.step = step;
+    this.compensated = compensated;
+    this.needs = compensated === undefined ? step.needs : 0;
+    this.mayHaveActed = run.order.earlierAttempts > 0;
+    this.#run = run;
+    this.#owner = owner;
+  }
+
+  /** Whether it may start and has not. */
+  get isReady(): boolean {
+    return this.state === 'idle' && this.needs === 0;
+  }
+
+  get isOver(): boolean {
+    return this.state === 'over';
+  }
+
+  /** Whether its function runs, and also if that was told to end. */
+  get isRunning(): boolean {
+    return this.state === 'running' || this.state === 'abandoned';
+  }
+
+  /** Whether it has begun, or waits to, and has not ended. */
+  get isUnended(): boolean {
+    return this.state !== 'over' && this.needs === 0;
+  }
+
+  /** Whether it waits before its next attempt, or for a worker to make it. */
+  get isPaused(): boolean {
+    return this.state === 'paused' || this.state === 'due';
+  }
+
+  /** Whether it is over, and is to be compensated if its order does not complete. */
+  get isToCompensate(): boolean {
+    return (
+      this.isOver && this.step.compensate !== undefined && (this.isFinished || this.mayHaveActed)
+    );
+  }
+
+  /** There is a worker, and the clock has just been read. */
+  start(): void {
+    const { semaphore } = this.#limits;
+    if (semaphore === undefined || semaphore.acquire(this)) this.#try();
+    else moveExecution(this, 'queued');
+  }
+
+  admitted(): void {
+    this.#run.inScope(() => this.#try());
+  }
+
+  /** There is no further attempt; the one that runs is told to end, and `stopped` is called when it has. */
+  abort(reason: OrderError): void {
+    if (this.isRunning) {
+      this.#abandon();
+      this.#context?.abort(reason);
+      return;
+    }
+    if (this.isOver) return;
+    if (this.state === 'queued') this.#limits.semaphore?.withdraw(this);
+    this.endTime();
+    this.#end();
+  }
+
+  /** How long it has taken so far, pauses included. */
+  elapsed(): number {
+    if (this.attempts === 0 || this.state === 'over') return this.durationMs;
+    return this.#run.clock.last - this.#begunAt;
+  }
+
+  /** The limit of an attempt has passed. */
+  timeOut(timeoutMs: number): void {
+    this.#time = undefined;
+    this.#run.inScope(() => this.#timeOut(timeoutMs));
+  }
+
+  #timeOut(timeoutMs: number): void {
+    const run = this.#run;
+    run.clock.read();
+    const message = `${this.#title} did not end within ${timeoutMs} ms`;
+    const { id: orderId, userId } = run.accepted;
+    const error = new OrderError('timeout', message, { orderId, userId });
+    this.#overdue = error;
+    this.#triesAgain = this.#mayTryAgain(error);
+    // The predicate may have canceled the order.
+    if (this.state !== 'running') return;
+    // Two attempts never run side by side: the next one waits for this one, but not for ever.
+    if (this.#triesAgain) this.#wait(run.stalledAfterMs, () => this.#failOverdue(message));
+    this.#context?.abort(error);
+    if (!this.#triesAgain) this.#failOverdue(message);
+  }
+
+  get #limits(): Limits {
+    return this.compensated === undefined ? this.step.limits : this.step.compensation;
+  }
+
+  #try(): void {
+    const run = this.#run;
+    moveExecution(this, 'running');
+    if (this.attempts === 0) this.#begunAt = run.clock.last;
+    this.attempts += 1;
+    run.running += 1;
+    let value: unknown;
+    try {
+      value = this.#call();
+      if (isThenable(value)) {
+        this.#await(asPromise(value));
+        return;
+      }
+    } catch (thrown) {
+      this.#attemptFailed(thrown);
+      return;
+    }
+    this.#attemptSucceeded(value);
+  }
+
+  #call(): unknown {
+    const { step, compensated, attempts } = this;
+    const run = this.#run;
+    if (compensated === undefined) {
+      this.#context = new Context(run, step, attempts);
+      return step.run(run.accepted as never, this.#context);
+    }
+    const context = new ContextOfCompensation(run, compensated, attempts);
+    this.#context = context;
+    return step.compensate?.(run.accepted as never, context as CompensationContext<never, never>);
+  }
+
+  #await(promise: Promise<unknown>): void {
+    promise.then(
+      (value) => this.#attemptSucceeded(value),
+      (thrown) => this.#attemptFailed(thrown),
+    );
+    // For what starts next, and for the limit.
+    this.#run.clock.read();
+    const { timeoutMs } = this.#limits;
+    if (timeoutMs === undefined || this.state !== 'running') return;
+    this.#time = this.#run.limitOf(timeoutMs).begin(this);
+  }
+
+  #wait(ms: number, callback: () => void): void {
+    const timer = setTimeout(callback, ms);
+    this.#time = { end: () => clearTimeout(timer) };
+  }
+
+  /** Nothing of its time is waited for any more. */
+  endTime(): void {
+    this.#time?.end();
+    this.#time = undefined;
+  }
+
+  #abandon(): void {
+    if (this.state === 'running') moveExecution(this, 'abandoned');
+    this.endTime();
+  }
+
+  /** It goes on although its time was up, and fails without it. */
+  #failOverdue(message: string): void {
+    // A listener of its signal may have canceled the order.
+    this.#abandon();
+    this.#run.clock.read();
+    this.durationMs = this.elapsed();
+    this.#owner.failed(this, { code: 'timeout', message, isTimeUp: true });
+  }
+
+  #attemptSucceeded(value: unknown): void {
+    this.#leave();
+    this.value = value;
+    this.isFinished = true;
+    this.#end();
+    this.#owner.succeeded(this);
+    this.#limits.semaphore?.release();
+  }
+
+  #attemptFailed(thrown: unknown): void {
+    if (!deniesEffect(thrown, this.#overdue, this.#run.error)) this.mayHaveActed = true;
+    // While the attempt still counts as running: a predicate may cancel the order.
+    const triesAgain = this.state === 'running' && this.#mayTryAgainAfter(thrown);
+    this.#leave();
+    if (this.state === 'abandoned') {
+      this.#end();
+      this.#owner.stopped(this);
+    } else if (triesAgain) this.#pause(thrown);
+    else {
+      this.#end();
+      this.#owner.failed(this, this.#verdictOn(thrown));
+    }
+    this.#limits.semaphore?.release();
+  }
+
+  #mayTryAgainAfter(thrown: unknown): boolean {
+    if (this.#overdue === undefined) return this.#mayTryAgain(thrown);
+    if (retryableOf(thrown) !== false) return this.#triesAgain;
+    // Late, but final: what it says counts, and not that it was late.
+    this.#overdue = undefined;
+    return false;
+  }
+
+  /** The attempt has ended. */
+  #leave(): void {
+    this.endTime();
+    this.#run.running -= 1;
+    this.#run.clock.read();
+  }
+
+  #end(): void {
+    this.durationMs = this.elapsed();
+    moveExecution(this, 'over');
+    this.#run.over += 1;
+    this.endedAs = this.#run.over;
+  }
+
+  #mayTryAgain(thrown: unknown): boolean {
+    const { retry } = this.#limits;
+    if (retry === undefined || this.attempts >= retry.attempts) return false;
+    return isWorthRetrying(retry, thrown, this.attempts, (cause) =>
+      this.#run.predicateFailed(this.step.name, cause),
+    );
+  }
+
+  #pause(thrown: unknown): void {
+    const { retry } = this.#limits;
+    if (retry === undefined) return;
+    const verdict = this.#verdictOn(thrown);
+    this.#overdue = undefined;
+    const delayMs = pauseMs(retry, this.attempts);
+    moveExecution(this, 'paused');
+    this.#wait(delayMs, () => {
+      moveExecution(this, 'due');
+      this.#run.due(this);
+    });
+    this.#run.pausing(this, verdict, delayMs);
+  }
+
+  #verdictOn(thrown: unknown): Verdict {
+    const overdue = this.#overdue;
+    if (overdue === undefined) return verdictOn(thrown, this.#title);
+    return { code: 'timeout', message: overdue.message, isTimeUp: true };
+  }
+
+  get #title(): string {
+    return `${this.compensated === undefined ? 'Step' : 'The compensation of step'} \`${this.step.name}\``;
+  }
+}

@@ -1,0 +1,119 @@
+/** What steps come to, as results say it. */
+import type { Verdict } from '../../order/decision.ts';
+import type { CompensationResult, StepResult } from '../../order/step-result.ts';
+import type { PlannedStep, StepPlan } from '../step-plan.ts';
+
+/** Results up to this duration are shared, in milliseconds. */
+const sharedBelowMs = 1_000;
+
+/** How the execution of a step, or of its compensation, went so far. */
+interface Execution {
+  readonly step: PlannedStep;
+  readonly attempts: number;
+  readonly isFinished: boolean;
+  readonly value: unknown;
+  readonly result: StepResult | undefined;
+  elapsed(): number;
+}
+
+/** By place; none of a step that has not begun. */
+export type Executions = readonly (Execution | undefined)[];
+
+/**
+ * The result of a step that has finished. After one attempt, as most do, it is one object for all orders, since results
+ * are remembered for long, and what stays in memory costs more in collection than in making.
+ */
+export function resultOfFinished(execution: Execution): StepResult {
+  const { step, attempts } = execution;
+  if (attempts > 1) return resultOf(execution, 'ok');
+  const durationMs = execution.elapsed();
+  const known = step.results[durationMs];
+  if (known !== undefined) return known;
+  const result = resultOf(execution, 'ok');
+  if (durationMs < sharedBelowMs) step.results[durationMs] = result;
+  return result;
+}
+
+export function resultOf(
+  execution: Execution,
+  status: StepResult['status'],
+  code?: string,
+  compensation?: CompensationResult,
+): StepResult {
+  return Object.freeze({
+    name: execution.step.name,
+    status,
+    durationMs: execution.elapsed(),
+    attempts: execution.attempts,
+    ...(code === undefined ? {} : { code }),
+    ...(compensation === undefined ? {} : { compensation }),
+  });
+}
+
+/** The result of a step whose compensation has ended. One that has not finished keeps its status. */
+export function resultOfCompensated(
+  execution: Execution,
+  compensation: CompensationResult,
+): StepResult {
+  const { isFinished, attempts, result } = execution;
+  if (isFinished) {
+    // What the step did still stands, if the compensation failed.
+    const status = compensation.status === 'ok' ? 'compensated' : 'ok';
+    return resultOf(execution, status, undefined, compensation);
+  }
+  const status = result?.status ?? (attempts > 0 ? 'canceled' : 'skipped');
+  return resultOf(execution, status, result?.code, compensation);
+}
+
+/** @param verdict - why the compensation failed, if it did */
+export function compensationResult(
+  execution: Execution,
+  verdict: Verdict | undefined,
+): CompensationResult {
+  const { attempts } = execution;
+  const durationMs = execution.elapsed();
+  if (verdict === undefined) return Object.freeze({ status: 'ok', durationMs, attempts });
+  const { code, message } = verdict;
+  return Object.freeze({ status: 'error', durationMs, attempts, code, message });
+}
+
+/** The results of all steps, in declaration order. What is not certain yet counts as canceled. */
+export function resultsOf(plan: StepPlan, executions: Executions): readonly StepResult[] {
+  return sharedResults(plan, executions) ?? Object.freeze(plan.steps.map(resultNow, executions));
+}
+
+function resultNow(this: Executions, { name, at }: PlannedStep): StepResult {
+  const execution = this[at];
+  if (execution?.result !== undefined) return execution.result;
+  if (execution !== undefined && execution.attempts > 0) return resultOf(execution, 'canceled');
+  return Object.freeze({ name, status: 'skipped', durationMs: 0, attempts: 0 });
+}
+
+/** One array for all orders whose steps have all finished at the first attempt, after the same duration. */
+function sharedResults(
+  { steps, results }: StepPlan,
+  executions: Executions,
+): readonly StepResult[] | undefined {
+  const durationMs = executions[0]?.result?.durationMs;
+  if (durationMs === undefined) return undefined;
+  for (const { at, results: ofStep } of steps) {
+    const result = executions[at]?.result;
+    if (result === undefined || result !== ofStep[durationMs]) return undefined;
+  }
+  results[durationMs] ??= Object.freeze(executions.map((each) => each?.result as StepResult));
+  return results[durationMs];
+}
+
+/** What the steps have returned that a step comes after, by name. */
+export function valuesBefore(
+  { before }: PlannedStep,
+  executions: Executions,
+): Readonly<Record<string, unknown>> {
+  const values = Object.create(null) as Record<string, unknown>;
+  for (const at of before) {
+    const execution = executions[at];
+    // A compensation may belong to a step that has not begun in this process.
+    if (execution?.isFinished) values[execution.step.name] = execution.value;
+  }
+  return Object.freeze(values);
+}

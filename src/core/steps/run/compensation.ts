@@ -1,0 +1,171 @@
+import type { Verdict } from '../../order/decision.ts';
+import type { ExecutionOwner, ExecutionRun } from '../execution/execution-run.ts';
+import { StepExecution } from '../execution/step-execution.ts';
+import { compensationResult, resultOfCompensated } from '../execution/step-results.ts';
+
+/** The run whose steps are compensated. */
+export interface CompensatedRun extends ExecutionRun<StepExecution> {
+  readonly hasWorker: boolean;
+  /** Asks for a worker; `resume` comes with it. */
+  wantWorker(): void;
+}
+
+/** Is notified of how compensations end. */
+export interface CompensationOwner {
+  /** Whether the outcome is noted where it must be; if not, `noted` is called when it is. */
+  isNoted(): boolean;
+  /** A compensation has ended: the step has another result. */
+  reportCompensated(execution: StepExecution, verdict: Verdict | undefined): void;
+  /** No compensation is due any more. */
+  compensated(): void;
+  /** A function has ended that was told to end. */
+  oneEnded(): void;
+}
+
+/** Why a compensation failed that shutdown did not wait for. */
+const tooLate: Verdict = {
+  code: 'shut_down',
+  message: 'The processor shut down before the step was compensated',
+};
+
+/**
+ * Compensates the steps of an order that does not complete: one after the other, the last one to end first. Where a
+ * storage keeps the order, the outcome is noted before the first compensation: if the process ended after that and
+ * before the note, the order would run again, and complete for a charge that was refunded.
+ */
+export class Compensations implements ExecutionOwner<StepExecution> {
+  readonly #run: CompensatedRun;
+  readonly #owner: CompensationOwner;
+  /** Steps that have ended and may have had their effect, in the order in which they ended. */
+  readonly #due: StepExecution[] = [];
+  #current: StepExecution | undefined = undefined;
+  #hasAddedUnbegun = false;
+  #isNoting = false;
+  /** All that have begun, and those that were given up. */
+  readonly begun: StepExecution[] = [];
+
+  constructor(run: CompensatedRun, owner: CompensationOwner) {
+    this.#run = run;
+    this.#owner = owner;
+  }
+
+  get areDue(): boolean {
+    return this.#due.length > 0;
+  }
+
+  /** Whether a compensation is under way. */
+  get hasCurrent(): boolean {
+    return this.#current !== undefined;
+  }
+
+  /** No attempt at a step runs, and none will. Called once for each step that has begun. */
+  ended(execution: StepExecution): void {
+    if (execution.isToCompensate) this.#due.push(execution);
+  }
+
+  /** What has not begun in this process may have begun in an earlier one, whose end is not known. */
+  addUnbegun(unbegun: () => readonly StepExecution[]): void {
+    if (this.#hasAddedUnbegun || this.#run.order.earlierAttempts === 0) return;
+    this.#hasAddedUnbegun = true;
+    for (const execution of unbegun()) {
+      if (this.#run.error !== undefined) execution.abort(this.#run.error);
+      this.ended(execution);
+    }
+  }
+
+  /** Starts the next one as soon as there is a worker. */
+  goOn(): void {
+    if (this.#run.hasWorker) this.startNext();
+    else this.#run.wantWorker();
+  }
+
+  /** There is a worker. */
+  startNext(): void {
+    if (this.#mustWaitForNote()) return;
+    const step = this.#due.pop();
+    const next = step && this.#of(step);
+    this.#current = next;
+    if (next === undefined) {
+      this.#owner.compensated();
+      return;
+    }
+    this.begun.push(next);
+    // What decided the order may have done so in another async context.
+    this.#run.inScope(() => next.start());
+  }
+
+  /** The outcome is noted; gives whether compensations were waiting for that. */
+  noted(): boolean {
+    const wasNoting = this.#isNoting;
+    this.#isNoting = false;
+    return wasNoting;
+  }
+
+  /** The one under way fails, since the processor shuts down. */
+  hurry(): void {
+    const current = this.#current;
+    if (current === undefined) return;
+    this.#current = undefined;
+    this.#abort(current);
+    this.#report(current, tooLate);
+    this.goOn();
+  }
+
+  /**
+   * All that are left fail, since the processor has shut down.
+   *
+   * @param isKept - whether they are made up for by the next start
+   */
+  giveUp(isKept: boolean): void {
+    const current = this.#current;
+    this.#current = undefined;
+    if (current !== undefined) this.#abort(current);
+    const due = this.#due.splice(0).reverse();
+    if (isKept) return;
+    if (current !== undefined) this.#report(current, tooLate);
+    for (const step of due) this.#report(this.#of(step), tooLate);
+  }
+
+  succeeded(compensation: StepExecution): void {
+    this.#ended(compensation, undefined);
+  }
+
+  failed(compensation: StepExecution, verdict: Verdict): void {
+    this.#ended(compensation, verdict);
+  }
+
+  /** That it failed is known. */
+  stopped(): void {
+    this.#owner.oneEnded();
+  }
+
+  #of(step: StepExecution): StepExecution {
+    return new StepExecution(step.step, this.#run, this, step);
+  }
+
+  #abort(compensation: StepExecution): void {
+    if (this.#run.error !== undefined) compensation.abort(this.#run.error);
+  }
+
+  #mustWaitForNote(): boolean {
+    if (this.#isNoting) return true;
+    this.#isNoting = this.areDue && !this.#owner.isNoted();
+    return this.#isNoting;
+  }
+
+  #ended(compensation: StepExecution, verdict: Verdict | undefined): void {
+    if (compensation !== this.#current) {
+      // Its time was up, and it has failed.
+      this.#owner.oneEnded();
+      return;
+    }
+    this.#report(compensation, verdict);
+    this.startNext();
+  }
+
+  #report(compensation: StepExecution, verdict: Verdict | undefined): void {
+    const step = compensation.compensated as StepExecution;
+    step.result = resultOfCompensated(step, compensationResult(compensation, verdict));
+    this.#owner.reportCompensated(step, verdict);
+  }
+}

@@ -1,0 +1,181 @@
+import type { Verdict } from '../../order/decision.ts';
+import type { AcceptedOrder } from '../../order/order.ts';
+import { OrderError } from '../../order/order-error.ts';
+import type { StepResult } from '../../order/step-result.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { StepExecution } from '../execution/step-execution.ts';
+import type { Limited, TimeLimit } from '../limits/time-limit.ts';
+import type { RunOrder, Worker } from './run-observer.ts';
+import type { RunPhase } from './run-phase.ts';
+import type { RunSettings } from './run-settings.ts';
+import { RunWatch } from './run-watch.ts';
+
+/** What the functions of an order are called with: the order, its async context, and a worker. */
+export abstract class RunBase<Order extends RunOrder> {
+  readonly order: Order;
+  readonly settings: RunSettings<Order>;
+  /** The order as its steps see it. */
+  readonly accepted: AcceptedOrder;
+  readonly startedAt: number;
+  /** How many functions run, and those that were told to end. */
+  running = 0;
+  /** How many executions are over. */
+  over = 0;
+  /** With which it calls functions; none in a pause, and while only functions that were told to end go on. */
+  worker: Worker | undefined;
+  /** It has asked for a worker, and has something to do with one. */
+  protected wantsWorker = false;
+
+  #controller: AbortController | undefined = undefined;
+  /** Several steps are being started, and not all have been. */
+  protected isStarting = true;
+  #hasPaused = false;
+  #watch: RunWatch | undefined = undefined;
+
+  constructor(order: Order, settings: RunSettings<Order>, worker: Worker) {
+    this.order = order;
+    this.settings = settings;
+    this.accepted = order.toOrder();
+    this.startedAt = settings.clock.read();
+    this.worker = worker;
+  }
+
+  /** Why the order does not complete, once that is decided. */
+  abstract get error(): OrderError | undefined;
+
+  abstract readonly phase: RunPhase;
+
+  /** The executions that have begun, or wait to. */
+  protected abstract get executions(): readonly StepExecution[];
+
+  abstract timeOut(timeoutMs: number): void;
+
+  abstract stall(): void;
+
+  get clock(): Clock {
+    return this.settings.clock;
+  }
+
+  /** Of its time. */
+  get watch(): RunWatch {
+    this.#watch ??= new RunWatch(this);
+    return this.#watch;
+  }
+
+  get isStalled(): boolean {
+    return this.#watch?.isStalled === true;
+  }
+
+  get stalledAfterMs(): number {
+    return this.settings.stall.ms;
+  }
+
+  get hasWorker(): boolean {
+    return this.worker !== undefined;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    const { signal } = this.#controller;
+    if (this.error !== undefined && !signal.aborted) this.#controller.abort(this.error);
+    return signal;
+  }
+
+  wantWorker(): void {
+    if (this.wantsWorker) return;
+    this.wantsWorker = true;
+    this.settings.observer.wantsWorker(this.order);
+  }
+
+  /** Takes the worker from the run; to be freed last. */
+  leaveWorker(): Worker | undefined {
+    const { worker } = this;
+    this.worker = undefined;
+    return worker;
+  }
+
+  /** Runs a function in the async context of the order's caller. */
+  inScope(work: () => void): void {
+    this.settings.observer.inScope(this.order, work);
+  }
+
+  abort(controller: AbortController, reason: OrderError): void {
+    this.settings.observer.abort(controller, reason);
+  }
+
+  /** The order's own signal aborts, if it was asked for. */
+  protected abortSignal(reason: OrderError): void {
+    if (this.#controller !== undefined) this.abort(this.#controller, reason);
+  }
+
+  limitOf(timeoutMs: number): TimeLimit<Limited> {
+    return this.settings.limitOf(timeoutMs);
+  }
+
+  predicateFailed(step: string, cause: unknown): void {
+    this.settings.observer.predicateFailed(this.order, step, cause);
+  }
+
+  /** Why the order failed or was canceled, as of now. */
+  errorOf(
+    { code, message, cause, retryable }: Verdict,
+    outcome: 'failed' | 'canceled',
+    steps: readonly StepResult[],
+  ): OrderError {
+    // Trying again what could not be compensated does it twice.
+    const isHalfDone = steps.some(({ compensation }) => compensation?.status === 'error');
+    return new OrderError(code, message, {
+      ...this.order.facts,
+      outcome,
+      cause,
+      retryable: isHalfDone ? false : retryable,
+      steps,
+      waitMs: this.startedAt - this.order.acceptedAt,
+      durationMs: this.clock.last - this.startedAt,
+    });
+  }
+
+  pausing(execution: StepExecution, verdict: Verdict, delayMs: number): void {
+    this.#hasPaused = true;
+    const { step, attempts: attempt, compensated } = execution;
+    const isCompensation = compensated !== undefined;
+    const retry = { step: step.name, isCompensation, attempt, delayMs, verdict };
+    this.settings.observer.retried(this.order, retry);
+    this.releaseIfPaused();
+  }
+
+  due(execution: StepExecution): void {
+    this.clock.read();
+    if (this.hasWorker) execution.start();
+    else this.wantWorker();
+  }
+
+  /** Nothing more is to be done but what runs. */
+  rest(): void {
+    this.wantsWorker = false;
+    this.#watch?.end();
+  }
+
+  protected endStall(): void {
+    this.#watch?.endStall();
+  }
+
+  /** In a pause the user waits, and the worker does not. */
+  protected releaseIfPaused(): void {
+    if (!this.#hasPaused || this.isStarting || this.running > 0 || !this.hasWorker) return;
+    const unended = this.#unended;
+    if (unended.length === 0 || !unended.every(({ isPaused }) => isPaused)) return;
+    // It holds its user because it was told to pause.
+    this.endStall();
+    this.leaveWorker()?.free();
+  }
+
+  /** The names of the steps that have begun, or wait to, and have not ended. */
+  get unended(): string[] {
+    return this.#unended.map(({ step }) => step.name);
+  }
+
+  get #unended(): StepExecution[] {
+    return this.executions.filter(({ isUnended }) => isUnended);
+  }
+}

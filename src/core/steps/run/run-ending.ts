@@ -1,0 +1,252 @@
+import type { Verdict } from '../../order/decision.ts';
+import type { OrderError } from '../../order/order-error.ts';
+import type { UnfulfilledOutcome } from '../../order/outcome.ts';
+import type { StepResult } from '../../order/step-result.ts';
+import type { StepExecution } from '../execution/step-execution.ts';
+import { resultOf } from '../execution/step-results.ts';
+import { type CompensatedRun, type CompensationOwner, Compensations } from './compensation.ts';
+import type { RunOrder, Worker } from './run-observer.ts';
+import { moveRun, type RunPhase } from './run-phase.ts';
+import type { RunSettings } from './run-settings.ts';
+import type { RunWatch } from './run-watch.ts';
+import type { StepGraph } from './step-graph.ts';
+
+/** The run that is decided against. */
+export interface EndingRun<Order extends RunOrder> extends CompensatedRun {
+  readonly order: Order;
+  readonly settings: RunSettings<Order>;
+  readonly graph: StepGraph;
+  readonly startedAt: number;
+  readonly phase: RunPhase;
+  readonly watch: RunWatch;
+  /** Takes the worker from the run; `free` it last. */
+  leaveWorker(): Worker | undefined;
+  /** Why the order does not complete, as of now. */
+  errorOf(
+    verdict: Verdict,
+    outcome: 'failed' | 'canceled',
+    steps: readonly StepResult[],
+  ): OrderError;
+  /** Nothing more is to be done but what runs. */
+  rest(): void;
+  /** None of its functions runs. */
+  end(): void;
+}
+
+/**
+ * The end of a run whose order does not complete: what runs is told to end, what may have had its effect is
+ * compensated, and then the outcome is settled.
+ */
+export class RunEnding<Order extends RunOrder> implements CompensationOwner {
+  readonly outcome: 'failed' | 'canceled';
+  /** As of the decision, for signals and compensations. */
+  readonly error: OrderError;
+  /** What callers were notified of before the order was settled. */
+  told: UnfulfilledOutcome | undefined = undefined;
+  readonly #run: EndingRun<Order>;
+  readonly #verdict: Verdict;
+  readonly #compensations: Compensations;
+  #isConcluded = false;
+  /** More became of its steps after that. */
+  #isAmended = false;
+
+  constructor(run: EndingRun<Order>, outcome: 'failed' | 'canceled', verdict: Verdict) {
+    this.#run = run;
+    this.outcome = outcome;
+    this.#verdict = verdict;
+    this.error = this.#errorOf(run.graph.results());
+    this.#compensations = new Compensations(run, this);
+    const over = run.graph.executions.filter(({ isOver }) => isOver);
+    for (const each of over.sort((one, other) => one.endedAs - other.endedAs)) this.ended(each);
+  }
+
+  /** The executions of compensations that have begun. */
+  get executions(): readonly StepExecution[] {
+    return this.#compensations.begun;
+  }
+
+  /** No attempt at a step runs, and none will. */
+  ended(execution: StepExecution): void {
+    this.#compensations.ended(execution);
+  }
+
+  /** Tells what runs to end. */
+  abortAll(): void {
+    for (const execution of this.#run.graph.executions) {
+      if (execution.isOver) continue;
+      execution.abort(this.error);
+      if (!execution.isOver || execution.attempts === 0) continue;
+      this.ended(execution);
+      this.#report(execution, resultOf(execution, 'canceled'));
+    }
+  }
+
+  /** Callers are notified if it is certain what becomes of the steps, or need not wait for that. */
+  tellIfCertain(): void {
+    const isDue = this.#verdict.isTimeUp === true || this.outcome === 'canceled';
+    if (isDue || !this.#mayCompensate()) this.tell();
+  }
+
+  tell(): void {
+    if (this.told !== undefined) return;
+    this.told = { status: this.outcome, error: this.error };
+    this.#observer.certain(this.#run.order, this.told);
+  }
+
+  /** Nothing runs, or what does goes on regardless. */
+  proceed(): void {
+    this.#addUnbegun();
+    if (!this.#compensations.areDue) {
+      this.#conclude();
+      return;
+    }
+    moveRun(this.#run, 'compensating');
+    this.#compensations.goOn();
+  }
+
+  /** What was told to end goes on, and is not waited for. */
+  stalled(): void {
+    this.#run.watch.endStall();
+    const worker = this.#run.leaveWorker();
+    this.proceed();
+    worker?.free();
+  }
+
+  /** There is a worker again. */
+  resume(): void {
+    if (this.#run.phase === 'compensating' && !this.#compensations.hasCurrent) {
+      this.#compensations.startNext();
+    }
+  }
+
+  /** The storage has noted the outcome. */
+  noted(): void {
+    if (!this.#compensations.noted() || this.#run.phase !== 'compensating') return;
+    this.#run.clock.read();
+    this.#compensations.goOn();
+  }
+
+  /** The processor shuts down: what is left to compensate has a little time. */
+  hurry(): void {
+    if (this.#run.phase !== 'compensating') return;
+    this.#run.clock.read();
+    this.#compensations.hurry();
+  }
+
+  /** @param isKept - whether the order stays in the storage, to be compensated after the next start */
+  conclude(isKept: boolean): void {
+    this.#run.clock.read();
+    if (!isKept) this.#addUnbegun();
+    this.#compensations.giveUp(isKept);
+    this.#conclude();
+  }
+
+  /** A step has ended that was told to end. */
+  stopped(execution: StepExecution): void {
+    this.ended(execution);
+    if (execution.result === undefined) this.#report(execution, resultOf(execution, 'canceled'));
+    this.oneEnded();
+  }
+
+  oneEnded(): void {
+    const { phase, running } = this.#run;
+    if (phase === 'ending' && running === 0) this.proceed();
+    else if (phase !== 'concluded') return;
+    // It went on regardless, and the order was settled without it.
+    else if (this.#compensations.areDue) this.proceed();
+    else if (running === 0) this.#run.end();
+  }
+
+  isNoted(): boolean {
+    const { outcome: status, error } = this;
+    return this.#observer.isNoted(this.#run.order, { status, error });
+  }
+
+  reportCompensated(execution: StepExecution, verdict: Verdict | undefined): void {
+    const { order } = this.#run;
+    this.#observer.stepped(order, execution.result as StepResult);
+    this.#isAmended = this.#isConcluded;
+    if (verdict === undefined) return;
+    this.#observer.compensationFailed(order, execution.step.name, verdict);
+  }
+
+  compensated(): void {
+    const run = this.#run;
+    if (run.running === 0 || run.watch.isStalled) this.#conclude();
+    else {
+      // The time of a compensation was up, and it has just been told to end.
+      moveRun(run, 'ending');
+      run.watch.beginStall();
+    }
+  }
+
+  get #observer(): RunSettings<Order>['observer'] {
+    return this.#run.settings.observer;
+  }
+
+  #addUnbegun(): void {
+    this.#compensations.addUnbegun(() => this.#run.graph.unbegun());
+  }
+
+  /** Whether it is open what will be compensated. */
+  #mayCompensate(): boolean {
+    const { order, settings, graph } = this.#run;
+    if (this.#compensations.areDue) return true;
+    if (order.earlierAttempts > 0 && settings.hasCompensations) return true;
+    return [...graph.executions, ...this.executions].some(isRunningToCompensate);
+  }
+
+  #conclude(): void {
+    const run = this.#run;
+    run.rest();
+    const isHeld = this.#isHeld();
+    moveTo(run, isHeld ? 'ending' : 'concluded');
+    const worker = run.running > 0 ? run.leaveWorker() : undefined;
+    if (run.running > 0) run.watch.raiseStalled();
+    if (isHeld) this.tell();
+    else {
+      this.#settle();
+      if (run.running === 0) run.end();
+    }
+    worker?.free();
+  }
+
+  #settle(): void {
+    const { order, graph, startedAt } = this.#run;
+    const steps = graph.results();
+    if (this.#isConcluded) {
+      if (this.#isAmended) this.#observer.amended(order, steps);
+      return;
+    }
+    this.#isConcluded = true;
+    const decision = { outcome: this.outcome, error: this.#errorOf(steps), steps };
+    this.#observer.concluded(order, { ...decision, isCompensable: false }, startedAt);
+  }
+
+  /**
+   * Whether the order stays unsettled in its storage until a step has ended that may have to be compensated: else
+   * nothing would compensate it if the process ended meanwhile.
+   */
+  #isHeld(): boolean {
+    const { order, graph } = this.#run;
+    return this.#observer.isKept(order) && graph.executions.some(isRunningToCompensate);
+  }
+
+  #report(execution: StepExecution, result: StepResult): void {
+    execution.result = result;
+    this.#observer.stepped(this.#run.order, result);
+  }
+
+  #errorOf(steps: readonly StepResult[]): OrderError {
+    return this.#run.errorOf(this.#verdict, this.outcome, steps);
+  }
+}
+
+function isRunningToCompensate({ isRunning, step }: StepExecution): boolean {
+  return isRunning && step.compensate !== undefined;
+}
+
+/** Of one that is concluded, a step that ended late is compensated no more than once. */
+function moveTo(run: { readonly phase: RunPhase }, phase: RunPhase): void {
+  if (run.phase !== phase) moveRun(run, phase);
+}

@@ -1,0 +1,52 @@
+import type { Clock } from '../../runtime/clock.ts';
+import { type Limited, TimeLimit } from '../limits/time-limit.ts';
+import type { StepPlan } from '../step-plan.ts';
+import type { RunObserver } from './run-observer.ts';
+
+/** What may hold its user for too long. */
+interface Stallable {
+  stall(): void;
+}
+
+/** What all runs of one processor have in common. */
+export class RunSettings<Order> {
+  readonly plan: StepPlan;
+  readonly clock: Clock;
+  readonly observer: RunObserver<Order>;
+  /** Whether any step can be compensated. */
+  readonly hasCompensations: boolean;
+  /** How long the steps of an order may take, if there is a limit. */
+  readonly deadline: TimeLimit<Limited> | undefined;
+  readonly stall: TimeLimit<Stallable>;
+  /** By milliseconds; no more than there are options that say one. */
+  readonly #limits = new Map<number, TimeLimit<Limited>>();
+
+  constructor(
+    {
+      plan,
+      timeoutMs,
+      stalledAfterMs,
+    }: {
+      readonly plan: StepPlan;
+      readonly timeoutMs: number | undefined;
+      readonly stalledAfterMs: number;
+    },
+    clock: Clock,
+    observer: RunObserver<Order>,
+  ) {
+    this.plan = plan;
+    this.clock = clock;
+    this.observer = observer;
+    this.hasCompensations = plan.steps.some(({ compensate }) => compensate !== undefined);
+    this.deadline = timeoutMs === undefined ? undefined : this.limitOf(timeoutMs);
+    this.stall = new TimeLimit(stalledAfterMs, clock, (run) => run.stall());
+  }
+
+  limitOf(timeoutMs: number): TimeLimit<Limited> {
+    const known = this.#limits.get(timeoutMs);
+    if (known !== undefined) return known;
+    const limit = new TimeLimit<Limited>(timeoutMs, this.clock, (one) => one.timeOut(timeoutMs));
+    this.#limits.set(timeoutMs, limit);
+    return limit;
+  }
+}

@@ -1,0 +1,92 @@
+import type { StepResult } from '../../order/step-result.ts';
+import type { ExecutionOwner, ExecutionRun } from '../execution/execution-run.ts';
+import { StepExecution } from '../execution/step-execution.ts';
+import { resultsOf, valuesBefore } from '../execution/step-results.ts';
+import type { PlannedStep, StepPlan } from '../step-plan.ts';
+
+/** The run to which the steps belong. */
+export interface GraphRun extends ExecutionRun<StepExecution>, ExecutionOwner<StepExecution> {
+  /** Whether steps may start: the order is not decided. */
+  readonly mayStart: boolean;
+}
+
+/** The steps of one order: which have begun, and which come next. */
+export class StepGraph {
+  readonly #plan: StepPlan;
+  readonly #run: GraphRun;
+  /** By place; none of a step that has not begun. */
+  readonly #executions: (StepExecution | undefined)[];
+  /** All steps before this place have been started, but those that come after others. */
+  #at = 0;
+  /** How many steps have not finished. */
+  #left: number;
+
+  constructor(plan: StepPlan, run: GraphRun) {
+    const { length } = plan.steps;
+    this.#plan = plan;
+    this.#run = run;
+    this.#left = length;
+    this.#executions = new Array(length).fill(undefined);
+  }
+
+  /** Whether all steps have finished. */
+  get isDone(): boolean {
+    return this.#left === 0;
+  }
+
+  /** Those that have begun, or wait to, in declaration order. */
+  get executions(): StepExecution[] {
+    return this.#executions.filter((execution) => execution !== undefined);
+  }
+
+  /** Starts all steps that come after no other, and have not been started. */
+  start(): void {
+    const { steps } = this.#plan;
+    while (this.#at < steps.length && this.#run.mayStart) {
+      const step = steps[this.#at] as PlannedStep;
+      this.#at += 1;
+      if (step.needs === 0) this.#executionOf(step).start();
+    }
+  }
+
+  /** A step has finished. */
+  finish(): void {
+    this.#left -= 1;
+  }
+
+  /** Starts the steps that come directly after one that has finished, and after no other. */
+  startAfter({ step }: StepExecution): void {
+    if (step.next.length === 0) return;
+    const next = step.next.map((at) => this.#executionOf(this.#plan.steps[at] as PlannedStep));
+    for (const execution of next) execution.needs -= 1;
+    // One of them may be done at once, and have started another.
+    for (const each of next) if (each.isReady && this.#run.mayStart) each.start();
+  }
+
+  /** Steps with a compensation that have not begun in this process; what comes after others comes last. */
+  unbegun(): StepExecution[] {
+    return this.#plan.steps
+      .filter(({ compensate }) => compensate !== undefined)
+      .sort((one, other) => one.before.length - other.before.length)
+      .map((step) => this.#executionOf(step))
+      .filter(({ attempts }) => attempts === 0);
+  }
+
+  /** The results of all steps as of now, in declaration order. */
+  results(): readonly StepResult[] {
+    return resultsOf(this.#plan, this.#executions);
+  }
+
+  /** What the steps have returned that a step comes after. */
+  valuesBefore(step: PlannedStep): Readonly<Record<string, unknown>> {
+    return valuesBefore(step, this.#executions);
+  }
+
+  #executionOf(step: PlannedStep): StepExecution {
+    const known = this.#executions[step.at];
+    if (known !== undefined) return known;
+    const execution = new StepExecution(step, this.#run, this.#run);
+    this.#executions[step.at] = execution;
+    return execution;
+  }
+}

@@ -1,0 +1,277 @@
+import type { Linked } from '../../collections/linked-list.ts';
+import type { Verdict } from '../../order/decision.ts';
+import { completed } from '../../order/decision.ts';
+import type { OrderError } from '../../order/order-error.ts';
+import type { UnfulfilledOutcome } from '../../order/outcome.ts';
+import type { Cancellation } from '../../runtime/abort.ts';
+import { type Awaitable, asPromise, isThenable } from '../../runtime/awaitable.ts';
+import type { StepExecution } from '../execution/step-execution.ts';
+import { resultOf, resultOfFinished } from '../execution/step-results.ts';
+import type { PlannedStep } from '../step-plan.ts';
+import { RunBase } from './run-base.ts';
+import { type EndingRun, RunEnding } from './run-ending.ts';
+import type { RunOrder, Worker } from './run-observer.ts';
+import { moveRun, type RunPhase } from './run-phase.ts';
+import type { RunSettings } from './run-settings.ts';
+import { type GraphRun, StepGraph } from './step-graph.ts';
+
+/**
+ * The steps of one order. It is *decided* when all of them finished, or the first one failed, the time
+ * was up or it was canceled; then what runs is told to end, and what may have had its effect is
+ * compensated, the last one to end first; then it is *concluded*, and settled. It has *ended* when none of
+ * its functions runs: the user's next order waits for that (invariant 1). Its phases stand in `run-phase.ts`.
+ */
+export class StepRun<Order extends RunOrder = RunOrder>
+  extends RunBase<Order>
+  implements GraphRun, EndingRun<Order>, Linked<StepRun<Order>>
+{
+  readonly graph: StepGraph;
+  readonly phase: RunPhase = 'running';
+  // The links of the list of all runs.
+  prev: StepRun<Order> | undefined = undefined;
+  next: StepRun<Order> | undefined = undefined;
+  /** Once it is decided that the order does not complete. */
+  #ending: RunEnding<Order> | undefined = undefined;
+  /** Came while the storage was asked. */
+  #cancellation: Cancellation | undefined = undefined;
+
+  constructor(order: Order, settings: RunSettings<Order>, worker: Worker) {
+    super(order, settings, worker);
+    this.graph = new StepGraph(settings.plan, this);
+  }
+
+  get mayStart(): boolean {
+    return this.phase === 'running';
+  }
+
+  get isDecided(): boolean {
+    return this.phase !== 'running' && this.phase !== 'asking';
+  }
+
+  get hasEnded(): boolean {
+    return this.phase === 'concluded' && this.running === 0;
+  }
+
+  /** Why the order does not complete, once that is decided. */
+  get error(): OrderError | undefined {
+    return this.#ending?.error;
+  }
+
+  /** What callers were notified of before the order was settled. */
+  get told(): UnfulfilledOutcome | undefined {
+    return this.#ending?.told;
+  }
+
+  /**
+   * To be called in the async context of the order's caller.
+   *
+   * @param refusal - why the order cannot succeed, if that is clear before its steps begin
+   */
+  start(refusal: Awaitable<Verdict | undefined>): void {
+    if (isThenable(refusal)) {
+      asPromise(refusal).then((verdict) => {
+        this.clock.read();
+        this.#begin(verdict);
+      });
+    } else this.#begin(refusal);
+    if (this.phase !== 'concluded') this.watch.begin();
+  }
+
+  /** There is a worker again; false if the run needs none any more. */
+  resume(worker: Worker): boolean {
+    if (!this.wantsWorker) return false;
+    this.wantsWorker = false;
+    this.worker = worker;
+    this.clock.read();
+    if (this.phase === 'running' && this.settings.deadline === undefined) this.watch.beginStall();
+    this.inScope(() => this.#resume());
+    return true;
+  }
+
+  /** Decides the order from outside: it is canceled. */
+  cancel(cancellation: Cancellation): void {
+    this.clock.read();
+    if (this.phase === 'asking') this.#cancellation ??= cancellation;
+    else this.#decideAgainst('canceled', { code: 'canceled', ...cancellation });
+  }
+
+  /** The storage refused the amount, maybe after the steps completed; compensate them. */
+  refused({ code, message, cause }: OrderError): void {
+    moveRun(this, 'ending');
+    this.clock.read();
+    this.#ending = new RunEnding<Order>(this, 'failed', { code, message, cause });
+    this.watch.begin();
+    this.#ending.proceed();
+  }
+
+  /** The storage has taken the amount, which seemed impossible: it had been applied before. */
+  admitted(): void {
+    moveRun(this, 'running');
+    this.clock.read();
+    if (this.#cancellation !== undefined) {
+      this.cancel(this.#cancellation);
+      return;
+    }
+    this.watch.begin();
+    if (this.phase !== 'running') return;
+    if (this.hasWorker) this.inScope(() => this.#startAll());
+    else this.wantWorker();
+  }
+
+  /** The storage has noted what the order comes to. */
+  noted(): void {
+    this.#ending?.noted();
+  }
+
+  /** The processor shuts down: what runs now has had its time, and what is left has a little. */
+  hurry(): void {
+    if (this.phase === 'ending') this.stall();
+    this.#ending?.hurry();
+  }
+
+  /**
+   * The processor shuts down and waits no longer: what is decided against is concluded.
+   *
+   * @param isKept - whether the order stays in the storage, to be compensated after the next start
+   */
+  conclude(isKept: boolean): void {
+    this.#ending?.conclude(isKept);
+  }
+
+  /** Lets the process end although something runs. */
+  unwatch(): void {
+    this.rest();
+    for (const execution of this.executions) execution.endTime();
+  }
+
+  /** The time of the order is up. */
+  timeOut(timeoutMs: number): void {
+    this.inScope(() => {
+      this.clock.read();
+      const message = `The order was not done within ${timeoutMs} ms`;
+      this.#decideAgainst('failed', { code: 'timeout', message, isTimeUp: true });
+      // It had failed before, and its compensations are not over.
+      this.#ending?.tell();
+    });
+  }
+
+  /** It holds its user for longer than it should. */
+  stall(): void {
+    this.inScope(() => {
+      this.clock.read();
+      // A listener that cancels it now gives it time to end.
+      const ending = this.phase === 'ending' ? this.#ending : undefined;
+      this.watch.raiseStalled();
+      ending?.stalled();
+    });
+  }
+
+  // What executions and their compensations need.
+
+  resultsBefore(step: PlannedStep): Readonly<Record<string, unknown>> {
+    return this.graph.valuesBefore(step);
+  }
+
+  // How executions end.
+
+  succeeded(execution: StepExecution): void {
+    if (this.phase !== 'running') {
+      this.stopped(execution);
+      return;
+    }
+    this.graph.finish();
+    execution.result = resultOfFinished(execution);
+    this.settings.observer.stepped(this.order, execution.result);
+    // A listener may have canceled it.
+    if (this.phase !== 'running') return;
+    this.graph.startAfter(execution);
+    this.#goOn();
+  }
+
+  failed(execution: StepExecution, verdict: Verdict): void {
+    if (this.phase !== 'running') return;
+    execution.result = resultOf(execution, 'error', verdict.code);
+    this.settings.observer.stepped(this.order, execution.result);
+    this.#decideAgainst('failed', verdict);
+  }
+
+  stopped(execution: StepExecution): void {
+    this.#ending?.stopped(execution);
+  }
+
+  end(): void {
+    this.settings.observer.ended(this.order);
+    this.leaveWorker()?.free();
+  }
+
+  #begin(refusal: Verdict | undefined): void {
+    if (refusal === undefined) this.#startAll();
+    else if (!refusal.isForStorage) this.#decideAgainst(refusal.outcome ?? 'failed', refusal);
+    else if (this.phase === 'running') this.#askStorage();
+  }
+
+  /** Meanwhile nothing can decide the order but the storage, as when it settles. */
+  #askStorage(): void {
+    moveRun(this, 'asking');
+    this.endStall();
+    const decision = { ...completed(this.graph.results(), true), isTrial: true };
+    this.settings.observer.concluded(this.order, decision, this.startedAt);
+    // The storage may answer later, and the run needs no worker for that.
+    if (this.phase === 'asking') this.leaveWorker()?.free();
+  }
+
+  #startAll(): void {
+    this.graph.start();
+    this.isStarting = false;
+    this.#goOn();
+  }
+
+  #resume(): void {
+    this.isStarting = true;
+    for (const each of this.executions) if (each.state === 'due') each.start();
+    // What was due may have had the order canceled, and the worker taken away.
+    if (this.hasWorker) this.#ending?.resume();
+    // Where the storage was asked first, none has been started.
+    this.#startAll();
+  }
+
+  /** What follows when a function has ended, and what comes after it has been started. */
+  #goOn(): void {
+    if (this.graph.isDone && this.phase === 'running') this.#complete();
+    else this.releaseIfPaused();
+  }
+
+  #complete(): void {
+    moveRun(this, 'concluded');
+    this.rest();
+    const { observer, hasCompensations } = this.settings;
+    const decision = completed(this.graph.results(), hasCompensations);
+    observer.concluded(this.order, decision, this.startedAt);
+    // Else the storage has refused it meanwhile.
+    if (!this.hasEnded) return;
+    observer.ended(this.order);
+    this.leaveWorker()?.completed();
+  }
+
+  /** The one place in which a run is decided against. */
+  #decideAgainst(outcome: 'failed' | 'canceled', verdict: Verdict): void {
+    if (this.phase !== 'running') return;
+    moveRun(this, 'ending');
+    this.endStall();
+    const ending = new RunEnding<Order>(this, outcome, verdict);
+    this.#ending = ending;
+    this.settings.observer.decidedAgainst(this.order);
+    ending.abortAll();
+    this.abortSignal(ending.error);
+    ending.tellIfCertain();
+    if (this.running === 0) ending.proceed();
+    else {
+      this.watch.beginStall();
+      if (this.watch.isStalled) this.leaveWorker()?.free();
+    }
+  }
+
+  protected get executions(): readonly StepExecution[] {
+    return [...this.graph.executions, ...(this.#ending?.executions ?? [])];
+  }
+}
