@@ -58,8 +58,7 @@ const upwards: readonly string[] = [
 ];
 
 /** Files that still need themselves through others. */
-const circles: readonly string[] = [
-];
+const circles: readonly string[] = [];
 
 /** Files that still have more than 300 lines. */
 const long: readonly string[] = [
