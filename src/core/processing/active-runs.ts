@@ -31,9 +31,6 @@ export interface ActiveRunsListener {
   told(job: Job, outcome: UnfulfilledOutcome): void;
 }
 
-/** The worker of an order that was begun in its caller's call, until one of the pool takes it over. */
-const ofCaller: Worker = { completed: () => {}, free: () => {} };
-
 /** The runs of all orders with steps, from the beginning of an order to the end of its lane's wait. */
 export class ActiveRuns extends StepReports implements RunObserver<Job> {
   /**
@@ -50,8 +47,6 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   readonly #workers: StepWorkers;
   /** Orders whose runs gave their worker back and want one again; some may want it no more. */
   readonly #waiting = new Fifo<Job>();
-  /** Of an order that was begun in its caller's call. */
-  #begun: StepRun<Job> | undefined;
   #isTurnOfNew = false;
   /** Of orders on their way into the storage. */
   readonly #amendments = new WeakMap<Job, readonly StepResult[]>();
@@ -112,15 +107,6 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   /** An order is accepted: its steps are to see the `AsyncLocalStorage` values of its own caller. */
   admit(job: Job): void {
     job.scope ??= new StepScope(this, job.userId);
-  }
-
-  /** Begins an order in its caller's call; gives its run if that is not over on return. */
-  start(job: Job): StepRun<Job> | undefined {
-    this.admit(job);
-    const run = this.#newRun(job, ofCaller);
-    this.#begun = run;
-    job.scope?.enter(this.#start, run);
-    return run.hasEnded ? undefined : run;
   }
 
   /**
@@ -229,12 +215,6 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
    * keeps the other waiting. False if there is nothing.
    */
   #next(worker: Worker, take: () => Job | undefined): boolean {
-    const begun = this.#begun;
-    this.#begun = undefined;
-    if (begun?.worker === ofCaller) {
-      begun.worker = worker;
-      return true;
-    }
     this.#isTurnOfNew = !this.#isTurnOfNew;
     if (this.#isTurnOfNew || this.#waiting.isEmpty) {
       const job = take();
@@ -291,7 +271,6 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
     job.run = undefined;
     job.leaveScope();
     this.#runs.remove(run);
-    if (this.#begun === run) this.#begun = undefined;
     this.awaited.delete(job.userId);
     this.#listener.released(job);
     // Else its own worker is about to look for more.
