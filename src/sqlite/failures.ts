@@ -1,10 +1,10 @@
 import { missingPermission } from './file/permissions.ts';
 
-/** An error as it travels between the threads, where errors lose what SQLite says of them. */
+/** An error as it is sent between the threads: a cloned error would lose SQLite's codes. */
 export interface Failure {
   readonly message: string;
   readonly cause: Cause | undefined;
-  /** The connection is of no use any more. */
+  /** The connection can no longer be used. */
   readonly isFinal: boolean;
 }
 
@@ -15,10 +15,10 @@ interface Cause {
   readonly errstr?: string | undefined;
 }
 
-/** The connection is of no use any more. */
+/** The connection can no longer be used. */
 export class ConnectionLost extends Error {}
 
-/** Primary result codes that may come of a permission that is missing. */
+/** Primary result codes that may be caused by a missing permission. */
 const forbidden: readonly number[] = [3, 8, 14, 23];
 
 /** Primary result codes of SQLite that a host can do something about. */
@@ -40,15 +40,15 @@ export function isFailure(result: object): result is Failure {
   return 'isFinal' in result;
 }
 
-/** Whether it failed only because somebody else was writing. */
+/** Whether it failed only because another connection was writing. */
 export function isBusy(error: unknown): boolean {
   return primaryCode(error) === BUSY;
 }
 
-/** Too large, a constraint, a type, a range: what is wrong with one order and not with the file. */
+/** Too large, a constraint, a type, a range: the fault of one order and not of the file. */
 const ofOneOrder: readonly number[] = [18, 19, 20, 25];
 
-/** Whether it failed for an order and would fail again, while others can be treated. */
+/** Whether it failed because of one order and would fail again, while others can be written. */
 export function isOfOneOrder(error: unknown): boolean {
   const code = primaryCode(error);
   if (code !== undefined) return ofOneOrder.includes(code);

@@ -2,7 +2,7 @@ import { ranks } from '../core/order/order.ts';
 import { flags, statuses } from './thread/codec.ts';
 import type { Reader } from './thread/wire.ts';
 
-/** What is handed in of an order, as far as the file has it. */
+/** The columns of an order that are known when it is accepted. */
 export interface Fields {
   readonly id: string;
   readonly userId: string;
@@ -14,7 +14,7 @@ export interface Fields {
   labels: string | null;
 }
 
-/** What becomes of an order. */
+/** The columns of an order that its settlement sets. */
 export interface Ending {
   readonly status: string;
   readonly startedAt: number | null;
@@ -41,7 +41,7 @@ export const pending: Ending = {
   decided: null,
 };
 
-/** A settlement as it travels. */
+/** A settlement as the thread gets it. */
 export interface Incoming {
   readonly fields: Fields;
   readonly ending: Omit<Ending, 'balance' | 'decided'>;

@@ -3,10 +3,9 @@ import { checkInteger, checkOptions, wrong } from '../core/runtime/checks.ts';
 /** The options of a {@link SqliteStorage}. */
 export interface SqliteStorageOptions {
   /**
-   * What has become of an acknowledged order when something goes wrong: `'full'` (the default): it
-   * survives the loss of power, each transaction waits for the disk. `'relaxed'`: it survives the end
-   * of the process, `kill -9` included; when the power goes or the system crashes, the last moments may
-   * be lost, as if they had never been, but the file stays sound.
+   * What an acknowledged order survives. `'full'` (the default): the loss of power; each transaction waits for the
+   * disk. `'relaxed'`: the end of the process, `kill -9` included; when the power fails or the system crashes, the last
+   * transactions may be lost, but the file stays sound.
    */
   readonly durability?: 'full' | 'relaxed' | undefined;
   /**
@@ -26,7 +25,7 @@ export interface SqliteStorageOptions {
   readonly waitMs?: number | undefined;
 }
 
-/** What SQLite takes for a database that is no file. */
+/** Paths for which SQLite makes a database without a file. */
 const inMemory = /^:memory:$|^file:(:memory:|.*[?&]mode=memory\b)/;
 
 const optionNames = ['durability', 'maxBytes', 'waitMs'] satisfies (keyof SqliteStorageOptions)[];
@@ -39,7 +38,7 @@ export interface CheckedOptions {
 }
 
 /**
- * @throws TypeError or RangeError for a path or an option that is none
+ * @throws TypeError or RangeError for a wrong path or option
  */
 export function checkedOptions(path: string, options: SqliteStorageOptions): CheckedOptions {
   checkOptions('SqliteStorage', options, optionNames);

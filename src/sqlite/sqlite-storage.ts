@@ -28,19 +28,19 @@ export interface PruneOptions {
   readonly settledBefore: number;
 }
 
-/** So many unsettled orders are read at once. */
+/** How many unsettled orders a page has at most. */
 const PAGE = 500;
 
 /**
  * Keeps orders and balances in one file, through Node's own `node:sqlite`: an order that was
  * acknowledged survives `kill -9`. A thread of its own waits for the disk, so that the host's event loop
- * does not; calls that come while it waits share the next transaction. A second thread reads lists, on a
+ * does not; calls that come meanwhile share the next transaction. A second thread reads lists, on a
  * connection of its own, so that no order waits for a list; it is started with the first one.
  *
  * Payloads come back as JSON has them. Give a file to one storage at a time; others are refused, but
  * the sqlite3 shell may read it meanwhile. Beside it are its log (`-wal`, `-shm`) and its owner (`-owner`) while it
- * is open, and its lock (`-lock`) for good. Copy it with `backup`, and not by reading the files in this process: to
- * close any of them drops the locks that this process has on it. Not for file systems of a network.
+ * is open, and its lock (`-lock`) for good. Copy it with `backup`, and not by reading the files in this process: closing
+ * any of them drops the locks that this process has on it. Not for file systems of a network.
  *
  * A storage whose file was opened by another one all the same, because its lock was lost, rejects every later write.
  *
@@ -58,13 +58,13 @@ const PAGE = 500;
  * ```
  */
 export class SqliteStorage implements OrderStorage {
-  /** What builds this would call a class that names itself `_SqliteStorage`. @internal */
+  /** The build renames a class that refers to itself to `_SqliteStorage`. @internal */
   static readonly name = 'SqliteStorage';
   /** Always `'json'`: payloads come back as JSON has them. */
   readonly payloads = 'json';
   /** The file, without links. */
   readonly path: string;
-  /** What becomes of an acknowledged order when something goes wrong. */
+  /** What an acknowledged order survives; see {@link SqliteStorageOptions}. */
   readonly durability: 'full' | 'relaxed';
   readonly #file: OpenFile;
   readonly #unconfirmed = new UnconfirmedSettlements();

@@ -1,4 +1,4 @@
-/** An order whose row was changed by hand, or by a fault of the disk, to what no order can be. */
+/** The row of an order was changed at a shell, or by a fault of the disk, to an impossible value. */
 export class UnreadableOrder extends Error {
   readonly id: string;
 
@@ -19,7 +19,7 @@ export function beyondBalance(userId: string, balance: string | bigint): Error {
   return new Error(`The balance of user ${user} cannot be read: ${balance} is no safe integer`);
 }
 
-/** So many orders are reported, each once. */
+/** How many orders are reported at most, each once. */
 const mostReported = 100;
 
 /** Reports orders that cannot be read, and are left out where others can. */

@@ -136,7 +136,7 @@ it('a transaction that cannot be taken back ends the connection', () => {
   // Upon which the thread closes the file, and the next call starts another.
   expect(failure).toMatchObject({
     isFinal: true,
-    message: expect.stringContaining('nor take back what was written'),
+    message: expect.stringContaining('nor roll back'),
     cause: { message: 'no such table: balances' },
   });
 });

@@ -6,8 +6,6 @@ import type { Source } from '../file/opened-file.ts';
 import { identityOf, lost } from '../file/orders-file.ts';
 import { makePrivate } from '../file/private-file.ts';
 
-/** What has a connection of its own, beside the one that writes, since it takes long. */
-
 /**
  * Copies a file of orders as it is now.
  *
@@ -15,17 +13,17 @@ import { makePrivate } from '../file/private-file.ts';
  */
 export function backUp(source: Source, to: string): void {
   const { path } = source;
-  // SQLite would take a log that lies there for the copy's.
+  // SQLite would read a log that is there as the copy's.
   for (const name of [to, `${to}-wal`, `${to}-journal`]) {
     if (existsSync(name)) throw new Error(`Could not back up ${path}: ${name} exists`);
   }
-  // Under another name before it is complete, since half a copy must not pass for one.
+  // Under another name until it is complete: a part must not look like a copy.
   const partial = `${to}-partial-${process.pid}-${Date.now()}`;
   try {
     makePrivate(partial);
     withConnection(source, (db) => db.prepare('VACUUM INTO ?').run(partial));
     sync(partial, 'r+');
-    // Fails if something has come there meanwhile.
+    // Fails if a file has come there meanwhile.
     closeSync(openSync(to, 'wx', 0o600));
     renameSync(partial, to);
     if (process.platform !== 'win32') sync(dirname(to), 'r');
@@ -34,7 +32,7 @@ export function backUp(source: Source, to: string): void {
   }
 }
 
-/** SQLite does not do so for copies. */
+/** Writes a file to the disk: SQLite does not do so for copies. */
 function sync(path: string, flags: 'r' | 'r+'): void {
   const file = openSync(path, flags);
   try {
@@ -48,7 +46,7 @@ function sync(path: string, flags: 'r' | 'r+'): void {
 export function withConnection<T>({ path, identity }: Source, use: (db: DatabaseSync) => T): T {
   if (identityOf(path) !== identity) throw lost(path);
   const url = pathToFileURL(path);
-  // Makes no file. Not `readOnly`: such a connection does not look at CHECK constraints.
+  // Makes no file. Not `readOnly`: such a connection does not verify CHECK constraints.
   url.searchParams.set('mode', 'rw');
   const db = new DatabaseSync(url, { timeout: 5_000 });
   try {

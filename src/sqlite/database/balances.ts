@@ -6,17 +6,16 @@ import { readable } from './rows.ts';
 /** How many users' balances are kept in memory between transactions: some 10 MB. */
 const CACHED = 50_000;
 
-/** A balance, why it would be none, or that it is not there. */
+/** Why a change is refused. */
 type Refusal = typeof results.insufficientFunds | typeof results.balanceOverflow;
 
 /**
- * Balances while a transaction is under way: each is read once and written once, however many orders
- * of its user there are.
+ * The balances of a transaction: each is read once and written once, however many orders its user has.
  */
 export class Balances {
   readonly #select: StatementSync;
   readonly #upsert: StatementSync;
-  /** A balance beyond the safe integers, which a hand has set, is a `bigint`. */
+  /** A balance beyond the safe integers, which was set at a shell, is a `bigint`. */
   readonly #cache = new Map<string, number | bigint | undefined>();
   readonly #changed = new Set<string>();
 
@@ -42,12 +41,12 @@ export class Balances {
     if (cached !== undefined || this.#cache.has(userId)) return cached;
     const row = this.#select.get(userId) as { balance: number | string } | undefined;
     const balance = typeof row?.balance === 'string' ? BigInt(row.balance) : row?.balance;
-    // A copy: what was cut out of a message would keep all of it in memory.
+    // A copy: a part of a message would keep all of it in memory.
     this.#cache.set(Buffer.from(userId).toString(), balance);
     return balance;
   }
 
-  /** What a change would leave, or as an object why it is refused; nothing is changed by asking. */
+  /** The balance after a change, or an object that says why the change is refused. Changes nothing. */
   after(userId: string, amount: number, minBalance: number | null): number | { refusal: Refusal } {
     const before = this.#read(userId) ?? 0;
     const balance = typeof before === 'bigint' ? Number(before + BigInt(amount)) : before + amount;
@@ -63,7 +62,7 @@ export class Balances {
     this.#changed.add(userId);
   }
 
-  /** Right before the transaction is committed. */
+  /** Writes the changed balances. To be called right before the transaction is committed. */
   write(): void {
     for (const userId of this.#changed) {
       this.#upsert.run(userId, this.#cache.get(userId) as number);
@@ -71,7 +70,7 @@ export class Balances {
     this.#changed.clear();
   }
 
-  /** Between transactions. */
+  /** Bounds the memory. To be called between transactions. */
   shrink(): void {
     if (this.#cache.size <= CACHED) return;
     for (const userId of this.#cache.keys()) {
@@ -80,7 +79,7 @@ export class Balances {
     }
   }
 
-  /** Nothing in memory is known to be in the file. */
+  /** Forgets all: the file may have other balances. */
   clear(): void {
     this.#cache.clear();
     this.#changed.clear();

@@ -5,13 +5,13 @@ import { Reader, Writer } from '../thread/wire.ts';
 import { withConnection } from './backup-and-check.ts';
 import { type Row, readable, selected, type Text, textOf, writeRow } from './rows.ts';
 
-/** How many problems are told, of each kind. */
+/** How many problems of each kind are reported. */
 const MOST = 100;
 
 /** So many users are summed up in one transaction: the log grows as long as one lasts. */
 const PIECE = 1_000;
 
-/** What is wrong with a file of orders: what SQLite finds, then what its own contents deny. */
+/** The problems of a file of orders: those that SQLite finds, then contradictions in its contents. */
 export function check(source: Source): string[] {
   return withConnection(source, (db) => {
     // A temporary file would be outside the folder, where there may be no room for it, or no permission.
@@ -19,7 +19,7 @@ export function check(source: Source): string[] {
     return [
       ...brokenPages(db),
       ...new Sums(db).problems(),
-      ...wrongLives(db),
+      ...wrongOpenings(db),
       ...unreadableOrders(db),
     ];
   });
@@ -31,7 +31,7 @@ function brokenPages(db: DatabaseSync): string[] {
   return problems.length === 1 && problems[0] === 'ok' ? [] : problems;
 }
 
-function wrongLives(db: DatabaseSync): string[] {
+function wrongOpenings(db: DatabaseSync): string[] {
   const statement = db.prepare(
     `SELECT ${readable('id')}, orders.life AS has, meta.life AS ought FROM orders, meta
      WHERE orders.life > meta.life LIMIT ${MOST}`,

@@ -15,7 +15,7 @@ import { Reads } from './reads.ts';
 import { migrate, pragma } from './schema.ts';
 import { Writes } from './writes.ts';
 
-/** How long another connection's lock is waited for: somebody at a shell may hold it. */
+/** How long to wait for another connection's lock, in milliseconds: a shell may hold it. */
 const BUSY_MS = 5_000;
 
 /**
@@ -51,7 +51,7 @@ export class Database {
     this.#path = path;
     const { reopened } = options;
     this.#lock = options.lock;
-    // Whatever lock is there now may be another storage's.
+    // The lock that is there now may be another storage's.
     if (!this.#isLocked()) throw lockLost(path);
     if (reopened !== undefined && identityOf(path) !== reopened.identity) throw lost(path);
     makePrivate(path);
@@ -61,7 +61,7 @@ export class Database {
       configure(this.#db, options);
       const life = reopened?.life ?? this.#begin();
       this.#life = this.#db.prepare('SELECT life FROM meta');
-      // There from the first read or write on, as long as a connection is.
+      // The log exists from the first read or write on, as long as there is a connection.
       this.#db.exec('BEGIN IMMEDIATE; COMMIT');
       this.#logIdentity = identityOf(`${path}-wal`);
       this.#held = new HeldLocks(path, reopened?.areLocksListed);
@@ -77,9 +77,9 @@ export class Database {
     }
   }
 
-  /** Counts the openings, so that each order can tell which of them it has seen. */
+  /** Counts the openings: an order's attempts are counted by them. */
   #begin(): number {
-    // Not by the statement alone: `get` does not say that its transaction could not be written.
+    // In a transaction of its own: `get` does not throw if its implicit one fails.
     this.#db.exec('BEGIN IMMEDIATE');
     const row = this.#db.prepare('UPDATE meta SET life = life + 1 RETURNING life').get();
     this.#db.exec('COMMIT');
@@ -87,7 +87,7 @@ export class Database {
     return (row as { life: number }).life;
   }
 
-  /** Treats all calls in one transaction. */
+  /** Makes all calls in one transaction. */
   commit(calls: readonly Call<WriteKind>[]): readonly Result[] {
     try {
       return this.#transactAgain(calls);
@@ -96,12 +96,12 @@ export class Database {
         const failure = this.#failureOf(error, 'write to');
         return calls.map(() => failure);
       }
-      // A call that cannot be treated must not make others fail.
+      // A call that fails must not make others fail.
       return calls.flatMap((call) => this.commit([call]));
     }
   }
 
-  /** Where an order has failed and not the file, all are treated once more, each by itself. */
+  /** If an order has failed and not the file, all orders are tried again, each in a savepoint. */
   #transactAgain(calls: readonly Call<WriteKind>[]): readonly Message[] {
     try {
       return this.#transact(calls, false);
@@ -115,7 +115,7 @@ export class Database {
     let messages: readonly Message[];
     this.#db.exec('BEGIN IMMEDIATE');
     try {
-      this.#notice();
+      this.#checkOtherWriters();
       this.#writes.rows.touched.id = '';
       messages = calls.map(({ kind, message }) => this.#writes.write(kind, message, isEachAlone));
       this.#writes.balances.write();
@@ -142,23 +142,22 @@ export class Database {
     return this.#writes.rows.touched;
   }
 
-  /** A connection that stays inside a transaction could begin no other. */
+  /** A connection that stayed inside a transaction could begin no other. */
   #rollBack(cause: unknown): void {
     try {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
     } catch {
-      throw new ConnectionLost(
-        `Could not write to ${this.#path}, nor take back what was written: it is opened anew`,
-        { cause },
-      );
+      throw new ConnectionLost(`Could not write to ${this.#path}, nor roll back: it is reopened`, {
+        cause,
+      });
     }
   }
 
   /**
-   * Another connection has written. A shell may have changed a balance: what is in memory is not known to be in
-   * the file. Another storage may have begun: the locks that should prevent it can be lost without notice.
+   * Finds out whether another connection has written. A shell may have changed a balance: those in memory are out of
+   * date then. Another storage may have begun: the locks that should prevent that can be lost without notice.
    */
-  #notice(): void {
+  #checkOtherWriters(): void {
     const version = Object.values(this.#dataVersion.get() ?? {})[0];
     if (version === this.#lastVersion) return;
     this.#checkLife();
@@ -166,13 +165,13 @@ export class Database {
     this.#lastVersion = version;
   }
 
-  /** Each opening of a storage counts one further, so the file itself says who writes. */
+  /** Each opening increments the number, so the file itself says which storage writes. */
   #checkLife(): void {
     const row = this.#life.get() as { life: number } | undefined;
     if (row?.life !== this.opened.life) throw fenced(this.#path);
   }
 
-  /** SQLite does not notice when its files are deleted: it goes on writing into nothing. */
+  /** SQLite does not notice that its files were deleted, and goes on writing to them. */
   #isThere(): boolean {
     return (
       identityOf(this.#path) === this.opened.identity &&
@@ -181,8 +180,8 @@ export class Database {
   }
 
   /**
-   * Whether another program may have brought the log in: this one's is out of date then, and would overwrite what
-   * was written since.
+   * Whether another program may have copied the log into the file. Then the log of this connection is out of date, and
+   * would overwrite what was written since.
    */
   #isTakenOver(): boolean {
     const log = identityOf(`${this.#path}-wal`);
@@ -201,7 +200,7 @@ export class Database {
     return this.#lock === undefined || identityOf(lockPathOf(this.#path)) === this.#lock;
   }
 
-  /** Answers a question. */
+  /** Makes a call that only reads. */
   query({ kind, message }: Call<ReadKind>): Result {
     try {
       return this.#reads.query(kind, message);
@@ -215,8 +214,8 @@ export class Database {
   }
 
   /**
-   * Empties the log, unless another connection reads what is only there. It waits for none: calls that
-   * come meanwhile would wait as well.
+   * Empties the log, unless another connection reads from it. It does not wait for that: calls that come meanwhile
+   * would wait too.
    */
   shortenLog(): void {
     try {
@@ -225,7 +224,7 @@ export class Database {
       this.#db.exec('PRAGMA busy_timeout = 0');
       this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
     } catch {
-      // It is tried again, and whatever is broken fails the next transaction.
+      // It is tried again later. A real fault fails the next transaction.
     } finally {
       this.#db.exec(`PRAGMA busy_timeout = ${BUSY_MS}`);
     }
@@ -237,11 +236,11 @@ export class Database {
     return { fileBytes: sizeOf(this.#path), logBytes: sizeOf(`${this.#path}-wal`) };
   }
 
-  /** Brings the log into the file, and closes it. */
+  /** Copies the log into the file, and closes it. */
   close(): void {
     try {
-      // SQLite leaves the log of a file that was moved where it is, and then another that comes to its
-      // path would get what is in it. Wherever the file is now, all that was committed belongs there.
+      // SQLite leaves the log of a moved file in its place, where another file that comes to the path would get its
+      // content. What was committed belongs to the file, wherever that is now.
       if (!this.#isThere() && !this.#isTakenOver()) {
         this.#db.exec('PRAGMA wal_checkpoint(TRUNCATE)');
       }
@@ -252,9 +251,9 @@ export class Database {
   }
 }
 
-/** Sets what holds for a connection, after the file was brought to the newest version. */
+/** Brings the file to the newest version and configures the connection. */
 export function configure(db: DatabaseSync, { durability, maxBytes }: DatabaseOptions): void {
-  // The shell's user must not make us run what a stranger has put into the schema.
+  // A schema that was changed at a shell must not run functions in this process.
   db.exec('PRAGMA trusted_schema = OFF');
   migrate(db);
   db.exec(`

@@ -2,13 +2,13 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type Row, readable, selected } from './rows.ts';
 import { blockBits } from './schema.ts';
 
-/** So many rows are looked at in one step, where not all of an index are wanted. */
+/** How many rows one step reads, where not all rows of an index are wanted. */
 export const mostRows = 4_096;
 
-/** So many blocks are asked for their times in one step. */
+/** How many blocks one step reads the times of. */
 export const mostBlocks = 1_000;
 
-/** Each names its index: what the planner would choose depends on what it believes of the file. */
+/** Each names its index: the planner's choice depends on its statistics. */
 const sources = {
   all: { index: 'NOT INDEXED', where: '' },
   byUser: { index: 'INDEXED BY orders_by_user', where: 'AND user_id = :userId' },
@@ -63,7 +63,7 @@ const windows = {
   byStatus: 'windowOfStatus',
 } as const satisfies Record<Source, keyof typeof listQueries>;
 
-/** Which orders are to be listed, as it travels to the thread. */
+/** Which orders are to be listed, as the thread gets it. */
 export interface ListedOrders {
   readonly userId: string | null;
   readonly status: string | null;
@@ -95,7 +95,7 @@ export class Lists {
     const prepared = Object.entries(listQueries).map(([name, sql]) => {
       const statement = db.prepare(sql);
       statement.setReturnArrays(true);
-      // A statement takes the names that it has no use for as well.
+      // So that each statement can be given all names.
       statement.setAllowUnknownNamedParameters(true);
       return [name, statement] as const;
     });
@@ -145,11 +145,11 @@ export class Lists {
       const from = block * 2 ** blockBits;
       if (this.#mayHave(block, query)) range = { from, before: range?.before ?? below };
       else if (range !== undefined) return range;
-      // By an index, what is far apart costs no more than what is near.
+      // By an index, rows that are far apart cost no more than rows that are near.
       if (range !== undefined && source === 'all') return range;
       below = from;
     }
-    // Nothing yet; empty as it is, it says where to go on.
+    // None found yet. The empty range says where to go on.
     return range ?? { from: below, before: below };
   }
 
@@ -173,7 +173,7 @@ export class Lists {
       | [number | string | null]
       | undefined;
     const value = row?.[0] ?? null;
-    // A time beyond the safe integers, see `readable`: about where it is will do.
+    // A time beyond the safe integers, see `readable`: an approximate value suffices.
     return typeof value === 'string' ? Number(value) : value;
   }
 }

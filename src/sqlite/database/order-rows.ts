@@ -5,7 +5,7 @@ import { columns } from './rows.ts';
 /** Takes more room than any page has left. */
 const PROBE = ' '.repeat(16_384);
 
-/** Writes the rows of orders inside a transaction that others begin and end. */
+/** Writes the rows of orders inside a transaction that `Database` begins and ends. */
 export class OrderRows {
   /** The order that was written last: if it is in the file, so is the whole transaction. */
   readonly touched: { id: string; settledAt: number | null } = { id: '', settledAt: null };

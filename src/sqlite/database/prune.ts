@@ -5,10 +5,10 @@ import { listQueries } from './lists.ts';
 import { readable, type Text, textOf } from './rows.ts';
 import { blockBits } from './schema.ts';
 
-/** How many orders are looked at in one step: some milliseconds. */
+/** How many orders one step reads: some milliseconds. */
 const STEP = 500;
 
-/** So many blocks are passed over in one step. */
+/** How many blocks one step passes over. */
 const BLOCKS = 1_000;
 
 const BLOCK = 2 ** blockBits;

@@ -5,19 +5,18 @@ import { identityOf, lost } from '../file/orders-file.ts';
 import type { Call, ReadKind, Result } from '../thread/calls.ts';
 import { Reads } from './reads.ts';
 
-/** How long another connection's lock is waited for: a shell may hold the whole file. */
+/** How long to wait for another connection's lock, in milliseconds: a shell may hold the whole file. */
 const BUSY_MS = 5_000;
 
 /**
- * Reads a file of orders beside the connection that writes. Each question sees what was committed before
- * it was asked.
+ * Reads a file of orders beside the connection that writes. Each call sees what was committed before it.
  */
 export class ReadConnection {
   readonly #source: Source;
   readonly #db: DatabaseSync;
   readonly #reads: Reads;
 
-  /** @param life - how often the file was opened, see `writeRow` */
+  /** @param life - how many times the file was opened, see `writeRow` */
   constructor(source: Source, life: number) {
     this.#source = source;
     this.#checkIsThere();

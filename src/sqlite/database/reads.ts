@@ -8,7 +8,7 @@ import { isReadable, type Row, readable, selected, textOf, writeRow } from './ro
 /** A page of unsettled orders ends early with this many characters: payloads may be long. */
 const PAGE_CHARACTERS = 4_000_000;
 
-/** Each query names its index: what the planner would choose depends on what it believes of the file. */
+/** Each query names its index: the planner's choice depends on its statistics. */
 export const queries = {
   balance: `SELECT ${readable('balance')} FROM balances WHERE user_id = ?`,
   order: `SELECT ${selected} FROM orders WHERE id = ?`,
@@ -17,12 +17,12 @@ export const queries = {
     WHERE settled_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
 } as const;
 
-/** Answers questions about orders and balances, between transactions. */
+/** Reads orders and balances, between transactions. */
 export class Reads {
   readonly #life: number;
   readonly #lists: Lists;
   readonly #statements: Readonly<Record<keyof typeof queries, StatementSync>>;
-  /** Texts that a caller may keep travel apart. */
+  /** Joins no texts: a caller may keep them. */
   readonly #writer = new Writer(0);
 
   constructor(db: DatabaseSync, life: number) {
@@ -55,7 +55,7 @@ export class Reads {
     writer.number(0);
   }
 
-  /** One page, then where the next one begins; after the last one, nowhere. */
+  /** One page, then where the next one begins; `undefined` after the last one. */
   list(reader: Reader, writer: Writer): void {
     const query = {
       userId: reader.maybeText(),
@@ -71,7 +71,7 @@ export class Reads {
     writer.number(next);
   }
 
-  /** One page, then where it ends; beyond the last one, nowhere. */
+  /** One page, then where it ends; `undefined` after the last one. */
   unsettled(reader: Reader, writer: Writer): void {
     const { unsettled, lastSeq } = this.#statements;
     const after = reader.number();

@@ -1,7 +1,7 @@
 import type { Writer } from '../thread/wire.ts';
 import { beyond } from '../unreadable.ts';
 
-/** The columns of an order, in the order in which it travels. */
+/** The columns of an order, in the order in which they are sent. */
 export const columns = `id, user_id, amount, priority, status, accepted_at, started_at, settled_at,
   balance, retryable, life, code, message, payload, content, labels, steps, cause, decided`;
 
@@ -9,8 +9,8 @@ export const columns = `id, user_id, amount, priority, status, accepted_at, star
 export const selected = `${readable(columns)}, seq`;
 
 /**
- * Node 22 ends a text at a NUL, so one that has some comes as its bytes. A number beyond the safe integers, which
- * only a hand at the file can have set, comes as text: Node would fail for all rows of the page.
+ * Node 22 ends a text at a NUL, so a text with one is read as bytes. A number beyond the safe integers, which can only
+ * come from outside of the library, is read as text: otherwise Node would fail for all rows of the page.
  */
 export function readable(names: string): string {
   return names
@@ -24,7 +24,7 @@ export function readable(names: string): string {
 /** A text, or its bytes. */
 export type Text = string | Uint8Array;
 
-/** A row with what was selected. Its numbers are texts beyond the safe integers, see `readable`. */
+/** A row of `selected`. Numbers beyond the safe integers are texts, see `readable`. */
 export type Row = readonly [
   id: Text,
   userId: Text,
@@ -51,7 +51,7 @@ export type Row = readonly [
 /** The columns that are numbers, but `seq`. */
 const numbers = [2, 5, 6, 7, 8, 9, 10] as const;
 
-/** Whether all numbers of a row can be told exactly. */
+/** Whether all numbers of a row are safe integers. */
 export function isReadable(row: Row): boolean {
   for (const column of numbers) if (typeof row[column] === 'string') return false;
   return true;
@@ -60,8 +60,8 @@ export function isReadable(row: Row): boolean {
 /**
  * Writes an order as `readOrder` reads it.
  *
- * @param life - how often the file was opened: with the order's own it makes the attempt, so that no
- *   order is written when the file is opened
+ * @param life - how many times the file was opened. The attempt is counted from it and the order's own, so opening
+ *   the file writes no order
  * @throws UnreadableOrder
  */
 export function writeRow(writer: Writer, row: Row, life: number): void {

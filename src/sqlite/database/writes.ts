@@ -24,7 +24,7 @@ import { isReadable, type Row, writeRow } from './rows.ts';
 /** Where `settled_at` stands in a row. */
 const SETTLED_AT = 7;
 
-/** Treats calls inside a transaction that others begin and end. */
+/** Makes calls inside a transaction that `Database` begins and ends. */
 export class Writes {
   readonly balances: Balances;
   readonly rows: OrderRows;
@@ -82,13 +82,13 @@ export class Writes {
   }
 
   /**
-   * Treats one order so that it may fail without the others.
+   * Accepts or settles one order in a savepoint, so that it may fail without the others.
    *
    * @param userId - whose later orders fail with it, so that none overtakes it
    */
   #alone(writer: Writer, userId: string | undefined, treat: () => void): void {
     const mark = writer.mark();
-    // What earlier calls of the transaction have changed must not be forgotten if this one fails.
+    // If this one fails, balances that earlier calls of the transaction have changed must be in the file.
     this.balances.write();
     this.#db.exec('SAVEPOINT one');
     try {
@@ -141,7 +141,7 @@ export class Writes {
     this.#answer(writer, fields, isDone, refusal);
   }
 
-  /** Whether an order could still be settled. */
+  /** Whether an order can still be settled. */
   #isOpen(id: string, isAccepted: boolean): boolean {
     const row = this.#reads.row(id);
     return row === undefined ? !isAccepted : isAccepted && row[SETTLED_AT] === null;
@@ -202,7 +202,7 @@ export class Writes {
   }
 
   prune(reader: Reader, writer: Writer): void {
-    // It adds to what the transaction has changed before.
+    // Before the deletions of the same transaction.
     this.balances.write();
     prune(this.#db, reader, writer);
   }
@@ -221,7 +221,7 @@ export class Writes {
     }
     const row = this.#reads.row(id);
     if (row === undefined) {
-      // It was accepted, and somebody has deleted it by hand. To fail would fail again for ever.
+      // It was accepted, and was deleted at a shell. An error here would come again at each try.
       writer.number(results.done);
       writer.number(this.balances.get(userId) ?? 0);
     } else this.#writeKnown(writer, id, row);

@@ -2,14 +2,14 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import { applicationId, pragma, schemaVersion, versionOf } from '../database/schema.ts';
 
-/** What a log has before its first page, in bytes. */
+/** The length of a log's header, in bytes. */
 const LOG_HEADER = 32;
 
-/** What a file of orders has in every version. */
+/** The tables of a file of orders in every version. */
 const tables = ['orders', 'balances', 'meta'];
 
 /**
- * Refuses a log that belongs to another file: SQLite would bring it into this one. Call it only while
+ * Refuses a log that belongs to another file: SQLite would copy it into this one. Call it only while
  * holding the lock.
  *
  * @returns a descriptor to be kept open as long as the lock, if one was needed
@@ -57,7 +57,7 @@ export function checkVersion(db: DatabaseSync, path: string): void {
     );
   }
   const isEmpty = db.prepare('SELECT 1 FROM sqlite_schema').get() === undefined;
-  // Its process died before there was anything in it.
+  // Its process ended before it wrote anything.
   if (id === 0 && version === 0 && isEmpty) return;
   const isMarked = id === applicationId && version > 0;
   if (isMarked && missing.length === 0) return;

@@ -11,7 +11,7 @@ import { makePrivate } from './private-file.ts';
 /** Marks a file as a lock, in `PRAGMA application_id`: the letters `ordl`. */
 const lockId = 0x6f72646c;
 
-/** An owner is waited for at least so long, in milliseconds: another that is refused has the lock for a moment. */
+/** How long to wait for an owner at least, in milliseconds: another storage that is refused has the lock briefly. */
 const BRIEFLY_MS = 100;
 
 /** The longest pause between two tries, in milliseconds. */
@@ -20,13 +20,12 @@ const PAUSE_MS = 250;
 class InUse extends Error {}
 
 /**
- * Keeps a file of orders for one storage. The lock is one of SQLite's on a file of its own, since one on
- * the orders would keep readers out: the system gives it up however its process ends, and within a
- * process it holds as well. Because a process can lose it without notice, the owner is also written down
- * beside the file, see `FileOwner`.
+ * Reserves a file of orders for one storage. It is a lock of SQLite on a file of its own, since a lock on the orders
+ * would exclude readers. The system releases it however its process ends, and it holds within a process too. Because
+ * a process can lose it without notice, the owner is also recorded beside the file, see `FileOwner`.
  */
 export class FileLock {
-  /** Tells it from another that comes to its path; see `identityOf`. */
+  /** Distinguishes it from another that comes to its path; see `identityOf`. */
   readonly identity: string;
   readonly #path: string;
   readonly #db: DatabaseSync;
@@ -85,7 +84,7 @@ export class FileLock {
     try {
       const identity = identityOf(lockPath);
       this.#take(lockPath);
-      // One that could not open the file has deleted the lock that it had made.
+      // A storage that could not open the file has deleted the lock that it had made.
       if (identity === undefined || identityOf(lockPath) !== identity) throw inUse(path);
       this.identity = identity;
     } catch (cause) {
@@ -96,7 +95,7 @@ export class FileLock {
   }
 
   #take(lockPath: string): void {
-    // Nothing in it is worth a journal; what a crash leaves of it is written anew.
+    // It needs no journal: what a crash leaves of it is written again.
     this.#db.exec('PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; BEGIN IMMEDIATE');
     const id = pragma(this.#db, 'application_id');
     if (id === lockId) return;
@@ -105,19 +104,19 @@ export class FileLock {
     this.#db.exec(`PRAGMA application_id = ${lockId}; COMMIT; BEGIN IMMEDIATE`);
   }
 
-  /** Keeps a descriptor open until the end: to close it would drop the locks of this process on its file. */
+  /** Keeps a descriptor open until `release`: closing it would drop the locks of this process on its file. */
   keep(descriptor: number): void {
     this.#kept.push(descriptor);
   }
 
-  /** Gives the file up. The lock's own stays: another may be about to take it. */
+  /** Releases the lock. Its file stays: another storage may be about to take it. */
   release(): void {
     this.#owner?.remove();
     for (const descriptor of this.#kept.splice(0)) closeSync(descriptor);
     this.#db.close();
   }
 
-  /** Gives up a file that could not be opened, and leaves no lock where there was none. */
+  /** Releases the lock of a file that could not be opened, and deletes the lock's file if there was none before. */
   abandon(): void {
     if (this.#wasMade) rmSync(lockPathOf(this.#path), { force: true });
     this.release();

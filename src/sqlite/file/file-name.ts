@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { lockPathOf } from './orders-file.ts';
 import { closedFolder } from './permissions.ts';
 
-/** As many links on the way to a file as Linux follows. */
+/** How many links Linux follows on the way to a file. */
 const MOST_LINKS = 40;
 
 /**
@@ -23,7 +23,7 @@ export function realPathOf(path: string): string {
 
 function followed(path: string, links: number): string {
   try {
-    // As the file system spells it: some take two spellings for one name.
+    // With the file system's spelling: some take two spellings for one name.
     return realpathSync.native(path);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || links > MOST_LINKS) throw error;
@@ -35,8 +35,7 @@ function followed(path: string, links: number): string {
 }
 
 /**
- * Refuses what cannot be a file with a lock and a log beside it. The lock is not needed for that, and nothing is
- * opened.
+ * Refuses a path that cannot have a lock and a log beside it. Opens nothing, and needs no lock.
  */
 export function checkName(path: string): void {
   const stats = statSync(path, { throwIfNoEntry: false });

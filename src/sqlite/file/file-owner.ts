@@ -2,19 +2,19 @@ import { readFileSync, readlinkSync, rmSync, statSync, utimesSync, writeFileSync
 import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How often the owner of a file shows that it lives, in milliseconds. */
+/** How often the owner of a file touches its record, in milliseconds. */
 export const BEAT_MS = 1_000;
 
-/** An owner that has shown nothing for so long has ended, in milliseconds; some beats may come late. */
-const PATIENCE_MS = 3_000;
+/** An owner that has not touched its record for so long has ended, in milliseconds; some beats may come late. */
+const EXPIRY_MS = 3_000;
 
-/** A process, told from every other one as well as the system allows. */
+/** A process, identified as well as the system allows. */
 interface Process {
   readonly pid: number;
   readonly host: string;
   /** Which start of the system this is; Linux only, as the rest. */
   readonly boot?: string | undefined;
-  /** Pids are good within it; a container has its own. */
+  /** Where the pid is valid; a container has its own. */
   readonly namespace?: string | undefined;
   /** When the process began, in ticks since the system did. */
   readonly startedAt?: string | undefined;
@@ -27,16 +27,16 @@ interface Owner extends Process {
 }
 
 /**
- * The owner of a file of orders, in a file beside it (`-owner`) while it is open. Locks of the system belong
- * to a process and a file, and a process loses all that it has on a file when it closes any descriptor of it,
- * after copying it for example. This record outlives that.
+ * The owner of a file of orders, recorded in a file beside it (`-owner`) while it is open. Locks of the system belong to
+ * a process and a file: a process loses all that it has on a file when it closes any descriptor of that, after copying
+ * it for example. This record stays.
  */
 export class FileOwner {
   readonly #path: string;
   readonly #text: string;
 
   /**
-   * Writes this process down as the owner. Call it only while holding the lock.
+   * Records this process as the owner. Call it only while holding the lock.
    *
    * @param path - the file of orders
    * @param lock - the identity of its lock
@@ -47,19 +47,19 @@ export class FileOwner {
     writeFileSync(this.#path, this.#text, { mode: 0o600 });
   }
 
-  /** Another process that came after this one stays written down. */
+  /** Removes the record, unless it is another process's by now. */
   remove(): void {
     if (readText(this.#path) === this.#text) rmSync(this.#path, { force: true });
   }
 }
 
-/** Shows that the owner lives. By its name: to open and close a file drops locks. */
+/** Touches the owner's record, by its name: opening and closing a file drops locks. */
 export function beat(path: string): void {
   const now = new Date();
   try {
     utimesSync(ownerPathOf(path), now, now);
   } catch {
-    // Deleted by hand. What is written in the file of orders itself still fences this process.
+    // The record was deleted. The number of the opening in the file itself still fences this process.
   }
 }
 
@@ -70,25 +70,25 @@ export function describeOwner(path: string): string | undefined {
   const { pid, host } = owner;
   if (!isNear(owner)) return `process ${pid} on the host ${JSON.stringify(host)}`;
   if (isThis(owner)) return `this process (${pid})`;
-  // The holder of the lock has not written itself down yet.
+  // The holder of the lock has not recorded itself yet.
   return hasEnded(owner) ? undefined : `process ${pid}`;
 }
 
 /**
- * Whether the process that is written down still has the file, although the lock is free. Waits for its next
- * sign of life unless it has certainly ended.
+ * Whether the recorded process still has the file, although the lock is free. Waits for its next beat, unless the
+ * process has certainly ended.
  *
  * @param path - the file of orders
  * @param lock - the identity of its lock, which the caller has
  */
 export async function isOwned(path: string, lock: string): Promise<boolean> {
   const owner = ownerOf(path);
-  // SQLite itself knows what this process has open.
+  // Within this process, SQLite's own lock is reliable.
   if (owner === undefined || owner.lock !== lock || isThis(owner) || hasEnded(owner)) return false;
   const before = lastBeat(path);
-  // The clock may have been set, but then the next beat follows it.
+  // A clock that was set is no problem: the next beat follows it.
   if (before === undefined || Math.abs(Date.now() - before) > 10 * BEAT_MS) return false;
-  for (let waitedMs = 0; waitedMs < PATIENCE_MS; waitedMs += BEAT_MS / 10) {
+  for (let waitedMs = 0; waitedMs < EXPIRY_MS; waitedMs += BEAT_MS / 10) {
     await sleep(BEAT_MS / 10);
     const now = lastBeat(path);
     if (now === undefined) return false;
@@ -101,7 +101,7 @@ function lastBeat(path: string): number | undefined {
   return statSync(ownerPathOf(path), { throwIfNoEntry: false })?.mtimeMs;
 }
 
-/** Whether its pid means the same there as here. */
+/** Whether its pid is valid here. */
 function isNear({ host, boot, namespace }: Owner): boolean {
   const own = self();
   return host === own.host && boot === own.boot && namespace === own.namespace;
@@ -130,7 +130,7 @@ function ownerOf(path: string): Owner | undefined {
     const owner = JSON.parse(readText(ownerPathOf(path)) ?? '') as Owner;
     return Number.isInteger(owner.pid) && typeof owner.host === 'string' ? owner : undefined;
   } catch {
-    // It is just being written, or was when its process was killed.
+    // It is being written, or its process was killed while writing it.
     return undefined;
   }
 }
@@ -150,7 +150,7 @@ function self(): Process {
 }
 
 function startOf(pid: number | 'self'): string | undefined {
-  // The name of the program comes before, in parentheses, and may have spaces.
+  // After the name of the program, which is in parentheses and may have spaces.
   return readText(`/proc/${pid}/stat`)?.split(')').at(-1)?.split(' ')[20];
 }
 

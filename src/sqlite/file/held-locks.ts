@@ -1,25 +1,25 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 
-/** The bytes that SQLite locks as long as a connection is open: one of the index of the log, and many of the file. */
+/** Bytes that SQLite locks as long as a connection is open: one of the log's index, and one of many in the file. */
 const INDEX_BYTE = 128;
 const FILE_BYTE = 1_073_741_826;
 
-/** How often the system is asked at most, in milliseconds: an answer takes 30 µs. */
+/** How often the system's list is read at most, in milliseconds: it takes 30 µs. */
 const PAUSE_MS = 20;
 
 /**
  * Whether the locks that this process has on an open file of orders are still there. The system drops them when the
  * process closes any other descriptor of the file or of the index of its log (`-shm`), after copying them for
- * example. Another program that opens the file then takes itself for the first one: it cuts the index short, which
- * ends a process that uses it (SIGBUS), and it deletes the log when it closes the file.
+ * example. Another program that opens the file then assumes that it is the first one: it truncates the index,
+ * which can end a process that has it mapped (SIGBUS), and it deletes the log when it closes the file.
  */
 export class HeldLocks {
-  /** They have been seen where the system lists them. It does so on Linux only. */
+  /** Whether the system has listed them. Only Linux does. */
   readonly areListed: boolean;
   readonly #index: string;
   readonly #fileIno: bigint | undefined;
   readonly #indexIno: bigint | undefined;
-  /** More locks than one machine should have; in a list that is cut off, ours may be missing. */
+  /** Room for more locks than one machine should have; in a list that is cut, ours may be missing. */
   readonly #bytes = Buffer.alloc(65_536);
   #listing: number | undefined;
   #indexBytes = 0n;
@@ -27,7 +27,7 @@ export class HeldLocks {
 
   /**
    * @param path - an open file of orders, whose log is there
-   * @param wereListed - what an earlier connection of this process has found out
+   * @param wereListed - whether an earlier connection of this process has found them listed
    */
   constructor(path: string, wereListed = false) {
     this.#index = `${path}-shm`;
@@ -36,12 +36,12 @@ export class HeldLocks {
     this.areListed = wereListed || this.#areInList();
   }
 
-  /** Whether they are, as of a moment ago. */
+  /** Whether they are held, as of at most `PAUSE_MS` ago. */
   areHeld(): boolean {
     return this.#isIndexWhole() && (!this.#isDue() || this.areHeldNow());
   }
 
-  /** The same as of now. */
+  /** Whether they are held now. */
   areHeldNow(): boolean {
     return !this.areListed || this.#areInList();
   }
@@ -53,7 +53,7 @@ export class HeldLocks {
     return true;
   }
 
-  /** It only grows while any connection has it open. */
+  /** The index only grows while any connection has it open. */
   #isIndexWhole(): boolean {
     const stats = this.#indexStats();
     if (stats?.ino !== this.#indexIno || stats === undefined) return false;
@@ -67,7 +67,7 @@ export class HeldLocks {
     return isLocked(locks, this.#indexIno, INDEX_BYTE) && isLocked(locks, this.#fileIno, FILE_BYTE);
   }
 
-  /** As the system has them now, at each reading from the start. */
+  /** The system's list of locks, read from its start each time. */
   #list(): string {
     try {
       this.#listing ??= openSync('/proc/locks', 'r');

@@ -10,8 +10,8 @@ export const LOG_BYTES = 20 * 2 ** 20;
 const pauseMs = { first: 250, most: 4_000 } as const;
 
 /**
- * Brings the log back to its bound. SQLite shortens it only when it begins it anew, which a reader prevents and
- * which needs a transaction: without one, the log would stay as large as it ever was.
+ * Keeps the log near its bound. SQLite shortens a log only when it restarts it, which a reader prevents, and which
+ * needs a transaction: without one, the log would keep its largest size.
  */
 export class LogBound {
   readonly #shorten: () => Promise<unknown>;
@@ -21,7 +21,7 @@ export class LogBound {
   #isClosed = false;
   #pauseMs: number = pauseMs.first;
 
-  /** @param shorten - tries to empty the log; what it leaves is noted before it resolves */
+  /** @param shorten - tries to empty the log, and notes the sizes before it resolves */
   constructor(shorten: () => Promise<unknown>) {
     this.#shorten = shorten;
   }
@@ -31,7 +31,7 @@ export class LogBound {
     return this.#sizes;
   }
 
-  /** What the file and the log are now. */
+  /** Notes the sizes of the file and the log. */
   note(sizes: StorageSizes | undefined): void {
     if (sizes === undefined) return;
     this.#sizes = sizes;
@@ -39,7 +39,7 @@ export class LogBound {
     else this.#pauseMs = pauseMs.first;
   }
 
-  /** A long read has ended: what it prevented may work now. */
+  /** A long read has ended: shortening the log may work now. */
   readerEnded(): void {
     this.#pauseMs = pauseMs.first;
     if (this.#timer === undefined) return;
@@ -60,17 +60,17 @@ export class LogBound {
   #shortenLater(): void {
     if (this.#timer !== undefined || this.#isShortening || this.#isClosed) return;
     this.#timer = setTimeout(() => void this.#shortenNow(), this.#pauseMs);
-    // A log that is too large is no reason for a process to live on.
+    // A log that is too large does not keep the process running.
     this.#timer.unref();
     this.#pauseMs = Math.min(this.#pauseMs * 2, pauseMs.most);
   }
 
   async #shortenNow(): Promise<void> {
     this.#timer = undefined;
-    // The transactions since then may have done so.
+    // A transaction may have shortened it since then.
     if (!this.#isTooLarge) return;
     this.#isShortening = true;
-    // What fails is tried again; a connection that has failed for good says so to the next call.
+    // A failure is tried again. A connection that is lost fails the next call.
     await this.#shorten().catch(() => {});
     this.#isShortening = false;
     if (this.#isTooLarge) this.#shortenLater();

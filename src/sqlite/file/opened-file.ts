@@ -12,7 +12,7 @@ export interface Opened {
 export interface DatabaseOptions {
   readonly durability: 'full' | 'relaxed';
   readonly maxBytes: number | undefined;
-  /** What an earlier connection of the same storage had opened: the same file, in the same life. */
+  /** What an earlier connection of the same storage had opened: the same file, without counting an opening. */
   readonly reopened: Opened | undefined;
   /** Which lock the storage has taken, see `identityOf`; without one, no other storage may be let in. */
   readonly lock?: string | undefined;

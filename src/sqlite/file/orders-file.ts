@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { ConnectionLost } from '../failures.ts';
 
-/** Tells a file from another that has come to its path; `undefined` if none is there. */
+/** Distinguishes a file from another at the same path; `undefined` if there is none. */
 export function identityOf(path: string): string | undefined {
   const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
   return stats && `${stats.dev}:${stats.ino}`;
@@ -27,7 +27,7 @@ export function unlocked(path: string): ConnectionLost {
   );
 }
 
-/** Another storage goes on with the file. */
+/** Another storage has opened the file. */
 export function fenced(path: string): ConnectionLost {
   return new ConnectionLost(
     `The file ${path} was opened by another storage meanwhile: this one writes no more`,

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { dirname } from 'node:path';
 
-/** What stands beside a file of orders, and must be read and written as well. */
+/** The files beside a file of orders that must be readable and writable too. */
 const besides = ['', '-wal', '-shm', '-journal', '-lock', '-owner'];
 
 /**
@@ -53,7 +53,7 @@ function userName(): string {
     const { username } = userInfo();
     return uid === undefined ? username : `${username} (${uid})`;
   } catch {
-    // A container need not have a name for it.
+    // A container may have no name for it.
     return `${uid}`;
   }
 }

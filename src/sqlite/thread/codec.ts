@@ -14,13 +14,13 @@ import type {
 import { beyond, UnreadableOrder } from '../unreadable.ts';
 import type { Reader, Writer } from './wire.ts';
 
-/** What a settlement is beside its outcome, one bit each. */
+/** The flags of a settlement, one bit each. */
 export const flags = { accepted: 1, compensable: 2, provisional: 4 } as const;
 
-/** A status travels as its place here. */
+/** A status is sent as its index here. */
 export const statuses = ['pending', 'completed', 'failed', 'canceled'] as const;
 
-/** What was answered to one order travels as a number. */
+/** The result for one order is sent as a number. */
 export const results = {
   done: 0,
   insufficientFunds: 1,
@@ -49,7 +49,7 @@ function writeFields(writer: Writer, order: NewOrder): void {
 
 function writeData(writer: Writer, { payload, content, labels }: NewOrder): void {
   writer.text(payload === undefined ? null : JSON.stringify(payload));
-  // In an array, since no content is another thing than the payload's.
+  // In an array, since `undefined` differs from being the payload.
   writer.text(content === payload ? null : JSON.stringify(content === undefined ? [] : [content]));
   writer.text(labels.length === 0 ? null : JSON.stringify(labels));
 }
@@ -67,7 +67,7 @@ function writeSettlement(writer: Writer, settlement: Settlement): void {
       (isProvisional ? flags.provisional : 0),
   );
   writeFields(writer, settlement);
-  // Of an accepted order they are in the file already, and to write a payload takes its time.
+  // The file has those of an accepted order already, and writing a payload is slow.
   if (!isAccepted) writeData(writer, settlement);
   writer.number(statuses.indexOf(settlement.outcome));
   writer.number(settlement.startedAt);
@@ -144,12 +144,12 @@ export function readBalanceResults(reader: Reader, count: number): BalanceResult
   });
 }
 
-/** Takes an order that cannot be read, or throws it. */
+/** Reports an order that cannot be read, or throws the error. */
 export type TakeUnreadable = (error: UnreadableOrder) => void;
 
 /**
- * Orders as `writeRow` writes them, each after a 1, and a 0 after the last. After a 2 comes the id of one that
- * cannot be read.
+ * Reads orders as `writeRow` writes them, each after a 1, with a 0 after the last. After a 2 comes the id of an order
+ * that cannot be read.
  */
 export function readOrders(reader: Reader, takeUnreadable: TakeUnreadable): StoredOrder[] {
   const orders: StoredOrder[] = [];
@@ -167,7 +167,7 @@ export function readOrders(reader: Reader, takeUnreadable: TakeUnreadable): Stor
 }
 
 /**
- * An order as `writeRow` writes it.
+ * Reads an order as `writeRow` writes it.
  *
  * @throws UnreadableOrder after all of it was read
  */

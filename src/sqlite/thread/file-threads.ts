@@ -4,26 +4,26 @@ import { LogBound } from '../file/log-bound.ts';
 import type { DatabaseOptions, Opened } from '../file/opened-file.ts';
 import { GroupCommit } from '../group-commit.ts';
 import type { ReadKind, Result, WriteKind } from './calls.ts';
+import { ConcurrencyLimit } from './concurrency-limit.ts';
 import type { Answer, Request } from './protocol.ts';
-import { Turns } from './turns.ts';
 import { type Message, Reader } from './wire.ts';
 import { Thread } from './worker-thread.ts';
 
-/** So many questions wait in the writing thread at most, where a transaction comes after them. */
+/** So many short reads are in the writing thread at most: a transaction waits behind them. */
 const mostQuestions = 16;
 
 /**
- * The threads that have a storage's file open. One writes and answers short questions. The other one reads
- * lists, which take long, so that no order waits for them; it is started with the first list.
+ * The threads that have a storage's file open. One writes and answers short reads. The other one reads lists, which
+ * take long, so that no order waits for them; it is started with the first list.
  */
 export class FileThreads {
   readonly #path: string;
   readonly #options: Omit<DatabaseOptions, 'reopened'>;
   readonly #commits = new GroupCommit((request) => this.#ask(request));
-  readonly #questions = new Turns(mostQuestions);
-  readonly #lists = new Turns(1);
+  readonly #questions = new ConcurrencyLimit(mostQuestions);
+  readonly #lists = new ConcurrencyLimit(1);
   readonly #log = new LogBound(() => this.#shortenLog());
-  /** What lists wait for. */
+  /** The work that lists wait for. */
   #alone: Promise<void> = Promise.resolve();
   #writing: Thread;
   #listing: Thread | undefined;
@@ -41,7 +41,7 @@ export class FileThreads {
     return this.#writing.started;
   }
 
-  /** Tells the file from another that comes to its path; see `identityOf`. */
+  /** Distinguishes the file from another that comes to its path; see `identityOf`. */
   get identity(): string {
     return this.#opened?.identity ?? '';
   }
@@ -63,10 +63,10 @@ export class FileThreads {
     return new Reader(result);
   }
 
-  /** Brings the log into the file; nothing may be under way. */
+  /** Copies the log into the file. No call may be under way. */
   async close(): Promise<void> {
     this.#log.close();
-    // The one that writes is the last one: it cannot shorten the log beside another.
+    // The one that writes is closed last: it cannot empty the log beside another connection.
     for (const thread of [this.#listing, this.#writing]) {
       if (thread === undefined || thread.isOver) continue;
       // A thread that fails here leaves the log, which the next opening reads.
@@ -85,7 +85,7 @@ export class FileThreads {
     return this.#log.sizes;
   }
 
-  /** Another connection has read the file for long. */
+  /** A long read of another connection has ended. */
   readerEnded(): void {
     this.#log.readerEnded();
   }
@@ -95,14 +95,14 @@ export class FileThreads {
     if (this.#writing.isOver) this.#writing = this.#start();
     const answer = await this.#writing.ask(request);
     this.#log.note(answer.sizes);
-    // Not again at once after it was of no use: the other connection may be the host's own, and stay.
+    // Not again right after a failed try: the other connection may be the host's own, and stay.
     const isDue = answer.isUnlocked === true && request.kind !== 'renew' && !this.#isLocking;
-    if (isDue) void this.#lockAnew();
+    if (isDue) void this.#relock();
     return answer;
   }
 
-  /** A process locks a file anew only when none of its connections is left. */
-  async #lockAnew(): Promise<void> {
+  /** A process can lock a file again only after all its connections to it are closed. */
+  async #relock(): Promise<void> {
     this.#isLocking = true;
     const locking = this.#withoutLists(async () => {
       const listing = this.#listing;
@@ -116,7 +116,7 @@ export class FileThreads {
     this.#isLocking = false;
   }
 
-  /** Lists would prevent it if there were always one under way. */
+  /** Lists would prevent it if one were always under way. */
   #shortenLog(): Promise<void> {
     return this.#withoutLists(async () => {
       if (!this.#writing.isOver) await this.#ask({ kind: 'shorten' });

@@ -6,21 +6,21 @@ import { unlocked } from '../file/orders-file.ts';
 import type { Call, ReadKind, Result, WriteKind } from './calls.ts';
 import type { Answer, Request } from './protocol.ts';
 
-/** How long locks are left as they are when they could not be taken anew, in milliseconds. */
+/** How long to wait after locks could not be taken again, in milliseconds. */
 const PAUSE_MS = 1_000;
 
-/** How often they are taken anew for one transaction; the process may just be closing the files again. */
+/** How often they are taken again for one transaction: the process may close the files once more. */
 const MOST_TRIES = 3;
 
-/** A file of orders that is opened anew when this process has lost its locks on it; see `HeldLocks`. */
+/** A file of orders that is reopened when this process has lost its locks on it; see `HeldLocks`. */
 export class LockedDatabase {
   readonly #path: string;
   readonly #options: DatabaseOptions;
   #database: Database;
-  /** Why it could not be opened anew. */
+  /** Why it could not be reopened. */
   #failure: Failure | undefined;
   #renewAt = Number.NEGATIVE_INFINITY;
-  /** Another connection of this process stands in the way of its locks, perhaps the host's own. */
+  /** Another connection of this process, perhaps the host's own, prevents the locks from being taken again. */
   #isUnlocked = false;
 
   constructor(path: string, options: DatabaseOptions) {
@@ -48,13 +48,13 @@ export class LockedDatabase {
     return { results, sizes: this.#database.sizes(), isUnlocked };
   }
 
-  /** To be called now and then, for a file that nothing is done with. */
-  look(): void {
+  /** Reopens the file if its locks are lost. To be called regularly also while the file is not used. */
+  checkLocks(): void {
     if (this.#failure !== undefined || performance.now() < this.#renewAt) return;
     if (!this.#database.areLocksHeld()) this.#renew();
   }
 
-  /** What could not be brought into the file is in its log, for the next opening. */
+  /** Never throws: what cannot be copied into the file stays in its log, which the next opening reads. */
   close(): void {
     try {
       this.#database.close();
@@ -66,7 +66,7 @@ export class LockedDatabase {
   }
 
   #commit(calls: readonly Call<WriteKind>[]): readonly Result[] {
-    this.look();
+    this.checkLocks();
     if (this.#failure !== undefined) return this.#failures(calls, this.#failure);
     const results = this.#database.commit(calls);
     if (results.every(isFailure) || this.#database.areLocksHeld(true)) return results;
@@ -74,8 +74,8 @@ export class LockedDatabase {
   }
 
   /**
-   * What was committed without locks counts only if it is found in the file, locked anew: another program may not
-   * have seen it and gone on without it.
+   * A transaction that was committed without locks counts only if it is found in the file after that was locked again:
+   * another program may not have seen it, and may have overwritten it.
    */
   #confirm(calls: readonly Call<WriteKind>[], results: readonly Result[]): readonly Result[] {
     const { touched } = this.#database;

@@ -11,43 +11,43 @@ export type Request =
   | { readonly kind: 'query'; readonly call: Call<ReadKind> }
   /** Empty the log, if nothing else reads it now. Answered without results. */
   | { readonly kind: 'shorten' }
-  /** Close the file and open it again, to lock it anew. Answered without results. */
+  /** Close the file and open it again, to take its locks again. Answered without results. */
   | { readonly kind: 'renew' }
   /** The thread ends. */
   | { readonly kind: 'close' };
 
-/** What a worker thread is started for. */
+/** The task of a worker thread. */
 export type Task =
   /** The first answer says that the file is open: no results. */
   | { readonly kind: 'serve'; readonly path: string; readonly options: DatabaseOptions }
-  /** Answers questions alone. The first answer says that the file is open: no results. */
+  /** Only reads. The first answer says that the file is open: no results. */
   | ({ readonly kind: 'read'; readonly life: number } & Source)
   /** The only answer: no results. */
   | ({ readonly kind: 'backup'; readonly to: string } & Source)
   /** The only answer: what is wrong. */
   | ({ readonly kind: 'check' } & Source);
 
-/** What the worker says. */
+/** An answer of the worker. */
 export interface Answer {
   readonly results: readonly Result[];
-  /** With it the whole of what was asked has failed. */
+  /** The whole request has failed. */
   readonly failure?: Failure;
   /** Which file was opened. */
   readonly opened?: Opened;
   /** How large the file and its log are now. */
   readonly sizes?: StorageSizes;
-  /** This process has lost its locks, and another of its connections keeps this one from locking the file anew. */
+  /** This process has lost its locks, and another connection of it prevents that they are taken again. */
   readonly isUnlocked?: boolean;
-  /** What a check has found. */
+  /** The problems that a check has found. */
   readonly problems?: readonly string[];
 }
 
-/** How messages travel: Node posts messages of its own between threads, with `--watch` for example. */
+/** Marks our messages: Node posts messages of its own between threads, with `--watch` for example. */
 interface Envelope<T> {
   readonly orderProcessor: T;
 }
 
-/** What is posted to the other thread. */
+/** Wraps a message for the other thread. */
 export function enclosed<T extends Request | Answer>(message: T): Envelope<T> {
   return { orderProcessor: message };
 }

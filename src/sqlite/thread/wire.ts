@@ -1,20 +1,20 @@
 /**
- * What travels between the threads: numbers, and texts one after another in one long one. To clone an
- * object costs microseconds, and an array of texts a tenth of one for each; this is a copy of memory.
+ * A message between the threads: numbers, and texts joined in one. Cloning an object costs microseconds, and an array
+ * of texts a tenth of one for each text; this is a copy of memory.
  */
 export interface Message {
   readonly numbers: Float64Array;
   readonly text: string;
-  /** Texts that are not worth being copied into the long one. */
+  /** Texts that are too long to be joined. */
   readonly apart: readonly string[];
 }
 
-/** Stands for a text that is none. */
+/** In place of a length: the text is `null`. */
 const NONE = -1;
-/** Stands for a text that travels apart. */
+/** In place of a length: the text is in `apart`. */
 const APART = -2;
 
-/** A place in a message that is being written. */
+/** A position in a message that is being written. */
 export interface Mark {
   readonly length: number;
   readonly text: string;
@@ -30,8 +30,8 @@ export class Writer {
   #apart: string[] = [];
 
   /**
-   * @param joinUpTo - the longest text that is joined with others. A part that a reader cuts out of
-   *   a long text keeps all of it in memory: 0 for a reader that keeps parts.
+   * @param joinUpTo - the longest text that is joined with others. A part of the joined text keeps all of it in
+   *   memory: 0 if the reader keeps parts.
    */
   constructor(joinUpTo = 1_024) {
     this.#joinUpTo = joinUpTo;
@@ -55,19 +55,19 @@ export class Writer {
     }
   }
 
-  /** Where it stands, to go back to. */
+  /** The position to which `rewind` goes back. */
   mark(): Mark {
     return { length: this.#length, text: this.#text, apart: this.#apart.length };
   }
 
-  /** Forgets all since a mark. */
+  /** Discards what was written since a mark. */
   rewind({ length, text, apart }: Mark): void {
     this.#length = length;
     this.#text = text;
     this.#apart.length = apart;
   }
 
-  /** All since the last message. */
+  /** Returns what was written since the last message. */
   take(): Message {
     const message = {
       numbers: this.#numbers.slice(0, this.#length),
@@ -78,7 +78,7 @@ export class Writer {
     return message;
   }
 
-  /** Forgets all since the last message. */
+  /** Discards what was written since the last message. */
   clear(): void {
     this.#length = 0;
     this.#text = '';

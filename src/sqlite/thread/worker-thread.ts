@@ -6,7 +6,7 @@ import { startWorker } from './start-worker.ts';
 /** A question without its answer. */
 type Waiting = PromiseWithResolvers<Answer>;
 
-/** A worker thread that answers in the order in which it was asked; the first answer is unasked. */
+/** A worker thread that answers requests in their order. Its first answer needs no request. */
 export class Thread {
   /** Resolves with the first answer. */
   readonly started: Promise<Answer>;
@@ -14,11 +14,11 @@ export class Thread {
   readonly #waiting: Waiting[] = [];
   readonly #ended: Promise<void>;
   #isOver = false;
-  /** Why what is asked now can have no answer. */
+  /** Why later requests fail. */
   #failure: Error | undefined;
 
   constructor(task: Task) {
-    // None of the host's flags: they may preload what is not for this thread.
+    // Without the flags of the host's process: they may preload modules that are not for this thread.
     const execArgv = ['--disable-warning=ExperimentalWarning'];
     this.#worker = startWorker({ workerData: task, execArgv, name: 'order-processor' });
     this.started = this.#wait();
@@ -39,7 +39,7 @@ export class Thread {
     });
   }
 
-  /** Whether it takes no more questions: it has ended, or has closed its file and is about to. */
+  /** Whether it takes no more requests: it has ended, or has closed its file and is about to. */
   get isOver(): boolean {
     return this.#isOver;
   }
@@ -51,13 +51,13 @@ export class Thread {
     return answer;
   }
 
-  /** Resolves when the thread has ended; until then, the process lives on. */
+  /** Resolves when the thread has ended. The process does not exit before that. */
   ended(): Promise<void> {
     this.#worker.ref();
     return this.#ended;
   }
 
-  /** Ends the thread in whatever it does. */
+  /** Ends the thread at once. */
   async terminate(): Promise<void> {
     await this.#worker.terminate();
   }
@@ -70,7 +70,7 @@ export class Thread {
 
   #take(answer: Answer): void {
     const waiting = this.#waiting.shift();
-    // An idle storage is no reason for a process to live on.
+    // An idle storage does not keep the process running.
     if (this.#waiting.length === 0) this.#worker.unref();
     const last = answer.results.find((result) => isFailure(result) && result.isFinal);
     if (last !== undefined) {
@@ -93,7 +93,7 @@ export class Thread {
   }
 }
 
-/** Asks a thread of its own, which ends with its answer. */
+/** Does a task in a new thread, which ends with its answer. */
 export async function askNewThread(task: Task): Promise<Answer> {
   const thread = new Thread(task);
   try {

@@ -38,7 +38,7 @@ function serve({ path, options }: Extract<Task, { kind: 'serve' }>): void {
   beat(path);
   const beating = setInterval(() => {
     beat(path);
-    database.look();
+    database.checkLocks();
   }, BEAT_MS).unref();
   listen((request) => {
     const reply = request.kind === 'close' ? { results: [] } : database.answer(request);
@@ -46,7 +46,7 @@ function serve({ path, options }: Extract<Task, { kind: 'serve' }>): void {
       request.kind === 'close' ||
       reply.results.some((result) => isFailure(result) && result.isFinal);
     if (isOver) {
-      // To look at a closed file would open it again.
+      // A check would open the closed file again.
       clearInterval(beating);
       // Before the answer, so that its caller finds the file closed.
       database.close();

@@ -1,7 +1,7 @@
 import { Fifo } from '../../core/collections/fifo.ts';
 
-/** Runs so many at a time; the others wait in order. */
-export class Turns {
+/** Runs a bounded number of functions at a time; the others wait in order. */
+export class ConcurrencyLimit {
   readonly #most: number;
   readonly #waiting = new Fifo<() => void>();
   #running = 0;
@@ -26,7 +26,7 @@ export class Turns {
     }
   }
 
-  /** Starts none from now on; resolves when none runs. */
+  /** Starts none until `resume`. Resolves when none runs. */
   async pause(): Promise<void> {
     this.#isPaused = true;
     if (this.#running === 0) return;
