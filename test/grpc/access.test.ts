@@ -212,7 +212,7 @@ describe('authenticate', () => {
   it.each([
     ['null', null],
     ['undefined', undefined],
-  ])('knows nobody with %s', async (_, access) => {
+  ])('identifies no client with %s', async (_, access) => {
     const { grpc } = await start({ routes: { authenticate: () => access as never } });
     expect((await refusalOf(grpc.call('getStats', {}))).code).toBe(status.UNAUTHENTICATED);
   });
@@ -221,13 +221,13 @@ describe('authenticate', () => {
     ['no access at all', {}],
     ['users that are none', { users: [5] }],
     ['a yes', true],
-  ])('that answers %s lets nobody in, and the host hears of it', async (_, access) => {
+  ])('that answers %s admits no client, and notifies the host', async (_, access) => {
     const { grpc, errors } = await start({ routes: { authenticate: () => access as never } });
     expect((await refusalOf(grpc.call('getStats', {}))).code).toBe(status.INTERNAL);
     expect(errors).toEqual([expect.any(TypeError)]);
   });
 
-  it('whose function of users throws lets nobody in', async () => {
+  it('whose function of users throws admits no client', async () => {
     const users = () => {
       throw new Error('No database');
     };

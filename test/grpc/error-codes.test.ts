@@ -216,7 +216,7 @@ describe("codes of the host's own", () => {
 describe('what is internal', () => {
   const secret = new Error('The password is 1234');
 
-  it('of a step is told to onError alone', async () => {
+  it('of a step goes to onError alone', async () => {
     const { refusal, order: detail, errors, retry } = await refusalBy(failing(secret));
     expect(JSON.stringify([refusal, refusal.metadata.toJSON()])).not.toContain('1234');
     expect(detail?.message).not.toContain('1234');
@@ -224,7 +224,7 @@ describe('what is internal', () => {
     expect(errors).toEqual([expect.objectContaining({ code: 'internal', cause: secret })]);
   });
 
-  it("of the host's own function is told to onError alone", async () => {
+  it("of the host's own function goes to onError alone", async () => {
     const routes = {
       authenticate: () => {
         throw secret;
@@ -238,12 +238,12 @@ describe('what is internal', () => {
     expect(errors).toEqual([secret]);
   });
 
-  it('of a storage is told to nobody outside', async () => {
+  it('of a storage is shown to no client', async () => {
     const { refusal } = await refusalBy({ storage: brokenStorage });
     expect(JSON.stringify([refusal, refusal.metadata.toJSON()])).not.toContain('secret');
   });
 
-  it('of an order in a stream is told to onError too', async () => {
+  it('of an order in a stream goes to onError too', async () => {
     const { client, errors } = await start({ processor: failing(secret) });
     const orders = async function* () {
       yield { order: { userId: 'u-1', amount: 1n } };

@@ -231,7 +231,7 @@ describe('bytes', () => {
       `${preface}\u0000\u0000\u0000\u0004\u0000\u0000\u0000\u0000\u0000`,
     ],
     ['a request line and then what is none', `POST ${path} HTTP/1.1\r\nHost: x\r\n`],
-  ])('at random, after %s, harm nobody', async (_, begin) => {
+  ])('at random, after %s, harm no other call', async (_, begin) => {
     const next = randomFrom(5);
     const wires = range(60).map(() => {
       const wire = new Wire(running.server.port);
@@ -246,7 +246,7 @@ describe('bytes', () => {
     for (const wire of wires) wire.destroy();
   });
 
-  it('of a call that is cut anywhere harm nobody', async () => {
+  it('of a call that is cut anywhere harm no other call', async () => {
     const body = frame(valid);
     const cut = range(body.length).map(async (at) => {
       const stream = session.request(grpcHeaders);
@@ -260,7 +260,7 @@ describe('bytes', () => {
     await expectServed();
   });
 
-  it('of a thousand streams that are begun and reset at once harm nobody', async () => {
+  it('of a thousand streams that are begun and reset at once harm no other call', async () => {
     for (const _ of range(1_000)) {
       const stream = session.request(grpcHeaders);
       stream.on('error', () => {});

@@ -180,7 +180,7 @@ describe('a reader that is too slow', () => {
     session.destroy();
   });
 
-  it('holds up nobody else', async () => {
+  it('delays no other reader', async () => {
     const { client, processor } = direct({ buffer: 50 });
     const slow = client.watchOrders({})[Symbol.asyncIterator]();
     const first = slow.next();

@@ -162,7 +162,7 @@ describe('authenticate', () => {
     },
   );
 
-  it('that throws lets nobody in, and tells nobody why', async () => {
+  it('that throws admits no client, and shows no client why', async () => {
     const bug = new Error('A secret');
     const { post, errors } = appOf({}, { authenticate: () => Promise.reject(bug) });
     const problem = await problemIn(await post(order), 500, 'internal');

@@ -168,7 +168,7 @@ describe('a batch that ends early', () => {
     expect(await processor.balance('u')).toBe(1);
   });
 
-  it('stops its source when nobody reads the outcomes, and what is accepted goes on', async () => {
+  it('stops its source when the outcomes are not read, and what is accepted goes on', async () => {
     const { step, open } = gates();
     const { batch, processor } = appOf({ steps: [step] });
     const { stream, state, send } = bodyOf();

@@ -36,7 +36,7 @@ it('a reader of one user’s events is not dropped for those of others', async (
   expect(text).not.toContain('dropped');
 });
 
-it('and comes back with what a sign of life told it, though others’ events have gone by', async () => {
+it('and comes back with the id of the last heartbeat, though others’ events have gone by', async () => {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
   const { app, processor } = appOf({}, { events: { buffer: 10 } });
   const response = await app.request('/events?userId=u-1');

@@ -231,7 +231,7 @@ describe('in time', () => {
     return { ...all, listening: () => on.mock.calls.length - off.mock.calls.length };
   }
 
-  it('a sign of life comes every 15 s, while somebody reads, and says how far it has come', async () => {
+  it('a heartbeat comes every 15 s to each reader, with the id of the last event', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] });
     const all = appOf();
     const stream = await listen(all);
@@ -248,7 +248,7 @@ describe('in time', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('beats pile up for nobody', async () => {
+  it('heartbeats do not pile up for a reader that does not read', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
     const stream = await listen(appOf());
     await vi.advanceTimersByTimeAsync(15_000 * 100);

@@ -85,7 +85,7 @@ it('a storage that fails makes it neither, until it works again', async () => {
   await all.processor.shutdown();
 });
 
-it('while orders of an earlier life are taken up it is well, but not ready', async () => {
+it('while orders of an earlier process are recovered it is well, but not ready', async () => {
   const storage = new KeptStorage();
   const asked = deferred<Fate>();
   storage.fate = (method) => (method === 'unsettled' ? asked.promise : 'works');
@@ -114,7 +114,7 @@ it('/metrics gives the text of what it was given', async () => {
   expect((await appOf().get('/metrics')).status).toBe(404);
 });
 
-it('metrics that fail are 500, and nothing of it is told', async () => {
+it('metrics that fail are 500, and the answer does not say why', async () => {
   const bug = new Error('A secret');
   const metrics = { contentType: 'text/plain', metrics: () => Promise.reject(bug) };
   const { get, errors } = appOf({}, { metrics });

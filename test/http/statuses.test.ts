@@ -77,7 +77,7 @@ describe('an order’s error', () => {
   });
 });
 
-describe('an outcome that is remembered invites nobody to repeat the request', () => {
+describe('an outcome that is remembered does not ask the client to repeat the request', () => {
   const busy = (): never => {
     throw new OrderError('queue_full', 'Of the vendor', { retryAfterMs: 5_000 });
   };

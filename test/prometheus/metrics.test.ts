@@ -320,7 +320,7 @@ describe('the storage', () => {
     expect((await scrape(observation)).samples('storage_batch_size_count')).toEqual([]);
   });
 
-  it('shows what an earlier life left, while it is taken up and after', async () => {
+  it('shows the orders that an earlier process left, during their recovery and after it', async () => {
     const before = new KeptStorage();
     const first = await open(before, {
       steps: [{ name: 'work', run: () => new Promise(() => {}) }],
@@ -432,7 +432,7 @@ describe('codes', () => {
     expect(at.value('orders_failed_total', { code: 'timeout' })).toBe(0);
   });
 
-  it('that are none, or no strings, become none of a label, and hurt nobody', async () => {
+  it('that are none, or no strings, become no label, and break nothing else', async () => {
     const hostile = (code: unknown): OrderError => {
       const error = new OrderError('declined', 'No');
       return Object.defineProperty(

@@ -115,7 +115,7 @@ describe('a worker thread that dies', () => {
   });
 });
 
-it('a transaction that cannot be taken back ends the connection', () => {
+it('a transaction that cannot be rolled back ends the connection', () => {
   const options = { durability: 'full', maxBytes: undefined, reopened: undefined } as const;
   const database = new Database(folder.path(), options);
   tamper(folder.path(), 'DROP TABLE balances');

@@ -93,7 +93,7 @@ describe('rule 1: an order is kept as it came', () => {
 });
 
 describe('rule 2: an id is taken once', () => {
-  it('by the first of a call, and the others are told of it', async () => {
+  it('by the first of a call, and the others get its answer', async () => {
     const storage = await folder.open();
     const orders = [newOrder('a'), newOrder('b'), newOrder('a', { amount: 2 })];
     const answers = await storage.accept(orders);

@@ -79,7 +79,7 @@ it.each([
   expect(error.stack).toContain('    at ');
 });
 
-it('a result of an unknown status is told as such', async () => {
+it('a result of an unknown status is reported as such', async () => {
   const decided = { status: 'decided' } as unknown as SettlementResult;
   const settling = orderTests(() =>
     lying(() => ({ settle: (settlements) => settlements.map(() => decided) })),

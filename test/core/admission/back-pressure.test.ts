@@ -81,7 +81,7 @@ describe('overflow: wait', () => {
     expect(processor.stats()).toMatchObject({ waitingCallers: 0, completed: 8, refused: 0 });
   });
 
-  it('invariant 6: never accepts more than `capacity`, and nobody overtakes who waits', async () => {
+  it('invariant 6: never accepts more than `capacity`, and no newcomer overtakes a waiting caller', async () => {
     const processor = new OrderProcessor({ ...options, capacity: 3, concurrency: 3 });
     const accepted: string[] = [];
     processor.on('accepted', ({ id }) => {
@@ -104,7 +104,7 @@ describe('overflow: wait', () => {
     expect(accepted.indexOf('late-o-0')).toBeGreaterThan(accepted.indexOf('o-11'));
   });
 
-  it('invariant 6: a user at its bound holds up nobody else', async () => {
+  it('invariant 6: a user at its bound delays no other user', async () => {
     const processor = new OrderProcessor({ ...options, capacityPerUser: 1, capacity: 10 });
     const stuck = range(4).map((index) =>
       processor.submit({ id: `u-${index}`, userId: 'u', amount: 1 }),

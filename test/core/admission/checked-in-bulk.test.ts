@@ -33,7 +33,7 @@ function said(outcomes: readonly OrderOutcome[]): string[] {
   );
 }
 
-describe('a list whose schema takes its time', () => {
+describe('a list with an asynchronous schema', () => {
   const mixed = [
     order('u', 30),
     order('v', 20),

@@ -207,7 +207,7 @@ describe('an order that a step hands in while the processor shuts down', () => {
     expect(summary).toMatchObject({ timedOut: true, running: [] });
   });
 
-  it('is checked by a schema that takes its time', async () => {
+  it('is checked by an asynchronous schema', async () => {
     const schema = {
       '~standard': {
         version: 1,

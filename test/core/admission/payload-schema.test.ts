@@ -180,12 +180,12 @@ describe('issues', () => {
     expect((await errorOf(failing([]).submit(order('a')))).code).toBe('invalid_order');
   });
 
-  it('are told whatever a message is', async () => {
+  it('are reported whatever a message is', async () => {
     const error = await errorOf(failing([{ message: 5 }, {}]).submit(order('a')));
     expect(error.issues.map(({ message }) => message)).toEqual(['5', 'undefined']);
   });
 
-  it('are copies that nobody changes', async () => {
+  it('are copies that no caller can change', async () => {
     const path = ['a'];
     const error = await errorOf(failing([{ message: 'No', path }]).submit(order('a')));
     expect(Object.isFrozen(error.issues[0])).toBe(true);

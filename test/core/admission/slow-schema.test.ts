@@ -7,7 +7,7 @@ import { order, schemaOf, slow, wordOf } from '../../kit/schemas.ts';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe('a schema that takes its time', () => {
+describe('an asynchronous schema', () => {
   it.each([
     ['zod', z.object({ dish: z.string() }).transform(async ({ dish }) => dish.toUpperCase())],
     ['zod refining', z.string().refine(async () => false, 'Sold out')],

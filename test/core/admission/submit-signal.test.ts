@@ -14,7 +14,7 @@ describe('a submit whose signal has aborted before', () => {
     ['rules', { rules: [() => refuse('never_asked')] }],
     ['a schema', { schema: schemaOf(raise) }],
     ['steps', { steps: [{ name: 'never', run: raise }] }],
-  ])('invariant 8: is told whose it was, with %s', async (_, options) => {
+  ])('invariant 8: gets the ids of its order in the error, with %s', async (_, options) => {
     const processor = new OrderProcessor(options);
     const events = logOf(processor);
     const signal = AbortSignal.abort();

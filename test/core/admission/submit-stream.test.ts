@@ -130,7 +130,7 @@ it('invariant 8: what is no order becomes a refused outcome', async () => {
   expect(await readAll(processor.submitStream(items as never))).toEqual(expected);
 });
 
-it('invariant 8: a source whose `next` or `return` fails hurts nobody', async () => {
+it('invariant 8: a source whose `next` or `return` fails breaks nothing else', async () => {
   const order = { id: 'a', userId: 'u', amount: 1 };
   const broken = (next: () => unknown, stop?: () => unknown) =>
     ({ [Symbol.asyncIterator]: () => ({ next, return: stop }) }) as never;

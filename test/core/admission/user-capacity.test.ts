@@ -25,7 +25,7 @@ function slowBalances() {
 }
 
 describe('invariant 6: `capacityPerUser` bounds the unsettled orders of a user', () => {
-  it('of orders without steps that a storage takes its time to settle', async () => {
+  it('of orders without steps that a slow storage settles', async () => {
     const storage = new KeptStorage();
     const processor = new OrderProcessor({ storage, capacityPerUser: 2 });
     await clock.settle();

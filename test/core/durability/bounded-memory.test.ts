@@ -33,7 +33,7 @@ it('a storage whose unsettled orders cannot be read is asked for ever in the sam
   await processor.shutdown();
 });
 
-it('a processor that nobody holds is garbage, be it that its storage never answered', async () => {
+it('a processor without references is garbage, even if its storage never answered', async () => {
   const processors: WeakRef<object>[] = [];
   for (const plan of fc.sample(scenario, { numRuns: 30, seed: 1 })) {
     const driver = new Driver(plan, clock);

@@ -37,7 +37,7 @@ const ways: [code: string, steps: Step[], end: (processor: OrderProcessor) => un
 describe.each(ways)('what ends with %s while a step runs', (code, steps, end) => {
   const options = { steps, timeoutMs: 100, stalledAfterMs: 10_000 };
 
-  it('invariant 9: is noted first, and then told', async () => {
+  it('invariant 9: is recorded first, and then its callers are notified', async () => {
     const storage = new KeptStorage();
     const noting = deferred<Fate>();
     storage.fate = (method) => (method === 'settle' ? noting.promise : 'works');
@@ -56,7 +56,7 @@ describe.each(ways)('what ends with %s while a step runs', (code, steps, end) =>
     storage.cut();
   });
 
-  it('invariant 9: comes to that in the next life, without its steps', async () => {
+  it('invariant 9: ends with that outcome in the next process, without its steps', async () => {
     const storage = new KeptStorage();
     const first = await open(storage, options);
     const submitted = errorOf(first.submit(order));
@@ -106,7 +106,7 @@ describe.each(ways)('what ends with %s while a step runs', (code, steps, end) =>
   });
 });
 
-describe('what callers were told in an earlier life', () => {
+describe('the outcome that callers got in an earlier process', () => {
   it('invariant 9: stays, though the order now ends in another way', async () => {
     const storage = new KeptStorage();
     const slow: Step = {
@@ -156,7 +156,7 @@ describe('what callers were told in an earlier life', () => {
 });
 
 describe('a note that cannot be made', () => {
-  it('invariant 10: is made when the storage works again; till then nobody is told that it holds', async () => {
+  it('invariant 10: is made when the storage works again; till then no caller is notified', async () => {
     const storage = new KeptStorage();
     const ended = deferred();
     const steps = [{ name: 'work', run: () => ended.promise }];
@@ -177,7 +177,7 @@ describe('a note that cannot be made', () => {
     await processor.shutdown();
   });
 
-  it('is spared where the order is settled in the same breath', async () => {
+  it('is left out where the order is settled at the same time', async () => {
     const storage = new KeptStorage();
     const processor = await open(storage, { steps: [failing] });
     expect(await codeOf(processor.submit(order))).toBe('sold_out');

@@ -121,7 +121,7 @@ describe.each(ways)('a `settle` that %s', (way) => {
   });
 });
 
-it('invariant 2: a balance that can’t be read stops nobody else, and the storage decides', async () => {
+it('invariant 2: a balance that cannot be read stops no other user, and the storage decides', async () => {
   const storage = new KeptStorage();
   const processor = await open(storage, {
     minBalance: 0,

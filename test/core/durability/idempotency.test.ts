@@ -17,7 +17,7 @@ const nothing = { name: 'nothing', run() {} };
 describe.each([
   ['without steps', {}],
   ['with steps', { steps: [nothing] }],
-])('invariant 5: an order that was settled in an earlier life, %s', (_, options) => {
+])('invariant 5: an order that an earlier process settled, %s', (_, options) => {
   it('gives the same receipt, is counted as a duplicate, and raises no second event', async () => {
     const before = new KeptStorage();
     const first = await open(before, options);
@@ -74,7 +74,7 @@ describe.each([
   });
 });
 
-describe('invariant 5: an order that failed in an earlier life', () => {
+describe('invariant 5: an order that failed in an earlier process', () => {
   it('fails again with the same code, message and steps, and its steps are not run', async () => {
     const before = new KeptStorage();
     let runs = 0;
@@ -124,7 +124,7 @@ describe('an order that an `accept` has kept before it failed', () => {
     await processor.shutdown();
   });
 
-  it('invariant 9: is settled in the next life, if it does not come again', async () => {
+  it('invariant 9: is settled by the next process, if it does not come again', async () => {
     const before = new KeptStorage();
     const first = await open(before);
     before.fate = fatesOf('accept', 'fails late');

@@ -10,7 +10,7 @@ const order = { id: 'a', userId: 'u', amount: -5 };
 
 // Both need settlements that stay open until the storage has answered for the id, whatever the storage keeps: the one
 // way of an order through settlement. Till then an order that was not accepted fails with its call.
-it.fails('invariant 3: a settled order that comes again while the storage fails has no second end (fault 14.35)', async () => {
+it.fails('invariant 3: a settled order that comes again while the storage fails has no second end', async () => {
   const first = new KeptStorage();
   const before = await open(first);
   await before.submit(order);
@@ -28,7 +28,7 @@ it.fails('invariant 3: a settled order that comes again while the storage fails 
 });
 
 it.fails.each(['the step declines', 'it is canceled'])(
-  'invariant 3: an order whose balance storage applied it and then failed does not end otherwise, though %s (fault 14.43)',
+  'invariant 3: an order whose balance storage applied it and then failed does not end otherwise, though %s',
   async (how) => {
     const memory = new MemoryStorage();
     let fails = true;

@@ -31,7 +31,7 @@ function recording(log: string[], done: Promise<unknown> = Promise.resolve()): S
 const opened = (storage: KeptStorage, options: Omit<OrderProcessorOptions, 'storage'> = {}) =>
   new OrderProcessor({ storage, ...options });
 
-describe('orders that an earlier life left unsettled', () => {
+describe('orders that an earlier process left unsettled', () => {
   it('invariant 9: are settled, in the order of each user, and balances are exact', async () => {
     const disk = await diskWith(order('a'), order('b', 'v', 5), order('c', 'u', 2), order('d'));
     const storage = new KeptStorage(disk);
@@ -229,7 +229,7 @@ describe('new orders while earlier ones are taken up', () => {
     await processor.shutdown();
   });
 
-  it('back-pressure: who would rather be refused than wait is refused when that is over', async () => {
+  it('back-pressure: with `reject`, orders beyond `capacityPerUser` are refused when recovery ends', async () => {
     const processor = new OrderProcessor({
       storage: new KeptStorage(),
       capacityPerUser: 1,
@@ -341,7 +341,7 @@ describe('taking up', () => {
     await processor.shutdown();
   });
 
-  it('invariant 4: ends with the shutdown, be it that the storage never answers', async () => {
+  it('invariant 4: ends with the shutdown, even if the storage never answers', async () => {
     const storage = new KeptStorage(await diskWith(order('a')));
     storage.fate = () => 'hangs';
     const processor = opened(storage);
@@ -355,7 +355,7 @@ describe('taking up', () => {
     expect(storage.disk.find('a')).toMatchObject({ status: 'pending' });
   });
 
-  it('invariant 4: ends with the shutdown, be it that there is no room', async () => {
+  it('invariant 4: ends with the shutdown, even if there is no room', async () => {
     const storage = new KeptStorage(await diskWith(order('a'), order('b')));
     const begun: string[] = [];
     const steps = [recording(begun, deferred().promise)];

@@ -148,7 +148,7 @@ describe('a shutdown', () => {
     expect(processor.stats()).toMatchObject({ accepted: 1, unsettled: 0 });
   });
 
-  it('invariant 10: leaves a closed storage, so nothing is told that it does not say', async () => {
+  it('invariant 10: leaves a closed storage, and reports nothing that the storage has not answered', async () => {
     const storage = new KeptStorage();
     const processor = await open(storage);
     await processor.submit(order('a'));
@@ -188,7 +188,7 @@ describe('a shutdown', () => {
     expect(storage.disk.find('a')).toMatchObject({ status: 'pending' });
   });
 
-  it('invariants 3 and 9: leaves what it can’t take back in time to the next life', async () => {
+  it('invariants 3 and 9: leaves what it cannot compensate in time to the next process', async () => {
     const log: string[] = [];
     const steps = [
       { name: 'charge', run: () => clock.sleep(60_000), compensate: () => void log.push('refund') },

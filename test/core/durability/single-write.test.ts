@@ -116,7 +116,7 @@ describe('an order without steps that nothing keeps from beginning', () => {
     await processor.shutdown();
   });
 
-  it('invariant 4: is told at the deadline of `shutdown` if the storage never answers', async () => {
+  it('invariant 4: ends at the deadline of `shutdown` if the storage never answers', async () => {
     const storage = new KeptStorage();
     const processor = await open(storage);
     storage.fate = () => 'hangs';

@@ -127,7 +127,7 @@ describe('an order that waits after a restart and is canceled', () => {
     return { storage, processor, disk };
   }
 
-  it('invariant 9: is noted first, then told, and compensated in its turn', async () => {
+  it('invariant 9: is recorded first, then its callers are notified, and it is compensated in its turn', async () => {
     const log: unknown[] = [];
     const { storage, processor, disk } = await waiting(log);
     const submitted = errorOf(processor.submit(order));

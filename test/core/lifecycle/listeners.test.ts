@@ -72,7 +72,7 @@ const expected = [
 ];
 
 describe.each([...hostile.entries()])('listener %i', (_, listener) => {
-  it.each(names)('invariant 8: of `%s` that throws or rejects hurts nobody', async (name) => {
+  it.each(names)('invariant 8: of `%s` that throws or rejects breaks nothing', async (name) => {
     const processor = new OrderProcessor({ steps: [step], stalledAfterMs: 1 });
     processor.on('stalled', () => {});
     processor.on(name, listener);
@@ -130,7 +130,7 @@ it('invariant 8: `once` and `off` do what they say, also inside a listener', asy
   expect(never).not.toHaveBeenCalled();
 });
 
-it('`off` takes back one of the listeners that it was given, the last, and leaves the others', async () => {
+it('`off` removes one of the listeners that it was given, the last, and leaves the others', async () => {
   const processor = new OrderProcessor();
   const log: number[] = [];
   const listener = ({ amount }: { amount: number }): void => void log.push(amount);
@@ -183,7 +183,7 @@ it('invariant 3: a listener that submits from each event changes no order of one
   expect(settled).toEqual(range(40).map((index) => index + 1));
 });
 
-it('invariant 8: a listener that writes over a receipt fails nobody’s order', async () => {
+it('invariant 8: a listener that writes over a receipt fails no order', async () => {
   for (const steps of [[], [{ name: 'waits', run: async () => {} }]]) {
     const processor = new OrderProcessor({ steps });
     processor.on('completed', (receipt) => {
@@ -207,7 +207,7 @@ it('invariant 8: a listener that changes its receipt does not change how its cal
   await expect(submitted).resolves.toMatchObject({ balance: 1 });
 });
 
-it('tells a listener that listens once more from inside itself, and then no more', async () => {
+it('calls a listener that listens once more from inside itself, and then no more', async () => {
   const processor = new OrderProcessor();
   const log: string[] = [];
   processor.once('completed', () => {

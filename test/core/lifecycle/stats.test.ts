@@ -83,7 +83,7 @@ describe('the window of timings', () => {
     expect(timings.percentiles(4 * minute).waitMs).toEqual(nothing);
   });
 
-  it('is empty after two minutes in which nobody recorded or asked', () => {
+  it('is empty after two minutes without a record or a question', () => {
     const timings = new Timings();
     timings.record(20, 20, 10);
     expect(timings.percentiles(2 * minute + 10)).toEqual({ waitMs: nothing, durationMs: nothing });
@@ -92,7 +92,7 @@ describe('the window of timings', () => {
     expect([waitMs.max, waitMs.mean, durationMs.max, durationMs.mean]).toEqual([3, 3, 4, 4]);
   });
 
-  it('holds nothing that is older than two minutes, whenever somebody asked', () => {
+  it('holds nothing that is older than two minutes, whenever it was asked', () => {
     const timings = new Timings();
     timings.record(20, 0, 0);
     expect(timings.percentiles(2 * minute - 1).waitMs.max).toBe(20);

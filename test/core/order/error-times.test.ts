@@ -49,7 +49,7 @@ it('an error that comes before the settlement says how long it had been till the
   expect(heard.map(timesOf)).toEqual([{ waitMs: 0, durationMs: 50 }]);
 });
 
-it('an order that the storage refused has times, be it settled at once', async () => {
+it('an order that the storage refused has times, even if it is settled at once', async () => {
   const processor = new OrderProcessor({ minBalance: 0 });
   expect(timesOf(await errorOf(processor.submit(order('a', 'u', -1))))).toEqual({
     waitMs: 0,

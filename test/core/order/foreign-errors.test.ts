@@ -156,7 +156,7 @@ describe('an error says what became of the order', () => {
     expect(JSON.parse(JSON.stringify(error)).outcome).toBe(outcome);
   });
 
-  it('canceled, and told so at once', async () => {
+  it('canceled, and notified at once', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const processor = new OrderProcessor({ steps: [{ name: 'work', run: () => promise }] });
     const told = errorOf(processor.submit(order));

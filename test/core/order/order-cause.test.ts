@@ -17,7 +17,7 @@ const kept = {
 };
 
 describe('the cause of a failed order', () => {
-  it('stands in its record, and in the error that is told again', async () => {
+  it('stands in its record, and in the error that a duplicate gets', async () => {
     const processor = new OrderProcessor({ steps: [throwing(bug)] });
     const error = await errorOf(processor.submit(order));
     expect(error.cause).toBe(bug);
@@ -39,7 +39,7 @@ describe('the cause of a failed order', () => {
     await next.shutdown();
   });
 
-  it('invariant 9: outlives it too where callers were told before the order was settled', async () => {
+  it('invariant 9: outlives it too where callers were notified before the order was settled', async () => {
     const steps = [{ name: 'slow', run: () => new Promise<void>(() => {}), compensate() {} }];
     const first = new OrderProcessor({ storage: await folder.open(), steps });
     const reason = new RangeError('The client has gone');

@@ -223,7 +223,7 @@ it('invariant 5: payloads are compared in depth', async () => {
   }
 });
 
-it('invariant 8: a payload whose comparison throws conflicts, and hurts nobody', async () => {
+it('invariant 8: a payload whose comparison throws conflicts, and breaks nothing else', async () => {
   const processor = new OrderProcessor();
   const evil = () => ({
     get trap(): never {

@@ -20,12 +20,12 @@ function predict(index: number): string {
 
 /** The same three steps in two ways of taking time. */
 const ways: [name: string, wait: (ms: number, signal: AbortSignal) => unknown, most: number][] = [
-  ['that take their time', (ms, signal) => clock.sleep(ms, signal), 5],
-  ['that answer at once', () => undefined, 1],
+  ['that are asynchronous', (ms, signal) => clock.sleep(ms, signal), 5],
+  ['that return at once', () => undefined, 1],
 ];
 
 it.each(ways)(
-  'invariant 3: thousands of concurrent orders with steps %s come out as predicted',
+  'invariant 3: thousands of concurrent orders with steps %s end as predicted',
   async (_, wait, mostCouriers) => {
     const inside = { payment: 0, vendor: 0, courier: 0 };
     let most = 0;

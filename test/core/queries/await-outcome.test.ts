@@ -48,7 +48,7 @@ const unheard = {
 } as never;
 
 describe('the outcome of an order', () => {
-  it('invariant 5: is what `submitMany` gives, in flight and settled, whoever asks how often', async () => {
+  it('invariant 5: is what `submitMany` gives, in flight and settled, for any caller and any number of times', async () => {
     const processor = new OrderProcessor({ steps: [fallible] });
     const ids = ['completed', 'failed', 'canceled'];
     const many = processor.submitMany(ids.map((id) => order(id)));
@@ -75,7 +75,7 @@ describe('the outcome of an order', () => {
     }
   });
 
-  it('invariant 5: is told when `submit` is told, and stays that until the order is settled', async () => {
+  it('invariant 5: resolves when `submit` does, and stays that until the order is settled', async () => {
     const steps: Step[] = [
       { name: 'deaf', run: () => clock.sleep(500) },
       { name: 'pay', run: () => {}, compensate: () => {} },
@@ -169,7 +169,7 @@ describe('the signal of `outcome`', () => {
     expect(await processor.order('waits')).toMatchObject({ status: 'pending' });
   });
 
-  it('invariant 4: that aborts when the outcome is told leaves one of the two', async () => {
+  it('invariant 4: that aborts when the outcome comes leaves one of the two', async () => {
     const controller = new AbortController();
     const { signal } = controller;
     const step: Step = {

@@ -32,7 +32,7 @@ describe.each<[string, OrderProcessorOptions]>([
   ['nothing else to ask', {}],
   ['a rule', { rules: [() => undefined] }],
   ['a schema', { schema: schemaOf((value) => ({ value })) }],
-  ['a schema that takes its time', { schema: schemaOf(async (value) => ({ value })) }],
+  ['an asynchronous schema', { schema: schemaOf(async (value) => ({ value })) }],
 ])('an id that is known when the processor shuts down, with %s', (_, more) => {
   it('invariant 5: hears its outcome, meanwhile and afterwards, and a new one is refused', async () => {
     const steps = [{ name: 'work', run: () => clock.sleep(10) }];

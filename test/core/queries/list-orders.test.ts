@@ -80,7 +80,7 @@ describe('invariant 6: a page beside many orders in flight', () => {
   });
 });
 
-describe('whoever asks in a loop lets the host have its turns', () => {
+describe('a caller that asks in a loop leaves the host its turns', () => {
   it.each(['pages', 'balances'] as const)('for %s', async (what) => {
     const processor = new OrderProcessor();
     await processor.submitMany(range(2_000).map((at) => ({ userId: `u-${at}`, amount: 1 })));

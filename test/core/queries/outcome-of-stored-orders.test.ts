@@ -38,7 +38,7 @@ async function recovering(ids: readonly string[], options: OrderProcessorOptions
 }
 
 describe('the outcome of an order that the storage keeps', () => {
-  it('invariant 5: is given for one that was settled in an earlier life, and undefined for none', async () => {
+  it('invariant 5: is given for one that an earlier process settled, and undefined for none', async () => {
     const first = new KeptStorage();
     const one = await open(first, { minBalance: 0 });
     const outcomes = await one.submitMany([order('a'), order('b', 'u', -5)]);
@@ -51,7 +51,7 @@ describe('the outcome of an order that the storage keeps', () => {
     await processor.shutdown();
   });
 
-  it('invariant 9: is waited for while what an earlier life left is taken up', async () => {
+  it('invariant 9: is waited for during recovery', async () => {
     const { processor, start } = await recovering(['a', 'b']);
     const waiting = ['a', 'b', 'a'].map((id) => processor.outcome(id));
     expect(await processor.outcome('unknown')).toBeUndefined();
@@ -155,7 +155,7 @@ describe('the outcome of an order that the storage keeps', () => {
     await processor.shutdown();
   });
 
-  it('invariant 9: is told when it is noted, as `submit` is', async () => {
+  it('invariant 9: resolves when it is recorded, as `submit` does', async () => {
     const storage = new KeptStorage();
     const processor = await open(storage, { steps: [{ name: 'deaf', run: () => deaf }] });
     const submitted = codeOf(processor.submit(order('a')));
@@ -267,7 +267,7 @@ describe('the signal of `outcome`', () => {
     }
   });
 
-  it('invariant 6: gives back what the waiting took while orders are taken up', async () => {
+  it('invariant 6: gives back what the waiting took during recovery', async () => {
     const { storage, processor, start } = await recovering(['a', 'b']);
     const stays = processor.outcome('a');
     const round = async (): Promise<void> => {

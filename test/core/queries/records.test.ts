@@ -66,7 +66,7 @@ describe('order', () => {
   );
 
   it.each(['submit', 'enqueue'] as const)(
-    'tells of an order that begins by `%s` that it is processed by a worker, and since when',
+    'gives the record of an order that begins by `%s` as processed by a worker, with the time',
     async (how) => {
       const seen: unknown[] = [];
       const processor: OrderProcessor = new OrderProcessor({

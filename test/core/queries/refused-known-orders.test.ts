@@ -59,7 +59,7 @@ describe('an order that is refused for good', () => {
     await processor.shutdown();
   });
 
-  it('invariant 5: is not, if it was accepted in an earlier life and is unsettled', async () => {
+  it('invariant 5: is not, if it was accepted by an earlier process and is unsettled', async () => {
     const before = new KeptStorage();
     const first = await open(before);
     first.pause();
@@ -97,7 +97,7 @@ describe('an order that is refused for good', () => {
     await processor.shutdown();
   });
 
-  it('invariant 4: is told so at last by the end of the shutdown, if the storage never answers', async () => {
+  it('invariant 4: is refused at the end of the shutdown at last, if the storage never answers', async () => {
     const storage = new KeptStorage();
     const processor = await open(storage, { rules });
     storage.fate = () => 'hangs';

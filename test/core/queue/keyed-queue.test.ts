@@ -205,7 +205,7 @@ describe.each([{ exclusive: true }, { exclusive: false }])('a keyed queue, %o', 
     expect(drain(other)).toEqual([foreign]);
   });
 
-  it('gives nothing of a paused user, be it paused before or after its entries came', () => {
+  it('gives nothing of a paused user, whether paused before or after its entries came', () => {
     const queue = new KeyedQueue<Entry>(options);
     queue.pause('a');
     push(queue, 'a');

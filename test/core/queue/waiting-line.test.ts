@@ -82,7 +82,7 @@ describe('a waiting line', () => {
     expect(house.log).toEqual(['a1', 'b1', 'c1']);
   });
 
-  it('is not open to a newcomer while somebody waits whose turn comes first', () => {
+  it('is not open to a newcomer while a caller waits whose turn comes first', () => {
     const house = new House(1);
     house.enter('a1');
     const waiting = house.enter('b1') as Caller;
@@ -93,7 +93,7 @@ describe('a waiting line', () => {
     expect(house.line.isOpen('c')).toBe(true);
   });
 
-  it('a user at its bound keeps nobody else waiting', () => {
+  it('a user at its bound keeps no other user waiting', () => {
     const house = new House(10, 2);
     for (const name of ['a1', 'a2', 'a3', 'a4']) house.enter(name);
     expect([house.log.join(' '), house.line.size]).toEqual(['a1 a2', 2]);
@@ -105,7 +105,7 @@ describe('a waiting line', () => {
     expect(house.log.join(' ')).toBe('a1 a2 b1 a3');
   });
 
-  it('a user at its bound keeps nobody else waiting while the processor is full too', () => {
+  it('a user at its bound keeps no other user waiting while the processor is full too', () => {
     const house = new House(2, 1);
     for (const name of ['a1', 'b1', 'a2', 'c1']) house.enter(name);
     house.settle('b');
@@ -137,7 +137,7 @@ describe('a waiting line', () => {
     expect(house.log.join(' ')).toBe('a1 a2 a3');
   });
 
-  it('invariant 4: admits whoever waits behind an order that turns out to be known', () => {
+  it('invariant 4: admits the caller that waits behind an order that turns out to be known', () => {
     const house = new House(1, 1);
     house.enter('a1');
     house.enter('a2', true);
@@ -169,7 +169,7 @@ describe('a waiting line', () => {
     },
   );
 
-  it('invariant 4: admits whoever waits behind a caller that leaves', () => {
+  it('invariant 4: admits the caller that waits behind one that leaves', () => {
     const house = new House(1, 1);
     house.enter('b1');
     const first = house.enter('a1') as Caller;

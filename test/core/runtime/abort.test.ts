@@ -28,7 +28,7 @@ describe('onAbort', () => {
     expect(onAbort(signal, () => {})).not.toThrow();
   });
 
-  it('calls back everybody once, in the order they came, when the signal aborts', () => {
+  it('calls back each once, in the order they came, when the signal aborts', () => {
     const controller = new AbortController();
     const log: number[] = [];
     for (const at of range(5)) onAbort(controller.signal, () => log.push(at));
@@ -40,7 +40,7 @@ describe('onAbort', () => {
     expect(listenersOf(controller.signal)).toBe(0);
   });
 
-  it('does not call back whoever took it back', () => {
+  it('does not call back a callback that was removed', () => {
     const controller = new AbortController();
     const log: string[] = [];
     onAbort(controller.signal, () => log.push('first'));
@@ -76,7 +76,7 @@ describe('onAbort', () => {
     expect(log).toEqual(['other']);
   });
 
-  it('does not call back whoever takes it back while the others are called', () => {
+  it('does not call back a callback that is removed while the others are called', () => {
     const controller = new AbortController();
     const log: string[] = [];
     onAbort(controller.signal, () => {

@@ -137,7 +137,7 @@ it('invariant 1: orders of one user without steps share a call, in order', async
   expect(storage.calls.length).toBeLessThanOrEqual(2);
 });
 
-it('invariant 8: a storage that calls the processor inside its own call deadlocks nobody', async () => {
+it('invariant 8: a storage that calls the processor inside its own call causes no deadlock', async () => {
   const storage = new GatedStorage();
   const inner: Promise<unknown>[] = [];
   const processor: OrderProcessor = new OrderProcessor({

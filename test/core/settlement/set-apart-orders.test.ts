@@ -88,7 +88,7 @@ describe.each([
   });
 });
 
-it('its caller is told that it is not settled, and which failure it was', async () => {
+it('its caller gets the failure, and the error says that the order is not settled', async () => {
   const processor = await open(new Discerning(), { steps: [nothing] });
   processor.on('error', () => {});
   const error = await errorOf(processor.submit(order('bad')));

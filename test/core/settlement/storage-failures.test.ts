@@ -292,7 +292,7 @@ describe('a storage that never answers', () => {
     expect(await processor.balance('b')).toBeUndefined();
   });
 
-  it('invariant 3: an answer after the deadline tells nobody a second time', async () => {
+  it('invariant 3: an answer after the deadline notifies no caller a second time', async () => {
     const gate = deferred<readonly BalanceResult[]>();
     const processor = new OrderProcessor({ storage: storageThat(() => gate.promise) });
     const completed: string[] = [];

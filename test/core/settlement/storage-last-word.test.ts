@@ -75,7 +75,7 @@ describe.each([
   ['later in `get`', { getMs: 30 }],
   ['later in `apply`', { applyMs: 30 }],
 ])('a debit that seems too large, over a storage that answers %s', (_, pace) => {
-  it('invariant 5: completes if it was applied in an earlier life, and changes nothing again', async () => {
+  it('invariant 5: completes if an earlier process applied it, and changes nothing again', async () => {
     const { processor, bank, log } = make({}, pace);
     const events = logOf(processor);
     const submitted = processor.submit(debit);

@@ -66,7 +66,7 @@ describe('a compensation that fails', () => {
     expect(errors[0]?.cause).toBe(noRefund);
   });
 
-  describe('where nobody listens to `error`', () => {
+  describe('without a listener of `error`', () => {
     afterEach(() => void vi.restoreAllMocks());
 
     it('invariant 10: is a warning of the process', async () => {
@@ -148,7 +148,7 @@ const refusals: [string, string, BalanceStorage['apply']][] = [
 ];
 
 describe.each(refusals)('a storage that %s after the steps have finished', (_, code, apply) => {
-  it('invariant 10: has the steps taken back, and the order fails', async () => {
+  it('invariant 10: has the steps compensated, and the order fails', async () => {
     const log: string[] = [];
     const slow = charge(log, { name: 'slow', after: 'charge', run: () => clock.sleep(5) });
     const options = { storage: storageThat(apply), steps: [charge(log), slow], minBalance: 0 };
@@ -214,7 +214,7 @@ it('invariant 4: after a refusal too, the caller waits no longer than `timeoutMs
 describe("shutdown's deadline", () => {
   const closing = (processor: OrderProcessor) => processor.shutdown({ timeoutMs: 100 });
 
-  it('invariant 4: what runs is canceled and taken back before the storage closes', async () => {
+  it('invariant 4: what runs is canceled and compensated before the storage closes', async () => {
     const log: string[] = [];
     const slow: Step = { name: 'slow', run: (_, { signal }) => clock.sleep(5_000, signal) };
     const close = () => void log.push(`close ${clock.now}`);
@@ -247,7 +247,7 @@ describe("shutdown's deadline", () => {
     expect(await closing(processor)).toMatchObject({ canceled: 1, running: ['a'] });
   });
 
-  it('invariant 4: a step that never ends does not keep the finished ones from being taken back', async () => {
+  it('invariant 4: a step that never ends does not keep the finished ones from being compensated', async () => {
     const log: string[] = [];
     const never: Step = { name: 'never', run: () => new Promise(() => {}) };
     const processor = new OrderProcessor({ steps: [charge(log), never] });

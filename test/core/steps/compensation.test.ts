@@ -41,7 +41,7 @@ async function stepsOf(processor: OrderProcessor, id = 'a') {
 }
 
 describe('what had finished when an order fails', () => {
-  it('invariant 3: is taken back one by one, the last one finished first', async () => {
+  it('invariant 3: is compensated one by one, the last one finished first', async () => {
     const { log, make } = undoable();
     const steps = [
       make('slow', 20),
@@ -119,7 +119,7 @@ describe('what had finished when an order fails', () => {
     expect(processor.stats()).toMatchObject({ failed: 2, unsettled: 0, activeWorkers: 0 });
   });
 
-  it('invariant 5: is taken back once, and duplicates hear the same', async () => {
+  it('invariant 5: is compensated once, and duplicates get the same outcome', async () => {
     const { log, make } = undoable();
     const processor = new OrderProcessor({ steps: [make('charge', 5), failing(10)] });
     const failed = [1, 2].map(() => errorOf(processor.submit(order)));
@@ -132,7 +132,7 @@ describe('what had finished when an order fails', () => {
     expect(third.steps).toMatchObject([{ status: 'compensated' }, { status: 'error' }]);
   });
 
-  it('invariant 3: is taken back when the order is canceled or out of time; the caller hears first', async () => {
+  it('invariant 3: is compensated when the order is canceled or out of time; the caller is notified first', async () => {
     for (const how of ['canceled', 'timeout']) {
       const { log, make } = undoable();
       const timeoutMs = how === 'timeout' ? 30 : undefined;
@@ -175,7 +175,7 @@ describe('what had finished when an order fails', () => {
 });
 
 describe('a step that finishes after its order failed', () => {
-  it('invariant 1: is taken back too, and first, when all others have ended as well', async () => {
+  it('invariant 1: is compensated too, and first, when all others have ended as well', async () => {
     const { log, make } = undoable();
     const deaf = make('deaf', 0, { run: () => clock.sleep(40) });
     const deafer: Step = { name: 'deafer', run: () => clock.sleep(60) };
@@ -187,7 +187,7 @@ describe('a step that finishes after its order failed', () => {
     expect(statuses).toEqual(['compensated', 'compensated', 'canceled', 'error']);
   });
 
-  it('invariant 1: and after it was settled, is taken back before the next order begins', async () => {
+  it('invariant 1: and after it was settled, is compensated before the next order begins', async () => {
     const { log, make } = undoable();
     const gate = deferred();
     const deaf = make('deaf', 0, { run: ({ id }) => (id === 'a' ? gate.promise : undefined) });

@@ -75,7 +75,7 @@ describe('in a pause', () => {
     expect(log).toEqual(['0 of-x 1', '0 of-u 1', '60 of-y 1', '110 of-u 2']);
   });
 
-  it('invariant 7: nobody else is delayed, whoever retries and how often', async () => {
+  it('invariant 7: no other user is delayed, however many retry and how often', async () => {
     const timesWith = async (failures: number): Promise<string[]> => {
       const { step, log } = flaky(failures, 1_000);
       const processor = new OrderProcessor({ steps: [step], concurrency: 2 });

@@ -92,7 +92,7 @@ describe('attempts', () => {
     expect(Object.values(counts).map((each) => each?.length)).toEqual([3, 3, 3, 3]);
   });
 
-  it('are told of by `retried`, with what failed and how long the pause is', async () => {
+  it('are reported by `retried`, with what failed and how long the pause is', async () => {
     const thrown = new OrderError('vendor_unavailable', 'Closed');
     const { step } = flaky(2, { ...fixed, attempts: 3 }, thrown);
     const processor = new OrderProcessor({ steps: [step] });

@@ -16,7 +16,7 @@ function withCode(code: string, message = 'No'): Error {
   return new OrderError(code, message);
 }
 
-it('gives a receipt that cannot be told from a literal', async () => {
+it('gives a receipt that looks like a literal', async () => {
   const processor = new OrderProcessor({ storage: new MemoryStorage() });
   const receipt = await processor.submit({ id: 'o-1', userId: 'u', amount: 5, payload: 'cart' });
   const literal = {

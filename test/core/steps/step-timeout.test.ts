@@ -324,7 +324,7 @@ function storageThat(apply: BalanceStorage['apply']): BalanceStorage {
   return { get: () => 0, apply };
 }
 
-it('invariant 4: a refusal that comes after `timeoutMs` is told at once', async () => {
+it('invariant 4: a refusal that comes after `timeoutMs` notifies the caller at once', async () => {
   const storage = storageThat(async () => {
     await clock.sleep(80);
     return [{ refused: 'insufficient_funds' }];

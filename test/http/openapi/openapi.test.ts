@@ -105,7 +105,7 @@ it('its server is where it stands, wherever the app is mounted', async () => {
   expect((await documentOf({ openapi: { servers: own } })).servers).toEqual(own);
 });
 
-it('it has the payload that it was told of, wherever one stands', async () => {
+it('it has the payload’s schema that it was given, wherever a payload stands', async () => {
   const { info, components } = await documentOf({ openapi: { title: 'Meals', payload } });
   const description = expect.stringContaining('balances');
   expect(info).toEqual({ title: 'Meals', version: '1', description });

@@ -63,7 +63,7 @@ describe('invariant 3: a file in use is refused to another process', () => {
     ]);
   });
 
-  it('which is told the host, where pids mean something else', async () => {
+  it('with the host in the error, where pids mean something else', async () => {
     await folder.open();
     const path = folder.path('orders.db-owner');
     const owner = JSON.parse(readFileSync(path, 'utf8'));

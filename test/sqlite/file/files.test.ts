@@ -127,7 +127,7 @@ describe('open', () => {
     },
   );
 
-  it('refuses a lock that is somebody’s own file', async () => {
+  it('refuses a lock that is a file of another program', async () => {
     makeDatabase(folder.path('orders.db-lock'), 'CREATE TABLE mine (a)');
     const before = readFileSync(folder.path('orders.db-lock'));
     const error = await rejection(folder.open());
@@ -248,7 +248,7 @@ describe('a file in use', () => {
     expect(await unsettledOf(await folder.open({}, 'link.db'))).toEqual(['a']);
   });
 
-  it('is refused to another process, which is told whose it is', async () => {
+  it('is refused to another process, with the owner in the error', async () => {
     await folder.open();
     const { text } = await run(
       folder.path(),

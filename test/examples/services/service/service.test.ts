@@ -83,7 +83,7 @@ describe('the service', () => {
     );
   });
 
-  it('lets in whoever has a token, each to what it is for', async () => {
+  it('admits each token to what it is for', async () => {
     const orders = createClient(OrderService, transport);
     for (const headers of [{}, { authorization: 'Bearer client-token-0' }]) {
       expect((await get('/orders', headers)).status).toBe(401);
