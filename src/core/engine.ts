@@ -1,18 +1,20 @@
 import { Admission } from './admission/admission.ts';
 import { Capacity, isBoundPerUser } from './admission/capacity.ts';
 import { Submitter } from './admission/submit.ts';
-import { Durability } from './durability/durability.ts';
+import { Availability } from './durability/availability.ts';
+import { Recovery } from './durability/recovery.ts';
 import { InFlightOrders } from './lifecycle/in-flight-orders.ts';
 import type { Job } from './lifecycle/job.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
-import { moveTo } from './lifecycle/order-state.ts';
 import type { ProcessorStats } from './lifecycle/stats.ts';
 import type { Settings } from './options.ts';
 import type { OrderError } from './order/order-error.ts';
-import type { OrderOutcome, OrderRecord } from './order/outcome.ts';
-import { storageFailed } from './order/processor-errors.ts';
-import type { Times } from './order/stored-order.ts';
+import type { UnfulfilledOutcome } from './order/outcome.ts';
+import { outcomeOfRecord } from './order/record.ts';
+import type { StoredOrder } from './order/stored-order.ts';
+import { Acceptance } from './processing/acceptance.ts';
 import { Dispatcher } from './processing/dispatcher.ts';
+import { Interruption } from './processing/interruption.ts';
 import { OutcomeQuery } from './queries/await-outcome.ts';
 import { KnownOrders } from './queries/known-orders.ts';
 import { OrderList } from './queries/list-orders.ts';
@@ -24,10 +26,10 @@ import { FundsCheck } from './settlement/funds-check.ts';
 import { Settler } from './settlement/settler.ts';
 import type { JournalStorage, Ledger } from './storage/ledger.ts';
 
-/** What becomes of orders from their acceptance to their outcome; they come in by the `entrance`. */
+/** Builds the stages and connects them. */
 export class Engine {
   readonly clock: Clock;
-  readonly lifecycle = new Lifecycle();
+  readonly lifecycle: Lifecycle;
   readonly questions = new UntilClosed();
   readonly dispatcher: Dispatcher;
   readonly inFlight: InFlightOrders;
@@ -39,61 +41,66 @@ export class Engine {
   readonly capacity: Capacity;
   readonly admission: Admission;
   readonly submitter: Submitter;
-  /** Where the storage keeps orders. */
-  readonly keeper: Durability | undefined;
+  readonly acceptance: Acceptance;
+  readonly settler: Settler;
+  /** The next two where the storage keeps orders. */
+  readonly availability: Availability | undefined;
+  readonly recovery: Recovery | undefined;
+  /** Resolves when the orders that an earlier process left unsettled are taken up. */
+  readonly ready: Promise<void>;
   readonly #settings: Settings;
-  readonly #storage: Ledger;
-  readonly #settler: Settler;
-  #isIdle = true;
-  readonly #isStillIdle = (): boolean => this.#isIdle;
-  readonly #idleWaiters: (() => void)[] = [];
-  readonly #drainWaiters: (() => void)[] = [];
 
   constructor(settings: Settings, storage: Ledger, clock: Clock) {
     this.clock = clock;
-    const { counts, events } = this.lifecycle;
     this.#settings = settings;
-    this.#storage = storage;
-    const storageHasFailed = (error: OrderError): void => {
-      if (this.keeper === undefined) events.tell.error?.(error);
-      else this.keeper.storageFailed(error);
+    const { journal } = storage;
+    const { stalledAfterMs } = settings;
+    const inFlight = new InFlightOrders({ countsUsers: isBoundPerUser(settings) });
+    this.inFlight = inFlight;
+    this.lifecycle = new Lifecycle({
+      clock,
+      inFlight,
+      nextSequence: () => storage.nextSequence(),
+      isKeeping: journal !== undefined,
+    });
+    const { counts, events } = this.lifecycle;
+    const storageFailed = (error: OrderError): void => {
+      events.tell.error?.(error);
+      this.availability?.failed(error);
     };
-    this.#settler = new Settler(storage, clock, settings, {
-      settled: (job, outcome, times) => this.#settled(job, outcome, times),
+    this.settler = new Settler(storage, clock, settings, {
+      settled: (job, outcome, times) => this.lifecycle.settled(job, outcome, times),
       refused: (job, error) => this.dispatcher.runner.refused(job, error),
       admitted: (job) => this.dispatcher.runner.admitted(job),
-      known: (job, order) => this.keeper?.settledBefore(job, order),
-      noted: (job, outcome) => this.keeper?.noted(job, outcome),
-      delayed: (job, error) => this.keeper?.delayed(job, error),
+      known: (job, order) => this.#known(job, order),
+      noted: (job, outcome) => this.#noted(job, outcome),
+      delayed: (job, error) => this.lifecycle.told(job, { status: 'failed', error }),
       calling: (operation, size) => this.lifecycle.calling(operation, size),
       setApart: (error) => events.tell.error?.(error),
-      storageFailed: storageHasFailed,
+      storageFailed,
     });
     const funds = new FundsCheck(storage, settings, {
       slow: (error) => events.tell.error?.(error),
       failed: (error, attempt) => {
         events.tell.error?.(error);
-        return this.keeper?.outlive(attempt) ?? false;
+        return this.availability?.mayAskAgain(attempt) ?? false;
       },
     });
-    this.dispatcher = new Dispatcher(settings, clock, events, this.#settler, funds, {
+    this.dispatcher = new Dispatcher(settings, clock, events, this.settler, funds, {
       ended: ({ userId }) => {
         this.capacity.roomMayHaveCome(userId);
-        this.#checkDrained();
+        this.lifecycle.checkDrained();
       },
-      ownsId: (job) => this.known.ownsId(job),
-      settling: (job) => this.keeper?.settling(job),
+      ownsId: (job) => this.lifecycle.isAccepted(job),
+      settling: (job) => this.acceptance.settling(job),
       told: (job, outcome) => {
         // What a caller is told must hold after a restart, too.
         if (job.entry === undefined) this.lifecycle.told(job, outcome);
-        else this.#settler.note(job, outcome);
+        else this.settler.note(job, outcome);
       },
     });
     const { queue, runner } = this.dispatcher;
-    const inFlight = new InFlightOrders({ countsUsers: isBoundPerUser(settings) });
-    this.inFlight = inFlight;
     this.capacity = new Capacity(settings, inFlight, queue, counts, clock, runner);
-    const { journal } = storage;
     const sources = {
       ledger: storage,
       inFlight,
@@ -110,11 +117,15 @@ export class Engine {
       known: this.known,
       awaited: runner.awaited,
       isShuttingDown: () => !this.admission.isOpen,
-      isLeaving: () => this.keeper?.isLeaving === true,
+      isLeaving: () => this.acceptance.isLeaving,
+    });
+    this.acceptance = new Acceptance({
+      ...{ clock, lifecycle: this.lifecycle, inFlight, known: this.known, storage: journal },
+      ...{ dispatcher: this.dispatcher, stalledAfterMs, storageFailed },
     });
     this.admission = new Admission({
       settings,
-      acceptor: this,
+      acceptor: this.acceptance,
       capacity: this.capacity,
       known: this.known,
       refusals: this.refusals,
@@ -125,32 +136,91 @@ export class Engine {
       isJson: journal?.isJson === true,
     });
     this.submitter = new Submitter(this.admission, settings.overflow);
-    this.keeper = journal && this.#keep(journal, settings.stalledAfterMs);
+    this.lifecycle.connect({
+      laneFreed: (job) => this.dispatcher.settled(job),
+      acceptedBySettlement: (job) => this.acceptance.settledUnkept(job),
+      roomFreed: (userId) => {
+        this.recovery?.roomMayHaveCome();
+        this.capacity.roomMayHaveCome(userId);
+      },
+      hasRunningSteps: () => !runner.isIdle,
+    });
+    this.availability = journal && this.#watch(journal);
+    this.recovery = journal && this.#recover(journal, storageFailed);
+    // The host has a turn first, to listen to events.
+    this.ready = Promise.resolve().then(() => this.recovery?.run());
   }
 
-  #keep(journal: JournalStorage, stalledAfterMs: number): Durability {
-    const { clock, lifecycle, dispatcher, inFlight, known, capacity, admission } = this;
-    return new Durability(journal, stalledAfterMs, {
-      clock,
-      lifecycle,
-      dispatcher,
-      inFlight,
-      known,
-      capacity,
-      admission,
-      settler: this.#settler,
-      add: (job) => this.#add(job),
-      enlist: (job, cancellation) => this.#enlist(job, cancellation),
-      remove: (job) => this.#remove(job),
-      settled: (job, outcome, times) => this.#settled(job, outcome, times),
-      checkIdle: () => this.#checkIdle(),
+  #watch(journal: JournalStorage): Availability {
+    const { acceptance, admission, dispatcher, inFlight, lifecycle, settler } = this;
+    const interruption = new Interruption({
+      ...{ acceptance, dispatcher, inFlight, lifecycle, settler },
+    });
+    const ask = async (): Promise<void> => {
+      if (acceptance.journal?.isSlow || settler.isSlow) {
+        throw new Error('A call is not answered yet');
+      }
+      await journal.accept([]);
+    };
+    return new Availability(ask, {
+      interrupted: (error) => {
+        admission.failure = error;
+        interruption.interrupted(error);
+      },
+      restored: () => {
+        admission.failure = undefined;
+        interruption.restored();
+      },
     });
   }
 
-  /** Whether the order was canceled by this, once it is settled. */
+  #recover(journal: JournalStorage, failed: (error: OrderError) => void): Recovery {
+    const { acceptance, availability, capacity, inFlight, known, lifecycle } = this;
+    inFlight.isRecovering = true;
+    return new Recovery(journal, this.clock, availability as Availability, {
+      hasRoom: () => capacity.hasRoom,
+      waits: () => capacity.dismissImpatient(),
+      isKnown: (id) => inFlight.get(id) !== undefined,
+      recovered: (job) => acceptance.recover(job),
+      failed,
+      over: () => {
+        known.recoveryEnded();
+        inFlight.isRecovering = false;
+        capacity.roomMayHaveCome();
+        // The callers for whom there is no room now.
+        capacity.dismissImpatient();
+        lifecycle.checkIdle();
+      },
+    });
+  }
+
+  /** The storage answers a settlement with the order that has the id. */
+  #known(job: Job, stored: StoredOrder): void {
+    const { settledAt } = stored;
+    if (job.entry === undefined || settledAt === undefined) {
+      this.acceptance.joinedBySettlement(job, stored);
+    } else {
+      // A call of the storage had done its work, and then failed.
+      this.lifecycle.settled(job, outcomeOfRecord(stored), { ...stored, settledAt });
+    }
+  }
+
+  /** The storage has noted that an accepted order does not complete. */
+  #noted(job: Job, outcome: UnfulfilledOutcome): void {
+    const { entry, run } = job;
+    if (entry !== undefined) entry.isNoted = true;
+    // It may have been noted for the sake of its compensations alone.
+    if (run === undefined || run.told !== undefined || entry?.canceled !== undefined) {
+      if (entry !== undefined) entry.told = outcome;
+      this.lifecycle.told(job, outcome);
+    }
+    run?.noted();
+  }
+
+  /** Resolves whether the order was canceled by this, once it is settled. */
   cancel(job: Job, cancellation: Cancellation): Promise<boolean> {
     return new Promise((resolve) => {
-      // It was told before that it is to fail or be canceled.
+      // It was certain before that it fails or is canceled.
       if (job.entry?.decided !== undefined) return resolve(false);
       job.follow({
         notify: (outcome, isSettled) => {
@@ -160,92 +230,25 @@ export class Engine {
           return isCanceled || isSettled;
         },
       });
-      if (!this.cancelNow(job, cancellation)) resolve(false);
+      if (!this.acceptance.cancelNow(job, cancellation)) resolve(false);
     });
-  }
-
-  /** The record of an order that is being accepted, where the storage is to say whether it keeps it. */
-  whenKept(job: Job): Promise<OrderRecord> | undefined {
-    return this.keeper?.whenKept(job);
-  }
-
-  /** Resolves when nothing accepted is unsettled. */
-  onIdle(): Promise<void> {
-    if (this.#hasNothingLeft) return Promise.resolve();
-    return new Promise((resolve) => this.#idleWaiters.push(resolve));
-  }
-
-  /** Resolves when, beside that, no step runs. */
-  onDrained(): Promise<void> {
-    if (this.#hasNothingLeft && this.dispatcher.runner.isIdle) return Promise.resolve();
-    return new Promise((resolve) => this.#drainWaiters.push(resolve));
   }
 
   /** Lets no further order begin, of one user or at all. */
   pause(userId: string | undefined): void {
     this.dispatcher.pause(userId);
-    this.keeper?.keepWaiting(userId);
-  }
-
-  /** Cancels whatever is not decided yet. */
-  async cancelAll(cancellation: Cancellation): Promise<void> {
-    for (const job of this.inFlight.all()) {
-      if (!this.clock.hasTime()) await this.clock.nextSlice();
-      this.cancelNow(job, cancellation);
-    }
-  }
-
-  /** Cancels an order that is not decided yet; false if it is. */
-  cancelNow(job: Job, cancellation: Cancellation): boolean {
-    return this.keeper?.cancel(job, cancellation) || this.dispatcher.cancel(job, cancellation);
-  }
-
-  get #hasNothingLeft(): boolean {
-    return this.inFlight.size === 0 && !this.inFlight.isRecovering;
-  }
-
-  /**
-   * Gives up on orders that the storage has not confirmed: their callers hear that the outcome is
-   * unknown. Gives the ids of those that were accepted. Steps that still run are no longer watched.
-   */
-  async abandon(): Promise<string[]> {
-    this.#settler.drop();
-    this.keeper?.close();
-    const ids: string[] = [];
-    for (const job of this.inFlight.all()) {
-      if (!this.clock.hasTime()) await this.clock.nextSlice();
-      // The storage may have answered meanwhile.
-      if (this.inFlight.find(job) === job && this.#abandon(job)) ids.push(job.id);
-    }
-    this.dispatcher.runner.abandonAll();
-    this.#checkIdle();
-    return ids;
-  }
-
-  /** Gives whether the order was accepted. */
-  #abandon(job: Job): boolean {
-    const message = 'The storage did not answer before the deadline; the outcome is unknown';
-    const error = storageFailed(message, undefined, job);
-    const isAccepted = job.state !== 'accepting';
-    if (isAccepted && !this.known.ownsId(job)) this.lifecycle.counts.accepted += 1;
-    moveTo(job, isAccepted ? 'unknown' : 'refused');
-    this.inFlight.remove(job);
-    if (isAccepted) {
-      const times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
-      this.lifecycle.settled({ status: 'failed', error }, times, this.clock.last, job);
-    } else this.lifecycle.told(job, this.lifecycle.refused(error), true);
-    return isAccepted;
+    this.acceptance.keepWaiting(userId);
   }
 
   stats({ state, storageSizes }: Pick<ProcessorStats, 'state' | 'storageSizes'>): ProcessorStats {
-    const { dispatcher, inFlight, capacity, keeper } = this;
+    const { dispatcher, inFlight, capacity } = this;
     const { counts, timings } = this.lifecycle;
     const now = this.clock.read();
     return {
       state,
       storage: this.#isFailing ? 'failing' : inFlight.isRecovering ? 'recovering' : 'ready',
       storageSizes,
-      recovered: keeper?.recovery.recovered ?? 0,
+      recovered: this.recovery?.recovered ?? 0,
       isPaused: dispatcher.isPaused,
       capacity: this.#settings.capacity,
       concurrency: this.#settings.concurrency,
@@ -262,69 +265,7 @@ export class Engine {
   }
 
   get #isFailing(): boolean {
-    return this.keeper === undefined ? this.#settler.isFailing : this.keeper.isFailing;
-  }
-
-  #add(job: Job): void {
-    this.#isIdle = false;
-    if (job.sequence === 0) job.sequence = this.#storage.nextSequence();
-    this.inFlight.add(job);
-  }
-
-  /** Accepts an order that has room. It may be settled by then: nothing was in its way. */
-  accept(job: Job): void {
-    job.acceptNow(this.clock);
-    this.#add(job);
-    if (this.keeper?.takes(job) !== true) this.#enlist(job);
-  }
-
-  /** The order is accepted, or will be by its settlement. */
-  #enlist(job: Job, cancellation?: Cancellation): void {
-    if (job.state === 'checking' || job.state === 'waiting') moveTo(job, 'pending');
-    this.dispatcher.enqueue(job);
-    // A listener may cancel it, or pause its user.
-    if (this.known.ownsId(job)) this.lifecycle.accepted(job, this.clock);
-    if (cancellation !== undefined) this.dispatcher.cancel(job, cancellation);
-    this.dispatcher.proceed(this.lifecycle.isTelling);
-  }
-
-  #settled(job: Job, outcome: OrderOutcome, times: Times): void {
-    const isAcceptedByThis = !this.known.ownsId(job);
-    this.inFlight.remove(job);
-    this.dispatcher.settled(job);
-    if (isAcceptedByThis) this.keeper?.settledUnkept(job);
-    if (isAcceptedByThis) this.lifecycle.acceptedBySettlement(job, outcome, times, this.clock);
-    this.lifecycle.settled(outcome, times, this.clock.last, job);
-    this.#roomMayHaveCome(job.userId);
-    this.#checkIdle();
-  }
-
-  #remove(job: Job): void {
-    this.inFlight.remove(job);
-    this.#roomMayHaveCome(job.userId);
-  }
-
-  #roomMayHaveCome(userId: string): void {
-    this.keeper?.recovery.roomMayHaveCome();
-    this.capacity.roomMayHaveCome(userId);
-  }
-
-  #checkIdle(): void {
-    if (!this.#hasNothingLeft) return;
-    // A listener may have settled more, and said so, before this order's own turn to say it.
-    if (!this.#isIdle) {
-      this.#isIdle = true;
-      this.lifecycle.idle(this.#isStillIdle);
-    }
-    if (this.#idleWaiters.length > 0) {
-      for (const resolve of this.#idleWaiters.splice(0)) resolve();
-    }
-    this.#checkDrained();
-  }
-
-  #checkDrained(): void {
-    if (this.#drainWaiters.length === 0) return;
-    if (!this.#hasNothingLeft || !this.dispatcher.runner.isIdle) return;
-    for (const resolve of this.#drainWaiters.splice(0)) resolve();
+    const { availability } = this;
+    return availability === undefined ? this.settler.isFailing : availability.failure !== undefined;
   }
 }

@@ -261,12 +261,12 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * until it works or the processor has shut down.
    */
   get ready(): Promise<void> {
-    return this.#engine.keeper?.ready ?? Promise.resolve();
+    return this.#engine.ready;
   }
 
   /** How many orders that an earlier life left unsettled have been taken up. */
   get recovered(): number {
-    return this.#engine.keeper?.recovery.recovered ?? 0;
+    return this.#engine.recovery?.recovered ?? 0;
   }
 
   /** What the processor does and has done; cheap enough to be asked every second. */
@@ -299,7 +299,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
 
   /** Resolves when nothing accepted is left unsettled; at once if that is so now. */
   onIdle(): Promise<void> {
-    return this.#engine.onIdle();
+    return this.#engine.lifecycle.whenIdle();
   }
 
   /**

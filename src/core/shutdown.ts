@@ -73,28 +73,80 @@ export async function drain(
   closeStorage: () => Awaitable<void> | undefined,
   deadline: Deadline,
 ): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'kept' | 'timedOut' | 'storageError'>> {
-  const timedOut = !(await deadline.comesAfter(engine.onDrained()));
+  const timedOut = !(await deadline.comesAfter(engine.lifecycle.whenDrained()));
   const refused = engine.admission.shut();
   if (timedOut) {
-    await engine.keeper?.leaveAll();
-    await engine.cancelAll({
-      message: `The processor shut down after ${deadline.passedAfterMs} ms`,
-    });
+    await keepPending(engine);
+    await cancelAll(engine, `The processor shut down after ${deadline.passedAfterMs} ms`);
     const { runner } = engine.dispatcher;
-    if (!(await endsWithin(engine.onDrained(), graceMs))) {
-      engine.keeper?.leaveRunning();
+    if (!(await endsWithin(engine.lifecycle.whenDrained(), graceMs))) {
+      keepRunning(engine);
       runner.hurryAll();
-      await endsWithin(engine.onDrained(), graceMs);
+      await endsWithin(engine.lifecycle.whenDrained(), graceMs);
       runner.concludeAll();
-      await endsWithin(engine.onIdle(), graceMs);
+      await endsWithin(engine.lifecycle.whenIdle(), graceMs);
     }
   }
   if (engine.refusals !== undefined) await endsWithin(engine.refusals.close(), graceMs);
   await refused;
-  const unsettled = await engine.abandon();
+  const unsettled = await giveUpAll(engine);
   const { running } = engine.dispatcher.runner;
-  const kept = engine.keeper?.left ?? 0;
+  const kept = engine.lifecycle.keptCount;
   return { unsettled, running, kept, timedOut, storageError: await close(closeStorage) };
+}
+
+/** Where the storage keeps orders, what is not begun stays there for the next start. */
+async function keepPending(engine: Engine): Promise<void> {
+  const { acceptance, clock, dispatcher, inFlight, lifecycle, recovery } = engine;
+  if (recovery === undefined) return;
+  recovery.stop();
+  // From now on nothing begins: a user's later order must not overtake one that is kept.
+  acceptance.isLeaving = true;
+  dispatcher.isHalted = true;
+  for (const job of inFlight.all()) {
+    if (job.entry === undefined || !dispatcher.drop(job)) continue;
+    if (!clock.hasTime()) await clock.nextSlice();
+    lifecycle.keep(job);
+  }
+}
+
+/** The same for what has begun and cannot be ended: it is compensated after the next start. */
+function keepRunning({ dispatcher, inFlight, lifecycle, recovery }: Engine): void {
+  if (recovery === undefined || !dispatcher.runner.hasCompensations) return;
+  for (const job of inFlight.all()) {
+    const isRunning = job.state === 'processing' || job.state === 'ending';
+    if (job.entry !== undefined && isRunning) lifecycle.keep(job);
+  }
+}
+
+/** Cancels every order that is not decided yet. */
+async function cancelAll({ acceptance, clock, inFlight }: Engine, message: string): Promise<void> {
+  for (const job of inFlight.all()) {
+    if (!clock.hasTime()) await clock.nextSlice();
+    acceptance.cancelNow(job, { message });
+  }
+}
+
+/**
+ * Gives up the orders that the storage has not confirmed. Steps that still run are no longer watched.
+ *
+ * @returns the ids of the orders that were accepted
+ */
+async function giveUpAll(engine: Engine): Promise<string[]> {
+  const { acceptance, clock, dispatcher, inFlight, lifecycle, settler } = engine;
+  settler.drop();
+  engine.recovery?.stop();
+  acceptance.journal?.close();
+  engine.availability?.close();
+  const ids: string[] = [];
+  for (const job of inFlight.all()) {
+    if (!clock.hasTime()) await clock.nextSlice();
+    // The storage may have answered meanwhile.
+    if (inFlight.find(job) === job && lifecycle.giveUp(job)) ids.push(job.id);
+  }
+  dispatcher.runner.abandonAll();
+  lifecycle.checkIdle();
+  return ids;
 }
 
 async function close(closeStorage: () => Awaitable<void> | undefined): Promise<unknown> {

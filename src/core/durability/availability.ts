@@ -3,6 +3,9 @@ import type { OrderError } from '../order/order-error.ts';
 /** How long after a failure the storage is asked whether it works again, in milliseconds. */
 const pauseMs = { first: 10, most: 5_000 } as const;
 
+/** So often a balance is asked for before the steps of an order; then the storage has the last word. */
+const mostQuestions = 3;
+
 export interface AvailabilityListener {
   /** The storage can keep no orders now. */
   interrupted(error: OrderError): void;
@@ -65,6 +68,13 @@ export class Availability {
       const timer = setTimeout(end, ms);
       this.#pauses.add(end);
     });
+  }
+
+  /** A question about one order has failed; resolves, after a pause, whether to ask once more. */
+  async mayAskAgain(attempt: number): Promise<boolean> {
+    if (attempt > mostQuestions) return false;
+    await this.pause(attempt);
+    return !this.#isClosed;
   }
 
   /** Asks no more: the processor has shut down. */

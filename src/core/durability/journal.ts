@@ -1,7 +1,6 @@
 import { Tally } from '../collections/tally.ts';
 import { type Entry, entryOf, type Job, type Waiter } from '../lifecycle/job.ts';
 import type { CallEnd } from '../lifecycle/lifecycle.ts';
-import { moveTo } from '../lifecycle/order-state.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderRecord } from '../order/outcome.ts';
 import { storageFailed } from '../order/processor-errors.ts';
@@ -86,7 +85,6 @@ export class Journal {
   }
 
   add(job: Job): void {
-    moveTo(job, 'accepting');
     job.entry = entryOf(1);
     this.#counts.add(job.userId, 1);
     this.#gathered.push(job);
@@ -178,7 +176,6 @@ export class Journal {
   }
 
   #accepted(job: Job): void {
-    moveTo(job, 'pending');
     const waiters = takeWaiters(job);
     // Before it may be processed.
     const record = waiters.length === 0 ? undefined : job.toRecord(this.#clock);

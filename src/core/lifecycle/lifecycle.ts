@@ -1,34 +1,216 @@
 import { isOrderError, noteOutcome, OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, UnfulfilledOutcome } from '../order/outcome.ts';
+import { leftBehind, storageFailed } from '../order/processor-errors.ts';
 import type { Times } from '../order/stored-order.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { systemTime } from '../runtime/system-time.ts';
 import { Events, type StoredBatch } from './events.ts';
+import type { InFlightOrders } from './in-flight-orders.ts';
 import type { Job } from './job.ts';
+import { moveTo } from './order-state.ts';
 import { Counts, Timings } from './stats.ts';
 
 /** A call of the storage has ended; nobody may be told yet what it came to. */
 export type CallEnd = (isFailed: boolean) => void;
 
-/** Counts what happens and tells everybody who wants to hear of it. */
+/** Of an order whose outcome is unknown. */
+const neverStarted: Times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
+
+/** What follows elsewhere from a move; connected once, where the stages are put together. */
+export interface LifecycleListener {
+  /** The order holds its user no longer, unless its steps run. */
+  laneFreed(job: Job): void;
+  /** The settlement that was to accept the order has been answered. */
+  acceptedBySettlement(job: Job): void;
+  /** There may be room for one more order, of this user too. */
+  roomFreed(userId: string): void;
+  /** Whether steps of settled orders run. */
+  hasRunningSteps(): boolean;
+}
+
+/** What a `Lifecycle` needs of others. */
+interface Sources {
+  readonly clock: Clock;
+  readonly inFlight: InFlightOrders;
+  /** Gives the next place in the order of acceptance; 0 where the storage gives it. */
+  nextSequence(): number;
+  /** Whether the storage keeps orders. */
+  readonly isKeeping: boolean;
+}
+
+/**
+ * Moves orders from state to state, and does what follows: counts, callers, events, room and idleness. What a move
+ * means for other stages goes to one listener.
+ */
 export class Lifecycle {
   readonly events = new Events();
   readonly counts = new Counts();
   readonly timings = new Timings();
+  readonly #sources: Sources;
+  #listener: LifecycleListener | undefined;
   #isTelling = false;
+  #isIdle = true;
+  readonly #isStillIdle = (): boolean => this.#isIdle;
+  readonly #idleWaiters: (() => void)[] = [];
+  readonly #drainWaiters: (() => void)[] = [];
+  /** How many accepted orders shutdown has left in the storage. */
+  keptCount = 0;
+
+  constructor(sources: Sources) {
+    this.#sources = sources;
+  }
+
+  connect(listener: LifecycleListener): void {
+    this.#listener = listener;
+  }
+
+  /** Resolves when nothing accepted is unsettled. */
+  whenIdle(): Promise<void> {
+    if (this.#hasNothingLeft) return Promise.resolve();
+    return new Promise((resolve) => this.#idleWaiters.push(resolve));
+  }
+
+  /** Resolves when, beside that, no step runs. */
+  whenDrained(): Promise<void> {
+    if (this.#isDrained) return Promise.resolve();
+    return new Promise((resolve) => this.#drainWaiters.push(resolve));
+  }
+
+  /** Whether an unsettled order is accepted. A storage that keeps orders must have it before. */
+  isAccepted({ state, entry }: Job): boolean {
+    return !this.#sources.isKeeping || (entry !== undefined && state !== 'accepting');
+  }
+
+  /** The order has a permit of `capacity` from now on. */
+  place(job: Job): void {
+    this.#isIdle = false;
+    if (job.sequence === 0) job.sequence = this.#sources.nextSequence();
+    this.#sources.inFlight.add(job);
+  }
+
+  /** The order is on its way into the journal. */
+  accepting(job: Job): void {
+    moveTo(job, 'accepting');
+  }
+
+  /** The order waits for its turn. */
+  pending(job: Job): void {
+    if (job.state !== 'pending') moveTo(job, 'pending');
+  }
+
+  /** An order that an earlier process left unsettled waits for its turn. */
+  recovered(job: Job): void {
+    moveTo(job, 'pending');
+    this.place(job);
+  }
+
+  /** The order is not accepted. */
+  refuse(job: Job, error: OrderError): void {
+    moveTo(job, 'refused');
+    this.#leave(job);
+    this.told(job, this.refused(error), true);
+    this.checkIdle();
+  }
+
+  /** Another order has the id of this one, and came to this outcome. */
+  join(job: Job, outcome: OrderOutcome): void {
+    this.counts.duplicates += 1;
+    moveTo(job, 'joined');
+    this.#leave(job);
+    this.told(job, outcome, true);
+    this.checkIdle();
+  }
+
+  /** The order stays in the storage, for the next start. */
+  keep(job: Job): void {
+    this.keptCount += 1;
+    moveTo(job, 'kept');
+    this.#leave(job);
+    this.told(job, leftBehind(job.facts), true);
+    this.checkIdle();
+  }
+
+  /**
+   * The processor closes, and the storage has not confirmed the order.
+   *
+   * @returns whether the order was accepted
+   */
+  giveUp(job: Job): boolean {
+    const message = 'The storage did not answer before the deadline; the outcome is unknown';
+    const error = storageFailed(message, undefined, job);
+    const isAccepted = job.state !== 'accepting';
+    if (isAccepted && !this.isAccepted(job)) this.counts.accepted += 1;
+    moveTo(job, isAccepted ? 'unknown' : 'refused');
+    this.#sources.inFlight.remove(job);
+    if (isAccepted) this.#report({ status: 'failed', error }, neverStarted, job);
+    else this.told(job, this.refused(error), true);
+    return isAccepted;
+  }
+
+  laneFreed(job: Job): void {
+    this.#listener?.laneFreed(job);
+  }
+
+  /** The outcome of the order is recorded, or never will be: `storage_failed`. */
+  settled(job: Job, outcome: OrderOutcome, times: Times): void {
+    const isAcceptedByThis = !this.isAccepted(job);
+    if (job.state !== 'settled') moveTo(job, 'settled');
+    this.#sources.inFlight.remove(job);
+    this.laneFreed(job);
+    if (isAcceptedByThis) {
+      this.#listener?.acceptedBySettlement(job);
+      this.#acceptedBySettlement(job, outcome, times);
+    }
+    this.#report(outcome, times, job);
+    this.#listener?.roomFreed(job.userId);
+    this.checkIdle();
+  }
+
+  /** Nothing may be left unsettled. */
+  checkIdle(): void {
+    if (!this.#hasNothingLeft) return;
+    // A listener may have settled more, and been notified, before this order's own turn.
+    if (!this.#isIdle) {
+      this.#isIdle = true;
+      this.#notifyIdle();
+    }
+    if (this.#idleWaiters.length > 0) {
+      for (const resolve of this.#idleWaiters.splice(0)) resolve();
+    }
+    this.checkDrained();
+  }
+
+  /** Beside that, no step may run. */
+  checkDrained(): void {
+    if (this.#drainWaiters.length === 0 || !this.#isDrained) return;
+    for (const resolve of this.#drainWaiters.splice(0)) resolve();
+  }
+
+  get #hasNothingLeft(): boolean {
+    const { inFlight } = this.#sources;
+    return inFlight.size === 0 && !inFlight.isRecovering;
+  }
+
+  get #isDrained(): boolean {
+    return this.#hasNothingLeft && this.#listener?.hasRunningSteps() !== true;
+  }
+
+  #leave(job: Job): void {
+    this.#sources.inFlight.remove(job);
+    this.#listener?.roomFreed(job.userId);
+  }
 
   /** While listeners and callers are told, an order that they submit goes to the queue, not deeper. */
   get isTelling(): boolean {
     return this.#isTelling;
   }
 
-  /** @param now - on the processor's clock */
-  settled(outcome: OrderOutcome, times: Times, now: number, job?: Job): void {
+  #report(outcome: OrderOutcome, times: Times, job: Job): void {
     const { acceptedAt, startedAt, settledAt } = times;
     if (startedAt !== undefined) {
       const waitMs = startedAt - acceptedAt;
       const durationMs = settledAt - startedAt;
-      this.timings.record(waitMs, durationMs, now);
+      this.timings.record(waitMs, durationMs, this.#sources.clock.last);
       if (outcome.status !== 'completed') {
         // Not assigned: a host's storage may have frozen it.
         Reflect.set(outcome.error, 'waitMs', waitMs);
@@ -39,7 +221,7 @@ export class Lifecycle {
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
     // First, since what a listener does to the outcome must not change what its caller gets.
-    job?.tell(outcome);
+    job.tell(outcome);
     const { counts, events } = this;
     if (outcome.status === 'completed') {
       counts.completed += 1;
@@ -53,13 +235,13 @@ export class Lifecycle {
   }
 
   /** An order was accepted. */
-  accepted(job: Job, clock: Clock): void {
+  accepted(job: Job): void {
     this.counts.accepted += 1;
-    this.events.tell.accepted?.(job.toRecord(clock));
+    this.events.tell.accepted?.(job.toRecord(this.#sources.clock));
   }
 
   /** The call that settled an order has accepted it, so what came before its outcome is raised now. */
-  acceptedBySettlement(job: Job, outcome: OrderOutcome, { startedAt }: Times, clock: Clock): void {
+  #acceptedBySettlement(job: Job, outcome: OrderOutcome, { startedAt }: Times): void {
     this.counts.accepted += 1;
     const { accepted, started } = this.events.tell;
     if (accepted === undefined && started === undefined) return;
@@ -67,7 +249,7 @@ export class Lifecycle {
     if (outcome.status !== 'completed' && outcome.error.code === 'storage_failed') return;
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
-    const record = { ...job.toRecord(clock), status: 'pending' as const };
+    const record = { ...job.toRecord(this.#sources.clock), status: 'pending' as const };
     accepted?.(record);
     if (startedAt !== undefined) started?.({ ...record, status: 'processing', startedAt });
     this.#isTelling = wasTelling;
@@ -96,16 +278,11 @@ export class Lifecycle {
     };
   }
 
-  /**
-   * Nothing accepted is unsettled.
-   *
-   * @param isStill - whether that is so by the time
-   */
-  idle(isStill: () => boolean): void {
+  #notifyIdle(): void {
     if (this.events.tell.idle === undefined) return;
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
-    this.events.idle(isStill);
+    this.events.idle(this.#isStillIdle);
     this.#isTelling = wasTelling;
   }
 

@@ -1,0 +1,210 @@
+import { Tally } from '../collections/tally.ts';
+import { Journal, type JournalListener } from '../durability/journal.ts';
+import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
+import { entryOf, type Job, type Waiter } from '../lifecycle/job.ts';
+import type { CallEnd, Lifecycle } from '../lifecycle/lifecycle.ts';
+import { isOver } from '../lifecycle/order-state.ts';
+import type { OrderError } from '../order/order-error.ts';
+import type { OrderRecord } from '../order/outcome.ts';
+import { outcomeOfRecord, recordOf } from '../order/record.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
+import type { KnownOrders } from '../queries/known-orders.ts';
+import type { Cancellation } from '../runtime/abort.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { JournalStorage } from '../storage/ledger.ts';
+import type { Dispatcher } from './dispatcher.ts';
+
+/** What `Acceptance` needs of others. */
+interface Sources {
+  readonly clock: Clock;
+  readonly lifecycle: Lifecycle;
+  readonly inFlight: InFlightOrders;
+  readonly known: KnownOrders;
+  readonly dispatcher: Dispatcher;
+  /** Where the storage keeps orders. */
+  readonly storage: JournalStorage | undefined;
+  readonly stalledAfterMs: number;
+  /** A call of the storage failed, or is not answered. */
+  storageFailed(error: OrderError): void;
+}
+
+/**
+ * From an order that has room to an accepted order in the queue. Where the storage keeps orders, the journal keeps an
+ * order before its acceptance; or its settlement accepts it, in one write: an order without steps that nothing holds
+ * back.
+ */
+export class Acceptance implements JournalListener {
+  readonly journal: Journal | undefined;
+  readonly #sources: Sources;
+  /** By user: how many orders are on their way to be accepted by their settlement. */
+  readonly #settling = new Tally();
+  /** Callers of `enqueue` whose orders are to be accepted by their settlement. */
+  readonly #enqueued = new Map<Job, Waiter>();
+  /** From the deadline of `shutdown` on: what the journal keeps stays in the storage for the next start. */
+  isLeaving = false;
+
+  constructor(sources: Sources) {
+    this.#sources = sources;
+    const { storage, clock, stalledAfterMs } = sources;
+    this.journal = storage && new Journal(storage, clock, stalledAfterMs, this);
+  }
+
+  /** Accepts an order that has room. It may be settled by then: nothing was in its way. */
+  accept(job: Job): void {
+    const { clock, lifecycle } = this.#sources;
+    job.acceptNow(clock);
+    lifecycle.place(job);
+    if (this.#isKeptFirst(job)) this.#keep(job);
+    else this.#enqueue(job);
+  }
+
+  /** Puts an order into the queue that an earlier process left unsettled. */
+  recover(job: Job): void {
+    const { lifecycle, dispatcher, known } = this.#sources;
+    lifecycle.recovered(job);
+    dispatcher.enqueue(job);
+    dispatcher.wake();
+    known.takenUp(job.id);
+  }
+
+  /**
+   * Has the journal keep the orders of the queue that were to be accepted by their settlement: a pause keeps them
+   * from that.
+   *
+   * @param userId - whose; everybody's when left out
+   */
+  keepWaiting(userId: string | undefined): void {
+    const { dispatcher, inFlight } = this.#sources;
+    if (this.journal === undefined || dispatcher.hasSteps) return;
+    for (const job of inFlight.all()) {
+      if (userId !== undefined && job.userId !== userId) continue;
+      if (job.entry !== undefined || !dispatcher.drop(job)) continue;
+      this.#keep(job);
+      const enqueued = this.#enqueued.get(job);
+      if (enqueued !== undefined) {
+        this.journal.whenKept(job).then(enqueued.resolve, enqueued.reject);
+      }
+    }
+  }
+
+  /** Cancels an order that is not decided yet; false if it is. */
+  cancelNow(job: Job, cancellation: Cancellation): boolean {
+    // It stays in the storage as soon as it is kept.
+    if (this.isLeaving && job.state === 'accepting') return true;
+    if (this.journal?.cancel(job, cancellation)) return true;
+    return this.#sources.dispatcher.cancel(job, cancellation);
+  }
+
+  /** The record of an order that is being accepted, where the storage is to say whether it keeps it. */
+  whenKept(job: Job): Promise<OrderRecord> | undefined {
+    if (this.journal === undefined) return undefined;
+    const kept = this.#whenKept(job, this.journal);
+    // Its caller may ask a moment later.
+    kept.catch(() => {});
+    return kept;
+  }
+
+  /** An order is on its way to be accepted by its settlement: the journal keeps no later one of its user before. */
+  settling({ entry, userId }: Job): void {
+    if (this.journal !== undefined && entry === undefined) this.#settling.add(userId, 1);
+  }
+
+  /** The settlement that was to accept an order has been answered. */
+  settledUnkept({ userId }: Job): void {
+    if (this.journal === undefined) return;
+    this.#settling.add(userId, -1);
+    if (this.#settling.of(userId) === 0) this.journal.release(userId);
+  }
+
+  /** The storage answers the settlement of an order with the order that has its id. */
+  joinedBySettlement(job: Job, stored: StoredOrder): void {
+    if (job.entry === undefined) this.settledUnkept(job);
+    this.#sources.lifecycle.laneFreed(job);
+    try {
+      this.known(job, stored);
+    } catch {
+      // A conflict: its callers are notified.
+    }
+  }
+
+  accepted(job: Job, cancellation?: Cancellation): void {
+    const { lifecycle, inFlight } = this.#sources;
+    if (this.isLeaving) {
+      lifecycle.accepted(job);
+      lifecycle.keep(job);
+      return;
+    }
+    inFlight.addSequence(job);
+    this.#enqueue(job, cancellation);
+  }
+
+  known(job: Job, stored: StoredOrder, cancellation?: Cancellation): OrderRecord {
+    const { known, lifecycle, clock } = this.#sources;
+    try {
+      known.checkSame(stored, job);
+    } catch (error) {
+      this.refused(job, error as OrderError);
+      throw error;
+    }
+    if (stored.settledAt === undefined) {
+      // A call of the storage had kept it, and then failed.
+      job.entry = entryOf(stored.attempt, stored.decided);
+      job.sequence = stored.sequence;
+      job.acceptAt(stored.acceptedAt, clock);
+      lifecycle.pending(job);
+      this.accepted(job, cancellation);
+    } else lifecycle.join(job, outcomeOfRecord(stored));
+    return recordOf(stored);
+  }
+
+  refused(job: Job, error: OrderError): void {
+    this.#sources.lifecycle.refuse(job, error);
+  }
+
+  calling(operation: 'accept', size: number): CallEnd | undefined {
+    return this.#sources.lifecycle.calling(operation, size);
+  }
+
+  storageFailed(error: OrderError): void {
+    this.#sources.storageFailed(error);
+  }
+
+  #isKeptFirst({ userId }: Job): boolean {
+    if (this.journal === undefined) return false;
+    const { dispatcher } = this.#sources;
+    return dispatcher.hasSteps || dispatcher.holdsBack(userId) || this.journal.countOf(userId) > 0;
+  }
+
+  #keep(job: Job): void {
+    const { dispatcher, lifecycle } = this.#sources;
+    dispatcher.admit(job);
+    lifecycle.accepting(job);
+    this.journal?.add(job);
+    if (this.#settling.of(job.userId) > 0) this.journal?.hold(job.userId);
+  }
+
+  /** The order is accepted, or will be by its settlement. */
+  #enqueue(job: Job, cancellation?: Cancellation): void {
+    const { lifecycle, dispatcher } = this.#sources;
+    lifecycle.pending(job);
+    dispatcher.enqueue(job);
+    // A listener may cancel it, or pause its user.
+    if (lifecycle.isAccepted(job)) lifecycle.accepted(job);
+    if (cancellation !== undefined) dispatcher.cancel(job, cancellation);
+    dispatcher.proceed(lifecycle.isTelling);
+  }
+
+  async #whenKept(job: Job, journal: Journal): Promise<OrderRecord> {
+    const { clock, dispatcher, known } = this.#sources;
+    if (isOver(job)) return known.recordOfEnded(job, undefined);
+    if (job.entry !== undefined) {
+      if (job.state === 'accepting') return journal.whenKept(job);
+      return job.toRecord(clock, dispatcher.runner.startedAtOf(job));
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<OrderRecord>();
+    this.#enqueued.set(job, { resolve, reject });
+    const ended = job.outcome().then((outcome) => known.recordOfEnded(job, outcome));
+    ended.then(resolve, reject);
+    return promise.finally(() => this.#enqueued.delete(job));
+  }
+}

@@ -1,0 +1,49 @@
+import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { nothingToDo } from '../order/decision.ts';
+import type { OrderError } from '../order/order-error.ts';
+import type { Settler } from '../settlement/settler.ts';
+import type { Acceptance } from './acceptance.ts';
+import type { Dispatcher } from './dispatcher.ts';
+
+/** What `Interruption` needs of others. */
+interface Sources {
+  readonly acceptance: Acceptance;
+  readonly dispatcher: Dispatcher;
+  readonly inFlight: InFlightOrders;
+  readonly lifecycle: Lifecycle;
+  readonly settler: Settler;
+}
+
+/** What happens to processing while a storage that keeps orders can keep none. */
+export class Interruption {
+  readonly #sources: Sources;
+
+  constructor(sources: Sources) {
+    this.#sources = sources;
+  }
+
+  /** The storage can keep no orders now: nothing begins, and what is decided waits. */
+  interrupted(error: OrderError): void {
+    const { acceptance, dispatcher, inFlight, lifecycle, settler } = this.#sources;
+    dispatcher.isHalted = true;
+    settler.hold(error);
+    // An order that the storage does not keep cannot wait for the storage.
+    for (const job of inFlight.all()) {
+      if (job.entry !== undefined || !dispatcher.drop(job)) continue;
+      acceptance.settling(job);
+      settler.add(job, nothingToDo, undefined);
+    }
+    settler.flush();
+    lifecycle.events.tell.interrupted?.(error);
+  }
+
+  /** The storage works again. */
+  restored(): void {
+    const { acceptance, dispatcher, lifecycle, settler } = this.#sources;
+    dispatcher.isHalted = acceptance.isLeaving;
+    settler.release();
+    dispatcher.wake(dispatcher.queue.size);
+    lifecycle.events.tell.restored?.(undefined);
+  }
+}
