@@ -163,7 +163,7 @@ it('an operator reads what is about everybody', async () => {
   }
   expect(await statusOf('listOrders', {}, operator)).toBe('OK');
   expect(await statusOf('getOrder', { id: 'o-2' }, operator)).toBe('OK');
-  // But one who may act for nobody acts for nobody.
+  // A client with an empty list may act for no user.
   expect(await statusOf('listOrders', {}, metrics)).toBe('PERMISSION_DENIED');
   expect(await statusOf('getOrder', { id: 'o-1' }, metrics)).toBe('NOT_FOUND');
 });

@@ -1,4 +1,4 @@
-/** What strangers send in a message that is well formed, and no order or no query: each field is named. */
+/** A well-formed message that is no order or no query is refused with the name of each wrong field. */
 import { create, fromJson, type MessageInitShape } from '@bufbuild/protobuf';
 import { ValueSchema } from '@bufbuild/protobuf/wkt';
 import { Code, ConnectError } from '@connectrpc/connect';
@@ -241,7 +241,7 @@ describe('a query', () => {
       [['id', 'Expected 1 to 256 characters']],
     ],
     [
-      'for the balance of nobody',
+      'for the balance of no user',
       (client) => client.getBalance({}),
       [['user_id', 'Expected 1 to 256 characters']],
     ],
@@ -266,7 +266,7 @@ describe('a query', () => {
       [['page_token', 'Expected the token of a page']],
     ],
     [
-      'of nobody',
+      'of no user',
       (client) => client.listOrders({ userId: '' }),
       [['user_id', 'Expected 1 to 256 characters']],
     ],
@@ -291,7 +291,7 @@ describe('a query', () => {
       [['accepted_before', 'Expected a time from 1970 to 9999']],
     ],
     [
-      'for events of nobody',
+      'for events of no user',
       async (client) => {
         for await (const _ of client.watchOrders({ userId: '' }));
       },

@@ -1,5 +1,5 @@
 /**
- * Connections that are no good: they are cut in time, and hurt nobody else (invariants 6 and 8).
+ * Connections that are no good: they are cut in time, and other connections are served (invariants 6 and 8).
  */
 import { once } from 'node:events';
 import { connect } from 'node:http2';

@@ -56,7 +56,7 @@ describe('an order that ends with', () => {
       expect(detail).toMatchObject({ code, isRetryable });
       // ConnectRPC escapes more than this client takes back.
       expect(decodeURIComponent(refusal.details)).toBe(detail?.message);
-      // What the face itself refuses has come to no processor.
+      // What the service itself refuses does not reach the processor.
       if (code === 'invalid_order') return;
       const isRefused = /^(order|rule|queue)_/.test(code);
       const { outcome = 0 } = detail ?? {};
@@ -135,7 +135,7 @@ describe("codes of the host's own", () => {
       false,
     ],
     [
-      'that the face has itself',
+      'that the service has itself',
       coded('not_found', { retryable: false }),
       'FAILED_PRECONDITION',
       false,

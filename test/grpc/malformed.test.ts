@@ -79,7 +79,7 @@ describe('a frame of gRPC', () => {
     ['whose prefix promises all there is', 8, frame(valid, 0, 0xffffffff)],
     ['with bytes after it', 3, Buffer.concat([frame(valid), Buffer.from([0, 0, 0])])],
     ['that is compressed without a word of how', 13, frame(gzipSync(valid), 1)],
-    ['that is compressed as nobody can', 12, frame(valid, 1), { 'grpc-encoding': 'secret' }],
+    ['that is compressed in an unknown way', 12, frame(valid, 1), { 'grpc-encoding': 'secret' }],
     ['that says it is gzip and is not', 3, frame(valid, 1), { 'grpc-encoding': 'gzip' }],
     ['that is no protobuf', 13, frame(Buffer.from('garbage?'))],
     ['whose protobuf is cut', 13, frame(valid.subarray(0, valid.length - 2))],

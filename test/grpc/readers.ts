@@ -21,7 +21,7 @@ export async function reader(client: Client, request: Json = {}, processor?: Ord
   return { events, ended, leave: () => controller.abort() };
 }
 
-/** How many listen for an event: looked at from outside, since `on` is all that a face has. */
+/** How many listeners an event has, counted by `on` and `off`. */
 const listening = new WeakMap<OrderProcessor, { count: number }>();
 export function counted(processor: OrderProcessor): { count: number } {
   const known = listening.get(processor);

@@ -202,7 +202,7 @@ describe('a stream that breaks', () => {
     expect(processor.stats()).toMatchObject({ completed: 1, canceled: 0 });
   });
 
-  it('by a message that is too long is told so, and what was before it is done', async () => {
+  it('by a message that is too long gets an error, and orders before it are processed', async () => {
     const { client, processor } = await start({ routes: { messageLimitBytes: 500 } });
     const orders = source<Json>();
     const long = { kind: { case: 'stringValue', value: 'x'.repeat(600) } };

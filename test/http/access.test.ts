@@ -63,7 +63,7 @@ describe('credentials', () => {
     expect((await guarded().get(path)).status).toBe(200);
   });
 
-  it('may be told by a scheme in any case', async () => {
+  it('may come with a scheme in any case', async () => {
     const { get } = guarded();
     const headers = { authorization: `bearer  ${tokens.operator} ` };
     expect((await get('/stats', headers)).status).toBe(200);
@@ -108,7 +108,7 @@ describe('a client that acts for some users', () => {
     expect(processor.stats().accepted).toBe(1);
   });
 
-  it('is told nothing of another’s order by its id, which is another order of its own', async () => {
+  it('learns nothing of another user’s order by its id, which is another order of its own', async () => {
     const { post, processor } = guarded();
     await processor.submit({ ...order, userId: 'u-2', payload: 'private' });
     const record = await bodyOf(await post({ ...order, amount: 1 }, as('user')), 202);
@@ -153,7 +153,7 @@ describe('authenticate', () => {
   });
 
   it.each([{}, { users: 'some' }, { users: [1] }, { users: { 'u-1': true } }, true, 'all'])(
-    'that answers %j lets nobody in',
+    'that answers %j admits no client',
     async (access) => {
       const { post, errors, processor } = appOf({}, { authenticate: () => access as never });
       await problemIn(await post(order), 500, 'internal');

@@ -1,4 +1,4 @@
-/** What strangers send costs about as many bytes as they send, here and in answers (invariant 6). */
+/** What clients send costs about as many bytes as they send, in memory and in answers (invariant 6). */
 import { OrderProcessor, type StandardSchema } from 'order-processor';
 import { createOrderRoutes, serveGrpc } from 'order-processor/grpc';
 import { createOrderApp, serve } from 'order-processor/http';
@@ -63,7 +63,7 @@ describe('a payload in which everything is wrong', () => {
     await events?.cancel();
   });
 
-  it('of a face’s own is no longer in the answer than it may be in a header', async () => {
+  it('that the server itself refuses is no longer in the answer than it may be in a header', async () => {
     const { post, get } = appOf();
     const long = 'z'.repeat(500_000);
     for (const body of [
@@ -109,12 +109,12 @@ describe('a body in chunks of one byte that has not ended', () => {
       'grpc',
       `${head('POST /orderprocessor.v1.OrderService/SubmitOrder', { ...json, 'content-type': 'application/grpc-web+proto' })}5\r\n\0\0\x01\0\0\r\n`,
     ],
-  ])('%s takes about as many bytes as it has', async (_, face, begin) => {
+  ])('%s takes about as many bytes as it has', async (_, over, begin) => {
     const processor = new OrderProcessor();
     closing.push(() => processor.shutdown());
     const settings = { port: 0, signals: [], shutdownTimeoutMs: 200 } as const;
     const server =
-      face === 'http'
+      over === 'http'
         ? await serve(createOrderApp(processor), settings)
         : await serveGrpc(createOrderRoutes(processor), settings);
     closing.push(() => server.close());

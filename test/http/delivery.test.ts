@@ -161,7 +161,7 @@ test(`${requests} requests are answered as foretold, with seed ${seed}`, async (
   };
   await Promise.all(Array.from({ length: callers }, caller));
   expect(log.length).toBe(sent);
-  // Nothing else: no payload, and no answer that nobody got.
+  // Nothing else: no payload, and no answer that no client got.
   expect(log.toSorted()).toEqual(foretold.toSorted());
 }, 60_000);
 

@@ -279,7 +279,7 @@ describe('in time', () => {
     expect(all.listening()).toBe(0);
   });
 
-  it('who comes back later has missed something, and hears what comes then', async () => {
+  it('a reader that comes back later gets `missed`, and then later events', async () => {
     vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] });
     const all = spied();
     const first = await listen(all);

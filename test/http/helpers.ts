@@ -16,7 +16,7 @@ export type Json = any;
 
 export const order = { id: 'o-1', userId: 'u-1', amount: 1200 };
 
-/** A processor with its face, whose errors must be expected. */
+/** A processor with its app, and the errors that `onError` got. */
 export function appOf(
   processorOptions: OrderProcessorOptions = {},
   appOptions: OrderAppOptions = {},

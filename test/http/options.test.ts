@@ -58,7 +58,7 @@ it.each([
   ['while its acceptance is on its way to the client', () => failAfter(1)],
   ['later', () => failAfter(5)],
 ])(
-  'console.error hears of what is internal, if nobody else is to, when it fails %s',
+  'console.error is called with internal errors if there is no `onError`, when it fails %s',
   async (_, run) => {
     const log = vi.spyOn(console, 'error').mockImplementation(() => {});
     const processor = new OrderProcessor({ steps: [{ name: 'work', run }] });

@@ -70,7 +70,7 @@ describe('the options', () => {
 });
 
 describe('where it listens', () => {
-  it('is 127.0.0.1, unless told otherwise', async () => {
+  it('is 127.0.0.1 by default', async () => {
     const { url, port } = await start(appOf().app);
     expect(url).toBe(`http://127.0.0.1:${port}`);
     expect(port).toBeGreaterThan(0);

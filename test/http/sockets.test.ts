@@ -20,7 +20,7 @@ async function until(is: () => boolean): Promise<void> {
 }
 
 describe('the EventSource client', () => {
-  it('hears of orders in order, of one user if it wants', async () => {
+  it('gets the events of orders in order, of one user if it asks for one', async () => {
     const { app, processor } = appOf();
     const { url } = await start(app, { processor });
     const source = new EventSource(`${url}/events?userId=u-1`);

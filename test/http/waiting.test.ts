@@ -143,7 +143,7 @@ describe('Prefer: wait where nothing remembers a settled order', () => {
     expect(await bodyOf(await second)).toMatchObject({ amount: 1200, balance: 1200 });
   });
 
-  it('hears of nothing before a request waits', async () => {
+  it('listens to nothing before a request waits', async () => {
     const { post, processor } = appOf();
     const on = vi.spyOn(processor, 'on');
     await post(order);

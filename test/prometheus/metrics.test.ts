@@ -416,7 +416,7 @@ it('answers after shutdown as before', async () => {
 });
 
 describe('codes', () => {
-  it('of rules and steps are told apart up to 100, and the rest is `other`', async () => {
+  it('of rules and steps are counted by themselves up to 100, and the rest as `other`', async () => {
     const processor = new OrderProcessor({
       steps: [{ name: 'work', run: ({ id }) => Promise.reject({ code: `no_${id}` }) }],
     });

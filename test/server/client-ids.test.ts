@@ -23,7 +23,7 @@ const authenticate = bearer(
   Object.fromEntries(Object.entries(tokens).map(([who, access]) => [tokenOf(who as Who), access])),
 );
 
-function faces(options: OrderProcessorOptions = {}) {
+function bothProtocols(options: OrderProcessorOptions = {}) {
   const processor = new OrderProcessor(options);
   const app = createOrderApp(processor, { authenticate });
   const transport = createRouterTransport(
@@ -43,7 +43,7 @@ async function grpcFailure(call: Promise<unknown>): Promise<Json> {
 
 describe('two clients with one key', () => {
   it('have an order each, which each sees by its own id alone', async () => {
-    const { post, get, processor } = faces();
+    const { post, get, processor } = bothProtocols();
     for (const [who, userId, amount] of [
       ['one', 'u-1', 100],
       ['two', 'u-2', 200],
@@ -61,7 +61,7 @@ describe('two clients with one key', () => {
   });
 
   it('have one each over gRPC too, the same as over HTTP', async () => {
-    const { client, post, get, processor } = faces();
+    const { client, post, get, processor } = bothProtocols();
     for (const [who, userId] of [
       ['one', 'u-1'],
       ['two', 'u-2'],
@@ -83,7 +83,7 @@ describe('two clients with one key', () => {
   });
 
   it('cannot take, find, cancel or guess at each other’s', async () => {
-    const { post, get, remove, client, processor } = faces();
+    const { post, get, remove, client, processor } = bothProtocols();
     processor.pause();
     await bodyOf(await post(order('u-1'), keyed('one', 'secret')), 202);
     const none = await (await get('/orders/none', as('two'))).text();
@@ -114,7 +114,7 @@ describe('the id of a client', () => {
         },
       },
     ];
-    const { post, batch, client } = faces({ steps });
+    const { post, batch, client } = bothProtocols({ steps });
     await post(order('u-1'), { ...keyed('one'), ...waiting });
     const conflict = await post(order('u-1', 7), keyed('one'));
     const problem = await problemIn(conflict, 409, 'order_conflict');
@@ -150,7 +150,7 @@ describe('the id of a client', () => {
   });
 
   it('is generated as one of its own, so that the order is known by it', async () => {
-    const { post, batch, client, processor } = faces();
+    const { post, batch, client, processor } = bothProtocols();
     const { id } = await bodyOf(await post(order('u-1'), as('one')), 202);
     const again = await post(order('u-1'), { ...keyed('one', id), ...waiting });
     expect(await bodyOf(again)).toMatchObject({ orderId: id, balance: 100 });
@@ -164,7 +164,7 @@ describe('the id of a client', () => {
   });
 
   it('is that of the storage for who acts for all', async () => {
-    const { post, get, remove, client, processor } = faces();
+    const { post, get, remove, client, processor } = bothProtocols();
     processor.pause();
     await post(order('u-1'), keyed('one'));
     const stored = '~u-1~1';
@@ -181,14 +181,14 @@ describe('the id of a client', () => {
   });
 
   it('also finds what the host has handed in for its user', async () => {
-    const { get, processor } = faces();
+    const { get, processor } = bothProtocols();
     await processor.submit({ id: 'host-1', ...order('u-1') });
     expect(await bodyOf(await get('/orders/host-1', as('one')))).toMatchObject({ id: 'host-1' });
     await problemIn(await get('/orders/host-1', as('two')), 404, 'not_found');
   });
 
   it('that acts for several users is for each of them another', async () => {
-    const { post, get, remove, client, processor } = faces();
+    const { post, get, remove, client, processor } = bothProtocols();
     processor.pause();
     for (const userId of ['shop:1', 'shop:2']) {
       const response = await post(order(userId), keyed('shop'));
@@ -210,7 +210,7 @@ describe('the id of a client', () => {
   });
 
   it('is in the events of its user; operators read those of the storage', async () => {
-    const { app, post, client, processor } = faces();
+    const { app, post, client, processor } = bothProtocols();
     const mine = await app.request('/events?userId=u-1', { headers: as('one') });
     const all = await app.request('/events', { headers: as('operator') });
     const watched: (string | undefined)[] = [];
@@ -242,7 +242,7 @@ describe('the id of a client', () => {
   });
 
   it.each(['u-1', 'ü'.repeat(256), 'x'.repeat(64)])(
-    'may have 190 characters, whoever %s is',
+    'may have 190 characters, for every user %s',
     async (userId) => {
       const processor = new OrderProcessor();
       const { post, batch } = callsOf(
@@ -288,7 +288,7 @@ describe('the stored id', () => {
 });
 
 it('the payload of a step has its own names, which are left alone', async () => {
-  const { client } = faces();
+  const { client } = bothProtocols();
   const payload = fromJson(ValueSchema, { id: '~u-1~1' });
   const given = { id: '1', userId: 'u-1', amount: 1n, payload };
   const { receipt } = await client.submitOrder({ order: given }, { headers: as('one') });

@@ -59,7 +59,7 @@ describe('a worker thread that dies', () => {
   it('rejects what is under way; the next call starts another, in the same life', async () => {
     const storage = await folder.open();
     await storage.accept([newOrder('a')]);
-    // While somebody else writes, nothing can be answered.
+    // While another connection writes, no call is answered.
     const other = new DatabaseSync(folder.path());
     other.exec('BEGIN IMMEDIATE');
     const accepted = rejection(storage.accept([newOrder('b')]));
@@ -141,7 +141,7 @@ it('a transaction that cannot be rolled back ends the connection', () => {
   });
 });
 
-describe('somebody else', () => {
+describe('another connection', () => {
   it('who writes for a moment is waited for', async () => {
     const storage = await folder.open();
     const db = new DatabaseSync(folder.path());

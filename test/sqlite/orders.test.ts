@@ -144,7 +144,7 @@ describe('rule 3: an order is settled at most once', () => {
     expect((await found(storage, 'a')).steps).toEqual(amended);
   });
 
-  /** Settles, but nobody hears of it: a log that is gone is noticed after the commit. */
+  /** Settles, but the call rejects: a log that is gone is noticed after the commit. */
   async function settleUnheard(
     storage: SqliteStorage,
     settlements: readonly Settlement[],
@@ -160,7 +160,7 @@ describe('rule 3: an order is settled at most once', () => {
   const all = { settledBefore: most };
 
   it.each([true, false])(
-    'nor once more when nobody heard of it: it is not pruned before (accepted: %s)',
+    'nor again after a call that rejected: it is not pruned before (accepted: %s)',
     async (isAccepted) => {
       const storage = await folder.open();
       const ids = ['done', 'refused', 'nul\0'];
@@ -201,7 +201,7 @@ describe('rule 3: an order is settled at most once', () => {
     ['completed', 1],
     ['completed', -1],
     ['failed', 1],
-  ] as const)('nor when somebody has deleted it: %s, %i', async (outcome, amount) => {
+  ] as const)('nor when it was deleted at a shell: %s, %i', async (outcome, amount) => {
     const storage = await folder.open();
     await storage.accept([newOrder('a')]);
     tamper(folder.path(), 'DELETE FROM orders');

@@ -351,7 +351,7 @@ describe('a balance storage that', () => {
     expect(await failuresOf(balanceTests(() => new Honest(), { faults }))).toEqual([]);
   });
 
-  it('works where it was told to fail passes no test of a fault', async () => {
+  it('works where it was made to fail passes no test of a fault', async () => {
     const faults = { before: () => () => undefined };
     await expectBroken(
       'balance rule 4',

@@ -128,7 +128,7 @@ describe('a client that goes', () => {
 });
 
 describe('a processor that is gone', () => {
-  it('is told of, and nobody waits', async () => {
+  it('is reported, and no request waits', async () => {
     target = await abused();
     const { processor, server } = target;
     await processor.shutdown();

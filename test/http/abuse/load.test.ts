@@ -75,7 +75,7 @@ describe(`${total} requests at the same time`, { timeout: 30_000 }, () => {
 });
 
 describe('the same order at the same time', { timeout: 30_000 }, () => {
-  it('is applied once, and every client is told of it', async () => {
+  it('is applied once, and every client gets its receipt', async () => {
     const steps = [{ name: 'turn', run: () => new Promise(setImmediate) }];
     target = await abused({ steps });
     clients = await Promise.all(range(50).map(() => Client.connect(target.server.port)));

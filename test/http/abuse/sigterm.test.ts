@@ -146,7 +146,7 @@ describe.concurrent('SIGTERM with what never ends', { timeout: 20_000 }, () => {
     expect(orders.get('o-2')).toMatchObject({ status: 'completed', balance: 5 });
   });
 
-  it('takes leave of a client that asks without a pause', async ({ place }) => {
+  it('ends the connection of a client that sends requests without a pause', async ({ place }) => {
     const service = await place.start(600_000);
     const client = await Client.connect(service.port);
     const ask = orderRequest({ userId: 'u-1', amount: 1 }, { prefer: 'wait=60' });
@@ -161,7 +161,7 @@ describe.concurrent('SIGTERM with what never ends', { timeout: 20_000 }, () => {
     expect((await service.ended).code).toBe(0);
   });
 
-  it('ends at once when it is told again', async ({ place }) => {
+  it('ends at once at a second signal', async ({ place }) => {
     const service = await place.start(600_000);
     const client = await Client.connect(service.port);
     client.send(orderRequest(forever, { prefer: 'wait=600' }));

@@ -1,4 +1,4 @@
-/** What strangers put where something sensible belongs. */
+/** Values that clients may send in place of valid ones. */
 import type { Dice } from './dice.ts';
 
 const texts = [

@@ -82,7 +82,7 @@ describe.each([
     expect(await open('two', 'u-2')).toBe(200);
   });
 
-  it('are told apart by name, or by whose events they are', async () => {
+  it('are distinguished by name, or by the user of their events', async () => {
     const open = make();
     expect(await open('shop', 'u-1')).toBe(200);
     expect(await open('shop', 'u-2')).toBe(200);

@@ -38,7 +38,7 @@ describe('invariant 3: a file in use is refused to another process', () => {
     expect(text).toBe(`The file ${folder.path()} is in use by process ${process.pid}\n`);
   });
 
-  it('which hears that it is in use and never that it is damaged', async () => {
+  it('whose error says that it is in use and never that it is damaged', async () => {
     const storage = await folder.open({ durability: 'relaxed' });
     let count = 0;
     const end = run(

@@ -162,7 +162,7 @@ describe('open', () => {
   });
 });
 
-// What is forbidden to others is allowed to root, so that the tests become somebody else.
+// Root may read everything, so the tests run as another user.
 describe.skipIf(process.platform === 'win32')('without permission', () => {
   const nobody = process.getuid?.() === 0 ? 65_534 : undefined;
   const uid = nobody ?? process.getuid?.();
