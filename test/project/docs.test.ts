@@ -86,7 +86,10 @@ function emit(block: Block): string {
 /** What blocks print, each in a folder of its own, since some write files. */
 async function printsOf(some: readonly Block[]): Promise<Record<string, string>> {
   const folder = mkdtempSync(join(tmpdir(), 'blocks-'));
-  const programs = some.map((block) => ({ ...block, program: emit(block) }));
+  const programs = some.map((block) => {
+    const { place, printed } = block;
+    return { place, printed, program: emit(block) };
+  });
   const runner = join(import.meta.dirname, 'run-blocks.ts');
   const { stdout } = await promisify(execFile)(
     process.execPath,

@@ -20,9 +20,20 @@ for (const { place, program, printed } of JSON.parse(process.argv[2] ?? '') as P
   console.log = (...values: unknown[]) => {
     text += `${format(...values)}\n`;
   };
-  await import(pathToFileURL(program).href);
+  const run = import(pathToFileURL(program).href).catch((error) => {
+    text += `threw ${format(error)}\n`;
+  });
+  const limit = new AbortController();
+  const late = sleep(10_000, undefined, { signal: limit.signal }).then(
+    () => {
+      text += 'did not end\n';
+    },
+    () => {},
+  );
+  await Promise.race([run, late]);
+  limit.abort();
   // A program may go on when its module has been run.
-  for (let left = 500; left > 0 && text !== printed; left -= 1) await sleep(10);
+  for (let left = 200; left > 0 && text !== printed; left -= 1) await sleep(10);
   prints[place] = text;
 }
 say(JSON.stringify(prints));
