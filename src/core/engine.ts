@@ -88,7 +88,7 @@ export class Engine {
     });
     this.dispatcher = new Dispatcher(settings, clock, events, this.settler, funds, {
       ended: ({ userId }) => {
-        this.capacity.roomMayHaveCome(userId);
+        this.capacity.admitWaiting(userId);
         this.lifecycle.checkDrained();
       },
       ownsId: (job) => this.lifecycle.isAccepted(job),
@@ -141,7 +141,7 @@ export class Engine {
       acceptedBySettlement: (job) => this.acceptance.settledUnkept(job),
       roomFreed: (userId) => {
         this.recovery?.roomMayHaveCome();
-        this.capacity.roomMayHaveCome(userId);
+        this.capacity.admitWaiting(userId);
       },
       hasRunningSteps: () => !runner.isIdle,
     });
@@ -179,16 +179,16 @@ export class Engine {
     inFlight.isRecovering = true;
     return new Recovery(journal, this.clock, availability as Availability, {
       hasRoom: () => capacity.hasRoom,
-      waits: () => capacity.dismissImpatient(),
+      waits: () => capacity.refuseWaiting(),
       isKnown: (id) => inFlight.get(id) !== undefined,
       recovered: (job) => acceptance.recover(job),
       failed,
       over: () => {
         known.recoveryEnded();
         inFlight.isRecovering = false;
-        capacity.roomMayHaveCome();
+        capacity.admitWaiting();
         // The callers for whom there is no room now.
-        capacity.dismissImpatient();
+        capacity.refuseWaiting();
         lifecycle.checkIdle();
       },
     });

@@ -181,8 +181,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * The end of an accepted order, whoever handed it in and be it in an earlier life. An order that is
-   * unsettled is waited for; inside a step that may be a `deadlock`, as with {@link submit}.
+   * The outcome of an accepted order, also of one that an earlier process accepted. It waits for an order that is
+   * unsettled; inside a step that may be a `deadlock`, as with {@link submit}.
    *
    * @param id - the order's id
    * @param options - a signal that ends the waiting
@@ -256,7 +256,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Resolves when the orders that an earlier life left unsettled have been taken up, before any new one
+   * Resolves when the orders that an earlier process left unsettled have been taken up, before any new one
    * begins; at once where the storage keeps none. Never rejects: a storage that fails is asked again
    * until it works or the processor has shut down.
    */
@@ -264,7 +264,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     return this.#engine.ready;
   }
 
-  /** How many orders that an earlier life left unsettled have been taken up. */
+  /** How many orders that an earlier process left unsettled have been taken up. */
   get recovered(): number {
     return this.#engine.recovery?.recovered ?? 0;
   }
@@ -331,7 +331,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Calls a listener at each event of a name. What it throws hurts nobody; see {@link ProcessorEvents}.
+   * Calls a listener at each event of a name. What it throws changes nothing; see {@link ProcessorEvents}.
    *
    * @param event - the event's name
    * @param listener - called synchronously

@@ -282,17 +282,17 @@ export class Admission {
    */
   close(): Promise<void> {
     this.isOpen = false;
-    return this.#dismiss((step) => !this.#isShut && step?.isOpen === true);
+    return this.#endWaiting((step) => !this.#isShut && step?.isOpen === true);
   }
 
   /** The time of the shutdown is up: the orders that steps hand in are refused, too. */
   shut(): Promise<void> {
     this.#isShut = true;
-    return this.#dismiss(() => false);
+    return this.#endWaiting(() => false);
   }
 
-  async #dismiss(isKept: (step: StepScope | undefined) => boolean): Promise<void> {
-    const dismissed = this.#sources.capacity.dismissWaiting(isKept);
+  async #endWaiting(isKept: (step: StepScope | undefined) => boolean): Promise<void> {
+    const dismissed = this.#sources.capacity.admitAll(isKept);
     await this.#payloadCheck?.dismiss(() => this.clock.spentTurn(), isKept);
     await dismissed;
   }

@@ -32,8 +32,8 @@ export class Capacity {
   /** The owner of the steps that may hand in orders while the processor shuts down. */
   readonly #steps: object;
   readonly #line: WaitingLine;
-  /** Refuses each caller that waits although `overflow` is `'reject'`. */
-  readonly #impatient = new Set<() => void>();
+  /** Refuses each order that waits although `overflow` is `'reject'`. */
+  readonly #refusals = new Set<() => void>();
   // The pace of settling since then gives the estimate of `retryAfterMs`.
   #pace = { settled: 0, since: 0 };
 
@@ -64,8 +64,8 @@ export class Capacity {
   }
 
   /**
-   * Whether an order that would rather be refused than wait is to wait: while those of an earlier life are
-   * taken up, as long as there is room for them. Steps of theirs may be who hands it in.
+   * Whether an order waits although `overflow` is `'reject'`: while orders of an earlier process are taken up, as long
+   * as there is room for these. Their steps may hand it in.
    */
   get mayWait(): boolean {
     return this.#inFlight.isRecovering && this.hasRoom && this.#line.size < this.#settings.capacity;
@@ -75,15 +75,17 @@ export class Capacity {
     return this.#line.size;
   }
 
-  /** Whether an order may be accepted now, without overtaking anybody who waits. */
+  /** Whether an order may be accepted now, without overtaking one that waits. */
   hasRoomFor(job: Job): boolean {
-    return this.#line.isOpen(job.userId);
+    return this.#line.hasRoomFor(job.userId);
   }
 
   /**
-   * Has `admit` called when there is room; the result takes the caller out of the line again.
+   * Has an order wait for room.
    *
-   * @param refuse - hears that it is not to wait any longer, where it would rather be refused
+   * @param refuse - called with `queue_full` if an order with `overflow: 'reject'` is to wait no longer
+   * @param admit - called when there is room; accepts the order in the same call
+   * @returns ends the waiting; false if it has ended already
    */
   wait(
     job: Job,
@@ -91,44 +93,44 @@ export class Capacity {
     refuse: (error: OrderError) => void,
     admit: () => void,
   ): () => boolean {
-    // Its room comes with another order's settlement; its steps are to see its own caller's context.
+    // Its room comes with another order's settlement; its steps see the async context of its own caller.
     const scope = new AsyncResource('Order', { requireManualDestroy: true });
     const leave = (): boolean => {
-      this.#impatient.delete(dismissed);
-      const hasLeft = this.#line.leave(caller);
+      this.#refusals.delete(refused);
+      const hasLeft = this.#line.remove(caller);
       if (hasLeft) scope.emitDestroy();
       return hasLeft;
     };
-    const dismissed = (): void => {
+    const refused = (): void => {
       if (leave()) refuse(this.queueFull(job));
     };
     const admitted = (): void => {
-      this.#impatient.delete(dismissed);
+      this.#refusals.delete(refused);
       scope.runInAsyncScope(admit);
       scope.emitDestroy();
     };
-    // As it will be judged when it is admitted.
+    // The same step that admission finds when the order is admitted.
     const stepNow = (): StepScope | undefined =>
       scope.runInAsyncScope(StepScope.around, StepScope, this.#steps);
     const caller = new Caller(job, admitted, stepNow);
-    if (overflow === 'reject') this.#impatient.add(dismissed);
-    this.#line.join(caller);
+    if (overflow === 'reject') this.#refusals.add(refused);
+    this.#line.add(caller);
     return leave;
   }
 
-  /** There is no room for what an earlier life has left: who would rather be refused is. */
-  dismissImpatient(): void {
-    for (const dismissed of [...this.#impatient]) dismissed();
+  /** Refuses the orders that wait although `overflow` is `'reject'`. */
+  refuseWaiting(): void {
+    for (const refused of [...this.#refusals]) refused();
   }
 
-  /** An order of this user was settled, so there may be room; without one, for everybody. */
-  roomMayHaveCome(userId = ''): void {
-    this.#line.advance(userId);
+  /** Admits orders that wait while there is room; there may be new room for this user. */
+  admitWaiting(userId = ''): void {
+    this.#line.admit(userId);
   }
 
-  /** All that wait are admitted, but those of certain steps, only to be refused by the state of the processor. */
-  dismissWaiting(isKept: (step: StepScope | undefined) => boolean): Promise<void> {
-    return this.#line.dismiss(
+  /** Admits all orders that wait, but those of certain steps, whether there is room or not: admission refuses them. */
+  admitAll(isKept: (step: StepScope | undefined) => boolean): Promise<void> {
+    return this.#line.admitAll(
       () => this.#clock.spentTurn(),
       ({ step }) => isKept(step),
     );
@@ -140,7 +142,7 @@ export class Capacity {
     return new OrderError('queue_full', message, { ...facts, retryAfterMs });
   }
 
-  /** A settled order whose steps have not ended is not unsettled, and holds its lane all the same. */
+  /** A settled order whose steps have not ended counts, too: it holds its lane. */
   #countOf(userId: string): number {
     return Math.max(this.#inFlight.countOf(userId), this.#queue.countOf(userId));
   }
@@ -151,12 +153,12 @@ export class Capacity {
       return `The processor has ${capacity} unsettled orders, as many as \`capacity\` allows`;
     }
     if (this.#inFlight.isRecovering) {
-      return `${this.#line.size} orders wait until those of an earlier life are taken up, as many as \`capacity\` allows`;
+      return `${this.#line.size} orders wait until those of an earlier process are taken up, as many as \`capacity\` allows`;
     }
     return `The user has ${this.#countOf(userId)} unsettled orders; \`capacityPerUser\` is ${capacityPerUser}`;
   }
 
-  /** How long one settlement took lately. */
+  /** How long one settlement has taken lately. */
   #retryAfterMs(): number {
     const now = this.#clock.now();
     const { settled } = this.#counts;

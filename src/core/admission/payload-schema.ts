@@ -76,9 +76,9 @@ const shownIssues = 10;
 /** Has the payloads of orders checked before the orders are accepted. */
 export class PayloadCheck {
   readonly #standard: StandardSchema['~standard'];
-  /** Of users with orders whose check takes its time, the last one's end. */
+  /** By user: the end of the last asynchronous check. */
   readonly #tails = new Map<string, Promise<void>>();
-  /** Gives up each check that is under way. */
+  /** Ends each check that is under way, with the step in which its order was handed in. */
   readonly #underWay = new Map<() => void, StepScope | undefined>();
 
   constructor(schema: StandardSchema) {

@@ -15,10 +15,10 @@ export class Caller implements QueueEntry {
   readonly userId: string;
   readonly rank: number;
   readonly #stepNow: (() => StepScope | undefined) | undefined;
-  /** Room has come; the order is the caller's to accept now. */
+  /** Called when there is room; accepts the order in the same call. */
   readonly admit: () => void;
 
-  /** @param stepNow - gives the running step in which the order was handed in: between two attempts there is none */
+  /** @param stepNow - gives the running step in which the order was handed in; there is none between two attempts */
   constructor(
     { userId, rank }: Pick<QueueEntry, 'userId' | 'rank'>,
     admit: () => void,
@@ -35,7 +35,7 @@ export class Caller implements QueueEntry {
   }
 }
 
-/** How much room there is; asked anew each time. */
+/** How much room there is; read anew each time. */
 export interface Room {
   /** Whether one more order may be accepted. */
   has(): boolean;
@@ -52,9 +52,9 @@ export class WaitingLine {
   readonly #room: Room;
   // A turn is one caller: each lane is at the end of its ring when one of it was admitted.
   readonly #callers = new KeyedQueue<Caller>({ exclusive: true });
-  /** Those that go on waiting when the others are dismissed; in no lane meanwhile. */
+  /** Callers that go on waiting while `admitAll` admits the others; they are in no lane meanwhile. */
   readonly #kept = new Set<Caller>();
-  #isAdvancing = false;
+  #isAdmitting = false;
 
   constructor(room: Room) {
     this.#room = room;
@@ -65,7 +65,7 @@ export class WaitingLine {
   }
 
   /** Whether an order of this user may be accepted without waiting. */
-  isOpen(userId: string): boolean {
+  hasRoomFor(userId: string): boolean {
     return (
       !this.#callers.isRunnable &&
       this.#callers.countOf(userId) === 0 &&
@@ -74,44 +74,44 @@ export class WaitingLine {
     );
   }
 
-  join(caller: Caller): void {
+  add(caller: Caller): void {
     this.#callers.push(caller);
-    this.advance(caller.userId);
+    this.admit(caller.userId);
   }
 
-  /** Takes a caller out; false if its turn has come already. */
-  leave(caller: Caller): boolean {
+  /** Removes a caller; false if its turn has come already. */
+  remove(caller: Caller): boolean {
     if (this.#kept.delete(caller)) return true;
     if (!this.#callers.remove(caller)) return false;
-    this.#look(caller.userId);
-    this.advance(caller.userId);
+    this.#updatePause(caller.userId);
+    this.admit(caller.userId);
     return true;
   }
 
-  /** Room may have come, for this user in particular. */
-  advance(userId: string): void {
+  /** Admits callers while there is room; there may be new room for this user. */
+  admit(userId: string): void {
     if (this.size === 0) return;
-    this.#look(userId);
-    // What is admitted may be settled at once and make room again: that is for this loop, not a deeper one.
-    if (!this.#isAdvancing) this.#admit();
+    this.#updatePause(userId);
+    // An order may be settled as soon as it is admitted, and make room: this loop uses it, and not a deeper call.
+    if (!this.#isAdmitting) this.#admit();
   }
 
   #admit(): void {
-    this.#isAdvancing = true;
+    this.#isAdmitting = true;
     let count = 0;
     while (count < mostInARow && this.#room.has() && this.#admitNext()) count += 1;
-    // So many took no room: they had been canceled, or their orders were known.
+    // So many needed no room: they had been canceled, or their orders were known.
     if (count === mostInARow) setImmediate(() => this.#admit());
-    else this.#isAdvancing = false;
+    else this.#isAdmitting = false;
   }
 
   /**
-   * The turn of every caller but some, whether there is room or not; resolves when no other waits.
+   * Admits every caller but some, whether there is room or not; resolves when no other waits.
    *
-   * @param pause - a promise where the event loop should turn first
+   * @param pause - gives a promise if the event loop should turn first
    * @param isKept - which callers go on waiting
    */
-  async dismiss(
+  async admitAll(
     pause: () => Promise<void> | undefined,
     isKept: (caller: Caller) => boolean = () => false,
   ): Promise<void> {
@@ -119,30 +119,30 @@ export class WaitingLine {
     while (this.#admitNext((caller) => isKept(caller) && this.#kept.add(caller) !== undefined)) {
       const paused = pause();
       if (paused !== undefined) await paused;
-      // An order may have been settled meanwhile, and its user looked at.
+      // An order may have been settled meanwhile, and its user paused.
       this.#callers.resumeAll();
     }
     for (const caller of this.#kept) {
       this.#kept.delete(caller);
       // Its step may have ended meanwhile.
-      if (isKept(caller)) this.join(caller);
+      if (isKept(caller)) this.add(caller);
       else caller.admit();
     }
   }
 
-  /** @param isKept - takes a caller that is not to be admitted */
+  /** @param isKept - removes a caller that is not to be admitted */
   #admitNext(isKept?: (caller: Caller) => boolean): boolean {
     const caller = this.#callers.take();
     if (caller === undefined) return false;
     if (isKept?.(caller) !== true) caller.admit();
     this.#callers.release(caller);
     // Its order may have been known already, and then the user still has the room.
-    this.#look(caller.userId);
+    this.#updatePause(caller.userId);
     return true;
   }
 
-  /** Holds a user's callers back while the user has no room. */
-  #look(userId: string): void {
+  /** Passes over a user's callers while the user has no room. */
+  #updatePause(userId: string): void {
     const mayWait = this.#callers.countOf(userId) > 0 && !this.#room.hasFor(userId);
     if (mayWait) this.#callers.pause(userId);
     else if (this.#callers.hasPauses) this.#callers.resume(userId);

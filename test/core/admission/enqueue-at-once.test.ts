@@ -29,7 +29,7 @@ describe('`enqueue` without steps, where nothing is in the way', () => {
   });
 
   it.each(['accepted', 'started'] as const)(
-    'tells whoever listens to `%s` first',
+    'raises `%s` before the outcome',
     async (event) => {
       const processor = new OrderProcessor();
       const log: string[] = [];

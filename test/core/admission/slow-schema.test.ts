@@ -58,7 +58,7 @@ describe('an asynchronous schema', () => {
     await Promise.all(submitted);
     await processor.onIdle();
     expect(log).toEqual(['other', 'first', 'second', 'third', 'fourth']);
-    // Nobody has to wait any more.
+    // No order waits any more.
     log.length = 0;
     const last = processor.submit(order('last', 'quick'));
     expect(processor.stats().accepted).toBe(6);

@@ -45,12 +45,12 @@ class House implements Room {
       expect(this.insideOf(userId)).toBeLessThanOrEqual(this.#perUser);
       this.onEntered(name);
     };
-    if (this.line.isOpen(userId)) {
+    if (this.line.hasRoomFor(userId)) {
       goIn();
       return undefined;
     }
     const caller = new Caller(jobOf(name, rank), goIn);
-    this.line.join(caller);
+    this.line.add(caller);
     return caller;
   }
 
@@ -58,7 +58,7 @@ class House implements Room {
   settle(userId: string): void {
     const at = this.#inside.indexOf(userId);
     if (at !== -1) this.#inside.splice(at, 1);
-    this.line.advance(userId);
+    this.line.admit(userId);
   }
 }
 
@@ -76,7 +76,7 @@ describe('a waiting line', () => {
     const house = new House(2);
     for (const name of ['a1', 'b1', 'c1', 'd1']) house.enter(name);
     expect([house.log.length, house.line.size]).toEqual([2, 2]);
-    house.line.advance('c');
+    house.line.admit('c');
     expect([house.log.length, house.line.size]).toEqual([2, 2]);
     house.settle('a');
     expect(house.log).toEqual(['a1', 'b1', 'c1']);
@@ -86,18 +86,18 @@ describe('a waiting line', () => {
     const house = new House(1);
     house.enter('a1');
     const waiting = house.enter('b1') as Caller;
-    expect(house.line.isOpen('c')).toBe(false);
-    house.line.leave(waiting);
-    expect(house.line.isOpen('c')).toBe(false);
+    expect(house.line.hasRoomFor('c')).toBe(false);
+    house.line.remove(waiting);
+    expect(house.line.hasRoomFor('c')).toBe(false);
     house.settle('a');
-    expect(house.line.isOpen('c')).toBe(true);
+    expect(house.line.hasRoomFor('c')).toBe(true);
   });
 
   it('a user at its bound keeps no other user waiting', () => {
     const house = new House(10, 2);
     for (const name of ['a1', 'a2', 'a3', 'a4']) house.enter(name);
     expect([house.log.join(' '), house.line.size]).toEqual(['a1 a2', 2]);
-    expect(house.line.isOpen('b')).toBe(true);
+    expect(house.line.hasRoomFor('b')).toBe(true);
     expect(house.enter('b1')).toBeUndefined();
     house.settle('b');
     expect(house.log.join(' ')).toBe('a1 a2 b1');
@@ -131,7 +131,7 @@ describe('a waiting line', () => {
     const house = new House(2, 1);
     for (const name of ['a1', 'a2']) house.enter(name);
     expect(house.has()).toBe(true);
-    expect(house.line.isOpen('a')).toBe(false);
+    expect(house.line.hasRoomFor('a')).toBe(false);
     house.enter('a3');
     for (const _ of 'aaa') house.settle('a');
     expect(house.log.join(' ')).toBe('a1 a2 a3');
@@ -175,9 +175,9 @@ describe('a waiting line', () => {
     const first = house.enter('a1') as Caller;
     const second = house.enter('a2') as Caller;
     house.enter('a3');
-    expect(house.line.leave(second)).toBe(true);
-    expect(house.line.leave(first)).toBe(true);
-    expect(house.line.leave(first)).toBe(false);
+    expect(house.line.remove(second)).toBe(true);
+    expect(house.line.remove(first)).toBe(true);
+    expect(house.line.remove(first)).toBe(false);
     expect(house.line.size).toBe(1);
     house.settle('b');
     expect(house.log.join(' ')).toBe('b1 a3');
@@ -188,7 +188,7 @@ describe('a waiting line', () => {
     house.enter('a1');
     const caller = house.enter('b1') as Caller;
     house.settle('a');
-    expect(house.line.leave(caller)).toBe(false);
+    expect(house.line.remove(caller)).toBe(false);
     expect(house.log.join(' ')).toBe('a1 b1');
     expect(house.line.size).toBe(0);
   });
@@ -220,17 +220,17 @@ describe('a waiting line', () => {
     const admitted: string[] = [];
     const line = new WaitingLine({ has: () => false, hasFor: (id) => id !== 'a' });
     for (const name of ['a1', 'b1', 'a2', 'b2', 'b3', 'c1']) {
-      line.join(new Caller(jobOf(name), () => admitted.push(name)));
+      line.add(new Caller(jobOf(name), () => admitted.push(name)));
     }
     expect(line.size).toBe(6);
-    await line.dismiss(() => undefined);
+    await line.admitAll(() => undefined);
     expect(line.size).toBe(0);
     expect(admitted.toSorted()).toEqual(['a1', 'a2', 'b1', 'b2', 'b3', 'c1']);
     for (const userId of 'abc') {
       const own = admitted.filter((name) => name.startsWith(userId));
       expect(own).toEqual(own.toSorted());
     }
-    await line.dismiss(() => undefined);
+    await line.admitAll(() => undefined);
     expect(admitted).toHaveLength(6);
   });
 
@@ -242,16 +242,16 @@ describe('a waiting line', () => {
     for (const name of ['a1', 'b1', 'a2', 'b2', 'a3', 'c1']) {
       const caller = new Caller(jobOf(name), () => admitted.push(name));
       if (name.startsWith('a')) kept.add(caller);
-      line.join(caller);
+      line.add(caller);
     }
-    await line.dismiss(
+    await line.admitAll(
       () => undefined,
       (caller) => kept.has(caller),
     );
     expect(admitted.toSorted()).toEqual(['b1', 'b2', 'c1']);
     expect(line.size).toBe(3);
     hasRoom = true;
-    line.advance('a');
+    line.admit('a');
     expect(admitted.slice(3)).toEqual(['a1', 'a2', 'a3']);
   });
 
@@ -260,22 +260,22 @@ describe('a waiting line', () => {
     const line = new WaitingLine({ has: () => false, hasFor: () => true });
     const callers = ['a1', 'b1', 'a2'].map((name) => {
       const caller = new Caller(jobOf(name), () => admitted.push(name));
-      line.join(caller);
+      line.add(caller);
       return caller;
     });
     const [first] = callers as [Caller, ...Caller[]];
-    const dismissed = line.dismiss(
+    const dismissed = line.admitAll(
       () => Promise.resolve(),
       ({ userId }) => userId === 'a',
     );
-    expect([line.size, line.leave(first), line.leave(first), line.size]).toEqual([
+    expect([line.size, line.remove(first), line.remove(first), line.size]).toEqual([
       3,
       true,
       false,
       2,
     ]);
     await dismissed;
-    await line.dismiss(() => undefined);
+    await line.admitAll(() => undefined);
     expect(admitted).toEqual(['b1', 'a2']);
   });
 
@@ -333,7 +333,7 @@ describe('a waiting line', () => {
         } else if (act === 'settle') house.settle(userId);
         else if (names.length > 0) {
           const name = names[at % names.length] as string;
-          expect(house.line.leave(waiting.get(name)?.caller as Caller)).toBe(true);
+          expect(house.line.remove(waiting.get(name)?.caller as Caller)).toBe(true);
           waiting.delete(name);
         }
         check();
