@@ -28,17 +28,14 @@ describe('`enqueue` without steps, where nothing is in the way', () => {
     expect(await processor.balance('u')).toBe(5);
   });
 
-  it.each(['accepted', 'started'] as const)(
-    'raises `%s` before the outcome',
-    async (event) => {
-      const processor = new OrderProcessor();
-      const log: string[] = [];
-      processor.on(event, () => log.push(event)).on('completed', () => log.push('completed'));
-      await processor.enqueue(order);
-      await processor.onIdle();
-      expect(log).toEqual([event, 'completed']);
-    },
-  );
+  it.each(['accepted', 'started'] as const)('raises `%s` before the outcome', async (event) => {
+    const processor = new OrderProcessor();
+    const log: string[] = [];
+    processor.on(event, () => log.push(event)).on('completed', () => log.push('completed'));
+    await processor.enqueue(order);
+    await processor.onIdle();
+    expect(log).toEqual([event, 'completed']);
+  });
 
   it('invariant 1: does not overtake an order that waits', async () => {
     const processor = new OrderProcessor();
