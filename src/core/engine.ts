@@ -74,6 +74,7 @@ export class Engine {
       admitted: (job) => this.dispatcher.runner.admitted(job),
       known: (job, order) => this.#known(job, order),
       noted: (job, outcome) => this.#noted(job, outcome),
+      notAccepted: (job, error) => this.acceptance.refusedBySettlement(job, error),
       delayed: (job, error) => this.lifecycle.told(job, { status: 'failed', error }),
       calling: (operation, size) => this.lifecycle.calling(operation, size),
       setApart: (error) => events.tell.error?.(error),

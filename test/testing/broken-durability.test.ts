@@ -6,6 +6,7 @@ import type { StoredOrder } from '../../src/core/order/stored-order.ts';
 import type { OrderStorage } from '../../src/core/storage/order-storage.ts';
 import { failing } from './failing.ts';
 import { expectBroken, failuresOf, orderTests } from './failures-of.ts';
+import { change } from './lying.ts';
 
 /** A storage that keeps its orders when it is closed, in memory that outlives it. */
 class Reopenable implements OrderStorage {
@@ -202,7 +203,7 @@ describe('a storage that fails and', () => {
       'applies amounts without outcomes',
       (inner) => ({
         settle: (settlements) => {
-          for (const { userId, amount } of settlements) inner.change(userId, amount, undefined);
+          for (const { userId, amount } of settlements) change(inner, userId, amount);
           return [];
         },
       }),

@@ -4,7 +4,7 @@ import type { StoredOrder } from '../../src/core/order/stored-order.ts';
 import type { Settlement } from '../../src/core/storage/order-storage.ts';
 import { range } from '../kit/helpers.ts';
 import { expectBroken, failuresOf, orderTests } from './failures-of.ts';
-import { lying, type Part } from './lying.ts';
+import { change, lying, type Part } from './lying.ts';
 
 /** Changes what is told of an order, wherever it is told. */
 function telling(change: (order: StoredOrder) => Partial<StoredOrder>): Part {
@@ -50,7 +50,7 @@ const lies: [rule: string, lie: string, part: Part][] = [
     'applies amounts that are accepted',
     (inner) => ({
       accept: (orders) => {
-        for (const { userId, amount } of orders) inner.change(userId, amount, undefined);
+        for (const { userId, amount } of orders) change(inner, userId, amount);
         return inner.accept(orders);
       },
     }),
@@ -150,7 +150,7 @@ const lies: [rule: string, lie: string, part: Part][] = [
           const [result] = inner.settle([settlement]);
           if (result?.status !== 'known') return result as typeof result & object;
           const { userId, amount } = settlement;
-          return { status: 'settled', balance: inner.change(userId, amount, undefined) as number };
+          return { status: 'settled', balance: change(inner, userId, amount) };
         }),
     }),
   ],
@@ -163,7 +163,7 @@ const lies: [rule: string, lie: string, part: Part][] = [
           const { id, userId, amount, outcome } = settlement;
           const isFailed = inner.find(id)?.status === 'failed';
           const [result] = inner.settle([settlement]);
-          if (isFailed && outcome === 'completed') inner.change(userId, amount, undefined);
+          if (isFailed && outcome === 'completed') change(inner, userId, amount);
           return result as typeof result & object;
         }),
     }),
@@ -186,7 +186,7 @@ const lies: [rule: string, lie: string, part: Part][] = [
     (inner) => ({
       settle: (settlements) => {
         for (const { userId, amount, outcome } of settlements) {
-          if (outcome === 'failed') inner.change(userId, amount, undefined);
+          if (outcome === 'failed') change(inner, userId, amount);
         }
         return inner.settle(settlements);
       },
@@ -235,7 +235,7 @@ const lies: [rule: string, lie: string, part: Part][] = [
     (inner) => ({
       apply: (changes) =>
         changes.map(({ userId, amount }) => ({
-          balance: inner.change(userId, amount, undefined) as number,
+          balance: change(inner, userId, amount),
         })),
     }),
   ],

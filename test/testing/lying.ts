@@ -19,3 +19,14 @@ export function lying(part: Part): OrderStorage {
     ...part(inner),
   };
 }
+
+let changes = 0;
+
+/** Changes a balance behind the rules; gives the balance after that. */
+export function change(inner: MemoryStorage, userId: string, amount: number): number {
+  changes += 1;
+  const [result] = inner.apply([
+    { orderId: `behind the rules ${changes}`, userId, amount, minBalance: undefined },
+  ]);
+  return (result as { balance: number }).balance;
+}

@@ -19,8 +19,19 @@ export function hashIn(key: Keyed): number {
   return key.hash;
 }
 
+/** The id that was hashed last: an order's is needed several times in a row. */
+let lastId = '';
+let lastHash = 0;
+
 /** 32 bits of an id, never 0. */
 export function hashOf(id: string): number {
+  if (id === lastId && lastHash !== 0) return lastHash;
+  lastHash = computed(id);
+  lastId = id;
+  return lastHash;
+}
+
+function computed(id: string): number {
   let hash = seed;
   for (let at = 0; at < id.length; at += 1) {
     hash = Math.imul(hash ^ id.charCodeAt(at), 0x9e3779b1);

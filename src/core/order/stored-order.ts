@@ -1,4 +1,3 @@
-import type { Keyed } from '../collections/id-hash.ts';
 import type { AcceptedOrder } from './order.ts';
 import type { OrderCause, OrderRecord } from './outcome.ts';
 
@@ -52,7 +51,7 @@ export interface Times {
 }
 
 /** What a settled order is, beside what became of it. */
-export interface SettledFields extends AcceptedOrder, Keyed {
+export interface SettledFields extends AcceptedOrder {
   /** The payload as its caller handed it in. */
   readonly content: unknown;
   /** The error behind that of an order, where that is known already. */

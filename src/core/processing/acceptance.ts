@@ -5,7 +5,7 @@ import { entryOf, type Job, type Waiter } from '../lifecycle/job.ts';
 import type { CallEnd, Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOver } from '../lifecycle/order-state.ts';
 import type { OrderError } from '../order/order-error.ts';
-import type { OrderRecord } from '../order/outcome.ts';
+import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
 import { outcomeOfRecord, recordOf } from '../order/record.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
 import type { KnownOrders } from '../queries/known-orders.ts';
@@ -127,6 +127,13 @@ export class Acceptance implements JournalListener {
     }
   }
 
+  /** The storage failed before it had an order that was to be accepted by its settlement. */
+  refusedBySettlement(job: Job, error: OrderError): void {
+    this.settledUnkept(job);
+    this.#sources.lifecycle.laneFreed(job);
+    this.refused(job, error);
+  }
+
   accepted(job: Job, cancellation?: Cancellation): void {
     const { lifecycle, inFlight } = this.#sources;
     if (this.isLeaving) {
@@ -203,8 +210,9 @@ export class Acceptance implements JournalListener {
     }
     const { promise, resolve, reject } = Promise.withResolvers<OrderRecord>();
     this.#enqueued.set(job, { resolve, reject });
-    const ended = job.outcome().then((outcome) => known.recordOfEnded(job, outcome));
-    ended.then(resolve, reject);
+    // What its caller is to hear may come before it is settled: that the storage failed.
+    const outcome = new Promise<OrderOutcome>((notify) => job.follow({ notify }));
+    outcome.then((first) => known.recordOfEnded(job, first)).then(resolve, reject);
     return promise.finally(() => this.#enqueued.delete(job));
   }
 }

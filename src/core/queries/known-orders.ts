@@ -1,4 +1,3 @@
-import { keyOf } from '../collections/id-hash.ts';
 import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
 import type { Job, KnownOrder } from '../lifecycle/job.ts';
 import type { Counts } from '../lifecycle/stats.ts';
@@ -68,12 +67,11 @@ export class KnownOrders {
       this.#counts.duplicates += 1;
       return { status: 'in flight', job };
     }
-    const record = this.#ledger.record(order);
-    if (record === undefined) return unknown;
-    const { userId, amount } = record;
-    this.checkSame({ userId, amount, content: this.#ledger.contentOf(order) }, order);
+    const stored = this.#ledger.record(order.id);
+    if (stored === undefined) return unknown;
+    this.checkSame(stored, order);
     this.#counts.duplicates += 1;
-    return { status: 'settled', record };
+    return { status: 'settled', record: recordOf(stored) };
   }
 
   /**
@@ -126,8 +124,8 @@ export class KnownOrders {
   get(id: string): Known {
     const job = this.#inFlight.get(id);
     if (job !== undefined) return this.ownsId(job) ? { status: 'in flight', job } : unknown;
-    const record = this.#ledger.record(keyOf(id));
-    return record === undefined ? unknown : { status: 'settled', record };
+    const stored = this.#ledger.record(id);
+    return stored === undefined ? unknown : { status: 'settled', record: recordOf(stored) };
   }
 
   /**
@@ -153,9 +151,9 @@ export class KnownOrders {
    */
   recordOf(job: Job, outcome?: OrderOutcome): OrderRecord {
     const isSettled = job.state === 'settled' || job.state === 'released';
-    const settled = isSettled ? this.#ledger.record(job) : undefined;
+    const settled = isSettled ? this.#ledger.record(job.id) : undefined;
     // Where the storage forgets, the id may stand for a later order by now.
-    if (settled?.userId === job.userId && settled.amount === job.amount) return settled;
+    if (settled?.userId === job.userId && settled.amount === job.amount) return recordOf(settled);
     if (isSettled && outcome !== undefined) {
       return recordOfOutcome(job, outcome, job.unixOf(job.acceptedAt, this.#clock));
     }

@@ -84,9 +84,9 @@ export class FundsCheck {
     return isThenable(again) ? asPromise(again).then(answer) : answer(again);
   }
 
-  /** A storage that keeps no orders alone knows whether it has applied this one in an earlier life. */
+  /** Only a storage of balances knows whether it has applied this amount for an earlier process. */
   get #mayBeApplied(): boolean {
-    return 'settle' in this.#storage && !this.#isKeeping;
+    return !this.#isKeeping && !this.#storage.isVolatile;
   }
 
   get #isKeeping(): boolean {

@@ -1,7 +1,5 @@
-import type { Job } from '../lifecycle/job.ts';
 import { callBatch } from '../runtime/group-call.ts';
-import type { LedgerSettlement } from '../storage/ledger.ts';
-import { Batch } from './settlement.ts';
+import type { OrderSettlement } from './settlement.ts';
 
 /** So many calls in a row may fail, each after the storage said that it works, before an order is looked for. */
 const mostFailures = 3;
@@ -28,7 +26,7 @@ export class SetApartOrders {
   #failures = 0;
   #inRow = 0;
   /** By user: the order that is set apart, and those behind it. */
-  readonly #apart = new Map<string, Batch>();
+  readonly #apart = new Map<string, OrderSettlement[]>();
   /** How many of the users may be tried now. */
   #due = 0;
   #pauseMs: number = pauseMs.first;
@@ -69,54 +67,53 @@ export class SetApartOrders {
    * A whole call has failed. What is to be done: `'hold'` to ask the storage first whether it works, `'halve'` to
    * go on with calls of half the size, `'apart'` to go on without the only order of the call.
    */
-  failed({ jobs, settlements }: Batch): 'hold' | 'halve' | 'apart' {
-    if (this.#isApart(settlements[0] as LedgerSettlement)) return 'apart';
+  failed(batch: readonly OrderSettlement[]): 'hold' | 'halve' | 'apart' {
+    if (this.#isApart(batch[0] as OrderSettlement)) return 'apart';
     this.#failures += 1;
     if (this.#failures <= mostFailures) return 'hold';
-    this.#most = Math.max(1, Math.floor(jobs.length / 2));
-    if (jobs.length > 1) return 'halve';
+    this.#most = Math.max(1, Math.floor(batch.length / 2));
+    if (batch.length > 1) return 'halve';
     this.#inRow += 1;
     return this.#inRow > mostInRow ? 'hold' : 'apart';
   }
 
   /**
-   * Has the accepted orders of a batch tried alone later, each behind those of its user that were set apart before.
+   * Has those of these orders that may wait tried alone later, each behind those of its user that were set apart before.
    *
    * @returns those that were not tried alone before
    */
-  setApart(batch: Batch): Batch {
-    const added = Batch.of([batch], (each) => each.isAccepted && !this.#isApart(each));
-    added.settlements.forEach((settlement, at) => {
-      const apart = this.#apart.get(settlement.userId) ?? new Batch();
-      apart.add(added.jobs[at] as Job, settlement);
-      this.#apart.set(settlement.userId, apart);
-    });
-    if (added.jobs.length > 0) {
+  setApart(settlements: readonly OrderSettlement[]): readonly OrderSettlement[] {
+    const added = settlements.filter((each) => each.mayWait && !this.#isApart(each));
+    for (const settlement of added) {
+      const apart = this.#apart.get(settlement.userId);
+      if (apart === undefined) this.#apart.set(settlement.userId, [settlement]);
+      else apart.push(settlement);
+    }
+    if (added.length > 0) {
       this.#pauseMs = pauseMs.first;
       this.#wait();
     }
     return added;
   }
 
-  /** An order is settled. Answers those that have waited behind it. */
-  settled(settlement: LedgerSettlement): Batch | undefined {
+  /** An order is settled, or ends otherwise. Answers those that have waited behind it. */
+  settled(settlement: OrderSettlement): readonly OrderSettlement[] | undefined {
     if (this.#apart.size === 0 || !this.#isApart(settlement)) return undefined;
-    const batch = this.#apart.get(settlement.userId) as Batch;
+    const apart = this.#apart.get(settlement.userId) as OrderSettlement[];
     this.#apart.delete(settlement.userId);
     this.#due = Math.min(this.#due, this.#apart.size);
-    batch.take(1);
-    return batch;
+    return apart.slice(1);
   }
 
   /** One that is to be tried now. */
-  take(): Batch | undefined {
+  take(): OrderSettlement | undefined {
     if (this.#due === 0) return undefined;
     this.#due -= 1;
-    const [[userId, batch]] = this.#apart as unknown as [[string, Batch]];
+    const [[userId, apart]] = this.#apart as unknown as [[string, OrderSettlement[]]];
     // It is the last one now.
     this.#apart.delete(userId);
-    this.#apart.set(userId, batch);
-    return new Batch([batch.jobs[0] as Job], [batch.settlements[0] as LedgerSettlement]);
+    this.#apart.set(userId, apart);
+    return apart[0];
   }
 
   /** Forgets all, and tries none again: the processor has closed, though a call may still be answered. */
@@ -128,8 +125,8 @@ export class SetApartOrders {
     this.#timer = undefined;
   }
 
-  #isApart(settlement: LedgerSettlement): boolean {
-    return this.#apart.get(settlement.userId)?.settlements[0] === settlement;
+  #isApart(settlement: OrderSettlement): boolean {
+    return this.#apart.get(settlement.userId)?.[0] === settlement;
   }
 
   #wait(): void {

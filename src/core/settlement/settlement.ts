@@ -1,104 +1,102 @@
 import type { Job } from '../lifecycle/job.ts';
 import type { Decision } from '../order/decision.ts';
+import type { Priority } from '../order/order.ts';
 import { asError, causeOfOrder } from '../order/order-cause.ts';
 import { OrderError } from '../order/order-error.ts';
-import type { OrderOutcome } from '../order/outcome.ts';
-import { storageFailed } from '../order/processor-errors.ts';
-import type { Times } from '../order/stored-order.ts';
+import type { OrderCause } from '../order/outcome.ts';
+import type { StepResult } from '../order/step-result.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { LedgerSettlement } from '../storage/ledger.ts';
-import { outcomeOf } from '../storage/ledger.ts';
 
-/** Decided orders on their way into the storage; the arrays are index-aligned. */
-export class Batch {
-  readonly jobs: Job[];
-  readonly settlements: LedgerSettlement[];
+/** A decided order on its way into the storage. What a host's storage sees of it is a copy of the order's own data. */
+export class OrderSettlement implements LedgerSettlement {
+  readonly id: string;
+  readonly userId: string;
+  readonly amount: number;
+  readonly priority: Priority;
+  readonly payload: unknown;
+  readonly labels: readonly string[];
+  readonly content: unknown;
+  readonly acceptedAt: number;
+  readonly isAccepted: boolean;
+  readonly outcome: Decision['outcome'];
+  readonly error: OrderError | undefined;
+  readonly cause: OrderCause | undefined;
+  readonly steps: readonly StepResult[];
+  readonly startedAt: number | undefined;
+  settledAt: number;
+  readonly minBalance: number | undefined;
+  readonly isCompensable: boolean;
+  readonly isProvisional: boolean;
+  readonly isTrial: boolean;
+  readonly sequence: number;
+  readonly shift: number;
+  readonly #job: Job;
+  #isOpen = false;
 
-  constructor(jobs: Job[] = [], settlements: LedgerSettlement[] = []) {
-    this.jobs = jobs;
-    this.settlements = settlements;
+  /**
+   * @param clock - the processor's, which must have been read just before
+   * @param startedAt - on that clock
+   */
+  constructor(
+    job: Job,
+    { outcome, error, steps, isCompensable, isTrial = false }: Decision,
+    clock: Clock,
+    startedAt: number | undefined,
+    minBalance: number | undefined,
+    isProvisional = false,
+  ) {
+    this.id = job.id;
+    this.userId = job.userId;
+    this.amount = job.amount;
+    this.priority = job.priority;
+    this.payload = job.payload;
+    this.labels = job.labels;
+    this.content = job.content;
+    this.acceptedAt = job.unixOf(job.acceptedAt, clock);
+    this.isAccepted = job.entry !== undefined;
+    this.outcome = outcome;
+    this.error = error;
+    this.cause = error && causeOfOrder(error);
+    this.steps = steps;
+    this.startedAt = startedAt === undefined ? undefined : job.unixOf(startedAt, clock);
+    this.settledAt = job.unixOf(clock.last, clock);
+    this.minBalance = minBalance;
+    this.isCompensable = isCompensable;
+    this.isProvisional = isProvisional;
+    this.isTrial = isTrial;
+    this.sequence = job.sequence;
+    this.shift = job.shift;
+    this.#job = job;
   }
 
-  add(job: Job, settlement: LedgerSettlement): void {
-    this.jobs.push(job);
-    this.settlements.push(settlement);
+  get job(): Job {
+    return this.#job;
   }
 
-  /** Takes the first so many out. */
-  take(count: number): Batch {
-    return new Batch(this.jobs.splice(0, count), this.settlements.splice(0, count));
+  /** Whether a call with it has failed, and none has been answered since: the storage may have settled it. */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
-  /** What is in both, in order, as far as a settlement is one of those. */
-  static of(batches: readonly Batch[], isOne: (settlement: LedgerSettlement) => boolean): Batch {
-    const all = new Batch();
-    for (const { jobs, settlements } of batches) {
-      settlements.forEach((settlement, at) => {
-        if (isOne(settlement)) all.add(jobs[at] as Job, settlement);
-      });
-    }
-    return all;
+  /** A call with it has failed. */
+  leaveOpen(): void {
+    this.#isOpen = true;
+  }
+
+  /** Whether it waits for a storage that works again; else it ends, since the storage has nothing of its order. */
+  get mayWait(): boolean {
+    return this.isAccepted || this.#isOpen;
+  }
+
+  /** Whether what the storage has of its id is this settlement, of a call that had done its work and then failed. */
+  isIn({ userId, acceptedAt, settledAt }: StoredOrder): boolean {
+    return userId === this.userId && acceptedAt === this.acceptedAt && settledAt === this.settledAt;
   }
 }
 
-/** Times that are written anew for each order: to be read, or copied, before any host's code runs. */
-export type ReusedTimes = { -readonly [Name in keyof Times]: Times[Name] };
-
-export function newTimes(): ReusedTimes {
-  return { acceptedAt: 0, startedAt: 0, settledAt: 0 };
-}
-
-/**
- * Writes an order's times.
- *
- * @param startedAt - on the processor's clock, which must have been read just before
- */
-export function timesOf(
-  job: Job,
-  clock: Clock,
-  startedAt: number | undefined,
-  times: ReusedTimes,
-): Times {
-  times.acceptedAt = job.unixOf(job.acceptedAt, clock);
-  times.startedAt = startedAt === undefined ? undefined : job.unixOf(startedAt, clock);
-  times.settledAt = job.unixOf(clock.last, clock);
-  return times;
-}
-
-export function settlementOf(
-  { id, userId, amount, priority, payload, labels, content, hash, entry, sequence, shift }: Job,
-  { outcome, error, steps, isCompensable, isTrial = false }: Decision,
-  { acceptedAt, startedAt, settledAt }: Times,
-  minBalance: number | undefined,
-  isProvisional = false,
-): LedgerSettlement {
-  return {
-    id,
-    userId,
-    amount,
-    priority,
-    payload,
-    labels,
-    content,
-    hash,
-    acceptedAt,
-    isAccepted: entry !== undefined,
-    outcome,
-    error,
-    cause: error && causeOfOrder(error),
-    steps,
-    startedAt,
-    settledAt,
-    minBalance,
-    isCompensable,
-    isProvisional,
-    isTrial,
-    sequence,
-    shift,
-  };
-}
-
-/** An order whose callers had been told in an earlier life comes to what they were told. */
+/** An order that was decided before a restart comes to what its callers were notified of then. */
 export function asDecidedBefore(job: Job, decision: Decision): Decision {
   const decided = job.entry?.decided;
   if (decided === undefined) return decision;
@@ -107,20 +105,4 @@ export function asDecidedBefore(job: Job, decision: Decision): Decision {
   const cause = kept && asError(kept);
   const error = new OrderError(code, message, { ...job.facts, outcome, retryable, steps, cause });
   return { outcome, error, steps, isCompensable: false };
-}
-
-/**
- * What an order comes to of which nothing is known to be recorded.
- *
- * @param isKeeping - whether the storage keeps orders: then it may have this one, with another outcome
- */
-export function failedBy(
-  cause: unknown,
-  settlement: LedgerSettlement,
-  isKeeping: boolean,
-): OrderOutcome {
-  // What changes no balance came to what it came to, and its caller may have been told.
-  if (settlement.outcome !== 'completed' && !isKeeping) return outcomeOf(settlement, undefined);
-  const error = storageFailed('The storage did not settle it', cause, settlement);
-  return { status: 'failed', error };
 }

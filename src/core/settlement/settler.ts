@@ -6,21 +6,21 @@ import { nothingToDo } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, UnfulfilledOutcome } from '../order/outcome.ts';
 import { storageFailed } from '../order/processor-errors.ts';
+import { outcomeOfRecord } from '../order/record.ts';
 import type { StepResult } from '../order/step-result.ts';
 import { noSteps } from '../order/step-result.ts';
-import type { SettledFields, Times } from '../order/stored-order.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { callBatch, GroupCall } from '../runtime/group-call.ts';
-import type {
-  BatchStorage,
-  DirectStorage,
-  Ledger,
-  LedgerSettlement,
-  Settled,
+import {
+  type Known,
+  type Ledger,
+  outcomeOf,
+  type Settled,
+  type Untreatable,
 } from '../storage/ledger.ts';
 import { SetApartOrders } from './set-apart-orders.ts';
-import { settleIn } from './settle-at-once.ts';
-import { asDecidedBefore, Batch, failedBy, newTimes, settlementOf, timesOf } from './settlement.ts';
+import { asDecidedBefore, OrderSettlement } from './settlement.ts';
 import type { SettlerListener } from './settler-listener.ts';
 
 /**
@@ -36,68 +36,55 @@ export interface SettlerSettings {
 }
 
 /**
- * Brings outcomes and balances into the storage. A storage that answers at once is asked for each
- * order; for any other the orders gather, and whatever is decided while one call is under way goes
- * into the next, so a slow storage costs latency and not throughput. One call at a time also means
- * that the changes of one user reach the storage in order (invariant 1).
+ * Brings outcomes and balances into the storage, by one call at a time, so that the changes of one user reach the
+ * storage in order (invariant 1). A storage that answers at once has settled an order when `flush` returns.
+ *
+ * Where the storage keeps orders, an order of a call that failed stays open until the storage has answered for its id:
+ * the call may have done its work (invariant 3). Its callers are notified that the storage failed. An order that the
+ * storage does not have, and that was in no call, ends instead of waiting. Where it keeps none, orders of a call that
+ * failed fail.
  */
 export class Settler {
-  readonly #direct: DirectStorage | undefined;
-  readonly #batched: BatchStorage | undefined;
-  /** Whether the storage keeps orders. */
+  readonly #ledger: Ledger;
   readonly #isKeeping: boolean;
   readonly #clock: Clock;
   readonly #minBalance: number | undefined;
   readonly #listener: SettlerListener;
-  #gathered = new Batch();
-  /** Outcomes to be noted, of orders that are not decided in the same breath. */
+  #gathered: OrderSettlement[] = [];
+  /** Outcomes to be noted, of orders that go on before they are settled. */
   readonly #notes = new Map<Job, UnfulfilledOutcome>();
-  /** The times of the order at hand; one object for all, since a storage or settlement copies from it. */
-  readonly #times = newTimes();
-  readonly #calls: GroupCall<Batch, readonly Settled[]>;
+  readonly #calls: GroupCall<readonly OrderSettlement[], readonly Settled[]>;
   #callEnd: CallEnd | undefined;
-  /** When a call of a storage that keeps no orders failed, if none has worked since. */
-  #failedAt: number | undefined;
-  /** The storage takes nothing now; what it was to take is gathered. */
+  /** The storage takes nothing now; what it is to take is gathered. */
   #isHeld = false;
   #heldBy: unknown;
+  /** When the last call failed, if it did. */
+  #failedAt: number | undefined;
   readonly #suspects = new SetApartOrders(() => this.flushSoon());
 
   constructor(
-    storage: Ledger,
+    ledger: Ledger,
     clock: Clock,
     { minBalance, stalledAfterMs }: SettlerSettings,
     listener: SettlerListener,
   ) {
-    this.#direct = 'change' in storage ? storage : undefined;
-    this.#batched = 'change' in storage ? undefined : storage;
-    this.#isKeeping = storage.journal !== undefined;
+    this.#ledger = ledger;
+    this.#isKeeping = ledger.journal !== undefined;
     this.#clock = clock;
     this.#minBalance = minBalance;
     this.#listener = listener;
     this.#calls = new GroupCall(
       {
         next: () => this.#next(),
-        call: (batch) => {
-          this.#callEnd = listener.calling('settle', batch.jobs.length);
-          return (storage as BatchStorage).settle(batch.settlements);
-        },
-        answered: (batch, results) => {
-          this.#ended(false);
-          this.#worked(batch, results);
-        },
-        done: (batch, results) => this.#finish(batch, results),
-        failed: (batch, cause) => {
-          this.#ended(true);
-          this.#fail(batch, cause);
-        },
+        call: (batch) => this.#call(batch),
+        answered: (batch, results) => this.#answered(batch, results),
+        done: (batch, results) => this.#done(batch, results),
+        failed: (batch, cause) => this.#failed(batch, cause),
         slow: (message) => listener.storageFailed(storageFailed(message, undefined)),
       },
       { stalledAfterMs },
     );
   }
-
-  readonly #failed = (error: OrderError): void => this.#listener.storageFailed(error);
 
   /** Resolves when the call of the storage that is under way has been answered. */
   get underWay(): Promise<void> | undefined {
@@ -109,9 +96,9 @@ export class Settler {
     return this.#calls.isSlow;
   }
 
-  /** Whether the storage answers at once; then `settleAtOnce` may be called. */
+  /** Whether orders are settled one by one, as in memory, and not gathered. */
   get isDirect(): boolean {
-    return this.#direct !== undefined;
+    return this.#ledger.isVolatile;
   }
 
   /** Whether a storage that keeps no orders fails, as far as its last call tells, or does not answer. */
@@ -122,7 +109,7 @@ export class Settler {
 
   /**
    * Whether no more orders are to be decided before the storage has answered. One that keeps orders is
-   * given its next ones in the same breath in which it answers.
+   * given its next ones before its answer is passed on.
    */
   get isFull(): boolean {
     if (this.#calls.underWay === undefined) return false;
@@ -131,37 +118,28 @@ export class Settler {
 
   /** Whether the orders of a whole call have gathered. */
   get hasCall(): boolean {
-    return this.#gathered.jobs.length >= callBatch;
+    return this.#gathered.length >= callBatch;
   }
 
   /**
-   * Settles one decided order, or gathers it for `flush`. Times are on the processor's clock, which
+   * Takes one decided order, which `flush` hands over. Times are on the processor's clock, which
    * must have been read just before.
    */
   add(job: Job, decision: Decision, startedAt: number | undefined): void {
-    const times = timesOf(job, this.#clock, startedAt, this.#times);
-    if (this.#direct !== undefined) {
-      moveTo(job, 'settling');
-      const outcome = this.settleAtOnce(job, decision, times, job.sequence);
-      this.#conclude(job, outcome, decision, times);
-      return;
-    }
     const decided = asDecidedBefore(job, decision);
-    this.#notes.delete(job);
+    if (this.#notes.size > 0) this.#notes.delete(job);
     moveTo(job, 'settling');
-    const settlement = settlementOf(job, decided, times, this.#minBalance);
-    if (!this.#suspects.holds(job.userId)) this.#gathered.add(job, settlement);
-    else {
-      const behind = new Batch([job], [settlement]);
-      this.#suspects.setApart(behind);
-      this.#tellBehind(behind);
-    }
+    const settlement = this.#settlementOf(job, decided, startedAt);
+    if (this.#suspects.holds(job.userId)) this.#waitBehind([settlement]);
+    else this.#gathered.push(settlement);
+    // Nothing is gained by gathering what memory takes.
+    if (this.#ledger.isVolatile) this.flush();
   }
 
   /** Has it noted that an accepted order's outcome is certain, unless that is settled at once. */
   note(job: Job, outcome: UnfulfilledOutcome): void {
     if (job.entry?.decided !== undefined) {
-      // It was noted in an earlier life.
+      // It was noted before a restart.
       const { outcome: status, error } = asDecidedBefore(job, {
         ...nothingToDo,
         steps: outcome.error.steps,
@@ -173,25 +151,10 @@ export class Settler {
     this.flushSoon();
   }
 
-  /**
-   * Settles one order without telling anybody.
-   *
-   * @param sequence - the order's place in the order of acceptance
-   */
-  settleAtOnce(
-    order: SettledFields,
-    decision: Decision,
-    times: Times,
-    sequence: number,
-  ): OrderOutcome {
-    const storage = this.#direct as DirectStorage;
-    return settleIn(storage, order, decision, times, sequence, this.#minBalance, this.#failed);
-  }
-
   /** A settled order's steps came to something after all. */
   async amend(job: Job, steps: readonly StepResult[]): Promise<void> {
     try {
-      await (this.#direct ?? this.#batched)?.amend(job.id, steps);
+      await this.#ledger.amend(job.id, steps);
     } catch (cause) {
       this.#listener.storageFailed(
         storageFailed('The storage did not record what became of the steps', cause, job),
@@ -199,22 +162,22 @@ export class Settler {
     }
   }
 
-  /** Sends what is gathered. Without a promise it is settled on return; the promise never rejects. */
+  /** Hands over what is gathered. Without a promise it is settled on return; the promise never rejects. */
   flush(): Promise<void> | undefined {
-    if (this.#isHeld) this.#loseUnaccepted();
+    if (this.#isHeld) this.#endUnaccepted();
     return this.#calls.flush();
   }
 
-  /** The same a little later: whatever else comes in this breath goes with it. */
+  /** The same in a microtask: whatever else is decided before that goes with it. */
   flushSoon(): void {
     this.#calls.flushSoon();
   }
 
-  /** The storage takes nothing now: what it keeps waits, and anything else fails. */
+  /** The storage takes nothing now: what may wait does. */
   hold(cause: unknown): void {
     this.#isHeld = true;
     this.#heldBy = cause;
-    this.#loseUnaccepted();
+    this.#endUnaccepted();
   }
 
   /** The storage works again. */
@@ -225,82 +188,107 @@ export class Settler {
 
   /** Forgets what was not handed over: nothing may be applied after the storage is closed. */
   drop(): void {
-    this.#gathered = new Batch();
+    this.#gathered = [];
     this.#notes.clear();
     this.#suspects.close();
     this.#isHeld = true;
     this.#calls.close();
   }
 
-  #next(): Batch | undefined {
-    if (this.#isHeld) {
-      this.#loseUnaccepted();
-      return undefined;
-    }
-    this.#gatherNotes();
-    return this.#suspects.take() ?? this.#nextBatch();
+  #settlementOf(
+    job: Job,
+    decision: Decision,
+    startedAt: number | undefined,
+    isProvisional = false,
+  ): OrderSettlement {
+    return new OrderSettlement(
+      job,
+      decision,
+      this.#clock,
+      startedAt,
+      this.#minBalance,
+      isProvisional,
+    );
   }
 
-  #nextBatch(): Batch | undefined {
-    const { length } = this.#gathered.jobs;
-    if (length === 0) return undefined;
-    const size = this.#isKeeping ? this.#calls.sizeOf(length, this.#clock.last) : length;
-    return this.#gathered.take(Math.min(size, this.#suspects.most));
+  #next(): readonly OrderSettlement[] | undefined {
+    if (this.#isHeld) {
+      this.#endUnaccepted();
+      return undefined;
+    }
+    if (this.#notes.size > 0) this.#gatherNotes();
+    const suspect = this.#suspects.take();
+    if (suspect !== undefined) return [suspect];
+    const all = this.#gathered;
+    if (all.length === 0) return undefined;
+    const size = this.#isKeeping ? this.#calls.sizeOf(all.length, this.#clock.last) : all.length;
+    const most = Math.min(size, this.#suspects.most);
+    if (most < all.length) return all.splice(0, most);
+    this.#gathered = [];
+    return all;
   }
 
   #gatherNotes(): void {
     for (const [job, { status, error }] of this.#notes) {
       const decision = { outcome: status as 'failed', error, steps: noSteps, isCompensable: false };
-      const times = timesOf(job, this.#clock, job.run?.startedAt, this.#times);
-      this.#gathered.add(job, settlementOf(job, decision, times, this.#minBalance, true));
+      this.#gathered.push(this.#settlementOf(job, decision, job.run?.startedAt, true));
     }
     this.#notes.clear();
   }
 
+  #call(batch: readonly OrderSettlement[]) {
+    if (!this.#ledger.isVolatile) this.#callEnd = this.#listener.calling('settle', batch.length);
+    return this.#ledger.settle(batch);
+  }
+
   #ended(isFailed: boolean): void {
+    this.#failedAt = isFailed ? this.#clock.read() : undefined;
     this.#callEnd?.(isFailed);
     this.#callEnd = undefined;
   }
 
-  #worked(batch: Batch, results: readonly Settled[]): void {
-    this.#failedAt = undefined;
+  #answered(batch: readonly OrderSettlement[], results: readonly Settled[]): void {
+    this.#ended(false);
     this.#suspects.worked();
-    if (!this.#isKeeping) return;
-    const causes = new Map<LedgerSettlement, unknown>();
-    results.forEach((result, at) => {
-      const isAbandoned = isOver(batch.jobs[at] as Job);
-      if (!('cause' in result) || isAbandoned) return;
-      causes.set(batch.settlements[at] as LedgerSettlement, result.cause);
-    });
-    if (causes.size > 0) this.#setApart(batch, causes);
+    let causes: Map<OrderSettlement, unknown> | undefined;
+    for (let at = 0; at < batch.length; at += 1) {
+      const settlement = batch[at] as OrderSettlement;
+      const result = results[at] as Settled;
+      // Of one that shutdown has given up, callers have been notified.
+      if (!isUntreatable(result) || isOver(settlement.job)) continue;
+      causes ??= new Map();
+      causes.set(settlement, result.cause);
+    }
+    if (causes !== undefined) this.#setApart(causes);
   }
 
-  #finish(batch: Batch, results: readonly Settled[]): void {
-    const { jobs, settlements } = batch;
-    for (let at = 0; at < jobs.length; at += 1) {
-      const job = jobs[at] as Job;
-      const settlement = settlements[at] as LedgerSettlement;
+  #done(batch: readonly OrderSettlement[], results: readonly Settled[]): void {
+    for (let at = 0; at < batch.length; at += 1) {
+      const settlement = batch[at] as OrderSettlement;
       const result = results[at] as Settled;
-      if ('cause' in result) continue;
+      if (isUntreatable(result)) continue;
+      const { job } = settlement;
       const behind = this.#suspects.settled(settlement);
-      if (behind !== undefined) this.#gathered = Batch.of([behind, this.#gathered], () => true);
+      if (behind !== undefined) this.#gathered = [...behind, ...this.#gathered];
       if (settlement.isProvisional) {
         if ('error' in result) this.#listener.noted(job, result);
         continue;
       }
-      // Abandoned: shutdown's deadline came first, and its caller has been told.
+      // Of one that shutdown has given up, callers have been notified.
       if (job.state !== 'settling') continue;
-      if ('known' in result) this.#listener.known(job, result.known);
-      else this.#conclude(job, result, settlement, settlement);
+      if (isKnown(result)) this.#known(settlement, result.known);
+      else this.#conclude(settlement, result);
     }
   }
 
-  #conclude(
-    job: Job,
-    outcome: OrderOutcome,
-    { isCompensable, isTrial }: Pick<Decision, 'isCompensable' | 'isTrial'>,
-    times: Times,
-  ): void {
+  #known(settlement: OrderSettlement, known: StoredOrder): void {
+    const isOwn = settlement.isOpen && !settlement.isAccepted && settlement.isIn(known);
+    if (isOwn) this.#conclude(settlement, outcomeOfRecord(known));
+    else this.#listener.known(settlement.job, known);
+  }
+
+  #conclude(settlement: OrderSettlement, outcome: OrderOutcome): void {
+    const { job, isCompensable, isTrial } = settlement;
     const isRefused = isCompensable && outcome.status !== 'completed';
     if (isRefused || isTrial) {
       moveTo(job, isRefused ? 'ending' : 'processing');
@@ -309,32 +297,32 @@ export class Settler {
       return;
     }
     moveTo(job, 'settled');
-    this.#listener.settled(job, outcome, times);
+    this.#listener.settled(job, outcome, settlement);
   }
 
-  /**
-   * What a storage keeps is settled when it works again. Of anything else nothing is known to be
-   * recorded, so the orders fail, and are not remembered: they may come again.
-   */
-  #fail(batch: Batch, cause: unknown): void {
-    if (!this.#isKeeping) {
-      this.#failedAt = this.#clock.read();
-      this.#lose(batch, cause);
-    } else {
-      const next = this.#suspects.failed(batch);
-      if (next === 'apart') {
-        this.#setApart(batch, new Map([[batch.settlements[0] as LedgerSettlement, cause]]));
-        return;
-      }
-      this.#gathered = Batch.of([batch, this.#gathered], () => true);
-      if (next === 'halve') return;
-      this.hold(cause);
-      for (const [at, job] of this.#gathered.jobs.entries()) {
-        const settlement = this.#gathered.settlements[at] as LedgerSettlement;
-        if (settlement.isProvisional) continue;
-        const message = 'The storage has not settled it yet';
-        this.#listener.delayed(job, storageFailed(message, cause, settlement));
-      }
+  #failed(batch: readonly OrderSettlement[], cause: unknown): void {
+    this.#ended(true);
+    if (this.#isKeeping) this.#leaveOpen(batch, cause);
+    else {
+      for (const settlement of batch) this.#end(settlement, cause);
+      this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
+    }
+  }
+
+  #leaveOpen(batch: readonly OrderSettlement[], cause: unknown): void {
+    for (const settlement of batch) settlement.leaveOpen();
+    const next = this.#suspects.failed(batch);
+    if (next === 'apart') {
+      this.#setApart(new Map([[batch[0] as OrderSettlement, cause]]));
+      return;
+    }
+    this.#gathered = [...batch, ...this.#gathered];
+    if (next === 'halve') return;
+    this.hold(cause);
+    for (const settlement of this.#gathered) {
+      if (settlement.isProvisional) continue;
+      const error = storageFailed('The storage has not settled it yet', cause, settlement);
+      this.#listener.delayed(settlement.job, error);
     }
     this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
   }
@@ -343,56 +331,72 @@ export class Settler {
    * Has orders of a call wait alone that the storage cannot settle, and what was decided later of the same users
    * behind them (invariant 1).
    */
-  #setApart(batch: Batch, causes: ReadonlyMap<LedgerSettlement, unknown>): void {
-    const heads = Batch.of([batch], (each) => causes.has(each));
-    const added = this.#suspects.setApart(heads);
-    const all = this.#gathered;
-    const behind = Batch.of([all], ({ userId }) => this.#suspects.holds(userId));
-    this.#gathered = Batch.of([all], ({ userId }) => !this.#suspects.holds(userId));
+  #setApart(causes: ReadonlyMap<OrderSettlement, unknown>): void {
+    const added = this.#suspects.setApart([...causes.keys()]);
+    const behind = this.#gathered.filter(({ userId }) => this.#suspects.holds(userId));
+    this.#gathered = this.#gathered.filter(({ userId }) => !this.#suspects.holds(userId));
     this.#suspects.setApart(behind);
     // A listener may have more decided, and the next call made: not before the orders wait in their order.
-    for (const [at, settlement] of added.settlements.entries()) {
+    for (const settlement of added) {
       const message = 'The storage cannot settle it; the order waits alone, and is tried again';
       const error = storageFailed(message, causes.get(settlement), settlement);
-      if (!settlement.isProvisional) this.#listener.delayed(added.jobs[at] as Job, error);
+      if (!settlement.isProvisional) this.#listener.delayed(settlement.job, error);
       this.#listener.setApart(error);
     }
-    for (const [settlement, cause] of causes) this.#loseOf(heads, settlement, cause);
-    this.#tellBehind(behind);
+    for (const [settlement, cause] of causes) {
+      if (settlement.mayWait) continue;
+      this.#listener.setApart(storageFailed('A call of the storage failed', cause));
+      this.#end(settlement, cause);
+    }
+    this.#notifyBehind(behind);
   }
 
-  #tellBehind(behind: Batch): void {
-    for (const [at, settlement] of behind.settlements.entries()) {
+  #waitBehind(behind: readonly OrderSettlement[]): void {
+    this.#suspects.setApart(behind);
+    this.#notifyBehind(behind);
+  }
+
+  #notifyBehind(behind: readonly OrderSettlement[]): void {
+    for (const settlement of behind) {
       const message =
         'The storage cannot settle an earlier order of its user; it waits behind that one';
       const error = storageFailed(message, undefined, settlement);
-      if (!settlement.isAccepted) this.#loseOf(behind, settlement, undefined);
-      else if (!settlement.isProvisional) this.#listener.delayed(behind.jobs[at] as Job, error);
+      if (!settlement.mayWait) this.#end(settlement, undefined);
+      else if (!settlement.isProvisional) this.#listener.delayed(settlement.job, error);
     }
   }
 
-  /** One that is not accepted fails; its caller may hand it in again. */
-  #loseOf(batch: Batch, settlement: LedgerSettlement, cause: unknown): void {
-    if (settlement.isAccepted) return;
-    this.#lose(
-      Batch.of([batch], (each) => each === settlement),
-      cause,
-    );
+  /** Orders that the storage does not have, and that were in no call, do not wait for it. */
+  #endUnaccepted(): void {
+    const ended = this.#gathered.filter(({ mayWait }) => !mayWait);
+    if (ended.length === 0) return;
+    this.#gathered = this.#gathered.filter(({ mayWait }) => mayWait);
+    for (const settlement of ended) this.#end(settlement, this.#heldBy);
   }
 
-  #loseUnaccepted(): void {
-    const all = this.#gathered;
-    this.#gathered = Batch.of([all], ({ isAccepted }) => isAccepted);
-    this.#lose(
-      Batch.of([all], ({ isAccepted }) => !isAccepted),
-      this.#heldBy,
-    );
+  /** Ends an order that the storage does not have: it may be submitted again. */
+  #end(settlement: OrderSettlement, cause: unknown): void {
+    const { job } = settlement;
+    if (job.state !== 'settling') return;
+    const outcome = this.#failureOf(settlement, cause);
+    if (!this.#isKeeping) this.#conclude(settlement, outcome);
+    else this.#listener.notAccepted(job, (outcome as UnfulfilledOutcome).error);
   }
 
-  #lose(lost: Batch, cause: unknown): void {
-    this.#finish(
-      lost,
-      lost.settlements.map((settlement) => failedBy(cause, settlement, this.#isKeeping)),
-    );
+  #failureOf(settlement: OrderSettlement, cause: unknown): OrderOutcome {
+    // What changes no balance came to what it came to, and its caller may have been notified.
+    if (settlement.outcome !== 'completed' && !this.#isKeeping) {
+      return outcomeOf(settlement, undefined);
+    }
+    const error = storageFailed('The storage did not settle it', cause, settlement);
+    return { status: 'failed', error };
   }
+}
+
+function isKnown(result: Settled): result is Known {
+  return (result as Partial<Known>).known !== undefined;
+}
+
+function isUntreatable(result: Settled): result is Untreatable {
+  return (result as Partial<OrderOutcome>).status === undefined && 'cause' in result;
 }

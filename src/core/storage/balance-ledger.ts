@@ -1,7 +1,6 @@
-import type { Keyed } from '../collections/id-hash.ts';
-import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
+import type { OrderOutcome } from '../order/outcome.ts';
 import type { StepResult } from '../order/step-result.ts';
-import type { Refusal } from '../order/stored-order.ts';
+import type { Refusal, StoredOrder } from '../order/stored-order.ts';
 import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
 import { checkInteger } from '../runtime/checks.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -13,17 +12,15 @@ import type {
   StorageSizes,
 } from './balance-storage.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
-import type { BatchStorage, LedgerSettlement } from './ledger.ts';
-import { outcomeOf } from './ledger.ts';
+import { type Ledger, type LedgerSettlement, outcomeOf } from './ledger.ts';
 import { defaultRetainBytes, defaultRetainSettled } from './memory/memory-storage.ts';
 import { SettledOrders } from './memory/settled-orders.ts';
 import type { StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
 
-/**
- * A host's own balance storage, with the last settled orders remembered beside it: the core then has
- * one way for all storages. It believes nothing that it can check.
- */
-export class BalanceLedger implements BatchStorage {
+/** A host's own storage of balances, with the last settled orders remembered beside it. */
+export class BalanceLedger implements Ledger {
+  readonly isVolatile = false;
+  readonly journal = undefined;
   readonly #storage: BalanceStorage;
   readonly #clock: Clock;
   readonly #settled: SettledOrders;
@@ -55,12 +52,8 @@ export class BalanceLedger implements BatchStorage {
       : this.#outcomes(settlements, checkResults(results, count));
   }
 
-  record(key: Keyed): OrderRecord | undefined {
-    return this.#settled.find(key);
-  }
-
-  contentOf(key: Keyed): unknown {
-    return this.#settled.contentOf(key);
+  record(id: string): StoredOrder | undefined {
+    return this.#settled.find(id);
   }
 
   list(query: StoredOrderQuery): StoredOrderPage {
@@ -99,7 +92,7 @@ export class BalanceLedger implements BatchStorage {
     order.settledAt = this.#clock.toUnix(this.#clock.last, order.shift);
     const outcome = outcomeOf(order, result);
     const isFinal = outcome.status === 'completed' ? !order.isTrial : !order.isCompensable;
-    if (isFinal) this.#settled.remember(order, outcome, order, order.sequence);
+    if (isFinal) this.#settled.rememberOutcome(order, outcome, order.sequence);
     return outcome;
   }
 }

@@ -3,16 +3,16 @@ import type { Clock } from '../runtime/clock.ts';
 import { BalanceLedger } from './balance-ledger.ts';
 import type { BalanceStorage } from './balance-storage.ts';
 import type { Ledger } from './ledger.ts';
-import { MemoryStorage } from './memory/memory-storage.ts';
 import { OrderLedger } from './order-ledger.ts';
 import type { OrderStorage } from './order-storage.ts';
+import { VolatileLedger } from './volatile-ledger.ts';
 
 /** Beside `accept`, `settle` and those of a balance storage. */
 const orderMethods = ['amend', 'find', 'list', 'unsettled'] as const;
 
 /**
- * Storages of ours, and those that keep orders, while a processor has them: another one would take its orders to be
- * left, and would not know of its orders in flight.
+ * Storages that keep orders, while a processor has them: another one would take up its orders, and would not know of
+ * its orders in flight.
  */
 const inUse = new WeakSet<BalanceStorage>();
 
@@ -22,23 +22,18 @@ export function giveBack(storage: BalanceStorage | undefined): void {
 }
 
 /**
- * Any storage as the core sees it.
+ * Any storage as the core sees it, by what the storage says of itself: one that has `accept` and `settle` keeps orders,
+ * for this process alone if it `isVolatile`; any other keeps balances.
  *
  * @param clock - the processor's
- * @throws TypeError for a `MemoryStorage`, or one that keeps orders, that has a processor
+ * @throws TypeError for a storage that keeps orders and has a processor
  */
 export function openLedger(storage: BalanceStorage, clock: Clock): Ledger {
-  if (isPlainMemory(storage)) {
-    claim(storage);
-    return storage;
-  }
-  // Whoever overrides `apply` wants it to be called.
-  const isMemory =
-    storage instanceof MemoryStorage && storage.settle === MemoryStorage.prototype.settle;
-  const isKeeping = !isMemory && keepsOrders(storage);
-  if (isKeeping || storage instanceof MemoryStorage) claim(storage);
-  if (isKeeping) return new OrderLedger(storage as OrderStorage);
-  return new BalanceLedger(storage, clock);
+  if (!keepsOrders(storage)) return new BalanceLedger(storage, clock);
+  const ledger =
+    storage.isVolatile === true ? new VolatileLedger(storage) : new OrderLedger(storage);
+  claim(storage);
+  return ledger;
 }
 
 function claim(storage: BalanceStorage): void {
@@ -49,14 +44,6 @@ function claim(storage: BalanceStorage): void {
     throw new TypeError('Expected `storage` to have no other processor that is not shut down');
   }
   inUse.add(storage);
-}
-
-/** A subclass or a patched instance wants its own methods to be called. */
-function isPlainMemory(storage: BalanceStorage): storage is MemoryStorage {
-  return (
-    Object.getPrototypeOf(storage) === MemoryStorage.prototype &&
-    Object.keys(storage).every((name) => name === 'retainSettled' || name === 'retainBytes')
-  );
 }
 
 /** @throws TypeError for a storage that has `accept` and `settle` and lacks another method of those that keep orders */

@@ -54,6 +54,11 @@ export interface Settlement extends NewOrder {
    * compensated: it is noted as `decided`, the order is left unsettled, and comes again.
    */
   readonly isProvisional: boolean;
+  /**
+   * The order's {@link StoredOrder.sequence}, where the storage has given it before: in `accept`, or by
+   * {@link OrderStorage.nextSequence}. 0 or `undefined` if the storage gives it now.
+   */
+  readonly sequence?: number | undefined;
 }
 
 /** What a storage says to a settlement. */
@@ -112,7 +117,7 @@ export interface StoredOrderPage {
 
 /**
  * A storage that keeps orders beside balances, so that one transaction holds an outcome and its
- * balance, and an accepted order outlives the process.
+ * balance, and an accepted order outlives the process unless it says that it `isVolatile`.
  *
  * 1. `accept` keeps orders in the order given, all or none, and answers one result for each. When it
  *    has answered, they are as durable as the storage promises.
@@ -146,6 +151,7 @@ export interface StoredOrderPage {
  * 13. The storage gives each order its `sequence` when it first keeps it: in `accept`, and in `settle` and
  *    `apply` for an order that was not accepted. The order of the calls, and of the orders in a call, is
  *    that of the sequence, whatever the times say. A number is not given again, even if its order was deleted.
+ *     Where it `isVolatile`, an order that comes with its settlement has the number that `nextSequence` gave.
  *
  * Methods may answer at once or with a promise.
  */
@@ -155,6 +161,17 @@ export interface OrderStorage extends BalanceStorage {
    * more than that. Any value by default.
    */
   readonly payloads?: 'any' | 'json';
+  /**
+   * Whether what it keeps ends with the process. The processor then hands each order over when it is settled, and not
+   * before: it calls neither `accept` nor `unsettled`. `find` must answer at once, and never with a promise: it says
+   * whether an id is known. {@link OrderStorage.nextSequence} is needed. `false` by default.
+   */
+  readonly isVolatile?: boolean;
+  /**
+   * Reserves the next {@link StoredOrder.sequence} for an order that is accepted now and comes with its settlement, if
+   * it comes at all. Called only where `isVolatile`, and needed there.
+   */
+  nextSequence?(): number;
   /**
    * Keeps orders.
    *

@@ -5,7 +5,7 @@ import { entryOf, Job } from '../../../src/core/lifecycle/job.ts';
 import { nothingToDo } from '../../../src/core/order/decision.ts';
 import { Clock } from '../../../src/core/runtime/clock.ts';
 import { SetApartOrders } from '../../../src/core/settlement/set-apart-orders.ts';
-import { Batch, newTimes, settlementOf } from '../../../src/core/settlement/settlement.ts';
+import { OrderSettlement } from '../../../src/core/settlement/settlement.ts';
 import { deferred, errorOf, range } from '../../kit/helpers.ts';
 import { keepFirst, open } from '../../kit/kept/helpers.ts';
 import { KeptStorage } from '../../kit/kept-storage.ts';
@@ -223,11 +223,12 @@ describe('invariant 1: what was decided while the call with it was under way', (
   });
 });
 
-function batchOf(id: string, userId: string): Batch {
+function settlementOf(id: string, userId: string): OrderSettlement {
   const job = new Job(id, userId, 1, 1, undefined, []);
-  job.acceptNow(new Clock());
+  const clock = new Clock();
+  job.acceptNow(clock);
   job.entry = entryOf(1);
-  return new Batch([job], [settlementOf(job, nothingToDo, newTimes(), undefined)]);
+  return new OrderSettlement(job, nothingToDo, clock, undefined, undefined);
 }
 
 it('invariant 4: an order that is set apart after the processor has closed is not tried again', async () => {
@@ -236,10 +237,10 @@ it('invariant 4: an order that is set apart after the processor has closed is no
     tries += 1;
     if (tries === 3) suspects.close();
   });
-  suspects.setApart(batchOf('a', 'u'));
+  suspects.setApart([settlementOf('a', 'u')]);
   await clock.advance(10_000);
   expect(tries).toBe(3);
-  suspects.setApart(batchOf('b', 'v'));
+  suspects.setApart([settlementOf('b', 'v')]);
   await clock.advance(10_000);
   expect(tries).toBe(3);
 });

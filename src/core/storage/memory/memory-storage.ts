@@ -1,17 +1,9 @@
-import { type Keyed, keyOf } from '../../collections/id-hash.ts';
 import { noLabels } from '../../order/order.ts';
-import type { OrderError } from '../../order/order-error.ts';
-import type { OrderOutcome, OrderRecord } from '../../order/outcome.ts';
-import { receiptOf, refusedBy } from '../../order/receipt.ts';
+import { OrderError } from '../../order/order-error.ts';
+import { refusals } from '../../order/receipt.ts';
 import type { StepResult } from '../../order/step-result.ts';
 import { noSteps } from '../../order/step-result.ts';
-import type {
-  NewOrder,
-  Refusal,
-  SettledFields,
-  StoredOrder,
-  Times,
-} from '../../order/stored-order.ts';
+import type { NewOrder, Refusal, StoredOrder } from '../../order/stored-order.ts';
 import { checkInteger, checkOptions } from '../../runtime/checks.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from '../balance-storage.ts';
 import { mergePages } from '../order-pages.ts';
@@ -23,7 +15,7 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from '../order-storage.ts';
-import { SettledOrders } from './settled-orders.ts';
+import { type Remembered, SettledOrders } from './settled-orders.ts';
 import { UnsettledOrders } from './unsettled-orders.ts';
 import { UserBalances } from './user-balances.ts';
 
@@ -41,6 +33,11 @@ export interface MemoryStorageOptions {
    */
   readonly retainBytes?: number | undefined;
 }
+
+const settledWithoutBalance: SettlementResult = Object.freeze({
+  status: 'settled',
+  balance: undefined,
+});
 
 /** How many settled orders are remembered by default. */
 export const defaultRetainSettled = 100_000;
@@ -65,6 +62,11 @@ export const defaultRetainBytes = 67_108_864;
  * ```
  */
 export class MemoryStorage implements OrderStorage {
+  /**
+   * Whether what it keeps ends with the process: `true`. The processor then hands an order over when it is settled, and
+   * keeps the orders in flight itself. A subclass that makes orders outlive the process says `false`.
+   */
+  readonly isVolatile: boolean = true;
   /** How many settled orders are remembered. */
   readonly retainSettled: number;
   /** How many bytes of payloads, labels, errors and long ids are remembered with them. */
@@ -105,29 +107,25 @@ export class MemoryStorage implements OrderStorage {
    * @param changes - see {@link BalanceStorage}
    */
   apply(changes: readonly BalanceChange[]): readonly BalanceResult[] {
-    return changes.map(({ orderId, userId, amount, minBalance }) => {
-      const key = keyOf(orderId);
-      const record = this.#settled.find(key);
-      if (record?.balance !== undefined) return { balance: record.balance };
-      const balance = this.change(userId, amount, minBalance);
-      if (typeof balance === 'string') return { refused: balance };
-      const fields = { id: orderId, userId, amount, payload: undefined };
-      const order: SettledFields = {
-        ...fields,
-        priority: 'medium',
-        labels: noLabels,
-        content: undefined,
-        hash: key.hash,
-      };
-      const now = Date.now();
-      const times = { acceptedAt: now, startedAt: now, settledAt: now };
-      // It may have failed before, or not have been settled, which nothing was applied for.
-      this.#settled.forget(key);
-      const sequence = this.#unsettled.delete(orderId) ?? this.nextSequence();
-      const outcome = receiptOf(order, balance, times, noSteps);
-      this.#settled.remember(order, outcome, times, sequence);
-      return { balance };
-    });
+    return changes.map((change) => this.#apply(change));
+  }
+
+  #apply({ orderId: id, userId, amount, minBalance }: BalanceChange): BalanceResult {
+    const known = this.#settled.balanceAfter(id);
+    if (known !== undefined) return { balance: known };
+    const balance = this.#balanceAfter(userId, amount, minBalance);
+    if (typeof balance === 'string') return { refused: balance };
+    const now = Date.now();
+    const order: Remembered = {
+      ...{ id, userId, amount, labels: noLabels, payload: undefined, content: undefined },
+      ...{ steps: noSteps, acceptedAt: now, startedAt: now, settledAt: now },
+      priority: 'medium',
+    };
+    // It may have failed before, or not have been settled, which nothing was applied for.
+    this.#settled.forget(id);
+    const sequence = this.#unsettled.delete(id) ?? this.nextSequence();
+    this.#complete(order, balance, sequence);
+    return { balance };
   }
 
   /**
@@ -156,34 +154,53 @@ export class MemoryStorage implements OrderStorage {
   }
 
   #settle(order: Settlement): SettlementResult {
-    const { id, outcome, isAccepted } = order;
-    const known = isAccepted ? this.#settled.stored(id) : this.find(id);
+    const { id, userId, outcome, isAccepted } = order;
+    const known = this.#settled.find(id) ?? (isAccepted ? undefined : this.#unsettled.find(id));
     if (known !== undefined) return { status: 'known', order: known };
     if (order.isProvisional) {
       this.#unsettled.decide(order, () => this.nextSequence());
-      return { status: 'settled', balance: undefined };
+      return settledWithoutBalance;
     }
     if (outcome !== 'completed') {
-      this.#record(order, { status: outcome, error: order.error as OrderError });
-      return { status: 'settled', balance: undefined };
+      this.#settled.remember(order, undefined, order.error, this.#sequenceOf(order), outcome);
+      return settledWithoutBalance;
     }
-    const balance = this.change(order.userId, order.amount, order.minBalance);
-    if (typeof balance === 'number') {
-      this.#record(order, receiptOf(order, balance, order, order.steps));
-      return { status: 'settled', balance };
-    }
-    if (!order.isCompensable) this.#record(order, refusedBy(balance, order, order.steps));
-    return { status: 'refused', code: balance };
+    const balance = this.#balanceAfter(userId, order.amount, order.minBalance);
+    if (typeof balance === 'string') return this.#refuse(order, balance);
+    this.#complete(order, balance, this.#sequenceOf(order));
+    return { status: 'settled', balance };
   }
 
-  #record(order: Settlement, outcome: OrderOutcome): void {
-    const { id, userId, amount, priority, payload, labels, content, cause } = order;
-    const sequence = this.#unsettled.delete(id) ?? this.nextSequence();
-    // Named one by one, since a field may be a getter of its class.
-    const fields = { id, userId, amount, priority, payload, labels, content, cause, hash: 0 };
-    this.#settled.remember(fields, outcome, order, sequence);
-    // Of an order that did not complete, the error's own are remembered.
-    if (outcome.status !== 'completed') this.#settled.amend(id, order.steps);
+  /** Applies and remembers, or throws and does neither: memory may be able to take no more. */
+  #complete(order: Remembered, balance: number, sequence: number): void {
+    const { userId, amount } = order;
+    this.#balances.set(userId, balance);
+    try {
+      this.#settled.remember(order, balance, undefined, sequence);
+    } catch (cause) {
+      this.#balances.set(userId, balance - amount);
+      throw cause;
+    }
+  }
+
+  #refuse(order: Settlement, code: Refusal): SettlementResult {
+    if (!order.isCompensable) {
+      const error = new OrderError(code, refusals[code]);
+      this.#settled.remember(order, undefined, error, this.#sequenceOf(order));
+    }
+    return { status: 'refused', code };
+  }
+
+  /** The place of an order that is settled: an accepted one has it, another one may bring it. */
+  #sequenceOf({ id, sequence }: Settlement): number {
+    return this.#unsettled.delete(id) ?? (sequence || this.nextSequence());
+  }
+
+  #balanceAfter(userId: string, amount: number, minBalance: number | undefined): number | Refusal {
+    const balance = (this.#balances.get(userId) ?? 0) + amount;
+    if (!Number.isSafeInteger(balance)) return 'balance_overflow';
+    if (minBalance !== undefined && amount < 0 && balance < minBalance) return 'insufficient_funds';
+    return balance;
   }
 
   /**
@@ -202,7 +219,7 @@ export class MemoryStorage implements OrderStorage {
    * @param id - any order's id
    */
   find(id: string): StoredOrder | undefined {
-    return this.#unsettled.find(id) ?? this.#settled.stored(id);
+    return this.#unsettled.find(id) ?? this.#settled.find(id);
   }
 
   /**
@@ -225,33 +242,9 @@ export class MemoryStorage implements OrderStorage {
     return this.#unsettled.reopen();
   }
 
-  /** @internal */
-  change(userId: string, amount: number, minBalance: number | undefined): number | Refusal {
-    const balance = (this.#balances.get(userId) ?? 0) + amount;
-    if (!Number.isSafeInteger(balance)) return 'balance_overflow';
-    if (minBalance !== undefined && amount < 0 && balance < minBalance) return 'insufficient_funds';
-    this.#balances.set(userId, balance);
-    return balance;
-  }
-
-  /** @internal */
-  remember(order: SettledFields, outcome: OrderOutcome, times: Times, sequence: number): void {
-    this.#settled.remember(order, outcome, times, sequence);
-  }
-
-  /** @internal */
+  /** Reserves the place of an order that is accepted now and comes with its settlement; see {@link OrderStorage}. */
   nextSequence(): number {
     this.#sequence += 1;
     return this.#sequence;
-  }
-
-  /** @internal */
-  record(key: Keyed): OrderRecord | undefined {
-    return this.#settled.find(key);
-  }
-
-  /** @internal */
-  contentOf(key: Keyed): unknown {
-    return this.#settled.contentOf(key);
   }
 }

@@ -4,8 +4,18 @@ import type { OrderError } from '../../order/order-error.ts';
 import type { OrderCause } from '../../order/outcome.ts';
 import type { StepResult } from '../../order/step-result.ts';
 import { noSteps } from '../../order/step-result.ts';
-import type { SettledFields } from '../../order/stored-order.ts';
 import { memoryOf } from '../../runtime/size-of.ts';
+
+/** What of a settled order takes room in memory. */
+export interface RememberedFields {
+  readonly id: string;
+  readonly userId: string;
+  readonly payload: unknown;
+  readonly content: unknown;
+  readonly labels: readonly string[];
+  readonly cause?: OrderCause | undefined;
+  readonly steps: readonly StepResult[];
+}
 
 /** What only some settled orders have. */
 export interface Extra {
@@ -37,27 +47,23 @@ export const noExtra: Extra = {
 export const shortIds = 128;
 
 /** @param most - bytes; the counting ends soon after that */
-export function extraOfReceipt(
-  order: SettledFields,
-  steps: readonly StepResult[],
-  most: number,
-): Extra {
-  const { payload, content, labels } = order;
+export function extraOfReceipt(order: RememberedFields, most: number): Extra {
+  const { payload, content, labels, steps } = order;
   const ofLabels = labels.length === 0 ? 0 : memoryOf(labels, most);
   const bytes = bytesOf(order, most) + ofLabels;
   return { ...noExtra, payload, content, steps, labels, bytes };
 }
 
 /** @param most - bytes; the counting ends soon after that */
-export function extraOfError(order: SettledFields, error: OrderError, most: number): Extra {
-  const { payload, content, labels } = order;
-  const { code, message, retryable, steps } = error;
+export function extraOfError(order: RememberedFields, error: OrderError, most: number): Extra {
+  const { payload, content, labels, steps } = order;
+  const { code, message, retryable } = error;
   const cause = order.cause ?? causeOfOrder(error);
   const bytes = bytesOf(order, most) + memoryOf([message, cause, labels, steps], most);
   return { payload, content, steps, labels, code, message, retryable, cause, bytes };
 }
 
-function bytesOf({ id, userId, payload, content }: SettledFields, most: number): number {
+function bytesOf({ id, userId, payload, content }: RememberedFields, most: number): number {
   // One more, so that what is too large is seen to be.
   const enough = most + 1;
   const ofContent = content === payload ? 0 : memoryOf(content, enough);

@@ -1,4 +1,4 @@
-import { hashIn, hashOf, type Keyed } from '../../collections/id-hash.ts';
+import { hashOf } from '../../collections/id-hash.ts';
 
 // A bucket's numbers: seven hashes, then how far it has overflowed, then the turn of each hash.
 const ENTRIES = 7;
@@ -54,10 +54,9 @@ export class IdIndex {
     this.#fullAt = (this.#turn + this.#room) | 0;
   }
 
-  /** The slot of the key's id, or -1. */
-  find(key: Keyed): number {
+  /** The slot of the id, or -1. */
+  find(id: string, hash = hashOf(id)): number {
     if (this.#slots === 0) return -1;
-    const hash = hashIn(key);
     const table = this.#table;
     const home = hash & this.#mask;
     let bucket = home;
@@ -66,13 +65,13 @@ export class IdIndex {
       for (let at = first; at < first + ENTRIES; at += 1) {
         if (table[at] !== hash) continue;
         const slot = this.#slotOf(table[at + TURNS] as number);
-        if (slot !== -1 && this.#idOf(slot) === key.id) return slot;
+        if (slot !== -1 && this.#idOf(slot) === id) return slot;
       }
       if (this.#isStale(table[first + OVERFLOW] as number)) break;
       bucket = (bucket + 1) & this.#mask;
       // All may have overflowed by turns, so there need not be one where the search ends.
     } while (bucket !== home);
-    return this.#before === undefined ? -1 : this.#before.find(key);
+    return this.#before === undefined ? -1 : this.#before.find(id, hash);
   }
 
   /** Notes that a slot, the next in turn, holds an id of this hash from now on. */

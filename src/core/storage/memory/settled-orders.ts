@@ -1,13 +1,21 @@
-import { hashIn, type Keyed, keyOf } from '../../collections/id-hash.ts';
+import { hashOf } from '../../collections/id-hash.ts';
 import { noLabels, type Priority } from '../../order/order.ts';
+import type { OrderError } from '../../order/order-error.ts';
 import type { OrderOutcome, OrderRecord, OrderStatus } from '../../order/outcome.ts';
 import type { StepResult } from '../../order/step-result.ts';
 import { noSteps } from '../../order/step-result.ts';
-import type { SettledFields, StoredOrder, Times } from '../../order/stored-order.ts';
+import type { StoredOrder, Times } from '../../order/stored-order.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
 import type { StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
 import { NewestFirst, type Ring } from './newest-first.ts';
-import { type Extra, extraOfError, extraOfReceipt, noExtra, shortIds } from './settled-extra.ts';
+import {
+  type Extra,
+  extraOfError,
+  extraOfReceipt,
+  noExtra,
+  type RememberedFields,
+  shortIds,
+} from './settled-extra.ts';
 import { IdIndex } from './settled-index.ts';
 
 const priorities: readonly Priority[] = ['medium', 'high', 'low'];
@@ -27,6 +35,12 @@ const WIDTH = 7;
 const SEGMENT_BITS = 10;
 const SEGMENT = 2 ** SEGMENT_BITS;
 const LAST = SEGMENT - 1;
+
+/** A settled order as it is remembered. */
+export interface Remembered extends RememberedFields, Times {
+  readonly amount: number;
+  readonly priority: Priority;
+}
 
 /** A page ends when so many orders were looked at. */
 const mostLookedAt = 4_096;
@@ -72,29 +86,45 @@ export class SettledOrders {
     this.#slots = new IdIndex(limit, (slot) => this.#ids[slot]);
   }
 
-  /** @param sequence - the order's place in the order of acceptance */
-  remember(order: SettledFields, outcome: OrderOutcome, times: Times, sequence: number): void {
+  /** The same as `remember`, of an order with its outcome. */
+  rememberOutcome(order: Remembered, outcome: OrderOutcome, sequence: number): void {
+    if (outcome.status === 'completed') this.remember(order, outcome.balance, undefined, sequence);
+    else this.remember(order, undefined, outcome.error, sequence, outcome.status);
+  }
+
+  /**
+   * @param balance - of a completed order
+   * @param error - of any other
+   * @param sequence - the order's place in the order of acceptance
+   */
+  remember(
+    order: Remembered,
+    balance: number | undefined,
+    error: OrderError | undefined,
+    sequence: number,
+    status: OrderOutcome['status'] = error === undefined ? 'completed' : 'failed',
+  ): void {
     if (this.#limit === 0) return;
-    if (mayComeAgain(outcome)) return;
+    if (error !== undefined && mayComeAgain(order, error)) return;
     const slot = this.#at;
-    const extra = this.#extraOf(order, outcome);
+    const extra = this.#extraOf(order, error);
     if (this.#bytes + (extra?.bytes ?? 0) > 0) {
       this.#release(slot);
       if (!this.#makeRoomFor(extra?.bytes ?? 0)) return;
     }
     if ((slot & LAST) === 0) this.#numbers = this.#segmentFrom(slot);
-    this.#slots.add(slot, hashIn(order));
+    this.#slots.add(slot, hashOf(order.id));
     this.#ids[slot] = order.id;
     this.#userIds[slot] = order.userId;
     this.#extras[slot] = extra;
     const numbers = this.#numbers;
     const at = (slot & LAST) * WIDTH;
     numbers[at + AMOUNT] = order.amount;
-    numbers[at + BALANCE] = outcome.status === 'completed' ? outcome.balance : Number.NaN;
-    numbers[at + ACCEPTED] = times.acceptedAt;
-    numbers[at + STARTED] = times.startedAt ?? Number.NaN;
-    numbers[at + SETTLED] = times.settledAt;
-    numbers[at + KIND] = kindOf(order.priority, outcome.status);
+    numbers[at + BALANCE] = balance ?? Number.NaN;
+    numbers[at + ACCEPTED] = order.acceptedAt;
+    numbers[at + STARTED] = order.startedAt ?? Number.NaN;
+    numbers[at + SETTLED] = order.settledAt;
+    numbers[at + KIND] = kindOf(order.priority, status);
     numbers[at + SEQUENCE] = sequence;
     this.#at = slot + 1;
     if (this.#at < this.#limit) return;
@@ -102,8 +132,8 @@ export class SettledOrders {
     this.#rounds += 1;
   }
 
-  forget(key: Keyed): void {
-    const slot = this.#slots.find(key);
+  forget(id: string): void {
+    const slot = this.#slots.find(id);
     if (slot !== -1) this.#release(slot);
   }
 
@@ -130,14 +160,15 @@ export class SettledOrders {
     return true;
   }
 
-  find(key: Keyed): OrderRecord | undefined {
-    const slot = this.#slots.find(key);
-    return slot === -1 ? undefined : this.#recordIn(slot);
+  /** The balance after a completed order. */
+  balanceAfter(id: string): number | undefined {
+    const slot = this.#slots.find(id);
+    const balance = slot === -1 ? Number.NaN : this.#numberIn(slot, BALANCE);
+    return Number.isNaN(balance) ? undefined : balance;
   }
 
-  /** The same with all that a storage tells. */
-  stored(id: string): StoredOrder | undefined {
-    const slot = this.#slots.find(keyOf(id));
+  find(id: string): StoredOrder | undefined {
+    const slot = this.#slots.find(id);
     return slot === -1 ? undefined : this.#storedIn(slot);
   }
 
@@ -212,13 +243,12 @@ export class SettledOrders {
     };
   }
 
-  #extraOf(order: SettledFields, outcome: OrderOutcome): Extra | undefined {
-    const { payload, content, labels, id, userId } = order;
-    if (outcome.status !== 'completed') return extraOfError(order, outcome.error, this.#mostBytes);
-    const { steps } = outcome;
+  #extraOf(order: Remembered, error: OrderError | undefined): Extra | undefined {
+    if (error !== undefined) return extraOfError(order, error, this.#mostBytes);
+    const { payload, content, labels, id, userId, steps } = order;
     const isPlain = payload === undefined && content === undefined && labels.length === 0;
     if (!isPlain || id.length + userId.length > shortIds) {
-      return extraOfReceipt(order, steps, this.#mostBytes);
+      return extraOfReceipt(order, this.#mostBytes);
     }
     if (steps.length === 0) return undefined;
     // Most orders whose steps finished at once have their results in common.
@@ -226,12 +256,8 @@ export class SettledOrders {
     return this.#lastPlain;
   }
 
-  contentOf(key: Keyed): unknown {
-    return this.#extras[this.#slots.find(key)]?.content;
-  }
-
   amend(id: string, steps: readonly StepResult[]): void {
-    const slot = this.#slots.find(keyOf(id));
+    const slot = this.#slots.find(id);
     if (slot !== -1) this.#extras[slot] = { ...(this.#extras[slot] ?? noExtra), steps };
   }
 
@@ -261,7 +287,6 @@ function kindOf(priority: Priority, status: OrderOutcome['status']): number {
  * Nothing is known to be recorded of an order that the storage failed. But what was compensated must not
  * run again under the same id: a payment provider would take its idempotency key for a repetition.
  */
-function mayComeAgain(outcome: OrderOutcome): boolean {
-  if (outcome.status === 'completed' || outcome.error.code !== 'storage_failed') return false;
-  return outcome.error.steps.every(({ compensation }) => compensation === undefined);
+function mayComeAgain({ steps }: Remembered, { code }: OrderError): boolean {
+  return code === 'storage_failed' && steps.every(({ compensation }) => compensation === undefined);
 }

@@ -55,12 +55,14 @@ export class UnsettledOrders {
 
   /** Gives the sequence of the order, if it was here. */
   delete(id: string): number | undefined {
+    if (this.#entries.size === 0) return undefined;
     const entry = this.#entries.get(id);
     this.#entries.delete(id);
     return entry?.order.sequence;
   }
 
   find(id: string): StoredOrder | undefined {
+    if (this.#entries.size === 0) return undefined;
     const entry = this.#entries.get(id);
     return entry && this.#storedOf(entry);
   }

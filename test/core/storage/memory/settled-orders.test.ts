@@ -1,16 +1,13 @@
 import fc from 'fast-check';
 import { MemoryStorage, OrderError, OrderProcessor } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { keyOf } from '../../../../src/core/collections/id-hash.ts';
-import type { OrderOutcome } from '../../../../src/core/order/outcome.ts';
-import { receiptOf } from '../../../../src/core/order/receipt.ts';
 import type { StepResult } from '../../../../src/core/order/step-result.ts';
-import type { SettledFields, Times } from '../../../../src/core/order/stored-order.ts';
-import { SettledOrders } from '../../../../src/core/storage/memory/settled-orders.ts';
+import {
+  type Remembered,
+  SettledOrders,
+} from '../../../../src/core/storage/memory/settled-orders.ts';
 import { isFull } from '../../../kit/full.ts';
 import { range } from '../../../kit/helpers.ts';
-
-const times: Times = { acceptedAt: 1, startedAt: 2, settledAt: 3 };
 
 const plain = {
   userId: 'u',
@@ -18,12 +15,14 @@ const plain = {
   payload: undefined,
   content: undefined,
   labels: [],
-  hash: 0,
+  steps: [],
+  acceptedAt: 1,
+  startedAt: 2,
+  settledAt: 3,
 } as const;
 
 function remember(orders: SettledOrders, id: string, amount = 1, sequence = amount + 1): void {
-  const fields: SettledFields = { ...plain, id, amount };
-  orders.remember(fields, receiptOf(fields, amount, times, []), times, sequence);
+  orders.remember({ ...plain, id, amount }, amount, undefined, sequence);
 }
 
 /** The amounts of all that are listed, in pages of `limit`. */
@@ -41,7 +40,7 @@ function listed(orders: SettledOrders, limit: number): number[] {
 const safeInteger = fc.maxSafeInteger().map((value) => value + 0);
 const unixMs = fc.nat(Number.MAX_SAFE_INTEGER);
 
-const fields: fc.Arbitrary<SettledFields> = fc.record({
+const fields = fc.record({
   id: fc.string({ minLength: 1 }),
   userId: fc.string({ minLength: 1 }),
   amount: safeInteger,
@@ -49,7 +48,6 @@ const fields: fc.Arbitrary<SettledFields> = fc.record({
   payload: fc.option(fc.anything(), { nil: undefined }),
   content: fc.option(fc.anything(), { nil: undefined }),
   labels: fc.array(fc.string(), { maxLength: 2 }),
-  hash: fc.constant(0),
 });
 
 const steps: fc.Arbitrary<readonly StepResult[]> = fc.array(
@@ -80,21 +78,20 @@ describe('settled orders', () => {
   it('give back every field of a record', () => {
     const property = fc.property(fields, ending, (order, end) => {
       const { status, balance, code, message, retryable, steps } = end;
-      const outcome: OrderOutcome =
-        status === 'completed'
-          ? receiptOf(order, balance, end.times, steps)
-          : { status, error: new OrderError(code, message, { steps, retryable }) };
       const orders = new SettledOrders(10, Number.MAX_SAFE_INTEGER);
       remember(orders, `${order.id}-before`);
-      orders.remember(order, outcome, end.times, 2);
+      const error =
+        status === 'completed' ? undefined : new OrderError(code, message, { retryable });
+      const settled = { ...order, ...end.times, steps };
+      orders.remember(settled, error === undefined ? balance : undefined, error, 2, status);
       remember(orders, `${order.id}-after`);
       const isCompleted = status === 'completed';
-      const found = orders.find(keyOf(order.id));
-      const { hash: _, content, ...accepted } = order;
-      expect(orders.contentOf(order)).toBe(content);
+      const found = orders.find(order.id);
+      expect(found?.content).toBe(order.content);
       expect(found).toStrictEqual({
-        ...accepted,
+        ...order,
         ...end.times,
+        ...{ attempt: 1, decided: undefined, sequence: 2 },
         status,
         balance: isCompleted ? balance : undefined,
         code: isCompleted ? undefined : code,
@@ -114,7 +111,7 @@ describe('settled orders', () => {
       const orders = new SettledOrders(limit, Number.MAX_SAFE_INTEGER);
       for (const at of range(count)) {
         remember(orders, `${at}`, at);
-        const found = range(at + 2).filter((other) => orders.find(keyOf(`${other}`)) !== undefined);
+        const found = range(at + 2).filter((other) => orders.find(`${other}`) !== undefined);
         expect(found).toEqual(range(at + 1).slice(-limit || at + 1));
       }
     });
@@ -128,11 +125,11 @@ describe('settled orders', () => {
       for (const at of range(3 * limit)) {
         remember(orders, `o-${at}`, at);
         const oldest = at - limit + 1;
-        if (oldest > 0) expect(orders.find(keyOf(`o-${oldest - 1}`))).toBeUndefined();
-        expect(orders.find(keyOf(`o-${Math.max(0, oldest)}`))?.amount).toBe(Math.max(0, oldest));
-        expect(orders.find(keyOf(`o-${at}`))?.amount).toBe(at);
+        if (oldest > 0) expect(orders.find(`o-${oldest - 1}`)).toBeUndefined();
+        expect(orders.find(`o-${Math.max(0, oldest)}`)?.amount).toBe(Math.max(0, oldest));
+        expect(orders.find(`o-${at}`)?.amount).toBe(at);
       }
-      const amounts = range(3 * limit).map((at) => orders.find(keyOf(`o-${at}`))?.amount);
+      const amounts = range(3 * limit).map((at) => orders.find(`o-${at}`)?.amount);
       const last = range(3 * limit).slice(2 * limit);
       expect(amounts.filter((amount) => amount !== undefined)).toEqual(last);
       expect(listed(orders, limit + 1)).toEqual(last.toReversed());
@@ -167,19 +164,19 @@ describe('settled orders', () => {
   it('have no limit that they could not have', () => {
     const orders = new SettledOrders(Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER);
     for (const at of range(5_000)) remember(orders, `o-${at}`, at);
-    for (const at of range(5_000)) expect(orders.find(keyOf(`o-${at}`))?.amount).toBe(at);
+    for (const at of range(5_000)) expect(orders.find(`o-${at}`)?.amount).toBe(at);
   });
 
   it('are none with a limit of 0', () => {
     const orders = new SettledOrders(0, Number.MAX_SAFE_INTEGER);
     remember(orders, 'o-1');
     remember(orders, 'o-1');
-    expect(orders.find(keyOf('o-1'))).toBeUndefined();
+    expect(orders.find('o-1')).toBeUndefined();
   });
 
   it('invariant 6: a payload is not kept for longer than its order', () => {
     const orders = new SettledOrders(1, Number.MAX_SAFE_INTEGER);
-    const order: SettledFields = {
+    const order: Remembered = {
       ...plain,
       id: 'a',
       amount: 1,
@@ -188,15 +185,15 @@ describe('settled orders', () => {
       content: { secret: 1 },
       labels: ['secret'],
     };
-    orders.remember(order, receiptOf(order, 1, times, []), times, 1);
+    orders.remember(order, 1, undefined, 1);
     remember(orders, 'b');
-    expect(orders.find(keyOf('b'))).toMatchObject({
+    expect(orders.find('b')).toMatchObject({
       id: 'b',
       payload: undefined,
       priority: 'medium',
       labels: [],
     });
-    expect(orders.find(keyOf('a'))).toBeUndefined();
+    expect(orders.find('a')).toBeUndefined();
   });
 });
 
@@ -227,7 +224,7 @@ describe('the retention of a MemoryStorage', () => {
 });
 
 describe('what is remembered is bounded in bytes', () => {
-  const fieldsOf = (id: string, payload: unknown): SettledFields => ({
+  const fieldsOf = (id: string, payload: unknown): Remembered => ({
     ...plain,
     id,
     amount: 1,
@@ -235,10 +232,9 @@ describe('what is remembered is bounded in bytes', () => {
     content: payload,
   });
   const remembered = (orders: SettledOrders, ids: readonly string[]): string[] =>
-    ids.filter((id) => orders.find(keyOf(id)) !== undefined);
+    ids.filter((id) => orders.find(id) !== undefined);
   const put = (orders: SettledOrders, id: string, payload: unknown, sequence: number): void => {
-    const of = fieldsOf(id, payload);
-    orders.remember(of, receiptOf(of, 1, times, []), times, sequence);
+    orders.remember(fieldsOf(id, payload), 1, undefined, sequence);
   };
 
   it('invariant 6: the oldest payloads are forgotten, and orders without any are not', () => {
@@ -268,34 +264,27 @@ describe('what is remembered is bounded in bytes', () => {
   });
 
   it('invariant 6: small text that makes large objects counts as large, and so do errors and long ids', () => {
-    const many = (make: (at: number) => [SettledFields, OrderOutcome]): number => {
+    const many = (make: (at: number) => [Remembered, OrderError?]): number => {
       const orders = new SettledOrders(1_000, 100_000);
       const ids = range(500).map((at) => {
-        const [of, outcome] = make(at);
-        orders.remember(of, outcome, times, at);
+        const [of, error] = make(at);
+        orders.remember(of, error === undefined ? 1 : undefined, error, at);
         return of.id;
       });
       return remembered(orders, ids).length;
     };
     const objects = JSON.parse(`[${'{},'.repeat(999)}{}]`);
-    const completed = (of: SettledFields): OrderOutcome => receiptOf(of, 1, times, []);
     const withPayload =
       (payload: unknown) =>
-      (at: number): [SettledFields, OrderOutcome] => {
-        const of = fieldsOf(`${at}`, payload);
-        return [of, completed(of)];
-      };
+      (at: number): [Remembered] => [fieldsOf(`${at}`, payload)];
     expect(many(withPayload(objects))).toBe(1);
     expect(many(withPayload(new Map([[1, 'x'.repeat(10_000)]])))).toBe(9);
     expect(many(withPayload(new Uint8Array(10_000)))).toBe(9);
     expect(many((at) => {
       const error = new OrderError('declined', 'x'.repeat(10_000));
-      return [fieldsOf(`${at}`, undefined), { status: 'failed', error }];
+      return [fieldsOf(`${at}`, undefined), error];
     })).toBe(9); // biome-ignore format: short
-    expect(many((at) => {
-      const of = fieldsOf(`${at}`.padStart(256, 'x'), undefined);
-      return [of, completed(of)];
-    })).toBeLessThan(400); // biome-ignore format: short
+    expect(many((at) => [fieldsOf(`${at}`.padStart(256, 'x'), undefined)])).toBeLessThan(400);
   });
 
   it('invariant 6: through many rounds of the ring, as a model says', () => {
@@ -313,7 +302,7 @@ describe('what is remembered is bounded in bytes', () => {
             model.splice(model.findIndex(({ bytes }) => bytes > 0), 1, { id: '', bytes: 0 }); // biome-ignore format: short
           }
           if (!isForgotten) continue;
-          orders.forget(keyOf(id));
+          orders.forget(id);
           model.splice(-1, 1, { id: '', bytes: 0 });
         }
         const ids = entries.map((_, at) => `o-${at}`);

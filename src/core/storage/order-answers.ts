@@ -1,0 +1,84 @@
+import { refusals, refusedBy } from '../order/receipt.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
+import { show } from '../runtime/thrown.ts';
+import { type LedgerSettlement, outcomeOf, type Settled } from './ledger.ts';
+import type { SettlementResult, StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
+
+// What an `OrderStorage` of a host answers, believed as far as it can be checked.
+
+/** What became of each settlement of a call. */
+export function settledOf(
+  settlements: readonly LedgerSettlement[],
+  results: readonly SettlementResult[],
+): Settled[] {
+  checkAll('settle', results, settlements.length);
+  const settled: Settled[] = [];
+  for (let at = 0; at < results.length; at += 1) {
+    settled.push(toSettled(settlements[at] as LedgerSettlement, results[at] as SettlementResult));
+  }
+  return settled;
+}
+
+function toSettled(settlement: LedgerSettlement, result: SettlementResult): Settled {
+  if (result.status === 'known') return { known: withMessage(result.order) };
+  if (result.status === 'failed') return { cause: result.error };
+  if (result.status === 'refused') return refusedBy(result.code, settlement, settlement.steps);
+  if (settlement.outcome !== 'completed') return outcomeOf(settlement, undefined);
+  if (Number.isSafeInteger(result.balance)) return outcomeOf(settlement, result.balance);
+  throw new TypeError(
+    `Expected the storage's \`settle\` to give a safe integer as \`balance\`, got \`${show(result.balance)}\``,
+  );
+}
+
+/** A stored order with its message: a storage that refused an amount keeps the code alone. */
+export function withMessage(order: StoredOrder): StoredOrder {
+  if (order.message !== undefined || order.code === undefined) return order;
+  const message = refusals[order.code as keyof typeof refusals] ?? '';
+  return { ...order, message, retryable: order.retryable ?? false };
+}
+
+/** Pages that go on further each time come to an end. */
+export function checkPage(
+  { orders, next }: StoredOrderPage,
+  { before = Number.POSITIVE_INFINITY }: StoredOrderQuery,
+): StoredOrderPage {
+  let last = before;
+  for (const { sequence } of orders) {
+    checkSequence('list', sequence, last);
+    last = sequence;
+  }
+  if (next === undefined) return { orders, next };
+  checkSequence('list', next, before);
+  if (next <= last) return { orders, next };
+  throw new TypeError(
+    `Expected \`next\` of the storage's \`list\` to be ${last} at most, got \`${next}\``,
+  );
+}
+
+/** @param below - what it must be less than, since the orders come from the greatest to the least */
+export function checkSequence(
+  method: string,
+  sequence: number,
+  below = Number.POSITIVE_INFINITY,
+): void {
+  if (Number.isSafeInteger(sequence) && sequence >= 1 && sequence < below) return;
+  const form = below === Number.POSITIVE_INFINITY ? '' : ` below ${below}`;
+  throw new TypeError(
+    `Expected the storage's \`${method}\` to give an integer from 1 up${form} as sequence, got \`${show(sequence)}\``,
+  );
+}
+
+export function checkAll<T extends { readonly status: string }>(
+  method: string,
+  results: readonly T[],
+  count: number,
+): readonly T[] {
+  const isWhole = Array.isArray(results) && results.length === count;
+  if (isWhole && Array.from(results).every((result) => typeof result?.status === 'string')) {
+    return results;
+  }
+  const got = Array.isArray(results) ? `${results.length}` : show(results);
+  throw new TypeError(
+    `Expected the storage's \`${method}\` to give ${count} results, got \`${got}\``,
+  );
+}

@@ -1,0 +1,105 @@
+import { outcomeOfRecord } from '../order/record.ts';
+import type { StepResult } from '../order/step-result.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
+import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
+import { checkMethods } from '../runtime/checks.ts';
+import type { StorageSizes } from './balance-storage.ts';
+import { balanceIn, sizesOf } from './host-balances.ts';
+import type { Ledger, LedgerSettlement, Settled } from './ledger.ts';
+import { checkPage, checkSequence, settledOf, withMessage } from './order-answers.ts';
+import type { OrderStorage, StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
+
+/**
+ * A storage whose orders end with the process (`isVolatile`): it is given each order when it is settled, and says at
+ * once whether it has settled an id.
+ */
+export class VolatileLedger implements Ledger {
+  readonly isVolatile = true;
+  readonly journal = undefined;
+  readonly #storage: OrderStorage & Required<Pick<OrderStorage, 'nextSequence'>>;
+
+  constructor(storage: OrderStorage) {
+    checkMethods('storage', storage, ['nextSequence']);
+    this.#storage = storage as OrderStorage & Required<Pick<OrderStorage, 'nextSequence'>>;
+  }
+
+  get(userId: string): Awaitable<number | undefined> {
+    return balanceIn(this.#storage, userId);
+  }
+
+  settle(settlements: readonly LedgerSettlement[]): Awaitable<readonly Settled[]> {
+    try {
+      const results = this.#storage.settle(settlements);
+      if (!isThenable(results)) return this.#toOwn(settlements, settledOf(settlements, results));
+      return asPromise(results)
+        .then((late) => this.#toOwn(settlements, settledOf(settlements, late)))
+        .catch((cause: unknown) => this.#found(settlements, cause));
+    } catch (cause) {
+      return this.#found(settlements, cause);
+    }
+  }
+
+  record(id: string): StoredOrder | undefined {
+    const stored = this.#storage.find(id);
+    if (isThenable(stored)) {
+      throw new TypeError('Expected `find` of a volatile storage to answer at once');
+    }
+    // One that is accepted and not settled is none of the processor's.
+    return stored?.settledAt === undefined ? undefined : withMessage(stored);
+  }
+
+  list(query: StoredOrderQuery): Awaitable<StoredOrderPage> {
+    const page = this.#storage.list(query);
+    return isThenable(page)
+      ? asPromise(page).then((late) => checked(late, query))
+      : checked(page, query);
+  }
+
+  nextSequence(): number {
+    const sequence = this.#storage.nextSequence();
+    checkSequence('nextSequence', sequence);
+    return sequence;
+  }
+
+  amend(id: string, steps: readonly StepResult[]): Awaitable<void> {
+    return this.#storage.amend(id, steps);
+  }
+
+  sizes(): StorageSizes | undefined {
+    return sizesOf(this.#storage);
+  }
+
+  close(): Awaitable<void> {
+    return this.#storage.close?.();
+  }
+
+  /** The processor asked for each id before it accepted the order: one that is known by now came another way. */
+  #toOwn(settlements: readonly LedgerSettlement[], settled: Settled[]): readonly Settled[] {
+    for (let at = 0; at < settled.length; at += 1) {
+      const result = settled[at] as Settled;
+      if ('known' in result) {
+        settled[at] = ownOf(settlements[at] as LedgerSettlement, result.known);
+      }
+    }
+    return settled;
+  }
+
+  /** The call failed: what it has recorded the storage says at once. */
+  #found(settlements: readonly LedgerSettlement[], cause: unknown): readonly Settled[] {
+    return settlements.map((settlement) => {
+      const known = this.record(settlement.id);
+      return known === undefined ? { cause } : ownOf(settlement, known);
+    });
+  }
+}
+
+function ownOf({ userId, amount }: LedgerSettlement, known: StoredOrder): Settled {
+  const isSame = known.userId === userId && known.amount === amount;
+  if (isSame && known.settledAt !== undefined) return outcomeOfRecord(known);
+  return { cause: new Error('The storage has another order with this id') };
+}
+
+function checked(page: StoredOrderPage, query: StoredOrderQuery): StoredOrderPage {
+  const { orders, next } = checkPage(page, query);
+  return { orders: orders.map(withMessage), next };
+}
