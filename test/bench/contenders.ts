@@ -15,8 +15,8 @@ export type Submit = (order: BenchOrder) => Promise<unknown>;
 /** How many settled orders `MemoryStorage` remembers by default. */
 const retained = 100_000;
 
-/** How many workers everybody has. */
-const concurrency = 16;
+/** How many workers everybody has, where a workload does not say another number. */
+const defaultConcurrency = 16;
 
 /** The limit: an async function that adds to a `Map`. */
 export function bare(): Submit {
@@ -64,7 +64,7 @@ let heard = 0;
 export function makeOurs(retainSettled?: number, capacity?: number): OrderProcessor {
   const processor = new OrderProcessor({
     storage: new MemoryStorage(retainSettled === undefined ? {} : { retainSettled }),
-    concurrency,
+    concurrency: defaultConcurrency,
     ...(capacity === undefined ? {} : { capacity }),
   });
   processor.on('completed', (receipt) => {
@@ -78,14 +78,27 @@ export function ours(retainSettled?: number): Submit {
   return (order) => processor.submit(order);
 }
 
-/** What every peer does for an order: the same work as `bare`. */
-function makeWork(): (order: BenchOrder) => Promise<unknown> {
-  return bare();
+/** What an order's step does. */
+export interface StepWork {
+  /** Nothing where it is not given. */
+  readonly run?: Work | undefined;
+  readonly concurrency?: number | undefined;
+}
+
+/** What every peer does for an order: the step, and the same work as `bare`. */
+function makeWork({ run }: StepWork): (order: BenchOrder) => Promise<unknown> {
+  const settle = bare();
+  if (run === undefined) return settle;
+  return async (order) => {
+    await run(order as unknown as Parameters<Work>[0], {} as Parameters<Work>[1]);
+    return settle(order);
+  };
 }
 
 /** A p-queue for each user inside a global p-queue; a user's queue is dropped when it is idle. */
-export function pQueuePerUser(): Submit {
-  const work = makeWork();
+export function pQueuePerUser(options: StepWork = {}): Submit {
+  const work = makeWork(options);
+  const { concurrency = defaultConcurrency } = options;
   const all = new PQueue({ concurrency });
   const queues = new Map<string, PQueue>();
   return (order) => {
@@ -101,8 +114,9 @@ export function pQueuePerUser(): Submit {
 }
 
 /** A fastq for each user inside a global fastq. */
-export function fastqPerUser(): Submit {
-  const work = makeWork();
+export function fastqPerUser(options: StepWork = {}): Submit {
+  const work = makeWork(options);
+  const { concurrency = defaultConcurrency } = options;
   const all = fastq.promise(work, concurrency);
   const queues = new Map<string, fastq.queueAsPromised<BenchOrder, unknown>>();
   return (order) => {
@@ -118,8 +132,9 @@ export function fastqPerUser(): Submit {
 }
 
 /** A chain of promises for each user over a global fastq. */
-export function promiseChain(): Submit {
-  const work = makeWork();
+export function promiseChain(options: StepWork = {}): Submit {
+  const work = makeWork(options);
+  const { concurrency = defaultConcurrency } = options;
   const all = fastq.promise(work, concurrency);
   const tails = new Map<string, Promise<unknown>>();
   return (order) => {
@@ -138,14 +153,15 @@ export function promiseChain(): Submit {
 }
 
 /** async-lock by user over a global fastq. */
-export function asyncLock(): Submit {
-  const work = makeWork();
+export function asyncLock(options: StepWork = {}): Submit {
+  const work = makeWork(options);
+  const { concurrency = defaultConcurrency } = options;
   const all = fastq.promise(work, concurrency);
   const lock = new AsyncLock({ maxPending: Number.POSITIVE_INFINITY });
   return (order) => lock.acquire(order.userId, () => all.push(order));
 }
 
-type Work = Step['run'];
+export type Work = Step['run'];
 
 /** Three steps that return at once, be it as async functions. */
 export const works: Readonly<Record<'sync' | 'async', readonly Work[]>> = {
@@ -169,7 +185,17 @@ export function bareSteps(runs: readonly Work[]): Submit {
   };
 }
 
-export function oursWithSteps(runs: readonly Work[]): Submit {
+/** Functions of one asynchronous step. */
+export const asyncWorks = {
+  resolves: async () => true,
+  immediate: () => new Promise((resolve) => setImmediate(resolve)),
+  sleeps: () => new Promise((resolve) => setTimeout(resolve, 2)),
+} satisfies Readonly<Record<string, Work>>;
+
+export function oursWithSteps(
+  runs: readonly Work[],
+  concurrency: number = defaultConcurrency,
+): Submit {
   const steps = runs.map((run, at) => ({ name: `step-${at}`, run }));
   const processor = new OrderProcessor({ concurrency, steps });
   processor.on('completed', (receipt) => {
@@ -178,7 +204,7 @@ export function oursWithSteps(runs: readonly Work[]): Submit {
   return (order) => processor.submit(order);
 }
 
-export const peers: Readonly<Record<string, () => Submit>> = {
+export const peers: Readonly<Record<string, (work?: StepWork) => Submit>> = {
   'p-queue per user': pQueuePerUser,
   'fastq per user': fastqPerUser,
   'promise chain over fastq': promiseChain,

@@ -91,7 +91,26 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
       0.5,
       ratio('ours', 'bare'),
     ),
-    least('', 'the same with async steps', 0.5, ratio('oursAsync', 'bareAsync')),
+    least(
+      '',
+      'three asynchronous steps that resolve at once',
+      0.45,
+      ratio('oursAsync', 'bareAsync'),
+    ),
+  ],
+  stepResolves: [
+    least('one step that resolves at once, closed loop', 'times the best peer', 0.5, toBestPeer),
+  ],
+  stepImmediate: [
+    least('the same, the step awaits `setImmediate`', 'times the best peer', 0.65, toBestPeer),
+  ],
+  stepSleeps: [
+    least(
+      'one step that sleeps 2 ms, 2 000 in flight, 1 000 workers',
+      'times the best peer',
+      0.8,
+      toBestPeer,
+    ),
   ],
   beside: [
     least(

@@ -1,6 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { OrderProcessor } from 'order-processor';
 import {
+  asyncWorks,
   type BenchOrder,
   bare,
   bareSteps,
@@ -10,6 +11,7 @@ import {
   oursWithSteps,
   peers,
   type Submit,
+  type Work,
   works,
 } from './contenders.ts';
 import { delayUnderLoad, raw, recovery, recoveryHeap, throughFile, twoCommits } from './durable.ts';
@@ -90,6 +92,24 @@ function closedLoops(
 ): Workload {
   const rounds = Object.entries(makers).map(([name, make]) => [name, () => oneByOne(make())]);
   return steady(count, userOf, Object.fromEntries(rounds));
+}
+
+/** One asynchronous step: each contender runs the same function. */
+function oneStep(count: number, run: Work, concurrency: number, inFlight: number): Workload {
+  const submits = {
+    ours: () => oursWithSteps([run], concurrency),
+    ...Object.fromEntries(
+      Object.entries(peers).map(([name, peer]) => [name, () => peer({ run, concurrency })]),
+    ),
+  };
+  const rounds = Object.entries(submits).map(([name, make]): [string, () => Round] => [
+    name,
+    () => {
+      const submit = make();
+      return (orders) => closedLoop(submit, orders, inFlight);
+    },
+  ]);
+  return steady(count, spread(10_000), Object.fromEntries(rounds));
 }
 
 /** Contenders that all take the same orders, each round from the beginning. */
@@ -178,9 +198,14 @@ async function heapPerOrder(orders: BenchOrder[], how: 'submit' | 'enqueue'): Pr
   return (after - before) / orders.length;
 }
 
+/** The peers as they do nothing but settle an order. */
+const ofNoWork = Object.fromEntries(
+  Object.entries(peers).map(([name, peer]) => [name, () => peer()]),
+);
+
 export const workloads = {
-  closed: closedLoops(500_000, spread(10_000), { floor, ours: () => ours(), ...peers }),
-  closedForgetful: closedLoops(500_000, spread(10_000), { bare, ours: () => ours(0), ...peers }),
+  closed: closedLoops(500_000, spread(10_000), { floor, ours: () => ours(), ...ofNoWork }),
+  closedForgetful: closedLoops(500_000, spread(10_000), { bare, ours: () => ours(0), ...ofNoWork }),
   bulk: steady(million, spread(150), {
     bare: () => oneByOne(bare()),
     floor: () => oneByOne(floor()),
@@ -199,6 +224,9 @@ export const workloads = {
     bareAsync: () => bareSteps(works.async),
     oursAsync: () => oursWithSteps(works.async),
   }),
+  stepResolves: oneStep(200_000, asyncWorks.resolves, 16, 1_000),
+  stepImmediate: oneStep(200_000, asyncWorks.immediate, 16, 1_000),
+  stepSleeps: oneStep(200_000, asyncWorks.sleeps, 1_000, 2_000),
   backlog: onOrders(million, spread(10_000), {
     million: (orders) => backlog(orders, million),
     thousand: (orders) => backlog(orders, 1_000),
