@@ -105,7 +105,7 @@ export class Engine {
     const sources = {
       ledger: storage,
       inFlight,
-      counts,
+      lifecycle: this.lifecycle,
       clock,
       questions: this.questions,
       startedAtOf: (job: Job) => runner.startedAtOf(job),

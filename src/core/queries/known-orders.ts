@@ -1,6 +1,6 @@
 import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
 import type { Job, KnownOrder } from '../lifecycle/job.ts';
-import type { Counts } from '../lifecycle/stats.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
 import type { ParsedOrder } from '../order/parse-order.ts';
@@ -26,7 +26,7 @@ const unknown: Known = { status: 'unknown' };
 interface Sources {
   readonly ledger: Ledger;
   readonly inFlight: InFlightOrders;
-  readonly counts: Counts;
+  readonly lifecycle: Pick<Lifecycle, 'counts' | 'isAccepted'>;
   readonly clock: Clock;
   readonly questions: UntilClosed;
   /** When the steps of an order began, on the processor's clock. */
@@ -37,7 +37,7 @@ interface Sources {
 export class KnownOrders {
   readonly #ledger: Ledger;
   readonly #inFlight: InFlightOrders;
-  readonly #counts: Counts;
+  readonly #lifecycle: Sources['lifecycle'];
   readonly #clock: Clock;
   readonly #questions: UntilClosed;
   readonly #startedAtOf: Sources['startedAtOf'];
@@ -45,10 +45,10 @@ export class KnownOrders {
   /** Callers that wait for an unsettled order of an earlier process to be taken up, by id. */
   readonly #waiting = new Map<string, Set<() => void>>();
 
-  constructor({ ledger, inFlight, counts, clock, questions, startedAtOf }: Sources) {
+  constructor({ ledger, inFlight, lifecycle, clock, questions, startedAtOf }: Sources) {
     this.#ledger = ledger;
     this.#inFlight = inFlight;
-    this.#counts = counts;
+    this.#lifecycle = lifecycle;
     this.#clock = clock;
     this.#questions = questions;
     this.#startedAtOf = startedAtOf;
@@ -64,13 +64,13 @@ export class KnownOrders {
     const job = this.#inFlight.find(order);
     if (job !== undefined) {
       this.checkSame(job, order);
-      this.#counts.duplicates += 1;
+      this.#lifecycle.counts.duplicates += 1;
       return { status: 'in flight', job };
     }
     const stored = this.#ledger.record(order.id);
     if (stored === undefined) return unknown;
     this.checkSame(stored, order);
-    this.#counts.duplicates += 1;
+    this.#lifecycle.counts.duplicates += 1;
     return { status: 'settled', record: recordOf(stored) };
   }
 
@@ -83,7 +83,7 @@ export class KnownOrders {
     // An unsettled one has been taken up by now.
     if (stored?.settledAt === undefined) return this.find(order);
     this.checkSame(stored, order);
-    this.#counts.duplicates += 1;
+    this.#lifecycle.counts.duplicates += 1;
     return { status: 'settled', record: recordOf(stored) };
   }
 
@@ -132,8 +132,8 @@ export class KnownOrders {
    * Whether an unsettled order has its id for good. Where the storage keeps orders, it has not before the storage
    * has the order: until then another order may have the id.
    */
-  ownsId({ state, entry }: Job): boolean {
-    return this.#ledger.journal === undefined || (entry !== undefined && state !== 'accepting');
+  ownsId(job: Job): boolean {
+    return this.#lifecycle.isAccepted(job);
   }
 
   /** The record of the order that has an id. */
