@@ -87,12 +87,11 @@ export class Engine {
         return this.availability?.mayAskAgain(attempt) ?? false;
       },
     });
-    this.dispatcher = new Dispatcher(settings, clock, events, this.settler, funds, {
+    this.dispatcher = new Dispatcher(settings, clock, this.lifecycle, this.settler, funds, {
       ended: ({ userId }) => {
         this.capacity.admitWaiting(userId);
-        this.lifecycle.checkDrained();
+        this.lifecycle.idleness.checkDrained();
       },
-      ownsId: (job) => this.lifecycle.isAccepted(job),
       settling: (job) => this.acceptance.settling(job),
       told: (job, outcome) => {
         // What a caller is told must hold after a restart, too.
@@ -190,7 +189,7 @@ export class Engine {
         capacity.admitWaiting();
         // The callers for whom there is no room now.
         capacity.refuseWaiting();
-        lifecycle.checkIdle();
+        lifecycle.idleness.check();
       },
     });
   }

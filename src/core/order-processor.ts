@@ -299,7 +299,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
 
   /** Resolves when nothing accepted is left unsettled; at once if that is so now. */
   onIdle(): Promise<void> {
-    return this.#engine.lifecycle.whenIdle();
+    return this.#engine.lifecycle.idleness.whenIdle();
   }
 
   /**

@@ -73,18 +73,18 @@ export async function drain(
   closeStorage: () => Awaitable<void> | undefined,
   deadline: Deadline,
 ): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'kept' | 'timedOut' | 'storageError'>> {
-  const timedOut = !(await deadline.comesAfter(engine.lifecycle.whenDrained()));
+  const timedOut = !(await deadline.comesAfter(engine.lifecycle.idleness.whenDrained()));
   const refused = engine.admission.shut();
   if (timedOut) {
     await keepPending(engine);
     await cancelAll(engine, `The processor shut down after ${deadline.passedAfterMs} ms`);
     const { runner } = engine.dispatcher;
-    if (!(await endsWithin(engine.lifecycle.whenDrained(), graceMs))) {
+    if (!(await endsWithin(engine.lifecycle.idleness.whenDrained(), graceMs))) {
       keepRunning(engine);
       runner.hurryAll();
-      await endsWithin(engine.lifecycle.whenDrained(), graceMs);
+      await endsWithin(engine.lifecycle.idleness.whenDrained(), graceMs);
       runner.concludeAll();
-      await endsWithin(engine.lifecycle.whenIdle(), graceMs);
+      await endsWithin(engine.lifecycle.idleness.whenIdle(), graceMs);
     }
   }
   if (engine.refusals !== undefined) await endsWithin(engine.refusals.close(), graceMs);
@@ -145,7 +145,7 @@ async function giveUpAll(engine: Engine): Promise<string[]> {
     if (inFlight.find(job) === job && lifecycle.giveUp(job)) ids.push(job.id);
   }
   dispatcher.runner.abandonAll();
-  lifecycle.checkIdle();
+  lifecycle.idleness.check();
   return ids;
 }
 

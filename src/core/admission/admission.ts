@@ -1,6 +1,5 @@
 import { Job, type KnownOrder } from '../lifecycle/job.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
-import { moveTo } from '../lifecycle/order-state.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { OrderRecord, UnfulfilledOutcome } from '../order/outcome.ts';
 import { type ParsedOrder, parseOrder } from '../order/parse-order.ts';
@@ -183,6 +182,7 @@ export class Admission {
     if (this.#sources.capacity.hasRoomFor(job)) return this.#accept(job, entry);
     if (entry.overflow === 'reject' && !this.#sources.capacity.mayWait)
       return this.#refuseFull(job, entry);
+    this.#sources.lifecycle.waiting(job);
     return waitForRoom(job, entry, this.#sources, (end) => this.#afterWaiting(job, entry, end));
   }
 
@@ -216,14 +216,14 @@ export class Admission {
           callOnAbort(signal, job, () => leaveByAbort(job, signal));
       }
     } catch (error) {
-      moveTo(job, 'refused');
-      // What is known was not refused.
+      const { lifecycle } = this.#sources;
       const isDeadlock = error instanceof OrderError && error.code === 'deadlock';
-      job.tell(isDeadlock ? { status: 'refused', error } : this.#sources.lifecycle.refused(error));
+      // What is known was not refused.
+      if (isDeadlock) lifecycle.leaveKnown(job, { status: 'refused', error });
+      else lifecycle.refuseNew(job, error);
       return;
     }
-    moveTo(job, 'joined');
-    job.join(known);
+    this.#sources.lifecycle.joinKnown(job, known);
   }
 
   #refuseFull(job: Job, entry: Entry): Promise<void> | undefined {
@@ -264,8 +264,7 @@ export class Admission {
   }
 
   #refused(thrown: unknown, job: Job): undefined {
-    moveTo(job, 'refused');
-    job.tell(this.#sources.lifecycle.refused(thrown));
+    this.#sources.lifecycle.refuseNew(job, thrown);
   }
 
   checkOpen(order: ParsedOrder): void {

@@ -1,5 +1,4 @@
 import type { Job, KnownOrder } from '../lifecycle/job.ts';
-import { moveTo } from '../lifecycle/order-state.ts';
 import { canceled } from '../order/processor-errors.ts';
 import type { KnownOrders } from '../queries/known-orders.ts';
 import type { RefusalLookups } from '../queries/refusal-lookups.ts';
@@ -38,7 +37,6 @@ export function waitForRoom(
   { capacity, known, refusals }: Sources,
   proceed: (end: WaitEnd) => Promise<void> | undefined,
 ): Promise<void> {
-  moveTo(job, 'waiting');
   return new Promise((resolve) => {
     let hasEnded = false;
     let stopListening: (() => void) | undefined;

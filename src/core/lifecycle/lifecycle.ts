@@ -5,9 +5,10 @@ import type { Times } from '../order/stored-order.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { systemTime } from '../runtime/system-time.ts';
 import { Events, type StoredBatch } from './events.ts';
+import { Idleness } from './idleness.ts';
 import type { InFlightOrders } from './in-flight-orders.ts';
-import type { Job } from './job.ts';
-import { moveTo } from './order-state.ts';
+import type { Job, KnownOrder } from './job.ts';
+import { isOver, moveTo } from './order-state.ts';
 import { Counts, Timings } from './stats.ts';
 
 /** A call of the storage has ended; nobody may be told yet what it came to. */
@@ -22,7 +23,7 @@ export interface LifecycleListener {
   laneFreed(job: Job): void;
   /** The settlement that was to accept the order has been answered. */
   acceptedBySettlement(job: Job): void;
-  /** There may be room for one more order, of this user too. */
+  /** There may be room for one more order, also of this user. */
   roomFreed(userId: string): void;
   /** Whether steps of settled orders run. */
   hasRunningSteps(): boolean;
@@ -46,34 +47,24 @@ export class Lifecycle {
   readonly events = new Events();
   readonly counts = new Counts();
   readonly timings = new Timings();
+  readonly idleness: Idleness;
   readonly #sources: Sources;
   #listener: LifecycleListener | undefined;
   #isTelling = false;
-  #isIdle = true;
-  readonly #isStillIdle = (): boolean => this.#isIdle;
-  readonly #idleWaiters: (() => void)[] = [];
-  readonly #drainWaiters: (() => void)[] = [];
   /** How many accepted orders shutdown has left in the storage. */
   keptCount = 0;
 
   constructor(sources: Sources) {
     this.#sources = sources;
+    this.idleness = new Idleness(
+      sources.inFlight,
+      () => this.#listener?.hasRunningSteps() === true,
+      (isStillIdle) => this.#notifyIdle(isStillIdle),
+    );
   }
 
   connect(listener: LifecycleListener): void {
     this.#listener = listener;
-  }
-
-  /** Resolves when nothing accepted is unsettled. */
-  whenIdle(): Promise<void> {
-    if (this.#hasNothingLeft) return Promise.resolve();
-    return new Promise((resolve) => this.#idleWaiters.push(resolve));
-  }
-
-  /** Resolves when, beside that, no step runs. */
-  whenDrained(): Promise<void> {
-    if (this.#isDrained) return Promise.resolve();
-    return new Promise((resolve) => this.#drainWaiters.push(resolve));
   }
 
   /** Whether an unsettled order is accepted. A storage that keeps orders must have it before. */
@@ -83,9 +74,31 @@ export class Lifecycle {
 
   /** The order has a permit of `capacity` from now on. */
   place(job: Job): void {
-    this.#isIdle = false;
+    this.idleness.end();
     if (job.sequence === 0) job.sequence = this.#sources.nextSequence();
     this.#sources.inFlight.add(job);
+  }
+
+  /** The order waits for room. */
+  waiting(job: Job): void {
+    moveTo(job, 'waiting');
+  }
+
+  /** Admission refuses the order. */
+  refuseNew(job: Job, thrown: unknown): void {
+    this.leaveKnown(job, this.refused(thrown));
+  }
+
+  /** The caller of an order whose id is known cannot wait for the known order, which goes on. */
+  leaveKnown(job: Job, outcome: UnfulfilledOutcome): void {
+    moveTo(job, 'refused');
+    job.tell(outcome);
+  }
+
+  /** The order's id is known: the known order's outcome is this one's. */
+  joinKnown(job: Job, known: KnownOrder): void {
+    moveTo(job, 'joined');
+    job.join(known);
   }
 
   /** The order is on its way into the journal. */
@@ -98,10 +111,23 @@ export class Lifecycle {
     if (job.state !== 'pending') moveTo(job, 'pending');
   }
 
-  /** An order that an earlier process left unsettled waits for its turn. */
-  recovered(job: Job): void {
-    moveTo(job, 'pending');
-    this.place(job);
+  /** The processing of the order begins; `started` follows. */
+  begin(job: Job): void {
+    moveTo(job, 'processing');
+  }
+
+  /** @param startedAt - on the processor's clock */
+  started(job: Job, startedAt: number): void {
+    const { started } = this.events.tell;
+    // Else it is raised when the order is accepted, by its settlement.
+    if (started === undefined || !this.isAccepted(job)) return;
+    started(job.toRecord(this.#sources.clock, startedAt));
+  }
+
+  /** The order does not complete. */
+  end(job: Job): void {
+    // What shutdown has left goes on until its functions have ended.
+    if (!isOver(job)) moveTo(job, 'ending');
   }
 
   /** The order is not accepted. */
@@ -109,7 +135,7 @@ export class Lifecycle {
     moveTo(job, 'refused');
     this.#leave(job);
     this.told(job, this.refused(error), true);
-    this.checkIdle();
+    this.idleness.check();
   }
 
   /** Another order has the id of this one, and came to this outcome. */
@@ -118,7 +144,7 @@ export class Lifecycle {
     moveTo(job, 'joined');
     this.#leave(job);
     this.told(job, outcome, true);
-    this.checkIdle();
+    this.idleness.check();
   }
 
   /** The order stays in the storage, for the next start. */
@@ -127,7 +153,7 @@ export class Lifecycle {
     moveTo(job, 'kept');
     this.#leave(job);
     this.told(job, leftBehind(job.facts), true);
-    this.checkIdle();
+    this.idleness.check();
   }
 
   /**
@@ -163,36 +189,7 @@ export class Lifecycle {
     }
     this.#report(outcome, times, job);
     this.#listener?.roomFreed(job.userId);
-    this.checkIdle();
-  }
-
-  /** Nothing may be left unsettled. */
-  checkIdle(): void {
-    if (!this.#hasNothingLeft) return;
-    // A listener may have settled more, and been notified, before this order's own turn.
-    if (!this.#isIdle) {
-      this.#isIdle = true;
-      this.#notifyIdle();
-    }
-    if (this.#idleWaiters.length > 0) {
-      for (const resolve of this.#idleWaiters.splice(0)) resolve();
-    }
-    this.checkDrained();
-  }
-
-  /** Beside that, no step may run. */
-  checkDrained(): void {
-    if (this.#drainWaiters.length === 0 || !this.#isDrained) return;
-    for (const resolve of this.#drainWaiters.splice(0)) resolve();
-  }
-
-  get #hasNothingLeft(): boolean {
-    const { inFlight } = this.#sources;
-    return inFlight.size === 0 && !inFlight.isRecovering;
-  }
-
-  get #isDrained(): boolean {
-    return this.#hasNothingLeft && this.#listener?.hasRunningSteps() !== true;
+    this.idleness.check();
   }
 
   #leave(job: Job): void {
@@ -278,11 +275,11 @@ export class Lifecycle {
     };
   }
 
-  #notifyIdle(): void {
+  #notifyIdle(isStillIdle: () => boolean): void {
     if (this.events.tell.idle === undefined) return;
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
-    this.events.idle(this.#isStillIdle);
+    this.events.idle(isStillIdle);
     this.#isTelling = wasTelling;
   }
 

@@ -61,7 +61,8 @@ export class Acceptance implements JournalListener {
   /** Puts an order into the queue that an earlier process left unsettled. */
   recover(job: Job): void {
     const { lifecycle, dispatcher, known } = this.#sources;
-    lifecycle.recovered(job);
+    lifecycle.pending(job);
+    lifecycle.place(job);
     dispatcher.enqueue(job);
     dispatcher.wake();
     known.takenUp(job.id);

@@ -1,8 +1,8 @@
 import { Fifo } from '../collections/fifo.ts';
 import { LinkedList } from '../collections/linked-list.ts';
-import type { Events } from '../lifecycle/events.ts';
 import type { Job } from '../lifecycle/job.ts';
-import { isLeft, isOver, moveTo } from '../lifecycle/order-state.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { isLeft, isOver } from '../lifecycle/order-state.ts';
 import type { Decision, Verdict } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../order/outcome.ts';
@@ -40,7 +40,7 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   readonly #runs = new LinkedList<StepRun<Job>>();
   readonly awaited: AwaitedUsers;
   readonly #settings: RunSettings<Job>;
-  readonly #clock: Clock;
+  readonly #lifecycle: Lifecycle;
   readonly #settler: Settler;
   readonly #funds: FundsCheck;
   readonly #listener: ActiveRunsListener;
@@ -55,16 +55,16 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   constructor(
     settings: ConstructorParameters<typeof RunSettings>[0],
     clock: Clock,
-    events: Events,
+    lifecycle: Lifecycle,
     settler: Settler,
     funds: FundsCheck,
     listener: ActiveRunsListener,
     take: () => Job | undefined,
   ) {
-    super(events);
+    super(lifecycle.events);
+    this.#lifecycle = lifecycle;
     this.#settings = new RunSettings(settings, clock, this);
     this.awaited = new AwaitedUsers(this, settings.plan.steps.length > 0);
-    this.#clock = clock;
     this.#settler = settler;
     this.#funds = funds;
     this.#listener = listener;
@@ -168,8 +168,7 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   }
 
   decidedAgainst(job: Job): void {
-    // One that is left goes on until its functions have ended.
-    if (!isOver(job)) moveTo(job, 'ending');
+    this.#lifecycle.end(job);
   }
 
   certain(job: Job, outcome: UnfulfilledOutcome): void {
@@ -241,13 +240,13 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   #run(job: Job, worker: Worker): void {
     this.admit(job);
     const run = this.#newRun(job, worker);
-    this.events.tell.started?.(job.toRecord(this.#clock, run.startedAt));
+    this.#lifecycle.started(job, run.startedAt);
     // A listener may have canceled it.
     if (!run.isDecided) job.scope?.enter(this.#start, run);
   }
 
   #newRun(job: Job, worker: Worker): StepRun<Job> {
-    moveTo(job, 'processing');
+    this.#lifecycle.begin(job);
     const run = new StepRun(job, this.#settings, worker);
     job.run = run;
     job.scope?.begin(run);

@@ -1,6 +1,5 @@
-import type { Events } from '../lifecycle/events.ts';
 import type { Job } from '../lifecycle/job.ts';
-import { moveTo } from '../lifecycle/order-state.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Decision } from '../order/decision.ts';
 import { nothingToDo } from '../order/decision.ts';
 import { OrderError } from '../order/order-error.ts';
@@ -27,8 +26,6 @@ export interface DispatchListener {
   ended(job: Job): void;
   /** The outcome is certain before it is settled. */
   told(job: Job, outcome: UnfulfilledOutcome): void;
-  /** Whether the order is accepted, and not only by its settlement. */
-  ownsId(job: Job): boolean;
   /** The order is decided without steps, and goes to the settler. */
   settling(job: Job): void;
 }
@@ -46,26 +43,24 @@ export class Dispatcher {
   isHalted = false;
   readonly #waitingTimes = new WaitingTimes();
   readonly #clock: Clock;
-  readonly #events: Events;
+  readonly #lifecycle: Lifecycle;
   readonly #settler: Settler;
   readonly #pool: WorkerPool;
   readonly #told: DispatchListener['told'];
-  readonly #ownsId: DispatchListener['ownsId'];
   readonly #settling: DispatchListener['settling'];
   readonly hasSteps: boolean;
 
   constructor(
     settings: ConstructorParameters<typeof ActiveRuns>[0] & { readonly concurrency: number },
     clock: Clock,
-    events: Events,
+    lifecycle: Lifecycle,
     settler: Settler,
     funds: FundsCheck,
-    { ended, told, ownsId, settling }: DispatchListener,
+    { ended, told, settling }: DispatchListener,
   ) {
-    this.#ownsId = ownsId;
     this.#settling = settling;
     this.#clock = clock;
-    this.#events = events;
+    this.#lifecycle = lifecycle;
     this.#settler = settler;
     this.#told = told;
     this.hasSteps = settings.plan.steps.length > 0;
@@ -76,13 +71,14 @@ export class Dispatcher {
       released: (job: Job) => this.queue.release(job),
       wantsWorker: () => this.wake(),
     };
-    this.runner = new ActiveRuns(settings, clock, events, settler, funds, listener, () =>
+    this.runner = new ActiveRuns(settings, clock, lifecycle, settler, funds, listener, () =>
       this.#isHeld ? undefined : this.#take(),
     );
     this.#pool = new WorkerPool(
       this.hasSteps ? settings.concurrency : 1,
       () => (this.hasSteps ? this.runner.work(() => this.#pool.leave()) : this.#workInBatches()),
-      (cause) => events.tell.error?.(new OrderError('internal', 'A worker failed', { cause })),
+      (cause) =>
+        lifecycle.events.tell.error?.(new OrderError('internal', 'A worker failed', { cause })),
     );
   }
 
@@ -236,9 +232,9 @@ export class Dispatcher {
   }
 
   #settle(job: Job): void {
-    moveTo(job, 'processing');
+    this.#lifecycle.begin(job);
     const startedAt = this.#clock.now();
-    if (this.#ownsId(job)) this.#events.tell.started?.(job.toRecord(this.#clock, startedAt));
+    this.#lifecycle.started(job, startedAt);
     this.#settling(job);
     this.#settler.add(job, nothingToDo, startedAt);
   }
