@@ -182,13 +182,16 @@ export class Job extends ParsedOrder implements QueueEntry {
     }
   }
 
-  /** Resolves when the order is settled, or not accepted. */
+  /** Resolves when the order is settled, or not accepted, or the storage failed to settle it. */
   outcome(): Promise<OrderOutcome> {
     return new Promise((resolve) => {
       this.follow({
         notify: (outcome, isSettled) => {
-          if (isSettled) resolve(outcome);
-          return isSettled;
+          // A storage that failed may settle it much later.
+          const isFinal =
+            isSettled || ('error' in outcome && outcome.error.code === 'storage_failed');
+          if (isFinal) resolve(outcome);
+          return isFinal;
         },
       });
     });
