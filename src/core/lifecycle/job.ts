@@ -59,7 +59,7 @@ const keepResolve = (resolve: Resolve): void => {
 
 /**
  * An order inside the processor. A million of them may wait, so every field counts: whatever only a
- * running order needs is kept by its `Run`.
+ * running order needs is kept by its `StepRun`.
  */
 export class Job extends ParsedOrder implements QueueEntry {
   /** On the processor's clock. */
