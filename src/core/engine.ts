@@ -152,10 +152,8 @@ export class Engine {
   }
 
   #watch(journal: JournalStorage): Availability {
-    const { acceptance, admission, dispatcher, inFlight, lifecycle, settler } = this;
-    const interruption = new Interruption({
-      ...{ acceptance, dispatcher, inFlight, lifecycle, settler },
-    });
+    const { acceptance, admission, dispatcher, lifecycle, settler } = this;
+    const interruption = new Interruption({ acceptance, dispatcher, lifecycle, settler });
     const ask = async (): Promise<void> => {
       if (acceptance.journal?.isSlow || settler.isSlow) {
         throw new Error('A call is not answered yet');

@@ -120,6 +120,8 @@ export class Journal {
 
   /** The processor has shut down: what the storage answers from now on concerns no caller. */
   close(): void {
+    // Orders that are held wait for a settlement that has not been answered.
+    this.#gathered.resumeAll();
     // Those who wait for the outcome have been notified.
     for (const job of [...this.#inCall, ...this.#take(this.#gathered.size)]) {
       const message = 'The storage did not answer before the deadline; the outcome is unknown';

@@ -121,7 +121,11 @@ export class Lifecycle {
     const { started } = this.events.tell;
     // Else it is raised when the order is accepted, by its settlement.
     if (started === undefined || !this.isAccepted(job)) return;
+    const wasTelling = this.#isTelling;
+    // The order is in no queue and not decided: one that a listener submits for its user must not overtake it.
+    this.#isTelling = true;
     started(job.toRecord(this.#sources.clock, startedAt));
+    this.#isTelling = wasTelling;
   }
 
   /** The order does not complete. */

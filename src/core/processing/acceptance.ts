@@ -75,10 +75,9 @@ export class Acceptance implements JournalListener {
    * @param userId - whose; everybody's when left out
    */
   keepWaiting(userId: string | undefined): void {
-    const { dispatcher, inFlight } = this.#sources;
+    const { dispatcher } = this.#sources;
     if (this.journal === undefined || dispatcher.hasSteps) return;
-    for (const job of inFlight.all()) {
-      if (userId !== undefined && job.userId !== userId) continue;
+    for (const job of dispatcher.queue.waiting(userId)) {
       if (job.entry !== undefined || !dispatcher.drop(job)) continue;
       this.#keep(job);
       const enqueued = this.#enqueued.get(job);

@@ -1,4 +1,3 @@
-import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { nothingToDo } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
@@ -10,7 +9,6 @@ import type { Dispatcher } from './dispatcher.ts';
 interface Sources {
   readonly acceptance: Acceptance;
   readonly dispatcher: Dispatcher;
-  readonly inFlight: InFlightOrders;
   readonly lifecycle: Lifecycle;
   readonly settler: Settler;
 }
@@ -25,11 +23,11 @@ export class Interruption {
 
   /** The storage can keep no orders now: nothing begins, and what is decided waits. */
   interrupted(error: OrderError): void {
-    const { acceptance, dispatcher, inFlight, lifecycle, settler } = this.#sources;
+    const { acceptance, dispatcher, lifecycle, settler } = this.#sources;
     dispatcher.isHalted = true;
     settler.hold(error);
     // An order that the storage does not keep cannot wait for the storage.
-    for (const job of inFlight.all()) {
+    for (const job of dispatcher.queue.waiting()) {
       if (job.entry !== undefined || !dispatcher.drop(job)) continue;
       acceptance.settling(job);
       settler.add(job, nothingToDo, undefined);

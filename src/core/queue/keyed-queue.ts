@@ -120,6 +120,13 @@ export class KeyedQueue<T extends QueueEntry> {
     return lane === undefined ? 0 : lane.waiting + lane.taken;
   }
 
+  /** The entries that wait, each user's in their order; those of one user if it is given. */
+  waiting(userId?: string): T[] {
+    const lanes =
+      userId === undefined ? [this.#alone, ...this.#lanes.values()] : [this.#get(userId)];
+    return lanes.flatMap((lane) => (lane === undefined ? [] : (lane.all() as T[])));
+  }
+
   push(entry: T): void {
     const lane = this.#laneOf(entry);
     lane.push(entry);

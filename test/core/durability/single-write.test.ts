@@ -126,4 +126,20 @@ describe('an order without steps that nothing keeps from beginning', () => {
     expect(await outcomeNow(enqueued)).toBe('storage_failed');
     expect(await outcomeNow(closed)).toMatchObject({ timedOut: true });
   });
+
+  it('invariant 4: ends then too where it waits to be kept behind a settlement of its user', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage);
+    storage.fate = fatesOf('settle', 'hangs');
+    const submitted = codeOf(processor.submit(order('a')));
+    await clock.settle();
+    processor.pause('u');
+    const enqueued = codeOf(processor.enqueue(order('b')));
+    const closed = processor.shutdown({ timeoutMs: 5 });
+    await clock.runAll();
+    expect(storage.log).toEqual(['settle a:completed']);
+    expect(await outcomeNow(submitted)).toBe('storage_failed');
+    expect(await outcomeNow(enqueued)).toBe('storage_failed');
+    expect(await outcomeNow(closed)).toMatchObject({ timedOut: true, unsettled: ['a'] });
+  });
 });

@@ -8,6 +8,17 @@ import { useVirtualClock } from '../../kit/virtual-clock.ts';
 const clock = useVirtualClock();
 
 describe('one user', () => {
+  it('invariant 1: settles an order before one that a listener of its `started` event submits', async () => {
+    const processor = new OrderProcessor();
+    const settled: string[] = [];
+    processor.once('started', () => void processor.submit({ id: 'b', userId: 'u', amount: 2 }));
+    processor.on('completed', ({ orderId, balance }) => settled.push(`${orderId} ${balance}`));
+    await processor.submit({ id: 'a', userId: 'u', amount: 1 });
+    await clock.runAll();
+    expect(settled).toEqual(['a 1', 'b 3']);
+    await processor.shutdown();
+  });
+
   it('invariant 1: processes in the order accepted, one at a time, whatever the steps take', async () => {
     const random = randomFrom(1);
     const log: string[] = [];
