@@ -73,10 +73,11 @@ export function checkAll<T extends { readonly status: string }>(
   results: readonly T[],
   count: number,
 ): readonly T[] {
-  const isWhole = Array.isArray(results) && results.length === count;
-  if (isWhole && Array.from(results).every((result) => typeof result?.status === 'string')) {
-    return results;
+  let isWhole = Array.isArray(results) && results.length === count;
+  for (let at = 0; isWhole && at < count; at += 1) {
+    isWhole = typeof results[at]?.status === 'string';
   }
+  if (isWhole) return results;
   const got = Array.isArray(results) ? `${results.length}` : show(results);
   throw new TypeError(
     `Expected the storage's \`${method}\` to give ${count} results, got \`${got}\``,
