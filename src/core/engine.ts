@@ -68,16 +68,12 @@ export class Engine {
       events.tell.error?.(error);
       this.availability?.failed(error);
     };
-    this.settler = new Settler(storage, clock, settings, {
-      settled: (job, outcome, times) => this.lifecycle.settled(job, outcome, times),
+    this.settler = new Settler(storage, clock, settings, this.lifecycle, {
       refused: (job, error) => this.dispatcher.runner.refused(job, error),
       admitted: (job) => this.dispatcher.runner.admitted(job),
       known: (job, order) => this.#known(job, order),
       noted: (job, outcome) => this.#noted(job, outcome),
       notAccepted: (job, error) => this.acceptance.refusedBySettlement(job, error),
-      delayed: (job, error) => this.lifecycle.told(job, { status: 'failed', error }),
-      calling: (operation, size) => this.lifecycle.calling(operation, size),
-      setApart: (error) => events.tell.error?.(error),
       storageFailed,
     });
     const funds = new FundsCheck(storage, settings, {

@@ -182,7 +182,7 @@ export class Admission {
     if (this.#sources.capacity.hasRoomFor(job)) return this.#accept(job, entry);
     if (entry.overflow === 'reject' && !this.#sources.capacity.mayWait)
       return this.#refuseFull(job, entry);
-    this.#sources.lifecycle.waiting(job);
+    this.#sources.lifecycle.move(job, 'waiting');
     return waitForRoom(job, entry, this.#sources, (end) => this.#afterWaiting(job, entry, end));
   }
 

@@ -79,11 +79,6 @@ export class Lifecycle {
     this.#sources.inFlight.add(job);
   }
 
-  /** The order waits for room. */
-  waiting(job: Job): void {
-    moveTo(job, 'waiting');
-  }
-
   /** Admission refuses the order. */
   refuseNew(job: Job, thrown: unknown): void {
     this.leaveKnown(job, this.refused(thrown));
@@ -101,19 +96,14 @@ export class Lifecycle {
     job.join(known);
   }
 
-  /** The order is on its way into the journal. */
-  accepting(job: Job): void {
-    moveTo(job, 'accepting');
+  /** A move from which nothing follows but what its caller does. */
+  move(job: Job, state: 'waiting' | 'accepting' | 'processing' | 'settling'): void {
+    moveTo(job, state);
   }
 
   /** The order waits for its turn. */
   pending(job: Job): void {
     if (job.state !== 'pending') moveTo(job, 'pending');
-  }
-
-  /** The processing of the order begins; `started` follows. */
-  begin(job: Job): void {
-    moveTo(job, 'processing');
   }
 
   /** @param startedAt - on the processor's clock */
@@ -184,7 +174,7 @@ export class Lifecycle {
   /** The outcome of the order is recorded, or never will be: `storage_failed`. */
   settled(job: Job, outcome: OrderOutcome, times: Times): void {
     const isAcceptedByThis = !this.isAccepted(job);
-    if (job.state !== 'settled') moveTo(job, 'settled');
+    moveTo(job, 'settled');
     this.#sources.inFlight.remove(job);
     this.laneFreed(job);
     if (isAcceptedByThis) {

@@ -185,7 +185,7 @@ export class Acceptance implements JournalListener {
   #keep(job: Job): void {
     const { dispatcher, lifecycle } = this.#sources;
     dispatcher.admit(job);
-    lifecycle.accepting(job);
+    lifecycle.move(job, 'accepting');
     this.journal?.add(job);
     if (this.#settling.of(job.userId) > 0) this.journal?.hold(job.userId);
   }

@@ -246,7 +246,7 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   }
 
   #newRun(job: Job, worker: Worker): StepRun<Job> {
-    this.#lifecycle.begin(job);
+    this.#lifecycle.move(job, 'processing');
     const run = new StepRun(job, this.#settings, worker);
     job.run = run;
     job.scope?.begin(run);

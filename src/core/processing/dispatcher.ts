@@ -232,7 +232,7 @@ export class Dispatcher {
   }
 
   #settle(job: Job): void {
-    this.#lifecycle.begin(job);
+    this.#lifecycle.move(job, 'processing');
     const startedAt = this.#clock.now();
     this.#lifecycle.started(job, startedAt);
     this.#settling(job);

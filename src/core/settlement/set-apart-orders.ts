@@ -1,4 +1,7 @@
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { storageFailed } from '../order/processor-errors.ts';
 import { callBatch } from '../runtime/group-call.ts';
+import type { Conclusion } from './conclusion.ts';
 import type { OrderSettlement } from './settlement.ts';
 
 /** So many calls in a row may fail, each after the storage said that it works, before an order is looked for. */
@@ -20,6 +23,8 @@ const mostAtOnce = 16;
  * behind it (invariant 1).
  */
 export class SetApartOrders {
+  readonly #conclusion: Conclusion;
+  readonly #lifecycle: Lifecycle;
   readonly #tryAgain: () => void;
   /** How many orders the next call may have; `undefined` for any number. */
   #most: number | undefined;
@@ -34,7 +39,9 @@ export class SetApartOrders {
   #isClosed = false;
 
   /** @param tryAgain - called when orders that are set apart are to be tried again */
-  constructor(tryAgain: () => void) {
+  constructor(conclusion: Conclusion, lifecycle: Lifecycle, tryAgain: () => void) {
+    this.#conclusion = conclusion;
+    this.#lifecycle = lifecycle;
     this.#tryAgain = tryAgain;
   }
 
@@ -78,22 +85,28 @@ export class SetApartOrders {
   }
 
   /**
-   * Has those of these orders that may wait tried alone later, each behind those of its user that were set apart before.
+   * Has orders of a call wait alone that the storage cannot settle, and what was decided since of the same users
+   * behind them (invariant 1).
    *
-   * @returns those that were not tried alone before
+   * @param causes - why, by order
+   * @param gathered - what was decided since
+   * @returns what of that goes on, and a function that notifies callers and listeners
    */
-  setApart(settlements: readonly OrderSettlement[]): readonly OrderSettlement[] {
-    const added = settlements.filter((each) => each.mayWait && !this.#isApart(each));
-    for (const settlement of added) {
-      const apart = this.#apart.get(settlement.userId);
-      if (apart === undefined) this.#apart.set(settlement.userId, [settlement]);
-      else apart.push(settlement);
-    }
-    if (added.length > 0) {
-      this.#pauseMs = pauseMs.first;
-      this.#wait();
-    }
-    return added;
+  setApart(
+    causes: ReadonlyMap<OrderSettlement, unknown>,
+    gathered: readonly OrderSettlement[],
+  ): { readonly rest: OrderSettlement[]; notify(): void } {
+    const added = this.#add([...causes.keys()]);
+    const behind = gathered.filter(({ userId }) => this.holds(userId));
+    const rest = gathered.filter(({ userId }) => !this.holds(userId));
+    this.#add(behind);
+    return { rest, notify: () => this.#notify(causes, added, behind) };
+  }
+
+  /** Has orders wait behind one of their user. */
+  waitBehind(behind: readonly OrderSettlement[]): void {
+    this.#add(behind);
+    this.#notifyBehind(behind);
   }
 
   /** An order is settled, or ends otherwise. Answers those that have waited behind it. */
@@ -123,6 +136,54 @@ export class SetApartOrders {
     this.#due = 0;
     clearTimeout(this.#timer);
     this.#timer = undefined;
+  }
+
+  /**
+   * Has those of these orders that may wait tried alone later, each behind those of its user.
+   *
+   * @returns those that were not tried alone before
+   */
+  #add(settlements: readonly OrderSettlement[]): readonly OrderSettlement[] {
+    const added = settlements.filter((each) => each.mayWait && !this.#isApart(each));
+    for (const settlement of added) {
+      const apart = this.#apart.get(settlement.userId);
+      if (apart === undefined) this.#apart.set(settlement.userId, [settlement]);
+      else apart.push(settlement);
+    }
+    if (added.length > 0) {
+      this.#pauseMs = pauseMs.first;
+      this.#wait();
+    }
+    return added;
+  }
+
+  #notify(
+    causes: ReadonlyMap<OrderSettlement, unknown>,
+    added: readonly OrderSettlement[],
+    behind: readonly OrderSettlement[],
+  ): void {
+    const { events } = this.#lifecycle;
+    for (const settlement of added) {
+      const message = 'The storage cannot settle it; the order waits alone, and is tried again';
+      const cause = causes.get(settlement);
+      this.#conclusion.delayed(settlement, message, cause);
+      events.tell.error?.(storageFailed(message, cause, settlement));
+    }
+    for (const [settlement, cause] of causes) {
+      if (settlement.mayWait) continue;
+      events.tell.error?.(storageFailed('A call of the storage failed', cause));
+      this.#conclusion.end(settlement, cause);
+    }
+    this.#notifyBehind(behind);
+  }
+
+  #notifyBehind(behind: readonly OrderSettlement[]): void {
+    for (const settlement of behind) {
+      const message =
+        'The storage cannot settle an earlier order of its user; it waits behind that one';
+      if (settlement.mayWait) this.#conclusion.delayed(settlement, message, undefined);
+      else this.#conclusion.end(settlement, undefined);
+    }
   }
 
   #isApart(settlement: OrderSettlement): boolean {

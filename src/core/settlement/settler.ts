@@ -1,24 +1,15 @@
 import type { Job } from '../lifecycle/job.ts';
-import type { CallEnd } from '../lifecycle/lifecycle.ts';
-import { isOver, moveTo } from '../lifecycle/order-state.ts';
+import type { CallEnd, Lifecycle } from '../lifecycle/lifecycle.ts';
+import { isOver } from '../lifecycle/order-state.ts';
 import type { Decision } from '../order/decision.ts';
-import { nothingToDo } from '../order/decision.ts';
-import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, UnfulfilledOutcome } from '../order/outcome.ts';
 import { storageFailed } from '../order/processor-errors.ts';
-import { outcomeOfRecord } from '../order/record.ts';
 import type { StepResult } from '../order/step-result.ts';
-import { noSteps } from '../order/step-result.ts';
-import type { StoredOrder } from '../order/stored-order.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { callBatch, GroupCall } from '../runtime/group-call.ts';
-import {
-  type Known,
-  type Ledger,
-  outcomeOf,
-  type Settled,
-  type Untreatable,
-} from '../storage/ledger.ts';
+import type { Ledger, Settled, Untreatable } from '../storage/ledger.ts';
+import { Conclusion } from './conclusion.ts';
+import { OutcomeNotes } from './outcome-notes.ts';
 import { SetApartOrders } from './set-apart-orders.ts';
 import { asDecidedBefore, OrderSettlement } from './settlement.ts';
 import type { SettlerListener } from './settler-listener.ts';
@@ -49,10 +40,11 @@ export class Settler {
   readonly #isKeeping: boolean;
   readonly #clock: Clock;
   readonly #minBalance: number | undefined;
+  readonly #lifecycle: Lifecycle;
   readonly #listener: SettlerListener;
+  readonly #conclusion: Conclusion;
   #gathered: OrderSettlement[] = [];
-  /** Outcomes to be noted, of orders that go on before they are settled. */
-  readonly #notes = new Map<Job, UnfulfilledOutcome>();
+  readonly #notes: OutcomeNotes;
   readonly #calls: GroupCall<readonly OrderSettlement[], readonly Settled[]>;
   #callEnd: CallEnd | undefined;
   /** The storage takes nothing now; what it is to take is gathered. */
@@ -60,19 +52,25 @@ export class Settler {
   #heldBy: unknown;
   /** When the last call failed, if it did. */
   #failedAt: number | undefined;
-  readonly #suspects = new SetApartOrders(() => this.flushSoon());
+  readonly #suspects: SetApartOrders;
 
   constructor(
     ledger: Ledger,
     clock: Clock,
     { minBalance, stalledAfterMs }: SettlerSettings,
+    lifecycle: Lifecycle,
     listener: SettlerListener,
   ) {
     this.#ledger = ledger;
     this.#isKeeping = ledger.journal !== undefined;
     this.#clock = clock;
     this.#minBalance = minBalance;
+    this.#lifecycle = lifecycle;
     this.#listener = listener;
+    this.#notes = new OutcomeNotes(listener);
+    const conclusion = new Conclusion(lifecycle, listener, this.#isKeeping);
+    this.#conclusion = conclusion;
+    this.#suspects = new SetApartOrders(conclusion, lifecycle, () => this.flushSoon());
     this.#calls = new GroupCall(
       {
         next: () => this.#next(),
@@ -127,10 +125,10 @@ export class Settler {
    */
   add(job: Job, decision: Decision, startedAt: number | undefined): void {
     const decided = asDecidedBefore(job, decision);
-    if (this.#notes.size > 0) this.#notes.delete(job);
-    moveTo(job, 'settling');
+    this.#notes.delete(job);
+    this.#lifecycle.move(job, 'settling');
     const settlement = this.#settlementOf(job, decided, startedAt);
-    if (this.#suspects.holds(job.userId)) this.#waitBehind([settlement]);
+    if (this.#suspects.holds(job.userId)) this.#suspects.waitBehind([settlement]);
     else this.#gathered.push(settlement);
     // Nothing is gained by gathering what memory takes.
     if (this.#ledger.isVolatile) this.flush();
@@ -138,17 +136,7 @@ export class Settler {
 
   /** Has it noted that an accepted order's outcome is certain, unless that is settled at once. */
   note(job: Job, outcome: UnfulfilledOutcome): void {
-    if (job.entry?.decided !== undefined) {
-      // It was noted before a restart.
-      const { outcome: status, error } = asDecidedBefore(job, {
-        ...nothingToDo,
-        steps: outcome.error.steps,
-      });
-      this.#listener.noted(job, { status: status as 'failed', error: error as OrderError });
-      return;
-    }
-    this.#notes.set(job, outcome);
-    this.flushSoon();
+    if (this.#notes.add(job, outcome)) this.flushSoon();
   }
 
   /** A settled order's steps came to something after all. */
@@ -201,14 +189,8 @@ export class Settler {
     startedAt: number | undefined,
     isProvisional = false,
   ): OrderSettlement {
-    return new OrderSettlement(
-      job,
-      decision,
-      this.#clock,
-      startedAt,
-      this.#minBalance,
-      isProvisional,
-    );
+    const minBalance = this.#minBalance;
+    return new OrderSettlement(job, decision, this.#clock, startedAt, minBalance, isProvisional);
   }
 
   #next(): readonly OrderSettlement[] | undefined {
@@ -216,7 +198,9 @@ export class Settler {
       this.#endUnaccepted();
       return undefined;
     }
-    if (this.#notes.size > 0) this.#gatherNotes();
+    for (const [job, decision] of this.#notes.take()) {
+      this.#gathered.push(this.#settlementOf(job, decision, job.run?.startedAt, true));
+    }
     const suspect = this.#suspects.take();
     if (suspect !== undefined) return [suspect];
     const all = this.#gathered;
@@ -228,16 +212,8 @@ export class Settler {
     return all;
   }
 
-  #gatherNotes(): void {
-    for (const [job, { status, error }] of this.#notes) {
-      const decision = { outcome: status as 'failed', error, steps: noSteps, isCompensable: false };
-      this.#gathered.push(this.#settlementOf(job, decision, job.run?.startedAt, true));
-    }
-    this.#notes.clear();
-  }
-
   #call(batch: readonly OrderSettlement[]) {
-    if (!this.#ledger.isVolatile) this.#callEnd = this.#listener.calling('settle', batch.length);
+    if (!this.#ledger.isVolatile) this.#callEnd = this.#lifecycle.calling('settle', batch.length);
     return this.#ledger.settle(batch);
   }
 
@@ -267,44 +243,17 @@ export class Settler {
       const settlement = batch[at] as OrderSettlement;
       const result = results[at] as Settled;
       if (isUntreatable(result)) continue;
-      const { job } = settlement;
       const behind = this.#suspects.settled(settlement);
       if (behind !== undefined) this.#gathered = [...behind, ...this.#gathered];
-      if (settlement.isProvisional) {
-        if ('error' in result) this.#listener.noted(job, result);
-        continue;
-      }
-      // Of one that shutdown has given up, callers have been notified.
-      if (job.state !== 'settling') continue;
-      if (isKnown(result)) this.#known(settlement, result.known);
-      else this.#conclude(settlement, result);
+      this.#conclusion.answered(settlement, result);
     }
-  }
-
-  #known(settlement: OrderSettlement, known: StoredOrder): void {
-    const isOwn = settlement.isOpen && !settlement.isAccepted && settlement.isIn(known);
-    if (isOwn) this.#conclude(settlement, outcomeOfRecord(known));
-    else this.#listener.known(settlement.job, known);
-  }
-
-  #conclude(settlement: OrderSettlement, outcome: OrderOutcome): void {
-    const { job, isCompensable, isTrial } = settlement;
-    const isRefused = isCompensable && outcome.status !== 'completed';
-    if (isRefused || isTrial) {
-      moveTo(job, isRefused ? 'ending' : 'processing');
-      if (isRefused) this.#listener.refused(job, outcome.error);
-      else this.#listener.admitted(job);
-      return;
-    }
-    moveTo(job, 'settled');
-    this.#listener.settled(job, outcome, settlement);
   }
 
   #failed(batch: readonly OrderSettlement[], cause: unknown): void {
     this.#ended(true);
     if (this.#isKeeping) this.#leaveOpen(batch, cause);
     else {
-      for (const settlement of batch) this.#end(settlement, cause);
+      for (const settlement of batch) this.#conclusion.end(settlement, cause);
       this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
     }
   }
@@ -320,50 +269,16 @@ export class Settler {
     if (next === 'halve') return;
     this.hold(cause);
     for (const settlement of this.#gathered) {
-      if (settlement.isProvisional) continue;
-      const error = storageFailed('The storage has not settled it yet', cause, settlement);
-      this.#listener.delayed(settlement.job, error);
+      this.#conclusion.delayed(settlement, 'The storage has not settled it yet', cause);
     }
     this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
   }
 
-  /**
-   * Has orders of a call wait alone that the storage cannot settle, and what was decided later of the same users
-   * behind them (invariant 1).
-   */
   #setApart(causes: ReadonlyMap<OrderSettlement, unknown>): void {
-    const added = this.#suspects.setApart([...causes.keys()]);
-    const behind = this.#gathered.filter(({ userId }) => this.#suspects.holds(userId));
-    this.#gathered = this.#gathered.filter(({ userId }) => !this.#suspects.holds(userId));
-    this.#suspects.setApart(behind);
+    const { rest, notify } = this.#suspects.setApart(causes, this.#gathered);
     // A listener may have more decided, and the next call made: not before the orders wait in their order.
-    for (const settlement of added) {
-      const message = 'The storage cannot settle it; the order waits alone, and is tried again';
-      const error = storageFailed(message, causes.get(settlement), settlement);
-      if (!settlement.isProvisional) this.#listener.delayed(settlement.job, error);
-      this.#listener.setApart(error);
-    }
-    for (const [settlement, cause] of causes) {
-      if (settlement.mayWait) continue;
-      this.#listener.setApart(storageFailed('A call of the storage failed', cause));
-      this.#end(settlement, cause);
-    }
-    this.#notifyBehind(behind);
-  }
-
-  #waitBehind(behind: readonly OrderSettlement[]): void {
-    this.#suspects.setApart(behind);
-    this.#notifyBehind(behind);
-  }
-
-  #notifyBehind(behind: readonly OrderSettlement[]): void {
-    for (const settlement of behind) {
-      const message =
-        'The storage cannot settle an earlier order of its user; it waits behind that one';
-      const error = storageFailed(message, undefined, settlement);
-      if (!settlement.mayWait) this.#end(settlement, undefined);
-      else if (!settlement.isProvisional) this.#listener.delayed(settlement.job, error);
-    }
+    this.#gathered = rest;
+    notify();
   }
 
   /** Orders that the storage does not have, and that were in no call, do not wait for it. */
@@ -371,30 +286,8 @@ export class Settler {
     const ended = this.#gathered.filter(({ mayWait }) => !mayWait);
     if (ended.length === 0) return;
     this.#gathered = this.#gathered.filter(({ mayWait }) => mayWait);
-    for (const settlement of ended) this.#end(settlement, this.#heldBy);
+    for (const settlement of ended) this.#conclusion.end(settlement, this.#heldBy);
   }
-
-  /** Ends an order that the storage does not have: it may be submitted again. */
-  #end(settlement: OrderSettlement, cause: unknown): void {
-    const { job } = settlement;
-    if (job.state !== 'settling') return;
-    const outcome = this.#failureOf(settlement, cause);
-    if (!this.#isKeeping) this.#conclude(settlement, outcome);
-    else this.#listener.notAccepted(job, (outcome as UnfulfilledOutcome).error);
-  }
-
-  #failureOf(settlement: OrderSettlement, cause: unknown): OrderOutcome {
-    // What changes no balance came to what it came to, and its caller may have been notified.
-    if (settlement.outcome !== 'completed' && !this.#isKeeping) {
-      return outcomeOf(settlement, undefined);
-    }
-    const error = storageFailed('The storage did not settle it', cause, settlement);
-    return { status: 'failed', error };
-  }
-}
-
-function isKnown(result: Settled): result is Known {
-  return (result as Partial<Known>).known !== undefined;
 }
 
 function isUntreatable(result: Settled): result is Untreatable {

@@ -233,14 +233,14 @@ function settlementOf(id: string, userId: string): OrderSettlement {
 
 it('invariant 4: an order that is set apart after the processor has closed is not tried again', async () => {
   let tries = 0;
-  const suspects = new SetApartOrders(() => {
+  const suspects = new SetApartOrders(nothing as never, nothing as never, () => {
     tries += 1;
     if (tries === 3) suspects.close();
   });
-  suspects.setApart([settlementOf('a', 'u')]);
+  suspects.setApart(new Map([[settlementOf('a', 'u'), 'down']]), []);
   await clock.advance(10_000);
   expect(tries).toBe(3);
-  suspects.setApart([settlementOf('b', 'v')]);
+  suspects.setApart(new Map([[settlementOf('b', 'v'), 'down']]), []);
   await clock.advance(10_000);
   expect(tries).toBe(3);
 });

@@ -1,0 +1,53 @@
+import type { Job } from '../lifecycle/job.ts';
+import { type Decision, nothingToDo } from '../order/decision.ts';
+import type { OrderError } from '../order/order-error.ts';
+import type { UnfulfilledOutcome } from '../order/outcome.ts';
+import { noSteps } from '../order/step-result.ts';
+import { asDecidedBefore } from './settlement.ts';
+import type { SettlerListener } from './settler-listener.ts';
+
+/** Outcomes that the storage is to note, of orders that go on before they are settled. */
+export class OutcomeNotes {
+  readonly #listener: Pick<SettlerListener, 'noted'>;
+  readonly #outcomes = new Map<Job, UnfulfilledOutcome>();
+
+  constructor(listener: Pick<SettlerListener, 'noted'>) {
+    this.#listener = listener;
+  }
+
+  /** Adds an outcome; false if it was noted before a restart, so that nothing is to be written. */
+  add(job: Job, outcome: UnfulfilledOutcome): boolean {
+    if (job.entry?.decided === undefined) {
+      this.#outcomes.set(job, outcome);
+      return true;
+    }
+    const { outcome: status, error } = asDecidedBefore(job, {
+      ...nothingToDo,
+      steps: outcome.error.steps,
+    });
+    this.#listener.noted(job, { status: status as 'failed', error: error as OrderError });
+    return false;
+  }
+
+  /** The order is settled instead. */
+  delete(job: Job): void {
+    if (this.#outcomes.size > 0) this.#outcomes.delete(job);
+  }
+
+  clear(): void {
+    this.#outcomes.clear();
+  }
+
+  /** Takes all of them, as decisions. */
+  take(): readonly (readonly [Job, Decision])[] {
+    if (this.#outcomes.size === 0) return none;
+    const all = [...this.#outcomes].map(([job, { status, error }]): [Job, Decision] => [
+      job,
+      { outcome: status as 'failed', error, steps: noSteps, isCompensable: false },
+    ]);
+    this.#outcomes.clear();
+    return all;
+  }
+}
+
+const none: readonly (readonly [Job, Decision])[] = [];
