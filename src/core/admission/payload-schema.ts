@@ -113,7 +113,8 @@ export class PayloadCheck {
     late.catch(ignore);
     const step = checkRoom();
     const checked = this.#later(order, late, before, signal, step);
-    const tail: Promise<void> = checked.then(ignore, ignore).then(() => {
+    // One whose signal aborts ends before those that it comes after.
+    const tail: Promise<void> = Promise.allSettled([checked, before]).then(() => {
       if (this.#tails.get(order.userId) === tail) this.#tails.delete(order.userId);
     });
     this.#tails.set(order.userId, tail);

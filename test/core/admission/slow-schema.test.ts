@@ -137,6 +137,27 @@ describe('an asynchronous schema', () => {
     expect(processor.stats()).toMatchObject({ accepted: 0, refused: 1, unsettled: 0 });
   });
 
+  it('invariant 1: no order overtakes one whose check is under way when the check between them is aborted', async () => {
+    const { schema, open } = slow();
+    const log: string[] = [];
+    const processor = new OrderProcessor({ schema });
+    processor.on('completed', ({ orderId }) => log.push(orderId));
+    const controller = new AbortController();
+    const first = processor.submit(order('first', 'slow'));
+    const second = codeOf(
+      processor.submit(order('second', 'quick'), { signal: controller.signal }),
+    );
+    controller.abort();
+    expect(await second).toBe('canceled');
+    await turn();
+    const third = processor.submit(order('third', 'quick'));
+    await turn();
+    open('slow');
+    await Promise.all([first, third]);
+    expect(log).toEqual(['first', 'third']);
+    await processor.shutdown();
+  });
+
   it('invariant 3: a signal that aborts while the check ends cancels the order, or comes too late', async () => {
     const heard = new Set<string>();
     for (let ticks = 0; ticks < 12; ticks += 1) {
