@@ -1,6 +1,6 @@
 import { maxAmount, urgentAbove } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { range } from '../kit/helpers.ts';
+import { deferred, range } from '../kit/helpers.ts';
 import { appOf, bodyOf, gates, order, problemIn } from './helpers.ts';
 
 describe('POST /orders', () => {
@@ -170,13 +170,14 @@ describe('GET and DELETE /orders/{id}', () => {
   });
 
   it('says 202 while the steps of the one that is canceled end', async () => {
+    const answered = deferred();
     const { post, remove, get, processor } = appOf({
       steps: [
         {
           name: 'work',
           run: (_order, { signal }) =>
             new Promise((_, reject) => {
-              signal.onabort = () => setImmediate(() => setImmediate(reject, signal.reason));
+              signal.onabort = () => answered.promise.then(() => reject(signal.reason));
             }),
         },
       ],
@@ -184,6 +185,7 @@ describe('GET and DELETE /orders/{id}', () => {
     await post(order);
     const record = await bodyOf(await remove('/orders/o-1'), 202);
     expect(record).toMatchObject({ id: 'o-1', status: 'processing' });
+    answered.resolve();
     await processor.onIdle();
     expect(await bodyOf(await get('/orders/o-1'))).toMatchObject({ status: 'canceled' });
   });
