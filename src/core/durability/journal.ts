@@ -51,6 +51,7 @@ export class Journal {
   #inCall: readonly Job[] = [];
   /** Why an order is to be canceled as soon as it is accepted. */
   readonly #cancellations = new Map<Job, Cancellation>();
+  #isClosed = false;
 
   constructor(
     storage: JournalStorage,
@@ -104,6 +105,7 @@ export class Journal {
 
   /** Resolves when an order that is on its way is kept, rejects if it is not accepted. */
   whenKept(job: Job): Promise<OrderRecord> {
+    if (this.#isClosed) return Promise.reject(unanswered(job));
     return new Promise((resolve, reject) => {
       const entry = job.entry as Entry;
       entry.waiters ??= [];
@@ -120,12 +122,12 @@ export class Journal {
 
   /** The processor has shut down: what the storage answers from now on concerns no caller. */
   close(): void {
+    this.#isClosed = true;
     // Orders that are held wait for a settlement that has not been answered.
     this.#gathered.resumeAll();
     // Those who wait for the outcome have been notified.
     for (const job of [...this.#inCall, ...this.#take(this.#gathered.size)]) {
-      const message = 'The storage did not answer before the deadline; the outcome is unknown';
-      for (const { reject } of takeWaiters(job)) reject(storageFailed(message, undefined, job));
+      for (const { reject } of takeWaiters(job)) reject(unanswered(job));
     }
     this.#calls.close();
   }
@@ -221,6 +223,11 @@ export class Journal {
   #left({ userId }: Job): void {
     this.#counts.add(userId, -1);
   }
+}
+
+function unanswered(job: Job): OrderError {
+  const message = 'The storage did not answer before the deadline; the outcome is unknown';
+  return storageFailed(message, undefined, job);
 }
 
 function takeWaiters({ entry }: Job): readonly Waiter[] {

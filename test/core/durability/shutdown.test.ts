@@ -188,6 +188,21 @@ describe('a shutdown', () => {
     expect(storage.disk.find('a')).toMatchObject({ status: 'pending' });
   });
 
+  it('invariant 4: ends an `enqueue` of a known order that comes while it gives up the orders', async () => {
+    const storage = new KeptStorage();
+    const processor = await open(storage, { steps: [nothing] });
+    storage.fate = () => 'hangs';
+    const errors = ['a', 'b'].map((id) => codeOf(processor.enqueue(order(id))));
+    processor.once('refused', ({ orderId }) => {
+      errors.push(codeOf(processor.enqueue(order(orderId === 'a' ? 'b' : 'a'))));
+    });
+    const closed = processor.shutdown({ timeoutMs: 1 });
+    await clock.runAll();
+    for (const error of errors) expect(await outcomeNow(error)).toBe('storage_failed');
+    expect(errors).toHaveLength(3);
+    expect(await outcomeNow(closed)).toMatchObject({ unsettled: [], timedOut: true });
+  });
+
   it('invariants 3 and 9: leaves what it cannot compensate in time to the next process', async () => {
     const log: string[] = [];
     const steps = [
