@@ -20,7 +20,12 @@ export function settledOf(
 }
 
 function toSettled(settlement: LedgerSettlement, result: SettlementResult): Settled {
-  if (result.status === 'known') return { known: withMessage(result.order) };
+  if (result.status === 'known') {
+    const isSettled = result.order.settledAt !== undefined;
+    if (isSettled || !settlement.isAccepted) return { known: withMessage(result.order) };
+    // Its steps would be run again, and again.
+    return { cause: new TypeError("Expected the storage's `settle` to settle an accepted order") };
+  }
   if (result.status === 'failed') return { cause: result.error };
   if (result.status === 'refused') return refusedBy(result.code, settlement, settlement.steps);
   if (settlement.outcome !== 'completed') return outcomeOf(settlement, undefined);

@@ -244,3 +244,28 @@ it('invariant 4: an order that is set apart after the processor has closed is no
   await clock.advance(10_000);
   expect(tries).toBe(3);
 });
+
+it('invariant 3: the steps of an accepted order that `settle` answers as known and unsettled run once', async () => {
+  const storage = new KeptStorage();
+  const settle = storage.settle.bind(storage);
+  let lies = 2;
+  storage.settle = async (settlements) => {
+    lies -= 1;
+    if (lies < 0) return settle(settlements);
+    return settlements.map(({ id }) => ({
+      status: 'known',
+      order: storage.disk.find(id) as never,
+    }));
+  };
+  const runs: string[] = [];
+  const processor = await open(storage, {
+    steps: [{ name: 'work', run: ({ id }: { id: string }) => void runs.push(id) }],
+  });
+  const error = errorOf(processor.submit(order('a')));
+  await clock.runAll();
+  expect(await error).toMatchObject({ code: 'storage_failed', orderId: 'a' });
+  expect(runs).toEqual(['a']);
+  expect(await processor.order('a')).toMatchObject({ status: 'completed', balance: 1 });
+  expect(processor.stats()).toMatchObject({ accepted: 1, completed: 1 });
+  await processor.shutdown();
+});
