@@ -174,7 +174,9 @@ export class Events {
   /** Raises `idle`, unless that is true no longer when its listeners have their turn: it comes again then. */
   idle(isStill: () => boolean): void {
     this.#notifications.notify((holds) => {
-      if (holds()) this.#calls.get('idle')?.(undefined);
+      const listeners = holds() ? this.#calls.get('idle') : undefined;
+      // As all listeners, outside the step that has led to it.
+      if (listeners !== undefined) StepScope.outside(listeners, undefined);
     }, isStill);
   }
 

@@ -1,4 +1,9 @@
-import { isOrderError, OrderProcessor, type OrderProcessorOptions } from 'order-processor';
+import {
+  isOrderError,
+  OrderProcessor,
+  type OrderProcessorOptions,
+  type Step,
+} from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, logOf, outcomeNow } from '../../kit/helpers.ts';
 import { KeptStorage } from '../../kit/kept-storage.ts';
@@ -302,3 +307,22 @@ it.each(ways)(
     await processor.shutdown();
   },
 );
+
+it('invariant 4: a listener of `idle` that is called from a step awaits orders as any other caller', async () => {
+  const hangs: Step = { name: 'hangs', run: () => new Promise(() => {}) };
+  const processor = new OrderProcessor({ steps: [hangs], stalledAfterMs: 1 });
+  let code: Promise<string> | undefined;
+  processor.once('idle', () => {
+    code = codeOf(processor.submit({ id: 'b', userId: 'u', amount: 1 }));
+  });
+  const first = codeOf(processor.submit({ id: 'a', userId: 'u', amount: 1 }));
+  await clock.advance(0);
+  void processor.cancel('a');
+  await clock.advance(10);
+  expect(await first).toBe('canceled');
+  const closed = processor.shutdown({ timeoutMs: 1 });
+  await clock.runAll();
+  await closed;
+  // Behind the order that holds its user, and not behind itself.
+  expect(await code).toBe('canceled');
+});
