@@ -34,6 +34,7 @@ export class OrderSettlement implements LedgerSettlement {
   readonly shift: number;
   readonly #job: Job;
   #isOpen = false;
+  #isAgain = false;
 
   /**
    * @param clock - the processor's, which must have been read just before
@@ -85,6 +86,11 @@ export class OrderSettlement implements LedgerSettlement {
     this.#isOpen = true;
   }
 
+  /** Another order with the id was settled in this millisecond. */
+  comesAgain(): void {
+    this.#isAgain = true;
+  }
+
   /** Whether it waits for a storage that works again; else it ends, since the storage has nothing of its order. */
   get mayWait(): boolean {
     return this.isAccepted || this.#isOpen;
@@ -92,6 +98,7 @@ export class OrderSettlement implements LedgerSettlement {
 
   /** Whether what the storage has of its id is this settlement, of a call that had done its work and then failed. */
   isIn({ userId, acceptedAt, settledAt }: StoredOrder): boolean {
+    if (this.#isAgain) return false;
     return userId === this.userId && acceptedAt === this.acceptedAt && settledAt === this.settledAt;
   }
 }

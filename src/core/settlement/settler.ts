@@ -11,6 +11,7 @@ import type { Ledger, Settled, Untreatable } from '../storage/ledger.ts';
 import { Conclusion } from './conclusion.ts';
 import { OutcomeNotes } from './outcome-notes.ts';
 import { SetApartOrders } from './set-apart-orders.ts';
+import { SettledNow } from './settled-now.ts';
 import { asDecidedBefore, OrderSettlement } from './settlement.ts';
 import type { SettlerListener } from './settler-listener.ts';
 
@@ -43,6 +44,7 @@ export class Settler {
   readonly #lifecycle: Lifecycle;
   readonly #listener: SettlerListener;
   readonly #conclusion: Conclusion;
+  readonly #settledNow: SettledNow;
   #gathered: OrderSettlement[] = [];
   readonly #notes: OutcomeNotes;
   readonly #calls: GroupCall<readonly OrderSettlement[], readonly Settled[]>;
@@ -70,6 +72,7 @@ export class Settler {
     this.#notes = new OutcomeNotes(listener);
     const conclusion = new Conclusion(lifecycle, listener, this.#isKeeping);
     this.#conclusion = conclusion;
+    this.#settledNow = new SettledNow(clock);
     this.#suspects = new SetApartOrders(conclusion, lifecycle, () => this.flushSoon());
     this.#calls = new GroupCall(
       {
@@ -128,6 +131,7 @@ export class Settler {
     this.#notes.delete(job);
     this.#lifecycle.move(job, 'settling');
     const settlement = this.#settlementOf(job, decided, startedAt);
+    if (this.#settledNow.has(job.id)) settlement.comesAgain();
     if (this.#suspects.holds(job.userId)) this.#suspects.waitBehind([settlement]);
     else this.#gathered.push(settlement);
     // Nothing is gained by gathering what memory takes.
@@ -246,6 +250,7 @@ export class Settler {
       const behind = this.#suspects.settled(settlement);
       if (behind !== undefined) this.#gathered = [...behind, ...this.#gathered];
       this.#conclusion.answered(settlement, result);
+      if (this.#isKeeping) this.#settledNow.add(settlement);
     }
   }
 

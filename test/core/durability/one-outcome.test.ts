@@ -102,3 +102,24 @@ it('invariant 10: an order that comes while the storage fails, and was in no cal
   expect(storage.disk.find('b')).toBeUndefined();
   await processor.shutdown();
 });
+
+it('invariant 3: an order that comes again in the millisecond of its settlement completes once, though its call fails', async () => {
+  const storage = new KeptStorage();
+  const processor = await open(storage);
+  storage.fate = fatesOf('settle', 'works', 'throws');
+  const completed: string[] = [];
+  processor.on('completed', ({ orderId }) => completed.push(orderId));
+  const order = { id: 'a', userId: 'u', amount: 1 };
+  expect(await codeOf(processor.submit(order))).toBe('completed');
+  expect(await codeOf(processor.submit(order))).toBe('storage_failed');
+  await clock.advance(1_000);
+  expect(completed).toEqual(['a']);
+  expect(processor.stats()).toMatchObject({
+    accepted: 1,
+    completed: 1,
+    duplicates: 1,
+    unsettled: 0,
+  });
+  expect(storage.disk.get('u')).toBe(1);
+  await processor.shutdown();
+});
