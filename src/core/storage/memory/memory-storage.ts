@@ -46,7 +46,7 @@ export const defaultRetainSettled = 100_000;
 export const defaultRetainBytes = 67_108_864;
 
 /**
- * Keeps balances and the last settled orders in memory: the default storage, as fast as a plain loop,
+ * Keeps balances and the last settled orders in memory: the default storage and the fastest one,
  * gone when the process ends. It has one processor at a time, which gives it back when it has shut down: two
  * would not know of each other's orders in flight. A settled order that it has forgotten is a new one when it comes again.
  *
