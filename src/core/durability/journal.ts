@@ -24,19 +24,9 @@ export interface JournalListener {
   storageFailed(error: OrderError): void;
 }
 
-/** The orders of one call. */
-interface Group {
-  readonly jobs: readonly Job[];
-  /** Those of them that the storage is to keep. */
-  readonly kept: readonly Job[];
-}
-
 /**
  * Orders on their way into the storage, which are not accepted before they are kept there. Whatever
  * comes while one call is under way goes into the next.
- *
- * An order that needs no entry goes through here too while an earlier one of its user does: none
- * overtakes another (invariant 1).
  */
 export class Journal {
   readonly #storage: JournalStorage;
@@ -44,7 +34,7 @@ export class Journal {
   readonly #listener: JournalListener;
   /** Users have their turns here too, and urgent orders go first: a user with many delays no other (invariant 7). */
   readonly #gathered = new KeyedQueue<Job>({ exclusive: false });
-  readonly #calls: GroupCall<Group, readonly AcceptResult[]>;
+  readonly #calls: GroupCall<readonly Job[], readonly AcceptResult[]>;
   #callEnd: CallEnd | undefined;
   readonly #counts = new Tally();
   /** Those in the call that is under way. */
@@ -65,10 +55,10 @@ export class Journal {
     this.#calls = new GroupCall(
       {
         next: () => this.#next(),
-        call: ({ kept }) => this.#call(kept),
+        call: (jobs) => this.#call(jobs),
         answered: () => this.#ended(false),
-        done: ({ jobs }, results) => this.#finish(jobs, results),
-        failed: ({ jobs }, cause) => this.#fail(jobs, cause),
+        done: (jobs, results) => this.#finish(jobs, results),
+        failed: (jobs, cause) => this.#fail(jobs, cause),
         slow: (message) => this.#listener.storageFailed(storageFailed(message, undefined)),
       },
       { stalledAfterMs },
@@ -133,19 +123,18 @@ export class Journal {
   }
 
   /** What goes into the next call. */
-  #next(): Group | undefined {
+  #next(): readonly Job[] | undefined {
     // The answer of the last call may not have been passed on yet.
     this.#inCall = this.#inCall.filter(({ state }) => state === 'accepting');
     if (!this.#gathered.isRunnable) return undefined;
     const jobs = this.#take(this.#calls.sizeOf(this.#gathered.size, this.#clock.last));
     this.#inCall = [...this.#inCall, ...jobs];
-    return { jobs, kept: jobs.filter(({ entry }) => entry !== undefined) };
+    return jobs;
   }
 
-  #call(kept: readonly Job[]): Promise<readonly AcceptResult[]> {
-    if (kept.length === 0) return Promise.resolve([]);
-    this.#callEnd = this.#listener.calling('accept', kept.length);
-    return this.#storage.accept(kept.map((job) => job.toNewOrder(this.#clock)));
+  #call(jobs: readonly Job[]): Promise<readonly AcceptResult[]> {
+    this.#callEnd = this.#listener.calling('accept', jobs.length);
+    return this.#storage.accept(jobs.map((job) => job.toNewOrder(this.#clock)));
   }
 
   #ended(isFailed: boolean): void {
@@ -164,16 +153,15 @@ export class Journal {
 
   #finish(jobs: readonly Job[], results: readonly AcceptResult[]): void {
     this.#clock.read();
-    let next = 0;
-    for (const job of jobs) {
-      const result = job.entry === undefined ? undefined : results[next++];
+    for (const [at, job] of jobs.entries()) {
+      const result = results[at] as AcceptResult;
       this.#left(job);
       // Abandoned: shutdown's deadline came first, and its caller has been told.
       if (job.state !== 'accepting') continue;
-      if (result?.status === 'failed') this.#refuse(job, result.error);
-      else if (result?.status === 'known') this.#known(job, result.order);
+      if (result.status === 'failed') this.#refuse(job, result.error);
+      else if (result.status === 'known') this.#known(job, result.order);
       else {
-        if (result !== undefined) job.sequence = result.sequence;
+        job.sequence = result.sequence;
         this.#accepted(job);
       }
     }
