@@ -126,28 +126,22 @@ export class Lifecycle {
 
   /** The order is not accepted. */
   refuse(job: Job, error: OrderError): void {
-    moveTo(job, 'refused');
-    this.#leave(job);
-    this.told(job, this.refused(error), true);
-    this.idleness.check();
+    this.#leave(job, 'refused');
+    this.#tellLast(job, this.refused(error));
   }
 
   /** Another order has the id of this one, and came to this outcome. */
   join(job: Job, outcome: OrderOutcome): void {
     this.counts.duplicates += 1;
-    moveTo(job, 'joined');
-    this.#leave(job);
-    this.told(job, outcome, true);
-    this.idleness.check();
+    this.#leave(job, 'joined');
+    this.#tellLast(job, outcome);
   }
 
   /** The order stays in the storage, for the next start. */
   keep(job: Job): void {
     this.keptCount += 1;
-    moveTo(job, 'kept');
-    this.#leave(job);
-    this.told(job, leftBehind(job.facts), true);
-    this.idleness.check();
+    this.#leave(job, 'kept');
+    this.#tellLast(job, leftBehind(job.facts));
   }
 
   /**
@@ -186,9 +180,16 @@ export class Lifecycle {
     this.idleness.check();
   }
 
-  #leave(job: Job): void {
+  #leave(job: Job, state: 'refused' | 'joined' | 'kept'): void {
+    moveTo(job, state);
     this.#sources.inFlight.remove(job);
     this.#listener?.roomFreed(job.userId);
+  }
+
+  /** Nothing more becomes of the order in this process. */
+  #tellLast(job: Job, outcome: OrderOutcome): void {
+    this.told(job, outcome, true);
+    this.idleness.check();
   }
 
   /** While listeners and callers are told, an order that they submit goes to the queue, not deeper. */

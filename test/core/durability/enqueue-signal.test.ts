@@ -1,32 +1,13 @@
-import { OrderProcessor, type OrderProcessorOptions, refuse } from 'order-processor';
+import { refuse } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, outcomeNow } from '../../kit/helpers.ts';
 import { broken, fatesOf, keepFirst, open, working } from '../../kit/kept/helpers.ts';
+import { recovering } from '../../kit/kept/recovering.ts';
 import { type Fate, KeptStorage } from '../../kit/kept-storage.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
 const order = (id: string, userId = 'u', amount = 1) => ({ id, userId, amount });
-
-/** The disk of a process that was killed with these orders accepted. */
-async function diskWith(...ids: readonly string[]) {
-  const storage = new KeptStorage();
-  const processor = await open(storage);
-  processor.pause();
-  for (const id of ids) await processor.enqueue(order(id));
-  storage.cut();
-  return storage.disk;
-}
-
-/** A processor that reads nothing of an earlier life before the gate is open. */
-async function recovering(ids: readonly string[], options: OrderProcessorOptions = {}) {
-  const storage = new KeptStorage(await diskWith(...ids));
-  const gate = deferred<Fate>();
-  storage.fate = fatesOf('unsettled', gate.promise);
-  const processor = new OrderProcessor({ storage, ...options });
-  await clock.settle();
-  return { storage, processor, start: () => gate.resolve('works') };
-}
 
 describe('the signal of `enqueue`', () => {
   it('invariant 9: does not end an order that is on its way into the storage', async () => {
@@ -51,7 +32,7 @@ describe('the signal of `enqueue`', () => {
 
   it('invariant 4: ends the waiting for a storage that takes orders up', async () => {
     for (const overflow of ['wait', 'reject'] as const) {
-      const { storage, processor, start } = await recovering(['a'], { overflow });
+      const { storage, processor, start } = await recovering(clock, ['a'], { overflow });
       const controller = new AbortController();
       const gaveUp = errorOf(processor.enqueue(order('b'), { signal: controller.signal }));
       const stays = processor.enqueue(order('c'));
@@ -71,7 +52,7 @@ describe('the signal of `enqueue`', () => {
   it('invariant 4: ends the question whether a refused order is known', async () => {
     for (const fate of [broken, working, () => 'hangs' as const]) {
       const rules = [() => refuse('never')];
-      const { storage, processor, start } = await recovering(['a'], { rules });
+      const { storage, processor, start } = await recovering(clock, ['a'], { rules });
       storage.fate = fate;
       const controller = new AbortController();
       const { signal } = controller;

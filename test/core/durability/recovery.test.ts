@@ -2,21 +2,12 @@ import { OrderProcessor, type OrderProcessorOptions, type Step } from 'order-pro
 import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, outcomeNow, range, watch } from '../../kit/helpers.ts';
 import { fatesOf, open } from '../../kit/kept/helpers.ts';
+import { diskWith } from '../../kit/kept/recovering.ts';
 import { type Fate, KeptStorage } from '../../kit/kept-storage.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
 const order = (id: string, userId = 'u', amount = 1) => ({ id, userId, amount });
-
-/** The disk of a process that was killed with these orders accepted. */
-async function diskWith(...orders: readonly ReturnType<typeof order>[]) {
-  const storage = new KeptStorage();
-  const processor = await open(storage);
-  processor.pause();
-  for (const each of orders) await processor.enqueue(each);
-  storage.cut();
-  return storage.disk;
-}
 
 function recording(log: string[], done: Promise<unknown> = Promise.resolve()): Step {
   return {

@@ -1,32 +1,12 @@
 import { type Order, OrderProcessor, prioritize, refuse, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
+import { all, everyWay } from '../../kit/every-way.ts';
 import { codeOf, errorOf, outcomeNow } from '../../kit/helpers.ts';
 import { schemaOf } from '../../kit/schemas.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
 const order = { id: 'a', userId: 'u', amount: 5 };
-
-/** What each way of handing in an order comes to, in this turn. */
-function everyWay(processor: OrderProcessor, given: Order): Promise<string[] | 'pending'> {
-  return outcomeNow(handIn(processor, given));
-}
-
-async function handIn(processor: OrderProcessor, given: Order): Promise<string[]> {
-  const words = [codeOf(processor.submit(given)), codeOf(processor.enqueue(given))];
-  const { signal } = new AbortController();
-  words.push(codeOf(processor.submit(given, { signal })));
-  const [many] = await processor.submitMany([given]);
-  const outcomes = [many];
-  for await (const outcome of processor.submitStream([given])) outcomes.push(outcome);
-  return [
-    ...(await Promise.all(words)),
-    ...outcomes.map((outcome) =>
-      outcome?.status === 'completed' ? 'completed' : `${outcome?.error.code}`,
-    ),
-  ];
-}
-const all = (word: string): string[] => Array(5).fill(word);
 
 describe('the content of an order is what its caller handed in', () => {
   const dish = () => ({ dish: 'soup' });

@@ -1,4 +1,4 @@
-import { isOrderError, OrderProcessor, type OrderProcessorOptions } from 'order-processor';
+import { isOrderError, OrderProcessor } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import {
   codeOf,
@@ -10,32 +10,13 @@ import {
   watch,
 } from '../../kit/helpers.ts';
 import { fatesOf, keepFirst, open, working } from '../../kit/kept/helpers.ts';
+import { diskWith, recovering } from '../../kit/kept/recovering.ts';
 import { type Fate, KeptStorage } from '../../kit/kept-storage.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
 const order = (id: string, userId = 'u', amount = 1) => ({ id, userId, amount });
 const deaf = deferred().promise;
-
-/** The disk of a process that was killed with these orders accepted. */
-async function diskWith(...ids: readonly string[]) {
-  const storage = new KeptStorage();
-  const processor = await open(storage);
-  processor.pause();
-  for (const id of ids) await processor.enqueue(order(id));
-  storage.cut();
-  return storage.disk;
-}
-
-/** A processor that reads nothing of an earlier life before the gate is open. */
-async function recovering(ids: readonly string[], options: OrderProcessorOptions = {}) {
-  const storage = new KeptStorage(await diskWith(...ids));
-  const gate = deferred<Fate>();
-  storage.fate = fatesOf('unsettled', gate.promise);
-  const processor = new OrderProcessor({ storage, ...options });
-  await clock.settle();
-  return { storage, processor, start: () => gate.resolve('works') };
-}
 
 describe('the outcome of an order that the storage keeps', () => {
   it('invariant 5: is given for one that an earlier process settled, and undefined for none', async () => {
@@ -52,7 +33,7 @@ describe('the outcome of an order that the storage keeps', () => {
   });
 
   it('invariant 9: is waited for during recovery', async () => {
-    const { processor, start } = await recovering(['a', 'b']);
+    const { processor, start } = await recovering(clock, ['a', 'b']);
     const waiting = ['a', 'b', 'a'].map((id) => processor.outcome(id));
     expect(await processor.outcome('unknown')).toBeUndefined();
     const hasHeard = watch(Promise.race(waiting));
@@ -66,7 +47,7 @@ describe('the outcome of an order that the storage keeps', () => {
   });
 
   it('invariant 9: is found by who asked before it was taken up, and heard when it was settled', async () => {
-    const storage = new KeptStorage(await diskWith('a'));
+    const storage = new KeptStorage(await diskWith(order('a')));
     const answer = deferred<Fate>();
     storage.fate = fatesOf('find', answer.promise);
     const processor = new OrderProcessor({ storage });
@@ -80,7 +61,7 @@ describe('the outcome of an order that the storage keeps', () => {
   });
 
   it('invariant 10: is not guessed from an answer that was old when it came', async () => {
-    const storage = new KeptStorage(await diskWith('a'));
+    const storage = new KeptStorage(await diskWith(order('a')));
     const stale = storage.disk.find('a');
     const answer = deferred();
     let asked = 0;
@@ -192,7 +173,7 @@ describe('orders that stay in the storage at the deadline of `shutdown`', () => 
   });
 
   it('invariant 4: give it too if they had not been taken up', async () => {
-    const { storage, processor } = await recovering(['a', 'b']);
+    const { storage, processor } = await recovering(clock, ['a', 'b']);
     const outcomes = ['a', 'b'].map((id) => processor.outcome(id));
     await clock.settle();
     // Nothing is left to be asked.
@@ -206,7 +187,7 @@ describe('orders that stay in the storage at the deadline of `shutdown`', () => 
   });
 
   it('invariant 4: reject with `storage_failed` if the storage never answers', async () => {
-    const storage = new KeptStorage(await diskWith('a'));
+    const storage = new KeptStorage(await diskWith(order('a')));
     storage.fate = () => 'hangs';
     const processor = new OrderProcessor({ storage });
     const error = errorOf(processor.outcome('a'));
@@ -235,7 +216,7 @@ describe('orders that stay in the storage at the deadline of `shutdown`', () => 
 describe('the signal of `outcome`', () => {
   it('invariant 4: ends the waiting for a storage that does not answer, or takes orders up', async () => {
     for (const fate of ['hangs', 'works'] as const) {
-      const { storage, processor, start } = await recovering(['a']);
+      const { storage, processor, start } = await recovering(clock, ['a']);
       if (fate === 'hangs') storage.fate = () => fate;
       const controller = new AbortController();
       const gaveUp = errorOf(processor.outcome('a', { signal: controller.signal }));
@@ -254,7 +235,7 @@ describe('the signal of `outcome`', () => {
 
   it('invariant 4: ends it between two of these, too', async () => {
     for (const ticks of range(25)) {
-      const { processor } = await recovering(['a']);
+      const { processor } = await recovering(clock, ['a']);
       const controller = new AbortController();
       const gaveUp = codeOf(processor.outcome('a', { signal: controller.signal }));
       for (const _ of range(ticks)) await undefined;
@@ -268,7 +249,7 @@ describe('the signal of `outcome`', () => {
   });
 
   it('invariant 6: gives back what the waiting took during recovery', async () => {
-    const { storage, processor, start } = await recovering(['a', 'b']);
+    const { storage, processor, start } = await recovering(clock, ['a', 'b']);
     const stays = processor.outcome('a');
     const round = async (): Promise<void> => {
       const controller = new AbortController();
