@@ -1,6 +1,6 @@
 /**
- * Accepts orders, is killed in the middle of processing them, and starts again: whatever was accepted is
- * settled, once.
+ * Accepts orders, is killed in the middle of processing them, and starts again. Each accepted order is settled
+ * once.
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,7 +17,7 @@ const amount = 100;
 
 const charge: Step = {
   name: 'charge',
-  // A payment provider that knows the key charges nobody twice, however often it is asked.
+  // A payment provider that knows the key never charges a user twice, even if it is asked several times.
   run: (_order, { idempotencyKey: _, signal }) => sleep(5, undefined, { signal }),
 };
 

@@ -10,7 +10,7 @@ import { guardedListener } from '../server/guarded-listener.ts';
 /** What {@link createOrderRoutes} takes beside the processor. */
 export interface OrderServiceOptions {
   /**
-   * Returns what the client of a call may do: the same as that of `order-processor/http`, `bearer` included. It
+   * Returns what the client of a call may do: the same function as for `order-processor/http`, `bearer` included. It
    * gets a `Request` with the metadata of the call as its headers. Without it every client may do anything. The
    * health service needs no credentials.
    */

@@ -12,8 +12,8 @@ export type Statuses = Readonly<Record<string, number>>;
  * The status of each `OrderErrorCode`. A code of a rule's own is 422, one of a step's own 503, or
  * 400 if trying again cannot help.
  *
- * What has failed or was canceled for good is answered the same however often it is asked, so there a status that
- * invites a client to repeat its request is replaced: 422 for 503, 409 for 408.
+ * An order that has failed or was canceled gets the same answer each time. So a status that invites a client to
+ * repeat its request is replaced: 422 for 503, 409 for 408.
  */
 export const defaultStatuses: Statuses = Object.freeze({
   invalid_order: 400,
@@ -81,7 +81,7 @@ function plain(payload: unknown): unknown {
  * some, `outcome`, `orderId`, `userId`, `retryable`, `retryAfterMs`, `issues`, `labels` and `steps`. What is neither an
  * `HttpError` nor an `OrderError` is 500 `internal`, and the answer has nothing of it.
  *
- * @param error - whatever was thrown
+ * @param error - what was thrown, of any type
  * @param statuses - in place of some of {@link defaultStatuses}, or for codes of a host's own
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc9457 | RFC 9457}

@@ -29,7 +29,7 @@ export interface ServeOptions extends ListenOptions {
  * against clients that send slowly or not at all, and an orderly end. On a signal it closes, and then ends the
  * process, with 0 if no order was lost.
  *
- * @param app - a Hono app, or whatever has `fetch`
+ * @param app - a Hono app, or any object that has `fetch`
  * @param options - each is checked
  * @returns when it listens; rejects if it cannot, or with a TypeError or RangeError for an option
  *

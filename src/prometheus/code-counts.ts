@@ -40,7 +40,7 @@ export class CodeCounts {
     return this.#counts;
   }
 
-  /** @param error - may be made by a host, whatever its type says */
+  /** @param error - typed as an `OrderError`, but a host may have made it */
   add(error: unknown): void {
     const code = this.#labelOf(codeOf(error) ?? other);
     this.#counts.set(code, (this.#counts.get(code) ?? 0) + 1);

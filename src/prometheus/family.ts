@@ -92,7 +92,7 @@ export class Family {
     }
     if (JSON.stringify(buckets) !== JSON.stringify(before.buckets)) {
       throw new TypeError(
-        `Expected \`buckets\` to be those of the other processor with this \`prefix\`, got \`${show(JSON.stringify(buckets))}\``,
+        `Expected \`buckets\` to be the same as of the other processor with this \`prefix\`, got \`${show(JSON.stringify(buckets))}\``,
       );
     }
   }

@@ -7,7 +7,8 @@ import { forbidden, HttpError } from './http-error.ts';
 export interface Access {
   /**
    * For which users it may act: their ids, a function that says so, or `'all'`. A client with `'all'` uses the ids of
-   * orders as the storage has them; any other one has ids for each user, which are never those of another user.
+   * orders as the storage has them; any other client has ids for each user, which never mean another user's
+   * orders.
    */
   readonly users: 'all' | readonly string[] | ((userId: string) => boolean);
   /**
@@ -102,7 +103,7 @@ export function bearer(tokens: Readonly<Record<string, Access>>): Authenticate {
   return ({ headers }) => {
     const [, token = ''] = /^bearer +(\S+) *$/i.exec(headers.get('authorization') ?? '') ?? [];
     const digest = digestOf(token);
-    // All of them, whichever it is.
+    // Compares with every token, so that the time does not depend on which one it is.
     const found = known.filter((each) => timingSafeEqual(each.digest, digest));
     return found[0]?.access;
   };

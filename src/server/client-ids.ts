@@ -12,8 +12,8 @@ const longestId = 256;
 const plainUser = /^[A-Za-z0-9._:@-]{1,64}$/;
 
 /**
- * What the stored ids of a user's orders begin with: `~u-1~`, or `~!` and a hash. No prefix is the beginning of
- * another, so no two users' ids become one, whatever they are.
+ * What the stored ids of a user's orders begin with: `~u-1~`, or `~!` and a hash. No prefix is the beginning
+ * of another, so no two users' ids become one.
  */
 export function prefixOf(userId: string): string {
   if (plainUser.test(userId)) return `~${userId}~`;
@@ -29,8 +29,9 @@ export function clientIdOf(storedId: string, userId: string): string {
 }
 
 /**
- * Translates between the ids of a client and those of the storage. The ids of a client that acts for all are those of the storage. Any other client has
- * ids for each user: in the storage they begin with the user, so no client can use, find or guess at another user's.
+ * Translates between the ids of a client and the ids of the storage. A client that acts for all users has the ids of
+ * the storage. Any other client has ids for each user: in the storage they begin with the user, so no client can use,
+ * find or guess at another user's.
  */
 export class ClientIds {
   readonly #access: Access;
@@ -39,7 +40,7 @@ export class ClientIds {
     this.#access = access;
   }
 
-  /** Whether the ids are other ones than those of the storage. */
+  /** Whether the client's ids differ from the ids of the storage. */
   get isScoped(): boolean {
     return this.#access.users !== 'all';
   }
@@ -127,7 +128,7 @@ export function withClientId<T extends object>(of: T, fallback?: string): T {
   const message = of.message
     .replaceAll(inJson(storedId), inJson(clientId))
     .replaceAll(storedId, clientId);
-  // Whatever else the error has, of whichever copy of the package it is.
+  // Keeps all other properties of the error, even if another copy of the package has made it.
   return Object.create(of, {
     orderId: { value: clientId, enumerable: true },
     message: { value: message },

@@ -71,7 +71,7 @@ export class OpenFile {
     return read(await this.#track(() => this.#threads.write(kind, this.#messageOf(write))));
   }
 
-  /** A call that only reads the file; the parameters are those of `write`. */
+  /** A call that only reads the file; the parameters are the same as of `write`. */
   async read<T>(
     kind: ReadKind,
     write: (writer: Writer) => void,

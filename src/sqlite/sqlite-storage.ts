@@ -39,7 +39,7 @@ const PAGE = 500;
  *
  * Payloads come back as JSON has them. Give a file to one storage at a time; others are refused, but
  * the sqlite3 shell may read it meanwhile. Beside it are its log (`-wal`, `-shm`) and its owner (`-owner`) while it
- * is open, and its lock (`-lock`) for good. Copy it with `backup`, and not by reading the files in this process: closing
+ * is open, and its lock (`-lock`), which stays. Copy it with `backup`, and not by reading the files in this process: closing
  * any of them drops the locks that this process has on it. Not for file systems of a network.
  *
  * A storage whose file was opened by another one all the same, because its lock was lost, rejects every later write.
@@ -135,7 +135,7 @@ export class SqliteStorage implements OrderStorage {
    * completed order. Of an id that was applied or refused before, the answer is what it was then.
    *
    * @param changes - see {@link BalanceChange}
-   * @throws (rejects) Error if an id is that of an order that is unsettled, canceled, or failed by itself
+   * @throws (rejects) Error if an id belongs to an order that is unsettled, was canceled, or failed by itself
    */
   apply(changes: readonly BalanceChange[]): Promise<readonly BalanceResult[]> {
     return this.#file.write(
@@ -247,7 +247,7 @@ export class SqliteStorage implements OrderStorage {
 
   /**
    * Copies the file as it is now, while calls go on; the copy can be opened like any other. Its user alone
-   * may read and write it (mode 0600), whatever the mode of the file is. A copy by `cp` of a file in use is no backup:
+   * may read and write it (mode 0600), even if the mode of the file is another. A copy by `cp` of a file in use is no backup:
    * it lacks what is only in the log. To restore a copy, end the process, move the log (`-wal`, `-shm`) away, and put
    * the copy in the file's place. A copy by `backup` beside the log of another file is refused.
    *

@@ -68,7 +68,7 @@ export const someSteps: readonly StepResult[] = Object.freeze([
       durationMs: 7,
       attempts: 3,
       code: 'timeout',
-      message: 'Nobody there \u{1f6b4}',
+      message: 'No courier there \u{1f6b4}',
     },
   },
   { name: 'mail', status: 'skipped', durationMs: 0, attempts: 0 },

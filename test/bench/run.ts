@@ -177,7 +177,7 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
     least('', 'on a file, of a bare Hono route', 0.5, ratio('file', 'bare')),
     least(
       '`POST /orders/batch`, orders per second',
-      'times those of `POST /orders`',
+      'times `POST /orders`',
       5,
       ratio('batch', 'memory'),
     ),

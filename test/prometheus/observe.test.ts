@@ -253,7 +253,9 @@ describe('several processors', () => {
     }
     expect(() =>
       observe(new OrderProcessor(), { registry, labels: { zone: 'us' }, buckets: { wait: [1] } }),
-    ).toThrow(/^Expected `buckets` to be those of the other processor with this `prefix`, got `/);
+    ).toThrow(
+      /^Expected `buckets` to be the same as of the other processor with this `prefix`, got `/,
+    );
     expect(namesIn(registry)).toEqual(before);
     observe(new OrderProcessor(), { registry, labels: { zone: 'us' } });
   });

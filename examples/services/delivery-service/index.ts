@@ -101,10 +101,10 @@ refuseOtherMethods(app, failure);
 app.notFound(() => failure(new HttpError(404, 'not_found', 'There is no such route')));
 app.onError(failure);
 
-/** By default, a `problem` answers an order that has failed for good with 422 or 409. */
+/** By default, a `problem` answers an order that has failed and is not tried again with 422 or 409. */
 const statuses = { vendor_unavailable: 503, no_courier: 503, canceled: 408 };
 
-/** The status and the headers are those of a `problem`, the body is this service's own. */
+/** `problem` gives the status and the headers. The body is this service's own. */
 function failure(error: Error): Response {
   const { status, headers } = problem(error, statuses);
   headers.set('content-type', 'application/json');
@@ -122,7 +122,7 @@ function stepOf({ name, status, durationMs, code }: StepResult) {
   return { name, status, duration_ms: durationMs, detail: code };
 }
 
-/** One line for each answer, also for those that nobody is there to read. */
+/** One line for each answer, even if its client has gone. */
 function log(status: number, kind: string, orderId: string | null): void {
   console.log(status, kind, JSON.stringify(orderId));
 }

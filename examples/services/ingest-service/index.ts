@@ -1,6 +1,6 @@
 /**
  * Takes orders as fast as they come, as long as there is room in its queue, and says at once when there is
- * none. Metrics tell how full it is.
+ * none. Metrics say how full it is.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Hono } from 'hono';

@@ -43,7 +43,7 @@ const reserve: Step<Payload, string> = {
     }
     return `reservation:${idempotencyKey}`;
   },
-  /** Releases the reservation `result`; if it has not finished, whatever is reserved for the `idempotencyKey`. */
+  /** Releases the reservation `result`; if it has not finished, every reservation for the `idempotencyKey`. */
   compensate: (_order, { result: _, idempotencyKey: _key, signal }) => work(signal),
 };
 

@@ -12,7 +12,7 @@ export function createLog(level: string): Logger {
 }
 
 /**
- * Tells of every order, by its id and its user, and of what ails the service. No payload is ever among it:
+ * Logs every order, by its id and its user, and the failures of the service. It never logs a payload:
  * fields are named one by one, and messages that may quote a payload are left out.
  */
 export function logOrders<Payload, Input>(
@@ -49,7 +49,7 @@ export function logOrders<Payload, Input>(
     .on('error', (error) => log.error(factsOf(error), 'error'));
 }
 
-/** Of these somebody has to know more than the code. */
+/** An operator needs more than the code of these. */
 const toBeLookedAt = ['internal', 'storage_failed', 'compensation_failed'];
 
 function factsOf(error: OrderError): Record<string, unknown> {
@@ -60,7 +60,7 @@ function factsOf(error: OrderError): Record<string, unknown> {
 
 /**
  * Any error, for the log. What a step or a library throws may quote the payload in its message, so of such
- * an error there are the name, the code and the place alone. What comes of the file is told in full.
+ * an error there are the name, the code and the place alone. An error of the file is logged in full.
  */
 export function failureOf(thrown: unknown): Record<string, unknown> {
   return described(thrown, isOrderError(thrown) && thrown.code === 'storage_failed');

@@ -100,7 +100,7 @@ async function listen(settings: Settings, log: Logger): Promise<void> {
     beside: [grpc],
     onClosed: async (summary) => {
       clearInterval(pruning);
-      // To the end, so that a probe hears that the service ends, and not that it is dead.
+      // Last, so that a probe is answered that the service ends.
       await probes.close();
       log.info(
         { ...summary, storageError: summary?.storageError && failureOf(summary.storageError) },
@@ -137,7 +137,7 @@ function openStorage({ DATA_DIR, DURABILITY, MAX_FILE_MB }: Settings): Promise<S
   });
 }
 
-/** Whoever has no token may do anything only where the settings have allowed it. */
+/** A client without a token may do everything only if the settings allow it. */
 function authenticateBy({ CLIENT_TOKENS, OPERATOR_TOKENS }: Settings) {
   if (CLIENT_TOKENS.length === 0) return undefined;
   const clients = CLIENT_TOKENS.map((token) => [token, { users: 'all' }] as const);

@@ -35,7 +35,7 @@ const variables = z.object({
     .default('info'),
 });
 
-/** The names are those of the variables, so that where one is used is found by its name. */
+/** Each setting has the name of its variable, so that a search for the name finds its use. */
 export type Settings = z.infer<typeof variables>;
 
 export const names = Object.keys(variables.shape);
@@ -66,10 +66,10 @@ function lineOf(name: string, expected: string, given: Record<string, string | u
 function* eachContradiction(settings: Settings): Generator<string> {
   const { HOST, CLIENT_TOKENS, OPERATOR_TOKENS, ALLOW_ANONYMOUS } = settings;
   if (CLIENT_TOKENS.length === 0 && !ALLOW_ANONYMOUS && !isLoopback(HOST)) {
-    yield `Expected CLIENT_TOKENS to be set, since others than this machine reach HOST ${HOST}; ALLOW_ANONYMOUS=true lets anybody do anything`;
+    yield `Expected CLIENT_TOKENS to be set, since others than this machine reach HOST ${HOST}; ALLOW_ANONYMOUS=true lets every client do everything`;
   }
   if (CLIENT_TOKENS.length === 0 && OPERATOR_TOKENS.length > 0) {
-    yield 'Expected CLIENT_TOKENS to be set beside OPERATOR_TOKENS, since nobody could hand in orders';
+    yield 'Expected CLIENT_TOKENS to be set beside OPERATOR_TOKENS, since no client could hand in orders';
   }
   if (ALLOW_ANONYMOUS && CLIENT_TOKENS.length > 0) {
     yield 'Expected ALLOW_ANONYMOUS to be false beside CLIENT_TOKENS, which would protect nothing';

@@ -47,7 +47,7 @@ const body = z.strictObject({
   items: z.array(text).min(1),
   customer: text,
   address: text,
-  // Whatever is new is pending.
+  // Every new order is pending.
   status: z.literal('pending').default('pending'),
   priority: z.literal([1, 2, 3]).default(2),
   notes: z.string().trim().max(1_000).optional(),

@@ -67,7 +67,7 @@ const pack: Step<Parcel> = {
 const ship: Step<Parcel> = {
   name: 'ship',
   after: 'pack',
-  // After a restart it may run again: whoever ships must know the `idempotencyKey`.
+  // After a restart it may run again: the shipping service must know the `idempotencyKey`.
   run: (_order, { signal }) => sleep(workMs, undefined, { signal }),
 };
 

@@ -45,7 +45,7 @@ function shown(schema: z.ZodType, io: 'input' | 'output'): Schema {
   return rest;
 }
 
-/** One that is no name is that of nothing: 404. */
+/** A value that is no id belongs to no order: 404. */
 function path(name: string): Schema {
   return { name, in: 'path', required: true, schema: shown(schemas.name, 'input') };
 }

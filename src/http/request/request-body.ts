@@ -118,8 +118,8 @@ function checkType({ headers }: Request, form: RegExp, name: string): void {
 }
 
 /**
- * Checks a content type with parameters, capitals or spaces, which is slow; most have none. JSON is UTF-8 whatever
- * its parameters say, so only a charset that says otherwise is refused (RFC 8259, section 11).
+ * Checks a content type with parameters, capitals or spaces, which is slow; most have none. JSON is always UTF-8, so only
+ * a parameter with another charset is refused (RFC 8259, section 11).
  */
 function checkUnusualType(contentType: string, form: RegExp, name: string): void {
   const [, type = '', parameters = ''] = /^\s*([^\s;]+)\s*(.*)$/s.exec(contentType) ?? [];

@@ -9,7 +9,7 @@ export interface EventsOptions {
   readonly buffer?: number | undefined;
   /**
    * How many bytes they may have together, as they are sent: an integer from 1 up, 16 777 216 (16 MiB) by
-   * default. The oldest make room; the last one is kept whatever its size.
+   * default. The oldest make room; the last one is kept even if it is larger.
    */
   readonly bufferBytes?: number | undefined;
   /** How many clients that are no operators may read at once: an integer from 1 up, 100 by default. */

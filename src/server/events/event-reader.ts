@@ -7,7 +7,7 @@ const enoughBytes = 65_536;
 
 /** Which events a reader gets. */
 export interface Filter {
-  /** Whose events; those of all users if `undefined`. */
+  /** The user whose events it gets; all users if `undefined`. */
   readonly userId: string | undefined;
   /** Whether it sees the ids that its user's own clients have. */
   readonly isScoped: boolean;

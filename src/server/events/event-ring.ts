@@ -11,7 +11,7 @@ export interface Entry<T> {
 export class EventRing<T> {
   readonly #entries: (Entry<T> | undefined)[];
   readonly #maxBytes: number;
-  /** Another one in each process, so that ids of an earlier process are recognized. */
+  /** Differs in each process, so that event ids of an earlier process are recognized. */
   readonly #epoch = crypto.randomUUID().slice(0, 8);
   #seq = 0;
   /** The number of the first event that is kept, or of the next one. */

@@ -35,7 +35,7 @@ export class ReaderPermits {
   /**
    * Takes a permit. The function that it returns gives it back.
    *
-   * @throws HttpError `too_many_readers`: 429 for the client's own bound, 503 for that of all
+   * @throws HttpError `too_many_readers`: 429 for the client's own bound, 503 for the bound of all clients
    */
   take({ isOperator, keys }: Reader): () => void {
     const { readers, readersPerClient, operatorReaders } = this.#bounds;

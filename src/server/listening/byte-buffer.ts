@@ -3,7 +3,7 @@ const firstSize = 1_024;
 
 /**
  * Bytes that come in pieces, copied into one buffer that grows. The pieces are not kept: each costs some 300
- * bytes beside its own, so a list of those of one byte would take 300 times what was sent.
+ * bytes beside its own, so a list of one-byte pieces would take 300 times what was sent.
  */
 export class ByteBuffer {
   #bytes: Uint8Array = new Uint8Array(0);

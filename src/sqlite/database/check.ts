@@ -90,7 +90,7 @@ class Sums {
   constructor(db: DatabaseSync) {
     const prepare = (sql: string): StatementSync => {
       const statement = db.prepare(sql);
-      // Whatever stands there, compared as it stands.
+      // An integer of any size is compared as it stands.
       statement.setReadBigInts(true);
       return statement;
     };

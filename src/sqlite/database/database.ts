@@ -26,7 +26,7 @@ const CHECKPOINT_PAGES = 4_000;
 
 const CACHE_KIB = 32_768;
 
-/** A file of orders: synchronous, in whichever thread it is made. */
+/** A file of orders: synchronous, in the thread that makes it. */
 export class Database {
   readonly opened: Opened;
   readonly #path: string;

@@ -83,8 +83,8 @@ interface Range {
 }
 
 /**
- * Reads pages of a list, by `seq`, the greatest first. What a step costs is bounded, whatever is in the file: it
- * looks at rows that are wanted, and beside them at `mostRows` others and the times of `mostBlocks` blocks.
+ * Reads pages of a list, by `seq`, the greatest first. The cost of a step is bounded for every file: it
+ * looks at wanted rows, at no more than `mostRows` others and at the times of `mostBlocks` blocks.
  * Times need not follow the order of acceptance, so there is no index to go by; but each block of rows
  * knows its earliest and its latest time.
  */

@@ -13,7 +13,7 @@ const BLOCKS = 1_000;
 
 const BLOCK = 2 ** blockBits;
 
-/** Each names its index, as those of `Reads` do. */
+/** Each names its index, as the queries of `Reads` do. */
 export const pruneQueries = {
   first: 'SELECT min(seq) FROM orders WHERE seq > ?',
   earliest: listQueries.earliestOfBlock,

@@ -71,7 +71,7 @@ function lackOf(id: number, version: number, missing: readonly string[]): string
   if (missing.length > 0) return `it has no table ${missing.join(', ')}`;
   const lacks = [
     ...(id === applicationId ? [] : [`its application_id is ${id} and not ${applicationId}`]),
-    ...(version > 0 ? [] : [`its user_version is 0 and not that of a file of orders`]),
+    ...(version > 0 ? [] : [`its user_version is 0, which no file of orders has`]),
   ];
   return (
     `it has the tables of orders, but ${lacks.join(', and ')}, as in a copy by .dump or .clone; ` +

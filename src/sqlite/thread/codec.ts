@@ -67,7 +67,7 @@ function writeSettlement(writer: Writer, settlement: Settlement): void {
       (isProvisional ? flags.provisional : 0),
   );
   writeFields(writer, settlement);
-  // The file has those of an accepted order already, and writing a payload is slow.
+  // The file has the data of an accepted order already, and writing a payload is slow.
   if (!isAccepted) writeData(writer, settlement);
   writer.number(statuses.indexOf(settlement.outcome));
   writer.number(settlement.startedAt);

@@ -90,7 +90,7 @@ export class FileThreads {
     this.#log.readerEnded();
   }
 
-  /** The thread that writes; one that has died is replaced. */
+  /** Asks the thread that writes. A thread that has ended is replaced. */
   async #ask(request: Request): Promise<Answer> {
     if (this.#writing.isOver) this.#writing = this.#start();
     const answer = await this.#writing.ask(request);

@@ -119,12 +119,16 @@ function declareOnceRules(declare: DeclarePlain<BalanceStorage>): void {
     },
   );
 
-  declare('rule 2', 'an applied id changes nothing, whatever comes with it', async (storage) => {
-    await apply(storage, [change('o-1', 'u-1', 10)]);
-    await apply(storage, [change('o-1', 'u-2', 99), change('o-1', 'u-1', -99, 0)]);
-    await assertBalance(storage, 'u-1', 10);
-    await assertBalance(storage, 'u-2', undefined);
-  });
+  declare(
+    'rule 2',
+    'an applied id changes nothing, even with another user or amount',
+    async (storage) => {
+      await apply(storage, [change('o-1', 'u-1', 10)]);
+      await apply(storage, [change('o-1', 'u-2', 99), change('o-1', 'u-1', -99, 0)]);
+      await assertBalance(storage, 'u-1', 10);
+      await assertBalance(storage, 'u-2', undefined);
+    },
+  );
 
   declare('rule 2', 'a debit that is refused again changes nothing either', async (storage) => {
     const debit = change('o-1', 'u', -10, 0);

@@ -38,7 +38,7 @@ function declareSequenceRules(declare: Declare<OrderStorage>): void {
     'order rule 10',
     'orders are listed from the last accepted to the first',
     async (storage) => {
-      // Neither in the order of their times nor in that of their ids.
+      // Neither in the order of their times nor of their ids.
       const times = [3, 1, 4, 0, 5, 9, 2, 6];
       const orders = times.map((time) => newOrder(`o-${time}`, { acceptedAt: start + time }));
       await acceptNew(storage, orders.slice(0, 5));
@@ -109,7 +109,7 @@ function declareSequenceRules(declare: Declare<OrderStorage>): void {
     for (const id of ['a', 'b', 'c', 'd', 'e', 'f', 'g']) {
       const { sequence = 0 } = (await storage.find(id)) ?? {};
       assert.ok(Number.isSafeInteger(sequence), `Order ${id} has an integer, got ${sequence}`);
-      assert.ok(sequence > last, `That of order ${id} is greater than ${last}, got ${sequence}`);
+      assert.ok(sequence > last, `Order ${id} comes after ${last}, got ${sequence}`);
       last = sequence;
     }
   });
@@ -130,7 +130,7 @@ function declareFilterRules(declare: Declare<OrderStorage>): void {
   declare('order rule 10', 'only orders that meet all conditions are listed', async (storage) => {
     const expected = await fill(storage);
     const times = [undefined, start, start + 1, start + 3, start + 99];
-    for (const userId of [undefined, 'u-0', 'u-2', 'U-0', 'nobody']) {
+    for (const userId of [undefined, 'u-0', 'u-2', 'U-0', 'unknown']) {
       for (const status of [undefined, ...statuses]) {
         for (const acceptedFrom of times) {
           for (const acceptedBefore of times) {
@@ -155,7 +155,7 @@ function declareFilterRules(declare: Declare<OrderStorage>): void {
       maxBytes: undefined,
     };
     assertOrders(await listed(storage, { ...nothing, limit: 1_000 }), expected);
-    assert.deepEqual(await listed(storage, { userId: 'nobody', limit: 1 }), []);
+    assert.deepEqual(await listed(storage, { userId: 'unknown', limit: 1 }), []);
   });
 
   declare(
@@ -217,8 +217,8 @@ function declarePageRules(declare: Declare<OrderStorage>): void {
     const ids = idsOf(orders.toReversed());
     const all = await listed(storage, { limit: 10 });
     for (const [at, { sequence }] of all.entries()) {
-      assert.deepEqual(await listedBefore(sequence), ids.slice(at + 1), `Before that of ${at}`);
-      assert.deepEqual(await listedBefore(sequence + 1), ids.slice(at), `Behind that of ${at}`);
+      assert.deepEqual(await listedBefore(sequence), ids.slice(at + 1), `Before order ${at}`);
+      assert.deepEqual(await listedBefore(sequence + 1), ids.slice(at), `From order ${at}`);
     }
     assert.deepEqual(await listedBefore(Number.MAX_SAFE_INTEGER), ids);
     assert.deepEqual(await listedBefore(1), []);

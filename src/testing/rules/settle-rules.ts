@@ -204,7 +204,7 @@ function declareRefusalRules(declare: Declare<OrderStorage>): void {
   });
 }
 
-/** The error behind that of an order, with what JSON escapes. */
+/** The cause of an order's error, with characters that JSON escapes. */
 const someCause = Object.freeze({ name: 'TypeError', message: 'Kein "Wert" für \u0000 \u{1f600}' });
 
 function declareProvisionalRules(declare: Declare<OrderStorage>): void {

@@ -18,7 +18,7 @@ import type { Declare } from '../suite.ts';
 /** Declares what holds for `unsettled`, and for calls beside each other. */
 export function declareUnsettledRules(declare: Declare<OrderStorage>): void {
   declare('order rule 9', 'unsettled orders come in the order of acceptance', async (storage) => {
-    // Neither in the order of their ids nor in that of their times.
+    // Neither in the order of their ids nor of their times.
     const orders = range(60).map((at) =>
       newOrder(`o-${(at * 37) % 60}`, {
         acceptedAt: start - ((at * 11) % 60),

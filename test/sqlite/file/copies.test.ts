@@ -86,7 +86,7 @@ describe('a file that lacks what makes it one of orders is refused, naming it', 
   const version = `PRAGMA user_version = ${schemaVersion}`;
   const advice = `, as in a copy by .dump or .clone; copy with \`backup\`, or set \`${id}\` and the \`PRAGMA user_version\` of the original (this library's is ${schemaVersion})`;
   const noId = `its application_id is 0 and not ${applicationId}`;
-  const noVersion = 'its user_version is 0 and not that of a file of orders';
+  const noVersion = 'its user_version is 0, which no file of orders has';
 
   it.each([
     ['', `${noId}, and ${noVersion}`],

@@ -22,7 +22,7 @@ export declare type Order = Message<"orderprocessor.v1.Order"> & {
   /**
    * The idempotency key: 1 to 256 UTF-16 code units of well-formed Unicode. Generated when absent. The same
    * id with the same content is the same order, with other content ALREADY_EXISTS. A client that does not act for
-   * all users has ids for each user, of up to 190 code units: they are never those of another user's orders.
+   * all users has ids for each user, of up to 190 code units: they never mean another user's orders.
    *
    * @generated from field: optional string id = 1;
    */
@@ -70,7 +70,7 @@ export declare const OrderSchema: GenMessage<Order>;
  */
 export declare type CompensationResult = Message<"orderprocessor.v1.CompensationResult"> & {
   /**
-   * Whether the step was taken back.
+   * Whether the step was compensated.
    *
    * @generated from field: bool is_ok = 1;
    */
@@ -737,7 +737,7 @@ export declare type ListOrdersRequest = Message<"orderprocessor.v1.ListOrdersReq
 
   /**
    * How many orders a page has at most: from 1 to 1 000; 100 when 0. A page may have fewer, and even none, though
-   * there are more: next_page_token tells.
+   * there are more: next_page_token says so.
    *
    * @generated from field: int32 page_size = 5;
    */
@@ -955,7 +955,7 @@ export declare type GetStatsResponse = Message<"orderprocessor.v1.GetStatsRespon
   storage: string;
 
   /**
-   * Orders taken up that an earlier life left unsettled.
+   * Orders taken up that an earlier process left unsettled.
    *
    * @generated from field: int64 recovered = 3;
    */
@@ -1101,7 +1101,7 @@ export declare const GetStatsResponseSchema: GenMessage<GetStatsResponse>;
  */
 export declare type WatchOrdersRequest = Message<"orderprocessor.v1.WatchOrdersRequest"> & {
   /**
-   * Whose events; those of all users when left out.
+   * The user whose events are sent; all users when left out.
    *
    * @generated from field: optional string user_id = 1;
    */
@@ -1537,7 +1537,7 @@ export enum StepStatus {
   SKIPPED = 4,
 
   /**
-   * It had finished, and was taken back.
+   * It had finished, and was compensated.
    *
    * @generated from enum value: STEP_STATUS_COMPENSATED = 5;
    */
@@ -1668,7 +1668,7 @@ export declare const OrderService: GenService<{
   /**
    * Has a stream of orders processed. One outcome for each, in the same order; orders are taken no faster than
    * there is room for them and than outcomes are read. Orders that were accepted go on when the call ends early,
-   * by its deadline, its cancellation or the loss of the connection; GetOrder tells what became of them.
+   * by its deadline, its cancellation or the loss of the connection; GetOrder gives their outcomes.
    *
    * @generated from rpc orderprocessor.v1.OrderService.SubmitOrders
    */
