@@ -90,7 +90,7 @@ export class Engine {
       },
       settling: (job) => this.acceptance.settling(job),
       told: (job, outcome) => {
-        // What a caller is told must hold after a restart, too.
+        // An outcome of which a caller is notified must hold after a restart too.
         if (job.entry === undefined) this.lifecycle.told(job, outcome);
         else this.settler.note(job, outcome);
       },
@@ -194,7 +194,7 @@ export class Engine {
     if (job.entry === undefined || settledAt === undefined) {
       this.acceptance.joinedBySettlement(job, stored);
     } else {
-      // A call of the storage had done its work, and then failed.
+      // An earlier call of the storage had settled the order, and then failed.
       this.lifecycle.settled(job, outcomeOfRecord(stored), { ...stored, settledAt });
     }
   }
@@ -203,7 +203,7 @@ export class Engine {
   #noted(job: Job, outcome: UnfulfilledOutcome): void {
     const { entry, run } = job;
     if (entry !== undefined) entry.isNoted = true;
-    // It may have been noted for the sake of its compensations alone.
+    // It may have been noted only so that its compensations may begin.
     if (run === undefined || run.told !== undefined || entry?.canceled !== undefined) {
       if (entry !== undefined) entry.told = outcome;
       this.lifecycle.told(job, outcome);
@@ -211,7 +211,7 @@ export class Engine {
     run?.noted();
   }
 
-  /** Resolves whether the order was canceled by this, once it is settled. */
+  /** Resolves when the order is settled, with whether this call canceled it. */
   cancel(job: Job, cancellation: Cancellation): Promise<boolean> {
     return new Promise((resolve) => {
       // It was certain before that it fails or is canceled.

@@ -31,9 +31,8 @@ export interface OrderProcessorOptions<Payload = unknown, Input = Payload> {
    */
   readonly overflow?: 'reject' | 'wait' | undefined;
   /**
-   * The least balance that a debit may leave, a safe integer in minor units; a debit that would leave
-   * less fails with `insufficient_funds`, without its steps being run where that is clear before. No
-   * bound by default.
+   * The least balance that a debit may leave, a safe integer in minor units; a debit that would leave less fails with
+   * `insufficient_funds`, before its steps run if that is certain by then. No bound by default.
    */
   readonly minBalance?: number | undefined;
   /**
@@ -42,12 +41,12 @@ export interface OrderProcessorOptions<Payload = unknown, Input = Payload> {
    */
   readonly timeoutMs?: number | undefined;
   /**
-   * For how long anything is waited for that nobody can end, in milliseconds: an integer from 1 to
-   * 2 147 483 647, 30 000 by default. An order that holds its user for longer raises `stalled`, counted
-   * from when it was told to end or, without `timeoutMs`, from its beginning or the end of its last
-   * pause between attempts (no pause counts); a storage that does not
-   * answer raises `error`; an attempt at a step that goes on for longer after its time was up fails the
-   * order though others are left; a compensation without a limit of its own is given up.
+   * How long the processor waits for what it cannot end, in milliseconds: an integer from 1 to 2 147 483 647, 30 000 by
+   * default. An order that holds its user for longer raises `stalled`. The time counts from the abort of its signal or,
+   * without `timeoutMs`, from its beginning or the end of its last pause between attempts; pauses do not count. A
+   * storage that does not answer for longer raises `error`. An attempt at a step that goes on for longer after its time
+   * was up fails the order, even if attempts are left. A compensation without a limit of its own is given up after this
+   * time.
    */
   readonly stalledAfterMs?: number | undefined;
   /**

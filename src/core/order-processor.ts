@@ -28,14 +28,14 @@ import type { Ledger } from './storage/ledger.ts';
 import { MemoryStorage } from './storage/memory/memory-storage.ts';
 import { giveBack, openLedger } from './storage/open-ledger.ts';
 
-/** At most this many outcomes of a stream wait for its reader. */
+/** How many outcomes of a stream wait for its reader at most. */
 const streamWindow = 1_000;
 
 /**
  * Processes orders one at a time per user and in parallel across users, and keeps every user's
  * balance exactly right.
  *
- * Its life has three states, changed only in `shutdown`:
+ * It has three states, changed only in `shutdown`:
  *
  * ```text
  * running ── shutdown() ──▶ draining ── all settled, or the deadline ──▶ closed
@@ -80,12 +80,12 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
 
   /**
    * Has an order processed. A step that awaits an order of its own user would wait for itself, and so would steps
-   * that await orders of each other's users: the promise then rejects with `deadlock`, and the order goes on. This
-   * goes by the async context of the step; where that is lost, `timeoutMs`, `cancel` or `shutdown` ends the wait.
-   * Use `enqueue` in a step.
+   * that await orders of each other's users: the promise then rejects with `deadlock`, and the order goes on. The async
+   * context of the step shows this; where that context is lost, `timeoutMs`, `cancel` or `shutdown` ends the wait. Use
+   * `enqueue` in a step.
    *
-   * @param order - is checked and copied at once; only `payload` is kept by reference, and that too is
-   *   copied where the storage keeps JSON
+   * @param order - is checked and copied at once; only `payload` is kept by reference, or copied if the storage keeps
+   * JSON
    * @param options - a signal to cancel it with
    * @returns the receipt, when the order has completed; rejects with an {@link OrderError} when it was
    *   refused, failed or was canceled
@@ -95,8 +95,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Has an order accepted, to be processed later; without steps it may be settled by then. Await its end with {@link OrderProcessor.outcome}, listen
-   * to the events, or ask {@link OrderProcessor.order}.
+   * Has an order accepted, to be processed later. Without steps it may be settled when this resolves. To follow it,
+   * await {@link OrderProcessor.outcome}, listen to the events, or call {@link OrderProcessor.order}.
    *
    * @param order - see {@link submit}
    * @param options - a signal that ends the waiting for its acceptance
@@ -114,24 +114,24 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Enqueues an order for a caller that may wait for its end. By its id that could be the end of another order.
+   * Enqueues an order for a caller that may wait for its end. The caller cannot wait by the id: it may belong to
+   * another order by then.
    *
-   * @param tell - hears what the order comes to, as soon as a caller of `submit` would; maybe before this resolves
+   * @param notify - called with the outcome when a caller of `submit` is notified, perhaps before this resolves
    *
    * @internal
    */
   handIn(
     order: Order<Input>,
     options?: EnqueueOptions,
-    tell?: (outcome: OrderOutcome) => void,
+    notify?: (outcome: OrderOutcome) => void,
   ): Promise<Enqueued> {
-    return enqueue(this.#engine.admission, order, this.#settings.overflow, options, tell);
+    return enqueue(this.#engine.admission, order, this.#settings.overflow, options, notify);
   }
 
   /**
-   * The fast path for bulk work: has many orders processed, of one user in the order given. Each
-   * stands for itself: where there is no room, `overflow` decides for each order, so a list beyond
-   * `capacity` wants `'wait'`.
+   * The fast way for bulk work: has many orders processed, orders of one user in the order given. Where there is no
+   * room, `overflow` decides for each order by itself, so set `'wait'` for a list beyond `capacity`.
    *
    * @param orders - each is checked and copied when its turn comes
    * @returns one outcome for each order, in the same order, when all are settled; rejects only with
@@ -143,9 +143,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Has a stream of orders processed with back-pressure: the source is asked for its next order only
-   * when the one before was accepted (whatever `overflow` says, this waits for room) and no more than
-   * 1 000 outcomes wait for the reader.
+   * Has a stream of orders processed with back-pressure: the source is asked for its next order only when the one
+   * before was accepted and no more than 1 000 outcomes wait for the reader. It waits for room, even if `overflow` is
+   * `'reject'`.
    *
    * @param orders - iterable or async iterable; what it throws comes out after the outcomes of the
    *   orders before
@@ -186,11 +186,10 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *
    * @param id - the order's id
    * @param options - a signal that ends the waiting
-   * @returns what {@link submitMany} gives for the order, as soon as {@link submit} tells its callers; at once
-   *   if it is settled and remembered; with the error `shut_down` for an order that {@link shutdown} leaves in
-   *   the storage; `undefined` for an unknown id, and anything that is none. Rejects with
-   *   `canceled` when the signal aborts, with `storage_failed` if the storage cannot say, with a TypeError for
-   *   an option that is unknown or of a wrong type
+   * @returns what {@link submitMany} gives for the order, when callers of {@link submit} are notified; at once if it is
+   * settled and remembered; with the error `shut_down` for an order that {@link shutdown} leaves in the storage;
+   * `undefined` for an unknown id, and anything that is none. Rejects with `canceled` when the signal aborts, with
+   * `storage_failed` if the storage cannot say, with a TypeError for an option that is unknown or of a wrong type
    */
   async outcome(id: string, options?: OutcomeOptions): Promise<OrderOutcome<Payload> | undefined> {
     const signal = signalOf('outcome', options);
@@ -232,15 +231,15 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * @param id - the order's id
    * @returns whether the order was canceled by this call, once that is certain; it is settled when its
    *   steps have ended. False for an order that is unknown, decided or settled, and where the storage
-   *   failed to confirm the cancellation: its callers hear `storage_failed` then, and it may be canceled.
-   *   Rejects with `storage_failed` if the storage cannot say whether it keeps the order
+   * failed to confirm the cancellation: its callers are rejected with `storage_failed` then, and it may be canceled.
+   * Rejects with `storage_failed` if the storage cannot say whether it keeps the order
    */
   cancel(id: string): Promise<boolean> {
     return this.cancelIf(id, () => true);
   }
 
   /**
-   * The same for an order that its caller may cancel: by the time that it is canceled, the id may stand for another.
+   * The same for an order that its caller may cancel: the id may belong to another order by then.
    *
    * @internal
    */
@@ -269,7 +268,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     return this.#engine.recovery?.recovered ?? 0;
   }
 
-  /** What the processor does and has done; cheap enough to be asked every second. */
+  /** What the processor does and has done; cheap enough to be called every second. */
   stats(): ProcessorStats {
     return this.#engine.stats({ state: this.#state, storageSizes: this.#storage.sizes?.() });
   }
@@ -278,7 +277,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * Lets no further order begin, of one user or at all. Accepting goes on, and so does what is being
    * processed. Without effect once the processor is shutting down.
    *
-   * @param userId - whose orders; everybody's when left out
+   * @param userId - whose orders; the orders of all users when left out
    * @throws TypeError for something that can't be a user's id
    */
   pause(userId?: string): void {
@@ -287,9 +286,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Ends a pause. The pause of the whole processor and that of a user are independent of each other.
+   * Ends a pause. The pause of the whole processor and the pauses of users are independent of each other.
    *
-   * @param userId - whose pause; that of the whole processor when left out
+   * @param userId - whose pause; the pause of the whole processor when left out
    * @throws TypeError for something that can't be a user's id
    */
   resume(userId?: string): void {
@@ -303,10 +302,11 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Ends the processor: refuses new orders with `shut_down`, but those that steps of accepted orders hand in
-   * before the deadline, ends every pause, finishes what was accepted, closes the storage. At the deadline it cancels what is left, and gives steps,
-   * compensations, the storage's last answer and its closing one more second each. Do not await it inside a step: the step's own order is among what it waits for.
-   * `balance`, `order` and `outcome` go on answering from what the storage still offers.
+   * Ends the processor: refuses new orders with `shut_down`, ends every pause, finishes the accepted orders, closes the
+   * storage. Orders that steps of accepted orders hand in before the deadline are accepted still. At the deadline it
+   * cancels the orders that are left, and gives steps, compensations, the storage's last answer and its closing one
+   * more second each. Do not await it inside a step: it waits for the step's own order. `balance`, `order` and
+   * `outcome` go on answering from what the storage still offers.
    *
    * @param options - the deadline
    * @returns a summary; always resolves. Later calls give the same promise; one with a `timeoutMs` of its own brings the
@@ -360,7 +360,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
-   * Takes a listener back; of one that was given several times, the last.
+   * Removes a listener; if it was added several times, the last of these.
    *
    * @param event - the event's name
    * @param listener - the function that `on` or `once` was given

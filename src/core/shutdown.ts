@@ -7,9 +7,9 @@ import { systemTime } from './runtime/system-time.ts';
 /** What {@link OrderProcessor.shutdown} takes. */
 export interface ShutdownOptions {
   /**
-   * After how long what is left is canceled, in milliseconds: an integer from 1 to 2 147 483 647,
-   * 30 000 by default. In a later call it counts from then, and only brings the end forward; no limit of its
-   * own by default.
+   * After how long the orders that are left are canceled, in milliseconds: an integer from 1 to 2 147 483 647, 30 000
+   * by default. In a later call it counts from that call, and can only bring the deadline forward; a later call has no
+   * limit of its own by default.
    */
   readonly timeoutMs?: number | undefined;
 }
@@ -28,10 +28,10 @@ export function readShutdownOptions(options: ShutdownOptions): number | undefine
   return timeoutMs;
 }
 
-/** When what is left is canceled: the earliest that any caller has asked for. */
+/** When the orders that are left are canceled: the earliest time that a caller has asked for. */
 export class Deadline {
   readonly #begunAt = systemTime.now();
-  /** One for each caller: which comes first only the timers know, where a test has faked them. */
+  /** One for each caller: if a test has faked the timers, only they know which one comes first. */
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #passed = Promise.withResolvers<false>();
   #isOver = false;
@@ -48,7 +48,7 @@ export class Deadline {
     this.#add(timeoutMs, Math.round(systemTime.now() - this.#begunAt) + timeoutMs);
   }
 
-  /** Whether something ends before it passes; then it never will. */
+  /** Resolves whether something ends before the deadline, which never passes then. */
   async comesAfter(end: Promise<void>): Promise<boolean> {
     const isInTime = await Promise.race([end.then(() => true), this.#passed.promise]);
     this.#isOver = true;
@@ -95,7 +95,7 @@ export async function drain(
   return { unsettled, running, kept, timedOut, storageError: await close(closeStorage) };
 }
 
-/** Where the storage keeps orders, what is not begun stays there for the next start. */
+/** If the storage keeps orders, orders that have not begun stay there for the next start. */
 async function keepPending(engine: Engine): Promise<void> {
   const { acceptance, clock, dispatcher, inFlight, lifecycle, recovery } = engine;
   if (recovery === undefined) return;
@@ -110,7 +110,7 @@ async function keepPending(engine: Engine): Promise<void> {
   }
 }
 
-/** The same for what has begun and cannot be ended: it is compensated after the next start. */
+/** The same for orders that have begun and cannot be ended: they are compensated after the next start. */
 function keepRunning({ dispatcher, inFlight, lifecycle, recovery }: Engine): void {
   if (recovery === undefined || !dispatcher.runner.hasCompensations) return;
   for (const job of inFlight.all()) {

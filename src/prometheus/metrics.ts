@@ -114,7 +114,7 @@ export const collected: readonly Collected[] = [
   {
     kind: 'gauge',
     name: 'waiting_callers',
-    help: 'Callers that wait for a slow schema or for room.',
+    help: 'Callers that wait for an asynchronous schema or for room.',
     read: ({ stats }) => stats.waitingCallers,
   },
   {

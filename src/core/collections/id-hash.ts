@@ -1,7 +1,7 @@
-// Secret, so that nobody can send ids that all fall into one place of a table.
+// Secret, so that a client cannot choose ids that all fall into one slot of a table.
 const seed = crypto.getRandomValues(new Int32Array(1))[0] as number;
 
-/** What has an id that is looked up: an order, whose hash is needed several times on its way. */
+/** An object with an id that is looked up: an order, whose hash is needed several times. */
 export interface Keyed {
   readonly id: string;
   /** 0 before it is known; see {@link hashIn}. */

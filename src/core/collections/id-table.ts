@@ -5,19 +5,19 @@ interface Identified {
   readonly hash: number;
 }
 
-/** At most this share of a table's places is taken, and at least an eighth of that. */
+/** At most this share of a table's slots is taken, and at least an eighth of that. */
 const load = 0.64;
 
-/** So many bits for each place: most ids that are looked up are in no table, and a bit says so. */
-const bitsPerPlace = 4;
+/** Bits for each slot: most ids that are looked up are in no table, and a bit says so. */
+const bitsPerSlot = 4;
 
 /**
  * Entries by id: a hash table with open addressing. A look-up reads bits, then hashes that lie side by side, then
  * the one entry: those of a large table are in no cache.
  */
 export class IdTable<T extends Identified> {
-  readonly #fewestPlaces: number;
-  /** By place, 0 where free. */
+  readonly #fewestSlots: number;
+  /** By slot, 0 where free. */
   #hashes: Int32Array;
   #entries: (T | undefined)[];
   /** A bit is set where a hash with these lower bits is in the table. */
@@ -25,13 +25,13 @@ export class IdTable<T extends Identified> {
   #mask: number;
   #size = 0;
 
-  /** @param fewestPlaces - a power of two, from 32 up; with fewer it would be resized all the time */
-  constructor(fewestPlaces: number) {
-    this.#fewestPlaces = fewestPlaces;
-    this.#hashes = new Int32Array(fewestPlaces);
-    this.#entries = new Array<T | undefined>(fewestPlaces).fill(undefined);
-    this.#bits = new Int32Array((fewestPlaces * bitsPerPlace) / 32);
-    this.#mask = fewestPlaces - 1;
+  /** @param fewestSlots - a power of two, from 32 up; with fewer it would be resized all the time */
+  constructor(fewestSlots: number) {
+    this.#fewestSlots = fewestSlots;
+    this.#hashes = new Int32Array(fewestSlots);
+    this.#entries = new Array<T | undefined>(fewestSlots).fill(undefined);
+    this.#bits = new Int32Array((fewestSlots * bitsPerSlot) / 32);
+    this.#mask = fewestSlots - 1;
   }
 
   get size(): number {
@@ -41,10 +41,10 @@ export class IdTable<T extends Identified> {
   get(id: string, hash: number): T | undefined {
     if (!hasBit(this.#bits, hash & this.#bitMask)) return undefined;
     const hashes = this.#hashes;
-    for (let place = hash & this.#mask; ; place = (place + 1) & this.#mask) {
-      if (hashes[place] === 0) return undefined;
-      if (hashes[place] !== hash) continue;
-      const entry = this.#entries[place] as T;
+    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      if (hashes[slot] === 0) return undefined;
+      if (hashes[slot] !== hash) continue;
+      const entry = this.#entries[slot] as T;
       if (entry.id === id) return entry;
     }
   }
@@ -55,7 +55,7 @@ export class IdTable<T extends Identified> {
     this.#put(entry, entry.hash);
   }
 
-  /** Takes an entry out; false if it is not here. */
+  /** Removes an entry; false if it is not here. */
   delete(entry: T): boolean {
     const hashes = this.#hashes;
     const entries = this.#entries;
@@ -66,19 +66,19 @@ export class IdTable<T extends Identified> {
       if (hashes[gap] === 0) return false;
       gap = (gap + 1) & mask;
     }
-    // Closes the gap with what is not at home between it and its place, so that no search stops short.
-    for (let place = (gap + 1) & mask; hashes[place] !== 0; place = (place + 1) & mask) {
-      const other = hashes[place] as number;
-      if (((place - other) & mask) < ((place - gap) & mask)) continue;
+    // Moves later entries of the run into the gap, so that no search stops short.
+    for (let slot = (gap + 1) & mask; hashes[slot] !== 0; slot = (slot + 1) & mask) {
+      const other = hashes[slot] as number;
+      if (((slot - other) & mask) < ((slot - gap) & mask)) continue;
       hashes[gap] = other;
-      entries[gap] = entries[place];
-      gap = place;
+      entries[gap] = entries[slot];
+      gap = slot;
     }
     hashes[gap] = 0;
     entries[gap] = undefined;
     this.#clearBit(hash);
     this.#size -= 1;
-    if (this.#size * 8 < load * entries.length && entries.length > this.#fewestPlaces) {
+    if (this.#size * 8 < load * entries.length && entries.length > this.#fewestSlots) {
       this.#resize(entries.length / 2);
     }
     return true;
@@ -89,14 +89,14 @@ export class IdTable<T extends Identified> {
   }
 
   get #bitMask(): number {
-    return this.#mask * bitsPerPlace + bitsPerPlace - 1;
+    return this.#mask * bitsPerSlot + bitsPerSlot - 1;
   }
 
-  /** Unless another hash needs it, which is then in the same run of places. */
+  /** Unless another hash needs the bit. Such a hash is in the same run of slots. */
   #clearBit(hash: number): void {
     const bit = hash & this.#bitMask;
-    for (let place = hash & this.#mask; ; place = (place + 1) & this.#mask) {
-      const other = this.#hashes[place] as number;
+    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
+      const other = this.#hashes[slot] as number;
       if (other === 0) break;
       if ((other & this.#bitMask) === bit) return;
     }
@@ -105,21 +105,21 @@ export class IdTable<T extends Identified> {
 
   #put(entry: T, hash: number): void {
     setBit(this.#bits, hash & this.#bitMask);
-    let place = hash & this.#mask;
-    while (this.#hashes[place] !== 0) place = (place + 1) & this.#mask;
-    this.#hashes[place] = hash;
-    this.#entries[place] = entry;
+    let slot = hash & this.#mask;
+    while (this.#hashes[slot] !== 0) slot = (slot + 1) & this.#mask;
+    this.#hashes[slot] = hash;
+    this.#entries[slot] = entry;
   }
 
-  #resize(places: number): void {
+  #resize(slots: number): void {
     const hashes = this.#hashes;
     const entries = this.#entries;
-    this.#hashes = new Int32Array(places);
-    this.#entries = new Array<T | undefined>(places).fill(undefined);
-    this.#bits = new Int32Array((places * bitsPerPlace) / 32);
-    this.#mask = places - 1;
-    hashes.forEach((hash, place) => {
-      if (hash !== 0) this.#put(entries[place] as T, hash);
+    this.#hashes = new Int32Array(slots);
+    this.#entries = new Array<T | undefined>(slots).fill(undefined);
+    this.#bits = new Int32Array((slots * bitsPerSlot) / 32);
+    this.#mask = slots - 1;
+    hashes.forEach((hash, slot) => {
+      if (hash !== 0) this.#put(entries[slot] as T, hash);
     });
   }
 }

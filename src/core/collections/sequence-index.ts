@@ -2,21 +2,21 @@ interface Sequenced {
   readonly sequence: number;
 }
 
-/** So many places are in one block. */
+/** How many orders are in one block at most. */
 const blockBits = 10;
 const blockSize = 2 ** blockBits;
 
-/** Orders whose sequences differ in the last bits alone. */
+/** Orders whose sequences differ in the last bits only. */
 interface Block<T> {
-  /** The sequence of its first place, divided by the size of a block. */
+  /** The sequence of its first slot, divided by the size of a block. */
   number: number;
   readonly entries: (T | undefined)[];
   count: number;
 }
 
 /**
- * Unsettled orders in the order of acceptance: each has its place by its sequence, so that a page of a list begins
- * anywhere at once, beside a million of them too. Sequences come almost without gaps, from the least to the greatest.
+ * Unsettled orders in the order of acceptance. The sequence of an order gives its slot, so that a page of a list begins
+ * anywhere at once, even among a million orders. Sequences come almost without gaps, in ascending order.
  */
 export class SequenceIndex<T extends Sequenced> {
   /** From the least number to the greatest. */
@@ -28,14 +28,14 @@ export class SequenceIndex<T extends Sequenced> {
     block.count += 1;
   }
 
-  /** Takes an order out if it is here. */
+  /** Removes an order if it is here. */
   delete(entry: T): void {
     const number = Math.floor(entry.sequence / blockSize);
     const at = this.#firstFrom(number);
     const block = this.#blocks[at];
-    const place = entry.sequence % blockSize;
-    if (block?.number !== number || block.entries[place] !== entry) return;
-    block.entries[place] = undefined;
+    const slot = entry.sequence % blockSize;
+    if (block?.number !== number || block.entries[slot] !== entry) return;
+    block.entries[slot] = undefined;
     block.count -= 1;
     // The last one is written soon, or used again for the next.
     if (block.count === 0 && at < this.#blocks.length - 1) this.#blocks.splice(at, 1);
@@ -50,8 +50,8 @@ export class SequenceIndex<T extends Sequenced> {
     const block = this.#blocks[this.#firstFrom(Math.ceil(before / blockSize)) - 1];
     if (block === undefined) return undefined;
     const first = block.number * blockSize;
-    for (let place = Math.min(blockSize, before - first) - 1; place >= 0; place -= 1) {
-      const entry = block.entries[place];
+    for (let slot = Math.min(blockSize, before - first) - 1; slot >= 0; slot -= 1) {
+      const entry = block.entries[slot];
       if (entry !== undefined && isEnough(entry)) return undefined;
     }
     return first;

@@ -1,10 +1,10 @@
-/** So many keys may be at zero before they are looked through. */
+/** How many keys may be at zero before they are removed. */
 const mostZeros = 1_024;
 
 /**
- * Counts by key, in memory for those that are not at zero. A `Map` that loses and gains a key with each order
- * makes its table anew all the time, and an old table that has grown old keeps what came later alive; so keys
- * stay for a while, and then the map is another one.
+ * Counts by key. Only keys that are not at zero use memory in the long run. A `Map` that loses and gains a key with
+ * each order makes new tables all the time, and an old table keeps later entries in memory. So keys at zero stay for a
+ * while, and then the map is replaced.
  */
 export class Tally {
   #counts = new Map<string, number>();

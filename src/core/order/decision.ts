@@ -24,15 +24,15 @@ export interface Verdict {
   readonly message: string;
   readonly cause?: unknown;
   readonly retryable?: boolean | undefined;
-  /** What callers were told before a restart; by default the order has failed. */
+  /** The outcome of which callers were notified before a restart; by default the order has failed. */
   readonly outcome?: 'failed' | 'canceled';
-  /** A time limit of the order or of an attempt is over, and not just an error that says so. */
+  /** A time limit of the order or of an attempt has passed. A step's own `timeout` error does not set this. */
   readonly isTimeUp?: boolean;
-  /** Only as far as anybody but the storage knows, which is to be asked. */
+  /** Preliminary: the storage decides. */
   readonly isForStorage?: boolean;
 }
 
-/** All steps done, where there are none. */
+/** The decision of an order without steps. */
 export const nothingToDo: Decision = Object.freeze({
   outcome: 'completed',
   error: undefined,

@@ -6,7 +6,7 @@ import type { OrderCause } from './outcome.ts';
 const longestName = 64;
 const longestMessage = 1_024;
 
-/** So many errors under each other are named. */
+/** How many causes of causes are named. */
 const deepest = 4;
 
 /** What is kept of the error behind an order's own; it may be anything that was thrown. */
@@ -31,7 +31,7 @@ export function causeOfOrder(error: OrderError): OrderCause | undefined {
 export function asError({ name, message }: OrderCause): Error {
   const error = new Error(message);
   error.name = name;
-  // It was thrown long ago, and not here.
+  // The error was thrown elsewhere, perhaps in an earlier process.
   error.stack = `${name}: ${message}`;
   return error;
 }

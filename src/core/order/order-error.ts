@@ -76,7 +76,7 @@ export interface OrderErrorFacts {
 // A registered symbol, so that the guard knows an error of another copy of the package.
 const brand = Symbol.for('order-processor.OrderError');
 
-/** What these say is a processor's to say of its own orders. */
+/** The codes that only a processor gives, for its own orders. */
 const ownCodes: ReadonlySet<string> = new Set([
   'invalid_order',
   'order_conflict',
@@ -111,9 +111,9 @@ const finalCodes: readonly string[] = [
 ] satisfies OrderErrorCode[];
 
 /**
- * Why an order was refused, failed or was canceled. Everything the library rejects with is one. A step
- * may throw one to fail its order with a code and a message of its own. Any other error with a lower-snake-case
- * `code` gives the order that code; its message stays in `cause`, for the operator.
+ * Why an order was refused, failed or was canceled. The library rejects with no other error. A step may throw one to
+ * fail its order with a code and a message of its own. Any other error with a lower-snake-case `code` gives the order
+ * that code; its message stays in `cause`, for the operator.
  *
  * @example
  * ```ts
@@ -225,16 +225,16 @@ export class OrderError extends Error {
 }
 
 /**
- * Notes what became of the order that an error is about, if that does not stand there. Not assigned: a host's
- * storage may have frozen the error.
+ * Sets the `outcome` of an error that has none. Not by an assignment, which would throw if a host's storage has frozen
+ * the error.
  */
 export function noteOutcome(error: OrderError, outcome: OrderError['outcome']): void {
   if (error.outcome === undefined) Reflect.set(error, 'outcome', outcome);
 }
 
 /**
- * Whether an error is the outcome that its order has for good: the same id gets the same answer from now on.
- * What failed with `storage_failed` may come again, unless steps were compensated.
+ * Whether an error is its order's final outcome: the same id gets the same answer from now on. An order that failed
+ * with `storage_failed` may come again, unless steps were compensated.
  */
 export function isRemembered({ code, outcome, steps }: OrderError): boolean {
   if (outcome !== 'failed' && outcome !== 'canceled') return false;
@@ -255,7 +255,7 @@ export function isOrderError(value: unknown): value is OrderError {
   }
 }
 
-/** An error has so many issues at most: a caller may send a payload in which everything is wrong. */
+/** How many issues an error has at most: a caller may send a payload in which everything is wrong. */
 export const mostIssues = 20;
 
 /** In UTF-16 code units. Both may repeat what was sent. */

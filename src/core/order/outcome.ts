@@ -8,7 +8,7 @@ import type { StepResult } from './step-result.ts';
  * @typeParam Payload - the payload's type
  */
 export interface Receipt<Payload = unknown> {
-  /** Always `'completed'`; tells a receipt from an {@link UnfulfilledOutcome}. */
+  /** Always `'completed'`; distinguishes a receipt from an {@link UnfulfilledOutcome}. */
   readonly status: 'completed';
   /** The order's id. */
   readonly orderId: string;
@@ -21,8 +21,8 @@ export interface Receipt<Payload = unknown> {
   /** When the order was accepted, in Unix milliseconds. */
   readonly acceptedAt: number;
   /**
-   * How long it waited for its turn, in whole milliseconds. Of an order that another process accepted, with the
-   * time between the two as the machine's clock has it, at least 0.
+   * How long it waited for its turn, in whole milliseconds, at least 0. If an earlier process accepted the order, the
+   * time between the two processes counts by the machine's clock.
    */
   readonly waitMs: number;
   /** How long it was processed and settled, in whole milliseconds. */
@@ -54,13 +54,13 @@ export interface UnfulfilledOutcome {
 export type OrderOutcome<Payload = unknown> = Receipt<Payload> | UnfulfilledOutcome;
 
 /**
- * The error behind that of an order that failed or was canceled, as its record keeps it for the operator: a bug in a
- * step, what a payment provider said, the reason of a signal. No face shows it to a client.
+ * The cause of an order's error, as its record keeps it for the operator: a bug in a step, the answer of a payment
+ * provider, the reason of a signal. No face shows it to a client.
  */
 export interface OrderCause {
   /** The error's name, `'TypeError'` for example; cut at 64 characters. */
   readonly name: string;
-  /** Its message, and those of the errors that caused it; cut at 1 024 characters. */
+  /** Its message, and the messages of the errors that caused it; cut at 1 024 characters. */
   readonly message: string;
 }
 
@@ -78,8 +78,8 @@ export interface OrderRecord<Payload = unknown> extends AcceptedOrder<Payload> {
   /** When it was accepted, in Unix milliseconds. */
   readonly acceptedAt: number;
   /**
-   * When its processing began, in Unix milliseconds: `acceptedAt` and what has passed since, whatever becomes of
-   * the machine's clock; `undefined` if it has not.
+   * When its processing began, in Unix milliseconds: `acceptedAt` plus the measured time since, so setting the
+   * machine's clock does not matter; `undefined` if it has not.
    */
   readonly startedAt: number | undefined;
   /** When its outcome was recorded, in Unix milliseconds, found as `startedAt` is; `undefined` before. */

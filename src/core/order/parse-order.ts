@@ -110,7 +110,10 @@ export function parseOrder<T extends ParsedOrder>(
   return new Copy(id ?? nextOrderId(), userId, sum, rank, payload, noLabels);
 }
 
-/** Why fields cannot be an order's, by the first that cannot; apart, so that checking good ones stays short. */
+/**
+ * Why fields cannot be an order's, by the first wrong one. A function of its own, so that checking good ones stays
+ * short.
+ */
 export function invalidField(
   userId: unknown,
   id: unknown,

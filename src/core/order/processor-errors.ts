@@ -35,13 +35,13 @@ export function waitingEnded(orderId: string, signal: AbortSignal | undefined): 
   return new OrderError('canceled', message, { orderId, cause: reasonOf(signal) });
 }
 
-/** The refusal of an order whose caller gave up, be it its own or another caller's. */
+/** The refusal of an order whose caller gave up. The order may have several callers. */
 export function canceled({ facts }: ParsedOrder, signal: AbortSignal | undefined): OrderError {
   const { message, cause } = bySignal(signal);
   return new OrderError('canceled', message, { ...facts, cause });
 }
 
-/** What is told of an order that stays in the storage when the processor has shut down. */
+/** The outcome that callers get for an order that stays in the storage when the processor has shut down. */
 export function leftBehind(facts: OrderErrorFacts): OrderOutcome {
   const message = 'The processor shut down; the order is kept, and goes on with the next start';
   return { status: 'failed', error: new OrderError('shut_down', message, facts) };

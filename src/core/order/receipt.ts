@@ -12,9 +12,9 @@ export const refusals: Readonly<Record<Refusal, string>> = {
 type Receivable = Pick<SettledFields, 'id' | 'userId' | 'amount' | 'labels' | 'payload'>;
 
 /**
- * A receipt, which nobody can tell from a literal. But of a literal V8 notes how many outlive a collection of the
- * young generation, and where nearly all did, as in a long list, it makes all later ones in the old generation:
- * every order then costs half as much again.
+ * Makes a receipt that looks like a literal. Not a literal, because V8 counts how many of a literal's objects outlive a
+ * collection of the young generation. If nearly all do, as in a long list, it makes all later ones in the old
+ * generation: every order then costs half as much again.
  */
 const PlainReceipt = function (
   this: { -readonly [F in keyof Receipt]: Receipt[F] },

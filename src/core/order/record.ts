@@ -6,7 +6,7 @@ import type { ParsedOrder } from './parse-order.ts';
 import { receiptOf } from './receipt.ts';
 import type { StoredOrder } from './stored-order.ts';
 
-/** The outcome of an order that the storage remembers, as its first caller heard it. */
+/** The outcome of an order that the storage remembers, as its first caller got it. */
 export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
   const { id: orderId, userId, labels, steps, status, retryable } = record;
   const { balance, acceptedAt, startedAt, settledAt } = record;

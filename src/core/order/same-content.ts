@@ -3,7 +3,7 @@ import { quote } from '../runtime/thrown.ts';
 import { OrderError } from './order-error.ts';
 import type { ParsedOrder } from './parse-order.ts';
 
-/** What tells a repetition of an order from another with the same id. */
+/** The fields that distinguish a repetition of an order from another order with the same id. */
 export interface Content {
   readonly userId: string;
   readonly amount: number;
@@ -11,10 +11,10 @@ export interface Content {
 }
 
 /**
- * Checks that an order is the one that has its id already. Priority is not content: it says when, not
+ * Checks that an order has the content of the order that has its id already. Priority is not content: it says when, not
  * what.
  *
- * @param isJson - whether the known one may have been to a storage that keeps JSON
+ * @param isJson - whether the known one may come from a storage that keeps JSON
  * @throws OrderError `order_conflict`
  */
 export function checkSame(known: Content, order: ParsedOrder, isJson: boolean): void {

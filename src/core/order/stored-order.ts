@@ -9,7 +9,7 @@ export interface NewOrder extends AcceptedOrder {
   readonly acceptedAt: number;
 }
 
-/** What is certain to become of an order of which something still runs. */
+/** The certain outcome of an order whose steps or compensations still run. */
 export interface DecidedOutcome {
   /** Its outcome, once it is settled. */
   readonly outcome: 'failed' | 'canceled';
@@ -19,7 +19,7 @@ export interface DecidedOutcome {
   readonly message: string;
   /** See {@link OrderError.retryable}. */
   readonly retryable: boolean;
-  /** The error behind that, if there was one. */
+  /** The cause of its error, if there is one. */
   readonly cause?: OrderCause | undefined;
 }
 
@@ -28,16 +28,15 @@ export interface StoredOrder extends OrderRecord {
   /** The payload as its caller handed it in. */
   readonly content: unknown;
   /**
-   * 1 for an order that was accepted since the storage was opened, and one more for each time that it
-   * was opened since: some of its steps may have been run before.
+   * 1 for an order that was accepted since the storage was opened, and 1 more for each opening since its acceptance:
+   * above 1 some of its steps may have been run before.
    */
   readonly attempt: number;
-  /** What is certain to become of the order, though it is unsettled; callers may have been told. */
+  /** The certain outcome of the order while it is unsettled; callers may have been notified of it. */
   readonly decided: DecidedOutcome | undefined;
   /**
-   * The order's place in the order of acceptance: a safe integer from 1 up, greater than that of each
-   * order which the storage kept before. It never changes, and no other order ever gets it. There may be
-   * gaps.
+   * The order's place in the order of acceptance: a safe integer from 1 up, greater than the sequence of each order
+   * that the storage kept before. It never changes, and no other order ever gets it. There may be gaps.
    */
   readonly sequence: number;
 }
@@ -50,11 +49,11 @@ export interface Times {
   readonly settledAt: number;
 }
 
-/** What a settled order is, beside what became of it. */
+/** The fields of a settled order, without its outcome. */
 export interface SettledFields extends AcceptedOrder {
   /** The payload as its caller handed it in. */
   readonly content: unknown;
-  /** The error behind that of an order, where that is known already. */
+  /** The cause of the order's error, where it is known already. */
   readonly cause?: OrderCause | undefined;
 }
 

@@ -1,4 +1,4 @@
-/** So many callbacks of one signal are called in a row; then the host's timers and sockets have a turn. */
+/** How many callbacks of one signal are called in a row; then the host's timers and sockets have a turn. */
 const mostInARow = 256;
 
 // Before a test replaces it by a fake one.
@@ -11,7 +11,7 @@ export interface Cancellation {
   readonly cause?: unknown;
 }
 
-/** All that wait for one signal, behind the one listener that it has from them. */
+/** The callbacks that wait for one signal, behind one listener on it. */
 class Callbacks {
   readonly #signal: AbortSignal;
   readonly #all = new Set<() => void>();
@@ -50,22 +50,22 @@ class Callbacks {
     try {
       this.#signal.removeEventListener('abort', this.#dispatch);
     } catch {
-      // The order that ends has nothing to do with a signal of the host's own that throws.
+      // A signal of the host's own that throws must not affect the order that ends.
     }
   }
 }
 
 /**
- * One listener on a signal for all that wait for it: many orders may share one signal, and Node.js
- * searches all listeners of a signal to remove one.
+ * One listener on a signal for all callbacks that wait for it: many orders may share one signal, and Node.js searches
+ * all listeners of a signal to remove one.
  */
 const callbacksOf = new WeakMap<AbortSignal, Callbacks>();
 
 /**
- * Calls back once when the signal aborts, unless the result is called before. The signal must not have
- * aborted. Of many callbacks some come in later turns of the event loop: what must not begin meanwhile looks at the
- * signal itself. The listener goes with the last callback: Node.js keeps the signals of `AbortSignal.any` and
- * `AbortSignal.timeout` in memory for as long as they have one.
+ * Calls back once when the signal aborts, unless the returned function is called before. The signal must not have
+ * aborted. If there are many callbacks, some are called in later turns of the event loop: code that must not begin
+ * meanwhile checks the signal itself. The listener is removed with the last callback: Node.js keeps the signals of
+ * `AbortSignal.any` and `AbortSignal.timeout` in memory for as long as they have one.
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const callbacks = callbacksOf.get(signal) ?? new Callbacks(signal);
@@ -76,8 +76,8 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
 }
 
 /**
- * Waits for something until the signal aborts: then the promise rejects with `error()`, and what `begin` has
- * given is called, to give the waiting back.
+ * Waits for something until the signal aborts. Then the promise rejects with `error()`, and the function that `begin`
+ * has returned is called, which ends the waiting.
  */
 export function untilAbort<T>(
   signal: AbortSignal | undefined,
@@ -118,7 +118,7 @@ export function isAbortSignal(value: unknown): value is AbortSignal {
   );
 }
 
-/** Whether an order's signal has aborted; never throws, though a signal of the host's own may. */
+/** Whether an order's signal has aborted; never throws, even if a signal of the host's own does. */
 export function hasAborted(signal: AbortSignal | undefined): boolean {
   try {
     return signal?.aborted === true;

@@ -2,8 +2,8 @@
 export type Awaitable<T> = T | PromiseLike<T>;
 
 /**
- * A promise that can be believed, of a thenable that may throw, call back twice or at once. A plain
- * promise is one; any other, be it a promise with a `then` of its own, is resolved into one.
+ * Makes a plain promise of a thenable, which may throw, call back twice or call back at once. A plain promise is
+ * returned as it is. A promise with a `then` of its own counts as a thenable.
  */
 export function asPromise<T>(thenable: PromiseLike<T>): Promise<T> {
   const isPlain =

@@ -5,8 +5,8 @@ const mostCallers = 8;
 const callersOf = new WeakMap<Error, { readonly stack?: unknown }[]>();
 
 /**
- * A promise that rejects with the error, in whose stack stands who awaits it: an order mostly fails far from its
- * caller, which nothing on the stack leads to. Costs nothing where nothing fails.
+ * A promise that rejects with the error, and adds the frames of the awaiting callers to its stack: an order mostly
+ * fails far from its caller, and the stack does not lead there. Costs nothing if nothing fails.
  */
 export async function rejectedWith(error: Error): Promise<never> {
   // Until the promise that the caller awaits has been resolved with this one, which V8 then follows to the caller.
@@ -16,7 +16,7 @@ export async function rejectedWith(error: Error): Promise<never> {
   throw error;
 }
 
-/** Notes the async functions that await the one that calls this. */
+/** Records the async functions that await the one that calls this. */
 function noteCaller(error: Error): void {
   const callers = callersOf.get(error);
   if (callers !== undefined && callers.length >= mostCallers) return;
@@ -42,12 +42,12 @@ function withFramesOf(callers: readonly { readonly stack?: unknown }[], stack: u
   for (const { stack: whole } of callers) {
     // A host may have made anything of stacks.
     if (typeof text !== 'string' || typeof whole !== 'string') return text;
-    // Not told by their `async`, which those who map sources leave out: after the two functions of this file come
-    // the awaits, but for what runs them.
+    // Not recognized by `async`, which source maps drop. After the two functions of this file come the awaits, except
+    // the frames that run them.
     const frames = whole.split('\n').filter((line) => line.startsWith('    at '));
     const awaits = frames.slice(2).filter((line) => !line.includes('(node:internal/'));
     const [first] = awaits;
-    // The same caller may have asked more than once.
+    // The same caller may await several times.
     if (first !== undefined && !text.includes(first)) text = `${text}\n${awaits.join('\n')}`;
   }
   return text;

@@ -23,10 +23,10 @@ export class Clock {
   #turnStartedAt = 0;
   // False means that the event loop has turned since the last reading.
   #inTurn = false;
-  /** Counts turns, so that the end of an earlier one is not taken for that of the present one. */
+  /** Counts turns, so that the end of an earlier turn is not taken for the end of the present one. */
   #turns = 0;
   #nextTurn: Promise<void> | undefined;
-  /** Whoever waits to go on with a long work. */
+  /** The long works that wait to go on. */
   #works: (() => void)[] = [];
   /** An immediate of ours is under way: the next immediate comes after the host's timers and sockets. */
   #isInImmediate = false;
@@ -38,12 +38,12 @@ export class Clock {
     return this.#ms;
   }
 
-  /** The reading that `now` gave last: for what happens in the same breath. */
+  /** The last reading, for what happens in the same call. */
   get last(): number {
     return this.#ms;
   }
 
-  /** The same, read just now: for steps, which may hold the loop themselves. */
+  /** A new reading: for steps, which may hold the loop themselves. */
   read(): number {
     this.#uses = 0;
     this.#ms = Math.floor(systemTime.now() - this.#origin);
@@ -62,7 +62,7 @@ export class Clock {
     return !this.isTurnSpent;
   }
 
-  /** Resolves when the host's timers and sockets have had their turn: one promise for all who wait for it. */
+  /** Resolves when the host's timers and sockets have had their turn: one promise for all callers. */
   nextTurn(): Promise<void> {
     this.#nextTurn ??= new Promise((resolve) => {
       const begin = (): void => this.#begin(resolve);
@@ -74,8 +74,8 @@ export class Clock {
   }
 
   /**
-   * The same for a work that takes all the time it gets: those that go on beside each other take turns in being
-   * the first, and who is first may leave no time to the others.
+   * The same for a work that takes all the time it gets. Works beside each other take turns in being the first, since
+   * the first one may leave no time to the others.
    */
   nextSlice(): Promise<void> {
     this.nextTurn();
@@ -88,8 +88,8 @@ export class Clock {
   }
 
   /**
-   * An answer for a caller that may ask for one after the other, and goes on in promise callbacks, which all run
-   * before the event loop turns: now and then it waits for the next turn.
+   * An answer for a caller that may ask many times in promise callbacks, which all run before the event loop turns. So
+   * now and then it waits for the next turn.
    */
   async paced<T>(answer: Awaitable<T>): Promise<T> {
     const value = await answer;
@@ -103,14 +103,14 @@ export class Clock {
   }
 
   /**
-   * A reading as Unix milliseconds. Two moments are as far apart as their readings only with the same shift: an
-   * order keeps that of its acceptance.
+   * A reading as Unix milliseconds. Two moments are as far apart as their readings only with the same shift, so an
+   * order keeps the shift of its acceptance.
    */
   toUnix(ms: number, shift = this.#shift): number {
     return this.#madeAt + shift + ms;
   }
 
-  /** The reading of a moment in the past, negative for what was before the clock was made; never later than now. */
+  /** The reading of a moment in the past, negative before the clock was made; never later than now. */
   fromUnix(ms: number): number {
     return Math.min(this.now(), ms - this.#madeAt - this.#shift);
   }
@@ -122,7 +122,7 @@ export class Clock {
 
   #begin(resolve: () => void): void {
     this.#nextTurn = undefined;
-    // What the host's sockets did before, in the same round of the event loop, is not this turn's.
+    // The work of the host's sockets before, in the same round of the event loop, does not count in this turn.
     this.#inTurn = false;
     this.read();
     this.#isInImmediate = true;
@@ -147,7 +147,7 @@ export class Clock {
     systemTime.setImmediate(() => {
       if (this.#turns === turn) this.#inTurn = false;
     });
-    // The machine's clock may have been set; durations must not notice, dates must.
+    // The machine's clock may have been set. Durations must not change by that; dates must.
     const off = Date.now() - this.toUnix(this.#ms);
     if (off > 100 || off < -100) this.#shift += off;
   }

@@ -3,7 +3,7 @@ import { type Awaitable, asPromise, isThenable } from './awaitable.ts';
 import { systemTime } from './system-time.ts';
 import { watch } from './until-closed.ts';
 
-/** So many entries go into one call at most. */
+/** How many entries go into one call at most. */
 export const callBatch = 1_024;
 
 /** A smaller call is not worth a disk's time. */
@@ -12,15 +12,18 @@ const smallCall = 64;
 /** How often it is looked whether the event loop is busy, in milliseconds. */
 const lookMs = 20;
 
-/** What a `GroupCall` calls, and what becomes of it. No function may throw but `call`. */
+/** What a `GroupCall` calls, and the functions that get its end. No function but `call` may throw. */
 export interface GroupCaller<Group, Answer> {
-  /** Takes what goes into the next call; `undefined` if there is nothing to call for now. */
+  /** Returns the entries of the next call; `undefined` if there are none now. */
   next(): Group | undefined;
   /** Makes the call. */
   call(group: Group): Awaitable<Answer>;
   /** The call has been answered. The next one begins when this has returned. */
   answered?(group: Group, answer: Answer): void;
-  /** Does what follows from the answer, callers and listeners included. The next call is under way, if there is one. */
+  /**
+   * Does what follows from the answer, notifying callers and listeners included. The next call, if there is one, is
+   * under way.
+   */
   done(group: Group, answer: Answer): void;
   /** The call threw or rejected. The next one begins when this has returned. */
   failed(group: Group, cause: unknown): void;
@@ -36,8 +39,8 @@ export interface GroupCallOptions {
 }
 
 /**
- * Gathers what comes while a call is under way into the next call, so that a slow callee costs latency and not
- * throughput. The next call begins before the answer of the last one is passed on: the callee does not wait for
+ * Gathers the entries that come while a call is under way into the next call, so that a slow callee costs latency and
+ * not throughput. The next call begins before the answer of the last one is passed on: the callee does not wait for
  * listeners. Answers are passed on in the order of their calls.
  *
  * A call that is answered at once is over when `flush` returns.
@@ -50,7 +53,7 @@ export class GroupCall<Group, Answer> {
   #calls = 0;
   #underWay: Promise<void> | undefined;
   #isDue = false;
-  /** An answer has come, and what follows from it has not been done: a later answer comes after it. */
+  /** An answer has come and is being handled: a later answer is handled after it. */
   #isOwing = false;
   #endWatch: (() => void) | undefined;
   readonly #size = new CallSize();
@@ -68,9 +71,9 @@ export class GroupCall<Group, Answer> {
     return this.#underWay;
   }
 
-  /** Begins the next call if none is under way, until there is nothing to call for. */
+  /** Begins the next call if none is under way, until there are no entries. */
   flush(): Promise<void> | undefined {
-    // A callee that flushes from inside its own call is not called again in it.
+    // If the callee flushes from inside its own call, that begins no second call inside it.
     while (this.#calls < this.#most) {
       const group = this.#caller.next();
       if (group === undefined) break;
@@ -79,7 +82,7 @@ export class GroupCall<Group, Answer> {
     return this.#underWay;
   }
 
-  /** The same in a microtask: whatever else comes before that goes into the same call. */
+  /** The same in a microtask: all entries that come before that go into the same call. */
   flushSoon(): void {
     if (this.#isDue || this.#calls >= this.#most) return;
     this.#isDue = true;
@@ -94,7 +97,7 @@ export class GroupCall<Group, Answer> {
     return this.#size.next(gathered, now);
   }
 
-  /** The answer of a call that is under way does not matter any more. */
+  /** Ignores the answer of a call that is under way. */
   close(): void {
     this.#endWatch?.();
   }
@@ -167,10 +170,9 @@ export class GroupCall<Group, Answer> {
 /**
  * How many of the entries that have gathered go into the next call.
  *
- * All of them, while the event loop mostly waits for the callee: a large transaction costs less per entry.
- * But where the loop has more to do than the callee, as with callers from the network, they would all come
- * back at once, so that callee and loop would wait for each other in turn. Then it is half of those that are
- * under way, and both work at once.
+ * All of them, while the event loop mostly waits for the callee: a large transaction costs less per entry. If the loop
+ * has more to do than the callee, as with callers from the network, all entries would come back at once, and callee and
+ * loop would wait for each other in turn. Then it is half of the entries under way, and both work at once.
  */
 export class CallSize {
   #last = 0;

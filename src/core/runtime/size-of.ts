@@ -1,4 +1,4 @@
-/** What a number, a date or anything else of a fixed size is counted as. */
+/** The size of a number, a date or another value of a fixed size. */
 const fixedSize = 8;
 
 /**
@@ -27,7 +27,7 @@ export function sizeOf(value: unknown, most: number): number {
   return size;
 }
 
-/** @param waiting - gets what is inside of it */
+/** @param waiting - gets the members of the value */
 function sizeOfOne(value: unknown, waiting: unknown[], most: number): number {
   if (typeof value === 'string') return Buffer.byteLength(value) + 2;
   if (typeof value !== 'object' || value === null) return fixedSize;
@@ -98,7 +98,7 @@ export function ofPrimitive(value: unknown): number {
   return typeof value === 'string' ? ofString + Buffer.byteLength(value) : ofNumber;
 }
 
-/** @param waiting - gets what is inside of it */
+/** @param waiting - gets the members of the value */
 export function ofOne(value: object, waiting: unknown[], most: number): number {
   if (ArrayBuffer.isView(value)) return ofObject + value.buffer.byteLength;
   if (value instanceof ArrayBuffer) return ofObject + value.byteLength;

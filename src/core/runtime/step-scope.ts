@@ -1,27 +1,27 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks';
 
-/** Whose steps they are, and how many of them run. */
+/** The order whose steps run: how many of its functions run. */
 interface Running {
   readonly running: number;
 }
 
 const current = new AsyncLocalStorage<StepScope | undefined>();
 
-/** Without any scope there is nothing to leave, which every event of every order asks. */
+/** False until the first scope is made: every event of every order checks whether there is a scope to leave. */
 let isUsed = false;
 
 const options = { requireManualDestroy: true } as const;
 
 /**
- * The async context in which one order was handed in, for its steps and compensations; tells what is called from inside
- * them, in whatever they have begun. Timers and sockets that are made inside a step keep this for as long as they
- * live, so it keeps nothing itself in the end.
+ * The async context in which one order was handed in, for its steps and compensations. It recognizes calls from inside
+ * them, and from everything that they have begun. Timers and sockets that are made inside a step keep this in memory,
+ * so it drops its own references when it ends.
  */
 export class StepScope extends AsyncResource {
   readonly userId: string;
   #owner: object | undefined;
   #order: Running | undefined = undefined;
-  /** The one that the order was handed in from. */
+  /** The scope from which the order was handed in. */
   #outer: StepScope | undefined = undefined;
 
   /**
@@ -36,22 +36,22 @@ export class StepScope extends AsyncResource {
     this.#owner = owner;
   }
 
-  /** The scope of the step in which this is called, if it is one of this owner's and runs. */
+  /** The scope of the step that calls this, if its owner is this one and it runs. */
   static of(owner: object): StepScope | undefined {
     const scope = current.getStore();
     return scope !== undefined && scope.#owner === owner && scope.isOpen ? scope : undefined;
   }
 
-  /** The same, or of the step behind the order of another processor's step. */
+  /** The same, also through steps of other processors: the step whose order led to them. */
   static around(owner: object): StepScope | undefined {
     let scope = current.getStore();
     while (scope !== undefined && !(scope.#owner === owner && scope.isOpen)) scope = scope.#outer;
     return scope;
   }
 
-  /** Calls something that belongs to no step, though it may be a step that has led to it. */
+  /** Calls a function that belongs to no step, even if a step has led to the call. */
   static outside<T>(call: (value: T) => void, value: T): void {
-    // One that has ended is like none; entering another context costs as much as all the rest of an order.
+    // A scope that has ended counts as none: entering another context costs as much as the rest of an order.
     if (isUsed && current.getStore()?.hasEnded === false) current.run(undefined, call, value);
     else call(value);
   }
@@ -82,7 +82,7 @@ export class StepScope extends AsyncResource {
     current.run(scope, work, value);
   }
 
-  /** None of the order's functions runs, and none will. */
+  /** None of the order's functions runs or will run. */
   end(): void {
     if (this.#owner === undefined) return;
     this.#owner = undefined;

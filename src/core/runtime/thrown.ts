@@ -22,7 +22,7 @@ export function messageOf(thrown: unknown, fallback: string): string {
   }
 }
 
-/** Something thrown as the cause of an error, be it nothing. */
+/** Something thrown as the cause of an error, even if it is `undefined`. */
 export function causeOf(thrown: unknown, title: string): unknown {
   return thrown === undefined ? new Error(`${title} threw undefined`) : thrown;
 }
@@ -33,10 +33,10 @@ export const inOneLine = {
   maxArrayLength: 8,
 } as const;
 
-/** What a terminal or a log would take for more than text: control characters, line breaks, changes of direction. */
+/** Characters that are more than text to a terminal or a log: control characters, line breaks, changes of direction. */
 export const controls = /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
-/** Text on one line, whatever a stranger has put into it. */
+/** Text on one line, even if a stranger's text has more. */
 export function escapeControls(text: string): string {
   return text.replace(
     controls,
@@ -49,7 +49,7 @@ export function quote(text: string): string {
   return escapeControls(JSON.stringify(text));
 }
 
-/** A value as an error message shows it: short, on one line, whatever it is. */
+/** A value of any type as an error message shows it: short, on one line. */
 export function show(value: unknown): string {
   try {
     const text = typeof value === 'string' ? quote(value) : inspect(value, inOneLine);

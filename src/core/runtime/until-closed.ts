@@ -1,9 +1,9 @@
 /** How long a closed processor waits for an answer, in milliseconds. */
-const patienceMs = 1_000;
+const graceMs = 1_000;
 
 /**
- * Questions to a storage that are under way, and others who wait for what the host may never give. One that is never answered is given up when the processor
- * has closed (invariant 4).
+ * Calls of a storage that are under way, and other waits for the host. A call that is never answered is given up when
+ * the processor has closed (invariant 4).
  */
 export class UntilClosed {
   readonly #open = new Set<() => void>();
@@ -12,14 +12,17 @@ export class UntilClosed {
   /** The answer; rejects if there is none and the processor has closed. */
   ask<T>(asked: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const takeBack = this.whenClosed(() => reject(new Error('The storage did not answer')));
-      Promise.resolve(asked).then(resolve, reject).finally(takeBack);
+      const stop = this.whenClosed(() => reject(new Error('The storage did not answer')));
+      Promise.resolve(asked).then(resolve, reject).finally(stop);
     });
   }
 
-  /** Calls back when the processor has closed, and where it has, in a moment; the result takes that back. */
+  /**
+   * Calls back when the processor has closed; if it has closed already, after `graceMs`. The returned function cancels
+   * that.
+   */
   whenClosed(giveUp: () => void): () => void {
-    const timer = this.#isClosed ? setTimeout(giveUp, patienceMs) : undefined;
+    const timer = this.#isClosed ? setTimeout(giveUp, graceMs) : undefined;
     this.#open.add(giveUp);
     return () => {
       this.#open.delete(giveUp);
@@ -35,13 +38,13 @@ export class UntilClosed {
 }
 
 /**
- * Has somebody told if the storage has not answered in time.
+ * Reports that the storage has not answered in time.
  *
- * @returns ends the watch
+ * @returns a function that ends the watch
  */
-export function watch(stalledAfterMs: number, tell: (message: string) => void): () => void {
+export function watch(stalledAfterMs: number, report: (message: string) => void): () => void {
   const timer = setTimeout(
-    () => tell(`The storage has not answered for ${stalledAfterMs} ms`),
+    () => report(`The storage has not answered for ${stalledAfterMs} ms`),
     stalledAfterMs,
   );
   return () => clearTimeout(timer);

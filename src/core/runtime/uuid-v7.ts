@@ -27,7 +27,7 @@ function start(at: number): void {
   tail = randomUUID().slice(18);
 }
 
-/** Whether an id was made in this millisecond; nothing can have become of its order yet. */
+/** Whether an id was made in this millisecond: its order cannot be settled yet. */
 export function isJustMade(id: string): boolean {
   return tail !== '' && id.endsWith(tail) && id.startsWith(head);
 }

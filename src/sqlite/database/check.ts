@@ -40,7 +40,7 @@ function wrongOpenings(db: DatabaseSync): string[] {
   const rows = statement.all() as unknown as readonly { id: Text; has: bigint; ought: bigint }[];
   return rows.map(
     ({ id, has, ought }) =>
-      `The life of order ${JSON.stringify(textOf(id))} is ${has}, but the last one was ${ought}`,
+      `Order ${JSON.stringify(textOf(id))} was accepted in opening ${has}, but the last opening was ${ought}`,
   );
 }
 

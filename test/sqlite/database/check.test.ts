@@ -35,7 +35,7 @@ describe('check', () => {
     [
       'an order of the future',
       'UPDATE orders SET life = 9',
-      'The life of order "a" is 9, but the last one was 1',
+      'Order "a" was accepted in opening 9, but the last opening was 1',
     ],
     [
       'a status without its time',
