@@ -2,6 +2,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { defineConfig } from 'vitest/config';
+import type { VitestPluginContext } from 'vitest/node';
 import { startsWorker, withWorkerInside } from './tsup.config.ts';
 
 // Hundreds of processes and threads of the tests read the same sources, and each would strip their types anew.
@@ -48,6 +49,10 @@ const threadsAsBuilt = {
     if (!startsWorker.test(id)) return undefined;
     workerInside ??= withWorkerInside(esbuild, id);
     return workerInside;
+  },
+  // The result depends on all sources of the thread: a cache that looks at this one file would keep an old thread.
+  configureVitest({ defineCacheKeyGenerator }: VitestPluginContext) {
+    defineCacheKeyGenerator(({ id }) => (startsWorker.test(id) ? false : undefined));
   },
 };
 
