@@ -11,19 +11,19 @@ import { type RetryPolicy, readRetry } from './limits/retry.ts';
 import { Semaphore } from './limits/semaphore.ts';
 import type { CompensationContext, Step, StepContext } from './step.ts';
 
-/** How one piece of work is tried. */
+/** The limits of a step or a compensation. */
 export interface Limits {
   readonly timeoutMs: number | undefined;
   readonly retry: RetryPolicy | undefined;
   readonly semaphore: Semaphore | undefined;
 }
 
-/** A checked copy of a step, with its place among the others; places are indices. */
+/** A checked copy of a step, with its index among the others. */
 export interface PlannedStep {
-  /** Its place. */
+  /** Its index. */
   readonly at: number;
   readonly name: string;
-  /** The name without colons and slashes, so that what is made of ids and keys is unambiguous. */
+  /** The name without colons and slashes, so that keys made of it are unambiguous. */
   readonly key: string;
   readonly run: (order: never, context: StepContext<never>) => unknown;
   readonly compensate:
@@ -37,25 +37,25 @@ export interface PlannedStep {
   readonly next: readonly number[];
   /** The steps that this one comes after, directly or not. */
   readonly before: readonly number[];
-  /** Its results when it finished at the first attempt, by duration, shared by all orders. */
+  /** Its results after one attempt, by duration, shared by all orders. */
   readonly results: (StepResult | undefined)[];
 }
 
 /** All steps, in declaration order. */
 export interface StepPlan {
   readonly steps: readonly PlannedStep[];
-  /** The results of all steps when each finished at the first attempt and all after the same duration, by that. */
+  /** The results of all steps, by duration, if each finished at the first attempt and all took equally long. */
   readonly results: (readonly StepResult[] | undefined)[];
 }
 
-/** What steps take from the processor's options. */
+/** The processor's options that steps use. */
 interface Defaults {
   readonly timeoutMs: number | undefined;
   readonly stalledAfterMs: number;
   readonly retry: RetryPolicy | undefined;
 }
 
-/** Steps that return at once start each other, and compensations too, so there is a bound. */
+/** The most steps: steps and compensations that return at once call each other. */
 const mostSteps = 100;
 
 const names = [
@@ -69,7 +69,7 @@ const names = [
   'compensation',
 ];
 
-/** Checks and copies the steps, so that a change of the caller's array changes nothing here. */
+/** Checks and copies the steps, so that later changes of the caller's array have no effect. */
 export function readSteps(steps: unknown, defaults: Defaults): StepPlan {
   if (!Array.isArray(steps)) throw wrong(TypeError, 'steps', 'an array', steps);
   if (steps.length > mostSteps) {
@@ -148,7 +148,7 @@ function placesOf(
   return [...new Set(found)];
 }
 
-/** All that a step comes after; throws if that is itself. */
+/** All steps that a step comes after; throws if the step is among them. */
 function placesBefore(
   at: number,
   after: readonly (readonly number[])[],

@@ -3,17 +3,17 @@ import type { OrderError } from '../order/order-error.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 
 /**
- * What a step is told beside its order. Hand it on as it is, or its properties by name: they are made when they
- * are read, so a copy by `{ ...context }` has none of them.
+ * What a step gets beside its order. Hand it on as it is, or its properties by name: they are made when they are read,
+ * so a copy by `{ ...context }` has none of them.
  *
  * @typeParam Payload - the payload's type
  */
 export interface StepContext<Payload = unknown> {
   /**
    * Aborts when the order has failed, timed out or been canceled, and when this attempt's own
-   * `timeoutMs` is over. Hand it to whatever the step waits for: a step that goes on regardless holds
-   * its user's other orders until it ends. An `abort` listener that throws is an uncaught exception of
-   * the process, as Node.js has it.
+   * `timeoutMs` is over. Pass it to everything that the step waits for: a step that goes on in spite of it holds its
+   * user's other orders until it ends. An `abort` listener that throws is an uncaught exception of the process, as
+   * Node.js has it.
    */
   readonly signal: AbortSignal;
   /**
@@ -23,38 +23,38 @@ export interface StepContext<Payload = unknown> {
   readonly attempt: number;
   /** The order, frozen; the same as the first argument. */
   readonly order: AcceptedOrder<Payload>;
-  /** What the steps that this one comes after have returned, directly or not, by name. */
+  /** What the steps before this one have returned, by name: all steps that it comes after, directly or not. */
   readonly results: Readonly<Record<string, unknown>>;
   /**
-   * The same for every attempt at this step of this order and for its compensation, and unlike that of any
-   * other step: hand it to a payment provider, and a second attempt charges nobody twice, and the compensation
-   * finds the charge. It is the order's id, a colon and the step's name as `encodeURIComponent` has it.
+   * The same for every attempt at this step of this order and for its compensation. No other step has it. Pass it to a
+   * payment provider: a second attempt then does not charge twice, and the compensation finds the charge. It is the
+   * order's id, a colon and the step's name as `encodeURIComponent` has it.
    */
   readonly idempotencyKey: string;
 }
 
 /**
- * What a compensation is told whether its step has finished or not.
+ * The part of a compensation's context that does not depend on whether its step has finished.
  *
  * @typeParam Payload - the payload's type
  */
 export interface CompensationContextBase<Payload = unknown> extends StepContext<Payload> {
   /**
-   * Aborts when this attempt's time is over, or when the processor has shut down and waits no longer:
-   * whoever compensates is not canceled.
+   * Aborts when this attempt's time is over, or when the processor has shut down and waits no longer. A compensation is
+   * not canceled.
    */
   readonly signal: AbortSignal;
   /** Why the order failed or was canceled. */
   readonly error: OrderError;
   /**
-   * The same for every attempt at this compensation, and unlike any other key: hand it to a payment provider
-   * with the refund itself. It is the `idempotencyKey` and `/compensate`.
+   * The same for every attempt at this compensation, and unlike any other key: pass it to a payment provider with the
+   * refund itself. It is the `idempotencyKey` and `/compensate`.
    */
   readonly compensationKey: string;
 }
 
 /**
- * What a compensation is told beside its order. `isFinished` says what is known of the step.
+ * What a compensation gets beside its order. `isFinished` says whether the step has finished.
  *
  * @typeParam Payload - the payload's type
  * @typeParam Result - what the step's `run` gives
@@ -72,9 +72,8 @@ export type CompensationContext<
       }
     | {
         /**
-         * `run` has begun and not finished, so it may have had its effect or not: it was aborted, its time was
-         * up, it threw something that does not say, or the process ended meanwhile. The `idempotencyKey` finds
-         * what it did.
+         * `run` has begun and not finished, so it may have had its effect or not: it was aborted, its time was up, it
+         * threw an error that does not say so, or its process ended. The `idempotencyKey` finds what it did.
          */
         readonly isFinished: false;
         /** Not known. */
@@ -98,12 +97,12 @@ export interface RetryOptions {
   /**
    * Whether a pause is a random part of itself, from half of it to all ("equal jitter", see
    * {@link https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ | Exponential
-   * Backoff And Jitter}), so that what failed together does not come again together. `true` by default.
+   * Backoff And Jitter}), so that steps that failed together are not tried again together. `true` by default.
    */
   readonly jitter?: boolean | undefined;
   /**
    * Whether to try again; only `true` does. By default always. An error whose `retryable` is `false`
-   * is final, whatever this says.
+   * is final, even if this returns `true`.
    *
    * @param error - what was thrown; an {@link OrderError} with `timeout` if the time was up
    * @param attempt - which attempt failed, from 1 up
@@ -124,10 +123,9 @@ export interface CompensationOptions {
 }
 
 /**
- * One piece of an order's work. The steps of an order start together, but for those that come `after`
- * others; the first one that fails aborts the rest through `context.signal`; when all have finished,
- * the order's amount is applied. If the order fails after all, the steps that may have had their effect
- * are compensated, the last one to end first.
+ * One piece of an order's work. The steps of an order start together, except steps that come `after` others. The first
+ * one that fails aborts the others through `context.signal`. When all have finished, the order's amount is applied. If
+ * the order fails after all, the steps that may have had their effect are compensated, the last one to end first.
  *
  * A step may have had its effect as soon as it has begun: when it is aborted, its request may have arrived.
  * It is compensated too, once it has really ended, with `isFinished` false. Only a step that says that it failed
@@ -157,17 +155,9 @@ export interface CompensationOptions {
  *     return { chargeId: `charge-of-${order.id}` };
  *   },
  *   async compensate(_order, { isFinished, result, error, idempotencyKey }) {
- *     const charge = isFinished ? result.chargeId : `whatever was charged for ${idempotencyKey}`;
- *     console.log('refund', charge, 'because', error.code);
- *   },
- * };
- * const vendor: Step = {
- *   name: 'vendor',
- *   after: 'payment',
- *   async run() {
- *     throw new OrderError('vendor_unavailable', 'The kitchen is closed');
- *   },
- * };
+ * const charge = isFinished ? result.chargeId : `the charge of ${idempotencyKey}`; console.log('refund', charge,
+ * 'because', error.code); }, }; const vendor: Step = { name: 'vendor', after: 'payment', async run() { throw new
+ * OrderError('vendor_unavailable', 'The kitchen is closed'); }, };
  *
  * await using processor = new OrderProcessor({ steps: [payment, vendor], timeoutMs: 5_000 });
  * await processor.submit({ id: 'o-1', userId: 'u-1', amount: 1200 }).catch((error: OrderError) => {
@@ -193,14 +183,14 @@ export interface Step<Payload = unknown, Result = unknown> {
   readonly concurrency?: number | undefined;
   /**
    * How long each attempt may take, in milliseconds: an integer from 1 to 2 147 483 647. No limit by
-   * default but the order's own. An attempt whose time is up is told to end through its signal, and
-   * fails with `timeout`. If another attempt is left, that one waits until this one has really ended,
-   * for `stalledAfterMs` at most; should this one succeed after all, it counts.
+   * default but the order's own. When an attempt's time is up, its signal aborts and it fails with `timeout`. If
+   * another attempt is left, it waits until this one has really ended, for `stalledAfterMs` at most. If this one
+   * succeeds after all, it counts.
    */
   readonly timeoutMs?: number | undefined;
   /** How often the step is tried. By default as the processor's `retry` says, else once. */
   readonly retry?: RetryOptions | undefined;
-  /** Limits of the compensation; those of the step by default. */
+  /** Limits of the compensation; the step's limits by default. */
   readonly compensation?: CompensationOptions | undefined;
   /**
    * Does the work, in the async context of the order's `submit` or `enqueue`, so `AsyncLocalStorage`
@@ -212,11 +202,10 @@ export interface Step<Payload = unknown, Result = unknown> {
    */
   readonly run: (order: AcceptedOrder<Payload>, context: StepContext<Payload>) => Awaitable<Result>;
   /**
-   * Takes back what `run` did, when the order has failed or was canceled after `run` had begun. `run` has really
-   * ended by then, in this process or with an earlier one. It need not have finished: where
-   * `context.isFinished` is false, look by the `idempotencyKey` for what it did, if anything. It may be called
-   * again for the same order: use the `compensationKey`. It is not called for a `run` that has said that it
-   * failed without effect.
+   * Undoes what `run` did, when the order has failed or was canceled after `run` had begun. `run` has really ended by
+   * then, in this process or with an earlier one. It need not have finished: if `context.isFinished` is false, look by
+   * the `idempotencyKey` for what it did, if anything. It may be called again for the same order: use the
+   * `compensationKey`. It is not called if `run` has said that it failed without effect.
    *
    * @param order - the order, frozen
    * @param context - what `run` returned if it finished, why the order failed, a signal of its own

@@ -7,7 +7,7 @@ import type { ContextRun } from './step-context.ts';
 export interface ExecutionRun<Execution> extends ContextRun {
   readonly clock: Clock;
   readonly stalledAfterMs: number;
-  /** How many functions run, and those that were told to end. */
+  /** How many functions run, aborted ones included. */
   running: number;
   /** How many executions are over. */
   over: number;
@@ -21,11 +21,11 @@ export interface ExecutionRun<Execution> extends ContextRun {
   predicateFailed(step: string, cause: unknown): void;
 }
 
-/** Is notified of how executions end. */
+/** Is notified when executions end. */
 export interface ExecutionOwner<Execution> {
   succeeded(execution: Execution): void;
   /** There is no further attempt; an execution that is `abandoned` goes on although its time was up. */
   failed(execution: Execution, verdict: Verdict): void;
-  /** One that was `abandoned` has ended. */
+  /** An execution that was `abandoned` has ended. */
   stopped(execution: Execution): void;
 }

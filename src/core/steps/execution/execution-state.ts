@@ -14,7 +14,7 @@
  * | `idle` | has not started |
  * | `queued` | waits for a permit of its step, see `concurrency` |
  * | `running` | has called its function, which has not ended |
- * | `abandoned` | the same, and what the function comes to does not count: it was told to end |
+ * | `abandoned` | the same, but its signal has aborted, and the function's result does not count |
  * | `paused` | waits before its next attempt |
  * | `due` | waits for a worker to make its next attempt |
  * | `over` | has ended, and none of its functions runs |
@@ -28,7 +28,7 @@ export type ExecutionState =
   | 'due'
   | 'over';
 
-/** To which states an execution can move from each. */
+/** The states to which an execution can move from each state. */
 export const executionMoves: Readonly<Record<ExecutionState, readonly ExecutionState[]>> = {
   idle: ['running', 'queued', 'over'],
   queued: ['running', 'over'],

@@ -15,7 +15,7 @@ export interface ContextRun {
   resultsBefore(step: PlannedStep): Readonly<Record<string, unknown>>;
 }
 
-/** What the function of one attempt is given; all of it is made when it is read. */
+/** What the function of one attempt gets; each property is made when it is read. */
 export class Context implements StepContext<never> {
   readonly #run: ContextRun;
   readonly #step: PlannedStep;
@@ -57,7 +57,7 @@ export class Context implements StepContext<never> {
     this.#run.abort(this.#own, reason);
   }
 
-  /** An attempt with a time limit is told to end while its order goes on. */
+  /** Aborts an attempt with a time limit while its order goes on. */
   protected get hasOwnSignal(): boolean {
     return this.#step.limits.timeoutMs !== undefined;
   }
@@ -82,7 +82,7 @@ export class ContextOfCompensation extends Context implements CompensationContex
     this.error = run.error as OrderError;
   }
 
-  /** It outlives the order's signal. */
+  /** A compensation's signal, independent of the order's signal. */
   protected override get hasOwnSignal(): boolean {
     return true;
   }

@@ -13,8 +13,8 @@ import { Context, ContextOfCompensation } from './step-context.ts';
 import { deniesEffect, verdictOn } from './step-failure.ts';
 
 /**
- * One function, a step's `run` or its `compensate`, called until it succeeds or fails for good: each attempt under a
- * time limit, with pauses between them.
+ * One function, a step's `run` or its `compensate`, called until it succeeds or no attempt is left: each attempt under
+ * a time limit, with pauses between them.
  */
 export class StepExecution implements Waiter {
   readonly step: PlannedStep;
@@ -28,11 +28,11 @@ export class StepExecution implements Waiter {
   isFinished = false;
   /** An attempt, in this process or an earlier one, may have had its effect without finishing. */
   mayHaveActed: boolean;
-  /** How many steps it still comes after. */
+  /** How many steps must finish before it starts. */
   needs: number;
-  /** Which of all of the order it was to end, from 1 up. */
+  /** Its place in the order in which the order's executions ended, from 1 up. */
   endedAs = 0;
-  /** What became of the step, as far as that is known. */
+  /** The result of the step, if it is known. */
   result: StepResult | undefined = undefined;
   prev: Waiter | undefined = undefined;
   next: Waiter | undefined = undefined;
@@ -42,9 +42,9 @@ export class StepExecution implements Waiter {
   #context: Context | undefined = undefined;
   /** The limit of the attempt, or the pause after it. */
   #time: Pick<LimitedTime<StepExecution>, 'end'> | undefined = undefined;
-  /** The attempt's time was up; what it throws from then on is a consequence. */
+  /** The error of the attempt whose time was up; what it throws after that is a consequence. */
   #overdue: OrderError | undefined = undefined;
-  /** There is another attempt after one whose time was up. */
+  /** Another attempt follows the one whose time was up. */
   #triesAgain = false;
 
   constructor(
@@ -70,7 +70,7 @@ export class StepExecution implements Waiter {
     return this.state === 'over';
   }
 
-  /** Whether its function runs, and also if that was told to end. */
+  /** Whether its function runs, even if its signal has aborted. */
   get isRunning(): boolean {
     return this.state === 'running' || this.state === 'abandoned';
   }
@@ -103,7 +103,7 @@ export class StepExecution implements Waiter {
     this.#run.inScope(() => this.#try());
   }
 
-  /** There is no further attempt; the one that runs is told to end, and `stopped` is called when it has. */
+  /** Ends the execution. An attempt that runs is aborted, and `stopped` is called when it has ended. */
   abort(reason: OrderError): void {
     if (this.isRunning) {
       this.#abandon();
@@ -138,7 +138,7 @@ export class StepExecution implements Waiter {
     this.#triesAgain = this.#mayTryAgain(error);
     // The predicate may have canceled the order.
     if (this.state !== 'running') return;
-    // Two attempts never run side by side: the next one waits for this one, but not for ever.
+    // Two attempts never run side by side: the next one waits for this one, for a bounded time.
     if (this.#triesAgain) this.#wait(run.stalledAfterMs, () => this.#failOverdue(message));
     this.#context?.abort(error);
     if (!this.#triesAgain) this.#failOverdue(message);
@@ -197,7 +197,7 @@ export class StepExecution implements Waiter {
     this.#time = { end: () => clearTimeout(timer) };
   }
 
-  /** Nothing of its time is waited for any more. */
+  /** Ends its limit or its pause. */
   endTime(): void {
     this.#time?.end();
     this.#time = undefined;
@@ -208,7 +208,7 @@ export class StepExecution implements Waiter {
     this.endTime();
   }
 
-  /** It goes on although its time was up, and fails without it. */
+  /** The function goes on although its time was up. The execution fails without it. */
   #failOverdue(message: string): void {
     // A listener of its signal may have canceled the order.
     this.#abandon();
@@ -228,7 +228,7 @@ export class StepExecution implements Waiter {
 
   #attemptFailed(thrown: unknown): void {
     if (!deniesEffect(thrown, this.#overdue, this.#run.error)) this.mayHaveActed = true;
-    // While the attempt still counts as running: a predicate may cancel the order.
+    // Before the attempt stops counting as running: a predicate may cancel the order.
     const triesAgain = this.state === 'running' && this.#mayTryAgainAfter(thrown);
     this.#leave();
     if (this.state === 'abandoned') {
@@ -245,7 +245,7 @@ export class StepExecution implements Waiter {
   #mayTryAgainAfter(thrown: unknown): boolean {
     if (this.#overdue === undefined) return this.#mayTryAgain(thrown);
     if (retryableOf(thrown) !== false) return this.#triesAgain;
-    // Late, but final: what it says counts, and not that it was late.
+    // The late error is final, so it counts in place of the timeout.
     this.#overdue = undefined;
     return false;
   }

@@ -1,10 +1,10 @@
-/** What something thrown by a step says of the step. */
+/** What a step says by what it throws. */
 import type { Verdict } from '../../order/decision.ts';
 import { isOrderError, isOwnCode, type OrderError } from '../../order/order-error.ts';
 import { causeOf, codeOf, messageOf } from '../../runtime/thrown.ts';
 import { retryableOf } from '../limits/retry.ts';
 
-/** A chain of causes is followed so far. */
+/** How far a chain of causes is followed. */
 const mostCauses = 16;
 
 /**
@@ -15,21 +15,21 @@ const mostCauses = 16;
 export function verdictOn(thrown: unknown, title: string): Verdict {
   const code = codeOf(thrown);
   const cause = causeOf(thrown, title);
-  // From a step, the processor's own codes are another processor's.
+  // A step that throws one of the processor's own codes has it from another processor.
   if (code === undefined || isOwnCode(code)) {
     const message = `${title} threw an error without a lower-snake-case code of its own`;
     return { code: 'internal', message, cause };
   }
   const failure = `${title} failed with \`${code}\``;
-  // What a payment provider's client says may be meant for the operator alone.
+  // The message of a payment provider's client may be for the operator only.
   const message = isOrderError(thrown) ? messageOf(thrown, failure) : failure;
   return { code, message, cause, retryable: retryableOf(thrown) };
 }
 
 /**
  * Whether a step says, by what it has thrown, that it has had no effect: an `OrderError` with a code of its own,
- * or an error that it has marked as final (`retryable` is `false`). Anything else leaves that open, above all
- * what follows from an abort: the request was on its way by then.
+ * or an error that it has marked as final (`retryable` is `false`). Any other error leaves that open, above all an
+ * error that follows from an abort: the request may have arrived.
  *
  * @param overdue - the error with which its signal aborted because its time was up
  * @param orderError - the error with which the signal of its order aborted
@@ -40,7 +40,7 @@ export function deniesEffect(
   orderError: OrderError | undefined,
 ): boolean {
   if (isOrderError(thrown)) {
-    // A processor has said it, maybe another one that the step has called.
+    // A processor has given this code, perhaps another one that the step has called.
     if (isOwnCode(thrown.code)) return false;
   } else if (retryableOf(thrown) !== false) return false;
   return !isCausedBy(thrown, [overdue, orderError]);
@@ -55,7 +55,7 @@ function isCausedBy(thrown: unknown, aborts: readonly unknown[]): boolean {
     }
     return false;
   } catch {
-    // A getter threw, so it says nothing.
+    // A getter threw, so the step has not said it.
     return true;
   }
 }

@@ -1,4 +1,4 @@
-/** What steps come to, as results say it. */
+/** The results of steps. */
 import type { Verdict } from '../../order/decision.ts';
 import type { CompensationResult, StepResult } from '../../order/step-result.ts';
 import type { PlannedStep, StepPlan } from '../step-plan.ts';
@@ -16,12 +16,12 @@ interface Execution {
   elapsed(): number;
 }
 
-/** By place; none of a step that has not begun. */
+/** By index; `undefined` for a step that has not begun. */
 export type Executions = readonly (Execution | undefined)[];
 
 /**
- * The result of a step that has finished. After one attempt, as most do, it is one object for all orders, since results
- * are remembered for long, and what stays in memory costs more in collection than in making.
+ * The result of a step that has finished. After one attempt, the usual case, all orders share one object: results are
+ * remembered for long, and garbage collection of what stays in memory costs more than making it.
  */
 export function resultOfFinished(execution: Execution): StepResult {
   const { step, attempts } = execution;
@@ -77,7 +77,7 @@ export function compensationResult(
   return Object.freeze({ status: 'error', durationMs, attempts, code, message });
 }
 
-/** The results of all steps, in declaration order. What is not certain yet counts as canceled. */
+/** The results of all steps, in declaration order. A step whose result is not certain yet counts as canceled. */
 export function resultsOf(plan: StepPlan, executions: Executions): readonly StepResult[] {
   return sharedResults(plan, executions) ?? Object.freeze(plan.steps.map(resultNow, executions));
 }

@@ -46,9 +46,10 @@ export function pauseMs(policy: RetryPolicy, attempt: number): number {
 }
 
 /**
- * Whether what was thrown may be tried again. A predicate that throws, or answers with no boolean, says no.
+ * Whether the step may be tried again after this error. A predicate that throws, or does not answer with a boolean,
+ * means no.
  *
- * @param failed - hears what the predicate throws, or that its answer is none
+ * @param failed - called with what the predicate throws, or with an error about its answer
  */
 export function isWorthRetrying(
   { retryIf }: RetryPolicy,
@@ -62,7 +63,7 @@ export function isWorthRetrying(
     const answer = retryIf(thrown, attempt);
     if (typeof answer === 'boolean') return answer;
     if (isThenable(answer)) asPromise(answer).catch(() => {});
-    // A promise would be a silent no, and so would be anything that only looks like a yes.
+    // Reported, because a promise or another truthy answer would be a silent no.
     failed(wrong(TypeError, 'the answer of retryIf', 'a boolean, at once', answer));
     return false;
   } catch (cause) {
@@ -71,7 +72,7 @@ export function isWorthRetrying(
   }
 }
 
-/** What something thrown says of itself; never throws. */
+/** The `retryable` of something thrown; never throws. */
 export function retryableOf(thrown: unknown): boolean | undefined {
   try {
     const { retryable } = Object(thrown) as { retryable?: unknown };

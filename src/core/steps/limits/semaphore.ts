@@ -1,8 +1,8 @@
 import { type Linked, LinkedList } from '../../collections/linked-list.ts';
 
-/** What waits for a permit. */
+/** A waiter for a permit. */
 export interface Waiter extends Linked<Waiter> {
-  /** It has a permit from now on. */
+  /** Called when it has a permit. */
   admitted(): void;
 }
 
@@ -16,7 +16,7 @@ export class Semaphore {
     this.#free = permits;
   }
 
-  /** Takes a permit, and gives true, or lets the waiter wait for one. */
+  /** Takes a permit and returns true, or lets the waiter wait for one. */
   acquire(waiter: Waiter): boolean {
     if (this.#free === 0) {
       this.#waiting.push(waiter);
@@ -26,10 +26,10 @@ export class Semaphore {
     return true;
   }
 
-  /** Gives a permit back: the first that waits has it next. */
+  /** Releases a permit: the first waiter gets it. */
   release(): void {
     this.#free += 1;
-    // One that is admitted may be done at once, and release in turn: a loop, since many may wait.
+    // A loop and no recursion: a waiter that is admitted may release its permit at once, and many may wait.
     if (this.#isAdmitting) return;
     this.#isAdmitting = true;
     const waiting = this.#waiting;
@@ -41,7 +41,7 @@ export class Semaphore {
     this.#isAdmitting = false;
   }
 
-  /** The waiter does not wait any more. */
+  /** Removes a waiter. */
   withdraw(waiter: Waiter): void {
     this.#waiting.remove(waiter);
   }

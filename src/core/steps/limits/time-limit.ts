@@ -4,7 +4,7 @@ import type { Clock } from '../../runtime/clock.ts';
 /** Node's own `setTimeout`, unless the library was loaded later than a test's fake timers. */
 const { setTimeout: loaded } = globalThis;
 
-/** What has a time limit that is one of its options. */
+/** An owner of a time limit that is one of its options. */
 export interface Limited {
   timeOut(timeoutMs: number): void;
 }
@@ -14,7 +14,7 @@ export class LimitedTime<Owner> implements Linked<LimitedTime<Owner>> {
   readonly owner: Owner;
   prev: LimitedTime<Owner> | undefined = undefined;
   next: LimitedTime<Owner> | undefined = undefined;
-  /** Those that share its timer; none once it has ended. */
+  /** The owners that share its timer; `undefined` when it has ended. */
   group: Group<Owner> | undefined;
 
   constructor(owner: Owner, group: Group<Owner>) {
@@ -23,7 +23,7 @@ export class LimitedTime<Owner> implements Linked<LimitedTime<Owner>> {
     group.push(this);
   }
 
-  /** Its time does not count any more. */
+  /** Ends its limit. */
   end(): void {
     const { group } = this;
     if (group === undefined) return;
@@ -33,7 +33,7 @@ export class LimitedTime<Owner> implements Linked<LimitedTime<Owner>> {
   }
 }
 
-/** All that began in the same millisecond under the same limit, with one timer. */
+/** The owners that began in the same millisecond under the same limit, with one timer. */
 class Group<Owner> extends LinkedList<LimitedTime<Owner>> {
   readonly beganAt: number;
   readonly timer: NodeJS.Timeout;
@@ -43,7 +43,7 @@ class Group<Owner> extends LinkedList<LimitedTime<Owner>> {
     this.beganAt = beganAt;
     this.timer = setTimeout(() => {
       for (const each of this.all()) {
-        // One may end others.
+        // One owner's expiry may end the limits of others.
         if (each.group !== this) continue;
         each.end();
         expired(each.owner);
@@ -53,9 +53,9 @@ class Group<Owner> extends LinkedList<LimitedTime<Owner>> {
 }
 
 /**
- * A time limit that many have in common. A timer for each of them would cost more than most of them take, so those that
- * begin in the same millisecond share one. It is made by the global `setTimeout` of the moment: where a test has
- * replaced that, the time which passes there is not that of the clock, so each has a timer of its own.
+ * A time limit that many owners have in common. A timer for each would cost more than most steps take, so owners that
+ * begin in the same millisecond share one. The global `setTimeout` of the moment makes it. If a test has replaced that,
+ * its time differs from the clock's, so each owner has a timer of its own.
  */
 export class TimeLimit<Owner> {
   readonly ms: number;
@@ -63,14 +63,14 @@ export class TimeLimit<Owner> {
   readonly #expired: (owner: Owner) => void;
   #latest: Group<Owner> | undefined = undefined;
 
-  /** @param expired - is called in the async context of any of those that began in the same millisecond */
+  /** @param expired - called in the async context of one of the owners that began in the same millisecond */
   constructor(ms: number, clock: Clock, expired: (owner: Owner) => void) {
     this.ms = ms;
     this.#clock = clock;
     this.#expired = expired;
   }
 
-  /** The time begins; the clock has just been read. */
+  /** Begins a limit; the clock has just been read. */
   begin(owner: Owner): LimitedTime<Owner> {
     const latest = this.#latest;
     const now = this.#clock.last;
@@ -81,7 +81,7 @@ export class TimeLimit<Owner> {
     return new LimitedTime(owner, this.#latest);
   }
 
-  /** The same, of a limit of which a part has passed. */
+  /** The same for a limit of which a part has passed. */
   beginLate(owner: Owner, leftMs: number): LimitedTime<Owner> {
     return new LimitedTime(owner, new Group(this.#clock.last, leftMs, this.#expired));
   }

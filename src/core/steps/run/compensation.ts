@@ -6,23 +6,23 @@ import { compensationResult, resultOfCompensated } from '../execution/step-resul
 /** The run whose steps are compensated. */
 export interface CompensatedRun extends ExecutionRun<StepExecution> {
   readonly hasWorker: boolean;
-  /** Asks for a worker; `resume` comes with it. */
+  /** Asks for a worker; `resume` is called with it. */
   wantWorker(): void;
 }
 
-/** Is notified of how compensations end. */
+/** Is notified when compensations end. */
 export interface CompensationOwner {
-  /** Whether the outcome is noted where it must be; if not, `noted` is called when it is. */
+  /** Whether the outcome is noted, if it has to be; else `noted` is called when it is. */
   isNoted(): boolean;
   /** A compensation has ended: the step has another result. */
   reportCompensated(execution: StepExecution, verdict: Verdict | undefined): void;
-  /** No compensation is due any more. */
+  /** No compensation is left. */
   compensated(): void;
-  /** A function has ended that was told to end. */
+  /** An aborted function has ended. */
   oneEnded(): void;
 }
 
-/** Why a compensation failed that shutdown did not wait for. */
+/** Why a compensation failed for which shutdown did not wait. */
 const tooLate: Verdict = {
   code: 'shut_down',
   message: 'The processor shut down before the step was compensated',
@@ -41,7 +41,7 @@ export class Compensations implements ExecutionOwner<StepExecution> {
   #current: StepExecution | undefined = undefined;
   #hasAddedUnbegun = false;
   #isNoting = false;
-  /** All that have begun, and those that were given up. */
+  /** All compensations that have begun, given-up ones included. */
   readonly begun: StepExecution[] = [];
 
   constructor(run: CompensatedRun, owner: CompensationOwner) {
@@ -63,7 +63,7 @@ export class Compensations implements ExecutionOwner<StepExecution> {
     if (execution.isToCompensate) this.#due.push(execution);
   }
 
-  /** What has not begun in this process may have begun in an earlier one, whose end is not known. */
+  /** Steps that have not begun in this process may have begun in an earlier one. */
   addUnbegun(unbegun: () => readonly StepExecution[]): void {
     if (this.#hasAddedUnbegun || this.#run.order.earlierAttempts === 0) return;
     this.#hasAddedUnbegun = true;
@@ -90,11 +90,11 @@ export class Compensations implements ExecutionOwner<StepExecution> {
       return;
     }
     this.begun.push(next);
-    // What decided the order may have done so in another async context.
+    // The order may have been decided in another async context.
     this.#run.inScope(() => next.start());
   }
 
-  /** The outcome is noted; gives whether compensations were waiting for that. */
+  /** The outcome is noted. Returns whether compensations were waiting for that. */
   noted(): boolean {
     const wasNoting = this.#isNoting;
     this.#isNoting = false;
@@ -112,9 +112,9 @@ export class Compensations implements ExecutionOwner<StepExecution> {
   }
 
   /**
-   * All that are left fail, since the processor has shut down.
+   * Fails all compensations that are left, since the processor has shut down.
    *
-   * @param isKept - whether they are made up for by the next start
+   * @param isKept - whether the next start runs them
    */
   giveUp(isKept: boolean): void {
     const current = this.#current;
@@ -134,7 +134,7 @@ export class Compensations implements ExecutionOwner<StepExecution> {
     this.#ended(compensation, verdict);
   }
 
-  /** That it failed is known. */
+  /** Its failure has been reported already. */
   stopped(): void {
     this.#owner.oneEnded();
   }

@@ -10,20 +10,20 @@ import type { RunPhase } from './run-phase.ts';
 import type { RunSettings } from './run-settings.ts';
 import { RunWatch } from './run-watch.ts';
 
-/** What the functions of an order are called with: the order, its async context, and a worker. */
+/** What calls the functions of an order: with the order, in its async context, by a worker. */
 export abstract class RunBase<Order extends RunOrder> {
   readonly order: Order;
   readonly settings: RunSettings<Order>;
   /** The order as its steps see it. */
   readonly accepted: AcceptedOrder;
   readonly startedAt: number;
-  /** How many functions run, and those that were told to end. */
+  /** How many functions run, aborted ones included. */
   running = 0;
   /** How many executions are over. */
   over = 0;
-  /** With which it calls functions; none in a pause, and while only functions that were told to end go on. */
+  /** The worker that calls functions; `undefined` in a pause, and while only aborted functions run. */
   worker: Worker | undefined;
-  /** It has asked for a worker, and has something to do with one. */
+  /** It has asked for a worker. */
   protected wantsWorker = false;
 
   #controller: AbortController | undefined = undefined;
@@ -56,7 +56,7 @@ export abstract class RunBase<Order extends RunOrder> {
     return this.settings.clock;
   }
 
-  /** Of its time. */
+  /** Watches its time. */
   get watch(): RunWatch {
     this.#watch ??= new RunWatch(this);
     return this.#watch;
@@ -122,7 +122,7 @@ export abstract class RunBase<Order extends RunOrder> {
     outcome: 'failed' | 'canceled',
     steps: readonly StepResult[],
   ): OrderError {
-    // Trying again what could not be compensated does it twice.
+    // Trying again would do twice what could not be compensated.
     const isHalfDone = steps.some(({ compensation }) => compensation?.status === 'error');
     return new OrderError(code, message, {
       ...this.order.facts,
@@ -150,7 +150,7 @@ export abstract class RunBase<Order extends RunOrder> {
     else this.wantWorker();
   }
 
-  /** Nothing more is to be done but what runs. */
+  /** Ends the timers: nothing is left to do except what runs. */
   rest(): void {
     this.wantsWorker = false;
     this.#watch?.end();
@@ -160,12 +160,12 @@ export abstract class RunBase<Order extends RunOrder> {
     this.#watch?.endStall();
   }
 
-  /** In a pause the user waits, and the worker does not. */
+  /** Frees the worker in a pause. The user's other orders wait. */
   protected releaseIfPaused(): void {
     if (!this.#hasPaused || this.isStarting || this.running > 0 || !this.hasWorker) return;
     const unended = this.#unended;
     if (unended.length === 0 || !unended.every(({ isPaused }) => isPaused)) return;
-    // It holds its user because it was told to pause.
+    // It holds its user because its retry options say so.
     this.endStall();
     this.leaveWorker()?.free();
   }

@@ -27,27 +27,27 @@ export interface EndingRun<Order extends RunOrder> extends CompensatedRun {
     outcome: 'failed' | 'canceled',
     steps: readonly StepResult[],
   ): OrderError;
-  /** Nothing more is to be done but what runs. */
+  /** Ends the timers: nothing is left to do except what runs. */
   rest(): void;
   /** None of its functions runs. */
   end(): void;
 }
 
 /**
- * The end of a run whose order does not complete: what runs is told to end, what may have had its effect is
+ * The end of a run whose order does not complete: running steps are aborted, steps that may have had their effect are
  * compensated, and then the outcome is settled.
  */
 export class RunEnding<Order extends RunOrder> implements CompensationOwner {
   readonly outcome: 'failed' | 'canceled';
-  /** As of the decision, for signals and compensations. */
+  /** The error as of the decision, for signals and compensations. */
   readonly error: OrderError;
-  /** What callers were notified of before the order was settled. */
+  /** The outcome of which callers were notified before the order was settled. */
   told: UnfulfilledOutcome | undefined = undefined;
   readonly #run: EndingRun<Order>;
   readonly #verdict: Verdict;
   readonly #compensations: Compensations;
   #isConcluded = false;
-  /** More became of its steps after that. */
+  /** The results of its steps have changed since it was concluded. */
   #isAmended = false;
 
   constructor(run: EndingRun<Order>, outcome: 'failed' | 'canceled', verdict: Verdict) {
@@ -70,7 +70,7 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     this.#compensations.ended(execution);
   }
 
-  /** Tells what runs to end. */
+  /** Aborts what runs. */
   abortAll(): void {
     for (const execution of this.#run.graph.executions) {
       if (execution.isOver) continue;
@@ -81,7 +81,7 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     }
   }
 
-  /** Callers are notified if it is certain what becomes of the steps, or need not wait for that. */
+  /** Notifies callers if no result of a step is open, or if they need not wait for the results. */
   tellIfCertain(): void {
     const isDue = this.#verdict.isTimeUp === true || this.outcome === 'canceled';
     if (isDue || !this.#mayCompensate()) this.tell();
@@ -93,7 +93,7 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     this.#observer.certain(this.#run.order, this.told);
   }
 
-  /** Nothing runs, or what does goes on regardless. */
+  /** Nothing runs, or the functions that run are not waited for. */
   proceed(): void {
     this.#addUnbegun();
     if (!this.#compensations.areDue) {
@@ -104,7 +104,7 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     this.#compensations.goOn();
   }
 
-  /** What was told to end goes on, and is not waited for. */
+  /** Aborted functions go on, and are not waited for any more. */
   stalled(): void {
     this.#run.watch.endStall();
     const worker = this.#run.leaveWorker();
@@ -126,7 +126,7 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     this.#compensations.goOn();
   }
 
-  /** The processor shuts down: what is left to compensate has a little time. */
+  /** The processor shuts down: the compensations that are left have a little time. */
   hurry(): void {
     if (this.#run.phase !== 'compensating') return;
     this.#run.clock.read();
@@ -141,7 +141,7 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     this.#conclude();
   }
 
-  /** A step has ended that was told to end. */
+  /** An aborted step has ended. */
   stopped(execution: StepExecution): void {
     this.ended(execution);
     if (execution.result === undefined) this.#report(execution, resultOf(execution, 'canceled'));
@@ -152,7 +152,7 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     const { phase, running } = this.#run;
     if (phase === 'ending' && running === 0) this.proceed();
     else if (phase !== 'concluded') return;
-    // It went on regardless, and the order was settled without it.
+    // The step went on in spite of its signal, and the order was settled without it.
     else if (this.#compensations.areDue) this.proceed();
     else if (running === 0) this.#run.end();
   }
@@ -174,7 +174,7 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     const run = this.#run;
     if (run.running === 0 || run.watch.isStalled) this.#conclude();
     else {
-      // The time of a compensation was up, and it has just been told to end.
+      // The time of a compensation was up, and its signal has just aborted.
       moveRun(run, 'ending');
       run.watch.beginStall();
     }
@@ -188,7 +188,7 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     this.#compensations.addUnbegun(() => this.#run.graph.unbegun());
   }
 
-  /** Whether it is open what will be compensated. */
+  /** Whether it is still open which steps will be compensated. */
   #mayCompensate(): boolean {
     const { order, settings, graph } = this.#run;
     if (this.#compensations.areDue) return true;
@@ -246,7 +246,7 @@ function isRunningToCompensate({ isRunning, step }: StepExecution): boolean {
   return isRunning && step.compensate !== undefined;
 }
 
-/** Of one that is concluded, a step that ended late is compensated no more than once. */
+/** Keeps the phase if it is this one already: a concluded run may conclude again after a late compensation. */
 function moveTo(run: { readonly phase: RunPhase }, phase: RunPhase): void {
   if (run.phase !== phase) moveRun(run, phase);
 }

@@ -4,7 +4,7 @@ import type { OrderError } from '../../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../../order/outcome.ts';
 import type { StepResult } from '../../order/step-result.ts';
 
-/** An order as far as its run needs it. */
+/** The part of an order that its run needs. */
 export interface RunOrder {
   readonly userId: string;
   readonly facts: {
@@ -14,17 +14,17 @@ export interface RunOrder {
   };
   /** On the clock of the run. */
   readonly acceptedAt: number;
-  /** How often its steps may have been begun by earlier processes. */
+  /** How many earlier processes may have begun its steps. */
   readonly earlierAttempts: number;
   /** The order as its steps see it, frozen. */
   toOrder(): AcceptedOrder;
 }
 
-/** What a run needs as long as it calls functions. */
+/** The worker of a run, which calls its functions. */
 export interface Worker {
   /** The run has completed. Called last: the worker may begin another run in this call. */
   completed(): void;
-  /** The run does not need it for now, or any more; the worker begins another run after this call. */
+  /** The run does not need the worker now; the worker begins another run after this call. */
   free(): void;
 }
 
@@ -38,7 +38,7 @@ export interface Retry {
   readonly verdict: Verdict;
 }
 
-/** Is notified of what happens to steps; nothing follows from that. */
+/** Is notified of what happens to steps; the run does not depend on it. */
 export interface StepListener<Order> {
   /** A step has ended, or its compensation has. */
   stepped(order: Order, result: StepResult): void;
@@ -50,27 +50,27 @@ export interface StepListener<Order> {
   stalled(order: Order, runningMs: number, steps: readonly string[]): void;
 }
 
-/** Has orders run, and decides what follows from what their steps come to. */
+/** Runs orders, and decides what follows from the results of their steps. */
 export interface RunObserver<Order> extends StepListener<Order> {
   /** Runs a function in the async context of the order's caller. */
   inScope(order: Order, work: () => void): void;
   /** Aborts a signal that the host's code listens to. */
   abort(controller: AbortController, reason: OrderError): void;
-  /** The order does not complete: its steps are told to end, and are compensated. */
+  /** The order does not complete: its steps are aborted and compensated. */
   decidedAgainst(order: Order): void;
-  /** The outcome is certain, though it is not what will have become of the steps. */
+  /** The outcome is certain, even if the results of the steps are not. */
   certain(order: Order, outcome: UnfulfilledOutcome): void;
   /**
    * Has the outcome noted, where a storage keeps the order and it is not noted yet.
    *
-   * @returns false if the run is to wait for that; `noted` of the run is called then
+   * @returns false if the run has to wait for that; `noted` of the run is called then
    */
   isNoted(order: Order, outcome: UnfulfilledOutcome): boolean;
-  /** Whether a storage keeps the order until it is settled, to run it again should this process end. */
+  /** Whether a storage keeps the order until it is settled, to run it again if this process ends. */
   isKept(order: Order): boolean;
   /** The outcome may be settled. */
   concluded(order: Order, decision: Decision, startedAt: number): void;
-  /** More became of the steps after that: one has ended late, and was compensated. */
+  /** The results have changed after that: a step has ended late, and was compensated. */
   amended(order: Order, steps: readonly StepResult[]): void;
   /** The run has freed its worker, and has something to do: `resume` it. */
   wantsWorker(order: Order): void;

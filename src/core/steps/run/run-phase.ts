@@ -13,7 +13,7 @@
  */
 export type RunPhase = 'running' | 'asking' | 'ending' | 'compensating' | 'concluded';
 
-/** To which phases a run can move from each. */
+/** The phases to which a run can move from each phase. */
 export const runMoves: Readonly<Record<RunPhase, readonly RunPhase[]>> = {
   running: ['asking', 'ending', 'concluded'],
   asking: ['running', 'ending'],

@@ -3,7 +3,7 @@ import { type Limited, TimeLimit } from '../limits/time-limit.ts';
 import type { StepPlan } from '../step-plan.ts';
 import type { RunObserver } from './run-observer.ts';
 
-/** What may hold its user for too long. */
+/** A run that may hold its user for too long. */
 interface Stallable {
   stall(): void;
 }
@@ -18,7 +18,7 @@ export class RunSettings<Order> {
   /** How long the steps of an order may take, if there is a limit. */
   readonly deadline: TimeLimit<Limited> | undefined;
   readonly stall: TimeLimit<Stallable>;
-  /** By milliseconds; no more than there are options that say one. */
+  /** By milliseconds: one for each limit in the options. */
   readonly #limits = new Map<number, TimeLimit<Limited>>();
 
   constructor(

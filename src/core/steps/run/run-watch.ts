@@ -45,7 +45,7 @@ export class RunWatch {
     else run.timeOut(deadline.ms);
   }
 
-  /** It is to end, or to pause, within `stalledAfterMs`; the clock has just been read. */
+  /** Begins the wait for its end or its pause, for `stalledAfterMs`; the clock has just been read. */
   beginStall(): void {
     this.#stall?.end();
     this.#stall = this.#run.settings.stall.begin(this.#run);

@@ -14,9 +14,9 @@ export interface GraphRun extends ExecutionRun<StepExecution>, ExecutionOwner<St
 export class StepGraph {
   readonly #plan: StepPlan;
   readonly #run: GraphRun;
-  /** By place; none of a step that has not begun. */
+  /** By index; `undefined` for a step that has not begun. */
   readonly #executions: (StepExecution | undefined)[];
-  /** All steps before this place have been started, but those that come after others. */
+  /** All steps before this index have been started, except steps that come after others. */
   #at = 0;
   /** How many steps have not finished. */
   #left: number;
@@ -34,7 +34,7 @@ export class StepGraph {
     return this.#left === 0;
   }
 
-  /** Those that have begun, or wait to, in declaration order. */
+  /** The executions that have begun, or wait to, in declaration order. */
   get executions(): StepExecution[] {
     return this.#executions.filter((execution) => execution !== undefined);
   }
@@ -59,11 +59,11 @@ export class StepGraph {
     if (step.next.length === 0) return;
     const next = step.next.map((at) => this.#executionOf(this.#plan.steps[at] as PlannedStep));
     for (const execution of next) execution.needs -= 1;
-    // One of them may be done at once, and have started another.
+    // One of them may finish at once and start another.
     for (const each of next) if (each.isReady && this.#run.mayStart) each.start();
   }
 
-  /** Steps with a compensation that have not begun in this process; what comes after others comes last. */
+  /** Steps with a compensation that have not begun in this process; steps that come after others are last. */
   unbegun(): StepExecution[] {
     return this.#plan.steps
       .filter(({ compensate }) => compensate !== undefined)
@@ -77,7 +77,7 @@ export class StepGraph {
     return resultsOf(this.#plan, this.#executions);
   }
 
-  /** What the steps have returned that a step comes after. */
+  /** What the steps before a step have returned. */
   valuesBefore(step: PlannedStep): Readonly<Record<string, unknown>> {
     return valuesBefore(step, this.#executions);
   }

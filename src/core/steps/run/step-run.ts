@@ -16,10 +16,10 @@ import type { RunSettings } from './run-settings.ts';
 import { type GraphRun, StepGraph } from './step-graph.ts';
 
 /**
- * The steps of one order. It is *decided* when all of them finished, or the first one failed, the time
- * was up or it was canceled; then what runs is told to end, and what may have had its effect is
- * compensated, the last one to end first; then it is *concluded*, and settled. It has *ended* when none of
- * its functions runs: the user's next order waits for that (invariant 1). Its phases stand in `run-phase.ts`.
+ * The steps of one order. It is *decided* when all of them have finished, the first one fails, the time is up or it is
+ * canceled. If it does not complete, running steps are aborted, and steps that may have had their effect are
+ * compensated, the last one to end first. Then it is *concluded*, and settled. It has *ended* when none of its
+ * functions runs: the user's next order waits for that (invariant 1). Its phases stand in `run-phase.ts`.
  */
 export class StepRun<Order extends RunOrder = RunOrder>
   extends RunBase<Order>
@@ -30,9 +30,9 @@ export class StepRun<Order extends RunOrder = RunOrder>
   // The links of the list of all runs.
   prev: StepRun<Order> | undefined = undefined;
   next: StepRun<Order> | undefined = undefined;
-  /** Once it is decided that the order does not complete. */
+  /** Set when it is decided that the order does not complete. */
   #ending: RunEnding<Order> | undefined = undefined;
-  /** Came while the storage was asked. */
+  /** A cancellation that came while the storage was asked. */
   #cancellation: Cancellation | undefined = undefined;
 
   constructor(order: Order, settings: RunSettings<Order>, worker: Worker) {
@@ -57,7 +57,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
     return this.#ending?.error;
   }
 
-  /** What callers were notified of before the order was settled. */
+  /** The outcome of which callers were notified before the order was settled. */
   get told(): UnfulfilledOutcome | undefined {
     return this.#ending?.told;
   }
@@ -65,7 +65,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
   /**
    * To be called in the async context of the order's caller.
    *
-   * @param refusal - why the order cannot succeed, if that is clear before its steps begin
+   * @param refusal - why the order cannot succeed, if that is certain before its steps begin
    */
   start(refusal: Awaitable<Verdict | undefined>): void {
     if (isThenable(refusal)) {
@@ -104,7 +104,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
     this.#ending.proceed();
   }
 
-  /** The storage has taken the amount, which seemed impossible: it had been applied before. */
+  /** The storage has taken the amount although the balance seemed too low: an earlier call had applied it. */
   admitted(): void {
     moveRun(this, 'running');
     this.clock.read();
@@ -118,19 +118,19 @@ export class StepRun<Order extends RunOrder = RunOrder>
     else this.wantWorker();
   }
 
-  /** The storage has noted what the order comes to. */
+  /** The storage has noted the outcome. */
   noted(): void {
     this.#ending?.noted();
   }
 
-  /** The processor shuts down: what runs now has had its time, and what is left has a little. */
+  /** The processor shuts down: a compensation under way is given up, and the ones that are left have a little time. */
   hurry(): void {
     if (this.phase === 'ending') this.stall();
     this.#ending?.hurry();
   }
 
   /**
-   * The processor shuts down and waits no longer: what is decided against is concluded.
+   * The processor shuts down and waits no longer: concludes a run that is decided against.
    *
    * @param isKept - whether the order stays in the storage, to be compensated after the next start
    */
@@ -138,7 +138,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
     this.#ending?.conclude(isKept);
   }
 
-  /** Lets the process end although something runs. */
+  /** Ends all timers, so that the process can end although a function runs. */
   unwatch(): void {
     this.rest();
     for (const execution of this.executions) execution.endTime();
@@ -150,7 +150,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
       this.clock.read();
       const message = `The order was not done within ${timeoutMs} ms`;
       this.#decideAgainst('failed', { code: 'timeout', message, isTimeUp: true });
-      // It had failed before, and its compensations are not over.
+      // It may have failed before, with compensations under way: callers are notified no later than this.
       this.#ending?.tell();
     });
   }
@@ -159,20 +159,20 @@ export class StepRun<Order extends RunOrder = RunOrder>
   stall(): void {
     this.inScope(() => {
       this.clock.read();
-      // A listener that cancels it now gives it time to end.
+      // Read before the event: if a listener cancels the run, it gets time to end.
       const ending = this.phase === 'ending' ? this.#ending : undefined;
       this.watch.raiseStalled();
       ending?.stalled();
     });
   }
 
-  // What executions and their compensations need.
+  // For executions and their compensations.
 
   resultsBefore(step: PlannedStep): Readonly<Record<string, unknown>> {
     return this.graph.valuesBefore(step);
   }
 
-  // How executions end.
+  // The ends of executions.
 
   succeeded(execution: StepExecution): void {
     if (this.phase !== 'running') {
@@ -210,7 +210,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
     else if (this.phase === 'running') this.#askStorage();
   }
 
-  /** Meanwhile nothing can decide the order but the storage, as when it settles. */
+  /** Only the storage can decide the order until it answers, as with a settlement. */
   #askStorage(): void {
     moveRun(this, 'asking');
     this.endStall();
@@ -229,13 +229,13 @@ export class StepRun<Order extends RunOrder = RunOrder>
   #resume(): void {
     this.isStarting = true;
     for (const each of this.executions) if (each.state === 'due') each.start();
-    // What was due may have had the order canceled, and the worker taken away.
+    // A due execution may have canceled the order, which frees the worker.
     if (this.hasWorker) this.#ending?.resume();
-    // Where the storage was asked first, none has been started.
+    // If the storage was asked first, no step has been started.
     this.#startAll();
   }
 
-  /** What follows when a function has ended, and what comes after it has been started. */
+  /** Called when a function has ended, after the steps behind it have been started. */
   #goOn(): void {
     if (this.graph.isDone && this.phase === 'running') this.#complete();
     else this.releaseIfPaused();
@@ -247,7 +247,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
     const { observer, hasCompensations } = this.settings;
     const decision = completed(this.graph.results(), hasCompensations);
     observer.concluded(this.order, decision, this.startedAt);
-    // Else the storage has refused it meanwhile.
+    // False if the storage has refused the amount in this call.
     if (!this.hasEnded) return;
     observer.ended(this.order);
     this.leaveWorker()?.completed();
