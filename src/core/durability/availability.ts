@@ -3,22 +3,22 @@ import type { OrderError } from '../order/order-error.ts';
 /** How long after a failure the storage is asked whether it works again, in milliseconds. */
 const pauseMs = { first: 10, most: 5_000 } as const;
 
-/** So often a balance is asked for before the steps of an order; then the storage has the last word. */
+/** How often a balance is asked for before the steps of an order; after that the storage decides when it settles. */
 const mostQuestions = 3;
 
 export interface AvailabilityListener {
-  /** The storage can keep no orders now. */
+  /** The storage can keep no orders. */
   interrupted(error: OrderError): void;
-  /** It can again. */
+  /** The storage can keep orders again. */
   restored(): void;
 }
 
 /**
- * Whether a storage that keeps orders can do so. When a call has failed it is asked, with pauses that
- * double, until it says yes; meanwhile nothing is given to it (invariant 10).
+ * Whether a storage that keeps orders can do so. After a call has failed, it is asked, with pauses that double, until
+ * it answers that it works. Until then no order is given to it (invariant 10).
  */
 export class Availability {
-  /** Why the storage takes nothing now. */
+  /** Why the storage takes no orders now. */
   failure: OrderError | undefined;
   readonly #ask: () => Promise<unknown>;
   readonly #listener: AvailabilityListener;
@@ -39,20 +39,20 @@ export class Availability {
   failed(error: OrderError): void {
     if (this.#isClosed || this.failure !== undefined) return;
     this.failure = error;
-    // A storage that says that it works, and then fails at once, is not asked all the time.
+    // Keeps the pause for a storage that answers that it works, and then fails at once.
     if (performance.now() - this.#restoredAt > pauseMs.most) this.#pauseMs = pauseMs.first;
     this.#askLater();
     this.#listener.interrupted(error);
   }
 
-  /** Resolves when the storage works; or when nobody asks it any more. */
+  /** Resolves when the storage works, or when it is asked no more. */
   whenAvailable(): Promise<void> {
     if (this.failure === undefined || this.#isClosed) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   /**
-   * Resolves after a pause, or when nobody asks any more.
+   * Resolves after a pause, or when the storage is asked no more.
    *
    * @param attempt - how many there were; the pause doubles with each
    */
@@ -70,7 +70,7 @@ export class Availability {
     });
   }
 
-  /** A question about one order has failed; resolves, after a pause, whether to ask once more. */
+  /** A question about one order has failed. Resolves, after a pause, with whether to ask once more. */
   async mayAskAgain(attempt: number): Promise<boolean> {
     if (attempt > mostQuestions) return false;
     await this.pause(attempt);
@@ -91,7 +91,7 @@ export class Availability {
   }
 
   #askNow(): void {
-    // A question that is never answered is asked again, and may be answered late.
+    // A question without an answer is asked again; the first answer may come late.
     const timer = setTimeout(() => this.#askLater(), pauseMs.most);
     this.#timer = timer;
     this.#ask().then(

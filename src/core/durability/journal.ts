@@ -15,7 +15,7 @@ import type { AcceptResult } from '../storage/order-storage.ts';
 export interface JournalListener {
   /** The order is kept, and may be processed. */
   accepted(job: Job, cancellation: Cancellation | undefined): void;
-  /** Its id belongs to an order that the processor did not know of; gives that, or throws. */
+  /** Its id belongs to an order that the processor did not know. Returns that order, or throws. */
   known(job: Job, order: StoredOrder, cancellation: Cancellation | undefined): OrderRecord;
   /** The order is not accepted. */
   refused(job: Job, error: OrderError): void;
@@ -25,19 +25,21 @@ export interface JournalListener {
 }
 
 /**
- * Orders on their way into the storage, which are not accepted before they are kept there. Whatever
- * comes while one call is under way goes into the next.
+ * Orders on their way into the storage. They are accepted when the storage keeps them. Orders that come while one call
+ * is under way go into the next call.
  */
 export class Journal {
   readonly #storage: JournalStorage;
   readonly #clock: Clock;
   readonly #listener: JournalListener;
-  /** Users have their turns here too, and urgent orders go first: a user with many delays no other (invariant 7). */
+  /**
+   * Users take turns here too, and urgent orders go first: a user with many orders does not delay others (invariant 7).
+   */
   readonly #gathered = new KeyedQueue<Job>({ exclusive: false });
   readonly #calls: GroupCall<readonly Job[], readonly AcceptResult[]>;
   #callEnd: CallEnd | undefined;
   readonly #counts = new Tally();
-  /** Those in the call that is under way. */
+  /** The orders in the call that is under way. */
   #inCall: readonly Job[] = [];
   /** Why an order is to be canceled as soon as it is accepted. */
   readonly #cancellations = new Map<Job, Cancellation>();
@@ -82,7 +84,7 @@ export class Journal {
     this.#calls.flushSoon();
   }
 
-  /** Keeps no order of this user until `release`. */
+  /** Hands no order of this user to the storage until `release`. */
   hold(userId: string): void {
     this.#gathered.pause(userId);
   }
@@ -110,19 +112,19 @@ export class Journal {
     return true;
   }
 
-  /** The processor has shut down: what the storage answers from now on concerns no caller. */
+  /** The processor has shut down: no caller waits for later answers of the storage. */
   close(): void {
     this.#isClosed = true;
-    // Orders that are held wait for a settlement that has not been answered.
+    // Held orders wait for a settlement that the storage has not answered.
     this.#gathered.resumeAll();
-    // Those who wait for the outcome have been notified.
+    // Callers that wait for the outcome have been notified.
     for (const job of [...this.#inCall, ...this.#take(this.#gathered.size)]) {
       for (const { reject } of takeWaiters(job)) reject(unanswered(job));
     }
     this.#calls.close();
   }
 
-  /** What goes into the next call. */
+  /** The orders of the next call. */
   #next(): readonly Job[] | undefined {
     // The answer of the last call may not have been passed on yet.
     this.#inCall = this.#inCall.filter(({ state }) => state === 'accepting');
@@ -156,7 +158,7 @@ export class Journal {
     for (const [at, job] of jobs.entries()) {
       const result = results[at] as AcceptResult;
       this.#left(job);
-      // Abandoned: shutdown's deadline came first, and its caller has been told.
+      // Abandoned: shutdown's deadline came first, and its caller has been notified.
       if (job.state !== 'accepting') continue;
       if (result.status === 'failed') this.#refuse(job, result.error);
       else if (result.status === 'known') this.#known(job, result.order);

@@ -10,20 +10,20 @@ import type { Availability } from './availability.ts';
 export interface RecoveryListener {
   /** Whether one more order may be taken up now. */
   hasRoom(): boolean;
-  /** There is none, and it is waited for. */
+  /** There is no room, and recovery waits for it. */
   waits(): void;
-  /** An order is taken up, behind its user's others. */
+  /** An order is taken up, behind its user's earlier orders. */
   recovered(job: Job): void;
   /** Whether an order is here already. */
   isKnown(id: string): boolean;
-  /** Reading failed; it is tried again when the storage works. */
+  /** Reading failed, and is tried again when the storage works. */
   failed(error: OrderError): void;
   over(): void;
 }
 
 /**
- * Takes up the orders that an earlier life left unsettled, before new ones, in the order of their
- * acceptance. No more are read than there is room for, however many there are.
+ * Takes up the orders that an earlier process left unsettled, before new ones, in the order of their acceptance. It
+ * reads no more orders than there is room for.
  */
 export class Recovery {
   /** How many orders were taken up. */
@@ -33,7 +33,7 @@ export class Recovery {
   readonly #availability: Availability;
   readonly #listener: RecoveryListener;
   #isStopped = false;
-  /** Reading had to begin anew. */
+  /** Reading has begun anew. */
   #isAgain = false;
   #wake: (() => void) | undefined;
   #giveUp = (): void => {};
@@ -50,11 +50,11 @@ export class Recovery {
     this.#listener = listener;
   }
 
-  /** Resolves when all are taken up, or nobody wants them any more; never rejects. */
+  /** Resolves when all orders are taken up, or `stop` was called; never rejects. */
   async run(): Promise<void> {
     while (!this.#isStopped) {
       try {
-        // A storage that never answers is not waited for.
+        // Ends the wait for a storage that never answers.
         await this.#untilStopped(this.#takeAll());
         break;
       } catch (cause) {
@@ -76,14 +76,14 @@ export class Recovery {
     this.#wake = undefined;
   }
 
-  /** Takes up no more: the processor shuts down. */
+  /** Takes up no more orders: the processor shuts down. */
   stop(): void {
     this.#isStopped = true;
     this.#wake?.();
     this.#giveUp();
   }
 
-  /** Not a race with one promise for all attempts: that would remember each, and what it failed with. */
+  /** Not a race with one promise for all attempts: that promise would keep each attempt and its error in memory. */
   #untilStopped(work: Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#giveUp = resolve;
@@ -109,7 +109,7 @@ export class Recovery {
     }
   }
 
-  /** When reading began anew, an order may have been taken up before, and even be settled. */
+  /** If reading has begun anew, an order may have been taken up before, and may even be settled. */
   async #isTaken({ id }: StoredOrder): Promise<boolean> {
     if (this.#listener.isKnown(id)) return true;
     const stored = await this.#storage.find(id);

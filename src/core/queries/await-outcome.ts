@@ -37,14 +37,14 @@ export class OutcomeQuery {
     const { inFlight, known, isLeaving } = this.#sources;
     for (let isAgain = false; ; isAgain = true) {
       const job = inFlight.get(id);
-      // Until it is accepted, another order may have the id.
+      // Before it is accepted, another order may have the id.
       if (job !== undefined && !known.ownsId(job)) {
         const stored = await known.ask(id, signal);
         if (stored?.settledAt !== undefined) return outcomeOfRecord(stored);
         if (inFlight.get(id) !== job) continue;
       }
       const outcome = job && (await this.#outcomeOf(job, signal));
-      // An order that the storage did not keep may have had the id of another.
+      // The storage may have refused the order because another one has the id.
       if (outcome !== undefined && outcome.status !== 'refused') return outcome;
       const here = known.get(id);
       const record = here.status === 'settled' ? here.record : await known.ask(id, signal);
@@ -70,7 +70,7 @@ export class OutcomeQuery {
     return outcome;
   }
 
-  /** An order that the storage keeps, and that this processor will not take up. */
+  /** An order that the storage keeps and that this processor does not take up. */
   #outcomeOfLost(record: OrderRecord): OrderOutcome {
     const { id: orderId, userId, labels } = record;
     if (this.#sources.isShuttingDown()) return leftBehind({ orderId, userId, labels });

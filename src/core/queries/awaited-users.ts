@@ -4,11 +4,11 @@ import { OrderError } from '../order/order-error.ts';
 import { StepScope } from '../runtime/step-scope.ts';
 
 /**
- * Which users' orders are awaited by the running order of which user. An order is processed after its user's
- * others, so an order that awaits one of another user waits for the running order of that user, too.
+ * Records which user's running order awaits orders of which users. An order is processed after its user's earlier
+ * orders. So an order that awaits an order of another user also waits for that user's running order.
  */
 export class AwaitedUsers {
-  /** By the user of the step: the orders that it awaits, and how often each. */
+  /** By the user of the step: the awaited orders, each with how often it is awaited. */
   readonly #byUser = new Map<string, Map<Job, number>>();
   readonly #owner: object;
   readonly #hasSteps: boolean;
@@ -25,7 +25,7 @@ export class AwaitedUsers {
   }
 
   /**
-   * An order is awaited from now on, until the result is called, if this is called in a step.
+   * If a step calls this, the order counts as awaited until the returned function is called.
    *
    * @throws OrderError `deadlock` if the step would wait for itself
    */
@@ -52,7 +52,7 @@ export class AwaitedUsers {
     };
   }
 
-  /** The user's order runs no more. */
+  /** The user's order has ended. */
   delete(by: string): void {
     this.#byUser.delete(by);
   }
@@ -64,7 +64,7 @@ export class AwaitedUsers {
     for (const job of this.#byUser.get(from)?.keys() ?? []) {
       const { userId: next, joined } = job;
       const awaited = joined?.status === 'in flight' ? joined.job : job;
-      // The promise callbacks of a step that awaited an order run a little after its end.
+      // The promise callbacks of a step that awaited an order run a little after the order's end.
       if (isOver(awaited) || seen.has(next)) continue;
       const path = this.#pathTo(end, next, seen);
       if (path !== undefined) return [from, ...path];

@@ -1,4 +1,4 @@
-/** What gets the page behind the order of this sequence. Callers see a text that says nothing. */
+/** The cursor of the page behind the order with this sequence. It is opaque to callers. */
 export function cursorOf(sequence: number): string {
   return Buffer.from(`before ${sequence}`).toString('base64url');
 }
@@ -8,7 +8,7 @@ export function sequenceOf(cursor: string): number | undefined {
   const text = Buffer.from(cursor, 'base64url').toString();
   const [, digits] = /^before (\d{1,16})$/.exec(text) ?? [];
   const sequence = Number(digits);
-  // Decoding passes over what it does not know.
+  // Decoding ignores unknown characters, so the text is encoded again and compared.
   return Number.isSafeInteger(sequence) && cursorOf(sequence) === cursor ? sequence : undefined;
 }
 

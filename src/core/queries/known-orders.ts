@@ -14,7 +14,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { UntilClosed } from '../runtime/until-closed.ts';
 import type { Ledger } from '../storage/ledger.ts';
 
-/** What an id stands for. */
+/** The order that an id belongs to. */
 export type Known =
   | KnownOrder
   /** No order of this process. Where the storage keeps orders, it may know one: see `ask`. */
@@ -33,7 +33,7 @@ interface Sources {
   startedAtOf(job: Job): number | undefined;
 }
 
-/** The one answer to the question whether an id is known, and what has become of its order (invariant 5). */
+/** The one place that says whether an id is known, and what the state of its order is (invariant 5). */
 export class KnownOrders {
   readonly #ledger: Ledger;
   readonly #inFlight: InFlightOrders;
@@ -56,7 +56,7 @@ export class KnownOrders {
   }
 
   /**
-   * The order that has the id of one that is handed in, as far as this process knows.
+   * The order that has the id of a new order, if this process knows it.
    *
    * @throws OrderError `order_conflict` if its content is another
    */
@@ -75,28 +75,28 @@ export class KnownOrders {
   }
 
   /**
-   * The same with what the storage has of the id, as `ask` gave it in this turn.
+   * The same for the storage's order with the id, as `ask` gave it in this turn.
    *
    * @throws OrderError `order_conflict`
    */
   findStored(order: ParsedOrder, stored: StoredOrder | undefined): Known {
-    // An unsettled one has been taken up by now.
+    // An unsettled order has been taken up by now.
     if (stored?.settledAt === undefined) return this.find(order);
     this.checkSame(stored, order);
     this.#lifecycle.counts.duplicates += 1;
     return { status: 'settled', record: recordOf(stored) };
   }
 
-  /** @throws OrderError `order_conflict` unless an order is the one that has its id */
+  /** @throws OrderError `order_conflict` unless an order has the content of the order that has its id */
   checkSame(known: Content, order: ParsedOrder): void {
     checkSame(known, order, this.#isJson);
   }
 
   /**
-   * What the storage has of an id. One that is unsettled is in flight by then, if it is to be taken up.
+   * The storage's order with an id. An unsettled order that this processor takes up is in flight when this resolves.
    *
    * @param signal - ends the waiting
-   * @param order - the order that is refused with `canceled` then
+   * @param order - the order that is refused with `canceled` when the signal aborts
    */
   async ask(
     id: string,
@@ -120,7 +120,7 @@ export class KnownOrders {
     return stored;
   }
 
-  /** What this process knows of an id. */
+  /** The order that this process has of an id. */
   get(id: string): Known {
     const job = this.#inFlight.get(id);
     if (job !== undefined) return this.ownsId(job) ? { status: 'in flight', job } : unknown;
@@ -129,8 +129,8 @@ export class KnownOrders {
   }
 
   /**
-   * Whether an unsettled order has its id for good. Where the storage keeps orders, it has not before the storage
-   * has the order: until then another order may have the id.
+   * Whether the id of an unsettled order certainly belongs to it. If the storage keeps orders, another order may have
+   * the id until the storage has this one.
    */
   ownsId(job: Job): boolean {
     return this.#lifecycle.isAccepted(job);
@@ -145,14 +145,14 @@ export class KnownOrders {
   }
 
   /**
-   * What is known of an order as of now.
+   * The present record of an order.
    *
-   * @param outcome - what it came to, for a settled order that the storage may have forgotten
+   * @param outcome - its outcome, for a settled order that the storage may have forgotten
    */
   recordOf(job: Job, outcome?: OrderOutcome): OrderRecord {
     const isSettled = job.state === 'settled' || job.state === 'released';
     const settled = isSettled ? this.#ledger.record(job.id) : undefined;
-    // Where the storage forgets, the id may stand for a later order by now.
+    // If the storage has forgotten the order, the id may belong to a later one.
     if (settled?.userId === job.userId && settled.amount === job.amount) return recordOf(settled);
     if (isSettled && outcome !== undefined) {
       return recordOfOutcome(job, outcome, job.unixOf(job.acceptedAt, this.#clock));
@@ -173,14 +173,14 @@ export class KnownOrders {
       await this.ask(id);
       return this.#inFlight.get(id);
     }
-    // The id may belong to a settled order, though another one with it is on its way into the storage.
+    // The id may belong to a settled order, even if another order with the id is on its way into the storage.
     return (await this.#storedRecord(id))?.settledAt === undefined ? job : undefined;
   }
 
   /**
    * The record of an order that was enqueued, and has ended since.
    *
-   * @param outcome - what it came to, if that is known
+   * @param outcome - its outcome, if it is known
    */
   async recordOfEnded(job: Job, outcome: OrderOutcome | undefined): Promise<OrderRecord> {
     if (outcome?.status === 'refused') throw outcome.error;
@@ -209,7 +209,7 @@ export class KnownOrders {
     this.#waiting.clear();
   }
 
-  /** Calls back when an order is in flight, or will not be taken up; the result ends the waiting. */
+  /** Calls back when an order is in flight, or will not be taken up. The returned function ends the waiting. */
   #whenTakenUp(id: string, resolve: (value?: unknown) => void): (() => void) | undefined {
     if (!this.#inFlight.isRecovering || this.#inFlight.get(id) !== undefined) {
       resolve();
@@ -238,7 +238,7 @@ export class KnownOrders {
   }
 }
 
-/** Whether that is all that the storage has of an order without steps: it began, and was settled, here. */
+/** Whether the storage's record of an order without steps is complete: it began and was settled in this process. */
 function isRecorded({ state }: Job, outcome: OrderOutcome): boolean {
   if (state !== 'settled') return false;
   if (outcome.status === 'completed') return true;

@@ -31,13 +31,13 @@ type Listed = OrderRecord & Pick<StoredOrder, 'sequence'>;
 /** About how large a page may be, in bytes of JSON. */
 const pageBytes = 2 ** 20;
 
-/** What an order takes beside its texts and its payload. */
+/** The bytes of an order beside its texts and its payload. */
 const orderBytes = 300;
 
-/** So often the storage is asked for one page, where it looks at many orders and finds few. */
+/** How often the storage is asked for one page at most, if it looks at many orders and finds few. */
 const mostCalls = 32;
 
-/** Lists orders by their sequence: those of the storage, and those in flight. */
+/** Lists orders by their sequence: orders of the storage and orders in flight. */
 export class OrderList {
   readonly #sources: Sources;
 
@@ -47,11 +47,11 @@ export class OrderList {
 
   /** @throws OrderError `storage_failed` */
   async page(query: CheckedQuery): Promise<OrderPage> {
-    // First those in flight: what is settled meanwhile is in the storage by then.
+    // Reads the orders in flight first: an order that is settled meanwhile is then in the storage's page.
     const inFlight = await this.#inFlight(query);
     const stored = await this.#stored(query);
     const page = toPage(mergePages<Listed>(inFlight, stored, query.limit));
-    // A page takes too long for the clock to go by an earlier reading.
+    // Reads the clock: a page takes too long for an earlier reading to be right.
     this.#sources.clock.read();
     return page;
   }
@@ -85,7 +85,7 @@ export class OrderList {
   async #stored(query: CheckedQuery): Promise<PageOf<Listed>> {
     const { status, limit } = query;
     const orders: Listed[] = [];
-    // Only the processor knows that.
+    // Only the processor knows when it began.
     if (status === 'processing') return { orders, next: undefined };
     let { before } = query;
     for (let calls = 1, bytes = 0; ; calls += 1) {
@@ -117,7 +117,7 @@ export class OrderList {
     }
   }
 
-  /** The storage does not know how far an unsettled order is. */
+  /** Adds what the storage does not know of an unsettled order. */
   #asOfNow(order: StoredOrder): Listed {
     if (order.settledAt !== undefined) return order;
     const job = this.#sources.inFlight.get(order.id);
@@ -134,7 +134,7 @@ export class OrderList {
   }
 }
 
-/** Ends the page where it becomes too large; one order is on it in any case. */
+/** Ends the page where it becomes too large, but not before the first order. */
 function toPage({ orders, next }: PageOf<Listed>): OrderPage {
   const records: OrderRecord[] = [];
   let bytes = 0;

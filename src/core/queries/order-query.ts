@@ -4,7 +4,7 @@ import { checkInteger, checkOptions, wrong } from '../runtime/checks.ts';
 import type { StoredOrderQuery } from '../storage/order-storage.ts';
 import { sequenceOf } from './cursor.ts';
 
-/** Which orders {@link OrderProcessor.orders} is to list; what is left out does not matter. */
+/** Which orders {@link OrderProcessor.orders} lists; a filter that is left out does not apply. */
 export interface OrderQuery {
   /** Whose. */
   readonly userId?: string | undefined;
@@ -15,8 +15,8 @@ export interface OrderQuery {
   /** Accepted before this time, in Unix milliseconds. */
   readonly acceptedBefore?: number | undefined;
   /**
-   * How many orders a page has at most: an integer from 1 to 1 000, 100 by default. It may have fewer
-   * though there are more.
+   * How many orders a page has at most: an integer from 1 to 1 000, 100 by default. It may have fewer even if there are
+   * more.
    */
   readonly limit?: number | undefined;
   /** The `cursor` of the page before; the first page by default. */
@@ -31,7 +31,7 @@ export interface OrderQuery {
 export interface OrderPage<Payload = unknown> {
   /** The orders, the one accepted last first. */
   readonly orders: readonly OrderRecord<Payload>[];
-  /** What gets the next page; `undefined` if there is none. Only this says whether there are more orders. */
+  /** The cursor of the next page; `undefined` if there is none. Only this says whether there are more orders. */
   readonly cursor: string | undefined;
 }
 

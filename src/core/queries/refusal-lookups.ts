@@ -4,15 +4,15 @@ import type { StoredOrder } from '../order/stored-order.ts';
 import { isJustMade } from '../runtime/uuid-v7.ts';
 import type { KnownOrders } from './known-orders.ts';
 
-/** So many lookups may be under way at once. */
+/** How many lookups may be under way at once. */
 export const mostLookups = 1_000;
 
 /**
- * Lookups of ids whose orders are about to be refused, or wait for room, in a storage that keeps orders. An id that
- * was accepted once gets what its order came to, and not a refusal.
+ * Lookups of ids whose orders are about to be refused, or wait for room, in a storage that keeps orders. The caller of
+ * an id that was accepted before gets its order's outcome, and no refusal.
  *
- * A refusal that may be another one a moment later (no room, shutting down) must cost little in a flood. So the lookups
- * for these are bounded: when so many are under way, an order is refused without one.
+ * A refusal for no room or for shutting down must cost little in a flood. So the lookups for these are bounded: when
+ * the bound is reached, an order is refused without one.
  */
 export class RefusalLookups {
   readonly #known: Pick<KnownOrders, 'ask' | 'get'>;
@@ -25,8 +25,8 @@ export class RefusalLookups {
   }
 
   /**
-   * What the storage has of the id of an order that is about to be refused; `undefined` if it need not be asked.
-   * Rejects with what is a reason to refuse the order, too.
+   * The storage's order with the id of an order that is about to be refused; `undefined` if it need not be asked.
+   * Rejects with an error that also is a reason to refuse the order.
    */
   beforeRefusal(
     refusal: unknown,
@@ -35,7 +35,7 @@ export class RefusalLookups {
   ): Promise<StoredOrder | undefined> | undefined {
     if (isForTheMoment(refusal)) return this.mayAsk(order) ? this.ask(order, signal) : undefined;
     if (isOrderError(refusal)) {
-      // An order on its way into the storage may itself have taken another's id.
+      // The id of an order on its way into the storage may belong to another order.
       const isFinal =
         refusal.code === 'order_conflict'
           ? this.#known.get(order.id).status === 'unknown'
@@ -45,13 +45,13 @@ export class RefusalLookups {
     return this.#known.ask(order.id, signal, order);
   }
 
-  /** Whether one more lookup for this order may be made now. */
+  /** Whether a lookup for this order may be made now. */
   mayAsk({ id }: ParsedOrder): boolean {
-    // An id that was generated a moment ago is in no storage.
+    // No storage has an id that was generated a moment ago.
     return this.#hasRoom && !isJustMade(id);
   }
 
-  /** What the storage has of the id of an order; nothing if the storage fails. Rejects with `canceled`. */
+  /** The storage's order with an order's id; `undefined` if the storage fails. Rejects with `canceled`. */
   async ask(order: ParsedOrder, signal?: AbortSignal): Promise<StoredOrder | undefined> {
     this.#underWay += 1;
     try {
@@ -65,7 +65,7 @@ export class RefusalLookups {
     }
   }
 
-  /** Resolves when one more lookup may be made, or none any more. */
+  /** Resolves when a lookup may be made, or when no more lookups are made. */
   async whenRoom(): Promise<void> {
     while (!this.#hasRoom && !this.#isClosed) await this.#nextAnswer();
   }
@@ -85,7 +85,7 @@ export class RefusalLookups {
   }
 }
 
-/** Whether an order that is refused so may be accepted when it comes again as it is. */
+/** Whether an order that is refused with this error may be accepted when it comes again as it is. */
 function isForTheMoment(refusal: unknown): boolean {
   return isOrderError(refusal) && (refusal.code === 'queue_full' || refusal.code === 'shut_down');
 }

@@ -43,7 +43,7 @@ export class BalanceLedger implements Ledger {
     const completed = settlements.filter(isCompleted);
     const count = completed.length;
     this.#clock.read();
-    // What changes no balance does not depend on whether the storage works.
+    // An order that changes no balance settles even if the storage fails.
     for (const order of settlements) if (!isCompleted(order)) this.#record(order, undefined);
     if (count === 0) return this.#outcomes(settlements, []);
     const results = this.#storage.apply(completed.map(toChange));

@@ -35,14 +35,14 @@ export type BalanceResult =
  * Where balances are kept. Write one over your own database in twenty lines:
  *
  * 1. `apply` treats the changes in the order given and answers one result for each, in that order.
- * 2. Each order id is applied at most once: for an id it has applied before it changes nothing and
- *    answers what it answered then (or the balance of now, where it does not keep that).
- * 3. A debit (negative amount) that would leave less than `minBalance` is not applied:
- *    `insufficient_funds`. A user without a balance has 0. A sum that is no safe integer is not
- *    applied either: `balance_overflow`. The other changes of the call are.
- * 4. A call that throws or rejects has applied nothing, or applies nothing new when its changes come
- *    again (rule 2).
- * 5. The processor has one `apply` under way at a time. What it hands over, it does not touch again.
+ * 2. Each order id is applied at most once: for an id it has applied before it changes nothing and answers what it
+ *    answered then (or the present balance, if it does not keep that).
+ * 3. A debit (negative amount) that would leave less than `minBalance` is not applied: `insufficient_funds`. A user
+ *    without a balance has 0. A sum that is no safe integer is not applied either: `balance_overflow`. The other
+ *    changes of the call are.
+ * 4. A call that throws or rejects has applied nothing, or it applies nothing new when its changes come again (rule
+ *    2).
+ * 5. The processor has one `apply` under way at a time. It does not change what it has handed over.
  * 6. `get` answers what the last finished `apply` left.
  *
  * Methods may answer at once or with a promise; answering at once is the fast way in memory.
@@ -74,7 +74,7 @@ export type BalanceResult =
  * ```
  */
 export interface BalanceStorage {
-  /** Whether it has been closed for good: no processor is made with it then. */
+  /** Whether it has been closed: no processor is made with it then. */
   readonly isClosed?: boolean;
   /**
    * How many settled orders the processor remembers beside this storage, for idempotency and for
@@ -99,10 +99,10 @@ export interface BalanceStorage {
    */
   apply(changes: readonly BalanceChange[]): Awaitable<readonly BalanceResult[]>;
   /**
-   * How much room the storage takes now, if it can say so at once; for `stats()` and metrics. Called whenever
-   * those are asked for. What is no pair of integers from 0 up is passed over.
+   * How much room the storage takes now, if it can say so at once; for `stats()` and metrics. Called each time they are
+   * read. An answer that is no pair of integers from 0 up is ignored.
    */
   sizes?(): StorageSizes | undefined;
-  /** Gives back what the storage holds. Called once, by `shutdown`. */
+  /** Releases what the storage holds. Called once, by `shutdown`. */
   close?(): Awaitable<void>;
 }

@@ -2,7 +2,7 @@ import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
 import { show } from '../runtime/thrown.ts';
 import type { BalanceStorage, StorageSizes } from './balance-storage.ts';
 
-/** What a host's storage gives as a user's balance, believed only if it can be one. */
+/** A user's balance as a host's storage answers it, checked. */
 export function balanceIn(storage: BalanceStorage, userId: string): Awaitable<number | undefined> {
   const balance = storage.get(userId);
   return isThenable(balance) ? asPromise(balance).then(checkBalance) : checkBalance(balance);
@@ -15,13 +15,13 @@ function checkBalance(balance: number | undefined): number | undefined {
   );
 }
 
-/** How much room a host's storage takes, as far as it says so. */
+/** How much room a host's storage takes, if it says so. */
 export function sizesOf(storage: BalanceStorage): StorageSizes | undefined {
   try {
     const { fileBytes, logBytes } = storage.sizes?.() ?? {};
     return isSize(fileBytes) && isSize(logBytes) ? { fileBytes, logBytes } : undefined;
   } catch {
-    // To look at a processor must not fail.
+    // Reading statistics must not fail.
     return undefined;
   }
 }

@@ -14,17 +14,17 @@ import type {
 
 /** A settlement as the core makes it. */
 export interface LedgerSettlement extends Settlement {
-  /** Written anew where only balances are kept: it is recorded when the storage has answered. */
+  /** Set again if only balances are kept: the settlement is recorded when the storage has answered. */
   settledAt: number;
-  /** The order's place in the order of acceptance; 0 where the storage gives it. */
+  /** The order's place in the order of acceptance; 0 if the storage gives it. */
   readonly sequence: number;
-  /** Of the machine's clock when the order was accepted; see `Clock`. */
+  /** The clock's shift when the order was accepted; see `Clock`. */
   readonly shift: number;
-  /** Whether the storage is asked for the amount before the steps run: the order is settled after them. */
+  /** Whether the storage is only asked for the amount, before the steps run; the order is settled after them. */
   readonly isTrial: boolean;
 }
 
-/** What a settlement came to: the order's outcome, that its id was taken, or that the storage never settles it. */
+/** The result of a settlement: the order's outcome, the order that has its id, or why the storage never settles it. */
 export type Settled = OrderOutcome | Known | Untreatable;
 
 /** An order that failed by itself in a call that worked. Nothing was recorded for it. */
@@ -37,28 +37,28 @@ export interface Known {
   readonly known: StoredOrder;
 }
 
-/** How the core sees every storage; `openLedger` makes one. Its methods believe nothing that they can check. */
+/** How the core sees every storage; `openLedger` makes one. Its methods check the answers of the storage. */
 export interface Ledger extends Pick<BalanceStorage, 'get' | 'sizes' | 'close'> {
-  /** Where accepted orders are kept before they are settled; without one they are in this process alone. */
+  /** Keeps accepted orders before they are settled; without it they are only in this process. */
   readonly journal: JournalStorage | undefined;
-  /** Whether all that it knows is of this process: no call of it counts as a call of a storage. */
+  /** Whether it keeps everything in this process: its calls do not count as calls of a storage. */
   readonly isVolatile: boolean;
   /**
    * Records outcomes and applies balances in the order given; index-aligned. A call that throws or rejects may have
-   * done its work: only another one with the same orders says so.
+   * done its work: only another call with the same orders shows it.
    */
   settle(settlements: readonly LedgerSettlement[]): Awaitable<readonly Settled[]>;
-  /** A settled order, where that can be said at once. */
+  /** A settled order, if the storage can answer at once. */
   record(id: string): StoredOrder | undefined;
-  /** One page of the orders that it keeps or remembers. */
+  /** One page of the orders that it has. */
   list(query: StoredOrderQuery): Awaitable<StoredOrderPage>;
-  /** The next place in the order of acceptance; 0 where the storage gives it when it keeps the order. */
+  /** The next place in the order of acceptance; 0 if the storage gives it when it keeps the order. */
   nextSequence(): number;
   /** Replaces the step results of a settled order, if it is still remembered. */
   amend(id: string, steps: readonly StepResult[]): Awaitable<void>;
 }
 
-/** The part of an `OrderStorage` that has to do with orders before their settlement. */
+/** The part of an `OrderStorage` for orders before their settlement. */
 export interface JournalStorage {
   /** Whether payloads must be JSON. */
   readonly isJson: boolean;
@@ -68,7 +68,7 @@ export interface JournalStorage {
 }
 
 /**
- * What an order came to: the storage may have refused what the steps had completed.
+ * The outcome of an order: the storage may have refused the amount after the steps completed.
  *
  * @param result - the balance after a completed order, or why the storage refused its change
  */

@@ -7,23 +7,23 @@ import { OrderLedger } from './order-ledger.ts';
 import type { OrderStorage } from './order-storage.ts';
 import { VolatileLedger } from './volatile-ledger.ts';
 
-/** Beside `accept`, `settle` and those of a balance storage. */
+/** The methods of an order storage beside `accept`, `settle` and the methods of a balance storage. */
 const orderMethods = ['amend', 'find', 'list', 'unsettled'] as const;
 
 /**
- * Storages that keep orders, while a processor has them: another one would take up its orders, and would not know of
+ * Storages that keep orders and that a processor uses: another processor would take up its orders, and would not know
  * its orders in flight.
  */
 const inUse = new WeakSet<BalanceStorage>();
 
-/** The processor has closed. */
+/** Called when the processor has closed. */
 export function giveBack(storage: BalanceStorage | undefined): void {
   if (storage !== undefined) inUse.delete(storage);
 }
 
 /**
- * Any storage as the core sees it, by what the storage says of itself: one that has `accept` and `settle` keeps orders,
- * for this process alone if it `isVolatile`; any other keeps balances.
+ * Any storage as the core sees it, by what the storage says of itself. A storage that has `accept` and `settle` keeps
+ * orders, only for this process if it `isVolatile`. Any other storage keeps balances.
  *
  * @param clock - the processor's
  * @throws TypeError for a storage that keeps orders and has a processor
@@ -50,7 +50,7 @@ function claim(storage: BalanceStorage): void {
 function keepsOrders(storage: BalanceStorage): storage is OrderStorage {
   const { accept, settle } = storage as Partial<OrderStorage>;
   if (typeof accept !== 'function' || typeof settle !== 'function') return false;
-  // Taken for one that keeps balances alone, it would lose orders that its host believes to be kept.
+  // As a storage of balances only, it would lose orders that its host believes to be kept.
   checkMethods('storage', storage, orderMethods);
   return true;
 }

@@ -4,9 +4,9 @@ import { show } from '../runtime/thrown.ts';
 import { type LedgerSettlement, outcomeOf, type Settled } from './ledger.ts';
 import type { SettlementResult, StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
 
-// What an `OrderStorage` of a host answers, believed as far as it can be checked.
+// Checks the answers of a host's `OrderStorage`.
 
-/** What became of each settlement of a call. */
+/** The result of each settlement of a call. */
 export function settledOf(
   settlements: readonly LedgerSettlement[],
   results: readonly SettlementResult[],
@@ -23,7 +23,7 @@ function toSettled(settlement: LedgerSettlement, result: SettlementResult): Sett
   if (result.status === 'known') {
     const isSettled = result.order.settledAt !== undefined;
     if (isSettled || !settlement.isAccepted) return { known: withMessage(result.order) };
-    // Its steps would be run again, and again.
+    // Otherwise its steps would be run again without end.
     return { cause: new TypeError("Expected the storage's `settle` to settle an accepted order") };
   }
   if (result.status === 'failed') return { cause: result.error };
@@ -35,14 +35,14 @@ function toSettled(settlement: LedgerSettlement, result: SettlementResult): Sett
   );
 }
 
-/** A stored order with its message: a storage that refused an amount keeps the code alone. */
+/** A stored order with its message: a storage that refused an amount keeps only the code. */
 export function withMessage(order: StoredOrder): StoredOrder {
   if (order.message !== undefined || order.code === undefined) return order;
   const message = refusals[order.code as keyof typeof refusals] ?? '';
   return { ...order, message, retryable: order.retryable ?? false };
 }
 
-/** Pages that go on further each time come to an end. */
+/** Each page must begin further on than the one before, so that the pages end. */
 export function checkPage(
   { orders, next }: StoredOrderPage,
   { before = Number.POSITIVE_INFINITY }: StoredOrderQuery,

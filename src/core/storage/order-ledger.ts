@@ -12,7 +12,7 @@ import type {
   StoredOrderQuery,
 } from './order-storage.ts';
 
-/** A storage whose orders outlive the process: it is given each order when it is accepted. */
+/** A storage whose orders outlive the process. It gets each order when it is accepted. */
 export class OrderLedger implements Ledger, JournalStorage {
   readonly isVolatile = false;
   readonly #storage: OrderStorage;

@@ -5,13 +5,13 @@ import type { StoredOrderQuery } from './order-storage.ts';
 /** An order's place in the order of acceptance. */
 type Placed = Pick<StoredOrder, 'sequence'>;
 
-/** A `StoredOrderPage`, of orders with whatever is known of them. */
+/** A `StoredOrderPage` of partly known orders. */
 export interface PageOf<T extends Placed> {
   readonly orders: readonly T[];
   readonly next: number | undefined;
 }
 
-/** Whether a query wants an order, wherever it stands in the list. */
+/** Whether an order passes the filters of a query, at any place in the list. */
 export function isWanted(
   {
     userId,
@@ -30,17 +30,16 @@ export function isWanted(
 }
 
 /**
- * Puts two pages of one query together: orders of two places, of which one may have moved from the one to
- * the other meanwhile.
+ * Merges two pages of one query from two sources. An order may have moved from one source to the other meanwhile.
  *
- * @param first - what it has of an order that both have is left out
+ * @param first - if both pages have an order, the one of this page is dropped
  */
 export function mergePages<T extends Placed>(
   first: PageOf<T>,
   second: PageOf<T>,
   limit: number,
 ): PageOf<T> {
-  // Below it one of them has not looked yet.
+  // Below it, one of the two sources has not been read yet.
   const end = Math.max(first.next ?? 0, second.next ?? 0);
   const known = new Set(second.orders.map(({ sequence }) => sequence));
   const others = first.orders.filter(({ sequence }) => !known.has(sequence));
@@ -50,7 +49,7 @@ export function mergePages<T extends Placed>(
   return { orders, next: nextOf(orders, all.length > limit, end) };
 }
 
-/** Where the page after these orders begins, if it is known whether there are more at all. */
+/** Where the page after these orders begins; `undefined` if there are no more orders. */
 export function nextOf(
   orders: readonly Placed[],
   hasMore: boolean,

@@ -5,7 +5,7 @@ import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { BalanceStorage } from './balance-storage.ts';
 
-/** What a storage says to an order that it was to keep. */
+/** A storage's answer to an order that it is asked to keep. */
 export type AcceptResult =
   | {
       /** It is kept now. */
@@ -21,9 +21,9 @@ export type AcceptResult =
     }
   | FailedResult;
 
-/** What a storage says of an order that it can never treat. The others of the call are treated all the same. */
+/** A storage's answer to an order that it can never keep or settle. The other orders of the call are not affected. */
 export interface FailedResult {
-  /** It failed by itself; nothing was changed for it. */
+  /** The order failed by itself; nothing was changed for it. */
   readonly status: 'failed';
   /** Why; the `cause` of the `storage_failed` that its caller gets. */
   readonly error: unknown;
@@ -31,15 +31,15 @@ export interface FailedResult {
 
 /** An order with its outcome. */
 export interface Settlement extends NewOrder {
-  /** Whether it was accepted by a call of `accept`; if not, the storage first hears of it now. */
+  /** Whether a call of `accept` has kept it; if not, the order is new to the storage. */
   readonly isAccepted: boolean;
-  /** A completed order's amount is applied, which the storage may refuse: then it has failed. */
+  /** The amount of a completed order is applied. If the storage refuses it, the order has failed. */
   readonly outcome: 'completed' | 'failed' | 'canceled';
-  /** Why it failed or was canceled; `code`, `message` and `retryable` are to be kept. */
+  /** Why it failed or was canceled; the storage keeps `code`, `message` and `retryable`. */
   readonly error: OrderError | undefined;
-  /** The error behind that, if there was one; to be kept. */
+  /** The cause of the error, if there is one; the storage keeps it. */
   readonly cause?: OrderCause | undefined;
-  /** What its steps came to; to be kept. */
+  /** The results of its steps; the storage keeps them. */
   readonly steps: readonly StepResult[];
   /** When its processing began, in Unix milliseconds; `undefined` if it never did. */
   readonly startedAt: number | undefined;
@@ -47,21 +47,21 @@ export interface Settlement extends NewOrder {
   readonly settledAt: number;
   /** The least balance that a debit may leave, in minor units; `undefined` for none. */
   readonly minBalance: number | undefined;
-  /** If the amount is refused, the order is left unsettled: it comes again when its steps are taken back. */
+  /** If the amount is refused, the order is left unsettled: it comes again when its steps have been compensated. */
   readonly isCompensable: boolean;
   /**
-   * The outcome, `failed` or `canceled`, is certain, but something of the order still runs, or is to be
-   * compensated: it is noted as `decided`, the order is left unsettled, and comes again.
+   * The outcome, `failed` or `canceled`, is certain, but a step still runs or has to be compensated. The storage notes
+   * the outcome as `decided` and leaves the order unsettled. The order comes again.
    */
   readonly isProvisional: boolean;
   /**
-   * The order's {@link StoredOrder.sequence}, where the storage has given it before: in `accept`, or by
-   * {@link OrderStorage.nextSequence}. 0 or `undefined` if the storage gives it now.
+   * The order's {@link StoredOrder.sequence}, if the storage has given it before, in `accept` or by {@link
+   * OrderStorage.nextSequence}. 0 or `undefined` if the storage gives it now.
    */
   readonly sequence?: number | undefined;
 }
 
-/** What a storage says to a settlement. */
+/** A storage's answer to a settlement. */
 export type SettlementResult =
   | {
       /** It is recorded. */
@@ -83,7 +83,7 @@ export type SettlementResult =
     }
   | FailedResult;
 
-/** Which orders a storage is to list; what is left out does not matter. */
+/** Which orders a storage lists; a filter that is left out does not apply. */
 export interface StoredOrderQuery {
   /** Whose. */
   readonly userId?: string | undefined;
@@ -119,57 +119,57 @@ export interface StoredOrderPage {
  * A storage that keeps orders beside balances, so that one transaction holds an outcome and its
  * balance, and an accepted order outlives the process unless it says that it `isVolatile`.
  *
- * 1. `accept` keeps orders in the order given, all or none, and answers one result for each. When it
- *    has answered, they are as durable as the storage promises.
- * 2. An id is taken once, by whichever order came first, in an earlier call or in the same one. For
- *    another with that id nothing is changed, and the answer is the order that has it: whether it is the
- *    same order or a conflict, the processor finds out by itself.
- * 3. `settle` treats the settlements in the order given, in one transaction, all or none, and answers
- *    one result for each. An order is settled at most once: when it comes again, the answer is `known`.
- * 4. A completed order's amount is applied as `BalanceStorage.apply` does (its rule 3), seeing what the
- *    settlements before it in the call have left. If it is refused, the order is recorded as failed with
- *    the refusal's code; a compensable one stays as it was.
- * 5. A provisional settlement is noted in `decided`, and replaces an earlier note. The order stays
- *    unsettled, though the answer is `settled`, without a balance. Of an order that was settled before, the answer is `known`.
- * 6. A call that throws or rejects has done all of what was asked or nothing; the processor makes it
- *    again with the same orders, maybe among others, and rules 2 and 3 say what had been done.
- *    What fails for one order alone, and would each time, a row of its user that cannot be read for example,
- *    should not fail the call: that order is answered with `failed`, and the others are treated. Where a whole
- *    call of `settle` fails and the storage works (rule 7), the processor looks for such an order by smaller
- *    calls, and has it wait alone.
- * 7. An `accept` of no orders is a question: it rejects if the storage could keep none now.
- * 8. The processor has at most one `accept` of orders and one `settle` under way, and makes other calls
- *    beside them, questions too. `get`, `find`, `list` and `unsettled` see all calls that were answered before.
- * 9. `unsettled` gives the unsettled orders in the order of their acceptance, a page at a time, as the
- *    storage was when it was called or later; it must not hold them all in memory.
- * 10. `list` gives orders from the greatest `sequence` to the least, at most `limit`. It may end a page early,
- *    even without an order: at `maxBytes`, or to bound how many orders it looks at. `next` then says where
- *    to go on; each page goes on further, and the last one has no `next`. Times are filters and no order.
- * 11. `apply` settles as if each change were a completed order without steps that was never accepted;
- *    for an id that completed before, it answers that order's balance.
+ * 1. `accept` keeps orders in the order given, all or none, and answers one result for each. When it has answered,
+ *    they are as durable as the storage promises.
+ * 2. An id belongs to the order that came first, in an earlier call or in the same one. For another order with that
+ *    id nothing is changed, and the answer is the order that has it. The processor finds out whether it is the same
+ *    order or a conflict.
+ * 3. `settle` treats the settlements in the order given, in one transaction, all or none, and answers one result
+ *    for each. An order is settled at most once: if it comes again, the answer is `known`.
+ * 4. A completed order's amount is applied as `BalanceStorage.apply` does (its rule 3), seeing what the settlements
+ *    before it in the call have left. If it is refused, the order is recorded as failed with the refusal's code; a
+ *    compensable one stays as it was.
+ * 5. A provisional settlement is noted in `decided`, and replaces an earlier note. The order stays unsettled; the
+ *    answer is `settled`, without a balance. For an order that was settled before, the answer is `known`.
+ * 6. A call that throws or rejects has done all of its work or nothing. The processor makes it again with the same
+ *    orders, perhaps among others, and the answers of rules 2 and 3 say what had been done. If one order alone
+ *    would fail each time, for example because a row of its user cannot be read, the call should not fail: answer
+ *    that order with `failed`, and treat the others. If a whole call of `settle` fails and the storage works (rule
+ *    7), the processor looks for such an order by smaller calls, and lets it wait alone.
+ * 7. An `accept` of no orders asks whether the storage works: it rejects if the storage could keep no order now.
+ * 8. The processor has at most one `accept` of orders and one `settle` under way, and makes other calls beside
+ *    them, an `accept` of no orders too. `get`, `find`, `list` and `unsettled` see all calls that were answered
+ *    before.
+ * 9. `unsettled` gives the unsettled orders in the order of their acceptance, a page at a time, as the storage was
+ *    when it was called or later; it must not hold them all in memory.
+ * 10. `list` gives orders from the greatest `sequence` to the least, at most `limit`. It may end a page early, even
+ *    without an order: at `maxBytes`, or to bound how many orders it looks at. `next` then says where to go on;
+ *    each page goes on further, and the last one has no `next`. Times are filters and no order.
+ * 11. `apply` settles as if each change were a completed order without steps that was never accepted; for an id
+ *    that completed before, it answers that order's balance.
  * 12. After `close` every call rejects.
- * 13. The storage gives each order its `sequence` when it first keeps it: in `accept`, and in `settle` and
- *    `apply` for an order that was not accepted. The order of the calls, and of the orders in a call, is
- *    that of the sequence, whatever the times say. A number is not given again, even if its order was deleted.
- *     Where it `isVolatile`, an order that comes with its settlement has the number that `nextSequence` gave.
+ * 13. The storage gives each order its `sequence` when it first keeps it: in `accept`, and in `settle` and `apply`
+ *    for an order that was not accepted. The sequence follows the order of the calls, and of the orders in a call,
+ *    even if the times do not. A number is not given again, even if its order was deleted. If the storage
+ *    `isVolatile`, an order that comes with its settlement has the number that `nextSequence` gave.
  *
  * Methods may answer at once or with a promise.
  */
 export interface OrderStorage extends BalanceStorage {
   /**
-   * `'json'` if payloads come back as JSON has them: the processor then refuses orders whose payload is
-   * more than that. Any value by default.
+   * `'json'` if payloads come back as JSON has them: the processor then refuses orders whose payload is not JSON. Any
+   * value by default.
    */
   readonly payloads?: 'any' | 'json';
   /**
-   * Whether what it keeps ends with the process. The processor then hands each order over when it is settled, and not
+   * Whether its orders end with the process. The processor then hands each order over when it is settled, and not
    * before: it calls neither `accept` nor `unsettled`. `find` must answer at once, and never with a promise: it says
    * whether an id is known. {@link OrderStorage.nextSequence} is needed. `false` by default.
    */
   readonly isVolatile?: boolean;
   /**
    * Reserves the next {@link StoredOrder.sequence} for an order that is accepted now and comes with its settlement, if
-   * it comes at all. Called only where `isVolatile`, and needed there.
+   * it comes at all. Called only if `isVolatile`, and required then.
    */
   nextSequence?(): number;
   /**
@@ -185,7 +185,7 @@ export interface OrderStorage extends BalanceStorage {
    */
   settle(settlements: readonly Settlement[]): Awaitable<readonly SettlementResult[]>;
   /**
-   * Replaces the results of a settled order's steps: something of it went on regardless.
+   * Replaces the results of a settled order's steps: a step has ended after the settlement.
    *
    * @param id - the order's id; nothing happens if it is not settled
    * @param steps - as they are now

@@ -10,7 +10,7 @@ import { checkPage, checkSequence, settledOf, withMessage } from './order-answer
 import type { OrderStorage, StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
 
 /**
- * A storage whose orders end with the process (`isVolatile`): it is given each order when it is settled, and says at
+ * A storage whose orders end with the process (`isVolatile`). It gets each order when it is settled, and answers at
  * once whether it has settled an id.
  */
 export class VolatileLedger implements Ledger {
@@ -44,7 +44,7 @@ export class VolatileLedger implements Ledger {
     if (isThenable(stored)) {
       throw new TypeError('Expected `find` of a volatile storage to answer at once');
     }
-    // One that is accepted and not settled is none of the processor's.
+    // An accepted and unsettled order there is not this processor's.
     return stored?.settledAt === undefined ? undefined : withMessage(stored);
   }
 
@@ -73,7 +73,9 @@ export class VolatileLedger implements Ledger {
     return this.#storage.close?.();
   }
 
-  /** The processor asked for each id before it accepted the order: one that is known by now came another way. */
+  /**
+   * The processor asked for each id before it accepted the order. An id that is known now was recorded by other code.
+   */
   #toOwn(settlements: readonly LedgerSettlement[], settled: Settled[]): readonly Settled[] {
     for (let at = 0; at < settled.length; at += 1) {
       const result = settled[at] as Settled;
@@ -84,7 +86,7 @@ export class VolatileLedger implements Ledger {
     return settled;
   }
 
-  /** The call failed: what it has recorded the storage says at once. */
+  /** The call failed: asks the storage what the call has recorded. */
   #found(settlements: readonly LedgerSettlement[], cause: unknown): readonly Settled[] {
     return settlements.map((settlement) => {
       const known = this.record(settlement.id);
