@@ -120,8 +120,15 @@ export class GroupCall<Group, Answer> {
     else {
       this.#caller.answered?.(group, answer);
       this.#calls -= 1;
-      this.#caller.done(group, answer);
+      this.#passOn(group, answer);
     }
+  }
+
+  /** What follows from an answer may lead to a call that is answered at once: what follows from that comes after it. */
+  #passOn(group: Group, answer: Answer): void {
+    this.#isOwing = true;
+    this.#caller.done(group, answer);
+    this.#isOwing = false;
   }
 
   #receive(group: Group, answer: PromiseLike<Answer>): void {
@@ -133,8 +140,7 @@ export class GroupCall<Group, Answer> {
         this.#ended(underWay);
         this.#isOwing = true;
         this.flush();
-        this.#isOwing = false;
-        this.#caller.done(group, value);
+        this.#passOn(group, value);
         this.flush();
       },
       (cause) => {

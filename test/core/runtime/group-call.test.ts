@@ -191,17 +191,25 @@ describe('a group call', () => {
     ]);
   });
 
-  it('is made again from inside `done`', async () => {
-    const { calls, log, add, answerBy, whenDone } = callee();
-    answerBy(() => 'ok');
-    whenDone((group) => {
-      if (group !== 'a') return;
-      add('b');
+  it.each(['at once', 'later'])(
+    'is made again from inside `done`, answered %s, and passed on after it',
+    async (when) => {
+      const { calls, log, add, answer, answerBy, whenDone } = callee();
+      whenDone((group) => {
+        if (group !== 'a') return;
+        answerBy(() => 'ok');
+        add('b');
+        calls.flush();
+        log.push('end of done a');
+      });
+      if (when === 'at once') answerBy(() => 'ok');
+      add('a');
       calls.flush();
-    });
-    add('a');
-    calls.flush();
-    await clock.settle();
-    expect(log.filter((line) => line.startsWith('call'))).toEqual(['call a', 'call b']);
-  });
+      answer(0);
+      await clock.settle();
+      expect(log.filter((line) => !line.startsWith('answered'))).toEqual([
+        ...['call a', 'done a ok', 'call b', 'end of done a', 'done b ok'],
+      ]);
+    },
+  );
 });
