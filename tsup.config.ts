@@ -5,11 +5,11 @@ import { defineConfig } from 'tsup';
 
 export const startsWorker = /[\\/]sqlite[\\/]thread[\\/]start-worker\.ts$/;
 
-/** What stands for the file that starts the thread: it has the thread's code in it. */
-export async function withWorkerInside(
+/** The code of the thread that a file starts, in CommonJS. */
+export async function workerText(
   esbuild: Pick<PluginBuild['esbuild'], 'build'>,
   path: string,
-) {
+): Promise<string> {
   const { outputFiles } = await esbuild.build({
     entryPoints: [join(dirname(path), 'worker.ts')],
     bundle: true,
@@ -19,10 +19,14 @@ export async function withWorkerInside(
     format: 'cjs',
     target: 'node22.18',
   });
-  const text = JSON.stringify(outputFiles[0]?.text);
+  return outputFiles[0]?.text ?? '';
+}
+
+/** What stands for the file that starts the thread: it has the thread's code in it. */
+async function withWorkerInside(esbuild: PluginBuild['esbuild'], path: string): Promise<string> {
   return `
     import { Worker } from 'node:worker_threads';
-    const text = ${text};
+    const text = ${JSON.stringify(await workerText(esbuild, path))};
     export const startWorker = (options) => new Worker(text, { ...options, eval: true });`;
 }
 

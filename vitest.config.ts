@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { defineConfig } from 'vitest/config';
 import type { VitestPluginContext } from 'vitest/node';
-import { startsWorker, withWorkerInside } from './tsup.config.ts';
+import { startsWorker, workerText } from './tsup.config.ts';
 
 // Hundreds of processes and threads of the tests read the same sources, and each would strip their types anew.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
@@ -41,14 +41,18 @@ const long = [
 
 const isOfMode = (mode: string) => (file: string) => mode === 'full' || !long.includes(file);
 
-/** The threads of files start as in the package: from their sources each would strip the types anew. */
-let workerInside: Promise<string> | undefined;
-const threadsAsBuilt = {
-  name: 'threads-as-built',
-  load(id: string) {
+/** The threads of files run what the package has, and take turns in few threads: hundreds would take a minute to start. */
+let text: Promise<string> | undefined;
+const reusedThreads = {
+  name: 'reused-threads',
+  async load(id: string) {
     if (!startsWorker.test(id)) return undefined;
-    workerInside ??= withWorkerInside(esbuild, id);
-    return workerInside;
+    text ??= workerText(esbuild, id);
+    const path = fileURLToPath(new URL('test/kit/reused-thread.ts', import.meta.url));
+    return `
+      import { ReusedThread } from ${JSON.stringify(path)};
+      const text = ${JSON.stringify(await text)};
+      export const startWorker = (options) => new ReusedThread(text, options);`;
   },
   // The result depends on all sources of the thread: a cache that looks at this one file would keep an old thread.
   configureVitest({ defineCacheKeyGenerator }: VitestPluginContext) {
@@ -57,7 +61,7 @@ const threadsAsBuilt = {
 };
 
 export default defineConfig(({ mode }) => ({
-  plugins: [threadsAsBuilt],
+  plugins: [reusedThreads],
   resolve: {
     // The longer names first: one that is the beginning of another would be taken for it.
     alias: {
