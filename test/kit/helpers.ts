@@ -1,6 +1,5 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { isOrderError, type OrderError, type OrderProcessor, type Step } from 'order-processor';
+import { collect } from './collect.ts';
 
 export interface Deferred<T> {
   readonly promise: Promise<T>;
@@ -94,11 +93,6 @@ export function throwing(thrown: unknown): Step {
 
 /** The bytes that are in use when all that can be freed is. */
 export function heapUsed(): number {
-  collectGarbage();
+  collect();
   return process.memoryUsage().heapUsed;
-}
-
-export function collectGarbage(): void {
-  setFlagsFromString('--expose-gc');
-  (runInNewContext('gc') as () => void)();
 }

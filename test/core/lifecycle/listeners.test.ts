@@ -1,6 +1,7 @@
 import { type EventName, MemoryStorage, OrderProcessor, type Step } from 'order-processor';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { codeOf, collectGarbage, range, thenable } from '../../kit/helpers.ts';
+import { collect } from '../../kit/collect.ts';
+import { codeOf, range, thenable } from '../../kit/helpers.ts';
 
 const unhandled: unknown[] = [];
 const hear = (reason: unknown): void => void unhandled.push(reason);
@@ -150,17 +151,18 @@ it('`off` removes one of the listeners that it was given, the last, and leaves t
 
 it('`off` gives back what `on` has kept of a listener', async () => {
   const processor = new OrderProcessor();
+  const gone: WeakRef<() => void>[] = [];
   for (const _ of range(10)) {
     let listener: (() => void) | undefined = () => {};
-    const gone = new WeakRef(listener);
+    gone.push(new WeakRef(listener));
     processor.on('completed', listener).off('completed', listener);
     processor.once('completed', listener);
     listener = undefined;
     await processor.submit({ userId: 'u', amount: 1 });
-    await new Promise((resolve) => setTimeout(resolve));
-    collectGarbage();
-    expect(gone.deref()).toBe(undefined);
   }
+  await new Promise((resolve) => setTimeout(resolve));
+  collect();
+  expect(gone.map((ref) => ref.deref())).toEqual(range(10).map(() => undefined));
 });
 
 it.each(['on', 'once', 'off'] as const)('`%s` refuses an event that there is none of', (how) => {
