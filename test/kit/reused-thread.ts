@@ -22,7 +22,7 @@ const host = `
   });`;
 
 /** The threads that have nothing to do. Vitest may load this file several times into a process. */
-const shared: { idleThreads?: Worker[] } = globalThis;
+const shared = globalThis as typeof globalThis & { idleThreads?: Worker[] };
 shared.idleThreads ??= [];
 const idle = shared.idleThreads;
 
