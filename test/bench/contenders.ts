@@ -163,7 +163,7 @@ export function asyncLock(options: StepWork = {}): Submit {
 
 export type Work = Step['run'];
 
-/** Three steps that return at once, be it as async functions. */
+/** Three steps that return at once, as plain or as async functions. */
 export const works: Readonly<Record<'sync' | 'async', readonly Work[]>> = {
   sync: [() => true, () => true, () => true],
   async: [async () => true, async () => true, async () => true],

@@ -107,7 +107,7 @@ export function delayUnderLoad(orders: BenchOrder[]): Promise<number> {
     await closedLoop((order) => processor.submit(order), orders, 1_000);
     delay.disable();
     await processor.shutdown();
-    // What the timer itself waits for is not held by anybody.
+    // The timer's own wait does not count as a hold.
     return delay.percentile(99) / 1e6 - 1;
   });
 }

@@ -15,7 +15,7 @@ const startedAt = performance.now();
 let isWarm = false;
 while (figures.length < Number(rounds)) {
   // What lasts is collected as it goes: a full collection also takes the young generation's size and the
-  // compiled code of whatever is not in use at that moment.
+  // compiled code of functions that are not in use at that moment.
   if (!isSteady) globalThis.gc?.();
   const figure = await run();
   if (isWarm) figures.push(figure);

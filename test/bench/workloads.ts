@@ -163,7 +163,7 @@ async function besideWaiting(orders: BenchOrder[], waiting: number): Promise<num
 async function longestHold(orders: BenchOrder[]): Promise<number> {
   const processor = makeOurs(undefined, orders.length);
   processor.pause();
-  // Whoever enqueues has been told, and that takes no time of the draining.
+  // The promises of `enqueue` have resolved, and take no time of the draining.
   await Promise.all(orders.map((order) => processor.enqueue(order)));
   await new Promise((resolve) => setTimeout(resolve, 50));
   globalThis.gc?.();
@@ -189,7 +189,7 @@ async function heapPerOrder(orders: BenchOrder[], how: 'submit' | 'enqueue'): Pr
     last = processor[how](orders[index] as BenchOrder);
     if (how === 'submit') promises[index] = last;
   }
-  // Whoever enqueues has been told, and keeps nothing.
+  // The promises of `enqueue` have resolved, and keep nothing in memory.
   if (how === 'enqueue') await last;
   last = undefined;
   const after = await heapUsed();

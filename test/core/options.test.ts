@@ -183,7 +183,7 @@ describe('an OrderProcessor', () => {
 });
 
 describe('stats', () => {
-  it('invariant 6: tell the bounds, be they given or not', () => {
+  it('invariant 6: give the bounds, set or by default', () => {
     expect(new OrderProcessor().stats()).toMatchObject({ capacity: 10_000, concurrency: 16 });
     const options = { capacity: 3, concurrency: 2 };
     expect(new OrderProcessor(options).stats()).toMatchObject(options);

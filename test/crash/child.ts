@@ -37,7 +37,7 @@ function pauseBriefly(userId: string): void {
   setImmediate(() => processor.resume(userId));
 }
 
-/** One that fails now and then, one that takes its time, and both can be taken back. */
+/** One that fails now and then, one that is slow; both can be compensated. */
 const steps: Step[] = [
   {
     name: 'payment',
@@ -92,7 +92,7 @@ async function call(caller: number): Promise<void> {
   }
 }
 
-// Else the next one had to compile everything again: whoever is killed has no time to keep it.
+// Otherwise the next process would compile everything again: a process that is killed cannot store its compiled code.
 flushCompileCache();
 
 // Then all orders are kept before they are settled.

@@ -84,7 +84,7 @@ function wrongBalances(rows: readonly Row[], balance: number): string[] {
   const completed = rows.filter(({ status }) => status === 'completed');
   const isPlain = completed.every(({ amount }) => amount > 0);
   // The file's order is that in which orders were kept, and with steps all are kept before they are settled;
-  // without steps, and so without debits, the balances tell.
+  // without steps, and so without debits, the balances show it.
   const settled = isPlain
     ? completed.toSorted((one, other) => Number(one.balance) - Number(other.balance))
     : completed;

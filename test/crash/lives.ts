@@ -32,7 +32,7 @@ export async function liveAndDie(
   const acknowledged: Acknowledgement[] = [];
   for (let life = 1; life <= kills; life += 1) {
     const seedOfLife = Math.floor(random() * 2 ** 31);
-    // Some die while they open the file or take up what the one before left.
+    // Some are killed while they open the file or take up orders of the one before.
     const dies =
       random() < 0.3 ? { afterStartMs: random() * 400 } : { afterReadyMs: random() * 120 };
     acknowledged.push(...(await live(file, kind, life, seedOfLife, dies)));

@@ -204,7 +204,7 @@ describe('the cancellation of SubmitOrder', () => {
 });
 
 describe('EnqueueOrder', () => {
-  it('leaves an order that it has accepted alone, whatever its deadline', async () => {
+  it('leaves an order that it has accepted alone after its deadline', async () => {
     const work = gates();
     const { client, processor } = await start({ processor: { steps: [work.step] } });
     const { record } = await client.enqueueOrder(

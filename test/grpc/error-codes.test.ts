@@ -17,7 +17,7 @@ const start = useServers();
 type Facts = { readonly message?: string; readonly retryable?: boolean };
 const order = { id: 'o-1', userId: 'u-1', amount: 100 };
 
-/** The refusal of one order, with its details, and what the host was told. */
+/** The refusal of one order, with its details, and the errors that the host got. */
 async function refusalBy(processor: OrderProcessorOptions, of: object = order) {
   const running = await start({ processor });
   const refusal = await refusalOf(running.grpc.call('submitOrder', { order: of }));
@@ -54,7 +54,7 @@ describe('an order that ends with', () => {
       const { refusal, order: detail } = await refusalBy(options, of);
       expect(status[refusal.code]).toBe(name);
       expect(detail).toMatchObject({ code, isRetryable });
-      // ConnectRPC escapes more than this client takes back.
+      // ConnectRPC escapes more than this client decodes.
       expect(decodeURIComponent(refusal.details)).toBe(detail?.message);
       // What the service itself refuses does not reach the processor.
       if (code === 'invalid_order') return;

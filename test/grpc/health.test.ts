@@ -9,7 +9,7 @@ import { type Json, refusalOf, until, useServers } from './helpers.ts';
 const start = useServers();
 const service = 'orderprocessor.v1.OrderService';
 
-/** What a watcher is told, in order. */
+/** The statuses that a watcher gets, in order. */
 function watcher(health: Json, request: Json = {}) {
   const controller = new AbortController();
   const told: string[] = [];
@@ -72,7 +72,7 @@ describe('Check', () => {
 });
 
 describe('Watch', () => {
-  it('tells of every change, and ends when the server closes', async () => {
+  it('reports every change, and ends when the server closes', async () => {
     const storage = new KeptStorage();
     const { health, processor, server } = await start({ processor: { storage } });
     await processor.ready;

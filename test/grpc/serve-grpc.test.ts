@@ -117,7 +117,7 @@ describe('close', () => {
     expect(processor.stats().state).toBe('closed');
   });
 
-  it('tells a client of another make to go elsewhere with its next call', async () => {
+  it('sends a client of another make elsewhere with its next call', async () => {
     const work = gates();
     const { grpc, processor, server } = await start({
       processor: { steps: [work.step] },

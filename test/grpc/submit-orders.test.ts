@@ -58,7 +58,7 @@ async function all(outcomes: AsyncIterable<unknown>): Promise<unknown[][]> {
 }
 
 describe('the outcomes', () => {
-  it('come in the order of the orders, whichever ends first', async () => {
+  it('come in the order of the orders, even if a later one ends first', async () => {
     const work = gates();
     const { client } = await start({ processor: { steps: [work.step] } });
     const orders = source<Json>();

@@ -64,7 +64,7 @@ describe('the events', () => {
     expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
   });
 
-  it('of one user are those of that user alone', async () => {
+  it("of one user are that user's alone", async () => {
     const { client, processor } = direct();
     const { events } = await reader(client, { userId: 'u-1' }, processor);
     for (const id of range(20)) {

@@ -49,7 +49,7 @@ function reading(response: Response) {
 }
 
 describe('POST /orders/batch', () => {
-  it('gives the outcomes in the order of the lines, whatever ends first', async () => {
+  it('gives the outcomes in the order of the lines, even if a later order ends first', async () => {
     const { step, open } = gates();
     const { batch, processor } = appOf({ steps: [step] });
     const ids = ['a', 'b', 'c'];

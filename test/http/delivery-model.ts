@@ -1,4 +1,4 @@
-/** What the delivery service must answer, told from a request alone. */
+/** What the delivery service must answer, derived from the request alone. */
 import { expect } from 'vitest';
 
 export interface Delivery {
@@ -34,7 +34,7 @@ export const forever = 60_000;
 export function outcomeOf(order: Delivery): Expected {
   const { order_id: orderId, amount = 0, fail_step, delay_ms = {} } = order;
   const failing = amount > 0 ? fail_step : 'payment';
-  // Whichever fails first decides.
+  // The step that fails first decides.
   const isOpen = amount <= 0 && fail_step !== undefined && fail_step !== 'payment';
   if (isOpen) throw new Error('Not for the model: two steps fail');
   if (failing === undefined) {

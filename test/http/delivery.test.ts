@@ -21,7 +21,7 @@ const seed = 20_000;
 
 const random = randomFrom(seed);
 const log: string[] = [];
-/** The lines that must come into the log, in whatever order. */
+/** The lines that must come into the log, in any order. */
 const foretold: string[] = [];
 let sent = 0;
 let server: { readonly url: string; close(): Promise<unknown> };

@@ -26,7 +26,7 @@ async function textOf(response: Response, part: string): Promise<string> {
   return text;
 }
 
-it('a reader of one user’s events is not dropped for those of others', async () => {
+it('a reader of one user’s events is not dropped because of other users’ events', async () => {
   const { app, processor } = appOf({}, { events: { buffer: 10 } });
   const response = await app.request('/events?userId=u-1');
   await processor.submitMany(range(100).map(() => ({ userId: 'u-2', amount: 1 })));

@@ -67,7 +67,7 @@ afterEach(() => {
 });
 
 describe('GET /events', () => {
-  it('tells the life of orders in order, without payloads and causes', async () => {
+  it('reports the life cycle of orders in order, without payloads and causes', async () => {
     const all = appOf({
       minBalance: 0,
       steps: [{ name: 'work', run: () => new Promise(setImmediate) }],
@@ -93,7 +93,7 @@ describe('GET /events', () => {
     await stream.leave();
   });
 
-  it('tells a reader of one user nothing of others, nor of all', async () => {
+  it('reports nothing of other users, nor of all, to a reader of one user', async () => {
     const all = appOf();
     const stream = await listen(all, '?userId=u-1');
     await all.processor.submit({ id: 'a', userId: 'u-2', amount: 1 });

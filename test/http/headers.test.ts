@@ -87,7 +87,7 @@ describe('CORS, where it is asked for', () => {
     }
   });
 
-  it('lets that origin read the headers that answers speak in, and those of the host', async () => {
+  it("lets that origin read the headers of answers, and the host's", async () => {
     const exposed = async (own: object): Promise<string | null> => {
       const { app } = appOf({}, { cors: { ...cors, ...own } });
       const response = await app.request('/orders/none', { headers: { origin } });

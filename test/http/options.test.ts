@@ -71,7 +71,7 @@ it.each([
 
 const bug = new Error('A bug');
 
-/** Holds the event loop, so that who is told of an acceptance hears of it a turn later. */
+/** Holds the event loop, so that a caller is notified of an acceptance a turn later. */
 function fail(): never {
   for (const end = performance.now() + 10; performance.now() < end; );
   throw bug;

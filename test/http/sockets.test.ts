@@ -84,7 +84,7 @@ describe('events on a socket', () => {
     const userId = '世'.repeat(256);
     for (const n of range(14_000)) {
       await processor.submit({ id: `${n}`, userId, amount: 1 });
-      // Whoever reads has the time to.
+      // The client has the time to read.
       if (n % 50 === 0) await new Promise(setImmediate);
     }
     expect((await fetch(`${url}/events`)).status).toBe(503);
@@ -166,7 +166,7 @@ describe('a batch on a socket', () => {
     const answered = once(outgoing, 'response');
     write();
     const [incoming] = await answered;
-    // Nobody reads it: what the sockets hold is settled, and then nothing more comes.
+    // The client does not read: the orders in the sockets' buffers are settled, and then no more come.
     let before = -1;
     while (processor.stats().accepted !== before) {
       before = processor.stats().accepted;

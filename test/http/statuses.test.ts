@@ -179,7 +179,7 @@ describe('the table', () => {
 });
 
 describe('problem', () => {
-  it('tells of an HttpError what it was made for', async () => {
+  it('shows the facts of an HttpError', async () => {
     const issues = [{ path: 'a', message: 'b' }];
     const error = new HttpError(418, 'teapot', 'Short and stout', {
       headers: { 'x-own': '1' },

@@ -76,7 +76,7 @@ export type Then = (
   reject: (reason: unknown) => void,
 ) => unknown;
 
-/** A thenable with this `then`, be it an honest one. */
+/** A thenable with this `then`. */
 export function thenable(then: Then, target: object = {}): PromiseLike<unknown> {
   return Object.defineProperty(target, 'then', { value: then }) as PromiseLike<unknown>;
 }

@@ -31,13 +31,12 @@ export type Fate =
 /** The methods that may fail, and whose calls are counted. */
 export type Method = 'accept' | 'settle' | 'amend' | 'find' | 'get' | 'unsettled';
 
-/** Never settles. One of its own for each call: a shared one would keep alive whoever ever waited for it. */
+/** Never settles. One for each call: a shared one would keep all its waiters in memory. */
 export const never = (): Promise<never> => new Promise(() => {});
 
 /**
- * A storage that keeps orders and takes its time, over a `MemoryStorage` that stands for the disk:
- * give the same one to another storage, and it has been opened again. The test says when a call is
- * answered, and how.
+ * An asynchronous storage that keeps orders, over a `MemoryStorage` that stands for the disk: give the same one to
+ * another storage, and it has been opened again. The test says when a call is answered, and how.
  */
 export class KeptStorage implements OrderStorage {
   readonly disk: MemoryStorage;
@@ -53,7 +52,7 @@ export class KeptStorage implements OrderStorage {
   /** How many unsettled orders come in one page. */
   pageSize = 500;
   isClosed = false;
-  /** The process was killed: whatever is under way and whatever comes is never answered or done. */
+  /** The process was killed: no call that is under way or comes later is done or answered. */
   isCut = false;
   #isAccepting = false;
   #isSettling = false;

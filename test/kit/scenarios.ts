@@ -24,7 +24,7 @@ export async function checkScenarios<T>(
   const { stackTraceLimit } = Error;
   const property = fc.asyncProperty(scenario, async (plan) => {
     clock.install();
-    // Most of what an error costs, and nobody looks at it until a failure is played again.
+    // The stack is most of what an error costs, and is needed only when a failure is played again.
     if (replay.path === undefined) Error.stackTraceLimit = 0;
     try {
       const wrong = await play(plan, clock);

@@ -23,7 +23,7 @@ export class VirtualClock {
   /** What each reading of the clock adds; more than 0 lets the library's time slices run out. */
   msPerReading = 0;
   #timers = new Map<number, Timer>();
-  /** Of processes that are dead: no time passes for them. */
+  /** Of killed processes: no time passes for them. */
   #held = new Map<number, Timer>();
   #immediates: Task[] = [];
   #lastTimer = 0;
@@ -116,14 +116,14 @@ export class VirtualClock {
     while (await this.#runNextTimer(end));
   }
 
-  /** The process is dead: none of the timers that are set now is due before `release`. */
+  /** The process was killed: none of the timers that are set now is due before `release`. */
   async hold(): Promise<void> {
     await this.settle();
     for (const [id, timer] of this.#timers) this.#held.set(id, timer);
     this.#timers.clear();
   }
 
-  /** Whatever has come due among what was held is due now. */
+  /** Held timers whose time has passed are due now. */
   release(): void {
     for (const [id, timer] of this.#held) this.#timers.set(id, timer);
     this.#held.clear();

@@ -22,7 +22,7 @@ export class Scrape {
     );
   }
 
-  /** Every line of a name; those of a histogram end in `_bucket`, `_sum` and `_count`. */
+  /** Every line of a name; a histogram's lines end in `_bucket`, `_sum` and `_count`. */
   samples(name: string): readonly ParsedSample[] {
     return this.#samples.get(name) ?? [];
   }

@@ -1,4 +1,4 @@
-/** A walk over all pages gives each order once, whatever happens beside it. */
+/** A walk over all pages gives each order once, during any other calls. */
 import fc from 'fast-check';
 import { MemoryStorage, OrderProcessor, type OrderQuery, type Step } from 'order-processor';
 import { afterEach, describe, expect, it } from 'vitest';

@@ -94,7 +94,7 @@ describe('two clients with one key', () => {
       await problemIn(await get(`${path}?userId=u-1`, as('two')), 403, 'forbidden');
       const { detail } = await grpcFailure(client.getOrder({ id }, { headers: as('two') }));
       expect(detail.code).toBe('not_found');
-      // Whatever there is, it is a new order.
+      // It is a new order in any case.
       await bodyOf(await post(order('u-2', 7), keyed('two', id)), 202);
     }
     expect(await processor.order('~u-1~secret')).toMatchObject({ userId: 'u-1', amount: 100 });
@@ -163,7 +163,7 @@ describe('the id of a client', () => {
     expect(processor.stats()).toMatchObject({ accepted: 2, duplicates: 2 });
   });
 
-  it('is that of the storage for who acts for all', async () => {
+  it("is the storage's id for a client that acts for all", async () => {
     const { post, get, remove, client, processor } = bothProtocols();
     processor.pause();
     await post(order('u-1'), keyed('one'));
@@ -209,7 +209,7 @@ describe('the id of a client', () => {
     expect(processor.stats()).toMatchObject({ accepted: 2, canceled: 2 });
   });
 
-  it('is in the events of its user; operators read those of the storage', async () => {
+  it("is in the events of its user; operators read the storage's ids", async () => {
     const { app, post, client, processor } = bothProtocols();
     const mine = await app.request('/events?userId=u-1', { headers: as('one') });
     const all = await app.request('/events', { headers: as('operator') });

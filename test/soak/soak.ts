@@ -37,7 +37,7 @@ const step: Step = {
   },
 };
 
-/** Never aborted: what listens to it must be taken back. */
+/** Never aborted: all listeners on it must be removed. */
 const shared = new AbortController();
 const sums = new Map<string, number>();
 let made = 0;

@@ -55,7 +55,7 @@ describe('a full disk', () => {
   });
 });
 
-describe('a worker thread that dies', () => {
+describe('a worker thread that ends', () => {
   it('rejects what is under way; the next call starts another, in the same life', async () => {
     const storage = await folder.open();
     await storage.accept([newOrder('a')]);
@@ -181,7 +181,7 @@ describe('another connection', () => {
     expect(await found(storage, 'c')).toMatchObject({ payload: [1] });
   });
 
-  it('who has broken the file is told of', async () => {
+  it('the process that has broken the file is named', async () => {
     const storage = await folder.open();
     await storage.accept([newOrder('a')]);
     tamper(folder.path(), 'DROP TABLE balances');

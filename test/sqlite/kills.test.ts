@@ -1,4 +1,4 @@
-/** A file opens again whatever write its process was killed at (invariant 9). `npm run crash` takes them all. */
+/** A file opens again after its process was killed at any write (invariant 9). `npm run crash` takes them all. */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ function pagesOf(log: Buffer): { readonly at: number; readonly bytes: Buffer }[]
 }
 
 describe('invariant 9: killed in the middle of a checkpoint', () => {
-  it('opens again with every order, whichever page was the last one', {
+  it('opens again with every order, after a kill at any page', {
     timeout: 60_000,
   }, async () => {
     const storage = await folder.open();

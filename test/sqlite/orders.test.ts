@@ -177,7 +177,7 @@ describe('rule 3: an order is settled at most once', () => {
         { status: 'known', order: { id: 'nul\0', balance: 3 } },
       ]);
       expect(await storage.get('u-1')).toBe(3);
-      // Now that they were heard of, they go like all others.
+      // They were in `unsettled`, so they go like all others.
       expect(await storage.prune(all)).toBe(3);
       expect(await storage.check()).toEqual([]);
     },
@@ -318,7 +318,7 @@ describe('rule 5: a provisional settlement is noted', () => {
 });
 
 describe('rule 9: unsettled orders', () => {
-  it('come in the order of their acceptance whatever the clock said, those that came later not', async () => {
+  it('come in the order of their acceptance even if the clock was set, and without orders that came later', async () => {
     const storage = await folder.open();
     const ids = Array.from({ length: 1_201 }, (_, index) => `o-${index}`);
     await storage.accept(ids.map((id, index) => newOrder(id, { acceptedAt: 5_000 - index })));
@@ -357,7 +357,7 @@ describe('rule 9: the attempt', () => {
 });
 
 describe('rule 10: a list', () => {
-  it('follows acceptance, whatever times and ids say, and pages neither repeat nor skip', async () => {
+  it('follows acceptance, and not times or ids, and pages neither repeat nor skip', async () => {
     const storage = await folder.open();
     const ids = ['\u{1F600}', 'z', 'a', 'é', '\uFFFD', 'B'];
     await storage.settle(ids.map((id) => settlement(id)));

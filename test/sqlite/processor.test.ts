@@ -76,7 +76,7 @@ it('invariants 9 and 10: orders that were accepted wait while the file is away',
   await processor.shutdown();
 });
 
-it('invariant 9: a thread that dies loses nothing, and another takes over', async () => {
+it('invariant 9: a thread that ends loses nothing, and another takes over', async () => {
   const storage = await folder.open();
   const processor = new OrderProcessor({ storage });
   await processor.ready;
@@ -92,7 +92,7 @@ it('invariant 9: a thread that dies loses nothing, and another takes over', asyn
   codes.push(...(await Promise.all(all)));
   for (const code of codes) expect(['completed', 'storage_failed']).toContain(code);
   if (processor.stats().storage === 'failing') await next(processor, 'restored');
-  // The same again, with the same ids: whatever had been done is not done twice.
+  // The same again, with the same ids: nothing is done twice.
   const again = await processor.submitMany(ids.map((id) => ({ id, userId: 'u', amount: 1 })));
   expect(again.every(({ status }) => status === 'completed')).toBe(true);
   expect(await processor.balance('u')).toBe(ids.length);

@@ -27,7 +27,7 @@ describe('group commit', () => {
     expect(transactionsOf(folder.path()) - before).toBe(1);
   });
 
-  it('what is called at once shares one, whatever it is', async () => {
+  it('calls of every kind that are made at once share one', async () => {
     const storage = await folder.open();
     await storage.accept(range(100).map((n) => newOrder(`a-${n}`)));
     const before = transactionsOf(folder.path());

@@ -6,7 +6,7 @@ import { range } from '../kit/helpers.ts';
 import { expectBroken, failuresOf, orderTests } from './failures-of.ts';
 import { change, lying, type Part } from './lying.ts';
 
-/** Changes what is told of an order, wherever it is told. */
+/** Changes a stored order in every answer of the storage. */
 function telling(change: (order: StoredOrder) => Partial<StoredOrder>): Part {
   const tell = (order: StoredOrder): StoredOrder => ({ ...order, ...change(order) });
   return (inner) => ({

@@ -1,4 +1,4 @@
-/** A host that misuses the suite, or whose storage fails, is told what is wrong. */
+/** A host that misuses the suite, or whose storage fails, gets an error that says what is wrong. */
 import { inspect } from 'node:util';
 import { MemoryStorage } from 'order-processor';
 import { checkBalanceStorage, checkOrderStorage } from 'order-processor/testing';

@@ -90,7 +90,7 @@ describe('the parts for routes of a host’s own', () => {
 });
 
 describe('serve', () => {
-  it('takes whatever has fetch, and gives a server', async () => {
+  it('takes any object with fetch, and gives a server', async () => {
     const app = createOrderApp(new OrderProcessor());
     expectTypeOf(serve(app)).resolves.toEqualTypeOf<OrderServer>();
     expectTypeOf(serve({ fetch: () => new Response() })).resolves.toEqualTypeOf<OrderServer>();

@@ -100,7 +100,7 @@ describe('orders', () => {
 });
 
 describe('signals', () => {
-  it('are taken by whatever waits', () => {
+  it('are taken by every function that waits', () => {
     const processor = new OrderProcessor();
     const { signal } = new AbortController();
     const order: Order = { userId: 'u-1', amount: 1 };
@@ -117,7 +117,7 @@ describe('signals', () => {
 });
 
 describe('outcomes', () => {
-  it('are told apart by their status', () => {
+  it('are distinguished by their status', () => {
     const outcome = {} as OrderOutcome;
     if (outcome.status === 'completed') {
       expectTypeOf(outcome).toEqualTypeOf<Receipt>();

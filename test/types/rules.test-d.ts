@@ -40,7 +40,7 @@ describe('a ready-made rule', () => {
     ).toEqualTypeOf<OrderProcessor<{ dish: string }>>();
   });
 
-  it('that counts items wants a payload with items, or is told how to count', () => {
+  it('that counts items takes a payload with items, or a function that counts', () => {
     const basket = z.object({ items: z.array(z.object({ sku: z.string() })) });
     expectTypeOf(
       new OrderProcessor({ schema: basket, rules: [maxItems(50), ...anything] }),

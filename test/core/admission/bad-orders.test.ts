@@ -37,7 +37,7 @@ function expectCompleted(outcomes: readonly OrderOutcome[]): void {
   if (outcome?.status !== 'completed') throw outcome?.error;
 }
 
-/** The order is refused with `invalid_order`, everybody hears of it, and nothing else happens. */
+/** The order is refused with `invalid_order`, its caller and all listeners are notified, and nothing else happens. */
 async function expectRefused(way: Way, order: unknown, message: RegExp): Promise<OrderError> {
   await using processor = new OrderProcessor();
   const heard: OrderError[] = [];

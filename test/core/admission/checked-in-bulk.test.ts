@@ -90,7 +90,7 @@ describe('a list with an asynchronous schema', () => {
     const full = 'refused queue_full';
     expect(said(await settled)).toEqual(['u010', 'u19', 'u28', full, full]);
     expect(processor.stats()).toMatchObject({ completed: 3, refused: 2, waitingCallers: 0 });
-    // What it was asked for in vain it still answers.
+    // It still answers the checks whose results are not needed.
     expect(seen.now).toBe(0);
   });
 

@@ -185,7 +185,7 @@ describe('a rule', () => {
     return error.message;
   };
 
-  it('that throws, and one that answers nonsense, are told apart, by place and name', async () => {
+  it('that throws, and one that answers nonsense, have different errors, with index and name', async () => {
     const pass = (): void => {};
     const opening = (): unknown => ({ kind: 'accept' });
     const nonsense = await messageOf(pass, opening);

@@ -122,7 +122,7 @@ it("invariant 5: a joined caller's signal ends its own waiting only", async () =
   expect(processor.stats()).toMatchObject({ completed: 1, canceled: 0, duplicates: 1 });
 });
 
-it("invariant 5: when the owner's signal cancels the order, those who joined hear of it", async () => {
+it("invariant 5: when the owner's signal cancels the order, callers that joined are notified", async () => {
   const processor = new OrderProcessor({ steps: sleeping().steps });
   const controller = new AbortController();
   const codes = [

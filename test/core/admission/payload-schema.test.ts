@@ -180,7 +180,7 @@ describe('issues', () => {
     expect((await errorOf(failing([]).submit(order('a')))).code).toBe('invalid_order');
   });
 
-  it('are reported whatever a message is', async () => {
+  it('are reported even if a message is no text', async () => {
     const error = await errorOf(failing([{ message: 5 }, {}]).submit(order('a')));
     expect(error.issues.map(({ message }) => message)).toEqual(['5', 'undefined']);
   });

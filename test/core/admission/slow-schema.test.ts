@@ -198,7 +198,7 @@ describe('an asynchronous schema', () => {
     expect(await processor.order('a')).toMatchObject({ status: 'canceled' });
   });
 
-  it('invariant 4: shutdown refuses whatever is being checked, and takes nothing in afterwards', async () => {
+  it('invariant 4: shutdown refuses all orders that are being checked, and accepts none afterwards', async () => {
     const { schema, open } = slow();
     const processor = new OrderProcessor({ schema });
     const log = logOf(processor);

@@ -72,7 +72,7 @@ it('invariant 6: the window is 1 000 outcomes where the capacity is more', async
   await outcomes.return?.();
 });
 
-it('invariant 6: pulls no faster than orders are accepted, whatever `overflow` says', async () => {
+it('invariant 6: pulls no faster than orders are accepted, with every `overflow`', async () => {
   const processor = new OrderProcessor({ steps: [sleeps], capacity: 3, concurrency: 1 });
   const { source, seen } = sourceOf(20);
   const read = readAll(processor.submitStream(source));

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { Tally } from '../../../src/core/collections/tally.ts';
 import { heapUsed, range } from '../../kit/helpers.ts';
 
-it('counts as a map does, whatever comes and goes', () => {
+it('counts as a map does, in random order of adding and removing', () => {
   const change = fc.tuple(fc.integer({ min: 0, max: 2_000 }), fc.boolean());
   fc.assert(
     fc.property(fc.array(change, { maxLength: 5_000, size: 'max' }), (changes) => {

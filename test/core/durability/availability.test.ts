@@ -235,7 +235,7 @@ describe('invariant 8: a storage that fails while the turn is spent', () => {
   });
 });
 
-it('invariant 10: a storage that leaves one call unanswered is failing, whatever else it says', async () => {
+it('invariant 10: a storage that leaves one call unanswered is failing, even if it answers others', async () => {
   const storage = new KeptStorage();
   const processor = await open(storage, { stalledAfterMs: 100 });
   let answer = (): void => {};

@@ -49,7 +49,7 @@ describe('an order whose steps are to be compensated', () => {
     await after.shutdown();
   });
 
-  it('invariant 3: is compensated when its outcome is noted, and its caller hears of it after that', async () => {
+  it('invariant 3: is compensated when its outcome is noted, and its caller is notified after that', async () => {
     const storage = new KeptStorage();
     const { log, steps } = work(1);
     const noting = deferred<Fate>();

@@ -72,7 +72,7 @@ describe.each(ways)('a `settle` that %s', (way) => {
     await processor.shutdown();
   });
 
-  it('invariant 10: tells who submitted that it is not settled yet; that is no outcome', async () => {
+  it('invariant 10: rejects its caller, since it is not settled yet; that is no outcome', async () => {
     const storage = new KeptStorage();
     const processor = await open(storage, { steps: [nothing] });
     const events = eventsOf(processor);
@@ -91,7 +91,7 @@ describe.each(ways)('a `settle` that %s', (way) => {
     await processor.shutdown();
   });
 
-  it('invariant 3: leaves what it first heard of open until it works, and says then what became of it', async () => {
+  it('invariant 3: leaves an order that came with its settlement open until it works, and then gives its outcome', async () => {
     const storage = new KeptStorage();
     const processor = await open(storage);
     const events = eventsOf(processor);
@@ -144,7 +144,7 @@ it('invariant 2: a balance that cannot be read stops no other user, and the stor
   await processor.shutdown();
 });
 
-it('invariant 9: tells no cancellation of an order that the storage was never asked about', async () => {
+it('invariant 9: notifies of no cancellation of an order that the storage never got', async () => {
   const disk = await (async () => {
     const storage = new KeptStorage();
     const processor = await open(storage);

@@ -62,7 +62,7 @@ describe('orders that an earlier process left unsettled', () => {
     await processor.shutdown();
   });
 
-  it('invariant 9: tell their steps that it is not the first attempt; new ones that it is', async () => {
+  it('invariant 9: give their steps an attempt above 1, and new orders attempt 1', async () => {
     const disk = await diskWith(order('a'));
     const log: string[] = [];
     const processor = opened(new KeptStorage(disk), { steps: [recording(log)] });
@@ -137,7 +137,7 @@ async function diskLeft(count: number): Promise<KeptStorage['disk']> {
 }
 
 describe('new orders while earlier ones are taken up', () => {
-  it('invariant 1: wait until all are, and come behind them, whatever `overflow` says', async () => {
+  it('invariant 1: wait until all are, and come behind them, with every `overflow`', async () => {
     for (const overflow of ['reject', 'wait'] as const) {
       const storage = new KeptStorage(await diskWith(order('a'), order('b')));
       const page = deferred<Fate>();
@@ -302,7 +302,7 @@ describe('taking up', () => {
     const storage = new KeptStorage(await diskWith(order('a'), order('b')));
     storage.pageSize = 1;
     const page = deferred<Fate>();
-    // The opening, `a`, then a failure; the opening again, and `a` again, which takes its time.
+    // The opening, `a`, then a failure; the opening again, and `a` again, slowly.
     storage.fate = fatesOf('unsettled', 'works', 'works', 'rejects', 'works', page.promise);
     const gate = deferred();
     const begun: string[] = [];

@@ -108,7 +108,7 @@ describe('a shutdown', () => {
     expect(clock.timers).toBe(0);
   });
 
-  it('invariant 9: hears nothing of an `accept` that is answered after its end', async () => {
+  it('invariant 9: ignores an `accept` that is answered after its end', async () => {
     const storage = new KeptStorage();
     const processor = await open(storage, { steps: [nothing] });
     const late = deferred<Fate>();

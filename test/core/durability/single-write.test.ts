@@ -86,7 +86,7 @@ describe('an order without steps that nothing keeps from beginning', () => {
     await processor.shutdown();
   });
 
-  it('invariant 1: overtakes none of its user, whichever way they take', async () => {
+  it('invariant 1: overtakes no order of its user, handed in in any way', async () => {
     const storage = new KeptStorage();
     const processor = await open(storage);
     storage.fate = () => clock.sleep(1).then(() => 'works');

@@ -95,7 +95,7 @@ describe('invariant 8: what a listener changes is notified after it, at a bounde
   });
 });
 
-it('events come in the order of the changes, whatever a listener changes', async () => {
+it('events come in the order of the changes, even if a listener makes changes', async () => {
   const processor = new OrderProcessor();
   const log: string[] = [];
   processor.on('accepted', ({ id }) => {

@@ -8,7 +8,7 @@ const sleeps: Step = { name: 'sleeps', run: (_, { signal }) => clock.sleep(10, s
 const order = (id: string, userId = 'u') => ({ id, userId, amount: 1 });
 
 describe('stats', () => {
-  it('tell every moment of an order', async () => {
+  it('count every moment of an order', async () => {
     const processor = new OrderProcessor({ steps: [sleeps], concurrency: 1 });
     const none = {
       state: 'running',

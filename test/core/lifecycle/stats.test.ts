@@ -48,7 +48,7 @@ describe('timings', () => {
     expect(waitMs).toEqual({ p50: 10, p95: 19, p99: 20, max: 20, mean: 10.5 });
   });
 
-  it('tell waiting times and durations apart', () => {
+  it('separate waiting times and durations', () => {
     const timings = new Timings();
     timings.record(3, 7, 0);
     const { waitMs, durationMs } = timings.percentiles(0);
@@ -99,7 +99,7 @@ describe('the window of timings', () => {
     expect(timings.percentiles(2 * minute + minute / 2).waitMs).toEqual(nothing);
   });
 
-  it('holds all of the last minute and nothing older than two, whatever was asked when', () => {
+  it('holds all of the last minute and nothing older than two, even if it was read in between', () => {
     const use = fc.record({ afterMs: fc.nat(50_000), value: fc.nat(31), asks: fc.boolean() });
     const property = fc.property(fc.array(use, { maxLength: 60, size: 'max' }), (uses) => {
       const timings = new Timings();

@@ -33,7 +33,7 @@ function heard(processor: OrderProcessor): StoredBatch[] {
   return calls;
 }
 
-it('tells of each call how many orders were in it and how long it took', async () => {
+it('says of each call how many orders were in it and how long it took', async () => {
   const processor = new OrderProcessor({ storage: later(7) });
   const calls = heard(processor);
   const submitted = processor.submitMany(range(3).map((index) => order(`o-${index}`)));
@@ -76,7 +76,7 @@ it('says when a call failed, whether it threw, rejected or answered nonsense', a
   }
 });
 
-it('tells of the calls that keep orders, too', async () => {
+it('reports the calls that keep orders, too', async () => {
   const storage = new KeptStorage();
   storage.fate = fatesOf('accept', 'rejects');
   const processor = await open(storage);

@@ -1,6 +1,6 @@
 /**
  * An error is judged by whose it is, not by what it says (guarantee 3, one outcome; guarantee 8, contained): what a
- * step throws is its order's failure, whatever code it has.
+ * step throws is its order's failure, with any code.
  */
 import {
   isOrderError,

@@ -85,7 +85,7 @@ describe('a generated order id', () => {
     expect(nextOrderId()).toMatch(form);
   });
 
-  it('has new random bits in each millisecond, unlike those of another process', async () => {
+  it("has new random bits in each millisecond, unlike another process's", async () => {
     setTime(noon);
     const first = nextOrderId();
     setTime(noon + 1);

@@ -104,7 +104,7 @@ describe('the async context of a caller', () => {
   });
 });
 
-/** What `work` makes async hooks hear of that is the library's, and is not destroyed when it has ended. */
+/** The library's async resources that `work` makes and that are not destroyed when it has ended. */
 async function leftBy(work: () => Promise<void>): Promise<{ begun: number; left: number }> {
   const open = new Set<number>();
   let begun = 0;
@@ -118,7 +118,7 @@ async function leftBy(work: () => Promise<void>): Promise<{ begun: number; left:
   }).enable();
   try {
     await work();
-    // Destructions are told later.
+    // Destructions are reported later.
     await new Promise((resolve) => setTimeout(resolve, 20));
   } finally {
     hook.disable();

@@ -64,7 +64,7 @@ it.each(ways)(
       steps: [
         step('payment', 3, 'payment_declined', { compensate: ({ id }) => void undone.add(id) }),
         step('vendor', 4, 'vendor_unavailable'),
-        // The longest, so that nobody else's failure hides behind its own.
+        // The longest, so that its own failure does not hide another order's.
         step('courier', 5, 'no_courier', { concurrency: 5 }),
       ],
     });
@@ -94,7 +94,7 @@ it.each(ways)(
       const sum = completed.reduce((total, index) => total + amountOf(index), 0);
       expect(await processor.balance(`u-${user}`)).toBe(completed.length === 0 ? undefined : sum);
     }
-    // Whoever paid and got nothing got it back, and nobody else.
+    // Exactly the users that paid and got nothing have their money back.
     const isDue = (index: number): boolean =>
       charged.has(`o-${index}`) && predict(index) !== 'completed';
     const unfair = range(count).filter((index) => undone.has(`o-${index}`) !== isDue(index));

@@ -60,7 +60,7 @@ describe('a step that cancels its own order before it returns', () => {
           },
         };
         const processor: OrderProcessor = new OrderProcessor({ steps: [step] });
-        // One who listens to it must hear before the steps begin, and so they begin later.
+        // Its listener must be called before the steps begin, so they begin later.
         if (isQueued) processor.on('accepted', () => {});
         processor.on('retried', () => log.push('retried'));
         processor.on('stepped', ({ step: { status } }) => log.push(status));
@@ -159,7 +159,7 @@ describe("a schema that aborts its order's signal", () => {
   );
 });
 
-describe('an order whose caller heard before it was settled', () => {
+describe('an order whose caller was notified before it was settled', () => {
   const steps: Step[] = [
     { name: 'charge', run: () => {}, compensate: () => clock.sleep(30) },
     { name: 'slow', run: (_, { signal }) => clock.sleep(1_000, signal) },
@@ -209,7 +209,7 @@ describe('an order whose caller heard before it was settled', () => {
     const error = await one;
     expect(error).toMatchObject({ code: 'timeout' });
     expect(error.steps.map(({ status }) => status)).toEqual(known);
-    // They come to an order of which has been told already.
+    // They come to an order whose callers have been notified already.
     waiting.push(processor.submitMany([of('u')]), streamOf('u'));
     const watched = waiting.map(watch);
     await clock.advance(29);

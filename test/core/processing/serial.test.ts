@@ -19,7 +19,7 @@ describe('one user', () => {
     await processor.shutdown();
   });
 
-  it('invariant 1: processes in the order accepted, one at a time, whatever the steps take', async () => {
+  it('invariant 1: processes in the order accepted, one at a time, with steps of any duration', async () => {
     const random = randomFrom(1);
     const log: string[] = [];
     const step: Step = {
@@ -211,13 +211,13 @@ describe('submit inside a step of the same user', () => {
     expect(processor.stats()).toMatchObject({ activeWorkers: 0, queueLength: 0 });
   });
 
-  it('invariant 4: raises `stalled` if it is awaited where nothing tells, and `cancel` ends it', async () => {
+  it('invariant 4: raises `stalled` if it is awaited outside of the async context, and `cancel` ends it', async () => {
     let submit: () => Promise<unknown> = () => Promise.resolve();
     const step: Step = {
       name: 'nests',
       async run({ id }) {
         if (id !== 'outer') return;
-        // In the async context of nobody's step.
+        // In the async context of no step.
         await exitScope(() => submit().then(() => {}));
       },
     };

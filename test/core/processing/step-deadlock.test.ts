@@ -76,7 +76,7 @@ describe.each(ways)('a step that awaits an order by %s', (name, wait) => {
   // A list or a stream is refused; of any other the waiting is.
   const isRefused = name === 'submitMany' || name === 'submitStream';
 
-  it('invariant 4: of its own user hears `deadlock` at once', async () => {
+  it('invariant 4: of its own user is rejected with `deadlock` at once', async () => {
     const { processor, codes } = make({ a: (inside) => wait(inside, 'b', 'u') });
     const error = await errorOf(processor.submit(order('a', 'u')));
     expect(codes).toMatchObject({ a: 'deadlock' });
@@ -87,7 +87,7 @@ describe.each(ways)('a step that awaits an order by %s', (name, wait) => {
     await processor.shutdown();
   });
 
-  it('invariant 4: of a user whose order awaits its own hears `deadlock`, and the other one goes on', async () => {
+  it('invariant 4: of a user whose order awaits its own is rejected with `deadlock`, and the other one goes on', async () => {
     const go = deferred();
     const { processor, codes } = make({
       a: async (inside) => {
@@ -129,7 +129,7 @@ describe.each(ways)('a step that awaits an order by %s', (name, wait) => {
   });
 });
 
-it('invariant 4: a circle of three users is found, whatever storage there is, and named', async () => {
+it('invariant 4: a circle of three users is found, with every storage, and named', async () => {
   for (const storage of [undefined, new KeptStorage()]) {
     const go = deferred();
     const after = (id: string, userId: string, wait = go.promise): Inside => {
@@ -196,7 +196,7 @@ it('invariant 4: a follow-up that was enqueued may await an order of the user wh
   await processor.shutdown();
 });
 
-it('invariant 4: a compensation that awaits an order of its own user hears `deadlock`', async () => {
+it('invariant 4: a compensation that awaits an order of its own user is rejected with `deadlock`', async () => {
   const heard: string[] = [];
   const processor: OrderProcessor = new OrderProcessor({
     steps: [
@@ -215,7 +215,7 @@ it('invariant 4: a compensation that awaits an order of its own user hears `dead
   await processor.shutdown();
 });
 
-it('invariant 8: what has left its step hears no `deadlock`, and another processor none at all', async () => {
+it('invariant 8: code that has left its step gets no `deadlock`, and another processor gives none at all', async () => {
   const other = new OrderProcessor({ steps: [{ name: 'work', run: () => {} }] });
   const late = deferred<string>();
   const { processor, codes } = make({
@@ -235,7 +235,7 @@ it('invariant 8: what has left its step hears no `deadlock`, and another process
   await Promise.all([processor.shutdown(), other.shutdown()]);
 });
 
-it('invariant 8: a step that does not await what it submits hears no `deadlock`', async () => {
+it('invariant 8: a step that does not await what it submits gets no `deadlock`', async () => {
   let inner: Promise<unknown> | undefined;
   const { processor, codes } = make({
     a: (inside) => {
@@ -250,7 +250,7 @@ it('invariant 8: a step that does not await what it submits hears no `deadlock`'
   await processor.shutdown();
 });
 
-it('invariant 4: whatever takes the promise of a `submit` awaits it', async () => {
+it('invariant 4: every use of the promise of a `submit` awaits it', async () => {
   const takers: ((promise: Promise<unknown>) => Promise<unknown>)[] = [
     (promise) => promise.then(() => {}),
     (promise) => promise.finally(() => {}),
@@ -267,7 +267,7 @@ it('invariant 4: whatever takes the promise of a `submit` awaits it', async () =
   }
 });
 
-it('invariant 11: a listener that awaits an order hears no `deadlock`, whatever step it is called from', async () => {
+it('invariant 11: a listener that awaits an order gets no `deadlock`, even if a step has led to its call', async () => {
   const heard: string[] = [];
   const processor: OrderProcessor = new OrderProcessor({
     steps: [

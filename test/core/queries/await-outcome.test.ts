@@ -33,7 +33,7 @@ const fallible: Step = {
   },
 };
 
-/** The outcome with the error as what it tells, since an order that is remembered gives another object. */
+/** The outcome with the error's facts, since a remembered order gives another error object. */
 const told = (outcome: OrderOutcome | undefined): unknown =>
   outcome === undefined || outcome.status === 'completed'
     ? outcome
@@ -118,7 +118,7 @@ describe('the outcome of an order', () => {
     expect(await outcome).toMatchObject({ status: 'completed', waitMs: 0, balance: 2 });
   });
 
-  it('may be asked for by listeners, of the order that they hear of', async () => {
+  it("may be awaited by listeners of the order's own events", async () => {
     const processor = new OrderProcessor({ steps: [fallible] });
     const heard: Promise<OrderOutcome | undefined>[] = [];
     processor
@@ -156,7 +156,7 @@ describe('the signal of `outcome`', () => {
     expect(processor.stats()).toMatchObject({ completed: 1, canceled: 0, refused: 0 });
   });
 
-  it('invariant 4: that aborted before rejects, whatever the order is', async () => {
+  it('invariant 4: that aborted before rejects, even if the order is settled or unknown', async () => {
     const processor = new OrderProcessor();
     const signal = AbortSignal.abort();
     await processor.submit(order('settled'));
@@ -188,7 +188,7 @@ describe('the signal of `outcome`', () => {
     expect(await second).toMatchObject({ status: 'completed' });
   });
 
-  it('is not needed where a step awaits an order that waits for that step: it hears `deadlock`', async () => {
+  it('is not needed where a step awaits an order that waits for that step: it gets `deadlock`', async () => {
     const processor: OrderProcessor = new OrderProcessor({
       timeoutMs: 20,
       steps: [
@@ -240,7 +240,7 @@ describe('the signal of `outcome`', () => {
 });
 
 describe('at the end of the processor', () => {
-  it('invariant 4: the deadline of `shutdown` ends the waiting, as it does that of `submit`', async () => {
+  it('invariant 4: the deadline of `shutdown` ends the waiting, as it does for `submit`', async () => {
     const processor = new OrderProcessor({ steps: [{ name: 'never', run: () => deaf }] });
     await processor.enqueue(order('runs'));
     await processor.enqueue(order('waits'));

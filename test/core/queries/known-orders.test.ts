@@ -14,7 +14,7 @@ describe.each<[string, OrderProcessorOptions]>([
   ['a schema', { schema: schemaOf((value) => ({ value })) }],
   ['an asynchronous schema', { schema: schemaOf(async (value) => ({ value })) }],
 ])('an id that is known when the processor shuts down, with %s', (_, more) => {
-  it('invariant 5: hears its outcome, meanwhile and afterwards, and a new one is refused', async () => {
+  it('invariant 5: gets its outcome, meanwhile and afterwards, and a new one is refused', async () => {
     const steps = [{ name: 'work', run: () => clock.sleep(10) }];
     const processor = new OrderProcessor({ steps, ...more });
     const settled = processor.submit({ ...order, id: 'settled' });
@@ -37,7 +37,7 @@ describe.each<[string, OrderProcessorOptions]>([
     expect(processor.stats()).toMatchObject({ accepted: 2, completed: 2, unsettled: 0 });
   });
 
-  it('invariant 5: hears its failure too', async () => {
+  it('invariant 5: gets its failure too', async () => {
     const steps = [{ name: 'work', run: () => Promise.reject({ code: 'declined' }) }];
     const processor = new OrderProcessor({ steps, ...more });
     const first = await errorOf(processor.submit(order));

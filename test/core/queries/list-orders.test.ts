@@ -141,7 +141,7 @@ describe('invariant 6: a page is bounded in bytes', () => {
     await processor.shutdown();
   });
 
-  it('invariant 8: whatever a payload is', async () => {
+  it('invariant 8: with any payload', async () => {
     const circle: { self?: unknown } = {};
     circle.self = circle;
     const throwing = Object.defineProperty({}, 'field', {

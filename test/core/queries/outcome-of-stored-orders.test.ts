@@ -46,7 +46,7 @@ describe('the outcome of an order that the storage keeps', () => {
     await processor.shutdown();
   });
 
-  it('invariant 9: is found by who asked before it was taken up, and heard when it was settled', async () => {
+  it('invariant 9: is found by a caller that asked before it was taken up, and given when it was settled', async () => {
     const storage = new KeptStorage(await diskWith(order('a')));
     const answer = deferred<Fate>();
     storage.fate = fatesOf('find', answer.promise);
@@ -80,7 +80,7 @@ describe('the outcome of an order that the storage keeps', () => {
     await processor.shutdown();
   });
 
-  it('is that of the order that has the id, not of another that was on its way into the storage', async () => {
+  it('belongs to the order that has the id, and not to another that was on its way into the storage', async () => {
     const first = new KeptStorage();
     const receipt = await (await open(first)).submit(order('a'));
     first.cut();

@@ -8,7 +8,7 @@ const sleeps: Step = { name: 'sleeps', run: (_, { signal }) => clock.sleep(10, s
 const order = (id: string, userId = 'u') => ({ id, userId, amount: 1 });
 
 describe('order', () => {
-  it('tells each status of an order, with its times', async () => {
+  it('gives each status of an order, with its times', async () => {
     const processor = new OrderProcessor({ steps: [sleeps], concurrency: 1 });
     const acceptedAt = Date.now();
     const submitted = ['a', 'b', 'c'].map((id) =>

@@ -40,7 +40,7 @@ async function settledBefore(): Promise<KeptStorage> {
   return new KeptStorage(before.disk);
 }
 
-describe('an order that is refused for good', () => {
+describe('an order that is always refused', () => {
   const rules = [() => refuse('too_late', 'It is too late')];
 
   it('invariant 5: is not, if it was accepted once', async () => {

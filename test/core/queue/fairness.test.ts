@@ -46,7 +46,7 @@ function lateBalances(): BalanceStorage {
 }
 
 let files = 0;
-/** Each with how many orders may go before an urgent one, beside those of its turn: in calls of the storage. */
+/** Each with how many orders may go before an urgent one, beside its turn: in calls of the storage. */
 const storages: Record<string, [() => Promise<BalanceStorage> | BalanceStorage, number]> = {
   memory: [() => new MemoryStorage(), 0],
   'balances of a host': [lateBalances, 2],
@@ -73,7 +73,7 @@ const cases = Object.keys(storages).flatMap((storage) =>
   }),
 ) as [string, string, string][];
 
-describe('invariant 7: an urgent order passes those of a user with many', () => {
+describe('invariant 7: an urgent order passes the orders of a user with many', () => {
   it.each(cases)('%s, %s, handed in by %s', async (storageName, load, way) => {
     const [open, calls] = storages[storageName] as (typeof storages)[string];
     const processor = new OrderProcessor({ ...loads[load], storage: await open() });

@@ -12,7 +12,7 @@ const HIGH = 0;
 const MEDIUM = 1;
 const LOW = 2;
 
-/** Told apart by their serial numbers, since `toEqual` does not ask for identity. */
+/** Distinguished by their serial numbers, since `toEqual` does not compare identities. */
 interface Entry extends QueueEntry {
   readonly serial: number;
 }
@@ -57,7 +57,7 @@ function drain(queue: KeyedQueue<Entry>): Entry[] {
 }
 
 describe.each([{ exclusive: true }, { exclusive: false }])('a keyed queue, %o', (options) => {
-  it('invariant 1: gives the entries of a user first in, first out, whatever their ranks', () => {
+  it('invariant 1: gives the entries of a user first in, first out, with different ranks', () => {
     const queue = new KeyedQueue<Entry>(options);
     const entries = [LOW, HIGH, MEDIUM, HIGH, LOW].map((rank) => push(queue, 'u', rank));
     expect(drain(queue)).toEqual(entries);

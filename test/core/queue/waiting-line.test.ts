@@ -12,7 +12,7 @@ function jobOf(name: string, rank = 1): Job {
 class House implements Room {
   readonly line = new WaitingLine(this);
   readonly log: string[] = [];
-  /** What a listener does when it hears that somebody came in. */
+  /** What a listener does when a caller is admitted. */
   onEntered = (_name: string): void => {};
   readonly #capacity: number;
   readonly #perUser: number;
@@ -193,7 +193,7 @@ describe('a waiting line', () => {
     expect(house.line.size).toBe(0);
   });
 
-  it('invariant 7: a user with many callers delays those of another by one of its own', () => {
+  it("invariant 7: a user with many callers delays another user's callers by one of its own", () => {
     const house = new House(1);
     for (const name of ['a1', 'a2', 'a3', 'a4', 'b1', 'a5', 'b2']) house.enter(name);
     for (const _ of range(7)) for (const userId of 'ab') house.settle(userId);
@@ -317,7 +317,7 @@ describe('a waiting line', () => {
         }
         heard = house.log.length;
         expect(house.line.size).toBe(waiting.size);
-        // Nobody waits in vain.
+        // No caller waits while there is room.
         if (house.has()) expect([...waiting.keys()].filter(hasRoom)).toEqual([]);
       };
 
@@ -338,7 +338,7 @@ describe('a waiting line', () => {
         }
         check();
       }
-      // As many rounds as there may be orders: nobody is left.
+      // As many rounds as there may be orders: no caller is left.
       for (let round = 0; round < all.length && waiting.size > 0; round += 1) {
         for (const userId of 'abcd') {
           house.settle(userId);

@@ -45,7 +45,7 @@ describe('the stack of an order that fails', () => {
     expect((await failed).stack).toMatch(/^ {4}at (async )?checkOut \(/m);
   });
 
-  it('that is told again has one of that caller', async () => {
+  it('that another caller gets has a frame of that caller', async () => {
     const processor = new OrderProcessor({ minBalance: 0 });
     await errorOf(processor.submit(order));
     expect((await errorOf(checkOut(processor))).stack).toMatch(/^ {4}at (async )?checkOut \(/m);

@@ -29,7 +29,7 @@ function inTimer<T>(run: () => T | Promise<T>): Promise<T> {
   });
 }
 
-/** Whatever timer has 1 ms to wait is due after this. */
+/** A timer of 1 ms is due after this. */
 function holdForTwoMs(): void {
   const end = process.hrtime.bigint() + 2_000_000n;
   while (process.hrtime.bigint() < end);
@@ -76,7 +76,7 @@ describe('between two slices', () => {
   });
 });
 
-it('a slice is whole, whatever the host used before it in the same round of the event loop', async () => {
+it('a slice is whole, even if the host used time before it in the same round of the event loop', async () => {
   const clock = new Clock();
   let isOver = false;
   const host = (): void => {

@@ -63,7 +63,7 @@ describe.each(ways)('an order %s', (_, options, isQueued) => {
   });
 });
 
-it('balances are those of more users than one map takes', () => {
+it('balances of more users than one map takes are kept', () => {
   const balances = new UserBalances(4);
   for (const at of range(30)) balances.set(`u-${at}`, at);
   for (const at of range(30)) balances.set(`u-${at}`, at * 2);

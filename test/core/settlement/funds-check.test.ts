@@ -11,7 +11,7 @@ import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
 
-/** A processor with a step of 10 ms that writes down whose it is, and is taken back if need be. */
+/** A processor with a step of 10 ms that logs its user and can be compensated. */
 function make(options: OrderProcessorOptions = {}) {
   const log: string[] = [];
   const step: Step = {
@@ -206,7 +206,7 @@ describe('a storage whose `get`', () => {
     if (closed !== undefined) expect(await closed).toMatchObject({ running: [], unsettled: [] });
   });
 
-  it('invariant 4: never answers raises `stalled`, where nothing else would tell', async () => {
+  it('invariant 4: never answers raises `stalled`, where nothing else would report it', async () => {
     const { processor } = make({ storage: withGet(never), stalledAfterMs: 100 });
     const events = logOf(processor);
     void codeOf(processor.submit({ id: 'a', userId: 'u', amount: -9 }));

@@ -16,7 +16,7 @@ function slowStorage(ms: number): BalanceStorage {
 }
 
 it('counts the time that a storage takes into receipts, records and stats', async () => {
-  // Durations are real ones, whatever a fake clock says.
+  // Durations are real ones, even with a fake clock.
   vi.useRealTimers();
   const processor = new OrderProcessor({ storage: slowStorage(100) });
   const receipt = await processor.submit({ id: 'a', userId: 'u', amount: 1 });
@@ -40,7 +40,7 @@ it('invariant 8: says so when a storage does not answer, once per call, and stil
   expect((await submitted).balance).toBe(1);
 });
 
-it('invariant 4: gives up a balance that the storage never tells when the processor has closed', async () => {
+it('invariant 4: gives up a balance that the storage never answers when the processor has closed', async () => {
   const storage = { ...slowStorage(1), get: () => new Promise<number>(() => {}) };
   const processor = new OrderProcessor({ storage });
   const before = processor.balance('u').catch((error) => error.code);

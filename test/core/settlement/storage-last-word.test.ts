@@ -19,7 +19,7 @@ function when<T>(ms: number, value: () => T): T | Promise<T> {
   return ms === 0 ? value() : clock.sleep(ms).then(value);
 }
 
-/** A host's storage after the contract. In an earlier life it took the debit `a`, which left 3. */
+/** A host's storage after the contract. In an earlier process it took the debit `a`, which left 3. */
 class Bank implements BalanceStorage {
   readonly log: string[] = [];
   readonly balances = new Map([['u', 3]]);
@@ -224,7 +224,7 @@ describe('while the storage is asked', () => {
     expect(processor.stats()).toMatchObject({ unsettled: 0, activeWorkers: 0 });
   });
 
-  it('invariant 4: shutdown tells the caller at its deadline, and an answer after it starts nothing', async () => {
+  it('invariant 4: shutdown notifies the caller at its deadline, and an answer after it starts nothing', async () => {
     const { processor, log } = make({}, { applyMs: 50_000 });
     const code = codeOf(processor.submit(debit));
     await clock.settle();

@@ -7,7 +7,7 @@ const clock = useVirtualClock();
 const order = { id: 'a', userId: 'u', amount: 1 };
 const noRefund = new OrderError('no_refund', 'The bank is closed');
 
-/** Can be taken back, and writes that down. */
+/** Has a compensation that logs. */
 function charge(log: string[], more: Partial<Step> = {}): Step {
   return {
     name: 'charge',

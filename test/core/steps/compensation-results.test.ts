@@ -13,7 +13,7 @@ const clock = useVirtualClock();
 const order = { id: 'a', userId: 'u', amount: 1 };
 const noRefund = new OrderError('no_refund', 'The bank is closed');
 
-/** Is done at once, and can be taken back. */
+/** Is done at once, and can be compensated. */
 function charge(more: Partial<Step> = {}): Step {
   return { name: 'charge', run: () => {}, compensate: () => {}, ...more };
 }
@@ -45,7 +45,7 @@ describe('steps that were all done at once', () => {
     expect(events).toEqual([await failed]);
   });
 
-  it('invariant 10: tell it when a listener of the last `stepped` cancels', async () => {
+  it('invariant 10: show it when a listener of the last `stepped` cancels', async () => {
     const processor = new OrderProcessor({ steps: [charge()] });
     const events: OrderError[] = [];
     processor.on('stepped', ({ orderId }) => void processor.cancel(orderId));

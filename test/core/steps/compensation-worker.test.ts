@@ -9,7 +9,7 @@ const declined = new OrderError('declined', 'Card declined');
 const noRefund = new OrderError('no_refund', 'The bank is closed');
 const twice = { attempts: 2, delayMs: 100, jitter: false };
 
-/** Is done at once, and can be taken back. */
+/** Is done at once, and can be compensated. */
 function charge(more: Partial<Step> = {}): Step {
   return { name: 'charge', run: () => {}, compensate: () => {}, ...more };
 }
@@ -23,7 +23,7 @@ const fails: Step = {
 };
 const ways = ["in its caller's call", 'from the queue'] as const;
 
-/** Orders begin in this way: a listener of `accepted` must hear before they do. */
+/** Orders begin in this way: a listener of `accepted` must be called before. */
 function begun(
   way: (typeof ways)[number],
   options: ConstructorParameters<typeof OrderProcessor>[0],
@@ -93,7 +93,7 @@ it('invariant 2: nothing is compensated without a worker, though a stalled attem
       if (id !== 'a') return clock.sleep(20);
       if (attempt === 2) {
         await clock.sleep(60);
-        // By then the order has stalled: its worker goes as soon as it is told to end.
+        // By then the order has stalled: it loses its worker as soon as it is aborted.
         void processor.cancel(id);
       }
       throw declined;

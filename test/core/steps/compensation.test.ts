@@ -20,7 +20,7 @@ function failing(ms: number, more: Partial<Step> = {}): Step {
   };
 }
 
-/** Steps that can be taken back, and the log of that. */
+/** Steps that can be compensated, and their log. */
 function undoable() {
   const log: string[] = [];
   const make = (name: string, ms: number, more: Partial<Step> = {}): Step => ({
@@ -80,7 +80,7 @@ describe('what had finished when an order fails', () => {
     expect(await stepsOf(processor)).toEqual(error.steps);
   });
 
-  it('invariant 3: stays where there is nothing to take it back, and where the order completed', async () => {
+  it('invariant 3: stays if its step has no compensation, and if the order completed', async () => {
     const { log, make } = undoable();
     const plain: Step = { name: 'plain', run: () => {} };
     const steps = [make('charge', 5), plain, failing(10, { name: 'fails' })];

@@ -18,7 +18,7 @@ const noRefund = new OrderError('no_refund', 'The bank is closed');
 const never = () => new Promise<never>(() => {});
 const ignore = (): void => {};
 
-/** Is done at once, and can be taken back. */
+/** Is done at once, and can be compensated. */
 function charge(more: Partial<Step> = {}): Step {
   return { name: 'charge', run: ignore, compensate: ignore, ...more };
 }
@@ -202,7 +202,7 @@ describe('a step that finishes after its order was settled', () => {
     const expected = [how === 'ok' ? compensated : broken, { name: 'fails', status: 'error' }];
     expect(await known()).toMatchObject({ status: 'failed', code: 'declined', steps: expected });
     expect((await failed).code).toBe('declined');
-    // Whoever comes again hears it too, and the other order is what it was.
+    // A caller that comes again gets it too, and the other order is unchanged.
     expect((await errorOf(processor.submit(order))).steps).toMatchObject(expected);
     expect((await processor.order('other'))?.steps).toEqual((await other).steps);
     expect(processor.stats()).toMatchObject({ stalled: 0, unsettled: 0 });

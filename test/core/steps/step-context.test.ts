@@ -6,7 +6,7 @@ import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
 
-it('invariant 5: an `idempotencyKey` is unlike any other, whatever ids and steps are called', async () => {
+it('invariant 5: an `idempotencyKey` is unlike any other, with any ids and names of steps', async () => {
   const parts = ['a', 'b', 'a:b', 'b:c', 'a/b', 'a%3Ab', 'a%2Fb', '%3A', ':', '/', 'ä'];
   const names = [
     ...parts,

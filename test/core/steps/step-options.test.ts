@@ -113,7 +113,7 @@ describe('a step', () => {
     }
   });
 
-  it('refuses a bad `timeoutMs`, its own and that of its compensation', () => {
+  it("refuses a bad `timeoutMs`, its own and its compensation's", () => {
     const form = 'an integer from 1 to 2147483647';
     for (const [timeoutMs, kind, shown] of noTimeouts) {
       expectThrows(

@@ -315,7 +315,7 @@ describe("a compensation's time", () => {
   });
 });
 
-/** Is done at once, and can be taken back. */
+/** Is done at once, and can be compensated. */
 function charge(more: Partial<Step> = {}): Step {
   return { name: 'charge', run: () => {}, compensate: () => {}, ...more };
 }

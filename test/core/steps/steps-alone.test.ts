@@ -148,7 +148,7 @@ describe('steps need no processor', () => {
     expect(run.hasEnded).toBe(true);
   });
 
-  it('invariant 4: an order whose time is up is certain to fail, whatever its steps do', async () => {
+  it('invariant 4: an order whose time is up is certain to fail, even if its steps finish', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const { log, decided } = runAlone([{ name: 'hangs', run: () => promise }], { timeoutMs: 5 });
     while (!log.includes('o-1 is certain to be failed')) {

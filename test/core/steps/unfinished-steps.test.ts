@@ -34,14 +34,14 @@ function payment(run: Step['run'], more: Partial<Step> = {}) {
 
 const hears: Step['run'] = (_, { signal }) => clock.sleep(100, signal);
 
-/** Throws this at once, be it asynchronously. */
+/** Throws this at once, or rejects with it. */
 function throwing(thrown: unknown): Step['run'] {
   return async () => {
     throw thrown;
   };
 }
 
-/** Ends with this when it is told to. */
+/** Ends with this when its signal aborts. */
 function whenAborted(make: (reason: unknown) => unknown): Step['run'] {
   return (_, { signal }) =>
     clock.sleep(100, signal).catch(() => Promise.reject(make(signal.reason)));

@@ -59,7 +59,7 @@ function breakTransactions(which: string): Fault<SqliteStorage> {
   };
 }
 
-/** Transactions are committed, but nobody hears of it. */
+/** Transactions are committed, but the answer is lost. */
 function loseAnswers(storage: SqliteStorage): () => void {
   const { accept, settle, apply } = storage;
   const lost = async (answer: Promise<unknown>): Promise<never> => {

@@ -25,7 +25,7 @@ export function namesIn(expression: string): string[] {
   return bare.match(/[a-zA-Z_:][\w:]*/g) ?? [];
 }
 
-/** The names that a scrape declares, those of the parts of histograms in place of theirs. */
+/** The names that a scrape declares; for a histogram, the names of its parts. */
 export function shownIn(scrape: string): Set<string> {
   const shown = new Set<string>();
   for (const [, name, type] of scrape.matchAll(/^# TYPE (\w+) (\w+)$/gm)) {

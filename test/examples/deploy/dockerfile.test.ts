@@ -171,7 +171,7 @@ describe('the image', () => {
 
   afterAll(() => rmSync(folder, { recursive: true, force: true }), 60_000);
 
-  /** Every file but those of the volume, as it is. */
+  /** Every file outside of the volume, as it is. */
   function filesOf(): string[] {
     const all = readdirSync(image.root, { recursive: true, encoding: 'utf8' });
     return all

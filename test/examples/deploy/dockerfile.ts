@@ -159,7 +159,7 @@ function copy(
 const ofTheProject =
   /^npm_(?!config_(registry|cache|cafile|proxy|https_proxy|noproxy|offline|prefer_offline)$)|^(NODE_(ENV|OPTIONS|PATH|V8_COVERAGE|COMPILE_CACHE)|VITEST.*|INIT_CWD)$/i;
 
-/** After this it has not worked, whatever it waits for. */
+/** After this time it counts as failed. */
 const runLimitMs = 200_000;
 
 async function run(script: string, cwd: string, env: Record<string, string>): Promise<void> {

@@ -218,7 +218,7 @@ describe('the manifests', () => {
     expect(readme).toMatch(/Kubernetes 1\.30 or newer, which has `sleep`/);
     const [, stopTimeout] = /--stop-timeout (\d+)/.exec(readme) ?? [];
     expect(Number(stopTimeout)).toBeGreaterThan(needed - preStop.sleep.seconds);
-    // Nobody is sent here any more when the end begins.
+    // No request is sent here any more when the end begins.
     const { readinessProbe } = container;
     expect(preStop.sleep.seconds).toBeGreaterThanOrEqual(
       readinessProbe.periodSeconds * readinessProbe.failureThreshold,

@@ -159,7 +159,7 @@ async function checkCouriers(service: Service): Promise<void> {
   assert.deepEqual(rounds, [1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 3]);
 }
 
-/** Nobody is left to read the answer, so the log has to tell of it. */
+/** No client is left to read the answer, so the log has to show it. */
 async function checkGone(service: Service): Promise<void> {
   const delay_ms = { payment: 5_000, vendor: 5_000, courier: 5_000 };
   const signal = AbortSignal.timeout(100);

@@ -119,7 +119,7 @@ async function checkDashboard(service: Service): Promise<void> {
   }
 }
 
-/** Full: 503 at once, though what runs takes its time. */
+/** Full: 503 at once, even if the orders that run are slow. */
 async function checkFull(service: Service): Promise<void> {
   for (let at = 0; at < 5; at += 1) await submits(service, { id: `ord-${at}`, value: 1 });
   for (let at = 5; at < 8; at += 1) {

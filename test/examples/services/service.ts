@@ -12,7 +12,7 @@ export async function checkService(): Promise<void> {
     using life = new Life({ command: [process.execPath, program, 'service'], env: { DATA_DIR } });
     const { url } = await life.listening();
     const headers = { 'content-type': 'application/json', prefer: 'wait=10' };
-    // That of the README.
+    // The command of the README.
     const order = { id: 'o-1', userId: 'u-1', amount: 1200 };
     const body = JSON.stringify({ ...order, payload: { card: 'card-1', items: ['tea'] } });
     const answer = await fetch(`${url}/orders`, { method: 'POST', headers, body });

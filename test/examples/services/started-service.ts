@@ -13,7 +13,7 @@ export interface Answer {
   readonly headers: Headers;
   readonly text: string;
   /** The text as JSON, `undefined` if it is none. */
-  // biome-ignore lint/suspicious/noExplicitAny: whatever the service says; each check looks at it
+  // biome-ignore lint/suspicious/noExplicitAny: any answer of the service; each check looks at it
   readonly body: any;
   readonly ms: number;
 }
@@ -133,7 +133,7 @@ function jsonOf(text: string): unknown {
   }
 }
 
-/** Where it listens unless it is told otherwise; not to be seen where somebody else does. */
+/** Where it listens by default; skipped if another process listens there. */
 export async function checkUsualPort(
   name: string,
   env: Readonly<Record<string, string>> = {},

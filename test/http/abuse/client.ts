@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import type { Answer } from '../fuzz/answer.ts';
 import { answersOf, closeOf } from '../fuzz/raw.ts';
 
-/** A client that does what it is told, byte by byte. */
+/** A client that sends what the test says, byte by byte. */
 export class Client {
   readonly socket: Socket;
   /** Resolves when the connection is closed, by whomever. */
@@ -19,7 +19,7 @@ export class Client {
   static async connect(port: number, isReading = true): Promise<Client> {
     const client = new Client(port);
     if (isReading) client.socket.on('data', (chunk) => client.#received.push(chunk));
-    // Node closes its half at once in answer to the other's end, unless it is told not to.
+    // Node closes its half at once in answer to the other's end, unless `allowHalfOpen` is set.
     client.socket.on('end', () => client.socket.end());
     await once(client.socket, 'connect');
     return client;

@@ -11,7 +11,7 @@ import {
 export interface Abused {
   readonly processor: OrderProcessor;
   readonly server: OrderServer;
-  /** What `onError` heard. */
+  /** The errors that `onError` got. */
   readonly internal: unknown[];
 }
 
@@ -62,7 +62,7 @@ export function orderRequest(
   return `${head('POST /orders', { ...own, ...headers })}${body}`;
 }
 
-/** Asks again and again until it is so; a test that waits in vain fails by its time limit. */
+/** Asks again and again until it is so, or the test's time limit fails it. */
 export async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
   while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 10));
 }

@@ -1,5 +1,5 @@
 /**
- * A small service on a file, to be told to end.
+ * A small service on a file, to be ended by a signal.
  *
  * ```sh
  * node test/http/abuse/service.ts FILE SHUTDOWN_TIMEOUT_MS

@@ -1,4 +1,4 @@
-/** A service that is told to end under load keeps every promise that it has given. */
+/** A service that is ended by a signal under load keeps every promise that it has given. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -42,7 +42,7 @@ const it = test.extend<{ place: Place }>({
   },
 });
 
-/** What clients were told. */
+/** What clients were answered. */
 class Told {
   readonly accepted = new Set<string>();
   readonly refused = new Set<string>();

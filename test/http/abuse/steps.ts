@@ -1,6 +1,6 @@
 import type { Step } from '../../../src/index.ts';
 
-/** A little work; and an order whose payload says so never ends, whatever it is told. */
+/** A little work; and an order whose payload says so never ends, in spite of its signal. */
 export const steps: Step[] = [
   {
     name: 'work',

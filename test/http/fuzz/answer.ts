@@ -8,7 +8,7 @@ export interface Answer {
 /** With 500 something threw; the others a busy or bounded processor may well give. */
 const codesOf5xx: readonly unknown[] = ['queue_full', 'too_many_readers', 'timeout'];
 
-/** What is wrong with an answer, whatever was asked. */
+/** What is wrong with an answer to any request. */
 export function faultOf(method: string, answer: Answer): string | undefined {
   const { status, headers, text } = answer;
   if (status >= 400) return faultOfProblem(method, answer);

@@ -2,7 +2,7 @@ import type { OrderProcessor } from 'order-processor';
 import { clientIdOf } from '../../../src/server/client-ids.ts';
 import type { Answer } from './answer.ts';
 
-/** An order as an answer, or an event, tells of it. */
+/** An order as an answer or an event shows it. */
 interface Entry {
   readonly userId: string;
   readonly amount: number;

@@ -37,7 +37,7 @@ export async function exchange(
   return { bytes: Buffer.concat(received), isClosed };
 }
 
-/** Resolves when a socket has closed, be it by an error. */
+/** Resolves when a socket has closed, even by an error. */
 export function closeOf(socket: Socket): Promise<true> {
   socket.on('error', () => {});
   return new Promise((resolve) => socket.on('close', () => resolve(true)));
@@ -58,7 +58,7 @@ export async function isWithin(promise: Promise<unknown>, ms: number): Promise<b
 /**
  * The whole answers among bytes, one after the other; what is cut off at the end is none.
  *
- * @param methods - of the requests, since an answer to HEAD has no body whatever it says
+ * @param methods - of the requests, since an answer to HEAD has no body, whatever its headers say
  */
 export function answersOf(bytes: Buffer, methods: readonly string[] = []): Answer[] {
   const answers: Answer[] = [];

@@ -85,7 +85,7 @@ const routes: readonly Route[] = [
   (dice) => get(`/events${dice.pick(['', '?userId=u-1', '?userId='])}`),
 ];
 
-/** Some are those of `world.ts`. */
+/** Some are the ids of `world.ts`. */
 const credentials = [
   'Bearer the-token-of-all',
   'Bearer the-token-of-u-1',

@@ -1,5 +1,5 @@
 /**
- * Fuzzes the HTTP adapter for as long as it is told.
+ * Fuzzes the HTTP adapter for as long as its argument says.
  *
  * ```sh
  * npm run fuzz                  # 200 000 requests

@@ -78,7 +78,7 @@ function planOf(dice: Dice, { world }: Life): Plan {
   return { pieces: piecesOf(Buffer.concat([...requests, last]), dice), methods, isHttp };
 }
 
-/** Whether Node would let its client send this, and would hear it out as a server. */
+/** Whether Node would let its client send this, and would read it to its end as a server. */
 function isSendable({ method, path, headers }: Spec): boolean {
   const isOwn = headers.every(
     ([name]) => !/^(host|content-length|transfer-encoding|expect|upgrade|connection)$/.test(name),

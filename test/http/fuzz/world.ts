@@ -16,7 +16,7 @@ export interface Life {
   readonly app: ReturnType<typeof createOrderApp>;
   readonly ledger: Ledger;
   readonly world: World;
-  /** What `onError` heard. */
+  /** The errors that `onError` got. */
   readonly internal: unknown[];
 }
 

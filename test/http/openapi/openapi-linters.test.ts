@@ -3,14 +3,14 @@ import type { OrderAppOptions } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
 import { appOf, type Json } from '../helpers.ts';
 
-// Without their types, which bring those of half a hundred packages.
+// Without their types, which need the types of half a hundred packages.
 const load = (name: string): Promise<Json> => import(name);
 
 async function documentOf(options: OrderAppOptions): Promise<string> {
   return (await appOf({}, options).get('/openapi.json')).text();
 }
 
-/** What each has to say, whatever its severity is. */
+/** All findings of each, of every severity. */
 const linters: Readonly<Record<string, (document: string) => Promise<string[]>>> = {
   Redocly: async (source) => {
     const { createConfig, lintFromString } = await load('@redocly/openapi-core');

@@ -308,7 +308,7 @@ describe('real answers', () => {
     expect(status).toBe(isFine && !isDots ? 202 : 400);
   });
 
-  it('a path’s names are those of orders, and what is none is not found, as the document says', async () => {
+  it('a path takes the ids of orders, and anything else is not found, as the document says', async () => {
     const document = await documentOf();
     const { userId } = document.components.schemas.Order.properties;
     const { get, remove } = appOf();

@@ -2,10 +2,10 @@ import { isOrderError, type OrderError, type OrderOutcome, type Receipt } from '
 import type { Disk } from './disk.ts';
 import type { OrderPlan } from './plan.ts';
 
-/** What somebody heard: a receipt, an error, or that the order is kept. */
+/** What a caller got: a receipt, an error, or that the order is kept. */
 export type Heard = Receipt | OrderError | 'kept';
 
-/** One order as it was handed in, and what its caller heard before the process died. */
+/** One order as it was handed in, and what its caller got before the process was killed. */
 export interface Call {
   readonly id: string;
   readonly plan: OrderPlan;
@@ -21,7 +21,7 @@ export interface Call {
 
 export interface Cancel {
   readonly id: string;
-  /** What it came to, if anybody heard. */
+  /** Its outcome, if a caller was notified. */
   heard: boolean | undefined;
 }
 
@@ -34,7 +34,7 @@ const promisesNothing: readonly string[] = [
   'rule_refused',
 ];
 
-/** What came of an order, as far as somebody was promised it. */
+/** The outcome of an order, if a caller was notified of it. */
 export function promised({ heard, hasSignal }: Call): Heard | undefined {
   if (!isOrderError(heard)) return heard;
   // Its caller may have given up before it was accepted.
@@ -42,12 +42,12 @@ export function promised({ heard, hasSignal }: Call): Heard | undefined {
   return heard;
 }
 
-/** One that was in no call of `accept` is gone when it is canceled, be it that nobody could note that. */
+/** An order that was in no call of `accept` is gone when it is canceled, even if that could not be noted. */
 export function isGone(disk: Disk, id: string, code: string): boolean {
   return code === 'canceled' && !disk.kept.some((kept) => kept.id === id);
 }
 
-/** Whoever hears something must find it on the disk already: the process may die now. */
+/** What a caller is notified of must be on the disk already: the process may be killed now. */
 export function wrongWhenHeard(call: Call, disk: Disk): string[] {
   const { id, plan, heard, known, isHopeless } = call;
   const stored = disk.find(id);
@@ -78,7 +78,7 @@ export function wrongWhenHeard(call: Call, disk: Disk): string[] {
   return wrong;
 }
 
-/** The same of whoever asked for an order's end. */
+/** The same for a caller that awaited an order's outcome. */
 export function wrongOutcome(
   id: string,
   outcome: OrderOutcome,

@@ -6,13 +6,13 @@ import {
   type SettlementResult,
 } from 'order-processor';
 
-/** An order as it was kept, whoever heard of it. */
+/** An order as it was kept, even if no caller was notified. */
 export interface Kept {
   readonly id: string;
   readonly userId: string;
 }
 
-/** An outcome as it was recorded, whoever heard of it. */
+/** An outcome as it was recorded, even if no caller was notified. */
 export interface Settled extends Kept {
   readonly amount: number;
   readonly outcome: 'completed' | 'failed' | 'canceled';

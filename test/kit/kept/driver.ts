@@ -44,7 +44,7 @@ export class Driver {
         await this.#end(process, 40);
       }
       process.storage.cut();
-      // Else the dead would ask their storage for ever whether it works.
+      // Otherwise the processors of killed processes would ask their storages for ever whether they work.
       await this.world.clock.hold();
     }
     const process = this.#begin(scenario.lives.length, lastLife, true);
@@ -91,7 +91,7 @@ export class Driver {
     for (const name of process.open) wrong.push(`invariant 4: never settled: ${name}`);
   }
 
-  /** Whoever was told what came of an order is told the same again. */
+  /** A caller that comes again gets the outcome of which it was notified. */
   #askAgain(process: Process): void {
     for (const call of [...this.world.calls]) {
       if (promised(call) === undefined) continue;

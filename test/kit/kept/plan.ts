@@ -62,7 +62,7 @@ export interface Scenario {
   readonly pageSize: number;
   /** Of each step, whether it can be compensated. */
   readonly steps: readonly boolean[];
-  /** Whether somebody listens to what comes before the outcome. */
+  /** Whether there are listeners of the events before the outcome. */
   readonly isHeardEarly: boolean;
   readonly msPerReading: number;
   /** And then comes one without faults. */

@@ -21,7 +21,7 @@ import { type Life, type OrderPlan, type Scenario, users } from './plan.ts';
 import { Witness } from './witness.ts';
 import { type Provider, Work } from './work.ts';
 
-/** What all lives have in common. */
+/** What all processes have in common. */
 export interface World {
   readonly scenario: Scenario;
   readonly clock: VirtualClock;
@@ -29,12 +29,12 @@ export interface World {
   readonly calls: Call[];
   readonly cancels: Cancel[];
   readonly provider: Provider;
-  /** Ids that a failing call of `accept` has kept: taken to be lost, they stand where nobody knows. */
+  /** Ids that a failing call of `accept` has kept: the processor takes them to be lost. */
   readonly mislaid: Set<string>;
   readonly wrong: string[];
 }
 
-/** One processor over one opening of the storage, until its process dies. */
+/** One processor over one opening of the storage, until its process is killed. */
 export class Process {
   readonly processor: OrderProcessor<OrderPlan>;
   readonly storage: KeptStorage;
@@ -207,7 +207,7 @@ export class Process {
       next += 1;
       if (call === undefined) return 'works';
       if (call.fate === 'hangs') this.#hangs = true;
-      // Its caller alone hears of it.
+      // Only its caller is notified.
       if (call.fate !== 'works' && method === 'find') this.#witness.failures += 1;
       const { fate, latencyMs } = call;
       const ids = this.storage.log.at(-1)?.slice('accept '.length).split(' ') ?? [];
@@ -253,7 +253,7 @@ export class Process {
     this.open.add(key);
     const end = (heard: unknown): void => {
       this.open.delete(key);
-      // Nobody hears what a dead process says.
+      // The events of a killed process do not count.
       if (!this.isDead) tell?.(heard);
     };
     promise.then(end, (error) => {

@@ -4,7 +4,7 @@ import type { Settled } from './disk.ts';
 import type { Driver } from './driver.ts';
 import type { World } from './process.ts';
 
-/** Compares what was promised in all lives with what the disk has in the end; gives all that is wrong. */
+/** Compares what all processes promised with what the disk has in the end; returns all contradictions. */
 export function verdict(driver: Driver): string[] {
   const { world, processes } = driver;
   const wrong = [...world.wrong];
@@ -95,7 +95,7 @@ function balancesWrong({ disk, scenario: { minBalance } }: World): string[] {
   return wrong;
 }
 
-/** Orders of one user are settled in the order in which they were handed in, over all lives. */
+/** Orders of one user are settled in the order in which they were handed in, over all processes. */
 function orderWrong(world: World): string[] {
   const { disk } = world;
   const wrong: string[] = [];
@@ -109,7 +109,7 @@ function orderWrong(world: World): string[] {
   for (const settled of disk.settled) {
     const { id, userId, outcome, hasBegun } = settled;
     const place = places.get(id) ?? Number.NaN;
-    // Whoever waits may be canceled at any time.
+    // An order that waits may be canceled at any time.
     if (Number.isNaN(place) || (outcome === 'canceled' && !hasBegun)) continue;
     const last = lastOf.get(userId);
     if (last !== undefined && (places.get(last.id) as number) > place) {

@@ -9,7 +9,7 @@ export interface WitnessOptions {
   readonly inherited: ReadonlySet<string>;
   readonly capacity: number;
   readonly isHeardEarly: boolean;
-  /** Hears all that must never be seen. */
+  /** Records all that must never happen. */
   wrong(what: string): void;
 }
 
@@ -75,7 +75,7 @@ export class Witness {
       if (!this.#disk.find(id)) wrong(`invariant 9: accepted and not kept: ${id}`);
     });
     this.#processor.on('started', ({ id }) => {
-      // That of an order without steps is raised when its one write has been answered.
+      // The event of an order without steps is raised when its one write has been answered.
       const hasEnded = this.#disk.find(id)?.settledAt !== undefined;
       if (this.isInterrupted && !hasEnded) wrong(`began while interrupted: ${id}`);
     });

@@ -33,7 +33,7 @@ export class Work {
   readonly #canCompensate: readonly boolean[];
   readonly #clock: VirtualClock;
   readonly #storage: KeptStorage;
-  /** Ids of orders whose callers were told in an earlier life. */
+  /** Ids of orders whose callers were notified in an earlier process. */
   readonly decided: ReadonlySet<string>;
   /** Nothing goes on for ever in the last life. */
   readonly #isLast: boolean;
@@ -77,7 +77,7 @@ export class Work {
     }
     this.#enter(order);
     const isRefused = plan.ends === 'refused';
-    // The request may have its effect at once, whatever is heard of it.
+    // The request may have its effect at once, even if its answer is lost.
     if (this.#canCompensate[at] && !isRefused) this.#provider.charge(order.id, idempotencyKey);
     const end = (): void => {
       this.#leave(order);

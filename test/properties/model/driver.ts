@@ -4,7 +4,7 @@ import { HostStorage } from './host-storage.ts';
 import { Observer } from './observer.ts';
 import { type Command, type OrderPlan, type Payload, type Scenario, users } from './plan.ts';
 
-/** One order as it was handed in, and what its caller heard. */
+/** One order as it was handed in, and what its caller got. */
 export interface Call {
   readonly id: string;
   readonly plan: OrderPlan;
@@ -246,7 +246,7 @@ export class Driver {
     promise.then(end, (error) => end(isOrderError(error) ? error.code : `not ours: ${error}`));
   }
 
-  /** What must hold whenever nothing can happen before time passes or somebody calls. */
+  /** What must hold when nothing can happen before time passes or a call is made. */
   #look(): void {
     const { violations, holdingWorkers, busyUsers, waitingUsers } = this.observer;
     const { concurrency, capacity, capacityPerUser, stepCount } = this.#scenario;

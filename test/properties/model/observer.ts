@@ -21,7 +21,7 @@ export class Observer {
   /** By key. */
   readonly userOf = new Map<string, string>();
   readonly running = new Map<string, Activity>();
-  /** Ids that somebody canceled: a waiting one is on its way to its outcome, and no worker's. */
+  /** Ids that were canceled: a waiting order is on its way to its outcome, and needs no worker. */
   readonly givenUp = new Set<string>();
   refused = 0;
   idles = 0;

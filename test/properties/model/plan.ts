@@ -61,7 +61,7 @@ export interface Scenario {
   /** By call, and then it works. */
   readonly answers: readonly StorageAnswer[];
   readonly latencyMs: readonly number[];
-  /** Whether somebody listens to what comes before the outcome. */
+  /** Whether there are listeners of the events before the outcome. */
   readonly isHeardEarly: boolean;
   readonly msPerReading: number;
   readonly commands: readonly Command[];

@@ -18,7 +18,7 @@ export async function verdict(driver: Driver, scenario: Scenario): Promise<strin
   return wrong;
 }
 
-/** Each caller heard what became of its order, and nothing else. */
+/** Each caller was notified of its order's outcome, and of nothing else. */
 function callsWrong({ calls, cancels, observer }: Driver, { overflow }: Scenario): string[] {
   const wrong: string[] = [];
   for (const { id, plan, heard, hasSignal, isConflict } of calls) {
@@ -40,7 +40,7 @@ function callsWrong({ calls, cancels, observer }: Driver, { overflow }: Scenario
   return wrong;
 }
 
-/** Whoever waited for an end heard it. */
+/** Each caller that waited for an outcome got it. */
 function endingsWrong({ endings, observer }: Driver): string[] {
   return endings.flatMap(({ id, hasSignal, isAccepted, heard }) => {
     const outcomes = observer.outcomesOf(id);

@@ -121,7 +121,7 @@ function checkCompensation(observer: Observer, log: OrderLog, call: Call, wrong:
   }
 }
 
-/** Runs that go on, and were told to end so short a time ago that they may yet do so. */
+/** Runs that go on, and whose signal aborted so short a time ago that they may yet end. */
 export function runsInTime({ clock, plan, deadlineAt }: Observer, log: OrderLog): Call[] {
   if (clock.now >= deadlineAt + graceMs) return [];
   return log.running.filter(
@@ -130,7 +130,7 @@ export function runsInTime({ clock, plan, deadlineAt }: Observer, log: OrderLog)
   );
 }
 
-/** Whoever is not told to end and stalled has a worker, and there are only so many. */
+/** Every run that is not both aborted and stalled has a worker, and the number of workers is bounded. */
 function checkWorkers(observer: Observer, log: OrderLog, call: Call, wrong: Wrong): void {
   let holding = mustHold(log, call) ? 1 : 0;
   for (const other of observer.logs.values()) if (other !== log && mustHold(other)) holding += 1;

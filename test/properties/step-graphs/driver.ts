@@ -19,7 +19,7 @@ import {
 } from './plan.ts';
 import { AskedStorage } from './storage.ts';
 
-/** One order as it was handed in, and what its caller heard. */
+/** One order as it was handed in, and what its caller got. */
 export interface Caller {
   readonly id: string;
   readonly plan: OrderPlan;
@@ -227,7 +227,7 @@ export class Driver {
     });
   }
 
-  /** What must hold whenever nothing can happen before time passes or somebody calls. */
+  /** What must hold when nothing can happen before time passes or a call is made. */
   #look(): void {
     const { concurrency, steps } = this.#plan;
     const { observer } = this;

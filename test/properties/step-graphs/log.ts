@@ -51,9 +51,9 @@ export class OrderLog {
   readonly reports: Report[] = [];
   readonly retried: Retried[] = [];
   isAccepted = false;
-  /** When somebody asked for its cancellation. */
+  /** When its cancellation was asked for. */
   readonly cancels: number[] = [];
-  /** The codes that its compensations were told with. */
+  /** The codes of the errors that its compensations got. */
   readonly toldCodes = new Set<string>();
   compensationErrors = 0;
   startedAt: number | undefined;
@@ -75,7 +75,7 @@ export class OrderLog {
     return this.calls.filter(({ endedAt }) => endedAt === undefined);
   }
 
-  /** The run that did what a compensation takes back. */
+  /** The run that a compensation undoes. */
   finishOf(at: number): Call | undefined {
     return this.calls.find((call) => call.at === at && call.of === 'run' && call.ended === 'well');
   }
@@ -103,7 +103,7 @@ export class OrderLog {
     return this.reports.find(({ result }) => result.status === 'error');
   }
 
-  /** Begun, and not both settled and at rest: what finished late may still have to be taken back. */
+  /** Begun, and not both settled and at rest: a step that finished late may still have to be compensated. */
   get isBusy(): boolean {
     if (this.startedAt === undefined) return false;
     if (this.settled === undefined || this.running.length > 0) return true;

@@ -155,7 +155,7 @@ export class Observer {
       ended: undefined,
     };
     checkBegin(this, log, call);
-    // The request arrives at once, whatever is heard of it.
+    // The request arrives at once, even if its answer is lost.
     if (of === 'run' && !isDenial(plan.ends)) this.charges.add(context.idempotencyKey);
     log.calls.push(call);
     if (plan.meddles !== undefined) this.#meddle(plan.meddles, id);

@@ -7,7 +7,7 @@ export type Kind = 'run' | 'compensate';
 
 /** What one attempt does. */
 export interface AttemptPlan {
-  /** 0 ends synchronously, `soon` in a promise callback; `never` ends when told to, if it listens. */
+  /** 0 ends synchronously, `soon` in a promise callback; `never` ends when its signal aborts, if it listens. */
   readonly durationMs: number | 'soon' | 'never';
   readonly ends: 'well' | 'with a code' | 'with a foreign code' | 'without a code' | 'for good';
   readonly whenTold: 'gives up' | 'ends well' | 'cleans up' | 'goes on';
@@ -94,7 +94,7 @@ export interface Scenario {
   readonly steps: readonly StepSpec[];
   readonly commands: readonly Command[];
   readonly meddling: readonly Meddling[];
-  /** Whether somebody listens to what comes before the outcome: else orders may begin in `submit`. */
+  /** Whether there are listeners of the events before the outcome. */
   readonly isHeardEarly: boolean;
   /** Whether everything may end before the shutdown. */
   readonly isDrained: boolean;

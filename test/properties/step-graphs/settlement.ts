@@ -11,7 +11,7 @@ export function expectedSteps({ plan }: Observer, log: OrderLog): readonly StepR
     const report = log.reportOf(at, 'compensate') ?? log.reportOf(at, 'run');
     if (report !== undefined) return report.result;
     const attempts = log.callsOf(at, 'run').length;
-    // Those that still run are told by `stalled`, and how long they ran is the library's to say.
+    // `stalled` names the steps that still run; how long they ran is not checked.
     const status = attempts === 0 ? 'skipped' : 'canceled';
     return { name, status, durationMs: attempts === 0 ? 0 : Number.NaN, attempts };
   });
@@ -74,7 +74,7 @@ function checkCode(observer: Observer, log: OrderLog, settled: Settled, wrong: W
   const { status, code = '' } = settled;
   if (status !== (code === 'canceled' ? 'canceled' : 'failed')) wrong(`as ${status}`);
   const { failure } = log;
-  // A listener that hears of the failure may cancel the order before it has failed.
+  // A listener of the failure may cancel the order before it has failed.
   const isOvertaken = code === 'canceled' && log.cancels.includes(failure?.saidAt ?? -1);
   if (failure !== undefined && !isOvertaken) {
     if (failure.result.code !== code) wrong(`s${failure.at} failed with ${failure.result.code}`);
@@ -94,7 +94,7 @@ function checkCode(observer: Observer, log: OrderLog, settled: Settled, wrong: W
   for (const told of log.toldCodes) if (told !== code) wrong(`it was compensated for ${told}`);
 }
 
-/** Whatever may have had its effect is compensated by now, or said not to be. */
+/** Every step that may have had its effect is compensated by now, or reported as not compensated. */
 function checkCompensated(observer: Observer, log: OrderLog, wrong: Wrong): void {
   for (const [at, { canCompensate }] of observer.plan.steps.entries()) {
     if (!canCompensate || !log.mayHaveActed(at)) continue;

@@ -3,7 +3,7 @@ import type { VirtualClock } from '../../kit/virtual-clock.ts';
 import { HostStorage } from '../model/host-storage.ts';
 import type { Scenario } from './plan.ts';
 
-/** The model's storage, which also takes its time, or fails, when it is asked for a balance. */
+/** The model's storage, which also may be slow or fail when it is asked for a balance. */
 export class AskedStorage implements BalanceStorage {
   readonly host: HostStorage;
   readonly #answers: Scenario['balanceAnswers'][number][];

@@ -20,7 +20,7 @@ export async function verdict(driver: Driver, plan: Scenario): Promise<string[]>
   return wrong;
 }
 
-/** Everything that began has ended, and what had finished was taken back exactly if it had to be. */
+/** Everything that began has ended, and exactly the steps that had to be compensated were. */
 function orderWrong(log: OrderLog, { charges, closedAt }: Observer, { steps }: Scenario): string[] {
   const wrong: string[] = [];
   const { id, settled, running } = log;
@@ -55,11 +55,11 @@ function orderWrong(log: OrderLog, { charges, closedAt }: Observer, { steps }: S
   return wrong;
 }
 
-/** Whoever was to be told to end was told at once, and nobody else was. */
+/** Exactly the steps that had to be aborted were aborted, at once. */
 function signalsWrong({ observer }: Driver, log: OrderLog, plan: Scenario): string[] {
   const wrong: string[] = [];
   const { startedAt = 0, failure, settled } = log;
-  // Where nobody heard when it started, it may have been before its first step began.
+  // Without a listener of `started`, it may have started before its first step began.
   const isStartVague = !plan.isHeardEarly;
   const timeOutAt = startedAt + (plan.timeoutMs ?? Infinity);
   const failedAt = failure?.saidAt ?? Infinity;
@@ -110,13 +110,13 @@ async function recordWrong({ processor, observer }: Driver, log: OrderLog): Prom
   return [];
 }
 
-/** All of a result, but how long a step was going on in spite of its signal when somebody looked. */
+/** All of a result, except the duration of a step that went on in spite of its signal. */
 function sure(step: StepResult): object {
   const { durationMs, ...rest } = step;
   return step.status === 'canceled' ? rest : { durationMs, ...rest };
 }
 
-/** Each caller heard exactly what its order came to, in time. */
+/** Each caller was notified of exactly its order's outcome, in time. */
 function callersWrong(driver: Driver, plan: Scenario): string[] {
   const { callers, cancels, observer } = driver;
   const wrong: string[] = [];
@@ -148,8 +148,8 @@ function callersWrong(driver: Driver, plan: Scenario): string[] {
     const isAtOnce =
       settled.code === 'canceled' || (failure && (isCertain || settled.code === 'timeout'));
     if (isAtOnce && !decided.includes(heardAt)) wrong.push(`${id} heard it late, at ${heardAt}`);
-    // Nobody waits for compensations beyond the time, but for the storage, which may be their reason; and
-    // no timer is shorter than 1 ms.
+    // No caller waits for compensations beyond the time, except for the storage, which may be their reason; and no
+    // timer is shorter than 1 ms.
     const takenBackAt = log.calls.find(({ of }) => of === 'compensate')?.beganAt ?? 0;
     const refusedAt = settled.code === 'storage_failed' ? takenBackAt + 1 : 0;
     const limitAt = Math.max(askedAt, startedAt + (plan.timeoutMs ?? Infinity), refusedAt);
@@ -210,7 +210,7 @@ async function balancesWrong({ callers, observer, processor, storage }: Driver):
   return wrong;
 }
 
-/** Nothing is left but functions that never end, and everybody is told of those. */
+/** Nothing is left but functions that never end, and each of these was reported. */
 function endWrong({ observer, processor }: Driver): string[] {
   const wrong: string[] = [];
   const expect = (name: string, got: unknown, expected: unknown): void => {

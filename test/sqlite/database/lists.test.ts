@@ -1,4 +1,4 @@
-/** Each list of a file looks at a bounded number of rows, whatever the file has and whatever is asked for. */
+/** Each list of a file looks at a bounded number of rows, with any file and any query. */
 import { DatabaseSync } from 'node:sqlite';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {

@@ -64,7 +64,7 @@ describe('a read on its own connection', () => {
     expect((await storage.list({ limit: 1 })).orders).toEqual([await storage.find('a')]);
   });
 
-  it('goes on when the thread that writes has died', async () => {
+  it('goes on when the thread that writes has ended', async () => {
     const storage = await folder.open();
     await storage.accept([newOrder('a')]);
     await storage.list({ limit: 1 });

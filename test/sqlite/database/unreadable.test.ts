@@ -32,7 +32,7 @@ describe('a balance beyond the safe integers', () => {
     expect(await storage.get('bad')).toBe(9_007_199_254_740_984);
   });
 
-  it('is an error to who asks for it, and to no one else', async () => {
+  it('is an error for a caller that asks for it, and for no other', async () => {
     const storage = await folder.open();
     await storage.settle([settlement('a', { userId: 'bad' }), settlement('b')]);
     tamper(folder.path(), bad);

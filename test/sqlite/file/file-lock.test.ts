@@ -1,4 +1,4 @@
-/** One storage has a file at a time, whatever its process does with the files (invariants 3 and 9). */
+/** One storage has a file at a time, even if its process opens or copies the files (invariants 3 and 9). */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -114,7 +114,7 @@ describe('an owner that has ended', () => {
 });
 
 describe('invariant 3: where a second storage got in all the same', () => {
-  it('the first one writes no more, and rejects for good', async () => {
+  it('the first one writes no more, and rejects every later call', async () => {
     const storage = await folder.open();
     await storage.accept([newOrder('a')]);
     // What another storage does first.
@@ -192,7 +192,7 @@ describe.skipIf(process.platform !== 'linux')('locks that a copy of the folder h
     expect((await storage.list({ limit: 9 })).orders).toHaveLength(2);
   });
 
-  it('invariant 9: what was acknowledged meanwhile is in the file, whatever a shell does', async () => {
+  it('invariant 9: what was acknowledged meanwhile is in the file, even if a shell opens it', async () => {
     const child = inProcess(
       folder.path(),
       `import { cpSync } from 'node:fs';

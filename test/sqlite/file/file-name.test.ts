@@ -1,4 +1,4 @@
-/** One file has one name, one lock and one log, whatever it is called (invariant 3). */
+/** One file has one name, one lock and one log, by every path (invariant 3). */
 import { spawnSync } from 'node:child_process';
 import { linkSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';

@@ -235,7 +235,7 @@ describe.skipIf(process.platform === 'win32')('without permission', () => {
 });
 
 describe('a file in use', () => {
-  it('is refused to this process, by whatever path, until it is closed', async () => {
+  it('is refused to this process, by every path, until it is closed', async () => {
     const storage = await folder.open();
     symlinkSync(folder.path(), folder.path('link.db'));
     for (const name of ['orders.db', 'link.db']) {
@@ -312,7 +312,7 @@ describe('a file that is lost while it is open is no success (invariant 10)', ()
     expect((await found(storage, 'a')).attempt).toBe(1);
   });
 
-  it('replaced: rejects for good, since it is another', async () => {
+  it('replaced: rejects every later call, since it is another', async () => {
     const storage = await folder.open();
     await storage.accept([newOrder('a')]);
     await storage.backup(folder.path('copy.db'));
@@ -325,7 +325,7 @@ describe('a file that is lost while it is open is no success (invariant 10)', ()
     expect(ask(folder.path(), 'SELECT id FROM orders')).toEqual([{ id: 'a' }]);
   });
 
-  it('its lock deleted: rejects for good, and leaves the file to another storage', async () => {
+  it('its lock deleted: rejects every later call, and leaves the file to another storage', async () => {
     const storage = await folder.open();
     await storage.apply([{ orderId: 'a', userId: 'u-1', amount: 5, minBalance: undefined }]);
     rmSync(folder.path('orders.db-lock'));
@@ -341,7 +341,7 @@ describe('a file that is lost while it is open is no success (invariant 10)', ()
     expect(await unsettledOf(second)).toEqual(['b', 'c']);
   });
 
-  it('its lock deleted while no thread lives: no other thread writes', async () => {
+  it('its lock deleted while no thread runs: no other thread writes', async () => {
     const storage = await folder.open();
     await storage.killThread();
     rmSync(folder.path('orders.db-lock'));

@@ -84,7 +84,7 @@ async function bundled(format: Format): Promise<string> {
   const outfile = folder.path(`far/bundle.${format === 'cjs' ? 'cjs' : 'mjs'}`);
   const { warnings } = await build({ ...shared, entryPoints: [program], outfile, format });
   expect(warnings).toEqual([]);
-  // Whatever a bundler takes for the thread's file, it is not one of the program's.
+  // A bundler may take any name for the thread's file; it is no file of the program.
   writeFileSync(folder.path('far/worker.js'), 'console.log("a stranger")');
   rmSync(published);
   return outfile;

@@ -121,7 +121,7 @@ describe('a MemoryStorage', () => {
     expect(storage.list({ limit: 9 }).orders.map(({ id }) => id)).toEqual(['o-1', 'o-2', 'o-0']);
   });
 
-  it('keeps an order of which a note is the first it hears', () => {
+  it('keeps an order that comes with a note first', () => {
     const storage = new MemoryStorage();
     const order = newOrder('o-1');
     const note = { isAccepted: false, isProvisional: true, outcome: 'failed' } as const;
@@ -130,7 +130,7 @@ describe('a MemoryStorage', () => {
     expect(storage.find('o-1')).toMatchObject({ status: 'pending', decided });
   });
 
-  it('takes orders whose fields are those of a class', () => {
+  it('takes orders whose fields a class defines', () => {
     class Order {
       readonly #fields: Settlement;
       constructor(fields: Settlement) {

@@ -47,7 +47,7 @@ it.each([0, 1, 2_000])('finds nothing in a ring of %i before an id is added', (s
   expect(index.find('')).toBe(-1);
 });
 
-it('tells ids with the same hash apart', () => {
+it('distinguishes ids with the same hash', () => {
   const ids: (string | undefined)[] = ['other', 'one', 'third'];
   const index = new IdIndex(3, (slot) => ids[slot]);
   for (const slot of [0, 1, 2]) index.add(slot, hashOf('one'));

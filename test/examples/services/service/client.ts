@@ -20,14 +20,14 @@ export interface ClientOrder {
 /** `completed`, or the code with which it failed. */
 export type Outcome = string;
 
-/** Where the service is: it may have died already, and may not answer yet. */
+/** Where the service is: it may have ended already, and may not answer yet. */
 export interface Target {
   readonly url: string;
   readonly grpcUrl: string;
 }
 
 export interface OrderClient {
-  /** Tries until there is an outcome. Rejects with whatever no client should get. */
+  /** Tries until there is an outcome. Rejects with every answer that no client should get. */
   deliver(order: ClientOrder): Promise<Outcome>;
   balance(userId: string): Promise<number>;
   /** How often it had to send something again. */
@@ -81,7 +81,7 @@ export class HttpClient implements OrderClient {
       const { url } = this.#where();
       const options = { method, headers, dispatcher: this.#agent, body: body ?? null };
       const answer = await request(`${url}${path}`, options);
-      // biome-ignore lint/suspicious/noExplicitAny: whatever the service says
+      // biome-ignore lint/suspicious/noExplicitAny: any answer of the service
       return { status: answer.statusCode, body: (await answer.body.json()) as any };
     } catch {
       return undefined;

@@ -107,7 +107,7 @@ export class Life {
   }
 }
 
-/** What is no JSON is no line of the log, and fails whoever looks. */
+/** A line that is no JSON is no line of the log, and fails its reader. */
 function entryOf(line: string): Entry {
   try {
     return JSON.parse(line) as Entry;
@@ -116,7 +116,7 @@ function entryOf(line: string): Entry {
   }
 }
 
-/** Ports that nobody has now. */
+/** Ports that are free now. */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {

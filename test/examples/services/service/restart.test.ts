@@ -42,7 +42,7 @@ class Ledger {
   }
 }
 
-/** An order, and what must become of it: nobody ever spends more than there is. */
+/** An order, and its expected outcome: no user ever spends more than the balance. */
 function nextOrder(id: string, random: () => number): [ClientOrder, string] {
   const userId = users[Math.floor(random() * users.length)] as string;
   const amount = 1 + Math.floor(random() * 100);
@@ -78,7 +78,7 @@ it('leaves exact balances, however often it is ended and killed', async () => {
       const [order, outcome] = nextOrder(`${name}-${at}`, random);
       ledger.expect(order, outcome);
       expect([order.id, await client.deliver(order)]).toEqual([order.id, outcome]);
-      // Some never hear of an answer, and some do not believe it; the other protocol must say the same.
+      // Some never get an answer, and some check it: the other protocol must say the same.
       const other = client === http ? grpc : http;
       if (random() < 0.1) expect(await other.deliver(order)).toBe(outcome);
       await sleep(random() * 10);
@@ -90,7 +90,7 @@ it('leaves exact balances, however often it is ended and killed', async () => {
       call(grpc, `grpc-${at}`, -at - 1),
     ]),
   );
-  // Whoever fails is heard of at the end, and not before.
+  // A failure is reported at the end, and not before.
   calling.catch(() => {});
 
   const random = randomFrom(7);

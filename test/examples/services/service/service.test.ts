@@ -101,7 +101,7 @@ describe('the service', () => {
     expect(await failure(call)).toEqual([Code.PermissionDenied, 'forbidden']);
   });
 
-  it('takes back what was done for an order that fails', async () => {
+  it('compensates the steps of an order that fails', async () => {
     const payload = { card: 'declined', items: ['tea'] };
     const { status, body } = await post({ id: 'back', userId: 'back', amount: 5, payload });
     expect([status, body.code]).toEqual([400, 'card_declined']);
@@ -135,7 +135,7 @@ describe('the service', () => {
     expect(await failure(call)).toEqual([Code.ResourceExhausted, undefined]);
   });
 
-  it('tells probes, Prometheus and readers of the contract what they ask', async () => {
+  it('answers probes, Prometheus and readers of the contract', async () => {
     for (const path of ['/livez', '/readyz', '/health']) expect((await get(path)).status).toBe(200);
     const { status } = await createClient(Health, transport).check({});
     expect(status).toBe(1);
@@ -147,7 +147,7 @@ describe('the service', () => {
     expect(JSON.stringify(components)).toContain('"card"');
   });
 
-  it('shows each metric that its dashboard asks for, those of the storage with values', async () => {
+  it("shows each metric that its dashboard asks for, with values for the storage's", async () => {
     await post({ userId: 'dash', amount: 100, payload: { card: 'c' } });
     const { text } = await get('/metrics', operator);
     const shown = shownIn(text);

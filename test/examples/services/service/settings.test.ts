@@ -60,7 +60,7 @@ describe('the settings of the service', () => {
     expect(problemsOf({ [name]: text })).toEqual([problem]);
   });
 
-  it('tell all that is wrong at once', () => {
+  it('name everything that is wrong at once', () => {
     expect(problemsOf({ PORT: 'x', LOG_LEVEL: 'y', CAPACITY: 'z' })).toHaveLength(3);
   });
 
