@@ -31,11 +31,12 @@ export {
 export type {
   EventName,
   ProcessorEvents,
+  ProgressedStep,
   RetriedStep,
   StalledOrder,
   SteppedOrder,
   StoredBatch,
-} from './core/lifecycle/events.ts';
+} from './core/lifecycle/processor-events.ts';
 export type { ShutdownSummary } from './core/lifecycle/shutdown-summary.ts';
 export type { Percentiles, ProcessorStats } from './core/lifecycle/stats.ts';
 export type { OrderProcessorOptions } from './core/options.ts';
@@ -55,7 +56,7 @@ export type {
   Receipt,
   UnfulfilledOutcome,
 } from './core/order/outcome.ts';
-export type { CompensationResult, StepResult } from './core/order/step-result.ts';
+export type { CompensationResult, StepProgress, StepResult } from './core/order/step-result.ts';
 export type { DecidedOutcome, NewOrder, StoredOrder } from './core/order/stored-order.ts';
 export { OrderProcessor } from './core/order-processor.ts';
 export type { OrderPage, OrderQuery } from './core/queries/order-query.ts';
@@ -64,11 +65,10 @@ export type { ShutdownOptions } from './core/shutdown.ts';
 export type {
   CompensationContext,
   CompensationContextBase,
-  CompensationOptions,
-  RetryOptions,
-  Step,
   StepContext,
-} from './core/steps/step.ts';
+} from './core/steps/contexts.ts';
+export { inOrder } from './core/steps/in-order.ts';
+export type { CompensationOptions, RetryOptions, Step } from './core/steps/step.ts';
 export type {
   BalanceChange,
   BalanceResult,

@@ -9,7 +9,7 @@ import { type Enqueued, enqueue } from './admission/enqueue.ts';
 import { submitMany } from './admission/submit-many.ts';
 import { OutcomeStream } from './admission/submit-stream.ts';
 import { Engine } from './engine.ts';
-import type { EventName, ProcessorEvents } from './lifecycle/events.ts';
+import type { EventName, ProcessorEvents } from './lifecycle/processor-events.ts';
 import type { ShutdownSummary } from './lifecycle/shutdown-summary.ts';
 import type { ProcessorStats } from './lifecycle/stats.ts';
 import { type OrderProcessorOptions, readOptions, type Settings } from './options.ts';

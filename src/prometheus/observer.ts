@@ -3,7 +3,7 @@ import type {
   RetriedStep,
   SteppedOrder,
   StoredBatch,
-} from '../core/lifecycle/events.ts';
+} from '../core/lifecycle/processor-events.ts';
 import type { ProcessorStats } from '../core/lifecycle/stats.ts';
 import type { OrderError } from '../core/order/order-error.ts';
 import type { Receipt } from '../core/order/outcome.ts';

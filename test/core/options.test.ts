@@ -143,7 +143,7 @@ describe('an OrderProcessor', () => {
     [
       [{ ...step, retries: 3 }],
       TypeError,
-      'Expected the options of steps[0] to be among name, run, compensate, after, concurrency, timeoutMs, retry, compensation, got `retries`',
+      'Expected the options of steps[0] to be among name, run, compensate, after, when, concurrency, timeoutMs, retry, compensation, got `retries`',
     ],
   ])('refuses %o as `steps`', (steps, kind, message) => {
     expectThrows(() => make({ steps }), kind, message);

@@ -1,145 +1,12 @@
 import { EventEmitter } from 'eventemitter3';
 import { OrderError } from '../order/order-error.ts';
-import type { OrderRecord, Receipt } from '../order/outcome.ts';
-import type { StepResult } from '../order/step-result.ts';
 import { isThenable } from '../runtime/awaitable.ts';
 import { checkFunction, wrong } from '../runtime/checks.ts';
 import { StepScope } from '../runtime/step-scope.ts';
 import { escapeControls, messageOf, show } from '../runtime/thrown.ts';
 import { Notifications } from './notifications.ts';
+import { type EventName, eventNames, type ProcessorEvents } from './processor-events.ts';
 import type { ShutdownSummary } from './shutdown-summary.ts';
-
-/** An order that holds its user for longer than it should. */
-export interface StalledOrder {
-  /** The order's id. */
-  readonly orderId: string;
-  /** The user whose other orders wait behind it. */
-  readonly userId: string;
-  /** What rules said of the order. */
-  readonly labels: readonly string[];
-  /** For how long its steps have run, in milliseconds. */
-  readonly runningMs: number;
-  /** The names of the steps that have not ended. */
-  readonly steps: readonly string[];
-}
-
-/** One step of an order has ended. */
-export interface SteppedOrder {
-  /** The order's id. */
-  readonly orderId: string;
-  /** Whose order it is. */
-  readonly userId: string;
-  /** What rules said of the order. */
-  readonly labels: readonly string[];
-  /** How the step ended. */
-  readonly step: StepResult;
-}
-
-/** An attempt at a step failed, and there will be another. */
-export interface RetriedStep {
-  /** The order's id. */
-  readonly orderId: string;
-  /** Whose order it is. */
-  readonly userId: string;
-  /** What rules said of the order. */
-  readonly labels: readonly string[];
-  /** The step's name. */
-  readonly step: string;
-  /** Whether it was the step's compensation that failed, and not the step. */
-  readonly isCompensation: boolean;
-  /** Which attempt failed, from 1 up. */
-  readonly attempt: number;
-  /** After what pause the next one begins, in milliseconds, if a worker is free then. */
-  readonly delayMs: number;
-  /** Why it failed: the error's own code, `'timeout'` or `'internal'`. */
-  readonly code: string;
-  /** The same for people. */
-  readonly message: string;
-  /** What was thrown, if anything. */
-  readonly cause: unknown;
-}
-
-/** One call that took orders into the storage, or their outcomes, has ended. */
-export interface StoredBatch {
-  /**
-   * `'accept'`: orders were to be kept. `'settle'`: outcomes and balances were to be recorded; of a
-   * {@link BalanceStorage} that is its `apply`.
-   */
-  readonly operation: 'accept' | 'settle';
-  /** How many orders were in the call. */
-  readonly size: number;
-  /** How long it took, in milliseconds and fractions of one. */
-  readonly durationMs: number;
-  /** Whether it threw, rejected or answered nonsense. */
-  readonly isFailed: boolean;
-}
-
-/**
- * What listeners get. A listener that throws or rejects hurts nobody: the others are still called,
- * and what it threw comes as an `error` event with the code `internal`.
- *
- * @typeParam Payload - the payload's type
- */
-export interface ProcessorEvents<Payload = unknown> {
-  /** An order was accepted. */
-  accepted: OrderRecord<Payload>;
-  /** An order was refused; its code says why. */
-  refused: OrderError;
-  /** The processing of an order began. */
-  started: OrderRecord<Payload>;
-  /** One step of an order ended, or was compensated. */
-  stepped: SteppedOrder;
-  /** An attempt at a step, or at its compensation, failed, and there will be another. */
-  retried: RetriedStep;
-  /** An order completed. The receipt is the object that its caller gets: do not write to it. */
-  completed: Receipt<Payload>;
-  /** An order failed; its code says why. */
-  failed: OrderError;
-  /** An order was canceled. */
-  canceled: OrderError;
-  /** An order holds its user for longer than it should. Once per order. */
-  stalled: StalledOrder;
-  /** The storage can keep no orders now: none is taken, and none begins; see `ProcessorStats.storage`. */
-  interrupted: OrderError;
-  /** The storage works again. */
-  restored: undefined;
-  /**
-   * A call of the storage ended, just before the orders in it hear of it. Never raised for a plain
-   * {@link MemoryStorage}, which takes each order as it comes, without a call.
-   */
-  stored: StoredBatch;
-  /** The last unsettled order was settled. */
-  idle: undefined;
-  /** `shutdown` is done. */
-  shutdown: ShutdownSummary;
-  /**
-   * Something failed that is not one order's outcome: a listener, a call of the storage, a
-   * compensation (`compensation_failed`, with the order's id), a `retryIf`; or the storage has not
-   * answered for `stalledAfterMs`.
-   */
-  error: OrderError;
-}
-
-/** The name of an event. */
-export type EventName = keyof ProcessorEvents;
-
-const names: readonly string[] = [
-  'accepted',
-  'refused',
-  'started',
-  'stepped',
-  'retried',
-  'completed',
-  'failed',
-  'canceled',
-  'stalled',
-  'interrupted',
-  'restored',
-  'stored',
-  'idle',
-  'shutdown',
-  'error',
-] satisfies EventName[];
 
 type Listener = (payload: never) => unknown;
 type Guard = (payload: unknown) => void;
@@ -155,7 +22,7 @@ export class Events {
     readonly listener: Listener;
     readonly guard: Guard;
   }[] = [];
-  readonly #tell = Object.fromEntries(names.map((name) => [name, undefined])) as Tellers;
+  readonly #tell = Object.fromEntries(eventNames.map((name) => [name, undefined])) as Tellers;
   /** What calls the listeners of each event as they are now. */
   readonly #calls = new Map<EventName, Guard>();
   /** Events with a listener for once, which must be looked at again when they have been raised. */
@@ -191,7 +58,7 @@ export class Events {
   end(summary: ShutdownSummary): void {
     this.#tell.shutdown?.(summary);
     this.#isOver = true;
-    for (const name of names) this.#update(name as EventName);
+    for (const name of eventNames) this.#update(name as EventName);
   }
 
   on(event: EventName, listener: Listener): void {
@@ -286,6 +153,6 @@ export class Events {
 
 /** @throws TypeError for an unknown event: a misspelt one would never be raised */
 function checkEvent(event: unknown): void {
-  if (names.includes(event as EventName)) return;
-  throw wrong(TypeError, 'event', `one of ${names.join(', ')}`, event);
+  if (eventNames.includes(event as EventName)) return;
+  throw wrong(TypeError, 'event', `one of ${eventNames.join(', ')}`, event);
 }

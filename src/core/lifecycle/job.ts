@@ -162,6 +162,7 @@ export class Job extends ParsedOrder implements QueueEntry {
       message: undefined,
       retryable: undefined,
       steps: noSteps,
+      progress: this.run?.progress,
     };
   }
 

@@ -4,11 +4,12 @@ import { leftBehind, storageFailed } from '../order/processor-errors.ts';
 import type { Times } from '../order/stored-order.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { systemTime } from '../runtime/system-time.ts';
-import { Events, type StoredBatch } from './events.ts';
+import { Events } from './events.ts';
 import { Idleness } from './idleness.ts';
 import type { InFlightOrders } from './in-flight-orders.ts';
 import type { Job, KnownOrder } from './job.ts';
 import { isOver, moveTo } from './order-state.ts';
+import type { StoredBatch } from './processor-events.ts';
 import { Counts, Timings } from './stats.ts';
 
 /** A call of the storage has ended; nobody may be told yet what it came to. */

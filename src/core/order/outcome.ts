@@ -1,6 +1,6 @@
 import type { AcceptedOrder } from './order.ts';
 import type { OrderError } from './order-error.ts';
-import type { StepResult } from './step-result.ts';
+import type { StepProgress, StepResult } from './step-result.ts';
 
 /**
  * What a caller gets for a completed order.
@@ -96,4 +96,9 @@ export interface OrderRecord<Payload = unknown> extends AcceptedOrder<Payload> {
   readonly cause?: OrderCause | undefined;
   /** The results of its steps, in declaration order; empty before it is settled. */
   readonly steps: readonly StepResult[];
+  /**
+   * What one of its steps said last of how far it is, while the order is processed by this process; see
+   * {@link StepContext.progress}.
+   */
+  readonly progress?: StepProgress | undefined;
 }

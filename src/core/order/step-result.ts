@@ -4,8 +4,8 @@ export interface StepResult {
   readonly name: string;
   /**
    * `'ok'`: it finished. `'error'`: it threw or rejected. `'canceled'`: it was under way when the
-   * order failed or was canceled. `'skipped'`: it never began in this process. `'compensated'`: it had
-   * finished, and was compensated. One that had not finished and may have had its effect keeps its status, with
+   * order failed or was canceled. `'skipped'`: it never began in this process, because its `when` said no or the order
+   * was decided before. `'compensated'`: it had finished, and was compensated. One that had not finished and may have had its effect keeps its status, with
    * a `compensation`.
    */
   readonly status: 'ok' | 'error' | 'canceled' | 'skipped' | 'compensated';
@@ -31,6 +31,18 @@ export interface CompensationResult {
   readonly code?: string;
   /** With `'error'`: the same for people. */
   readonly message?: string;
+}
+
+/** How far a step of an order is, or its compensation, by what it said last. */
+export interface StepProgress {
+  /** The step's name. */
+  readonly step: string;
+  /** Whether it is the step's compensation that said so, and not the step. */
+  readonly isCompensation: boolean;
+  /** How much of it is done, from 0 to 1. */
+  readonly fraction: number;
+  /** What it is at, if it said so. */
+  readonly label: string | undefined;
 }
 
 /** Shared by all orders without steps. */

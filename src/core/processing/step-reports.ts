@@ -2,7 +2,7 @@ import type { Events } from '../lifecycle/events.ts';
 import type { Job } from '../lifecycle/job.ts';
 import type { Verdict } from '../order/decision.ts';
 import { OrderError } from '../order/order-error.ts';
-import type { StepResult } from '../order/step-result.ts';
+import type { StepProgress, StepResult } from '../order/step-result.ts';
 import { escapeControls, quote } from '../runtime/thrown.ts';
 import type { Retry, StepListener } from '../steps/run/run-observer.ts';
 
@@ -21,6 +21,10 @@ export class StepReports implements StepListener<Job> {
 
   abort(controller: AbortController, reason: OrderError): void {
     this.events.abort(controller, reason);
+  }
+
+  progressed(job: Job, progress: StepProgress): void {
+    this.events.tell.progress?.({ ...job.facts, ...progress });
   }
 
   stepped(job: Job, step: StepResult): void {

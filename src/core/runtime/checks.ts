@@ -2,7 +2,7 @@ import { isThenable } from './awaitable.ts';
 import { show } from './thrown.ts';
 
 /** The longest time that a timer can wait. */
-const maxTimeoutMs = 2_147_483_647;
+export const maxTimeoutMs = 2_147_483_647;
 
 /** A misspelt option that is silently ignored costs hours, so an unknown one is an error. */
 export function checkOptions(of: string, options: unknown, known: readonly string[]): void {

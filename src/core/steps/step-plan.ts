@@ -7,9 +7,10 @@ import {
   checkTimeout,
   wrong,
 } from '../runtime/checks.ts';
+import type { CompensationContext, StepContext } from './contexts.ts';
 import { type RetryPolicy, readRetry } from './limits/retry.ts';
 import { Semaphore } from './limits/semaphore.ts';
-import type { CompensationContext, Step, StepContext } from './step.ts';
+import type { Step } from './step.ts';
 
 /** The limits of a step or a compensation. */
 export interface Limits {
@@ -29,6 +30,8 @@ export interface PlannedStep {
   readonly compensate:
     | ((order: never, context: CompensationContext<never, never>) => unknown)
     | undefined;
+  /** Whether an order needs it; its answer is not checked yet. */
+  readonly when: ((order: never) => unknown) | undefined;
   readonly limits: Limits;
   readonly compensation: Limits;
   /** How many steps this one comes directly after. */
@@ -39,6 +42,8 @@ export interface PlannedStep {
   readonly before: readonly number[];
   /** Its results after one attempt, by duration, shared by all orders. */
   readonly results: (StepResult | undefined)[];
+  /** Its result when it never began, shared by all orders. */
+  readonly skipped: StepResult;
 }
 
 /** All steps, in declaration order. */
@@ -58,16 +63,18 @@ interface Defaults {
 /** The most steps: steps and compensations that return at once call each other. */
 const mostSteps = 100;
 
-const names = [
+/** The fields that a step may have. */
+export const stepFields = [
   'name',
   'run',
   'compensate',
   'after',
+  'when',
   'concurrency',
   'timeoutMs',
   'retry',
   'compensation',
-];
+] as const satisfies readonly (keyof Step)[];
 
 /** Checks and copies the steps, so that later changes of the caller's array have no effect. */
 export function readSteps(steps: unknown, defaults: Defaults): StepPlan {
@@ -97,6 +104,7 @@ export function readSteps(steps: unknown, defaults: Defaults): StepPlan {
       next,
       before: [...placesBefore(at, after, all)],
       results: [],
+      skipped: Object.freeze({ name: step.name, status: 'skipped', durationMs: 0, attempts: 0 }),
     };
   });
   return { steps: planned, results: [] };
@@ -105,12 +113,14 @@ export function readSteps(steps: unknown, defaults: Defaults): StepPlan {
 function readStep(step: Step, at: string, defaults: Defaults) {
   checkMethods(at, step, ['run']);
   // An instance of the host's own class may have fields of its own.
-  if (Object.getPrototypeOf(step) === Object.prototype) checkOptions(at, step, names);
+  if (Object.getPrototypeOf(step) === Object.prototype) checkOptions(at, step, stepFields);
   const { name, after = [], concurrency, timeoutMs, compensation = {} } = step;
   if (!isName(name)) throw wrong(TypeError, `${at}.name`, nameForm, name);
   if (concurrency !== undefined) checkInteger(`${at}.concurrency`, concurrency, 1);
   if (timeoutMs !== undefined) checkTimeout(`${at}.timeoutMs`, timeoutMs);
-  if (step.compensate !== undefined) checkMethods(at, step, ['compensate']);
+  for (const method of ['compensate', 'when'] as const) {
+    if (step[method] !== undefined) checkMethods(at, step, [method]);
+  }
   const retry = step.retry === undefined ? defaults.retry : readRetry(`${at}.retry`, step.retry);
   const semaphore = concurrency === undefined ? undefined : new Semaphore(concurrency);
   checkOptions(`${at}.compensation`, compensation, ['timeoutMs', 'retry']);
@@ -122,6 +132,7 @@ function readStep(step: Step, at: string, defaults: Defaults) {
     after,
     run: step.run.bind(step) as PlannedStep['run'],
     compensate: step.compensate?.bind(step) as PlannedStep['compensate'],
+    when: step.when?.bind(step) as PlannedStep['when'],
     limits: { timeoutMs, retry, semaphore },
     compensation: {
       // It holds its user, so it must have some limit.

@@ -1,87 +1,12 @@
 import type { AcceptedOrder } from '../order/order.ts';
-import type { OrderError } from '../order/order-error.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
+import type { CompensationContext, StepContext } from './contexts.ts';
 
 /**
- * What a step gets beside its order. Hand it on as it is, or its properties by name: they are made when they are read,
- * so a copy by `{ ...context }` has none of them.
- *
- * @typeParam Payload - the payload's type
+ * How often something that failed is tried again, and after what pauses. An error with a number from 0 up as
+ * `retryAfterMs`, as a service gives it that asks for a pause, says itself how long the pause after it is, in
+ * milliseconds: rounded up, 2 147 483 647 at most, and not random, whatever `maxDelayMs` is.
  */
-export interface StepContext<Payload = unknown> {
-  /**
-   * Aborts when the order has failed, timed out or been canceled, and when this attempt's own
-   * `timeoutMs` is over. Pass it to everything that the step waits for: a step that goes on in spite of it holds its
-   * user's other orders until it ends. An `abort` listener that throws is an uncaught exception of the process, as
-   * Node.js has it.
-   */
-  readonly signal: AbortSignal;
-  /**
-   * Which attempt at this step it is, from 1 up: above 1 the step may have had an effect already. With a
-   * durable storage, each start of the process since the order was accepted counts as one more.
-   */
-  readonly attempt: number;
-  /** The order, frozen; the same as the first argument. */
-  readonly order: AcceptedOrder<Payload>;
-  /** What the steps before this one have returned, by name: all steps that it comes after, directly or not. */
-  readonly results: Readonly<Record<string, unknown>>;
-  /**
-   * The same for every attempt at this step of this order and for its compensation. No other step has it. Pass it to a
-   * payment provider: a second attempt then does not charge twice, and the compensation finds the charge. It is the
-   * order's id, a colon and the step's name as `encodeURIComponent` has it.
-   */
-  readonly idempotencyKey: string;
-}
-
-/**
- * The part of a compensation's context that does not depend on whether its step has finished.
- *
- * @typeParam Payload - the payload's type
- */
-export interface CompensationContextBase<Payload = unknown> extends StepContext<Payload> {
-  /**
-   * Aborts when this attempt's time is over, or when the processor has shut down and waits no longer. A compensation is
-   * not canceled.
-   */
-  readonly signal: AbortSignal;
-  /** Why the order failed or was canceled. */
-  readonly error: OrderError;
-  /**
-   * The same for every attempt at this compensation, and unlike any other key: pass it to a payment provider with the
-   * refund itself. It is the `idempotencyKey` and `/compensate`.
-   */
-  readonly compensationKey: string;
-}
-
-/**
- * What a compensation gets beside its order. `isFinished` says whether the step has finished.
- *
- * @typeParam Payload - the payload's type
- * @typeParam Result - what the step's `run` gives
- */
-export type CompensationContext<
-  Payload = unknown,
-  Result = unknown,
-> = CompensationContextBase<Payload> &
-  (
-    | {
-        /** `run` has finished. */
-        readonly isFinished: true;
-        /** What `run` has returned. */
-        readonly result: Result;
-      }
-    | {
-        /**
-         * `run` has begun and not finished, so it may have had its effect or not: it was aborted, its time was up, it
-         * threw an error that does not say so, or its process ended. The `idempotencyKey` finds what it did.
-         */
-        readonly isFinished: false;
-        /** Not known. */
-        readonly result: undefined;
-      }
-  );
-
-/** How often something that failed is tried again, and after what pauses. */
 export interface RetryOptions {
   /** How many attempts there are, the first included. An integer from 1 up, 3 by default. */
   readonly attempts?: number | undefined;
@@ -175,6 +100,15 @@ export interface Step<Payload = unknown, Result = unknown> {
   readonly name: string;
   /** The name or names of steps that must have finished before this one starts. None by default. */
   readonly after?: string | readonly string[] | undefined;
+  /**
+   * Whether an order needs this step, asked when the step would begin. It answers at once, by what the order is alone:
+   * the same for the same order, at any time. If not, the step is `'skipped'`, and the steps that come after it go on as
+   * if it had finished; it gives no result, and is not compensated. What it throws, and an answer that is no boolean,
+   * fails the order with `internal`. Without it every order needs the step.
+   *
+   * @param order - the order, frozen
+   */
+  readonly when?: ((order: AcceptedOrder<Payload>) => boolean) | undefined;
   /**
    * How many orders may be in this step at once, over all workers: an integer from 1 up, no bound by
    * default. The others wait in order, with their worker; the wait does not count for the step's own

@@ -6,7 +6,11 @@ import {
   type Value,
   ValueSchema,
 } from '@bufbuild/protobuf/wkt';
-import type { RetriedStep, StalledOrder, SteppedOrder } from '../../core/lifecycle/events.ts';
+import type {
+  RetriedStep,
+  StalledOrder,
+  SteppedOrder,
+} from '../../core/lifecycle/processor-events.ts';
 import type { Percentiles, ProcessorStats } from '../../core/lifecycle/stats.ts';
 import type { OrderError } from '../../core/order/order-error.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from '../../core/order/outcome.ts';

@@ -1,4 +1,4 @@
-import type { EventName } from '../../core/lifecycle/events.ts';
+import type { EventName } from '../../core/lifecycle/processor-events.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { withClientId } from '../client-ids.ts';
 import { draining } from '../listening/server-draining.ts';

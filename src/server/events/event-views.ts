@@ -1,4 +1,4 @@
-import type { EventName, ProcessorEvents } from '../../core/lifecycle/events.ts';
+import type { EventName, ProcessorEvents } from '../../core/lifecycle/processor-events.ts';
 import type { OrderError } from '../../core/order/order-error.ts';
 import type { OrderRecord, Receipt } from '../../core/order/outcome.ts';
 

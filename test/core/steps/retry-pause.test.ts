@@ -1,4 +1,4 @@
-import { OrderProcessor, type Step } from 'order-processor';
+import { OrderError, OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, errorOf, logOf, range } from '../../kit/helpers.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
@@ -216,5 +216,73 @@ describe('in a pause', () => {
       expect(await closed).toMatchObject({ canceled, running: [], unsettled: [] });
       expect(clock.timers).toBe(0);
     }
+  });
+});
+
+describe('an error with `retryAfterMs`', () => {
+  async function pausesAfter(thrown: readonly unknown[]): Promise<number[]> {
+    const delays: number[] = [];
+    const left = [...thrown];
+    const asks: Step = {
+      name: 'asks',
+      retry: { attempts: 20, delayMs: 100, maxDelayMs: 100, factor: 1, jitter: false },
+      run() {
+        if (left.length > 0) throw left.shift();
+      },
+    };
+    const processor = new OrderProcessor({ steps: [asks] });
+    processor.on('retried', ({ delayMs }) => delays.push(delayMs));
+    const receipt = processor.submit({ userId: 'u', amount: 1 });
+    await clock.advance(2 ** 33);
+    await receipt;
+    return delays;
+  }
+
+  const waits = (retryAfterMs: unknown): Error => Object.assign(new Error(), { retryAfterMs });
+
+  it('says how long the pause after it is, whatever the policy says', async () => {
+    const full = new OrderError('vendor_busy', 'Busy', { retryAfterMs: 7 });
+    const thrown = [
+      waits(5_000),
+      waits(0),
+      waits(1.2),
+      full,
+      new Error('none'),
+      { retryAfterMs: 3 },
+    ];
+    expect(await pausesAfter(thrown)).toEqual([5_000, 0, 2, 7, 100, 3]);
+    expect(await pausesAfter([waits(1e12), waits(Infinity)])).toEqual([
+      2_147_483_647, 2_147_483_647,
+    ]);
+  });
+
+  it('invariant 8: is passed over where it is no number from 0 up', async () => {
+    const trap = Object.defineProperty(new Error(), 'retryAfterMs', {
+      get() {
+        throw new Error('Not for you');
+      },
+    });
+    const odd = [
+      waits(-1),
+      waits(Number.NaN),
+      waits('5'),
+      waits(5n),
+      waits({}),
+      trap,
+      null,
+      undefined,
+    ];
+    expect(new Set(await pausesAfter(odd))).toEqual(new Set([100]));
+  });
+
+  it('changes nothing where no attempt follows', async () => {
+    const { step } = flaky();
+    const processor = new OrderProcessor({
+      steps: [{ ...step, retry: { attempts: 1 }, run: () => Promise.reject(waits(5_000)) }],
+    });
+    const code = codeOf(processor.submit({ userId: 'u', amount: 1 }));
+    await clock.runAll();
+    expect(await code).toBe('internal');
+    expect(clock.now).toBe(0);
   });
 });

@@ -53,6 +53,7 @@ function runAlone(steps: readonly Step[], { timeoutMs, stalledAfterMs = 1_000 }:
       log.push(`${id} has ended`);
       end();
     },
+    progressed: (_order, { step, fraction }) => void log.push(`${step} is at ${fraction}`),
     stepped: (_order, { name, status, compensation }) => {
       log.push(`${name} is ${status}${compensation === undefined ? '' : ' after compensation'}`);
     },

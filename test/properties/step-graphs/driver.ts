@@ -15,6 +15,7 @@ import {
   type OrderPlan,
   type Payload,
   type Scenario,
+  skippedIn,
   users,
 } from './plan.ts';
 import { AskedStorage } from './storage.ts';
@@ -130,7 +131,7 @@ export class Driver {
       this.#meddled += 1;
       const plan = this.callers.find((caller) => caller.id === id)?.plan;
       const user = (plan?.user ?? 0) + (this.#meddled % 2);
-      const payload = { durationsMs: [0, 0, 1, 0, 2], quirks: [] };
+      const payload = { durationsMs: [0, 0, 1, 0, 2], quirks: [], needless: [] };
       const order = { user: user % users, amount: 1, priority: undefined, payload };
       this.#submit(order, undefined, true);
     }
@@ -144,7 +145,10 @@ export class Driver {
     const caller: Caller = { id, plan, askedAt, ...never, isOneOfMany, isMeddled };
     this.callers.push(caller);
     const canCompensate = this.#plan.steps.map((step) => step.canCompensate);
-    this.observer.logs.set(id, new OrderLog(id, `u-${plan.user}`, canCompensate));
+    this.observer.logs.set(
+      id,
+      new OrderLog(id, `u-${plan.user}`, canCompensate, skippedIn(this.#plan, plan.payload)),
+    );
     return caller;
   }
 
@@ -267,7 +271,11 @@ export class Driver {
     const isOver = log.settled !== undefined || log.failure !== undefined || log.cancels.length > 0;
     if (isOver || isLate || log.calls.length === 0) return;
     for (const [at, { after, concurrency = Infinity }] of steps.entries()) {
-      const canBegin = after.every((other) => log.finishOf(other) !== undefined);
+      const isOver = (other: number): boolean => {
+        if (!log.skipped.includes(other)) return log.finishOf(other) !== undefined;
+        return steps[other]?.after.every(isOver) === true;
+      };
+      const canBegin = after.every(isOver) && !log.skipped.includes(at);
       if (!canBegin || log.callsOf(at, 'run').length > 0) continue;
       const inside = [...observer.logs.values()].flatMap((other) =>
         other.running.filter((call) => call.of === 'run' && call.at === at),

@@ -47,6 +47,8 @@ export class OrderLog {
   readonly id: string;
   readonly userId: string;
   readonly canCompensate: readonly boolean[];
+  /** The places of the steps that the order does not need. */
+  readonly skipped: readonly number[];
   readonly calls: Call[] = [];
   readonly reports: Report[] = [];
   readonly retried: Retried[] = [];
@@ -60,11 +62,20 @@ export class OrderLog {
   stalledAt: number | undefined;
   settled: Settled | undefined;
 
-  /** @param canCompensate - by step */
-  constructor(id: string, userId: string, canCompensate: readonly boolean[]) {
+  /**
+   * @param canCompensate - by step
+   * @param skipped - the places of the steps that it does not need
+   */
+  constructor(
+    id: string,
+    userId: string,
+    canCompensate: readonly boolean[],
+    skipped: readonly number[],
+  ) {
     this.id = id;
     this.userId = userId;
     this.canCompensate = canCompensate;
+    this.skipped = skipped;
   }
 
   callsOf(at: number, of: Kind): Call[] {

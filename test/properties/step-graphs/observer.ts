@@ -57,6 +57,7 @@ export class Observer {
     return this.plan.steps.map((spec, at) => ({
       name: spec.name,
       after: spec.after.map((other) => `s${other}`),
+      ...(spec.hasWhen && { when: ({ payload }) => !payload.needless.includes(at) }),
       concurrency: spec.concurrency,
       timeoutMs: spec.timeoutMs,
       retry: spec.retry,

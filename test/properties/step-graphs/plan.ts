@@ -28,6 +28,8 @@ export interface Payload {
   /** By step, of plain attempts, which end well. */
   readonly durationsMs: readonly number[];
   readonly quirks: readonly Quirk[];
+  /** Places of steps that the order does not need, where they ask. */
+  readonly needless: readonly number[];
 }
 
 export interface OrderPlan {
@@ -52,6 +54,8 @@ export interface StepSpec {
   readonly concurrency: number | undefined;
   readonly timeoutMs: number | undefined;
   readonly retry: RetryPlan | undefined;
+  /** Whether it asks if the order needs it. */
+  readonly hasWhen: boolean;
   readonly canCompensate: boolean;
   readonly compensation: {
     readonly timeoutMs: number | undefined;
@@ -155,6 +159,7 @@ const orderPlan: fc.Arbitrary<OrderPlan> = fc.record({
       maxLength: mostSteps,
     }),
     quirks: fc.array(quirk, { maxLength: 5 }),
+    needless: fc.array(fc.nat(mostSteps - 1), { maxLength: 2 }),
   }),
 });
 
@@ -178,6 +183,7 @@ const rawStep: fc.Arbitrary<RawStep> = fc.record({
   concurrency: rarely(fc.integer({ min: 1, max: 2 }), 3),
   timeoutMs: rarely(fc.integer({ min: 1, max: 14 }), 3),
   retry: rarely(retryPlan, 3),
+  hasWhen: fc.boolean(),
   canCompensate: fc.boolean(),
   compensation: fc.record({
     timeoutMs: rarely(fc.integer({ min: 1, max: 14 }), 3),
@@ -285,6 +291,11 @@ export function limitsOf(plan: Scenario, at: number, of: Kind): Limits {
     timeoutMs: compensation.timeoutMs ?? timeoutMs ?? plan.timeoutMs ?? plan.stalledAfterMs,
     retry: ownRetry,
   };
+}
+
+/** The places of the steps that an order does not need. */
+export function skippedIn({ steps }: Scenario, { needless }: Payload): number[] {
+  return needless.filter((at) => steps[at]?.hasWhen);
 }
 
 /** The pause after an attempt. */

@@ -1,14 +1,14 @@
 import type { Verdict } from '../../order/decision.ts';
 import { OrderError } from '../../order/order-error.ts';
-import type { StepResult } from '../../order/step-result.ts';
 import { asPromise, isThenable } from '../../runtime/awaitable.ts';
+import type { CompensationContext } from '../contexts.ts';
 import { isWorthRetrying, pauseMs, retryableOf } from '../limits/retry.ts';
 import type { Waiter } from '../limits/semaphore.ts';
 import type { LimitedTime } from '../limits/time-limit.ts';
-import type { CompensationContext } from '../step.ts';
-import type { Limits, PlannedStep } from '../step-plan.ts';
+import type { PlannedStep } from '../step-plan.ts';
+import { ExecutionFacts } from './execution-facts.ts';
 import type { ExecutionOwner, ExecutionRun } from './execution-run.ts';
-import { type ExecutionState, moveExecution } from './execution-state.ts';
+import { moveExecution } from './execution-state.ts';
 import { Context, ContextOfCompensation } from './step-context.ts';
 import { deniesEffect, verdictOn } from './step-failure.ts';
 
@@ -16,24 +16,8 @@ import { deniesEffect, verdictOn } from './step-failure.ts';
  * One function, a step's `run` or its `compensate`, called until it succeeds or no attempt is left: each attempt under
  * a time limit, with pauses between them.
  */
-export class StepExecution implements Waiter {
-  readonly step: PlannedStep;
-  /** Of a compensation: the execution that it compensates. */
-  readonly compensated: StepExecution | undefined;
-  readonly state: ExecutionState = 'idle';
-  attempts = 0;
-  durationMs = 0;
-  /** What the function has returned, once it has finished. */
-  value: unknown = undefined;
-  isFinished = false;
-  /** An attempt, in this process or an earlier one, may have had its effect without finishing. */
-  mayHaveActed: boolean;
-  /** How many steps must finish before it starts. */
-  needs: number;
-  /** Its place in the order in which the order's executions ended, from 1 up. */
-  endedAs = 0;
-  /** The result of the step, if it is known. */
-  result: StepResult | undefined = undefined;
+export class StepExecution extends ExecutionFacts implements Waiter {
+  declare readonly compensated: StepExecution | undefined;
   prev: Waiter | undefined = undefined;
   next: Waiter | undefined = undefined;
   readonly #run: ExecutionRun<StepExecution>;
@@ -53,50 +37,22 @@ export class StepExecution implements Waiter {
     owner: ExecutionOwner<StepExecution>,
     compensated?: StepExecution,
   ) {
-    this.step = step;
-    this.compensated = compensated;
-    this.needs = compensated === undefined ? step.needs : 0;
-    this.mayHaveActed = run.order.earlierAttempts > 0;
+    super(step, run.order.earlierAttempts > 0, compensated);
     this.#run = run;
     this.#owner = owner;
   }
 
-  /** Whether it may start and has not. */
-  get isReady(): boolean {
-    return this.state === 'idle' && this.needs === 0;
-  }
-
-  get isOver(): boolean {
-    return this.state === 'over';
-  }
-
-  /** Whether its function runs, even if its signal has aborted. */
-  get isRunning(): boolean {
-    return this.state === 'running' || this.state === 'abandoned';
-  }
-
-  /** Whether it has begun, or waits to, and has not ended. */
-  get isUnended(): boolean {
-    return this.state !== 'over' && this.needs === 0;
-  }
-
-  /** Whether it waits before its next attempt, or for a worker to make it. */
-  get isPaused(): boolean {
-    return this.state === 'paused' || this.state === 'due';
-  }
-
-  /** Whether it is over, and is to be compensated if its order does not complete. */
-  get isToCompensate(): boolean {
-    return (
-      this.isOver && this.step.compensate !== undefined && (this.isFinished || this.mayHaveActed)
-    );
-  }
-
   /** There is a worker, and the clock has just been read. */
   start(): void {
-    const { semaphore } = this.#limits;
+    const { semaphore } = this.limits;
     if (semaphore === undefined || semaphore.acquire(this)) this.#try();
     else moveExecution(this, 'queued');
+  }
+
+  /** It does not begin: the order does not need the step, or cannot say whether it does. */
+  skip(): void {
+    this.mayHaveActed = false;
+    this.#end();
   }
 
   admitted(): void {
@@ -111,7 +67,7 @@ export class StepExecution implements Waiter {
       return;
     }
     if (this.isOver) return;
-    if (this.state === 'queued') this.#limits.semaphore?.withdraw(this);
+    if (this.state === 'queued') this.limits.semaphore?.withdraw(this);
     this.endTime();
     this.#end();
   }
@@ -131,7 +87,7 @@ export class StepExecution implements Waiter {
   #timeOut(timeoutMs: number): void {
     const run = this.#run;
     run.clock.read();
-    const message = `${this.#title} did not end within ${timeoutMs} ms`;
+    const message = `${this.title} did not end within ${timeoutMs} ms`;
     const { id: orderId, userId } = run.accepted;
     const error = new OrderError('timeout', message, { orderId, userId });
     this.#overdue = error;
@@ -142,10 +98,6 @@ export class StepExecution implements Waiter {
     if (this.#triesAgain) this.#wait(run.stalledAfterMs, () => this.#failOverdue(message));
     this.#context?.abort(error);
     if (!this.#triesAgain) this.#failOverdue(message);
-  }
-
-  get #limits(): Limits {
-    return this.compensated === undefined ? this.step.limits : this.step.compensation;
   }
 
   #try(): void {
@@ -169,13 +121,13 @@ export class StepExecution implements Waiter {
   }
 
   #call(): unknown {
-    const { step, compensated, attempts } = this;
+    const { step, compensated } = this;
     const run = this.#run;
     if (compensated === undefined) {
-      this.#context = new Context(run, step, attempts);
+      this.#context = new Context(run, this);
       return step.run(run.accepted as never, this.#context);
     }
-    const context = new ContextOfCompensation(run, compensated, attempts);
+    const context = new ContextOfCompensation(run, this, compensated);
     this.#context = context;
     return step.compensate?.(run.accepted as never, context as CompensationContext<never, never>);
   }
@@ -187,7 +139,7 @@ export class StepExecution implements Waiter {
     );
     // For what starts next, and for the limit.
     this.#run.clock.read();
-    const { timeoutMs } = this.#limits;
+    const { timeoutMs } = this.limits;
     if (timeoutMs === undefined || this.state !== 'running') return;
     this.#time = this.#run.limitOf(timeoutMs).begin(this);
   }
@@ -223,7 +175,7 @@ export class StepExecution implements Waiter {
     this.isFinished = true;
     this.#end();
     this.#owner.succeeded(this);
-    this.#limits.semaphore?.release();
+    this.limits.semaphore?.release();
   }
 
   #attemptFailed(thrown: unknown): void {
@@ -239,7 +191,7 @@ export class StepExecution implements Waiter {
       this.#end();
       this.#owner.failed(this, this.#verdictOn(thrown));
     }
-    this.#limits.semaphore?.release();
+    this.limits.semaphore?.release();
   }
 
   #mayTryAgainAfter(thrown: unknown): boolean {
@@ -265,7 +217,7 @@ export class StepExecution implements Waiter {
   }
 
   #mayTryAgain(thrown: unknown): boolean {
-    const { retry } = this.#limits;
+    const { retry } = this.limits;
     if (retry === undefined || this.attempts >= retry.attempts) return false;
     return isWorthRetrying(retry, thrown, this.attempts, (cause) =>
       this.#run.predicateFailed(this.step.name, cause),
@@ -273,11 +225,11 @@ export class StepExecution implements Waiter {
   }
 
   #pause(thrown: unknown): void {
-    const { retry } = this.#limits;
+    const { retry } = this.limits;
     if (retry === undefined) return;
     const verdict = this.#verdictOn(thrown);
     this.#overdue = undefined;
-    const delayMs = pauseMs(retry, this.attempts);
+    const delayMs = pauseMs(retry, this.attempts, thrown);
     moveExecution(this, 'paused');
     this.#wait(delayMs, () => {
       moveExecution(this, 'due');
@@ -288,11 +240,7 @@ export class StepExecution implements Waiter {
 
   #verdictOn(thrown: unknown): Verdict {
     const overdue = this.#overdue;
-    if (overdue === undefined) return verdictOn(thrown, this.#title);
+    if (overdue === undefined) return verdictOn(thrown, this.title);
     return { code: 'timeout', message: overdue.message, isTimeUp: true };
-  }
-
-  get #title(): string {
-    return `${this.compensated === undefined ? 'Step' : 'The compensation of step'} \`${this.step.name}\``;
   }
 }

@@ -82,11 +82,11 @@ export function resultsOf(plan: StepPlan, executions: Executions): readonly Step
   return sharedResults(plan, executions) ?? Object.freeze(plan.steps.map(resultNow, executions));
 }
 
-function resultNow(this: Executions, { name, at }: PlannedStep): StepResult {
+function resultNow(this: Executions, { at, skipped }: PlannedStep): StepResult {
   const execution = this[at];
   if (execution?.result !== undefined) return execution.result;
   if (execution !== undefined && execution.attempts > 0) return resultOf(execution, 'canceled');
-  return Object.freeze({ name, status: 'skipped', durationMs: 0, attempts: 0 });
+  return skipped;
 }
 
 /** One array for all orders whose steps have all finished at the first attempt, after the same duration. */

@@ -1,5 +1,11 @@
 import { asPromise, isThenable } from '../../runtime/awaitable.ts';
-import { checkInteger, checkOptions, checkTimeout, wrong } from '../../runtime/checks.ts';
+import {
+  checkInteger,
+  checkOptions,
+  checkTimeout,
+  maxTimeoutMs,
+  wrong,
+} from '../../runtime/checks.ts';
 import type { RetryOptions } from '../step.ts';
 
 /** Retry options with their defaults, checked. */
@@ -38,8 +44,14 @@ export function readRetry(at: string, options: RetryOptions): RetryPolicy {
   return { attempts, delayMs, factor, maxDelayMs, jitter, retryIf };
 }
 
-/** The pause after an attempt that failed, in whole milliseconds. */
-export function pauseMs(policy: RetryPolicy, attempt: number): number {
+/**
+ * The pause after an attempt that failed, in whole milliseconds.
+ *
+ * @param thrown - what it threw, which may say how long the pause is
+ */
+export function pauseMs(policy: RetryPolicy, attempt: number, thrown: unknown): number {
+  const saidMs = retryAfterOf(thrown);
+  if (saidMs !== undefined) return Math.min(Math.ceil(saidMs), maxTimeoutMs);
   const { delayMs, factor, maxDelayMs, jitter } = policy;
   const longest = Math.min(maxDelayMs, delayMs * factor ** (attempt - 1));
   return Math.max(1, Math.round(jitter ? longest * (0.5 + Math.random() / 2) : longest));
@@ -69,6 +81,16 @@ export function isWorthRetrying(
   } catch (cause) {
     failed(cause);
     return false;
+  }
+}
+
+/** After what pause something thrown says that another attempt is worth it, in milliseconds; never throws. */
+function retryAfterOf(thrown: unknown): number | undefined {
+  try {
+    const { retryAfterMs } = Object(thrown) as { retryAfterMs?: unknown };
+    return typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? retryAfterMs : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Verdict } from '../../order/decision.ts';
 import type { AcceptedOrder } from '../../order/order.ts';
 import { OrderError } from '../../order/order-error.ts';
-import type { StepResult } from '../../order/step-result.ts';
+import type { StepProgress, StepResult } from '../../order/step-result.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { StepExecution } from '../execution/step-execution.ts';
 import type { Limited, TimeLimit } from '../limits/time-limit.ts';
@@ -23,6 +23,8 @@ export abstract class RunBase<Order extends RunOrder> {
   over = 0;
   /** The worker that calls functions; `undefined` in a pause, and while only aborted functions run. */
   worker: Worker | undefined;
+  /** What one of its steps said last of how far it is; not even a field before one does. */
+  declare progress: StepProgress | undefined;
   /** It has asked for a worker. */
   protected wantsWorker = false;
 
@@ -114,6 +116,11 @@ export abstract class RunBase<Order extends RunOrder> {
 
   predicateFailed(step: string, cause: unknown): void {
     this.settings.observer.predicateFailed(this.order, step, cause);
+  }
+
+  progressed(progress: StepProgress): void {
+    this.progress = progress;
+    this.settings.observer.progressed(this.order, progress);
   }
 
   /** Why the order failed or was canceled, as of now. */

@@ -2,7 +2,7 @@ import type { Decision, Verdict } from '../../order/decision.ts';
 import type { AcceptedOrder } from '../../order/order.ts';
 import type { OrderError } from '../../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../../order/outcome.ts';
-import type { StepResult } from '../../order/step-result.ts';
+import type { StepProgress, StepResult } from '../../order/step-result.ts';
 
 /** The part of an order that its run needs. */
 export interface RunOrder {
@@ -40,6 +40,8 @@ export interface Retry {
 
 /** Is notified of what happens to steps; the run does not depend on it. */
 export interface StepListener<Order> {
+  /** A step, or its compensation, has said how far it is. */
+  progressed(order: Order, progress: StepProgress): void;
   /** A step has ended, or its compensation has. */
   stepped(order: Order, result: StepResult): void;
   retried(order: Order, retry: Retry): void;

@@ -1,5 +1,6 @@
 import type { StepResult } from '../../order/step-result.ts';
 import type { ExecutionOwner, ExecutionRun } from '../execution/execution-run.ts';
+import { isNeeded } from '../execution/step-condition.ts';
 import { StepExecution } from '../execution/step-execution.ts';
 import { resultsOf, valuesBefore } from '../execution/step-results.ts';
 import type { PlannedStep, StepPlan } from '../step-plan.ts';
@@ -45,7 +46,7 @@ export class StepGraph {
     while (this.#at < steps.length && this.#run.mayStart) {
       const step = steps[this.#at] as PlannedStep;
       this.#at += 1;
-      if (step.needs === 0) this.#executionOf(step).start();
+      if (step.needs === 0) this.#begin(this.#executionOf(step));
     }
   }
 
@@ -54,19 +55,40 @@ export class StepGraph {
     this.#left -= 1;
   }
 
+  /** Starts a step, unless the order does not need it. */
+  #begin(execution: StepExecution): void {
+    const { step } = execution;
+    const answer = step.when === undefined || isNeeded(step, this.#run.accepted);
+    // It may have canceled the order.
+    if (execution.isOver) return;
+    if (answer === true) {
+      execution.start();
+      return;
+    }
+    execution.skip();
+    if (answer !== false) {
+      this.#run.failed(execution, answer);
+      return;
+    }
+    execution.result = step.skipped;
+    this.finish();
+    this.startAfter(execution);
+  }
+
   /** Starts the steps that come directly after one that has finished, and after no other. */
   startAfter({ step }: StepExecution): void {
     if (step.next.length === 0) return;
     const next = step.next.map((at) => this.#executionOf(this.#plan.steps[at] as PlannedStep));
     for (const execution of next) execution.needs -= 1;
     // One of them may finish at once and start another.
-    for (const each of next) if (each.isReady && this.#run.mayStart) each.start();
+    for (const each of next) if (each.isReady && this.#run.mayStart) this.#begin(each);
   }
 
   /** Steps with a compensation that have not begun in this process; steps that come after others are last. */
   unbegun(): StepExecution[] {
+    const { accepted } = this.#run;
     return this.#plan.steps
-      .filter(({ compensate }) => compensate !== undefined)
+      .filter((step) => step.compensate !== undefined && isNeeded(step, accepted) !== false)
       .sort((one, other) => one.before.length - other.before.length)
       .map((step) => this.#executionOf(step))
       .filter(({ attempts }) => attempts === 0);

@@ -1,0 +1,150 @@
+import type { OrderError } from '../order/order-error.ts';
+import type { OrderRecord, Receipt } from '../order/outcome.ts';
+import type { StepProgress, StepResult } from '../order/step-result.ts';
+import type { ShutdownSummary } from './shutdown-summary.ts';
+
+/** An order that holds its user for longer than it should. */
+export interface StalledOrder {
+  /** The order's id. */
+  readonly orderId: string;
+  /** The user whose other orders wait behind it. */
+  readonly userId: string;
+  /** What rules said of the order. */
+  readonly labels: readonly string[];
+  /** For how long its steps have run, in milliseconds. */
+  readonly runningMs: number;
+  /** The names of the steps that have not ended. */
+  readonly steps: readonly string[];
+}
+
+/** One step of an order has ended. */
+export interface SteppedOrder {
+  /** The order's id. */
+  readonly orderId: string;
+  /** Whose order it is. */
+  readonly userId: string;
+  /** What rules said of the order. */
+  readonly labels: readonly string[];
+  /** How the step ended. */
+  readonly step: StepResult;
+}
+
+/** A step of an order, or its compensation, has said how far it is. */
+export interface ProgressedStep extends StepProgress {
+  /** The order's id. */
+  readonly orderId: string;
+  /** Whose order it is. */
+  readonly userId: string;
+  /** What rules said of the order. */
+  readonly labels: readonly string[];
+}
+
+/** An attempt at a step failed, and there will be another. */
+export interface RetriedStep {
+  /** The order's id. */
+  readonly orderId: string;
+  /** Whose order it is. */
+  readonly userId: string;
+  /** What rules said of the order. */
+  readonly labels: readonly string[];
+  /** The step's name. */
+  readonly step: string;
+  /** Whether it was the step's compensation that failed, and not the step. */
+  readonly isCompensation: boolean;
+  /** Which attempt failed, from 1 up. */
+  readonly attempt: number;
+  /** After what pause the next one begins, in milliseconds, if a worker is free then. */
+  readonly delayMs: number;
+  /** Why it failed: the error's own code, `'timeout'` or `'internal'`. */
+  readonly code: string;
+  /** The same for people. */
+  readonly message: string;
+  /** What was thrown, if anything. */
+  readonly cause: unknown;
+}
+
+/** One call that took orders into the storage, or their outcomes, has ended. */
+export interface StoredBatch {
+  /**
+   * `'accept'`: orders were to be kept. `'settle'`: outcomes and balances were to be recorded; of a
+   * {@link BalanceStorage} that is its `apply`.
+   */
+  readonly operation: 'accept' | 'settle';
+  /** How many orders were in the call. */
+  readonly size: number;
+  /** How long it took, in milliseconds and fractions of one. */
+  readonly durationMs: number;
+  /** Whether it threw, rejected or answered nonsense. */
+  readonly isFailed: boolean;
+}
+
+/**
+ * What listeners get. A listener that throws or rejects hurts nobody: the others are still called,
+ * and what it threw comes as an `error` event with the code `internal`.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface ProcessorEvents<Payload = unknown> {
+  /** An order was accepted. */
+  accepted: OrderRecord<Payload>;
+  /** An order was refused; its code says why. */
+  refused: OrderError;
+  /** The processing of an order began. */
+  started: OrderRecord<Payload>;
+  /** A step of an order, or its compensation, said how far it is; see {@link StepContext.progress}. */
+  progress: ProgressedStep;
+  /** One step of an order ended, or was compensated. */
+  stepped: SteppedOrder;
+  /** An attempt at a step, or at its compensation, failed, and there will be another. */
+  retried: RetriedStep;
+  /** An order completed. The receipt is the object that its caller gets: do not write to it. */
+  completed: Receipt<Payload>;
+  /** An order failed; its code says why. */
+  failed: OrderError;
+  /** An order was canceled. */
+  canceled: OrderError;
+  /** An order holds its user for longer than it should. Once per order. */
+  stalled: StalledOrder;
+  /** The storage can keep no orders now: none is taken, and none begins; see `ProcessorStats.storage`. */
+  interrupted: OrderError;
+  /** The storage works again. */
+  restored: undefined;
+  /**
+   * A call of the storage ended, just before the orders in it hear of it. Never raised for a plain
+   * {@link MemoryStorage}, which takes each order as it comes, without a call.
+   */
+  stored: StoredBatch;
+  /** The last unsettled order was settled. */
+  idle: undefined;
+  /** `shutdown` is done. */
+  shutdown: ShutdownSummary;
+  /**
+   * Something failed that is not one order's outcome: a listener, a call of the storage, a
+   * compensation (`compensation_failed`, with the order's id), a `retryIf`; or the storage has not
+   * answered for `stalledAfterMs`.
+   */
+  error: OrderError;
+}
+
+/** The name of an event. */
+export type EventName = keyof ProcessorEvents;
+
+/** The names of all events. */
+export const eventNames: readonly string[] = [
+  'accepted',
+  'refused',
+  'started',
+  'progress',
+  'stepped',
+  'retried',
+  'completed',
+  'failed',
+  'canceled',
+  'stalled',
+  'interrupted',
+  'restored',
+  'stored',
+  'idle',
+  'shutdown',
+  'error',
+] satisfies EventName[];

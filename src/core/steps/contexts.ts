@@ -1,0 +1,91 @@
+import type { AcceptedOrder } from '../order/order.ts';
+import type { OrderError } from '../order/order-error.ts';
+
+/**
+ * What a step gets beside its order. Hand it on as it is, or its properties by name: they are made when they are read,
+ * so a copy by `{ ...context }` has none of them.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface StepContext<Payload = unknown> {
+  /**
+   * Aborts when the order has failed, timed out or been canceled, and when this attempt's own
+   * `timeoutMs` is over. Pass it to everything that the step waits for: a step that goes on in spite of it holds its
+   * user's other orders until it ends. An `abort` listener that throws is an uncaught exception of the process, as
+   * Node.js has it.
+   */
+  readonly signal: AbortSignal;
+  /**
+   * Which attempt at this step it is, from 1 up: above 1 the step may have had an effect already. With a
+   * durable storage, each start of the process since the order was accepted counts as one more.
+   */
+  readonly attempt: number;
+  /** The order, frozen; the same as the first argument. */
+  readonly order: AcceptedOrder<Payload>;
+  /** What the steps before this one have returned, by name: all steps that it comes after, directly or not. */
+  readonly results: Readonly<Record<string, unknown>>;
+  /**
+   * The same for every attempt at this step of this order and for its compensation. No other step has it. Pass it to a
+   * payment provider: a second attempt then does not charge twice, and the compensation finds the charge. It is the
+   * order's id, a colon and the step's name as `encodeURIComponent` has it.
+   */
+  readonly idempotencyKey: string;
+  /**
+   * Says how far this attempt is: raises the event `progress`, and the order's record shows it while the order is
+   * processed. It is kept in the memory of this process alone. An attempt that has ended, or was aborted, says nothing
+   * any more.
+   *
+   * @param fraction - how much of it is done, from 0 to 1
+   * @param label - what it is at, for people, up to 256 characters (UTF-16 code units)
+   * @throws TypeError or RangeError for anything else
+   */
+  progress(fraction: number, label?: string): void;
+}
+
+/**
+ * The part of a compensation's context that does not depend on whether its step has finished.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface CompensationContextBase<Payload = unknown> extends StepContext<Payload> {
+  /**
+   * Aborts when this attempt's time is over, or when the processor has shut down and waits no longer. A compensation is
+   * not canceled.
+   */
+  readonly signal: AbortSignal;
+  /** Why the order failed or was canceled. */
+  readonly error: OrderError;
+  /**
+   * The same for every attempt at this compensation, and unlike any other key: pass it to a payment provider with the
+   * refund itself. It is the `idempotencyKey` and `/compensate`.
+   */
+  readonly compensationKey: string;
+}
+
+/**
+ * What a compensation gets beside its order. `isFinished` says whether the step has finished.
+ *
+ * @typeParam Payload - the payload's type
+ * @typeParam Result - what the step's `run` gives
+ */
+export type CompensationContext<
+  Payload = unknown,
+  Result = unknown,
+> = CompensationContextBase<Payload> &
+  (
+    | {
+        /** `run` has finished. */
+        readonly isFinished: true;
+        /** What `run` has returned. */
+        readonly result: Result;
+      }
+    | {
+        /**
+         * `run` has begun and not finished, so it may have had its effect or not: it was aborted, its time was up, it
+         * threw an error that does not say so, or its process ended. The `idempotencyKey` finds what it did.
+         */
+        readonly isFinished: false;
+        /** Not known. */
+        readonly result: undefined;
+      }
+  );
