@@ -131,7 +131,7 @@ const states: Record<string, (storage: Storage) => Promise<Scene & { a: Promise<
   },
 };
 
-/** Holds every call of this method that has something to do until `open` is called. */
+/** Holds every call of this method that has something to do until the result is resolved. */
 function held(storage: Storage, method: string): Deferred<void> {
   const gate = deferred();
   const methods = storage as unknown as Record<string, (list: readonly unknown[]) => unknown>;

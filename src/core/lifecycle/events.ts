@@ -12,7 +12,7 @@ type Listener = (payload: never) => unknown;
 type Guard = (payload: unknown) => void;
 type Tellers = { [E in EventName]: ((payload: ProcessorEvents[E]) => void) | undefined };
 
-/** The typed emitter inside a processor, whose listeners can do no harm. */
+/** The typed emitter inside a processor. Errors of listeners are contained. */
 export class Events {
   readonly #emitter = new EventEmitter();
   readonly #notifications = new Notifications();
@@ -23,26 +23,29 @@ export class Events {
     readonly guard: Guard;
   }[] = [];
   readonly #tell = Object.fromEntries(eventNames.map((name) => [name, undefined])) as Tellers;
-  /** What calls the listeners of each event as they are now. */
+  /** Calls the listeners of each event as they are now. */
   readonly #calls = new Map<EventName, Guard>();
-  /** Events with a listener for once, which must be looked at again when they have been raised. */
+  /** Events with a `once` listener, which must be looked at again when they have been raised. */
   readonly #onces = new Set<EventName>();
   #hasWarned = false;
   #isOver = false;
 
   /**
-   * What tells the listeners of each event, `undefined` where nobody listens: so nothing is built for
-   * nobody, and the one listener of the event that every order raises is called straight.
+   * Notifies the listeners of each event; `undefined` if there is none, so that no payload is built for it. A single
+   * listener is called directly.
    */
   get tell(): Readonly<Tellers> {
     return this.#tell;
   }
 
-  /** Raises `idle`, unless that is true no longer when its listeners have their turn: it comes again then. */
+  /**
+   * Raises `idle`, unless the processor is not idle any more when its listeners have their turn: then `idle` comes
+   * again later.
+   */
   idle(isStill: () => boolean): void {
     this.#notifications.notify((holds) => {
       const listeners = holds() ? this.#calls.get('idle') : undefined;
-      // As all listeners, outside the step that has led to it.
+      // Outside the step that has led to it, as all listeners.
       if (listeners !== undefined) StepScope.outside(listeners, undefined);
     }, isStill);
   }
@@ -91,11 +94,11 @@ export class Events {
     const isSilent = this.#isOver && event !== 'refused';
     if (first === undefined || isSilent) this.#tell[event] = undefined;
     if (first === undefined) this.#calls.delete(event);
-    // What was raised before the end, and deferred, is still to be called.
+    // Events that were raised before the end and deferred still notify their listeners.
     if (first === undefined || isSilent) return;
     const isAlone = guards.length === 1 && !this.#onces.has(event);
     this.#calls.set(event, isAlone ? first : (payload) => this.#emit(event, payload));
-    // Looked up when it is called: listeners may have changed since a notification was deferred.
+    // Listeners are looked up at the call: they may have changed since the notification was deferred.
     const call = (payload: unknown): void => {
       const listeners = this.#calls.get(event);
       if (listeners !== undefined) StepScope.outside(listeners, payload);
@@ -104,7 +107,7 @@ export class Events {
   }
 
   #emit(event: EventName, payload: unknown): void {
-    // Before: a listener may itself listen once more.
+    // Removed before the call: a listener may call `once` again.
     const hadOnces = this.#onces.delete(event);
     this.#emitter.emit(event, payload);
     if (hadOnces) this.#update(event);

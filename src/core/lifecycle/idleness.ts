@@ -1,6 +1,6 @@
 import type { InFlightOrders } from './in-flight-orders.ts';
 
-/** Whether anything accepted is unsettled, and who waits for the end of that. */
+/** Whether any accepted order is unsettled, and the callers that wait until none is. */
 export class Idleness {
   readonly #inFlight: InFlightOrders;
   readonly #hasRunningSteps: () => boolean;
@@ -12,7 +12,7 @@ export class Idleness {
 
   /**
    * @param hasRunningSteps - whether steps of settled orders run
-   * @param notify - raises `idle`, if that is still so when its listeners have their turn
+   * @param notify - raises `idle`, if the processor is still idle when its listeners have their turn
    */
   constructor(
     inFlight: InFlightOrders,
@@ -24,24 +24,24 @@ export class Idleness {
     this.#notify = notify;
   }
 
-  /** An order is unsettled from now on. */
+  /** One more order is unsettled. */
   end(): void {
     this.#isIdle = false;
   }
 
-  /** Resolves when nothing accepted is unsettled. */
+  /** Resolves when no accepted order is unsettled. */
   whenIdle(): Promise<void> {
     if (this.#hasNothingLeft) return Promise.resolve();
     return new Promise((resolve) => this.#idleWaiters.push(resolve));
   }
 
-  /** Resolves when, beside that, no step runs. */
+  /** Resolves when, in addition, no step runs. */
   whenDrained(): Promise<void> {
     if (this.#isDrained) return Promise.resolve();
     return new Promise((resolve) => this.#drainWaiters.push(resolve));
   }
 
-  /** Nothing may be left unsettled. */
+  /** Checks whether the last order has been settled. */
   check(): void {
     if (!this.#hasNothingLeft) return;
     // A listener may have settled more, and been notified, before this order's own turn.
@@ -55,7 +55,7 @@ export class Idleness {
     this.checkDrained();
   }
 
-  /** Beside that, no step may run. */
+  /** Checks whether, in addition, the last step has ended. */
   checkDrained(): void {
     if (this.#drainWaiters.length === 0 || !this.#isDrained) return;
     for (const resolve of this.#drainWaiters.splice(0)) resolve();

@@ -4,13 +4,13 @@ import { SequenceIndex } from '../collections/sequence-index.ts';
 import { Tally } from '../collections/tally.ts';
 import type { Job } from './job.ts';
 
-/** So many that growing one of them, with a million orders in all, takes less than a millisecond. */
+/** Growing one of so many tables, with a million orders in all, takes less than a millisecond. */
 const tableCount = 64;
 
-/** So many orders are in a table of their own when they come, which is small enough for a near cache. */
+/** How many of the latest orders are in a table of their own, which is small enough for a near cache. */
 const mostNewByDefault = 4_096;
 
-/** Enough for a common load, so that it never resizes. */
+/** Enough for a common load, so that the table never resizes. */
 const newPlaces = 2_048;
 
 /** How `InFlightOrders` holds them. */
@@ -32,7 +32,7 @@ export class InFlightOrders {
   /** Whether orders that an earlier process left unsettled may still be missing here. */
   isRecovering = false;
   readonly #mostNew: number;
-  /** The only order here, while there is no other: many come and go alone, and touch no table. */
+  /** The only order, while there is no other: many orders come and go alone, and use no table. */
   #alone: Job | undefined = undefined;
   #new = new IdTable<Job>(newPlaces);
   readonly #old = Array.from({ length: tableCount }, () => new IdTable<Job>(64));
@@ -49,7 +49,7 @@ export class InFlightOrders {
     return this.#alone === undefined ? this.#new.size + this.#oldSize : 1;
   }
 
-  /** How many of a user's orders are here; 0 where users are not counted. */
+  /** How many orders of a user are here; 0 if users are not counted. */
   countOf(userId: string): number {
     return this.#byUser === undefined ? 0 : this.#byUser.of(userId);
   }
@@ -90,14 +90,14 @@ export class InFlightOrders {
     this.addSequence(job);
   }
 
-  /** An order here has got its sequence, if the storage has given it one. */
+  /** The storage has given an order its sequence. */
   addSequence(job: Job): void {
     if (job.sequence > 0 && job !== this.#alone) this.#bySequence.add(job);
   }
 
   /** Removes an order; nothing happens if it is not here. */
   remove(job: Job): void {
-    // Else its steps end later, and need the scope until then.
+    // If its steps still run, they need the scope.
     if (job.run === undefined) job.leaveScope();
     if (job === this.#alone) this.#alone = undefined;
     else if (!this.#removeFromTables(job)) return;
@@ -124,7 +124,7 @@ export class InFlightOrders {
     return undefined;
   }
 
-  /** All orders by sequence, then those that have none yet. Takes time for all of them. */
+  /** All orders by sequence, then orders without one. Takes time for each order. */
   all(): Job[] {
     if (this.#alone !== undefined) return [this.#alone];
     const jobs = [...this.#old, this.#new].flatMap((table) => table.all());

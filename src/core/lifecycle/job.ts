@@ -11,19 +11,22 @@ import type { StepScope } from '../runtime/step-scope.ts';
 import type { StepRun } from '../steps/run/step-run.ts';
 import { isBegun, type OrderState } from './order-state.ts';
 
-/** What only orders have that a storage keeps. */
+/** The state of an order that a storage keeps. */
 export interface Entry {
-  /** How often it may have been begun, this time included. */
+  /** How many times it may have begun, this time included. */
   readonly attempt: number;
-  /** What an earlier process had noted that it comes to; its callers may have been told. */
+  /** The outcome that an earlier process has noted; its callers may have been notified. */
   readonly decided: DecidedOutcome | undefined;
-  /** It was canceled while it waited, and what its steps may have done before a restart is compensated in its turn. */
+  /**
+   * It was canceled while it waited. Its steps may have begun before a restart, so they are compensated when its turn
+   * comes.
+   */
   canceled: DecidedOutcome | undefined;
-  /** The same in this life; not before it is noted. */
+  /** The outcome that this process has noted. */
   told: UnfulfilledOutcome | undefined;
-  /** The storage has noted what it comes to, in this process. */
+  /** The storage has noted its outcome, in this process. */
   isNoted: boolean;
-  /** Who is told when it is kept. */
+  /** Is notified when it is kept. */
   waiters: Waiter[] | undefined;
 }
 
@@ -43,7 +46,7 @@ export interface Follower {
   notify(outcome: OrderOutcome, isSettled: boolean): unknown;
 }
 
-/** The order that has the id of one that is handed in. */
+/** The known order that has the id of a new one. */
 export type KnownOrder =
   /** It is accepted, or is being accepted, and is not settled. */
   | { readonly status: 'in flight'; readonly job: Job }
@@ -58,37 +61,40 @@ const keepResolve = (resolve: Resolve): void => {
 };
 
 /**
- * An order inside the processor. A million of them may wait, so every field counts: whatever only a
- * running order needs is kept by its `StepRun`.
+ * An order inside the processor. A million of them may wait, so every field counts: `StepRun` has what only a running
+ * order needs.
  */
 export class Job extends ParsedOrder implements QueueEntry {
   /** On the processor's clock. */
   acceptedAt = 0;
-  /** Of the machine's clock when it was accepted: whatever that does later, the order's moments fit together. */
+  /**
+   * The shift of the machine's clock when it was accepted: the order's times fit together even if the clock is set
+   * later.
+   */
   shift = 0;
   readonly state: OrderState = 'checking';
-  /** The place in the order of acceptance; 0 while a storage that keeps orders has not given it. */
+  /** Its place in the order of acceptance; 0 while a storage that keeps orders has not given it. */
   sequence = 0;
-  /** A promise's `resolve`, one follower, or several: a set for each order would cost too much. */
+  /** A promise's `resolve`, one follower, or several. A set for each order would cost too much. */
   #audience: Resolve | Follower | Set<Follower> | undefined = undefined;
   // The keyed queue's links.
   prev: QueueEntry | undefined = undefined;
   next: QueueEntry | undefined = undefined;
   lane: Lane | undefined = undefined;
-  /** The caller's async context, for the steps; not even a field where there are none. */
+  /** The caller's async context, for the steps; without steps there is no field. */
   declare scope: StepScope | undefined;
-  /** From the beginning of its steps to their end; not even a field where there are none. */
+  /** Set from the beginning of its steps to their end; without steps there is no field. */
   declare run: StepRun<Job> | undefined;
-  /** Its caller's, which cancels it; not even a field where there is none. */
+  /** Its caller's signal, which cancels it; without a signal there is no field. */
   declare signal: AbortSignal | undefined;
-  /** Where the storage keeps orders, from the moment on that it is asked to; else not even a field. */
+  /** Set when a storage that keeps orders is asked to keep it; else there is no field. */
   declare entry: Entry | undefined;
   /** In the state `joined`: the order whose outcome is this one's, too. */
   declare joined: KnownOrder | undefined;
   /** Follows that order while it is unsettled. */
   declare forward: Follower | undefined;
 
-  /** An order that the storage kept in an earlier life, or that was taken to be lost. */
+  /** An order that the storage kept for an earlier process, or in a call that failed. */
   static recovered(order: StoredOrder, clock: Clock): Job {
     const { id, userId, amount, priority, payload, content, labels, attempt, decided } = order;
     const job = new Job(id, userId, amount, ranks.indexOf(priority), payload, labels);
@@ -99,19 +105,19 @@ export class Job extends ParsedOrder implements QueueEntry {
     return job;
   }
 
-  /** Its status before it is settled. Not `status`: that tells an outcome from a job. */
+  /** Its status before it is settled. Not named `status`, which distinguishes an outcome from a job. */
   get unsettledStatus(): 'processing' | 'pending' {
     return isBegun(this) ? 'processing' : 'pending';
   }
 
-  /** Its steps need its caller's async context no more: a tracer may forget it. */
+  /** Its steps no longer need its caller's async context: a tracer may forget it. */
   leaveScope(): void {
     if (this.scope === undefined) return;
     this.scope.end();
     this.scope = undefined;
   }
 
-  /** How often its steps may have been begun by earlier processes. */
+  /** How many earlier processes may have begun its steps. */
   get earlierAttempts(): number {
     const { entry } = this;
     return entry === undefined ? 0 : entry.attempt - 1;
@@ -124,8 +130,7 @@ export class Job extends ParsedOrder implements QueueEntry {
   }
 
   /**
-   * It was accepted by another process. How long that is ago only the machine's clock can say: no time at all if it
-   * has been set back since.
+   * An earlier process accepted it. Only the machine's clock says how long ago: 0 if the clock has been set back since.
    *
    * @param unixMs - when
    */
@@ -139,14 +144,14 @@ export class Job extends ParsedOrder implements QueueEntry {
     return clock.toUnix(reading, this.shift);
   }
 
-  /** What a storage is to keep. */
+  /** The order as a storage keeps it. */
   toNewOrder(clock: Clock): NewOrder {
     const acceptedAt = this.unixOf(this.acceptedAt, clock);
     return { ...this.toOrder(), content: this.content, acceptedAt };
   }
 
   /**
-   * What `order(id)` answers before the order is settled.
+   * The record that `order(id)` gives before the order is settled.
    *
    * @param startedAt - on the processor's clock, if its processing has begun
    */
@@ -183,7 +188,7 @@ export class Job extends ParsedOrder implements QueueEntry {
     }
   }
 
-  /** Resolves when the order is settled, or not accepted, or the storage failed to settle it. */
+  /** Resolves with the end of the order: it is settled or not accepted, or the storage failed to settle it. */
   outcome(): Promise<OrderOutcome> {
     return new Promise((resolve) => {
       this.follow({
@@ -198,7 +203,7 @@ export class Job extends ParsedOrder implements QueueEntry {
     });
   }
 
-  /** A caller waits for the outcome no longer. */
+  /** Removes a follower. */
   unfollow(follower: Follower): void {
     const audience = this.#audience;
     if (audience === follower) this.#audience = undefined;
@@ -207,8 +212,8 @@ export class Job extends ParsedOrder implements QueueEntry {
   }
 
   /**
-   * A promise of the receipt. It keeps no more than its `resolve` alive, since a million of them may
-   * wait: a failure resolves it with a promise that is rejected.
+   * A promise of the receipt. It keeps only its `resolve` in memory, since a million of them may wait: a failure
+   * resolves it with a rejected promise.
    */
   promise(): Promise<Receipt> {
     const promise = new Promise<Receipt>(keepResolve);
@@ -270,14 +275,14 @@ export class Job extends ParsedOrder implements QueueEntry {
 }
 
 /**
- * An outcome as what a promise's `resolve` takes. Not by its status: a listener may have written over that of a
- * receipt, which is the object that its caller gets.
+ * An outcome as what a promise's `resolve` takes. Not by its status: a listener may have changed the receipt, which is
+ * the object that its caller gets.
  */
 export function toResult(outcome: OrderOutcome): Receipt | Promise<never> {
   return 'error' in outcome ? rejectedWith(outcome.error) : outcome;
 }
 
-/** What its callers have been told of an order that is not settled. */
+/** The outcome of which an unsettled order's callers have been notified. */
 export function toldOf({ entry, run }: Job): OrderOutcome | undefined {
   return entry === undefined ? run?.told : entry.told;
 }

@@ -12,19 +12,19 @@ import { isOver, moveTo } from './order-state.ts';
 import type { StoredBatch } from './processor-events.ts';
 import { Counts, Timings } from './stats.ts';
 
-/** A call of the storage has ended; nobody may be told yet what it came to. */
+/** A call of the storage has ended. Its results are not notified yet. */
 export type CallEnd = (isFailed: boolean) => void;
 
-/** Of an order whose outcome is unknown. */
+/** The status of an order whose outcome is unknown. */
 const neverStarted: Times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
 
-/** What follows elsewhere from a move; connected once, where the stages are put together. */
+/** Follows the moves for the other stages; connected once, where the stages are put together. */
 export interface LifecycleListener {
-  /** The order holds its user no longer, unless its steps run. */
+  /** The order no longer holds its user, unless its steps run. */
   laneFreed(job: Job): void;
   /** The settlement that was to accept the order has been answered. */
   acceptedBySettlement(job: Job): void;
-  /** There may be room for one more order, also of this user. */
+  /** There may be room for one more order, and for one of this user. */
   roomFreed(userId: string): void;
   /** Whether steps of settled orders run. */
   hasRunningSteps(): boolean;
@@ -41,8 +41,8 @@ interface Sources {
 }
 
 /**
- * Moves orders from state to state, and does what follows: counts, callers, events, room and idleness. What a move
- * means for other stages goes to one listener.
+ * Moves orders from state to state, and does what follows: counts, callers, events, room and idleness. One listener
+ * passes moves on to other stages.
  */
 export class Lifecycle {
   readonly events = new Events();
@@ -68,7 +68,7 @@ export class Lifecycle {
     this.#listener = listener;
   }
 
-  /** Whether an unsettled order is accepted. A storage that keeps orders must have it before. */
+  /** Whether an unsettled order is accepted. A storage that keeps orders must have it first. */
   isAccepted({ state, entry }: Job): boolean {
     return !this.#sources.isKeeping || (entry !== undefined && state !== 'accepting');
   }
@@ -85,7 +85,7 @@ export class Lifecycle {
     this.leaveKnown(job, this.refused(thrown));
   }
 
-  /** The caller of an order whose id is known cannot wait for the known order, which goes on. */
+  /** The id is known, but the caller cannot wait for the known order, which goes on. */
   leaveKnown(job: Job, outcome: UnfulfilledOutcome): void {
     moveTo(job, 'refused');
     job.tell(outcome);
@@ -97,7 +97,7 @@ export class Lifecycle {
     job.join(known);
   }
 
-  /** A move from which nothing follows but what its caller does. */
+  /** A move that has no effects here. */
   move(job: Job, state: 'waiting' | 'accepting' | 'processing' | 'settling'): void {
     moveTo(job, state);
   }
@@ -110,10 +110,10 @@ export class Lifecycle {
   /** @param startedAt - on the processor's clock */
   started(job: Job, startedAt: number): void {
     const { started } = this.events.tell;
-    // Else it is raised when the order is accepted, by its settlement.
+    // Otherwise `started` is raised when the settlement has accepted the order.
     if (started === undefined || !this.isAccepted(job)) return;
     const wasTelling = this.#isTelling;
-    // The order is in no queue and not decided: one that a listener submits for its user must not overtake it.
+    // The order is in no queue and not decided: an order that a listener submits for its user must not overtake it.
     this.#isTelling = true;
     started(job.toRecord(this.#sources.clock, startedAt));
     this.#isTelling = wasTelling;
@@ -121,7 +121,7 @@ export class Lifecycle {
 
   /** The order does not complete. */
   end(job: Job): void {
-    // What shutdown has left goes on until its functions have ended.
+    // An order that shutdown has left goes on until its functions have ended.
     if (!isOver(job)) moveTo(job, 'ending');
   }
 
@@ -131,7 +131,7 @@ export class Lifecycle {
     this.#tellLast(job, this.refused(error));
   }
 
-  /** Another order has the id of this one, and came to this outcome. */
+  /** Another order has the id of this one, and has this outcome. */
   join(job: Job, outcome: OrderOutcome): void {
     this.counts.duplicates += 1;
     this.#leave(job, 'joined');
@@ -166,7 +166,7 @@ export class Lifecycle {
     this.#listener?.laneFreed(job);
   }
 
-  /** The outcome of the order is recorded, or never will be: `storage_failed`. */
+  /** The outcome of the order is recorded, or is `storage_failed` and never recorded. */
   settled(job: Job, outcome: OrderOutcome, times: Times): void {
     const isAcceptedByThis = !this.isAccepted(job);
     moveTo(job, 'settled');
@@ -187,13 +187,15 @@ export class Lifecycle {
     this.#listener?.roomFreed(job.userId);
   }
 
-  /** Nothing more becomes of the order in this process. */
+  /** The order has ended in this process. */
   #tellLast(job: Job, outcome: OrderOutcome): void {
     this.told(job, outcome, true);
     this.idleness.check();
   }
 
-  /** While listeners and callers are told, an order that they submit goes to the queue, not deeper. */
+  /**
+   * While listeners and callers are notified, an order that they submit goes to the queue, so the stack does not grow.
+   */
   get isTelling(): boolean {
     return this.#isTelling;
   }
@@ -213,7 +215,7 @@ export class Lifecycle {
     if (outcome.status !== 'completed') noteOutcome(outcome.error, outcome.status);
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
-    // First, since what a listener does to the outcome must not change what its caller gets.
+    // Callers first: a listener that changes the outcome must not change what they get.
     job.tell(outcome);
     const { counts, events } = this;
     if (outcome.status === 'completed') {
@@ -233,12 +235,12 @@ export class Lifecycle {
     this.events.tell.accepted?.(job.toRecord(this.#sources.clock));
   }
 
-  /** The call that settled an order has accepted it, so what came before its outcome is raised now. */
+  /** The call that settled an order has accepted it, so the events before its outcome are raised now. */
   #acceptedBySettlement(job: Job, outcome: OrderOutcome, { startedAt }: Times): void {
     this.counts.accepted += 1;
     const { accepted, started } = this.events.tell;
     if (accepted === undefined && started === undefined) return;
-    // The storage has not taken it.
+    // The storage does not have it.
     if (outcome.status !== 'completed' && outcome.error.code === 'storage_failed') return;
     const wasTelling = this.#isTelling;
     this.#isTelling = true;
@@ -249,9 +251,9 @@ export class Lifecycle {
   }
 
   /**
-   * What becomes of an order is certain: its callers need not wait until it is settled.
+   * The outcome of an order is certain: its callers need not wait until it is settled.
    *
-   * @param isOver - nothing more will be heard of it
+   * @param isOver - there will be no later outcome
    */
   told(job: Job, outcome: OrderOutcome, isOver = false): void {
     const wasTelling = this.#isTelling;
@@ -261,7 +263,7 @@ export class Lifecycle {
     this.#isTelling = wasTelling;
   }
 
-  /** A call of the storage begins; what that gives is called at its end. Nothing, if nobody listens. */
+  /** A call of the storage begins. The returned function is called at its end; `undefined` without listeners. */
   calling(operation: StoredBatch['operation'], size: number): CallEnd | undefined {
     if (this.events.tell.stored === undefined) return undefined;
     const startedAt = systemTime.now();
@@ -279,7 +281,7 @@ export class Lifecycle {
     this.#isTelling = wasTelling;
   }
 
-  /** Whatever was thrown on an order's way to acceptance. */
+  /** The error of anything that was thrown on an order's way to acceptance. */
   refused(thrown: unknown): UnfulfilledOutcome {
     const error = isOrderError(thrown)
       ? thrown

@@ -1,13 +1,13 @@
 import { Fifo } from '../collections/fifo.ts';
 import { systemTime } from '../runtime/system-time.ts';
 
-/** So many notifications are delivered in a row; then the host's timers and sockets have a turn. */
+/** How many notifications are delivered in a row; then the host's timers and sockets have a turn. */
 const mostInARow = 1_024;
 
 /**
- * Calls the host's code for what has just changed: listeners of events and of signals. While such code runs, a further
- * notification waits until that code has returned, and comes in the order in which the changes were made. So code
- * that changes something else, which notifies it again, runs at a bounded depth of the stack.
+ * Calls the host's listeners of events and of signals after a change. While a listener runs, further notifications wait
+ * until it has returned, and come in the order of the changes. So a listener whose changes notify it again runs at a
+ * bounded depth of the stack.
  */
 export class Notifications {
   readonly #deferred = new Fifo<() => void>();

@@ -9,12 +9,12 @@
  *
  * | state | the order |
  * | --- | --- |
- * | `checking` | is parsed; schema and rules may have a say |
+ * | `checking` | is parsed, and checked by schema and rules |
  * | `waiting` | waits for room |
  * | `accepting` | is on its way into the journal |
  * | `pending` | is accepted, and its processing has not begun |
  * | `processing` | has a worker, or its steps run |
- * | `ending` | does not complete: its steps are told to end, and are compensated |
+ * | `ending` | does not complete: its steps are aborted and compensated |
  * | `settling` | is decided, and its outcome is on its way into the storage: it cannot be canceled any more |
  * | `settled` | has its outcome recorded; functions of its steps may still run, and its user is held |
  * | `released` | is settled, and none of its functions runs |
@@ -38,13 +38,13 @@ export type OrderState =
   | 'kept'
   | 'unknown';
 
-/** To which states an order can move from each. */
+/** The states to which an order can move from each state. */
 export const moves: Readonly<Record<OrderState, readonly OrderState[]>> = {
   checking: ['waiting', 'accepting', 'pending', 'refused', 'joined'],
   waiting: ['accepting', 'pending', 'refused', 'joined'],
   accepting: ['pending', 'refused', 'joined', 'kept', 'unknown'],
-  // `accepting`: its settlement was to accept it, and a pause keeps it from that.
-  // `refused`: one that the storage does not keep, while the storage fails.
+  // `accepting`: its settlement was to accept it, and a pause prevents that. `refused`: the storage fails, and does not
+  // keep the order.
   pending: ['processing', 'accepting', 'settling', 'refused', 'kept', 'unknown'],
   processing: ['ending', 'settling', 'kept', 'unknown'],
   ending: ['settling', 'kept', 'unknown'],
@@ -59,7 +59,7 @@ export const moves: Readonly<Record<OrderState, readonly OrderState[]>> = {
   unknown: ['released'],
 };
 
-/** An order as far as its state is concerned. */
+/** The state of an order. */
 interface Stateful {
   readonly state: OrderState;
 }
@@ -76,7 +76,7 @@ export function moveTo(order: Stateful, state: OrderState): void {
   (order as { state: OrderState }).state = state;
 }
 
-/** Whether the processor has nothing more to decide about an order. */
+/** Whether an order has ended for the processor. */
 export function isOver({ state }: Stateful): boolean {
   switch (state) {
     case 'settled':

@@ -1,8 +1,8 @@
-/** What became of everything; the counts are of orders settled since the call of `shutdown`. */
+/** The result of `shutdown`; the counts are of orders settled since its call. */
 export interface ShutdownSummary {
   /** Orders that completed. */
   readonly completed: number;
-  /** Orders that failed; without those in `unsettled`, though that is what their callers heard. */
+  /** Orders that failed. Orders in `unsettled` do not count, even though their callers are rejected. */
   readonly failed: number;
   /** Orders that were canceled, most of them because the deadline had come. */
   readonly canceled: number;
@@ -11,9 +11,9 @@ export interface ShutdownSummary {
   /** Ids of orders whose steps still ran at the end, in spite of their signal. */
   readonly running: readonly string[];
   /**
-   * How many accepted orders stay in the storage, where it keeps orders: they had not begun, or what had
-   * begun could not be ended or compensated in time. The next processor that opens it goes on with them.
-   * Those that had not been taken up are not among them.
+   * How many accepted orders stay in the storage, where it keeps orders: they had not begun, or could not be ended or
+   * compensated in time. The next processor that opens it goes on with them. Orders that had not been taken up do not
+   * count.
    */
   readonly kept: number;
   /** Whether the deadline came before everything was settled and all steps had ended. */

@@ -5,7 +5,7 @@ const windowMs = 60_000;
 
 /** Values below this have a bucket each; above, each doubling has this many half as wide. */
 const exact = 32;
-/** Whatever took longer counts as this. */
+/** A longer time counts as this. */
 const longest = 0x7fffffff;
 const buckets = exact + (31 - 5) * (exact / 2);
 
@@ -31,7 +31,7 @@ export class Timings {
   readonly #waits = new Histogram();
   readonly #durations = new Histogram();
   #startedAt = 0;
-  /** Orders that neither waited nor took any time, as most do without steps: not in the buckets yet. */
+  /** Orders that neither waited nor took any time, as most orders without steps: not in the buckets yet. */
   #instants = 0;
 
   record(waitMs: number, durationMs: number, now: number): void {
@@ -153,15 +153,14 @@ export interface ProcessorStats {
   /** `'running'`, then `'draining'` from the call of `shutdown` on, then `'closed'`. */
   readonly state: 'running' | 'draining' | 'closed';
   /**
-   * `'recovering'` while orders are taken up that an earlier life left unsettled, and new ones wait;
-   * `'failing'` while the storage can keep no orders, and new ones are refused with `storage_failed`; of a
-   * storage that keeps none, while a call is not answered, and for five seconds after one that failed unless
-   * another has worked since.
+   * `'recovering'` while orders are taken up that an earlier process left unsettled, and new ones wait; `'failing'`
+   * while the storage can keep no orders, and new ones are refused with `storage_failed`; of a storage that keeps none,
+   * while a call is not answered, and for five seconds after one that failed unless another has worked since.
    */
   readonly storage: 'ready' | 'recovering' | 'failing';
   /** How much room the storage takes, if it says so, as `SqliteStorage` does: its file and its log. */
   readonly storageSizes: StorageSizes | undefined;
-  /** Orders taken up that an earlier life left unsettled; they are not among `accepted`. */
+  /** Orders taken up that an earlier process left unsettled; they do not count in `accepted`. */
   readonly recovered: number;
   /** Whether the whole processor is paused. */
   readonly isPaused: boolean;
@@ -183,14 +182,14 @@ export interface ProcessorStats {
   readonly canceled: number;
   /** Accepted orders whose processing has not begun. */
   readonly queueLength: number;
-  /** Callers that wait for a `schema` that takes its time, or for room with `overflow: 'wait'`. */
+  /** Callers that wait for an asynchronous `schema`, or for room with `overflow: 'wait'`. */
   readonly waitingCallers: number;
   /**
-   * Orders without an outcome that have a permit of `capacity`: accepted ones, waiting or under way, and those on
-   * their way into the storage, which it has not accepted yet.
+   * Orders without an outcome that have a permit of `capacity`: accepted orders, waiting or under way, and orders on
+   * their way into the storage, which are not accepted yet.
    */
   readonly unsettled: number;
-  /** Workers that are busy, at most `concurrency`. A stalled order that was told to end has none. */
+  /** Workers that are busy, at most `concurrency`. A stalled order whose signal has aborted has none. */
   readonly activeWorkers: number;
   /** Orders that hold their user long after they should have ended; see the `stalled` event. */
   readonly stalled: number;

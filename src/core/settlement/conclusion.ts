@@ -20,20 +20,20 @@ export class Conclusion {
     this.#isKeeping = isKeeping;
   }
 
-  /** The storage has treated the settlement. */
+  /** The storage has answered the settlement. */
   answered(settlement: OrderSettlement, result: Exclude<Settled, Untreatable>): void {
     const { job } = settlement;
     if (settlement.isProvisional) {
       if ('error' in result) this.#listener.noted(job, result);
       return;
     }
-    // Of one that shutdown has given up, callers have been notified.
+    // Shutdown has given the order up, and its callers have been notified.
     if (job.state !== 'settling') return;
     if (isKnown(result)) this.#known(settlement, result.known);
     else this.#conclude(settlement, result);
   }
 
-  /** The storage has not settled the order yet, which waits for that; its callers are notified. */
+  /** The storage has not settled the order yet. The order waits; its callers are notified. */
   delayed(settlement: OrderSettlement, message: string, cause: unknown): void {
     if (settlement.isProvisional) return;
     const error = storageFailed(message, cause, settlement);
@@ -68,7 +68,7 @@ export class Conclusion {
   }
 
   #failureOf(settlement: OrderSettlement, cause: unknown): OrderOutcome {
-    // What changes no balance came to what it came to, and its caller may have been notified.
+    // An outcome that changes no balance stands, and its caller may have been notified.
     if (settlement.outcome !== 'completed' && !this.#isKeeping) {
       return outcomeOf(settlement, undefined);
     }

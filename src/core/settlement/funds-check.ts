@@ -11,7 +11,8 @@ export interface FundsCheckListener {
   /** The storage has not given a balance yet. */
   slow(error: OrderError): void;
   /**
-   * It could not; whether it is to be asked again. If not, nothing is clear, or the storage has failed.
+   * The storage could not give it. Resolves with whether to ask again; if not, nothing is certain, or the storage has
+   * failed.
    *
    * @param attempt - how often it was asked for this order
    */
@@ -19,8 +20,8 @@ export interface FundsCheckListener {
 }
 
 /**
- * Why a debit cannot succeed, if that is clear before its order's steps are run: the user's earlier
- * orders are settled by then. The storage has the last word all the same.
+ * Why a debit cannot succeed, if that is certain before its order's steps are run: the user's earlier orders are
+ * settled by then. The storage decides in the end.
  */
 export class FundsCheck {
   readonly #storage: Ledger;

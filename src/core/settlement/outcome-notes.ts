@@ -6,7 +6,7 @@ import { noSteps } from '../order/step-result.ts';
 import { asDecidedBefore } from './settlement.ts';
 import type { SettlerListener } from './settler-listener.ts';
 
-/** Outcomes that the storage is to note, of orders that go on before they are settled. */
+/** Outcomes that the storage has to note, of orders that go on before they are settled. */
 export class OutcomeNotes {
   readonly #listener: Pick<SettlerListener, 'noted'>;
   readonly #outcomes = new Map<Job, UnfulfilledOutcome>();
@@ -15,7 +15,7 @@ export class OutcomeNotes {
     this.#listener = listener;
   }
 
-  /** Adds an outcome; false if it was noted before a restart, so that nothing is to be written. */
+  /** Adds an outcome; false if it was noted before a restart, so nothing has to be written. */
   add(job: Job, outcome: UnfulfilledOutcome): boolean {
     if (job.entry?.decided === undefined) {
       this.#outcomes.set(job, outcome);

@@ -4,23 +4,22 @@ import { callBatch } from '../runtime/group-call.ts';
 import type { Conclusion } from './conclusion.ts';
 import type { OrderSettlement } from './settlement.ts';
 
-/** So many calls in a row may fail, each after the storage said that it works, before an order is looked for. */
+/** How many calls in a row may fail, each after the storage said that it works, before it looks for an order. */
 const mostFailures = 3;
 
-/** So many orders in a row may fail alone: after that it is the storage that fails, and not the orders. */
+/** How many orders in a row may fail alone: after that the storage counts as failing, and not the orders. */
 const mostInRow = 3;
 
 /** How long orders that are set apart wait for their next try, in milliseconds; the pause doubles. */
 const pauseMs = { first: 1_000, most: 60_000 } as const;
 
-/** So many of them are tried after a pause, each by a call of its own. */
+/** How many of them are tried after a pause, each by a call of its own. */
 const mostAtOnce = 16;
 
 /**
- * Finds the orders that a storage can never settle, so that they do not hold up the others. Where calls fail
- * again and again, and the storage says that it works, the next ones have half as many orders, until one is
- * alone. One that fails alone is set apart, and tried alone from time to time. Later orders of its user wait
- * behind it (invariant 1).
+ * Finds the orders that a storage can never settle, so that they do not hold up the others. If calls fail again and
+ * again although the storage says that it works, each next call has half as many orders, down to one. An order that
+ * fails alone is set apart, and tried alone from time to time. Later orders of its user wait behind it (invariant 1).
  */
 export class SetApartOrders {
   readonly #conclusion: Conclusion;
@@ -30,9 +29,9 @@ export class SetApartOrders {
   #most: number | undefined;
   #failures = 0;
   #inRow = 0;
-  /** By user: the order that is set apart, and those behind it. */
+  /** By user: the order that is set apart, and the orders behind it. */
   readonly #apart = new Map<string, OrderSettlement[]>();
-  /** How many of the users may be tried now. */
+  /** How many users may be tried now. */
   #due = 0;
   #pauseMs: number = pauseMs.first;
   #timer: NodeJS.Timeout | undefined;
@@ -71,8 +70,8 @@ export class SetApartOrders {
   }
 
   /**
-   * A whole call has failed. What is to be done: `'hold'` to ask the storage first whether it works, `'halve'` to
-   * go on with calls of half the size, `'apart'` to go on without the only order of the call.
+   * A whole call has failed. Returns what to do: `'hold'` to ask the storage first whether it works, `'halve'` to go on
+   * with calls of half the size, `'apart'` to go on without the only order of the call.
    */
   failed(batch: readonly OrderSettlement[]): 'hold' | 'halve' | 'apart' {
     if (this.#isApart(batch[0] as OrderSettlement)) return 'apart';
@@ -85,12 +84,12 @@ export class SetApartOrders {
   }
 
   /**
-   * Has orders of a call wait alone that the storage cannot settle, and what was decided since of the same users
-   * behind them (invariant 1).
+   * Lets orders of a call that the storage cannot settle wait alone, and later orders of the same users wait behind
+   * them (invariant 1).
    *
    * @param causes - why, by order
-   * @param gathered - what was decided since
-   * @returns what of that goes on, and a function that notifies callers and listeners
+   * @param gathered - the orders that were decided since @returns the gathered orders that go on, and a function that
+   * notifies callers and listeners
    */
   setApart(
     causes: ReadonlyMap<OrderSettlement, unknown>,
@@ -103,13 +102,13 @@ export class SetApartOrders {
     return { rest, notify: () => this.#notify(causes, added, behind) };
   }
 
-  /** Has orders wait behind one of their user. */
+  /** Lets orders wait behind an order of their user. */
   waitBehind(behind: readonly OrderSettlement[]): void {
     this.#add(behind);
     this.#notifyBehind(behind);
   }
 
-  /** An order is settled, or ends otherwise. Answers those that have waited behind it. */
+  /** An order is settled, or ends otherwise. Returns the orders that have waited behind it. */
   settled(settlement: OrderSettlement): readonly OrderSettlement[] | undefined {
     if (this.#apart.size === 0 || !this.#isApart(settlement)) return undefined;
     const apart = this.#apart.get(settlement.userId) as OrderSettlement[];
@@ -118,12 +117,12 @@ export class SetApartOrders {
     return apart.slice(1);
   }
 
-  /** One that is to be tried now. */
+  /** An order to try now. */
   take(): OrderSettlement | undefined {
     if (this.#due === 0) return undefined;
     this.#due -= 1;
     const [[userId, apart]] = this.#apart as unknown as [[string, OrderSettlement[]]];
-    // It is the last one now.
+    // Its user goes to the end.
     this.#apart.delete(userId);
     this.#apart.set(userId, apart);
     return apart[0];
@@ -139,9 +138,9 @@ export class SetApartOrders {
   }
 
   /**
-   * Has those of these orders that may wait tried alone later, each behind those of its user.
+   * Lets the orders that may wait be tried alone later, each behind the orders of its user.
    *
-   * @returns those that were not tried alone before
+   * @returns the orders that were not tried alone before
    */
   #add(settlements: readonly OrderSettlement[]): readonly OrderSettlement[] {
     const added = settlements.filter((each) => each.mayWait && !this.#isApart(each));

@@ -2,7 +2,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { OrderSettlement } from './settlement.ts';
 
 /**
- * The ids that were accepted, decided and settled in this millisecond. What the storage has of such an id looks like
+ * The ids that were accepted, decided and settled in this millisecond. The storage's record of such an id looks like
  * the settlement of an order that comes again with it in the same millisecond.
  */
 export class SettledNow {

@@ -9,7 +9,7 @@ import type { StoredOrder } from '../order/stored-order.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { LedgerSettlement } from '../storage/ledger.ts';
 
-/** A decided order on its way into the storage. What a host's storage sees of it is a copy of the order's own data. */
+/** A decided order on its way into the storage. A host's storage gets a copy of the order's data. */
 export class OrderSettlement implements LedgerSettlement {
   readonly id: string;
   readonly userId: string;
@@ -91,19 +91,19 @@ export class OrderSettlement implements LedgerSettlement {
     this.#isAgain = true;
   }
 
-  /** Whether it waits for a storage that works again; else it ends, since the storage has nothing of its order. */
+  /** Whether it waits until the storage works again; else it ends, since the storage does not have its order. */
   get mayWait(): boolean {
     return this.isAccepted || this.#isOpen;
   }
 
-  /** Whether what the storage has of its id is this settlement, of a call that had done its work and then failed. */
+  /** Whether the storage's record of its id is this settlement, recorded by a call that then failed. */
   isIn({ userId, acceptedAt, settledAt }: StoredOrder): boolean {
     if (this.#isAgain) return false;
     return userId === this.userId && acceptedAt === this.acceptedAt && settledAt === this.settledAt;
   }
 }
 
-/** An order that was decided before a restart comes to what its callers were notified of then. */
+/** An order that was decided before a restart gets the outcome of which its callers were notified then. */
 export function asDecidedBefore(job: Job, decision: Decision): Decision {
   const decided = job.entry?.decided;
   if (decided === undefined) return decision;

@@ -3,7 +3,7 @@ import type { OrderError } from '../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../order/outcome.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
 
-/** What a `Settler` says of orders and of the storage. */
+/** Is notified by a `Settler` of orders and of the storage. */
 export interface SettlerListener {
   /** The storage refused the amount after the steps completed; compensate them. */
   refused(job: Job, error: OrderError): void;
@@ -11,9 +11,9 @@ export interface SettlerListener {
   admitted(job: Job): void;
   /** The id of an order that was not accepted before belongs to another, or was settled before. */
   known(job: Job, order: StoredOrder): void;
-  /** Its outcome is certain and noted, though it is not settled. */
+  /** Its outcome is certain and noted, but not settled. */
   noted(job: Job, outcome: UnfulfilledOutcome): void;
-  /** The storage, which keeps orders, has nothing of this one, and can settle none now. */
+  /** The storage, which keeps orders, does not have this one, and can settle none now. */
   notAccepted(job: Job, error: OrderError): void;
   /** A call of the storage failed, and the callers of its orders have been notified; or it has not answered. */
   storageFailed(error: OrderError): void;

@@ -16,8 +16,8 @@ import { asDecidedBefore, OrderSettlement } from './settlement.ts';
 import type { SettlerListener } from './settler-listener.ts';
 
 /**
- * For how long a storage that keeps no orders counts as failing after a call that failed, in milliseconds. It can
- * be asked only by settling orders, so where others hold orders back as long as it fails, it would never be again.
+ * For how long a storage that keeps no orders counts as failing after a call that failed, in milliseconds. Such a
+ * storage is asked only by settling orders: if callers held orders back while it fails, it would never be asked again.
  */
 const failingMs = 5_000;
 
@@ -49,7 +49,7 @@ export class Settler {
   readonly #notes: OutcomeNotes;
   readonly #calls: GroupCall<readonly OrderSettlement[], readonly Settled[]>;
   #callEnd: CallEnd | undefined;
-  /** The storage takes nothing now; what it is to take is gathered. */
+  /** The storage takes no settlements now; they are gathered. */
   #isHeld = false;
   #heldBy: unknown;
   /** When the last call failed, if it did. */
@@ -102,15 +102,15 @@ export class Settler {
     return this.#ledger.isVolatile;
   }
 
-  /** Whether a storage that keeps no orders fails, as far as its last call tells, or does not answer. */
+  /** Whether a storage that keeps no orders has failed in its last call, or does not answer. */
   get isFailing(): boolean {
     if (this.isSlow) return true;
     return this.#failedAt !== undefined && this.#clock.now() - this.#failedAt < failingMs;
   }
 
   /**
-   * Whether no more orders are to be decided before the storage has answered. One that keeps orders is
-   * given its next ones before its answer is passed on.
+   * Whether no more orders may be decided before the storage has answered. A storage that keeps orders gets its next
+   * ones before its answer is passed on.
    */
   get isFull(): boolean {
     if (this.#calls.underWay === undefined) return false;
@@ -134,16 +134,16 @@ export class Settler {
     if (this.#settledNow.has(job.id)) settlement.comesAgain();
     if (this.#suspects.holds(job.userId)) this.#suspects.waitBehind([settlement]);
     else this.#gathered.push(settlement);
-    // Nothing is gained by gathering what memory takes.
+    // Gathering gains nothing in memory.
     if (this.#ledger.isVolatile) this.flush();
   }
 
-  /** Has it noted that an accepted order's outcome is certain, unless that is settled at once. */
+  /** Lets the storage note that an accepted order's outcome is certain, unless it is settled at once. */
   note(job: Job, outcome: UnfulfilledOutcome): void {
     if (this.#notes.add(job, outcome)) this.flushSoon();
   }
 
-  /** A settled order's steps came to something after all. */
+  /** The results of a settled order's steps have changed. */
   async amend(job: Job, steps: readonly StepResult[]): Promise<void> {
     try {
       await this.#ledger.amend(job.id, steps);
@@ -154,18 +154,18 @@ export class Settler {
     }
   }
 
-  /** Hands over what is gathered. Without a promise it is settled on return; the promise never rejects. */
+  /** Hands over the gathered settlements. Without a promise they are settled on return; the promise never rejects. */
   flush(): Promise<void> | undefined {
     if (this.#isHeld) this.#endUnaccepted();
     return this.#calls.flush();
   }
 
-  /** The same in a microtask: whatever else is decided before that goes with it. */
+  /** The same in a microtask: orders that are decided before that go into the same call. */
   flushSoon(): void {
     this.#calls.flushSoon();
   }
 
-  /** The storage takes nothing now: what may wait does. */
+  /** The storage takes no settlements now: orders that may wait do so. */
   hold(cause: unknown): void {
     this.#isHeld = true;
     this.#heldBy = cause;
@@ -178,7 +178,7 @@ export class Settler {
     this.flush();
   }
 
-  /** Forgets what was not handed over: nothing may be applied after the storage is closed. */
+  /** Drops the settlements that were not handed over: nothing may be applied after the storage is closed. */
   drop(): void {
     this.#gathered = [];
     this.#notes.clear();
@@ -234,7 +234,7 @@ export class Settler {
     for (let at = 0; at < batch.length; at += 1) {
       const settlement = batch[at] as OrderSettlement;
       const result = results[at] as Settled;
-      // Of one that shutdown has given up, callers have been notified.
+      // Shutdown has given the order up, and its callers have been notified.
       if (!isUntreatable(result) || isOver(settlement.job)) continue;
       causes ??= new Map();
       causes.set(settlement, result.cause);
@@ -281,12 +281,12 @@ export class Settler {
 
   #setApart(causes: ReadonlyMap<OrderSettlement, unknown>): void {
     const { rest, notify } = this.#suspects.setApart(causes, this.#gathered);
-    // A listener may have more decided, and the next call made: not before the orders wait in their order.
+    // A listener may have more orders decided, and the next call made, so first these orders take their places.
     this.#gathered = rest;
     notify();
   }
 
-  /** Orders that the storage does not have, and that were in no call, do not wait for it. */
+  /** Ends orders that the storage does not have and that were in no call: they do not wait for it. */
   #endUnaccepted(): void {
     const ended = this.#gathered.filter(({ mayWait }) => !mayWait);
     if (ended.length === 0) return;
