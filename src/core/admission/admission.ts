@@ -27,9 +27,9 @@ export interface AdmissionSettings extends CapacitySettings {
 /** How a caller hands an order in. */
 export interface Entry {
   readonly overflow: Overflow;
-  /** Refuses the order before it is accepted, and cancels it after; for an enqueued order only the former. */
+  /** Refuses the order before it is accepted, and cancels it afterwards; an enqueued order is not canceled. */
   readonly signal?: AbortSignal | undefined;
-  /** Whether it is one of a list or a stream, whose caller awaits it and hands in the next order after it. */
+  /** Whether it belongs to a list or a stream, whose caller awaits it and hands in the next order after it. */
   readonly isListed?: boolean | undefined;
   /** Whether the caller waits for its acceptance, and not for its outcome. */
   readonly isEnqueued?: boolean | undefined;
@@ -41,7 +41,7 @@ export interface Acceptor {
   accept(job: Job): void;
   /** Cancels an order that is not decided yet. */
   cancelNow(job: Job, cancellation: Cancellation): boolean;
-  /** The record of an order that is being accepted, as soon as that is certain; rejects if it is refused. */
+  /** The record of an order that is being accepted, when its acceptance is certain; rejects if it is refused. */
   whenKept(job: Job): Promise<OrderRecord> | undefined;
 }
 
@@ -64,7 +64,7 @@ interface Sources {
 
 /**
  * The one way in: takes an order from its caller's object to its acceptance, or to its refusal, or to the known order
- * that has its id. The caller follows the job before it is admitted; `job.state` says what became of it:
+ * that has its id. The caller follows the job before it is admitted; `job.state` is the result:
  *
  * ```text
  * parse ─▶ known? ─▶ schema ─▶ rules ─▶ copy as JSON ─▶ room? ─▶ accept
@@ -74,10 +74,10 @@ interface Sources {
  * ```
  *
  * Schema, rules and payloads run code of the host, which may shut the processor down, abort the order's signal or
- * hand in orders, this one too. So whether the processor is open and whether the id is known is asked again after it.
+ * hand in orders, this one too. So whether it is open, and whether the id is known, is checked again after such code.
  */
 export class Admission {
-  /** False from the call of `shutdown` on; then what accepted orders hand in themselves is still accepted. */
+  /** False from the call of `shutdown` on; then only orders that steps of accepted orders hand in are accepted. */
   isOpen = true;
   /** From the deadline of `shutdown` on: nothing is accepted. */
   #isShut = false;
@@ -116,7 +116,7 @@ export class Admission {
     return this.#sources.lifecycle.refused(thrown);
   }
 
-  /** The record of an enqueued order, as soon as it is certain that it is accepted. */
+  /** The record of an enqueued order, when its acceptance is certain. */
   whenKept(job: Job): Promise<OrderRecord> | undefined {
     return this.#sources.acceptor.whenKept(job);
   }
@@ -158,7 +158,7 @@ export class Admission {
     throw this.#sources.capacity.queueFull(order, message);
   }
 
-  /** The rules judge an order whose payload the schema has checked. */
+  /** Applies the rules to an order whose payload the schema has checked. */
   #judge(job: Job, entry: Entry): Promise<void> | undefined {
     this.checkOpen(job);
     const known = this.known.find(job);
@@ -167,7 +167,7 @@ export class Admission {
     return this.#isStillNew(job, entry) ? this.#makeRoom(job, entry) : undefined;
   }
 
-  /** Whether an order is still to be admitted after code of the host ran; it has joined another if not. */
+  /** Whether an order still has to be admitted after the host's code has run; if not, it has joined another. */
   #isStillNew(job: Job, entry: Entry): boolean {
     this.checkOpen(job);
     if (entry.signal?.aborted) throw canceled(job, entry.signal);
@@ -204,21 +204,21 @@ export class Admission {
     this.#sources.acceptor.accept(job);
   }
 
-  /** Another order has the id: its outcome is this one's. */
+  /** Another order has the id: this one gets its outcome. */
   #join(job: Job, known: KnownOrder, { signal, isListed, isEnqueued }: Entry): undefined {
     this.clock.now();
     try {
       if (signal?.aborted) throw canceled(job, signal);
       if (known.status === 'in flight') {
         if (isListed) awaitInStep(this.awaited, known.job, job);
-        // The known order is another caller's, and goes on.
+        // The known order belongs to another caller, and goes on.
         if (signal !== undefined && !isEnqueued)
           callOnAbort(signal, job, () => leaveByAbort(job, signal));
       }
     } catch (error) {
       const { lifecycle } = this.#sources;
       const isDeadlock = error instanceof OrderError && error.code === 'deadlock';
-      // What is known was not refused.
+      // A known order was not refused.
       if (isDeadlock) lifecycle.leaveKnown(job, { status: 'refused', error });
       else lifecycle.refuseNew(job, error);
       return;
@@ -238,7 +238,7 @@ export class Admission {
     return refuse();
   }
 
-  /** What was accepted once is not refused when it comes again; where the storage keeps orders, only it may know. */
+  /** Refuses no order that was accepted before: only a storage that keeps orders may know it. */
   #refuse(thrown: unknown, job: Job, entry: Entry): Promise<void> | undefined {
     this.clock.now();
     const lookup = this.#sources.refusals?.beforeRefusal(thrown, job, entry.signal);
@@ -276,15 +276,15 @@ export class Admission {
   }
 
   /**
-   * The processor shuts down: orders that wait to be accepted are refused, but those that a running step hands in.
-   * Resolves when all have been.
+   * The processor shuts down: refuses orders that wait to be accepted, except orders that a running step handed in.
+   * Resolves when all have been refused.
    */
   close(): Promise<void> {
     this.isOpen = false;
     return this.#endWaiting((step) => !this.#isShut && step?.isOpen === true);
   }
 
-  /** The time of the shutdown is up: the orders that steps hand in are refused, too. */
+  /** The time of the shutdown is up: refuses the orders that steps hand in, too. */
   shut(): Promise<void> {
     this.#isShut = true;
     return this.#endWaiting(() => false);

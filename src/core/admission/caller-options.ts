@@ -46,7 +46,7 @@ export function signalOf(
   throw wrong(TypeError, 'signal', 'an AbortSignal', signal);
 }
 
-/** The refusal of an order whose options are wrong. What a getter of the host's threw, says nothing of the order. */
+/** The refusal of an order whose options are wrong. An error of a host's getter does not affect its code. */
 export function badOptions(cause: unknown): OrderError {
   return new OrderError('invalid_order', messageOf(cause, 'Reading the options threw'), { cause });
 }

@@ -28,7 +28,7 @@ export function leaveByAbort(job: Job, signal: AbortSignal): void {
 }
 
 /**
- * A step that hands in a list or a stream is taken to await its orders.
+ * Records that a step awaits the orders of a list or a stream that it hands in.
  *
  * @param awaited - the order that the step waits for
  * @param job - the order that it handed in
@@ -46,8 +46,8 @@ export function awaitInStep(users: AwaitedUsers, awaited: Job, job: Job): void {
 }
 
 /**
- * What `submit` gives inside a step. Only a step that awaits it waits for the order, so that is when it is asked
- * whether that would be a deadlock: `await` and all else that takes a promise call `then`.
+ * The promise that `submit` returns inside a step. The step waits for the order only if it awaits the promise, so
+ * `then` checks for a deadlock: `await` and everything else that uses a promise call `then`.
  */
 export class ReceiptPromise<T> extends Promise<T> {
   /** `then` and `catch` give plain promises. */
@@ -57,7 +57,7 @@ export class ReceiptPromise<T> extends Promise<T> {
 
   #begin: (() => (() => void) | undefined) | undefined;
 
-  /** @param begin - called each time it is awaited, until it is settled; throws if that would be a deadlock */
+  /** @param begin - called each time it is awaited, until it is settled; throws if the wait would be a deadlock */
   static of<T>(promise: Promise<T>, begin: () => (() => void) | undefined): ReceiptPromise<T> {
     const own = new ReceiptPromise<T>((resolve) => resolve(promise));
     own.#begin = begin;

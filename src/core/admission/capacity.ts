@@ -9,7 +9,7 @@ import { Caller, WaitingLine } from '../queue/waiting-line.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { StepScope } from '../runtime/step-scope.ts';
 
-/** Between which bounds `retryAfterMs` is, and what it is when nothing was settled lately. */
+/** The bounds of `retryAfterMs`, and its value if no order was settled lately. */
 const retryAfterMs = { least: 1, most: 60_000, unknown: 1_000 } as const;
 
 /** What happens to an order for which there is no room. */
@@ -22,7 +22,7 @@ export interface CapacitySettings {
   readonly overflow: Overflow;
 }
 
-/** Whether there is room for one more order, and the callers that wait for it. */
+/** Whether there is room for one more order, and the callers that wait for room. */
 export class Capacity {
   readonly #settings: CapacitySettings;
   readonly #inFlight: InFlightOrders;
@@ -32,7 +32,7 @@ export class Capacity {
   /** The owner of the steps that may hand in orders while the processor shuts down. */
   readonly #steps: object;
   readonly #line: WaitingLine;
-  /** Refuses each order that waits although `overflow` is `'reject'`. */
+  /** The functions that refuse orders that wait although `overflow` is `'reject'`. */
   readonly #refusals = new Set<() => void>();
   // The pace of settling since then gives the estimate of `retryAfterMs`.
   #pace = { settled: 0, since: 0 };
@@ -81,11 +81,11 @@ export class Capacity {
   }
 
   /**
-   * Has an order wait for room.
+   * Lets an order wait for room.
    *
-   * @param refuse - called with `queue_full` if an order with `overflow: 'reject'` is to wait no longer
+   * @param refuse - called with `queue_full` if an order with `overflow: 'reject'` may wait no longer
    * @param admit - called when there is room; accepts the order in the same call
-   * @returns ends the waiting; false if it has ended already
+   * @returns a function that ends the waiting; it returns false if the waiting has ended already
    */
   wait(
     job: Job,
@@ -93,7 +93,7 @@ export class Capacity {
     refuse: (error: OrderError) => void,
     admit: () => void,
   ): () => boolean {
-    // Its room comes with another order's settlement; its steps see the async context of its own caller.
+    // Another order's settlement gives the room; the steps must see the async context of this order's caller.
     const scope = new AsyncResource('Order', { requireManualDestroy: true });
     const leave = (): boolean => {
       this.#refusals.delete(refused);
@@ -128,7 +128,7 @@ export class Capacity {
     this.#line.admit(userId);
   }
 
-  /** Admits all orders that wait, but those of certain steps, whether there is room or not: admission refuses them. */
+  /** Admits all orders that wait, except orders of certain steps, even without room: admission refuses them. */
   admitAll(isKept: (step: StepScope | undefined) => boolean): Promise<void> {
     return this.#line.admitAll(
       () => this.#clock.spentTurn(),
@@ -142,7 +142,7 @@ export class Capacity {
     return new OrderError('queue_full', message, { ...facts, retryAfterMs });
   }
 
-  /** A settled order whose steps have not ended counts, too: it holds its lane. */
+  /** A settled order whose steps have not ended counts too: it holds its lane. */
   #countOf(userId: string): number {
     return Math.max(this.#inFlight.countOf(userId), this.#queue.countOf(userId));
   }

@@ -6,11 +6,11 @@ import type { Overflow } from './capacity.ts';
 
 /** An order that was enqueued. */
 export interface Enqueued {
-  /** As it was accepted, or as it is if it was known. */
+  /** The record of its acceptance, or the present record of a known order. */
   readonly record: OrderRecord;
-  /** As it is now; for a caller that waits for its end. */
+  /** The present record, for a caller that waits for its outcome. */
   now(): OrderRecord;
-  /** Its caller waits for its end no longer. */
+  /** Ends its caller's wait for the outcome. */
   leave(): void;
 }
 
@@ -54,7 +54,7 @@ export async function enqueue(
   const caller = new Caller(tell);
   job.follow(caller);
   const waiting = admission.admit(job, entry);
-  // Else its record is as of now: it may be settled a moment later.
+  // The record of a known order is read now: it may be settled a moment later.
   if (waiting !== undefined) await waiting;
   const record = await clock.paced(recordOf(admission, job, caller));
   return {
@@ -83,7 +83,7 @@ async function recordOf(admission: Admission, job: Job, caller: Caller): Promise
   const kept = admission.whenKept(order);
   if (kept !== undefined) return kept;
   if (joined === undefined && outcome === undefined) {
-    // As it was accepted, though it may be under way by now.
+    // The record of its acceptance, even if it is under way by now.
     return { ...job.toRecord(admission.clock), status: 'pending' };
   }
   return admission.known.recordOf(order, outcome);

@@ -1,20 +1,19 @@
 import { issueOf, OrderError, type OrderIssue } from '../order/order-error.ts';
 import type { ParsedOrder } from '../order/parse-order.ts';
 
-/** Deeper than this a payload may as well be endless. */
+/** A payload that is deeper than this is refused, so that the copy ends. */
 const maxDepth = 200;
 
 /**
- * Copies the payload of an order, which must come back from JSON as it went in, but for properties that are
- * `undefined`: steps get the same after a restart as before. What the host does to the payload meanwhile changes
- * nothing of what is kept.
+ * Copies the payload of an order. It must come back from JSON as it went in, except properties that are `undefined`:
+ * steps get the same after a restart. Later changes of the host's payload do not affect the copy.
  *
  * @returns whether code of the host may have run: the payload is an object
  * @throws OrderError `invalid_order` that says where it is more than JSON; `internal` if the schema made it so
  */
 export function copyAsJson(order: ParsedOrder): boolean {
   const { payload, content } = order;
-  // First what the caller handed in: any fault beside that is the schema's.
+  // The caller's payload first: a fault in the other one is the schema's.
   checkJson(order, content);
   if (content !== payload) checkMade(order, payload);
   if (!isObject(payload) && !isObject(content)) return false;
@@ -46,7 +45,7 @@ function checkJson({ id: orderId, userId }: ParsedOrder, value: unknown): void {
   const issue = value === undefined ? undefined : issueIn(value, 'payload', []);
   if (issue === undefined) return;
   const { path, message } = issueOf(issue.path, issue.message);
-  throw new OrderError('invalid_order', `The storage keeps JSON alone: ${path} is ${message}`, {
+  throw new OrderError('invalid_order', `The storage keeps only JSON: ${path} is ${message}`, {
     orderId,
     userId,
     issues: [{ path, message }],
@@ -93,7 +92,7 @@ function issueInArray(
   path: string,
   inside: readonly object[],
 ): OrderIssue | undefined {
-  // Not over entries, which pass over holes.
+  // By index: entries skip holes.
   for (let at = 0; at < array.length; at += 1) {
     const issue = issueIn(array[at], `${path}[${at}]`, inside);
     if (issue !== undefined) return issue;

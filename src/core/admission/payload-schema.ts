@@ -43,7 +43,7 @@ export interface StandardSchemaTypes<Input = unknown, Output = Input> {
   readonly output: Output;
 }
 
-/** What a {@link StandardSchema} says of a value: what it made of it, or what is wrong. */
+/** The result of a {@link StandardSchema}: the value that it made, or what is wrong. */
 export type StandardSchemaResult<Output> =
   | {
       /** What the schema made of the value. */
@@ -70,10 +70,10 @@ export interface StandardSchemaPathSegment {
   readonly key: PropertyKey;
 }
 
-/** At most this many issues stand in the message of a refusal; `issues` has more of them. */
+/** How many issues stand in the message of a refusal at most; `issues` has more of them. */
 const shownIssues = 10;
 
-/** Has the payloads of orders checked before the orders are accepted. */
+/** Checks the payloads of orders before the orders are accepted. */
 export class PayloadCheck {
   readonly #standard: StandardSchema['~standard'];
   /** By user: the end of the last asynchronous check. */
@@ -88,10 +88,9 @@ export class PayloadCheck {
   /**
    * Checks the payload of an order, and gives the order the payload that the schema made of it.
    *
-   * @param checkRoom - throws if no more orders may be checked at once; gives the step in which the order is handed in
-   * @returns a promise if the schema is asynchronous for this order or for an earlier one of the same user: none
-   *   overtakes another
-   * @throws OrderError - the refusal, with which the promise may reject, too
+   * @param checkRoom - throws if no more orders may be checked at once; returns the step in which the order is handed
+   *   in @returns a promise if the schema is asynchronous for this order or for an earlier one of the same user: no
+   *   order overtakes another @throws OrderError - the refusal; the promise may reject with it too
    */
   check(
     order: ParsedOrder,
@@ -109,11 +108,11 @@ export class PayloadCheck {
     const before = this.#tails.size === 0 ? undefined : this.#tails.get(order.userId);
     if (before === undefined && !isLate) return read(order, result);
     const late = new Promise((resolve) => resolve(result));
-    // It may reject although there is no room.
+    // It may reject even if there is no room.
     late.catch(ignore);
     const step = checkRoom();
     const checked = this.#later(order, late, before, signal, step);
-    // One whose signal aborts ends before those that it comes after.
+    // A check whose signal aborts ends before the earlier checks that it waits for.
     const tail: Promise<void> = Promise.allSettled([checked, before]).then(() => {
       if (this.#tails.get(order.userId) === tail) this.#tails.delete(order.userId);
     });
@@ -127,7 +126,7 @@ export class PayloadCheck {
   }
 
   /**
-   * Refuses the orders whose check is under way, but those of certain steps: the processor shuts down.
+   * Refuses the orders whose check is under way, except orders of certain steps: the processor shuts down.
    *
    * @param pause - a promise where the event loop should turn first
    */
@@ -166,7 +165,7 @@ export class PayloadCheck {
         this.#underWay.delete(dismissed);
       };
       this.#underWay.set(dismissed, step);
-      // The schema itself may have seen to that.
+      // The schema itself may have done so.
       if (signal?.aborted) refuse(canceled(order, signal));
       const answered = late.then(
         (value) => () => read(order, value),

@@ -5,7 +5,7 @@ import { asPromise, isThenable } from '../runtime/awaitable.ts';
 import { checkInteger, wrong } from '../runtime/checks.ts';
 import { causeOf, codeOf, show } from '../runtime/thrown.ts';
 
-/** What a rule says of an order: see {@link refuse} and {@link prioritize}. */
+/** A rule's answer to an order: see {@link refuse} and {@link prioritize}. */
 export type RuleVerdict =
   | {
       /** The order is refused. */
@@ -25,10 +25,10 @@ export type RuleVerdict =
     };
 
 /**
- * A look at an order before it is accepted. Rules must answer at once, and should change nothing: they
- * are asked for each order whose id is not known yet, whether or not there turns out to be room for it.
+ * Judges an order before it is accepted. Rules must answer at once, and should change nothing: they are asked for each
+ * order whose id is not known yet, even if there is no room for it.
  *
- * - The first rule that refuses decides; the rest is not asked.
+ * - The first rule that refuses decides; later rules are not asked.
  * - Each rule sees the order as its caller handed it in, with the payload as the `schema` made it. If
  *   several give it a priority, the most urgent of them stands; all labels stand, in the rules' order.
  * - A rule that throws, or answers anything else, refuses the order with `internal` and the cause.
@@ -77,7 +77,7 @@ export function refuse(
 }
 
 /**
- * A rule's answer: the order is this urgent, whatever its caller said, and this label says why.
+ * A rule's answer: the order has this priority instead of its caller's, and this label says why.
  *
  * @param priority - `'high'`, `'medium'` or `'low'`
  * @param label - stands on the order's record, receipt and events
@@ -106,7 +106,7 @@ export function minAmount(least: number): Rule {
 
 /**
  * A rule: refuses orders above an amount with `amount_too_large`. The size of a debit counts like
- * that of a credit.
+ * the size of a credit.
  *
  * @param most - in minor units; an integer from 0 up
  */
@@ -124,8 +124,8 @@ export interface PayloadWithItems {
 }
 
 /**
- * A rule: refuses orders with more items than a limit with `too_many_items`. Items are those of
- * `payload.items`; a payload without them has none.
+ * A rule: refuses orders with more items than a limit with `too_many_items`. It counts `payload.items`; a payload
+ * without them has no items.
  *
  * @param most - an integer from 0 up
  */
@@ -151,7 +151,7 @@ export function maxItems<Payload>(
 }
 
 /**
- * A rule: orders above an amount have high priority. The size of a debit counts like that of a credit.
+ * A rule: orders above an amount have high priority. The size of a debit counts like the size of a credit.
  *
  * @param amount - in minor units; an integer from 0 up
  * @param label - `'high_value'` by default
@@ -177,7 +177,7 @@ export function readRules(rules: unknown): readonly Rule[] {
 }
 
 /**
- * Gives an order the priority and the labels that the rules say.
+ * Gives an order the priority and the labels of the rules.
  *
  * @throws OrderError - a rule refuses it
  */
@@ -211,7 +211,7 @@ export function applyRules(rules: readonly Rule[], order: ParsedOrder): void {
   order.labels = Object.freeze(labels);
 }
 
-/** Makes sure of what a rule answered, which may come from another copy of the package. */
+/** Checks a rule's answer, which may come from another copy of the package. */
 function readVerdict(answer: unknown): RuleVerdict | undefined {
   if (answer === undefined || answer === null || answer === false) return undefined;
   if (isThenable(answer)) asPromise(answer).catch(() => {});

@@ -5,12 +5,12 @@ import type { Admission, Entry } from './admission.ts';
 import { checkIterable } from './caller-options.ts';
 import type { Overflow } from './capacity.ts';
 
-/** So many orders of a list may be checked by an asynchronous schema at once; it keeps each user's in order. */
+/** How many orders of a list an asynchronous schema may check at once; it keeps each user's orders in order. */
 const mostChecked = 1_000;
 
 /**
- * Has all orders of a list processed; resolves when each has its outcome, index-aligned. If the list
- * itself throws, it rejects; the orders before go on.
+ * Has all orders of a list processed; resolves when each has its outcome, index-aligned. It rejects if the list itself
+ * throws; the orders before that go on.
  */
 export async function submitMany(
   admission: Admission,
@@ -31,7 +31,7 @@ export async function submitMany(
   return list.whenSettled();
 }
 
-/** Where a list stands. */
+/** The progress of a list. */
 class List {
   readonly #admission: Admission;
   readonly #entry: Entry;
@@ -45,7 +45,7 @@ class List {
   constructor(admission: Admission, overflow: Overflow, orders: Iterable<unknown>) {
     this.#admission = admission;
     this.#entry = { overflow, isListed: true };
-    // Of the length of the list, if that is known: an array that grows is copied several times.
+    // Has the length of the list, if that is known: an array that grows is copied several times.
     this.#outcomes = Array.isArray(orders) ? new Array(orders.length) : [];
   }
 
@@ -63,7 +63,7 @@ class List {
         checking.push(next.admitted);
         if (checking.length === mostChecked) await Promise.all(checking.splice(0));
       } else {
-        // One at a time: the rest waits in the caller's list, and none overtakes another.
+        // One at a time: the other orders wait in the caller's list, and none overtakes another.
         await next.admitted;
       }
     }
@@ -89,12 +89,12 @@ class List {
   }
 
   /**
-   * Admits orders up to one that is not accepted at once, which it gives. Most are, and a loop in a function that
-   * never waits is a third faster.
+   * Admits orders up to the first one that is not accepted at once, and returns it. Most are accepted at once, and a
+   * loop in a function that never waits is a third faster.
    */
   #admitNext(source: Iterator<unknown>): Waiting | 'none left' | 'turn spent' {
     const { clock } = this.#admission;
-    // `admit` reads the clock, unless it gives a promise.
+    // `admit` reads the clock, unless it returns a promise.
     while (!clock.isTurnSpent) {
       const { done, value } = checkedResult(source.next());
       if (done) return 'none left';
@@ -128,7 +128,7 @@ interface Waiting {
   readonly isChecking: boolean;
 }
 
-/** Puts the outcome of one order into its place. */
+/** Puts the outcome of one order at its index. */
 class ListedOrder implements Follower {
   readonly #list: List;
   readonly #at: number;
@@ -145,7 +145,7 @@ class ListedOrder implements Follower {
 }
 
 /**
- * What an iterator's `next` gave, refused as loops of the language do if it is no object: it would go on for ever.
+ * Checks that an iterator's `next` returned an object, as loops of the language do: otherwise this one would never end.
  *
  * @throws TypeError
  */

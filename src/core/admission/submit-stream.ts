@@ -10,10 +10,10 @@ const end: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
  * Outcomes of a source's orders, in the source's order. The source is asked for its next order only
- * when the one before was accepted and fewer than `window` outcomes are owed to the reader, so neither
- * a fast source nor a slow reader fills the memory. It is asked no more once the processor shuts down.
+ * when the one before was accepted and fewer than `window` outcomes wait for the reader, so neither a fast source nor a
+ * slow reader fills the memory. It is not asked after the processor has begun to shut down.
  *
- * Not an async generator: that would keep a reader who leaves waiting for a source that gives nothing.
+ * Not an async generator, which would keep a reader that leaves waiting for a source that gives nothing.
  */
 export class OutcomeStream implements AsyncIterableIterator<OrderOutcome, undefined> {
   readonly #begin: () => Pump;
@@ -40,7 +40,7 @@ export class OutcomeStream implements AsyncIterableIterator<OrderOutcome, undefi
     return result;
   }
 
-  /** The reader leaves; a reading under way ends, unless an outcome is owed to it. */
+  /** The reader leaves; a reading under way ends, unless an outcome is on its way to it. */
   return(): Promise<IteratorReturnResult<undefined>> {
     this.#isOver = true;
     this.#pump?.stop();
@@ -64,7 +64,7 @@ export class OutcomeStream implements AsyncIterableIterator<OrderOutcome, undefi
 
 /** Pulls orders from a source for a reader. */
 class Pump {
-  /** What the reader is still to get, in order. */
+  /** The outcomes that the reader has not read, in order. */
   readonly #owed: Promise<OrderOutcome>[] = [];
   readonly #admission: Admission;
   readonly #iterator: AsyncIterator<unknown> | Iterator<unknown>;
@@ -81,14 +81,14 @@ class Pump {
     this.#window = window;
     const { [Symbol.asyncIterator]: async } = source as Partial<AsyncIterable<unknown>>;
     this.#iterator = async?.call(source) ?? (source as Iterable<unknown>)[Symbol.iterator]();
-    // A source that gives nothing would keep its reader waiting for ever.
+    // Otherwise a source that gives nothing would keep its reader waiting for ever.
     this.#stopListening = closing.whenClosed(() => this.stop());
     this.#pulling = this.#pull().finally(() => this.#end());
-    // The reader hears of it when it has all outcomes before.
+    // The reader gets the error after all outcomes before it.
     this.#pulling.catch(() => {});
   }
 
-  /** The next outcome; undefined if there is none any more. Throws what the source threw. */
+  /** The next outcome; undefined if there are no more. Throws what the source threw. */
   async shift(): Promise<OrderOutcome | undefined> {
     for (;;) {
       const next = this.#owed.shift();
@@ -114,7 +114,7 @@ class Pump {
     this.#isStopped = true;
     this.#wakePump();
     this.#wakeReader();
-    // Not awaited: a source that waits for something may never come back from it.
+    // Not awaited: a source that is waiting may never answer.
     if (!this.#isDone) this.#return().catch(() => {});
   }
 
@@ -159,7 +159,7 @@ class Pump {
     return admitted;
   }
 
-  /** What the processor refuses because it shuts down is the last of its source. */
+  /** An order that is refused because the processor shuts down is the last of its source. */
   #heard(outcome: OrderOutcome): OrderOutcome {
     if (outcome.status === 'refused' && outcome.error.code === 'shut_down') this.stop();
     return outcome;

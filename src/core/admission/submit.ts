@@ -54,13 +54,13 @@ export class Submitter {
   }
 
   /**
-   * Callers that await one order after the other go on in promise callbacks, which all run before the event loop
-   * turns: now and then they wait for the next turn.
+   * Callers that await one order after the other go on in promise callbacks, which all run before the event loop turns.
+   * So now and then they wait for the next turn.
    */
   #pace(receipt: Promise<Receipt>): Promise<Receipt> {
     const { clock } = this.#admission;
     if (!clock.isTurnSpent) return receipt;
-    // It may have been rejected, and nothing else handles that before the next turn.
+    // The promise may have rejected, and nothing else handles that before the next turn.
     receipt.catch(() => {});
     return clock.nextTurn().then(() => receipt);
   }

@@ -9,15 +9,15 @@ import type { Capacity, Overflow } from './capacity.ts';
 /** How long an order waits for room before the storage is asked for its id, in milliseconds. */
 const lookupAfterMs = 10;
 
-/** Why an order waits no longer. */
+/** Why the waiting of an order has ended. */
 export type WaitEnd =
-  /** There is room, which is the order's until the call returns. */
+  /** There is room, reserved for the order until the call returns. */
   | { readonly status: 'room' }
   | { readonly status: 'refused'; readonly error: unknown }
   /** The storage knows the id, so the order needs no room. */
   | { readonly status: 'known'; readonly known: KnownOrder };
 
-/** What waiting needs of others. */
+/** What the waiting uses. */
 interface Sources {
   readonly capacity: Capacity;
   readonly known: KnownOrders;
@@ -26,10 +26,10 @@ interface Sources {
 }
 
 /**
- * Has an order wait for room.
+ * Lets an order wait for room.
  *
  * @param proceed - called once, at the end of the waiting; must not throw
- * @returns resolves with what `proceed` gave
+ * @returns resolves with the result of `proceed`
  */
 export function waitForRoom(
   job: Job,
@@ -71,7 +71,7 @@ export function waitForRoom(
         if (leave()) refuse(conflict);
       }
     };
-    // After a moment, since most orders wait for less.
+    // Asks after a moment, since most orders wait for less.
     timer = setTimeout(lookUp, lookupAfterMs);
   });
 }

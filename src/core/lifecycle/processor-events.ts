@@ -66,8 +66,8 @@ export interface RetriedStep {
 /** One call that took orders into the storage, or their outcomes, has ended. */
 export interface StoredBatch {
   /**
-   * `'accept'`: orders were to be kept. `'settle'`: outcomes and balances were to be recorded; of a
-   * {@link BalanceStorage} that is its `apply`.
+   * `'accept'`: orders were to be kept. `'settle'`: outcomes and balances were to be recorded; for a {@link
+   * BalanceStorage} this is its `apply`.
    */
   readonly operation: 'accept' | 'settle';
   /** How many orders were in the call. */
@@ -79,8 +79,8 @@ export interface StoredBatch {
 }
 
 /**
- * What listeners get. A listener that throws or rejects hurts nobody: the others are still called,
- * and what it threw comes as an `error` event with the code `internal`.
+ * What listeners get. If a listener throws or rejects, the others are still called, and what it threw comes as an
+ * `error` event with the code `internal`.
  *
  * @typeParam Payload - the payload's type
  */
@@ -105,13 +105,13 @@ export interface ProcessorEvents<Payload = unknown> {
   canceled: OrderError;
   /** An order holds its user for longer than it should. Once per order. */
   stalled: StalledOrder;
-  /** The storage can keep no orders now: none is taken, and none begins; see `ProcessorStats.storage`. */
+  /** The storage can keep no orders now: new orders are refused, and none begins; see `ProcessorStats.storage`. */
   interrupted: OrderError;
   /** The storage works again. */
   restored: undefined;
   /**
-   * A call of the storage ended, just before the orders in it hear of it. Never raised for a plain
-   * {@link MemoryStorage}, which takes each order as it comes, without a call.
+   * A call of the storage ended; raised just before the callers of its orders are notified. Never raised for a plain
+   * {@link MemoryStorage}, which takes each order by itself, without a call.
    */
   stored: StoredBatch;
   /** The last unsettled order was settled. */

@@ -29,9 +29,9 @@ interface Sources {
 }
 
 /**
- * From an order that has room to an accepted order in the queue. Where the storage keeps orders, the journal keeps an
- * order before its acceptance; or its settlement accepts it, in one write: an order without steps that nothing holds
- * back.
+ * From an order that has room to an accepted order in the queue. If the storage keeps orders, the journal keeps an
+ * order before its acceptance. An order without steps that nothing holds back is accepted by its settlement instead, in
+ * one write.
  */
 export class Acceptance implements JournalListener {
   readonly journal: Journal | undefined;
@@ -40,7 +40,7 @@ export class Acceptance implements JournalListener {
   readonly #settling = new Tally();
   /** Callers of `enqueue` whose orders are to be accepted by their settlement. */
   readonly #enqueued = new Map<Job, Waiter>();
-  /** From the deadline of `shutdown` on: what the journal keeps stays in the storage for the next start. */
+  /** True from the deadline of `shutdown` on: orders that the journal keeps stay in the storage for the next start. */
   isLeaving = false;
 
   constructor(sources: Sources) {
@@ -49,7 +49,7 @@ export class Acceptance implements JournalListener {
     this.journal = storage && new Journal(storage, clock, stalledAfterMs, this);
   }
 
-  /** Accepts an order that has room. It may be settled by then: nothing was in its way. */
+  /** Accepts an order that has room. If nothing is in its way, it is settled when this returns. */
   accept(job: Job): void {
     const { clock, lifecycle } = this.#sources;
     job.acceptNow(clock);
@@ -69,10 +69,9 @@ export class Acceptance implements JournalListener {
   }
 
   /**
-   * Has the journal keep the orders of the queue that were to be accepted by their settlement: a pause keeps them
-   * from that.
+   * Lets the journal keep the orders of the queue that were to be accepted by their settlement: a pause prevents that.
    *
-   * @param userId - whose; everybody's when left out
+   * @param userId - whose orders; the orders of all users when left out
    */
   keepWaiting(userId: string | undefined): void {
     const { dispatcher } = this.#sources;
@@ -89,17 +88,17 @@ export class Acceptance implements JournalListener {
 
   /** Cancels an order that is not decided yet; false if it is. */
   cancelNow(job: Job, cancellation: Cancellation): boolean {
-    // It stays in the storage as soon as it is kept.
+    // It stays in the storage when it is kept.
     if (this.isLeaving && job.state === 'accepting') return true;
     if (this.journal?.cancel(job, cancellation)) return true;
     return this.#sources.dispatcher.cancel(job, cancellation);
   }
 
-  /** The record of an order that is being accepted, where the storage is to say whether it keeps it. */
+  /** The record of an order that is being accepted, if the storage has to answer whether it keeps it. */
   whenKept(job: Job): Promise<OrderRecord> | undefined {
     if (this.journal === undefined) return undefined;
     const kept = this.#whenKept(job, this.journal);
-    // Its caller may ask a moment later.
+    // Its caller may ask later.
     kept.catch(() => {});
     return kept;
   }
@@ -127,7 +126,7 @@ export class Acceptance implements JournalListener {
     }
   }
 
-  /** The storage failed before it had an order that was to be accepted by its settlement. */
+  /** The storage failed, and does not have an order that was to be accepted by its settlement. */
   refusedBySettlement(job: Job, error: OrderError): void {
     this.settledUnkept(job);
     this.#sources.lifecycle.laneFreed(job);
@@ -154,7 +153,7 @@ export class Acceptance implements JournalListener {
       throw error;
     }
     if (stored.settledAt === undefined) {
-      // A call of the storage had kept it, and then failed.
+      // An earlier call of the storage had kept it, and then failed.
       job.entry = entryOf(stored.attempt, stored.decided);
       job.sequence = stored.sequence;
       job.acceptAt(stored.acceptedAt, clock);
@@ -210,7 +209,7 @@ export class Acceptance implements JournalListener {
     }
     const { promise, resolve, reject } = Promise.withResolvers<OrderRecord>();
     this.#enqueued.set(job, { resolve, reject });
-    // What its caller is to hear may come before it is settled: that the storage failed.
+    // Its caller may be notified before it is settled: the storage failed.
     const outcome = new Promise<OrderOutcome>((notify) => job.follow({ notify }));
     outcome.then((first) => known.recordOfEnded(job, first)).then(resolve, reject);
     return promise.finally(() => this.#enqueued.delete(job));

@@ -21,21 +21,21 @@ import { StepReports } from './step-reports.ts';
 import { StepWorkers } from './step-workers.ts';
 
 export interface ActiveRunsListener {
-  /** The order is settled and nothing of it runs: its user's next one may go. */
+  /** The order is settled and none of its functions runs: its user's next order may begin. */
   released(job: Job): void;
-  /** The same, where that came later than the settlement. */
+  /** The same, if its functions ended after the settlement. */
   ended(job: Job): void;
   /** A run has something to do and no worker. */
   wantsWorker(): void;
-  /** A caller need not wait for the order's settlement. */
+  /** The outcome is certain, and callers need not wait for the settlement. */
   told(job: Job, outcome: UnfulfilledOutcome): void;
 }
 
-/** The runs of all orders with steps, from the beginning of an order to the end of its lane's wait. */
+/** The runs of all orders with steps, from the beginning of an order until its lane is released. */
 export class ActiveRuns extends StepReports implements RunObserver<Job> {
   /**
-   * Runs that have not ended, settled or not. Not a `Map`: its table is made anew again and again, and an old one
-   * that has been promoted keeps all that come after it from the young generation's collector.
+   * Runs that have not ended, settled or not. Not a `Map`: it makes new tables again and again, and an old table in the
+   * old generation keeps all later runs from the young generation's collector.
    */
   readonly #runs = new LinkedList<StepRun<Job>>();
   readonly awaited: AwaitedUsers;
@@ -45,10 +45,10 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   readonly #funds: FundsCheck;
   readonly #listener: ActiveRunsListener;
   readonly #workers: StepWorkers;
-  /** Orders whose runs gave their worker back and want one again; some may want it no more. */
+  /** Orders whose runs have freed their worker and have asked for one again; some may not need it any more. */
   readonly #waiting = new Fifo<Job>();
   #isTurnOfNew = false;
-  /** Of orders on their way into the storage. */
+  /** Runs of orders on their way into the storage. */
   readonly #amendments = new WeakMap<Job, readonly StepResult[]>();
 
   /** @param take - gives the next order whose turn it is */
@@ -112,7 +112,7 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   /**
    * Has a worker run orders until there is none.
    *
-   * @param leave - is called in the same breath in which that is so
+   * @param leave - called in the same call in which there are none left
    */
   work<T>(leave: () => Promise<T>): Promise<T> {
     return this.#workers.work(leave);
@@ -131,35 +131,35 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
     return true;
   }
 
-  /** The settler is done with an order. */
+  /** The settler has settled an order. */
   settled(job: Job): void {
     const steps = this.#amendments.get(job);
     if (steps !== undefined) this.#settler.amend(job, steps);
     if (job.run?.hasEnded) this.#release(job.run);
   }
 
-  /** The storage did not take the order's amount: its steps are to be compensated. */
+  /** The storage refused the order's amount: its steps are compensated. */
   refused(job: Job, error: OrderError): void {
     job.run?.refused(error);
   }
 
-  /** The storage has taken an amount that it was thought to refuse: the steps are run after all. */
+  /** The storage has taken an amount that it was expected to refuse: the steps are run after all. */
   admitted(job: Job): void {
     job.run?.admitted();
   }
 
-  /** What was told to end and has not is waited for no longer. */
+  /** Aborted functions that have not ended are not waited for any more. */
   hurryAll(): void {
-    // What stays in the storage is compensated after the next start.
+    // The steps of orders that stay in the storage are compensated after the next start.
     for (const run of this.#runs.all()) if (!isLeft(run.order)) run.hurry();
   }
 
-  /** Whatever is decided is settled, though its functions go on. */
+  /** Settles every decided order, even if its functions go on. */
   concludeAll(): void {
     for (const run of this.#runs.all()) run.conclude(isLeft(run.order));
   }
 
-  /** Runs that have ended are done with; the rest is no longer watched. */
+  /** Removes runs that have ended; the others are no longer watched. */
   abandonAll(): void {
     for (const run of this.#runs.all()) {
       if (run.hasEnded) this.#release(run);
@@ -223,7 +223,7 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
       }
     }
     if (this.#resume(worker)) return true;
-    // What waited wanted a worker no more.
+    // The runs that waited did not need a worker any more.
     const job = this.#isTurnOfNew ? undefined : take();
     if (job !== undefined) this.#run(job, worker);
     return job !== undefined;
@@ -260,7 +260,7 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   #refusalOf(job: Job): Awaitable<Verdict | undefined> {
     const decided = job.entry?.decided ?? job.entry?.canceled;
     if (decided === undefined) return this.#funds.refusalOf(job);
-    // Its callers were notified already. What its steps may have done is compensated, and not done again.
+    // Its callers were notified already: its steps are compensated, and not run again.
     return decided;
   }
 
@@ -272,7 +272,7 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
     this.#runs.remove(run);
     this.awaited.delete(job.userId);
     this.#listener.released(job);
-    // Else its own worker is about to look for more.
+    // Otherwise its own worker is about to take the next order.
     if (!run.hasWorker) this.#listener.wantsWorker();
   }
 }

@@ -7,7 +7,7 @@ import type { Cancellation } from '../runtime/abort.ts';
  * Cancels an order that waits and whose steps may have begun before a restart: they are compensated when its
  * turn comes.
  *
- * @param told - hears that it is canceled
+ * @param told - called when the cancellation is certain
  * @returns false if the order is decided already, undefined for any other order
  */
 export function cancelInTurn(

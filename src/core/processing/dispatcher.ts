@@ -17,10 +17,10 @@ import { ActiveRuns } from './active-runs.ts';
 import { cancelInTurn } from './cancel-in-turn.ts';
 import { WorkerPool } from './worker-pool.ts';
 
-/** So many orders without steps are settled before the clock is looked at again. */
+/** How many orders without steps are settled before the clock is read again. */
 const directBatch = 64;
 
-/** Hears what becomes of orders beside their settlement. */
+/** Is notified of what happens to orders beside their settlement. */
 export interface DispatchListener {
   /** The order was settled before, and now its steps have ended: its user is free. */
   ended(job: Job): void;
@@ -39,7 +39,7 @@ export class Dispatcher {
   readonly queue: KeyedQueue<Job>;
   readonly runner: ActiveRuns;
   isPaused = false;
-  /** Nothing may begin: the storage could not take what it comes to. */
+  /** No order may begin: the storage could not take its settlement. */
   isHalted = false;
   readonly #waitingTimes = new WaitingTimes();
   readonly #clock: Clock;
@@ -109,7 +109,7 @@ export class Dispatcher {
    * Goes on with an order that was put into the queue: at once if it is the only one there, has no steps, and
    * nothing is being notified; else a worker does.
    *
-   * @param isNotifying - what a listener or a caller submits must not be processed inside its own call
+   * @param isNotifying - an order that a listener or a caller submits must not be processed inside its call
    */
   proceed(isNotifying: boolean): void {
     const mayGo = !this.hasSteps && !isNotifying && this.queue.size === 1 && !this.#settler.isFull;
@@ -119,14 +119,14 @@ export class Dispatcher {
     } else if (!this.#settler.isDirect) this.#settler.flushSoon();
   }
 
-  /** Whether no order of this user may begin now, whatever else waits. */
+  /** Whether no order of this user may begin now. */
   holdsBack(userId: string): boolean {
     return this.#isHeld || this.queue.isPaused(userId);
   }
 
   /** A free worker and a runnable order never both wait: called whenever one of them may be new. */
   wake(more = 1): void {
-    // A pause holds back what has not begun; what has is to go on.
+    // A pause holds back orders that have not begun. Orders that have begun go on.
     const isRunnable = this.queue.isRunnable && !this.#isHeld;
     if (isRunnable || this.runner.hasWaiting) this.#pool.wake(more);
   }
@@ -154,7 +154,7 @@ export class Dispatcher {
     this.resume(undefined);
   }
 
-  /** Takes a waiting order out of the queue; false if it does not wait there. */
+  /** Removes a waiting order from the queue; false if it does not wait there. */
   drop(job: Job): boolean {
     if (job.state !== 'pending' || !this.queue.remove(job)) return false;
     this.#waitingTimes.remove(job.acceptedAt);
@@ -186,7 +186,7 @@ export class Dispatcher {
     this.#settler.flush();
   }
 
-  /** The settler is done with an order: its user's next one may go. */
+  /** The settler has settled an order: its user's next one may begin. */
   settled(job: Job): void {
     if (this.hasSteps) this.runner.settled(job);
     else this.queue.release(job);

@@ -13,7 +13,7 @@ interface Sources {
   readonly settler: Settler;
 }
 
-/** What happens to processing while a storage that keeps orders can keep none. */
+/** Stops processing while a storage that keeps orders can keep none. */
 export class Interruption {
   readonly #sources: Sources;
 
@@ -21,7 +21,7 @@ export class Interruption {
     this.#sources = sources;
   }
 
-  /** The storage can keep no orders now: nothing begins, and what is decided waits. */
+  /** The storage can keep no orders now: no order begins, and decided orders wait. */
   interrupted(error: OrderError): void {
     const { acceptance, dispatcher, lifecycle, settler } = this.#sources;
     dispatcher.isHalted = true;

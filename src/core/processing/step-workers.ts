@@ -34,7 +34,7 @@ class StepWorker implements Worker {
 export class StepWorkers {
   readonly #clock: Clock;
   readonly #source: Source;
-  /** A worker is freed in the async context of the order that it ran; what it begins has nothing to do with that. */
+  /** A worker is freed in the async context of the order that it ran; its next order must not see that context. */
   readonly #scope = new AsyncResource('OrderProcessor', { requireManualDestroy: true });
   readonly #free: StepWorker[] = [];
   #isBeginning = false;
@@ -48,7 +48,7 @@ export class StepWorkers {
   /**
    * Puts a worker to work.
    *
-   * @param leave - is called in the same breath in which there is nothing more to do
+   * @param leave - called in the same call in which nothing is left to do
    */
   work<T>(leave: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
@@ -61,7 +61,10 @@ export class StepWorkers {
     this.#beginFree();
   }
 
-  /** The same after this call: what is being canceled, with others maybe, must not begin others that are canceled next. */
+  /**
+   * The same after this call: an order that is canceled, perhaps among others, must not begin one that is canceled
+   * next.
+   */
   goOnSoon(worker: StepWorker): void {
     this.#free.push(worker);
     if (!this.#isBeginning) Promise.resolve().then(() => this.#beginFree());

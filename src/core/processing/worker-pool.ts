@@ -10,17 +10,17 @@ export class WorkerPool {
   readonly #queue: PQueue;
   readonly #work: () => Promise<void>;
   readonly #failed: (error: unknown) => void;
-  // p-queue runs a task in the async context of its `add`, which is that of some order's caller.
+  // p-queue runs a task in the async context of its `add`, which belongs to some order's caller.
   readonly #scope = new AsyncResource('OrderProcessor', { requireManualDestroy: true });
-  /** Wake those that wait for something to do. */
+  /** Wakes the workers that wait for something to do. */
   readonly #idle: (() => void)[] = [];
   #workers = 0;
   #isClosed = false;
 
   /**
-   * @param work - must resolve with what {@link leave} gives, called in the same breath in which it finds nothing
-   *   to do: an order that comes after that needs a worker
-   * @param failed - hears what `work` throws, which it should not
+   * @param work - must resolve with the result of {@link leave}, called in the same call in which it finds nothing to
+   *   do: an order that comes after that needs a worker @param failed - called with what `work` throws, which it should
+   *   not
    */
   constructor(concurrency: number, work: () => Promise<void>, failed: (error: unknown) => void) {
     this.#queue = new PQueue({ concurrency });
@@ -28,7 +28,7 @@ export class WorkerPool {
     this.#failed = failed;
   }
 
-  /** Puts so many more workers to work, as far as `concurrency` allows. */
+  /** Starts so many more workers, as far as `concurrency` allows. */
   wake(more: number): void {
     const workers = Math.min(this.#workers + more, this.#queue.concurrency);
     while (this.#workers < workers) {

@@ -8,10 +8,10 @@ export interface QueueEntry extends Linked<QueueEntry> {
   lane: Lane | undefined;
 }
 
-/** At most this many orders are taken from one lane before the next lane of its rank has a turn. */
+/** How many orders are taken from one lane at most before the next lane of its rank has a turn. */
 export const burst = 16;
 
-/** While lanes of a rank wait, at most this many takes in a row pass them over: 0, 4 and 16. */
+/** How many takes in a row may pass over the waiting lanes of each rank. */
 export const passedOverAtMost: readonly number[] = [0, 4, 16];
 
 /** One user's waiting orders. It exists only while the user has orders waiting or taken. */
@@ -52,8 +52,8 @@ export class Lane extends LinkedList<QueueEntry> implements Linked<Lane> {
 /** The runnable lanes of one rank, in turn. */
 class Ring extends LinkedList<Lane> {
   /**
-   * Takes since its last one that went to another ring while this one had lanes. Not forgotten when it has none for
-   * a moment: a lane that has become more urgent may come back.
+   * How many takes since its last one went to another ring while this one had lanes. Kept while it has no lanes: a lane
+   * that has become more urgent may come back.
    */
   passedOver = 0;
 
@@ -65,20 +65,20 @@ class Ring extends LinkedList<Lane> {
 
 /**
  * Accepted orders: FIFO per user, fair across users. A plain data structure without promises or
- * clocks; every operation takes constant time, whatever is waiting.
+ * clocks; every operation takes constant time, with any number of waiting entries.
  *
- * - **Serial.** An `exclusive` queue gives nothing more of a lane until what was taken is released.
- *   Otherwise a lane gives in order, and whoever takes keeps the order.
+ * - **Serial.** An `exclusive` queue gives no further entry of a lane until the taken one is released. Otherwise a lane
+ *   gives its entries in order, and the taker keeps the order.
  * - **Fair.** Lanes of one rank take turns; a turn is one entry of an exclusive queue, else up to
  *   `burst`. So with k other lanes of its rank, a lane waits for at most `burst · k` takes of them.
  * - **Urgent first, low within a bound.** The most urgent rank goes first, but among 5 takes in a row
  *   (6 where low has its turn) one is medium if medium lanes wait, and among 17 one is low.
- * - **Idle costs nothing.** A lane is dropped as soon as nothing of it is waiting or taken.
+ * - **Idle costs nothing.** A lane is dropped when it has no waiting and no taken entry.
  */
 export class KeyedQueue<T extends QueueEntry> {
   readonly #exclusive: boolean;
   readonly #lanes = new Map<string, Lane>();
-  /** The only lane, while there is no other: many orders come and go alone, and touch no table. */
+  /** The only lane, while there is no other: many orders come and go alone, and use no table. */
   #alone: Lane | undefined = undefined;
   readonly #rings = [new Ring(), new Ring(), new Ring()] as const;
   readonly #pausedUsers = new Set<string>();
@@ -135,14 +135,14 @@ export class KeyedQueue<T extends QueueEntry> {
     this.#place(lane);
   }
 
-  /** An entry that never waited counts as taken; a `release` is owed for it. */
+  /** Counts an entry that never waited as taken; it must be released. */
   hold(entry: T): void {
     const lane = this.#laneOf(entry);
     lane.taken += 1;
     this.#place(lane);
   }
 
-  /** The next entry whose turn it is; the taker owes a `release` for it. */
+  /** The next entry whose turn it is; the taker must release it. */
   take(): T | undefined {
     const ring = this.#nextRing();
     const lane = ring?.head;
@@ -152,7 +152,7 @@ export class KeyedQueue<T extends QueueEntry> {
     lane.taken += 1;
     lane.streak += 1;
     if (lane.streak >= burst) {
-      // Out and, where it stays runnable, in again at the end.
+      // Removed and, if it stays runnable, added again at the end.
       this.#leaveRing(lane);
     }
     this.#place(lane);
@@ -169,7 +169,7 @@ export class KeyedQueue<T extends QueueEntry> {
     else this.#place(lane);
   }
 
-  /** Takes a waiting entry out of its place; false if it is not waiting here. */
+  /** Removes a waiting entry; false if it does not wait here. */
   remove(entry: T): boolean {
     const lane = entry.lane;
     if (lane === undefined || this.#get(entry.userId) !== lane) return false;
@@ -181,7 +181,7 @@ export class KeyedQueue<T extends QueueEntry> {
     return true;
   }
 
-  /** Nothing more is taken of this user until `resume`. */
+  /** No entry of this user is taken until `resume`. */
   pause(userId: string): void {
     this.#pausedUsers.add(userId);
     this.#setPaused(userId, true);
@@ -242,7 +242,7 @@ export class KeyedQueue<T extends QueueEntry> {
     this.#size -= 1;
   }
 
-  /** Puts a lane where it belongs now: into the ring of its rank if it is runnable, else into none. */
+  /** Moves a lane to the ring of its rank if it is runnable, else to none. */
   #place(lane: Lane): void {
     const isRunnable = lane.waiting > 0 && !lane.paused && !(this.#exclusive && lane.taken > 0);
     const ring = isRunnable ? this.#rings[lane.rank] : undefined;

@@ -1,7 +1,7 @@
 import type { StepScope } from '../runtime/step-scope.ts';
 import { KeyedQueue, type Lane, type QueueEntry } from './keyed-queue.ts';
 
-/** So many callers are admitted in a row; then the host's timers and sockets have a turn. */
+/** How many callers are admitted in a row; then the host's timers and sockets have a turn. */
 const mostInARow = 256;
 
 // Before a test replaces it by a fake one.
@@ -18,7 +18,7 @@ export class Caller implements QueueEntry {
   /** Called when there is room; accepts the order in the same call. */
   readonly admit: () => void;
 
-  /** @param stepNow - gives the running step in which the order was handed in; there is none between two attempts */
+  /** @param stepNow - returns the running step in which the order was handed in; there is none between two attempts */
   constructor(
     { userId, rank }: Pick<QueueEntry, 'userId' | 'rank'>,
     admit: () => void,
@@ -39,7 +39,7 @@ export class Caller implements QueueEntry {
 export interface Room {
   /** Whether one more order may be accepted. */
   has(): boolean;
-  /** Whether one more of this user may be. */
+  /** Whether one more order of this user may be accepted. */
   hasFor(userId: string): boolean;
 }
 
@@ -50,7 +50,7 @@ export interface Room {
  */
 export class WaitingLine {
   readonly #room: Room;
-  // A turn is one caller: each lane is at the end of its ring when one of it was admitted.
+  // A turn is one caller: a lane goes to the end of its ring when one of its callers was admitted.
   readonly #callers = new KeyedQueue<Caller>({ exclusive: true });
   /** Callers that go on waiting while `admitAll` admits the others; they are in no lane meanwhile. */
   readonly #kept = new Set<Caller>();
@@ -100,13 +100,13 @@ export class WaitingLine {
     this.#isAdmitting = true;
     let count = 0;
     while (count < mostInARow && this.#room.has() && this.#admitNext()) count += 1;
-    // So many needed no room: they had been canceled, or their orders were known.
+    // These callers needed no room: their orders had been canceled or were known.
     if (count === mostInARow) setImmediate(() => this.#admit());
     else this.#isAdmitting = false;
   }
 
   /**
-   * Admits every caller but some, whether there is room or not; resolves when no other waits.
+   * Admits every caller except some, even without room; resolves when no other waits.
    *
    * @param pause - gives a promise if the event loop should turn first
    * @param isKept - which callers go on waiting
@@ -130,7 +130,7 @@ export class WaitingLine {
     }
   }
 
-  /** @param isKept - removes a caller that is not to be admitted */
+  /** @param isKept - which callers go on waiting, and are removed here */
   #admitNext(isKept?: (caller: Caller) => boolean): boolean {
     const caller = this.#callers.take();
     if (caller === undefined) return false;

@@ -1,16 +1,16 @@
 /**
- * Since when the oldest waiting order has waited, whatever leaves in whatever order. Times come nearly
- * in ascending order and many are the same, so they are counted by value, and found by halving.
+ * Since when the oldest waiting order has waited. Orders may leave in any order. Times come nearly in ascending order
+ * and many are the same, so they are counted by value, and found by binary search.
  */
 export class WaitingTimes {
   #times: number[] = [];
   #counts: number[] = [];
-  /** Everything before has left. */
+  /** All times before this index have left. */
   #first = 0;
-  /** How many of the times somebody still waits since. */
+  /** How many times have waiting orders. */
   #live = 0;
 
-  /** @param ms - quickest if at least as great as any before */
+  /** @param ms - fastest if no time before is greater */
   add(ms: number): void {
     const last = this.#times.length - 1;
     if (last < this.#first || (this.#times[last] as number) < ms) {
@@ -34,7 +34,7 @@ export class WaitingTimes {
     return this.#times[this.#first];
   }
 
-  /** The first time that is not less; the last if all are. */
+  /** The index of the first time that is not less; of the last one if all are less. */
   #placeOf(ms: number): number {
     let low = this.#first;
     let high = this.#times.length - 1;

@@ -47,8 +47,8 @@ export const defaultRetainBytes = 67_108_864;
 
 /**
  * Keeps balances and the last settled orders in memory: the default storage and the fastest one,
- * gone when the process ends. It has one processor at a time, which gives it back when it has shut down: two
- * would not know of each other's orders in flight. A settled order that it has forgotten is a new one when it comes again.
+ * gone when the process ends. It has one processor at a time, until that has shut down: two processors would not know
+ * each other's orders in flight. A settled order that it has forgotten is a new one when it comes again.
  *
  * @example
  * ```ts
@@ -63,7 +63,7 @@ export const defaultRetainBytes = 67_108_864;
  */
 export class MemoryStorage implements OrderStorage {
   /**
-   * Whether what it keeps ends with the process: `true`. The processor then hands an order over when it is settled, and
+   * Whether its orders end with the process: `true`. The processor then hands an order over when it is settled, and
    * keeps the orders in flight itself. A subclass that makes orders outlive the process says `false`.
    */
   readonly isVolatile: boolean = true;
@@ -74,7 +74,7 @@ export class MemoryStorage implements OrderStorage {
   readonly #balances = new UserBalances();
   readonly #unsettled = new UnsettledOrders();
   readonly #settled: SettledOrders;
-  /** Of the order that was accepted last. */
+  /** The sequence of the order that was accepted last. */
   #sequence = 0;
 
   /**
@@ -121,7 +121,7 @@ export class MemoryStorage implements OrderStorage {
       ...{ steps: noSteps, acceptedAt: now, startedAt: now, settledAt: now },
       priority: 'medium',
     };
-    // It may have failed before, or not have been settled, which nothing was applied for.
+    // Its id may belong to an order that failed or is unsettled, for which nothing was applied.
     this.#settled.forget(id);
     const sequence = this.#unsettled.delete(id) ?? this.nextSequence();
     this.#complete(order, balance, sequence);
@@ -144,7 +144,7 @@ export class MemoryStorage implements OrderStorage {
   }
 
   /**
-   * Records outcomes and applies balances; see {@link OrderStorage}. As everywhere, what failed as
+   * Records outcomes and applies balances; see {@link OrderStorage}. As everywhere, an order that failed with
    * `storage_failed` is not remembered, so that it may come again.
    *
    * @param settlements - one or more
@@ -171,7 +171,7 @@ export class MemoryStorage implements OrderStorage {
     return { status: 'settled', balance };
   }
 
-  /** Applies and remembers, or throws and does neither: memory may be able to take no more. */
+  /** Applies and remembers, or throws and does neither: memory may be exhausted. */
   #complete(order: Remembered, balance: number, sequence: number): void {
     const { userId, amount } = order;
     this.#balances.set(userId, balance);
@@ -191,7 +191,7 @@ export class MemoryStorage implements OrderStorage {
     return { status: 'refused', code };
   }
 
-  /** The place of an order that is settled: an accepted one has it, another one may bring it. */
+  /** The sequence of a settled order: an accepted order has one, another may bring it. */
   #sequenceOf({ id, sequence }: Settlement): number {
     return this.#unsettled.delete(id) ?? (sequence || this.nextSequence());
   }

@@ -14,11 +14,11 @@ interface Segment {
   slots: Int32Array | undefined;
 }
 
-/** What has to be known of a ring whose slots are written in turn. */
+/** A ring whose slots are written in turn. */
 export interface Ring {
   /** How many slots have been written. */
   readonly length: number;
-  /** So many slots are one segment. */
+  /** How many slots are one segment. */
   readonly segmentSize: number;
   /** The segment of the slot that is written next. */
   readonly current: number;
@@ -26,9 +26,8 @@ export interface Ring {
 }
 
 /**
- * Walks over the slots of a ring by their sequence: orders are settled in another order than accepted, but not in
- * quite another one. So segments are sorted by themselves, once, and only those that a walk comes to; writing
- * a slot costs nothing.
+ * Walks over the slots of a ring by their sequence: orders are settled in nearly the order of acceptance. So each
+ * segment is sorted by itself, once, when a walk comes to it; writing a slot costs nothing.
  */
 export class NewestFirst {
   readonly #ring: Ring;
@@ -38,7 +37,7 @@ export class NewestFirst {
     this.#ring = ring;
   }
 
-  /** A segment is written over from now on. */
+  /** A segment is about to be overwritten. */
   forget(segment: number): void {
     if (segment < this.#segments.length) this.#segments[segment] = undefined;
   }
@@ -80,7 +79,7 @@ export class NewestFirst {
       greatest = Math.max(greatest, this.#ring.sequenceIn(slot));
     }
     const segment = { place: at, greatest, slots: undefined };
-    // What is still written changes again.
+    // The segment that is being written changes again, so it is not kept.
     if (at !== current) this.#segments[at] = segment;
     return segment;
   }

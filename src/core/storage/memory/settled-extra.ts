@@ -6,7 +6,7 @@ import type { StepResult } from '../../order/step-result.ts';
 import { noSteps } from '../../order/step-result.ts';
 import { memoryOf } from '../../runtime/size-of.ts';
 
-/** What of a settled order takes room in memory. */
+/** The fields of a settled order that take room in memory. */
 export interface RememberedFields {
   readonly id: string;
   readonly userId: string;
@@ -17,7 +17,7 @@ export interface RememberedFields {
   readonly steps: readonly StepResult[];
 }
 
-/** What only some settled orders have. */
+/** The fields that only some settled orders have. */
 export interface Extra {
   readonly payload: unknown;
   readonly content: unknown;
@@ -27,7 +27,7 @@ export interface Extra {
   readonly retryable: boolean | undefined;
   readonly cause: OrderCause | undefined;
   readonly labels: readonly string[];
-  /** About what is kept for this order alone, in memory. */
+  /** About how many bytes are kept for this order alone. */
   readonly bytes: number;
 }
 
@@ -43,7 +43,7 @@ export const noExtra: Extra = {
   bytes: 0,
 };
 
-/** Ids together up to this length, in characters, are not counted: what they take is bounded by the number of orders. */
+/** Ids up to this length together, in characters, are not counted: the number of orders bounds their memory. */
 export const shortIds = 128;
 
 /** @param most - bytes; the counting ends soon after that */
@@ -64,7 +64,7 @@ export function extraOfError(order: RememberedFields, error: OrderError, most: n
 }
 
 function bytesOf({ id, userId, payload, content }: RememberedFields, most: number): number {
-  // One more, so that what is too large is seen to be.
+  // One byte more, so that a value that is too large is recognized.
   const enough = most + 1;
   const ofContent = content === payload ? 0 : memoryOf(content, enough);
   const areLong = id.length + userId.length > shortIds;

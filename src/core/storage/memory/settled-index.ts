@@ -6,36 +6,41 @@ const OVERFLOW = 7;
 const TURNS = 8;
 const WIDTH = 16;
 
-/** A table grows when it has so many ids for each bucket. */
+/** How many ids for each bucket a table has when it grows. */
 const idsPerBucket = 4;
 
 const firstRoom = 1_024;
 
-/** More could not be told from stale ones, since the counter of turns goes round; memory ends long before. */
+/**
+ * More could not be distinguished from stale ones, since the counter of turns wraps around; memory ends long before.
+ */
 const mostSlots = 2 ** 31 - 1;
 
 /**
  * Finds the slot of a ring that holds an id: a hash table in a typed array. A `Map` costs several times as much at
- * a hundred thousand ids, and the garbage collector looks at it. What an order costs here is waiting for memory, so
- * all that is to be read and written for its id is in one bucket, as wide as a line of the cache.
+ * a hundred thousand ids, and the garbage collector looks at it. The cost of an order here is waiting for memory, so
+ * everything that is read and written for its id is in one bucket, as wide as a line of the cache.
  *
- * The slots are written in turn, and turns are counted: whatever is as many turns old as there are slots has been
- * overwritten. So nothing is ever deleted, and a stale entry's place is free.
+ * The slots are written in turn, and turns are counted: an entry that is as many turns old as there are slots has been
+ * overwritten. So nothing is ever deleted, and the place of a stale entry is free.
  *
- * While the ring fills for the first time the table grows. Its ids go to the larger one one by one, with those that
- * are added: at once they would hold the event loop.
+ * While the ring fills for the first time the table grows. Its ids move to the larger table one by one, each with an
+ * added id: all at once they would hold the event loop.
  */
 export class IdIndex {
   readonly #idOf: (slot: number) => string | undefined;
   readonly #slots: number;
   #table: Int32Array;
   #mask: number;
-  /** Of the slot that was added last. The count goes round, and an entry so old may look new: its id does not match. */
+  /**
+   * The turn of the slot that was added last. The counter wraps around, and a very old entry may look new: its id does
+   * not match.
+   */
   #turn: number;
   #newest = -1;
-  /** The turn at which the table is to grow, if there may be more ids. */
+  /** The turn at which the table grows, if there may be more ids. */
   #fullAt: number;
-  /** What this was when it grew last, while some of its ids are only there: those from the turn `#toMove` on. */
+  /** The smaller table before the last growth, while some ids are only there: the ids from the turn `#toMove` on. */
   #before: IdIndex | undefined;
   #toMove = 0;
 
@@ -69,12 +74,12 @@ export class IdIndex {
       }
       if (this.#isStale(table[first + OVERFLOW] as number)) break;
       bucket = (bucket + 1) & this.#mask;
-      // All may have overflowed by turns, so there need not be one where the search ends.
+      // All buckets may have overflowed in turn, so the search is bounded by their number.
     } while (bucket !== home);
     return this.#before === undefined ? -1 : this.#before.find(id, hash);
   }
 
-  /** Notes that a slot, the next in turn, holds an id of this hash from now on. */
+  /** Records that the next slot in turn holds an id of this hash. */
   add(slot: number, hash: number): void {
     if (this.#turn === this.#fullAt) this.#grow();
     this.#turn = (this.#turn + 1) | 0;
@@ -85,7 +90,7 @@ export class IdIndex {
 
   #put(hash: number, turn: number): void {
     const table = this.#table;
-    // There is a place: all buckets have seven for at most four ids each.
+    // There is a free place: all buckets have seven places for at most four ids each on average.
     for (let bucket = hash & this.#mask; ; bucket = (bucket + 1) & this.#mask) {
       const first = bucket * WIDTH;
       for (let at = first; at < first + ENTRIES; at += 1) {
@@ -94,7 +99,7 @@ export class IdIndex {
         table[at + TURNS] = turn;
         return;
       }
-      // For as long as the newest that was not taken in lives, whoever looks here must look further.
+      // A search that comes here must look further until the newest overflowed id is stale.
       const overflow = first + OVERFLOW;
       if (this.#ageOf(turn) < this.#ageOf(table[overflow] as number)) table[overflow] = turn;
     }
@@ -113,14 +118,14 @@ export class IdIndex {
     before.#turn = this.#turn;
     before.#newest = this.#newest;
     this.#before = before;
-    // Whatever was added is in there: the ring is not full yet.
+    // All added ids are in there: the ring is not full yet.
     this.#toMove = (this.#turn - room + 1) | 0;
     this.#table = tableFor(Math.min(room * 4, this.#slots));
     this.#mask = this.#table.length / WIDTH - 1;
     this.#fullAt = (this.#turn - room + this.#room) | 0;
   }
 
-  /** One with each that is added: so all have moved when the table, at least twice as large, is full again. */
+  /** Moves one id with each added id: so all have moved when the table, at least twice as large, is full again. */
   #moveOne(before: IdIndex): void {
     const turn = this.#toMove;
     this.#toMove = (turn + 1) | 0;
@@ -138,7 +143,7 @@ export class IdIndex {
     return (this.#turn - turn) >>> 0;
   }
 
-  /** -1 if it holds another by now. */
+  /** -1 if it holds another id by now. */
   #slotOf(turn: number): number {
     if (this.#isStale(turn)) return -1;
     const slot = this.#newest - ((this.#turn - turn) | 0);

@@ -31,7 +31,7 @@ const KIND = 5;
 const SEQUENCE = 6;
 const WIDTH = 7;
 
-/** The numbers of so many orders are in one array. */
+/** How many orders have their numbers in one array. */
 const SEGMENT_BITS = 10;
 const SEGMENT = 2 ** SEGMENT_BITS;
 const LAST = SEGMENT - 1;
@@ -42,13 +42,13 @@ export interface Remembered extends RememberedFields, Times {
   readonly priority: Priority;
 }
 
-/** A page ends when so many orders were looked at. */
+/** How many orders a page looks at before it ends. */
 const mostLookedAt = 4_096;
 
 /**
- * The last so many settled orders, in memory. They are kept as columns in a ring and not as objects:
- * what stays costs more in the garbage collector than in writing, and numbers in a typed array cost
- * it nothing. The ring also says which id is the oldest.
+ * The last settled orders, up to a number, in memory. They are kept as columns in a ring and not as objects: objects
+ * that stay cost more in the garbage collector than in writing, and numbers in a typed array cost it nothing. The ring
+ * also says which id is the oldest.
  *
  * A small host does not pay for a large retention: the columns grow as the ring is filled for the first time, which
  * an array does by itself, copying them: two milliseconds at most for a hundred thousand orders. The numbers, as
@@ -61,15 +61,15 @@ export class SettledOrders {
   readonly #userIds: string[] = [];
   readonly #extras: (Extra | undefined)[] = [];
   readonly #segments: Float64Array<ArrayBuffer>[] = [];
-  /** The segment that is written. */
+  /** The segment that is being written. */
   #numbers = new Float64Array(0);
   #lastPlain: Extra = noExtra;
   readonly #mostBytes: number;
-  /** Of all that are remembered. */
+  /** The bytes of all remembered orders. */
   #bytes = 0;
   /** How often the ring was filled. */
   #rounds = 0;
-  /** How many orders were remembered before the oldest that may take bytes. */
+  /** How many orders were remembered before the oldest one that may take bytes. */
   #oldest = 0;
   /** The slot to write next; the oldest once the ring is full. */
   #at = 0;
@@ -77,8 +77,8 @@ export class SettledOrders {
 
   /**
    * @param limit - how many orders are remembered
-   * @param mostBytes - how much they may take together, beside what every order takes; then the oldest that takes
-   *   more than that is forgotten
+   * @param mostBytes - how many bytes they may take together, beyond what every order takes; above that the oldest
+   *   order that takes such bytes is forgotten
    */
   constructor(limit: number, mostBytes: number) {
     this.#limit = limit;
@@ -94,7 +94,7 @@ export class SettledOrders {
 
   /**
    * @param balance - of a completed order
-   * @param error - of any other
+   * @param error - of an order that did not complete
    * @param sequence - the order's place in the order of acceptance
    */
   remember(
@@ -145,7 +145,7 @@ export class SettledOrders {
     this.#ids[slot] = undefined;
   }
 
-  /** Forgets the oldest orders that take bytes, as far as needed; false if there is no room for so many at all. */
+  /** Forgets the oldest orders that take bytes, as far as needed; false if so many bytes can never fit. */
   #makeRoomFor(bytes: number): boolean {
     if (bytes > this.#mostBytes) return false;
     const written = this.#rounds * this.#limit + this.#at;
@@ -203,7 +203,7 @@ export class SettledOrders {
     };
   }
 
-  /** What says whether a page wants it. */
+  /** The fields by which a page is filtered. */
   #headIn(slot: number): Pick<OrderRecord, 'userId' | 'status' | 'acceptedAt'> {
     return {
       userId: this.#userIds[slot] as string,
@@ -284,8 +284,8 @@ function kindOf(priority: Priority, status: OrderOutcome['status']): number {
 }
 
 /**
- * Nothing is known to be recorded of an order that the storage failed. But what was compensated must not
- * run again under the same id: a payment provider would take its idempotency key for a repetition.
+ * An order that failed with `storage_failed` may come again. But an order whose steps were compensated must not run
+ * again under the same id: a payment provider would take its idempotency key for a repetition.
  */
 function mayComeAgain({ steps }: Remembered, { code }: OrderError): boolean {
   return code === 'storage_failed' && steps.every(({ compensation }) => compensation === undefined);

@@ -13,13 +13,13 @@ interface Entry {
   decided: DecidedOutcome | undefined;
 }
 
-/** Accepted orders of which the outcome is not recorded, in memory. */
+/** Accepted orders whose outcome is not recorded, in memory. */
 export class UnsettledOrders {
-  /** A `Map` gives its entries in the order in which they came: that of acceptance. */
+  /** A `Map` gives its entries in the order of insertion, which is the order of acceptance. */
   readonly #entries = new Map<string, Entry>();
   #openings = 0;
 
-  /** @param sequence - greater than those of all that were added before */
+  /** @param sequence - greater than the sequences of all orders that were added before */
   add(
     { id, userId, amount, priority, payload, labels, content, acceptedAt }: NewOrder,
     sequence: number,
@@ -41,9 +41,9 @@ export class UnsettledOrders {
   }
 
   /**
-   * Notes what is certain to become of an order.
+   * Notes the certain outcome of an order.
    *
-   * @param nextSequence - gives its place if it was not accepted
+   * @param nextSequence - returns its sequence if it was not accepted
    */
   decide(settlement: Settlement, nextSequence: () => number): void {
     const { outcome, error, cause } = settlement;
@@ -53,7 +53,7 @@ export class UnsettledOrders {
     entry.decided = { outcome, code, message, retryable, cause };
   }
 
-  /** Gives the sequence of the order, if it was here. */
+  /** Removes the order and returns its sequence, if it was here. */
   delete(id: string): number | undefined {
     if (this.#entries.size === 0) return undefined;
     const entry = this.#entries.get(id);
@@ -87,7 +87,7 @@ export class UnsettledOrders {
     return { orders, next: nextOf(orders, hasMore, undefined) };
   }
 
-  /** All that are there now and still are when it is their turn, with one more attempt each. */
+  /** All present orders that are still unsettled at their turn, each with one more attempt. */
   reopen(): AsyncIterable<readonly StoredOrder[]> {
     this.#openings += 1;
     return this.#pages(this.#openings);
@@ -96,7 +96,7 @@ export class UnsettledOrders {
   async *#pages(opening: number): AsyncGenerator<readonly StoredOrder[]> {
     let page: StoredOrder[] = [];
     for (const entry of this.#entries.values()) {
-      // Accepted since, as are all after it.
+      // This order and all after it were accepted since the call.
       if (entry.opening >= opening) break;
       page.push(this.#storedOf(entry));
       if (page.length < pageSize) continue;

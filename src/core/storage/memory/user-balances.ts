@@ -1,11 +1,11 @@
-/** As many entries as a `Map` takes. */
+/** How many entries a `Map` can have. */
 const mostInMap = 2 ** 24;
 
 /** Every user's balance in memory, of more users than one `Map` takes. */
 export class UserBalances {
   readonly #mostInMap: number;
   readonly #first = new Map<string, number>();
-  /** Of the users for whom the first has no room; not there for nearly all hosts. */
+  /** The balances that do not fit into the first map; nearly all hosts have none. */
   #more: UserBalances | undefined = undefined;
 
   /** @param most - how many users are in one map; a test has fewer */
