@@ -85,3 +85,9 @@ export type {
   StoredOrderPage,
   StoredOrderQuery,
 } from './core/storage/order-storage.ts';
+export type {
+  OwnedPartition,
+  SharedOrders,
+  SharedPage,
+  SharedStorageListener,
+} from './core/storage/shared-storage.ts';

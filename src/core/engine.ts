@@ -2,9 +2,10 @@ import { Admission } from './admission/admission.ts';
 import { Capacity, isBoundPerUser } from './admission/capacity.ts';
 import { Submitter } from './admission/submit.ts';
 import { Availability } from './durability/availability.ts';
+import { Ownership } from './durability/ownership.ts';
 import { Recovery } from './durability/recovery.ts';
 import { InFlightOrders } from './lifecycle/in-flight-orders.ts';
-import type { Job } from './lifecycle/job.ts';
+import { Job } from './lifecycle/job.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
 import type { ProcessorStats } from './lifecycle/stats.ts';
 import type { Settings } from './options.ts';
@@ -14,6 +15,7 @@ import { outcomeOfRecord } from './order/record.ts';
 import type { StoredOrder } from './order/stored-order.ts';
 import { Acceptance } from './processing/acceptance.ts';
 import { Dispatcher } from './processing/dispatcher.ts';
+import { ForgottenOrders } from './processing/forgotten-orders.ts';
 import { Interruption } from './processing/interruption.ts';
 import { OutcomeQuery } from './queries/await-outcome.ts';
 import { KnownOrders } from './queries/known-orders.ts';
@@ -25,6 +27,7 @@ import { UntilClosed } from './runtime/until-closed.ts';
 import { FundsCheck } from './settlement/funds-check.ts';
 import { Settler } from './settlement/settler.ts';
 import type { JournalStorage, Ledger } from './storage/ledger.ts';
+import type { SharedOrders } from './storage/shared-storage.ts';
 
 /** Builds the stages and connects them. */
 export class Engine {
@@ -46,6 +49,8 @@ export class Engine {
   /** The next two where the storage keeps orders. */
   readonly availability: Availability | undefined;
   readonly recovery: Recovery | undefined;
+  /** Where several processors share the storage. */
+  readonly ownership: Ownership | undefined;
   /** Resolves when the orders that an earlier process left unsettled are taken up. */
   readonly ready: Promise<void>;
   readonly #settings: Settings;
@@ -73,6 +78,7 @@ export class Engine {
       admitted: (job) => this.dispatcher.runner.admitted(job),
       known: (job, order) => this.#known(job, order),
       noted: (job, outcome) => this.#noted(job, outcome),
+      lost: (job) => this.ownership?.lostOrder(job),
       notAccepted: (job, error) => this.acceptance.refusedBySettlement(job, error),
       storageFailed,
     });
@@ -84,8 +90,9 @@ export class Engine {
       },
     });
     this.dispatcher = new Dispatcher(settings, clock, this.lifecycle, this.settler, funds, {
-      ended: ({ userId }) => {
-        this.capacity.admitWaiting(userId);
+      ended: (job) => {
+        this.ownership?.ended(job);
+        this.capacity.admitWaiting(job.userId);
         this.lifecycle.idleness.checkDrained();
       },
       settling: (job) => this.acceptance.settling(job),
@@ -96,7 +103,8 @@ export class Engine {
       },
     });
     const { queue, runner } = this.dispatcher;
-    this.capacity = new Capacity(settings, inFlight, queue, counts, clock, runner);
+    const here = journal?.shared && new Set<Job>();
+    this.capacity = new Capacity(settings, inFlight, here, queue, counts, clock, runner);
     const sources = {
       ledger: storage,
       inFlight,
@@ -105,7 +113,7 @@ export class Engine {
       questions: this.questions,
       startedAtOf: (job: Job) => runner.startedAtOf(job),
     };
-    this.known = new KnownOrders(sources);
+    this.known = new KnownOrders({ ...sources, ownership: () => this.ownership });
     this.refusals = journal && new RefusalLookups(this.known);
     this.list = new OrderList(sources);
     this.outcomes = new OutcomeQuery({
@@ -118,6 +126,7 @@ export class Engine {
     this.acceptance = new Acceptance({
       ...{ clock, lifecycle: this.lifecycle, inFlight, known: this.known, storage: journal },
       ...{ dispatcher: this.dispatcher, stalledAfterMs, storageFailed },
+      ownership: () => this.ownership,
     });
     this.admission = new Admission({
       settings,
@@ -135,16 +144,21 @@ export class Engine {
     this.lifecycle.connect({
       laneFreed: (job) => this.dispatcher.settled(job),
       acceptedBySettlement: (job) => this.acceptance.settledUnkept(job),
-      roomFreed: (userId) => {
-        this.recovery?.roomMayHaveCome();
-        this.capacity.admitWaiting(userId);
+      left: (job) => {
+        this.ownership?.left(job);
+        this.recovery?.goOn();
+        this.capacity.admitWaiting(job.userId);
       },
       hasRunningSteps: () => !runner.isIdle,
     });
     this.availability = journal && this.#watch(journal);
     this.recovery = journal && this.#recover(journal, storageFailed);
+    this.ownership = here && journal && this.#own(journal, here, storageFailed);
     // The host has a turn first, to listen to events.
-    this.ready = Promise.resolve().then(() => this.recovery?.run());
+    this.ready = Promise.resolve().then(() => {
+      this.ownership?.join();
+      return this.recovery?.run();
+    });
   }
 
   #watch(journal: JournalStorage): Availability {
@@ -172,12 +186,18 @@ export class Engine {
     const { acceptance, availability, capacity, inFlight, known, lifecycle } = this;
     inFlight.isRecovering = true;
     return new Recovery(journal, this.clock, availability as Availability, {
-      hasRoom: () => capacity.hasRoom,
+      turnOf: (order, partition) => {
+        if (this.ownership !== undefined) return this.ownership.turnOf(order, partition);
+        return capacity.hasRoom ? 'take' : 'wait';
+      },
       waits: () => capacity.refuseWaiting(),
-      isKnown: (id) => inFlight.get(id) !== undefined,
-      recovered: (job) => acceptance.recover(job),
+      isKnown: (id) => (inFlight.get(id)?.state ?? 'awaited') !== 'awaited',
+      recovered: (order, partition) => {
+        const job = this.ownership?.take(order, partition);
+        acceptance.recover(job ?? Job.recovered(order, this.clock));
+      },
       failed,
-      over: () => {
+      caughtUp: () => {
         known.recoveryEnded();
         inFlight.isRecovering = false;
         capacity.admitWaiting();
@@ -186,6 +206,16 @@ export class Engine {
         lifecycle.idleness.check();
       },
     });
+  }
+
+  #own({ shared }: JournalStorage, here: Set<Job>, failed: (error: OrderError) => void): Ownership {
+    const { availability, clock, dispatcher, inFlight, lifecycle, recovery, settler } = this;
+    const { capacity } = this.#settings;
+    const sources = { lifecycle, inFlight, clock, here, capacity };
+    return new Ownership(
+      { ...sources, shared: shared as SharedOrders, availability: availability as Availability },
+      new ForgottenOrders({ dispatcher, lifecycle, settler, recovery, storageFailed: failed }),
+    );
   }
 
   /** The storage answers a settlement with the order that has the id. */

@@ -73,7 +73,8 @@ export async function drain(
   closeStorage: () => Awaitable<void> | undefined,
   deadline: Deadline,
 ): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'kept' | 'timedOut' | 'storageError'>> {
-  const timedOut = !(await deadline.comesAfter(engine.lifecycle.idleness.whenDrained()));
+  engine.ownership?.leave();
+  const timedOut = !(await deadline.comesAfter(whenDrained(engine)));
   const refused = engine.admission.shut();
   if (timedOut) {
     await keepPending(engine);
@@ -95,6 +96,13 @@ export async function drain(
   return { unsettled, running, kept, timedOut, storageError: await close(closeStorage) };
 }
 
+/** Nothing is left, and nothing more is taken up: a shared storage may have given an order meanwhile. */
+async function whenDrained({ lifecycle, recovery }: Engine): Promise<void> {
+  await lifecycle.idleness.whenDrained();
+  recovery?.stop();
+  await lifecycle.idleness.whenDrained();
+}
+
 /** If the storage keeps orders, orders that have not begun stay there for the next start. */
 async function keepPending(engine: Engine): Promise<void> {
   const { acceptance, clock, dispatcher, inFlight, lifecycle, recovery } = engine;
@@ -104,7 +112,8 @@ async function keepPending(engine: Engine): Promise<void> {
   acceptance.isLeaving = true;
   dispatcher.isHalted = true;
   for (const job of inFlight.all()) {
-    if (job.entry === undefined || !dispatcher.drop(job)) continue;
+    if (job.entry === undefined) continue;
+    if (job.state !== 'awaited' && !dispatcher.drop(job)) continue;
     if (!clock.hasTime()) await clock.nextSlice();
     lifecycle.keep(job);
   }
@@ -136,13 +145,16 @@ async function giveUpAll(engine: Engine): Promise<string[]> {
   const { acceptance, clock, dispatcher, inFlight, lifecycle, settler } = engine;
   settler.drop();
   engine.recovery?.stop();
+  engine.ownership?.close();
   acceptance.journal?.close();
   engine.availability?.close();
   const ids: string[] = [];
   for (const job of inFlight.all()) {
     if (!clock.hasTime()) await clock.nextSlice();
     // The storage may have answered meanwhile.
-    if (inFlight.find(job) === job && lifecycle.giveUp(job)) ids.push(job.id);
+    if (inFlight.find(job) !== job) continue;
+    if (job.state === 'awaited') lifecycle.keep(job);
+    else if (lifecycle.giveUp(job)) ids.push(job.id);
   }
   dispatcher.runner.abandonAll();
   lifecycle.idleness.check();

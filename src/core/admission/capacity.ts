@@ -26,6 +26,8 @@ export interface CapacitySettings {
 export class Capacity {
   readonly #settings: CapacitySettings;
   readonly #inFlight: InFlightOrders;
+  /** What `capacity` bounds. */
+  readonly #counted: { readonly size: number };
   readonly #queue: KeyedQueue<Job>;
   readonly #counts: Counts;
   readonly #clock: Clock;
@@ -37,9 +39,11 @@ export class Capacity {
   // The pace of settling since then gives the estimate of `retryAfterMs`.
   #pace = { settled: 0, since: 0 };
 
+  /** @param here - the orders handed in here, where others are processed beside them */
   constructor(
     settings: CapacitySettings,
     inFlight: InFlightOrders,
+    here: { readonly size: number } | undefined,
     queue: KeyedQueue<Job>,
     counts: Counts,
     clock: Clock,
@@ -47,12 +51,13 @@ export class Capacity {
   ) {
     this.#settings = settings;
     this.#inFlight = inFlight;
+    this.#counted = here ?? inFlight;
     this.#queue = queue;
     this.#counts = counts;
     this.#clock = clock;
     this.#steps = steps;
     this.#line = new WaitingLine({
-      has: () => this.hasRoom && !inFlight.isRecovering,
+      has: () => this.hasRoom && !this.#isHeldUp,
       hasFor: (userId) =>
         !isBoundPerUser(settings) || this.#countOf(userId) < settings.capacityPerUser,
     });
@@ -60,7 +65,7 @@ export class Capacity {
 
   /** Whether one more order may be unsettled. */
   get hasRoom(): boolean {
-    return this.#inFlight.size < this.#settings.capacity;
+    return this.#counted.size < this.#settings.capacity;
   }
 
   /**
@@ -68,7 +73,7 @@ export class Capacity {
    * as there is room for these. Their steps may hand it in.
    */
   get mayWait(): boolean {
-    return this.#inFlight.isRecovering && this.hasRoom && this.#line.size < this.#settings.capacity;
+    return this.#isHeldUp && this.hasRoom && this.#line.size < this.#settings.capacity;
   }
 
   get waitingCallers(): number {
@@ -142,6 +147,11 @@ export class Capacity {
     return new OrderError('queue_full', message, { ...facts, retryAfterMs });
   }
 
+  /** Whether new orders come after those of an earlier process. A shared storage says what comes before what. */
+  get #isHeldUp(): boolean {
+    return this.#inFlight.isRecovering && this.#counted === this.#inFlight;
+  }
+
   /** A settled order whose steps have not ended counts too: it holds its lane. */
   #countOf(userId: string): number {
     return Math.max(this.#inFlight.countOf(userId), this.#queue.countOf(userId));
@@ -152,7 +162,7 @@ export class Capacity {
     if (!this.hasRoom) {
       return `The processor has ${capacity} unsettled orders, as many as \`capacity\` allows`;
     }
-    if (this.#inFlight.isRecovering) {
+    if (this.#isHeldUp) {
       return `${this.#line.size} orders wait until those of an earlier process are taken up, as many as \`capacity\` allows`;
     }
     return `The user has ${this.#countOf(userId)} unsettled orders; \`capacityPerUser\` is ${capacityPerUser}`;

@@ -52,16 +52,19 @@ export async function enqueue(
     throw await clock.paced(admission.refusalOf(error).error);
   }
   const caller = new Caller(tell);
+  const { known } = admission;
+  if (known.isShared && tell === undefined) job.isUnawaited = true;
   job.follow(caller);
   const waiting = admission.admit(job, entry);
   // The record of a known order is read now: it may be settled a moment later.
   if (waiting !== undefined) await waiting;
   const record = await clock.paced(recordOf(admission, job, caller));
-  return {
-    record,
-    now: () => recordNow(admission, job, record),
-    leave: () => job.unfollow(caller),
+  const leave = (): void => {
+    job.unfollow(caller);
+    if (known.isShared) known.unfollowed(orderOf(job));
   };
+  if (job.isUnawaited) leave();
+  return { record, now: () => recordNow(admission, job, record), leave };
 }
 
 /** @throws OrderError `invalid_order` */
@@ -71,6 +74,11 @@ function readSignal(options: EnqueueOptions | undefined): AbortSignal | undefine
   } catch (cause) {
     throw badOptions(cause);
   }
+}
+
+/** The order that came of an order that was admitted. */
+function orderOf(job: Job): Job {
+  return job.joined?.status === 'in flight' ? job.joined.job : job;
 }
 
 /** The record of an order that was admitted; rejects if it was refused. */

@@ -1,10 +1,11 @@
 import { Tally } from '../collections/tally.ts';
-import { type Entry, entryOf, type Job, type Waiter } from '../lifecycle/job.ts';
+import { type Entry, entryOf, type Waiter } from '../lifecycle/entry.ts';
+import type { Job } from '../lifecycle/job.ts';
 import type { CallEnd } from '../lifecycle/lifecycle.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderRecord } from '../order/outcome.ts';
 import { storageFailed } from '../order/processor-errors.ts';
-import type { StoredOrder } from '../order/stored-order.ts';
+import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import { KeyedQueue } from '../queue/keyed-queue.ts';
 import type { Cancellation } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -136,7 +137,13 @@ export class Journal {
 
   #call(jobs: readonly Job[]): Promise<readonly AcceptResult[]> {
     this.#callEnd = this.#listener.calling('accept', jobs.length);
-    return this.#storage.accept(jobs.map((job) => job.toNewOrder(this.#clock)));
+    return this.#storage.accept(jobs.map((job) => this.#toNewOrder(job)));
+  }
+
+  #toNewOrder(job: Job): NewOrder {
+    const order = job.toNewOrder(this.#clock);
+    if (this.#storage.shared === undefined) return order;
+    return { ...order, isAwaited: job.isUnawaited !== true };
   }
 
   #ended(isFailed: boolean): void {

@@ -1,38 +1,45 @@
-import { Job } from '../lifecycle/job.ts';
 import type { OrderError } from '../order/order-error.ts';
 import { storageFailed } from '../order/processor-errors.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { messageOf } from '../runtime/thrown.ts';
 import type { JournalStorage } from '../storage/ledger.ts';
+import type { OwnedPartition } from '../storage/shared-storage.ts';
 import type { Availability } from './availability.ts';
 
+/** What becomes of an order that the storage gives: there may be no room, or it is not to be processed here. */
+export type Turn = 'take' | 'wait' | 'skip';
+
 export interface RecoveryListener {
-  /** Whether one more order may be taken up now. */
-  hasRoom(): boolean;
-  /** There is no room, and recovery waits for it. */
+  /** @param partition - whose order it is, where several processors share the storage */
+  turnOf(order: StoredOrder, partition: OwnedPartition | undefined): Turn;
+  /** The next order waits, for room above all. */
   waits(): void;
   /** An order is taken up, behind its user's earlier orders. */
-  recovered(job: Job): void;
+  recovered(order: StoredOrder, partition: OwnedPartition | undefined): void;
   /** Whether an order is here already. */
   isKnown(id: string): boolean;
   /** Reading failed, and is tried again when the storage works. */
   failed(error: OrderError): void;
-  over(): void;
+  /** All that was left is taken up, or the processor shuts down. */
+  caughtUp(): void;
 }
 
 /**
  * Takes up the orders that an earlier process left unsettled, before new ones, in the order of their acceptance. It
- * reads no more orders than there is room for.
+ * reads no more orders than there is room for. Where several processors share the storage this goes on: all orders
+ * that are to be processed here come this way.
  */
 export class Recovery {
-  /** How many orders were taken up. */
+  /** How many orders were taken up before all that was left had been. */
   recovered = 0;
   readonly #storage: JournalStorage;
   readonly #clock: Clock;
   readonly #availability: Availability;
   readonly #listener: RecoveryListener;
   #isStopped = false;
+  #isCaughtUp = false;
+  readonly #caughtUp = Promise.withResolvers<void>();
   /** Reading has begun anew. */
   #isAgain = false;
   #wake: (() => void) | undefined;
@@ -50,8 +57,27 @@ export class Recovery {
     this.#listener = listener;
   }
 
-  /** Resolves when all orders are taken up, or `stop` was called; never rejects. */
-  async run(): Promise<void> {
+  /** Resolves when all orders left by an earlier process are taken up, or `stop` was called; never rejects. */
+  run(): Promise<void> {
+    this.#run();
+    return this.#caughtUp.promise;
+  }
+
+  /** There may be room, or an order need not wait any more. */
+  goOn(): void {
+    if (this.#wake === undefined) return;
+    this.#wake();
+    this.#wake = undefined;
+  }
+
+  /** Takes up no more orders: the processor shuts down. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#wake?.();
+    this.#giveUp();
+  }
+
+  async #run(): Promise<void> {
     while (!this.#isStopped) {
       try {
         // Ends the wait for a storage that never answers.
@@ -66,21 +92,15 @@ export class Recovery {
       }
     }
     this.#isStopped = true;
-    this.#listener.over();
+    this.#endCatchingUp();
   }
 
-  /** An order was settled. */
-  roomMayHaveCome(): void {
-    if (this.#wake === undefined || !this.#listener.hasRoom()) return;
-    this.#wake();
-    this.#wake = undefined;
-  }
-
-  /** Takes up no more orders: the processor shuts down. */
-  stop(): void {
-    this.#isStopped = true;
-    this.#wake?.();
-    this.#giveUp();
+  #endCatchingUp(): void {
+    this.#isAgain = false;
+    if (this.#isCaughtUp) return;
+    this.#isCaughtUp = true;
+    this.#listener.caughtUp();
+    this.#caughtUp.resolve();
   }
 
   /** Not a race with one promise for all attempts: that promise would keep each attempt and its error in memory. */
@@ -93,20 +113,34 @@ export class Recovery {
   }
 
   async #takeAll(): Promise<void> {
-    for await (const page of this.#storage.unsettled()) {
+    for await (const { orders, partition, isCaughtUp } of this.#storage.unsettled()) {
       if (this.#isStopped) return;
-      for (const order of page) {
+      for (const order of orders) {
         if (!this.#clock.hasTime()) await this.#clock.nextSlice();
-        while (!this.#listener.hasRoom() && !this.#isStopped) {
-          this.#listener.waits();
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          });
+        let mayBeTaken = this.#isAgain;
+        for (;;) {
+          const turn = this.#listener.turnOf(order, partition);
+          if (turn === 'wait') await this.#untilWoken();
+          if (this.#isStopped) return;
+          if (turn === 'skip') break;
+          if (turn === 'wait') continue;
+          if (!mayBeTaken) {
+            this.#take(order, partition);
+            break;
+          }
+          mayBeTaken = false;
+          if (await this.#isTaken(order)) break;
         }
-        if (this.#isStopped) return;
-        if (!this.#isAgain || !(await this.#isTaken(order))) this.#take(order);
       }
+      if (isCaughtUp) this.#endCatchingUp();
     }
+  }
+
+  #untilWoken(): Promise<void> {
+    this.#listener.waits();
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 
   /** If reading has begun anew, an order may have been taken up before, and may even be settled. */
@@ -116,8 +150,8 @@ export class Recovery {
     return stored === undefined || stored.settledAt !== undefined;
   }
 
-  #take(order: StoredOrder): void {
-    this.recovered += 1;
-    this.#listener.recovered(Job.recovered(order, this.#clock));
+  #take(order: StoredOrder, partition: OwnedPartition | undefined): void {
+    if (!this.#isCaughtUp) this.recovered += 1;
+    this.#listener.recovered(order, partition);
   }
 }

@@ -1,39 +1,16 @@
 import { ranks } from '../order/order.ts';
-import type { OrderOutcome, OrderRecord, Receipt, UnfulfilledOutcome } from '../order/outcome.ts';
+import type { OrderOutcome, OrderRecord, Receipt } from '../order/outcome.ts';
 import { ParsedOrder } from '../order/parse-order.ts';
 import { outcomeOfRecord } from '../order/record.ts';
 import { noSteps } from '../order/step-result.ts';
-import type { DecidedOutcome, NewOrder, StoredOrder } from '../order/stored-order.ts';
+import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Lane, QueueEntry } from '../queue/keyed-queue.ts';
 import { rejectedWith } from '../runtime/caller-frames.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { StepScope } from '../runtime/step-scope.ts';
 import type { StepRun } from '../steps/run/step-run.ts';
+import { type Entry, entryOf } from './entry.ts';
 import { isBegun, type OrderState } from './order-state.ts';
-
-/** The state of an order that a storage keeps. */
-export interface Entry {
-  /** How many times it may have begun, this time included. */
-  readonly attempt: number;
-  /** The outcome that an earlier process has noted; its callers may have been notified. */
-  readonly decided: DecidedOutcome | undefined;
-  /**
-   * It was canceled while it waited. Its steps may have begun before a restart, so they are compensated when its turn
-   * comes.
-   */
-  canceled: DecidedOutcome | undefined;
-  /** The outcome that this process has noted. */
-  told: UnfulfilledOutcome | undefined;
-  /** The storage has noted its outcome, in this process. */
-  isNoted: boolean;
-  /** Is notified when it is kept. */
-  waiters: Waiter[] | undefined;
-}
-
-export interface Waiter {
-  readonly resolve: (record: OrderRecord) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 /** Follows an order for a caller. */
 export interface Follower {
@@ -89,6 +66,10 @@ export class Job extends ParsedOrder implements QueueEntry {
   declare signal: AbortSignal | undefined;
   /** Set when a storage that keeps orders is asked to keep it; else there is no field. */
   declare entry: Entry | undefined;
+  /** Whether its caller waits for its acceptance alone; without a shared storage there is no field. */
+  declare isUnawaited: boolean | undefined;
+  /** The order that its callers follow since this one was forgotten; before that there is no field. */
+  declare heir: Job | undefined;
   /** In the state `joined`: the order whose outcome is this one's, too. */
   declare joined: KnownOrder | undefined;
   /** Follows that order while it is unsettled. */
@@ -103,6 +84,24 @@ export class Job extends ParsedOrder implements QueueEntry {
     job.entry = entryOf(attempt, decided);
     job.sequence = order.sequence;
     return job;
+  }
+
+  /** The same order for its callers, to be settled by another processor. This one is forgotten. */
+  toAwaited(): Job {
+    const heir = new Job(this.id, this.userId, this.amount, this.rank, this.payload, this.labels);
+    if (this.content !== this.payload) heir.input = this.content;
+    heir.acceptedAt = this.acceptedAt;
+    heir.shift = this.shift;
+    heir.entry = entryOf(1);
+    heir.sequence = this.sequence;
+    if (this.signal !== undefined) heir.signal = this.signal;
+    // The scope goes with the functions that run in it.
+    if (this.run === undefined) heir.scope = this.scope;
+    if (this.run === undefined) this.scope = undefined;
+    heir.#audience = this.#audience;
+    this.#audience = undefined;
+    this.heir = heir;
+    return heir;
   }
 
   /** Its status before it is settled. Not named `status`, which distinguishes an outcome from a job. */
@@ -205,6 +204,7 @@ export class Job extends ParsedOrder implements QueueEntry {
 
   /** Removes a follower. */
   unfollow(follower: Follower): void {
+    this.heir?.unfollow(follower);
     const audience = this.#audience;
     if (audience === follower) this.#audience = undefined;
     else if (audience instanceof Set) audience.delete(follower);
@@ -285,15 +285,4 @@ export function toResult(outcome: OrderOutcome): Receipt | Promise<never> {
 /** The outcome of which an unsettled order's callers have been notified. */
 export function toldOf({ entry, run }: Job): OrderOutcome | undefined {
   return entry === undefined ? run?.told : entry.told;
-}
-
-export function entryOf(attempt: number, decided?: DecidedOutcome): Entry {
-  return {
-    attempt,
-    decided,
-    canceled: undefined,
-    told: undefined,
-    isNoted: false,
-    waiters: undefined,
-  };
 }

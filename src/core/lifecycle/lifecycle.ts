@@ -2,12 +2,11 @@ import { isOrderError, noteOutcome, OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, UnfulfilledOutcome } from '../order/outcome.ts';
 import { leftBehind, storageFailed } from '../order/processor-errors.ts';
 import type { Times } from '../order/stored-order.ts';
-import type { Clock } from '../runtime/clock.ts';
 import { systemTime } from '../runtime/system-time.ts';
 import { Events } from './events.ts';
 import { Idleness } from './idleness.ts';
-import type { InFlightOrders } from './in-flight-orders.ts';
 import type { Job, KnownOrder } from './job.ts';
+import type { LifecycleListener, LifecycleSources } from './lifecycle-listener.ts';
 import { isOver, moveTo } from './order-state.ts';
 import type { StoredBatch } from './processor-events.ts';
 import { Counts, Timings } from './stats.ts';
@@ -18,28 +17,6 @@ export type CallEnd = (isFailed: boolean) => void;
 /** The status of an order whose outcome is unknown. */
 const neverStarted: Times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
 
-/** Follows the moves for the other stages; connected once, where the stages are put together. */
-export interface LifecycleListener {
-  /** The order no longer holds its user, unless its steps run. */
-  laneFreed(job: Job): void;
-  /** The settlement that was to accept the order has been answered. */
-  acceptedBySettlement(job: Job): void;
-  /** There may be room for one more order, and for one of this user. */
-  roomFreed(userId: string): void;
-  /** Whether steps of settled orders run. */
-  hasRunningSteps(): boolean;
-}
-
-/** What a `Lifecycle` needs of others. */
-interface Sources {
-  readonly clock: Clock;
-  readonly inFlight: InFlightOrders;
-  /** Gives the next place in the order of acceptance; 0 where the storage gives it. */
-  nextSequence(): number;
-  /** Whether the storage keeps orders. */
-  readonly isKeeping: boolean;
-}
-
 /**
  * Moves orders from state to state, and does what follows: counts, callers, events, room and idleness. One listener
  * passes moves on to other stages.
@@ -49,13 +26,13 @@ export class Lifecycle {
   readonly counts = new Counts();
   readonly timings = new Timings();
   readonly idleness: Idleness;
-  readonly #sources: Sources;
+  readonly #sources: LifecycleSources;
   #listener: LifecycleListener | undefined;
   #isTelling = false;
   /** How many accepted orders shutdown has left in the storage. */
   keptCount = 0;
 
-  constructor(sources: Sources) {
+  constructor(sources: LifecycleSources) {
     this.#sources = sources;
     this.idleness = new Idleness(
       sources.inFlight,
@@ -98,7 +75,7 @@ export class Lifecycle {
   }
 
   /** A move that has no effects here. */
-  move(job: Job, state: 'waiting' | 'accepting' | 'processing' | 'settling'): void {
+  move(job: Job, state: 'waiting' | 'accepting' | 'awaited' | 'processing' | 'settling'): void {
     moveTo(job, state);
   }
 
@@ -136,6 +113,31 @@ export class Lifecycle {
     this.counts.duplicates += 1;
     this.#leave(job, 'joined');
     this.#tellLast(job, outcome);
+  }
+
+  /** The order that is awaited is settled by another processor. */
+  settledElsewhere(job: Job, outcome: OrderOutcome): void {
+    if (outcome.status !== 'completed') noteOutcome(outcome.error, outcome.status);
+    this.#leave(job, 'settled');
+    this.#tellLast(job, outcome);
+  }
+
+  /**
+   * The order is another processor's to settle. Callers wait on for that.
+   *
+   * @returns the order that they follow from now on; `undefined` where there are none
+   */
+  forget(job: Job): Job | undefined {
+    const heir = job.isFollowed ? job.toAwaited() : undefined;
+    moveTo(job, 'kept');
+    this.#sources.inFlight.remove(job);
+    if (heir !== undefined) {
+      moveTo(heir, 'awaited');
+      this.#sources.inFlight.add(heir);
+    }
+    this.#listener?.left(job);
+    this.idleness.check();
+    return heir;
   }
 
   /** The order stays in the storage, for the next start. */
@@ -177,14 +179,14 @@ export class Lifecycle {
       this.#acceptedBySettlement(job, outcome, times);
     }
     this.#report(outcome, times, job);
-    this.#listener?.roomFreed(job.userId);
+    this.#listener?.left(job);
     this.idleness.check();
   }
 
-  #leave(job: Job, state: 'refused' | 'joined' | 'kept'): void {
+  #leave(job: Job, state: 'refused' | 'joined' | 'kept' | 'settled'): void {
     moveTo(job, state);
     this.#sources.inFlight.remove(job);
-    this.#listener?.roomFreed(job.userId);
+    this.#listener?.left(job);
   }
 
   /** The order has ended in this process. */

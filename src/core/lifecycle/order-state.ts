@@ -5,6 +5,9 @@
  * checking ─▶ waiting ─▶ accepting ─▶ pending ─▶ processing ──────────▶ settling ─▶ settled ─▶ released
  *     │          │           │           │            └──▶ ending ────────▶─┘ │  ▲
  *     └──────────┴─▶ refused ◀           └── canceled, or no funds ─────────▶─┘  └─ storage failed: held, then again
+ *
+ * accepting ─▶ awaited ─▶ pending    where several processors share the storage, and this one is to process the order
+ *                 └─────▶ settled    another one has processed it
  * ```
  *
  * | state | the order |
@@ -12,6 +15,7 @@
  * | `checking` | is parsed, and checked by schema and rules |
  * | `waiting` | waits for room |
  * | `accepting` | is on its way into the journal |
+ * | `awaited` | is accepted; a caller waits, and another processor may be the one to process it |
  * | `pending` | is accepted, and its processing has not begun |
  * | `processing` | has a worker, or its steps run |
  * | `ending` | does not complete: its steps are aborted and compensated |
@@ -20,13 +24,14 @@
  * | `released` | is settled, and none of its functions runs |
  * | `refused` | was never accepted |
  * | `joined` | was never accepted: the journal has another order with its id, and that one counts |
- * | `kept` | stays in the storage when the processor shuts down, for the next start |
+ * | `kept` | stays in the storage when the processor shuts down, for the next start; or is another processor's |
  * | `unknown` | has no known outcome: the deadline of the shutdown passed, and the storage was silent |
  */
 export type OrderState =
   | 'checking'
   | 'waiting'
   | 'accepting'
+  | 'awaited'
   | 'pending'
   | 'processing'
   | 'ending'
@@ -40,9 +45,11 @@ export type OrderState =
 
 /** The states to which an order can move from each state. */
 export const moves: Readonly<Record<OrderState, readonly OrderState[]>> = {
-  checking: ['waiting', 'accepting', 'pending', 'refused', 'joined'],
+  // `awaited`: it takes the place of one that is forgotten, or is asked for.
+  checking: ['waiting', 'accepting', 'awaited', 'pending', 'refused', 'joined'],
   waiting: ['accepting', 'pending', 'refused', 'joined'],
-  accepting: ['pending', 'refused', 'joined', 'kept', 'unknown'],
+  accepting: ['awaited', 'pending', 'refused', 'joined', 'kept', 'unknown'],
+  awaited: ['pending', 'settled', 'kept', 'unknown'],
   // `accepting`: its settlement was to accept it, and a pause prevents that. `refused`: the storage fails, and does not
   // keep the order.
   pending: ['processing', 'accepting', 'settling', 'refused', 'kept', 'unknown'],

@@ -7,6 +7,11 @@ export interface NewOrder extends AcceptedOrder {
   readonly content: unknown;
   /** When it was accepted, in Unix milliseconds. */
   readonly acceptedAt: number;
+  /**
+   * Whether the processor waits for the outcome; only of an order that is handed to `accept` of a storage that several
+   * processors share.
+   */
+  readonly isAwaited?: boolean | undefined;
 }
 
 /** The certain outcome of an order whose steps or compensations still run. */

@@ -1,7 +1,9 @@
 import { Tally } from '../collections/tally.ts';
 import { Journal, type JournalListener } from '../durability/journal.ts';
+import type { Ownership } from '../durability/ownership.ts';
+import { entryOf, type Waiter } from '../lifecycle/entry.ts';
 import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
-import { entryOf, type Job, type Waiter } from '../lifecycle/job.ts';
+import type { Job } from '../lifecycle/job.ts';
 import type { CallEnd, Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOver } from '../lifecycle/order-state.ts';
 import type { OrderError } from '../order/order-error.ts';
@@ -24,6 +26,8 @@ interface Sources {
   /** Where the storage keeps orders. */
   readonly storage: JournalStorage | undefined;
   readonly stalledAfterMs: number;
+  /** Where several processors share the storage. */
+  ownership(): Ownership | undefined;
   /** A call of the storage failed, or is not answered. */
   storageFailed(error: OrderError): void;
 }
@@ -58,11 +62,12 @@ export class Acceptance implements JournalListener {
     else this.#enqueue(job);
   }
 
-  /** Puts an order into the queue that an earlier process left unsettled. */
+  /** Puts an order into the queue that the storage has given. */
   recover(job: Job): void {
     const { lifecycle, dispatcher, known } = this.#sources;
+    const isAwaited = job.state === 'awaited';
     lifecycle.pending(job);
-    lifecycle.place(job);
+    if (!isAwaited) lifecycle.place(job);
     dispatcher.enqueue(job);
     dispatcher.wake();
     known.takenUp(job.id);
@@ -88,6 +93,9 @@ export class Acceptance implements JournalListener {
 
   /** Cancels an order that is not decided yet; false if it is. */
   cancelNow(job: Job, cancellation: Cancellation): boolean {
+    // Its callers follow another one since it was forgotten.
+    if (job.heir !== undefined) return this.cancelNow(job.heir, cancellation);
+    if (this.#sources.ownership()?.cancel(job)) return true;
     // It stays in the storage when it is kept.
     if (this.isLeaving && job.state === 'accepting') return true;
     if (this.journal?.cancel(job, cancellation)) return true;
@@ -141,7 +149,14 @@ export class Acceptance implements JournalListener {
       return;
     }
     inFlight.addSequence(job);
-    this.#enqueue(job, cancellation);
+    const ownership = this.#sources.ownership();
+    if (ownership === undefined) this.#enqueue(job, cancellation);
+    else {
+      lifecycle.move(job, 'awaited');
+      // A listener may cancel it.
+      lifecycle.accepted(job);
+      this.#await(job, ownership, cancellation);
+    }
   }
 
   known(job: Job, stored: StoredOrder, cancellation?: Cancellation): OrderRecord {
@@ -157,8 +172,7 @@ export class Acceptance implements JournalListener {
       job.entry = entryOf(stored.attempt, stored.decided);
       job.sequence = stored.sequence;
       job.acceptAt(stored.acceptedAt, clock);
-      lifecycle.pending(job);
-      this.accepted(job, cancellation);
+      this.#acceptKnown(job, cancellation);
     } else lifecycle.join(job, outcomeOfRecord(stored));
     return recordOf(stored);
   }
@@ -175,9 +189,30 @@ export class Acceptance implements JournalListener {
     this.#sources.storageFailed(error);
   }
 
+  #acceptKnown(job: Job, cancellation: Cancellation | undefined): void {
+    const { inFlight, lifecycle } = this.#sources;
+    const ownership = this.#sources.ownership();
+    if (ownership === undefined || this.isLeaving) {
+      lifecycle.pending(job);
+      this.accepted(job, cancellation);
+      return;
+    }
+    // Any processor may have accepted it.
+    lifecycle.counts.duplicates += 1;
+    inFlight.addSequence(job);
+    lifecycle.move(job, 'awaited');
+    this.#await(job, ownership, cancellation);
+  }
+
+  #await(job: Job, ownership: Ownership, cancellation: Cancellation | undefined): void {
+    ownership.keptByStorage(job);
+    if (cancellation !== undefined) ownership.cancel(job);
+  }
+
   #isKeptFirst({ userId }: Job): boolean {
     if (this.journal === undefined) return false;
-    const { dispatcher } = this.#sources;
+    const { dispatcher, storage } = this.#sources;
+    if (storage?.shared !== undefined) return true;
     return dispatcher.hasSteps || dispatcher.holdsBack(userId) || this.journal.countOf(userId) > 0;
   }
 
@@ -185,6 +220,7 @@ export class Acceptance implements JournalListener {
     const { dispatcher, lifecycle } = this.#sources;
     dispatcher.admit(job);
     lifecycle.move(job, 'accepting');
+    this.#sources.ownership()?.handedIn(job);
     this.journal?.add(job);
     if (this.#settling.of(job.userId) > 0) this.journal?.hold(job.userId);
   }

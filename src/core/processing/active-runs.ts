@@ -138,6 +138,12 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
     if (job.run?.hasEnded) this.#release(job.run);
   }
 
+  /** The order is forgotten: what runs of it is told to end. */
+  abandon(job: Job, cancellation: Cancellation): void {
+    job.run?.abandon(cancellation);
+    if (job.run?.hasEnded) this.#release(job.run);
+  }
+
   /** The storage refused the order's amount: its steps are compensated. */
   refused(job: Job, error: OrderError): void {
     job.run?.refused(error);
@@ -172,6 +178,7 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   }
 
   certain(job: Job, outcome: UnfulfilledOutcome): void {
+    if (isLeft(job)) return;
     this.#listener.told(job, outcome);
   }
 

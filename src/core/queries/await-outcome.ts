@@ -64,7 +64,10 @@ export class OutcomeQuery {
     const outcome = untilAbort<OrderOutcome>(signal, error, (resolve) => {
       const follower: Follower = { notify: (outcome) => resolve(outcome) };
       job.follow(follower);
-      return () => job.unfollow(follower);
+      return () => {
+        job.unfollow(follower);
+        this.#sources.known.unfollowed(job);
+      };
     });
     if (end !== undefined) outcome.then(end, end);
     return outcome;

@@ -22,6 +22,14 @@ export type Known =
 
 const unknown: Known = { status: 'unknown' };
 
+/** Where several processors share the storage: orders that another one may process. */
+export interface SharedKnown {
+  /** The order that the storage has. One that is unsettled is in flight by then. */
+  watch(id: string): Promise<StoredOrder | undefined>;
+  /** The caller of an order waits no longer. */
+  unfollowed(job: Job): void;
+}
+
 /** What `KnownOrders` needs of others. */
 interface Sources {
   readonly ledger: Ledger;
@@ -31,6 +39,7 @@ interface Sources {
   readonly questions: UntilClosed;
   /** When the steps of an order began, on the processor's clock. */
   startedAtOf(job: Job): number | undefined;
+  ownership(): SharedKnown | undefined;
 }
 
 /** The one place that says whether an id is known, and what the state of its order is (invariant 5). */
@@ -42,10 +51,13 @@ export class KnownOrders {
   readonly #questions: UntilClosed;
   readonly #startedAtOf: Sources['startedAtOf'];
   readonly #isJson: boolean;
+  readonly #ownership: Sources['ownership'];
+  /** Whether several processors share the storage. */
+  readonly isShared: boolean;
   /** Callers that wait for an unsettled order of an earlier process to be taken up, by id. */
   readonly #waiting = new Map<string, Set<() => void>>();
 
-  constructor({ ledger, inFlight, lifecycle, clock, questions, startedAtOf }: Sources) {
+  constructor({ ledger, inFlight, lifecycle, clock, questions, startedAtOf, ownership }: Sources) {
     this.#ledger = ledger;
     this.#inFlight = inFlight;
     this.#lifecycle = lifecycle;
@@ -53,6 +65,8 @@ export class KnownOrders {
     this.#questions = questions;
     this.#startedAtOf = startedAtOf;
     this.#isJson = ledger.journal?.isJson === true;
+    this.isShared = ledger.journal?.shared !== undefined;
+    this.#ownership = ownership;
   }
 
   /**
@@ -108,10 +122,9 @@ export class KnownOrders {
     const error = (): OrderError =>
       order === undefined ? waitingEnded(id, signal) : canceled(order, signal);
     const stored = await untilAbort<StoredOrder | undefined>(signal, error, (resolve, reject) => {
-      this.#find(id, 'The storage could not say whether it knows the order', order).then(
-        resolve,
-        reject,
-      );
+      const failure = 'The storage could not say whether it knows the order';
+      const watch = this.#ownership()?.watch(id);
+      this.#find(id, failure, order, watch).then(resolve, reject);
       return undefined;
     });
     if (stored !== undefined && stored.settledAt === undefined) {
@@ -164,7 +177,7 @@ export class KnownOrders {
   unsettled(id: string): Awaitable<Job | undefined> {
     const job = this.#inFlight.get(id);
     if (job !== undefined && this.ownsId(job)) return job;
-    if (job === undefined && !this.#inFlight.isRecovering) return undefined;
+    if (job === undefined && !this.#inFlight.isRecovering && !this.isShared) return undefined;
     return this.#unsettledIn(id, job);
   }
 
@@ -209,9 +222,15 @@ export class KnownOrders {
     this.#waiting.clear();
   }
 
+  /** The caller of an order waits no longer. */
+  unfollowed(job: Job): void {
+    this.#ownership()?.unfollowed(job);
+  }
+
   /** Calls back when an order is in flight, or will not be taken up. The returned function ends the waiting. */
   #whenTakenUp(id: string, resolve: (value?: unknown) => void): (() => void) | undefined {
-    if (!this.#inFlight.isRecovering || this.#inFlight.get(id) !== undefined) {
+    const isAwaited = !this.#inFlight.isRecovering || this.isShared;
+    if (isAwaited || this.#inFlight.get(id) !== undefined) {
       resolve();
       return undefined;
     }
@@ -228,10 +247,14 @@ export class KnownOrders {
     return stored && recordOf(stored);
   }
 
-  async #find(id: string, failure: string, order?: ParsedOrder): Promise<StoredOrder | undefined> {
-    const { journal } = this.#ledger;
+  async #find(
+    id: string,
+    failure: string,
+    order?: ParsedOrder,
+    answer = this.#ledger.journal?.find(id),
+  ): Promise<StoredOrder | undefined> {
     try {
-      return journal && (await this.#questions.ask(journal.find(id)));
+      return answer && (await this.#questions.ask(answer));
     } catch (cause) {
       throw storageFailed(failure, cause, order);
     }

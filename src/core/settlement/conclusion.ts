@@ -1,9 +1,16 @@
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { isOver } from '../lifecycle/order-state.ts';
 import type { OrderOutcome, UnfulfilledOutcome } from '../order/outcome.ts';
 import { storageFailed } from '../order/processor-errors.ts';
 import { outcomeOfRecord } from '../order/record.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
-import { type Known, outcomeOf, type Settled, type Untreatable } from '../storage/ledger.ts';
+import {
+  type Known,
+  type Lost,
+  outcomeOf,
+  type Settled,
+  type Untreatable,
+} from '../storage/ledger.ts';
 import type { OrderSettlement } from './settlement.ts';
 import type { SettlerListener } from './settler-listener.ts';
 
@@ -23,6 +30,10 @@ export class Conclusion {
   /** The storage has answered the settlement. */
   answered(settlement: OrderSettlement, result: Exclude<Settled, Untreatable>): void {
     const { job } = settlement;
+    if (isLost(result)) {
+      if (!isOver(job)) this.#listener.lost(job);
+      return;
+    }
     if (settlement.isProvisional) {
       if ('error' in result) this.#listener.noted(job, result);
       return;
@@ -75,6 +86,10 @@ export class Conclusion {
     const error = storageFailed('The storage did not settle it', cause, settlement);
     return { status: 'failed', error };
   }
+}
+
+function isLost(result: Settled): result is Lost {
+  return (result as Partial<Lost>).isLost === true;
 }
 
 function isKnown(result: Settled): result is Known {

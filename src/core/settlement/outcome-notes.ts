@@ -1,4 +1,5 @@
 import type { Job } from '../lifecycle/job.ts';
+import { isOver } from '../lifecycle/order-state.ts';
 import { type Decision, nothingToDo } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../order/outcome.ts';
@@ -32,6 +33,11 @@ export class OutcomeNotes {
   /** The order is settled instead. */
   delete(job: Job): void {
     if (this.#outcomes.size > 0) this.#outcomes.delete(job);
+  }
+
+  /** Orders are not to be settled here any more. */
+  forget(): void {
+    for (const job of this.#outcomes.keys()) if (isOver(job)) this.#outcomes.delete(job);
   }
 
   clear(): void {

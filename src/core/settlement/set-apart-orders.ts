@@ -1,4 +1,5 @@
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { isOver } from '../lifecycle/order-state.ts';
 import { storageFailed } from '../order/processor-errors.ts';
 import { callBatch } from '../runtime/group-call.ts';
 import type { Conclusion } from './conclusion.ts';
@@ -126,6 +127,14 @@ export class SetApartOrders {
     this.#apart.delete(userId);
     this.#apart.set(userId, apart);
     return apart[0];
+  }
+
+  /** Forgets users whose orders are not to be settled here any more. */
+  forget(): void {
+    for (const [userId, [first]] of this.#apart) {
+      if (first !== undefined && isOver(first.job)) this.#apart.delete(userId);
+    }
+    this.#due = Math.min(this.#due, this.#apart.size);
   }
 
   /** Forgets all, and tries none again: the processor has closed, though a call may still be answered. */

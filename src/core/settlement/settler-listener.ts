@@ -13,8 +13,16 @@ export interface SettlerListener {
   known(job: Job, order: StoredOrder): void;
   /** Its outcome is certain and noted, but not settled. */
   noted(job: Job, outcome: UnfulfilledOutcome): void;
+  /** The processor owns the order no longer. */
+  lost(job: Job): void;
   /** The storage, which keeps orders, does not have this one, and can settle none now. */
   notAccepted(job: Job, error: OrderError): void;
   /** A call of the storage failed, and the callers of its orders have been notified; or it has not answered. */
   storageFailed(error: OrderError): void;
+}
+
+/** The options of the processor that settling depends on. */
+export interface SettlerSettings {
+  readonly minBalance: number | undefined;
+  readonly stalledAfterMs: number;
 }

@@ -2,30 +2,24 @@ import type { Job } from '../lifecycle/job.ts';
 import type { CallEnd, Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOver } from '../lifecycle/order-state.ts';
 import type { Decision } from '../order/decision.ts';
-import type { OrderOutcome, UnfulfilledOutcome } from '../order/outcome.ts';
+import type { UnfulfilledOutcome } from '../order/outcome.ts';
 import { storageFailed } from '../order/processor-errors.ts';
 import type { StepResult } from '../order/step-result.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { callBatch, GroupCall } from '../runtime/group-call.ts';
-import type { Ledger, Settled, Untreatable } from '../storage/ledger.ts';
+import { isUntreatable, type Ledger, type Settled } from '../storage/ledger.ts';
 import { Conclusion } from './conclusion.ts';
 import { OutcomeNotes } from './outcome-notes.ts';
 import { SetApartOrders } from './set-apart-orders.ts';
 import { SettledNow } from './settled-now.ts';
 import { asDecidedBefore, OrderSettlement } from './settlement.ts';
-import type { SettlerListener } from './settler-listener.ts';
+import type { SettlerListener, SettlerSettings } from './settler-listener.ts';
 
 /**
  * For how long a storage that keeps no orders counts as failing after a call that failed, in milliseconds. Such a
  * storage is asked only by settling orders: if callers held orders back while it fails, it would never be asked again.
  */
 const failingMs = 5_000;
-
-/** The options of the processor that settling depends on. */
-export interface SettlerSettings {
-  readonly minBalance: number | undefined;
-  readonly stalledAfterMs: number;
-}
 
 /**
  * Brings outcomes and balances into the storage, by one call at a time, so that the changes of one user reach the
@@ -178,6 +172,13 @@ export class Settler {
     this.flush();
   }
 
+  /** Forgets what is gathered of orders that are not to be settled here any more. */
+  forget(): void {
+    this.#gathered = this.#gathered.filter(({ job }) => !isOver(job));
+    this.#notes.forget();
+    this.#suspects.forget();
+  }
+
   /** Drops the settlements that were not handed over: nothing may be applied after the storage is closed. */
   drop(): void {
     this.#gathered = [];
@@ -293,8 +294,4 @@ export class Settler {
     this.#gathered = this.#gathered.filter(({ mayWait }) => mayWait);
     for (const settlement of ended) this.#conclusion.end(settlement, this.#heldBy);
   }
-}
-
-function isUntreatable(result: Settled): result is Untreatable {
-  return (result as Partial<OrderOutcome>).status === undefined && 'cause' in result;
 }

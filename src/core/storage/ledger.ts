@@ -11,6 +11,7 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from './order-storage.ts';
+import type { SharedOrders, SharedPage } from './shared-storage.ts';
 
 /** A settlement as the core makes it. */
 export interface LedgerSettlement extends Settlement {
@@ -24,12 +25,27 @@ export interface LedgerSettlement extends Settlement {
   readonly isTrial: boolean;
 }
 
-/** The result of a settlement: the order's outcome, the order that has its id, or why the storage never settles it. */
-export type Settled = OrderOutcome | Known | Untreatable;
+/**
+ * The result of a settlement: the order's outcome, the order that has its id, why the storage never settles it, or
+ * that another processor is to settle it.
+ */
+export type Settled = OrderOutcome | Known | Untreatable | Lost;
+
+/** The processor owned the order no longer. Nothing was recorded for it. */
+export interface Lost {
+  readonly isLost: true;
+}
+
+/** One object for all. */
+export const lost: Lost = Object.freeze({ isLost: true });
 
 /** An order that failed by itself in a call that worked. Nothing was recorded for it. */
 export interface Untreatable {
   readonly cause: unknown;
+}
+
+export function isUntreatable(result: Settled): result is Untreatable {
+  return (result as Partial<OrderOutcome>).status === undefined && 'cause' in result;
 }
 
 /** The order that has an id already. */
@@ -62,9 +78,12 @@ export interface Ledger extends Pick<BalanceStorage, 'get' | 'sizes' | 'close'> 
 export interface JournalStorage {
   /** Whether payloads must be JSON. */
   readonly isJson: boolean;
+  /** Of a storage that several processors share. */
+  readonly shared: SharedOrders | undefined;
   accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]>;
   find(id: string): Promise<StoredOrder | undefined>;
-  unsettled(): AsyncIterable<readonly StoredOrder[]>;
+  /** The orders that are to be processed here, in pages; one says that all earlier ones have come. */
+  unsettled(): AsyncIterable<SharedPage>;
 }
 
 /**

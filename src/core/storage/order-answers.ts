@@ -1,25 +1,35 @@
 import { refusals, refusedBy } from '../order/receipt.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
 import { show } from '../runtime/thrown.ts';
-import { type LedgerSettlement, outcomeOf, type Settled } from './ledger.ts';
+import { type LedgerSettlement, lost, outcomeOf, type Settled } from './ledger.ts';
 import type { SettlementResult, StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
 
 // Checks the answers of a host's `OrderStorage`.
 
-/** The result of each settlement of a call. */
+/**
+ * The result of each settlement of a call.
+ *
+ * @param isShared - whether several processors share the storage
+ */
 export function settledOf(
   settlements: readonly LedgerSettlement[],
   results: readonly SettlementResult[],
+  isShared = false,
 ): Settled[] {
   checkAll('settle', results, settlements.length);
   const settled: Settled[] = [];
   for (let at = 0; at < results.length; at += 1) {
-    settled.push(toSettled(settlements[at] as LedgerSettlement, results[at] as SettlementResult));
+    const result = results[at] as SettlementResult;
+    settled.push(toSettled(settlements[at] as LedgerSettlement, result, isShared));
   }
   return settled;
 }
 
-function toSettled(settlement: LedgerSettlement, result: SettlementResult): Settled {
+function toSettled(
+  settlement: LedgerSettlement,
+  result: SettlementResult,
+  isShared: boolean,
+): Settled {
   if (result.status === 'known') {
     const isSettled = result.order.settledAt !== undefined;
     if (isSettled || !settlement.isAccepted) return { known: withMessage(result.order) };
@@ -28,6 +38,10 @@ function toSettled(settlement: LedgerSettlement, result: SettlementResult): Sett
   }
   if (result.status === 'failed') return { cause: result.error };
   if (result.status === 'refused') return refusedBy(result.code, settlement, settlement.steps);
+  if (result.status === 'lost') {
+    if (isShared) return lost;
+    throw new TypeError("Expected the storage's `settle` to answer `lost` only if it is shared");
+  }
   if (settlement.outcome !== 'completed') return outcomeOf(settlement, undefined);
   if (Number.isSafeInteger(result.balance)) return outcomeOf(settlement, result.balance);
   throw new TypeError(
@@ -40,6 +54,15 @@ export function withMessage(order: StoredOrder): StoredOrder {
   if (order.message !== undefined || order.code === undefined) return order;
   const message = refusals[order.code as keyof typeof refusals] ?? '';
   return { ...order, message, retryable: order.retryable ?? false };
+}
+
+/** An order that is kept by a shared storage alone is not enqueued here, and any other is. */
+export function checkAccepted(status: 'accepted' | 'kept', isShared: boolean): void {
+  const expected = isShared ? 'kept' : 'accepted';
+  if (status === expected) return;
+  throw new TypeError(
+    `Expected the storage's \`accept\` to answer \`${expected}\`, got \`${status}\``,
+  );
 }
 
 /** Each page must begin further on than the one before, so that the pages end. */

@@ -1,26 +1,40 @@
 import type { StepResult } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
+import { checkMethods } from '../runtime/checks.ts';
 import type { StorageSizes } from './balance-storage.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
 import type { JournalStorage, Ledger, LedgerSettlement, Settled } from './ledger.ts';
-import { checkAll, checkPage, checkSequence, settledOf, withMessage } from './order-answers.ts';
+import {
+  checkAccepted,
+  checkAll,
+  checkPage,
+  checkSequence,
+  settledOf,
+  withMessage,
+} from './order-answers.ts';
 import type {
   AcceptResult,
   OrderStorage,
   StoredOrderPage,
   StoredOrderQuery,
 } from './order-storage.ts';
+import type { SharedOrders, SharedPage } from './shared-storage.ts';
+
+const sharedMethods = ['join', 'orders', 'watch', 'cancel', 'leave'] as const;
 
 /** A storage whose orders outlive the process. It gets each order when it is accepted. */
 export class OrderLedger implements Ledger, JournalStorage {
   readonly isVolatile = false;
   readonly #storage: OrderStorage;
   readonly isJson: boolean;
+  readonly shared: SharedOrders | undefined;
 
   constructor(storage: OrderStorage) {
     this.#storage = storage;
     this.isJson = storage.payloads === 'json';
+    this.shared = storage.shared;
+    if (this.shared !== undefined) checkMethods('storage.shared', this.shared, sharedMethods);
   }
 
   get journal(): this {
@@ -35,7 +49,8 @@ export class OrderLedger implements Ledger, JournalStorage {
     const results = checkAll('accept', await this.#storage.accept(orders), orders.length);
     return results.map((result) => {
       if (result.status === 'failed') return result;
-      if (result.status === 'accepted') {
+      if (result.status === 'accepted' || result.status === 'kept') {
+        checkAccepted(result.status, this.shared !== undefined);
         checkSequence('accept', result.sequence);
         return result;
       }
@@ -44,7 +59,8 @@ export class OrderLedger implements Ledger, JournalStorage {
   }
 
   async settle(settlements: readonly LedgerSettlement[]): Promise<readonly Settled[]> {
-    return settledOf(settlements, await this.#storage.settle(settlements));
+    const results = await this.#storage.settle(settlements);
+    return settledOf(settlements, results, this.shared !== undefined);
   }
 
   async amend(id: string, steps: readonly StepResult[]): Promise<void> {
@@ -66,8 +82,14 @@ export class OrderLedger implements Ledger, JournalStorage {
     return 0;
   }
 
-  unsettled(): AsyncIterable<readonly StoredOrder[]> {
-    return this.#storage.unsettled();
+  unsettled(): AsyncIterable<SharedPage> {
+    return this.shared === undefined ? this.#unsettled() : this.shared.orders();
+  }
+
+  /** What only one processor has comes to an end. */
+  async *#unsettled(): AsyncIterable<SharedPage> {
+    for await (const orders of this.#storage.unsettled()) yield { orders };
+    yield { orders: [], isCaughtUp: true };
   }
 
   /** Only the storage knows, and may answer late. */

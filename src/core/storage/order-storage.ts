@@ -4,12 +4,19 @@ import type { StepResult } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { BalanceStorage } from './balance-storage.ts';
+import type { SharedOrders } from './shared-storage.ts';
 
 /** A storage's answer to an order that it is asked to keep. */
 export type AcceptResult =
   | {
       /** It is kept now. */
       readonly status: 'accepted';
+      /** See {@link StoredOrder.sequence}. */
+      readonly sequence: number;
+    }
+  | {
+      /** It is kept now, and is processed by the owner of its partition: see {@link SharedOrders}. */
+      readonly status: 'kept';
       /** See {@link StoredOrder.sequence}. */
       readonly sequence: number;
     }
@@ -80,6 +87,10 @@ export type SettlementResult =
       readonly status: 'known';
       /** The order that has the id. */
       readonly order: StoredOrder;
+    }
+  | {
+      /** The processor owns the orders of the call no longer; nothing of the call was done: see {@link SharedOrders}. */
+      readonly status: 'lost';
     }
   | FailedResult;
 
@@ -167,6 +178,8 @@ export interface OrderStorage extends BalanceStorage {
    * whether an id is known. {@link OrderStorage.nextSequence} is needed. `false` by default.
    */
   readonly isVolatile?: boolean;
+  /** Of a storage that several processors share, and of no other. */
+  readonly shared?: SharedOrders | undefined;
   /**
    * Reserves the next {@link StoredOrder.sequence} for an order that is accepted now and comes with its settlement, if
    * it comes at all. Called only if `isVolatile`, and required then.

@@ -20,6 +20,9 @@ export class VolatileLedger implements Ledger {
 
   constructor(storage: OrderStorage) {
     checkMethods('storage', storage, ['nextSequence']);
+    if (storage.shared !== undefined) {
+      throw new TypeError('Expected a volatile `storage` not to be shared');
+    }
     this.#storage = storage as OrderStorage & Required<Pick<OrderStorage, 'nextSequence'>>;
   }
 

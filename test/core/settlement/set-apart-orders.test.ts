@@ -1,7 +1,8 @@
 /** An order that the storage can never settle holds up no other (invariant 2), and says so. */
 import type { AcceptResult, NewOrder, Settlement, SettlementResult } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { entryOf, Job } from '../../../src/core/lifecycle/job.ts';
+import { entryOf } from '../../../src/core/lifecycle/entry.ts';
+import { Job } from '../../../src/core/lifecycle/job.ts';
 import { nothingToDo } from '../../../src/core/order/decision.ts';
 import { Clock } from '../../../src/core/runtime/clock.ts';
 import { SetApartOrders } from '../../../src/core/settlement/set-apart-orders.ts';

@@ -45,8 +45,9 @@ export class Disk extends MemoryStorage {
 
   #note(settlement: Settlement, result: SettlementResult): void {
     const { id, userId, amount, error, startedAt, isProvisional, isCompensable } = settlement;
-    if (isProvisional || result.status === 'known' || result.status === 'failed') return;
-    const isRefused = result.status === 'refused';
+    const { status } = result;
+    if (isProvisional || status === 'known' || status === 'failed' || status === 'lost') return;
+    const isRefused = status === 'refused';
     if (isRefused && isCompensable) return;
     this.settled.push({
       id,

@@ -41,6 +41,8 @@ export class Compensations implements ExecutionOwner<StepExecution> {
   #current: StepExecution | undefined = undefined;
   #hasAddedUnbegun = false;
   #isNoting = false;
+  /** Another process compensates the steps, those too that end later. */
+  #isLeft = false;
   /** All compensations that have begun, given-up ones included. */
   readonly begun: StepExecution[] = [];
 
@@ -60,7 +62,7 @@ export class Compensations implements ExecutionOwner<StepExecution> {
 
   /** No attempt at a step runs, and none will. Called once for each step that has begun. */
   ended(execution: StepExecution): void {
-    if (execution.isToCompensate) this.#due.push(execution);
+    if (execution.isToCompensate && !this.#isLeft) this.#due.push(execution);
   }
 
   /** Steps that have not begun in this process may have begun in an earlier one. */
@@ -121,6 +123,7 @@ export class Compensations implements ExecutionOwner<StepExecution> {
     this.#current = undefined;
     if (current !== undefined) this.#abort(current);
     const due = this.#due.splice(0).reverse();
+    this.#isLeft = isKept;
     if (isKept) return;
     if (current !== undefined) this.#report(current, tooLate);
     for (const step of due) this.#report(this.#of(step), tooLate);

@@ -141,6 +141,20 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     this.#conclude();
   }
 
+  /** Another process ends the order. */
+  abandon(): void {
+    const run = this.#run;
+    this.#compensations.giveUp(true);
+    this.#isConcluded = true;
+    run.rest();
+    moveTo(run, 'concluded');
+    if (run.running === 0) run.end();
+    else {
+      run.watch.beginStall();
+      run.leaveWorker()?.free();
+    }
+  }
+
   /** An aborted step has ended. */
   stopped(execution: StepExecution): void {
     this.ended(execution);

@@ -138,6 +138,18 @@ export class StepRun<Order extends RunOrder = RunOrder>
     this.#ending?.conclude(isKept);
   }
 
+  /** The order is not to be ended here any more: what runs is told to end, and nothing is compensated. */
+  abandon(cancellation: Cancellation): void {
+    this.clock.read();
+    if (this.phase === 'running') {
+      moveRun(this, 'ending');
+      this.#ending = new RunEnding<Order>(this, 'canceled', { code: 'canceled', ...cancellation });
+      this.#ending.abortAll();
+      this.abortSignal(this.#ending.error);
+    }
+    this.#ending?.abandon();
+  }
+
   /** Ends all timers, so that the process can end although a function runs. */
   unwatch(): void {
     this.rest();

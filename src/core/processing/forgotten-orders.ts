@@ -1,0 +1,53 @@
+import type { OwnershipListener } from '../durability/ownership.ts';
+import type { Recovery } from '../durability/recovery.ts';
+import type { Job } from '../lifecycle/job.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { OrderError } from '../order/order-error.ts';
+import type { Settler } from '../settlement/settler.ts';
+import type { Dispatcher } from './dispatcher.ts';
+
+/** What `ForgottenOrders` needs of others. */
+interface Sources {
+  readonly dispatcher: Dispatcher;
+  readonly lifecycle: Lifecycle;
+  readonly settler: Settler;
+  readonly recovery: Recovery | undefined;
+  storageFailed(error: OrderError): void;
+}
+
+/** Where several processors share the storage: how processing lets go of orders that are not this one's any more. */
+export class ForgottenOrders implements OwnershipListener {
+  readonly #sources: Sources;
+
+  constructor(sources: Sources) {
+    this.#sources = sources;
+  }
+
+  drop(job: Job): boolean {
+    return this.#sources.dispatcher.drop(job);
+  }
+
+  abandoned(job: Job): void {
+    const { dispatcher, lifecycle } = this.#sources;
+    if (job.run === undefined) lifecycle.laneFreed(job);
+    else {
+      dispatcher.runner.abandon(job, { message: 'Another processor owns the order now' });
+    }
+  }
+
+  forgotten(): void {
+    this.#sources.settler.forget();
+  }
+
+  mayGoOn(): void {
+    this.#sources.recovery?.goOn();
+  }
+
+  cancel(job: Job): void {
+    this.#sources.dispatcher.cancel(job, { message: 'The order was canceled' });
+  }
+
+  storageFailed(error: OrderError): void {
+    this.#sources.storageFailed(error);
+  }
+}

@@ -1,0 +1,94 @@
+import type { StoredOrder } from '../order/stored-order.ts';
+import type { Awaitable } from '../runtime/awaitable.ts';
+
+/**
+ * A partition of the users, as long as one processor owns it. The storage makes another object each time that the
+ * processor gains the partition: what was read for an earlier time is not processed in a later one.
+ */
+export interface OwnedPartition {
+  /** Which partition it is, from 0 up. */
+  readonly number: number;
+}
+
+/** Some unsettled orders of one owned partition. */
+export interface SharedPage {
+  /** Whose orders they are; may be left out of a page without orders. */
+  readonly partition?: OwnedPartition | undefined;
+  /** The orders, in the order of their acceptance. */
+  readonly orders: readonly StoredOrder[];
+  /** Whether the processor now has all that was unsettled, in the partitions that it owned first, when it began. */
+  readonly isCaughtUp?: boolean | undefined;
+}
+
+/** What a shared storage says to its processor. No function throws, waits for room or calls the storage in its call. */
+export interface SharedStorageListener {
+  /** The processor owns the partition from now on. Comes before the first page of it. */
+  gained(partition: OwnedPartition): void;
+  /**
+   * The partition is to be handed over. Nothing of it begins any more, what waits is forgotten, what has begun is
+   * settled.
+   *
+   * @returns resolves when nothing of it runs and all of that is settled, or the partition is lost; never rejects
+   */
+  released(partition: OwnedPartition): Promise<void>;
+  /** The partition is another processor's, or no processor's: what runs is aborted, and all of it is forgotten. */
+  lost(partition: OwnedPartition): void;
+  /** An order is settled that is awaited here. */
+  settled(order: StoredOrder): void;
+  /** The owner is to cancel an order; nothing happens if it is decided. */
+  cancel(id: string): void;
+}
+
+/**
+ * What a storage offers that several processors share, each with a storage object of its own. Every user belongs to
+ * one partition, and at most one processor owns a partition.
+ *
+ * 1. Each processor calls `join` once, before anything else. From then on the storage calls the listener, in the order
+ *    of the events. It waits for nothing but the result of `released`.
+ * 2. `accept` answers `kept` and never `accepted`: the order comes by `orders` where its partition is owned. A `known`
+ *    order may be unsettled, whoever processes it.
+ * 3. `orders` gives the unsettled orders of the owned partitions, for as long as the processor reads: each order once
+ *    for each `OwnedPartition`, those of one user in the order of their acceptance. That is one order for all
+ *    processors: an order whose `accept` was answered before another one's was called comes before that one. The next
+ *    page is asked for when there is room for its orders. A page comes after the `gained` of its partition. Orders of
+ *    a partition that is released or lost are ignored. Where `orders` throws, the processor calls it again: it then
+ *    gives all unsettled orders of the owned partitions once more, with another mark `isCaughtUp`.
+ * 4. `settle` answers `lost` for each settlement of the call if the processor does not own the partitions of all its
+ *    orders, whatever it believes; then nothing has changed (the fence). The partitions of these orders count as lost.
+ *    An order that a lost partition's owner has not settled comes at the next owner.
+ * 5. `settled` is called for each order that is awaited here when it is settled: one whose `accept` was answered
+ *    `kept` or `known` and that was not handed over with `isAwaited: false`, and one that was given to `watch`. It may
+ *    come before that answer. It need not come for orders that this processor has settled by itself.
+ * 6. An event that the storage may have missed is made up for: it asks again what became of awaited orders.
+ * 7. `watch` answers the orders that have the ids, as `find` does; the unsettled ones are awaited from then on. A
+ *    settlement is either in that answer or comes as an event.
+ * 8. `cancel` keeps the request: each owner is called with it when it has been given the order and has asked for more,
+ *    or is so already, until the order is settled.
+ * 9. `attempt` of an order is 1, and one more for each time that its partition was lost since its acceptance, and not
+ *    released: only then some of its steps may have been run.
+ * 10. After `released` has resolved, or `lost` was called, another processor may own the partition. A processor that
+ *    does not end in time loses it.
+ * 11. `leave` is called when the processor begins to shut down. Where there are other processors, its partitions are
+ *    released and no further one is gained. The processor calls `close` when nothing is left that it could process.
+ */
+export interface SharedOrders {
+  /** Begins: gives the storage the processor's listener. */
+  join(listener: SharedStorageListener): void;
+  /** The unsettled orders of the owned partitions, in pages; a page may be empty. Goes on until `close`. */
+  orders(): AsyncIterable<SharedPage>;
+  /**
+   * Has the settlement of orders told here.
+   *
+   * @param ids - one or more
+   * @returns for each id its order; `undefined` for an unknown one
+   */
+  watch(ids: readonly string[]): Awaitable<readonly (StoredOrder | undefined)[]>;
+  /**
+   * Asks the order's owner to cancel it.
+   *
+   * @param id - an unsettled order's; nothing happens for any other
+   */
+  cancel(id: string): Awaitable<void>;
+  /** The processor shuts down. */
+  leave(): void;
+}
