@@ -79,6 +79,7 @@ export default defineConfig(({ mode }) => ({
     // What the library leaves unhandled fails the run (invariant 8).
     dangerouslyIgnoreUnhandledErrors: false,
     testTimeout: 20_000,
+    setupFiles: ['test/kit/setup.ts'],
     // By default one core is left idle. But many tests wait, for a socket or another process.
     maxWorkers: '150%',
     projects: [

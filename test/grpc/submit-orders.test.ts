@@ -28,7 +28,8 @@ function source<T>() {
     },
     async *[Symbol.asyncIterator](): AsyncGenerator<T> {
       for (;;) {
-        const next = waiting.shift();
+        // No `shift`, which moves all others.
+        const next = waiting[this.taken];
         if (next !== undefined) {
           this.taken += 1;
           yield next;

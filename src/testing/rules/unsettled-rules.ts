@@ -81,7 +81,7 @@ export function declareUnsettledRules(declare: Declare<OrderStorage>): void {
         turn += 1;
         assert.ok(turn <= 3_000, 'The pages end');
       }
-      assert.deepEqual(
+      assertSameList(
         seen.filter((id) => !id.startsWith('new')),
         idsOf(orders),
       );

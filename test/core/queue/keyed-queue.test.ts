@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -307,7 +308,10 @@ class ModelLane {
   isPaused = false;
 }
 
-/** A keyed queue as arrays, without turns: it says which lanes may go, not which of them goes. */
+/**
+ * A keyed queue as arrays, without turns: it says which lanes may go, not which of them goes. It asserts without
+ * `expect`, which would take most of the time.
+ */
 class Model {
   readonly lanes = new Map([...'abcd'].map((userId) => [userId, new ModelLane()]));
   /** Of each rank: how many takes passed its lanes over since one went to it, whether or not it always had some. */
@@ -335,33 +339,42 @@ class Model {
 
   take(entry: Entry | undefined): void {
     const ranks = this.ranks();
-    expect(entry !== undefined).toBe(ranks.length > 0);
+    assert.equal(entry !== undefined, ranks.length > 0);
     if (entry === undefined) return;
     const lane = this.lane(entry.userId);
     const rank = this.rank(lane) as number;
-    expect(rank, 'the lane may go').toBeDefined();
-    expect(lane.waiting.shift(), 'first in, first out').toBe(entry);
+    assert.notEqual(rank, undefined, 'the lane may go');
+    assert.equal(lane.waiting.shift(), entry, 'first in, first out');
     lane.taken.push(entry);
     const passedOver = this.#passedOver as [number, number, number];
     const [, mediumAtMost, lowAtMost] = passedOverAtMost as [number, number, number];
     if (rank > Math.min(...ranks)) {
-      expect(passedOver[rank]).toBeGreaterThanOrEqual(passedOverAtMost[rank] as number);
+      assert.ok(passedOver[rank as 0] >= (passedOverAtMost[rank] as number), 'its turn');
     }
     for (const other of new Set(ranks)) passedOver[other as 0] += 1;
     passedOver[rank as 0] = 0;
     // One more where low has its turn.
-    expect(passedOver[MEDIUM]).toBeLessThanOrEqual(mediumAtMost + 1);
-    expect(passedOver[LOW]).toBeLessThanOrEqual(lowAtMost);
+    assert.ok(passedOver[MEDIUM] <= mediumAtMost + 1, `medium waits ${passedOver[MEDIUM]} takes`);
+    assert.ok(passedOver[LOW] <= lowAtMost, `low waits ${passedOver[LOW]} takes`);
   }
 
   check(queue: KeyedQueue<Entry>): void {
     const lanes = [...this.lanes.values()];
     const counts = lanes.map((lane) => lane.waiting.length + lane.taken.length);
-    expect([...this.lanes.keys()].map((userId) => queue.countOf(userId))).toEqual(counts);
-    expect(queue.users).toBe(counts.filter((count) => count > 0).length);
-    expect(queue.size).toBe(lanes.reduce((size, { waiting }) => size + waiting.length, 0));
-    expect(queue.isRunnable).toBe(this.ranks().length > 0);
-    expect(queue.hasPauses).toBe(lanes.some((lane) => lane.isPaused));
+    assert.deepEqual(
+      [...this.lanes.keys()].map((userId) => queue.countOf(userId)),
+      counts,
+    );
+    assert.equal(queue.users, counts.filter((count) => count > 0).length);
+    assert.equal(
+      queue.size,
+      lanes.reduce((size, { waiting }) => size + waiting.length, 0),
+    );
+    assert.equal(queue.isRunnable, this.ranks().length > 0);
+    assert.equal(
+      queue.hasPauses,
+      lanes.some((lane) => lane.isPaused),
+    );
   }
 }
 
