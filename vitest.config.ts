@@ -90,13 +90,6 @@ export default defineConfig(({ mode }) => ({
           include: others.filter(isOfMode(mode)),
           // To start a worker for each file takes longer than many of them.
           isolate: false,
-          typecheck: {
-            // A compiler of its own, for what `npm run types` checks as well.
-            enabled: mode === 'full',
-            include: ['test/types/**/*.test-d.ts'],
-            // Only them; `npm run types` checks everything.
-            tsconfig: 'test/types/tsconfig.json',
-          },
         },
       },
       {

@@ -1,7 +1,7 @@
 /**
  * What README.md and the docstrings show is true: every ```ts block compiles as a program of its own,
  * and one that prints prints what it says, in `// prints: …` comments or in the ```text block that
- * follows it.
+ * follows it. The type tests are compiled beside them.
  */
 import { execFile } from 'node:child_process';
 import {
@@ -39,6 +39,8 @@ const blocks = [
 ];
 const fileOf = new Map(blocks.map((block, index) => [block, join(root, `block-${index}.ts`)]));
 const codeOf = new Map(blocks.map((block) => [fileOf.get(block) as string, block.code]));
+/** In the same program, since to read the sources takes most of the time. */
+const typeTests = globSync('test/types/*.test-d.ts', { cwd: root }).sort();
 let compiled: ts.Program;
 
 /** Comment lines without their asterisks, every other line empty, so that line numbers stay. */
@@ -72,7 +74,20 @@ function compile(): ts.Program {
       ? getSourceFile(path, languageVersion, ...rest)
       : ts.createSourceFile(path, code, languageVersion);
   };
-  return ts.createProgram([...codeOf.keys()], { ...options, target, noEmit: false }, host);
+  return ts.createProgram(
+    [...codeOf.keys(), ...typeTests.map((file) => join(root, file))],
+    { ...options, target, noEmit: false },
+    host,
+  );
+}
+
+/** What the compiler has against a file, by the lines of it. */
+function complaintsOf(path: string): string[] {
+  const source = compiled.getSourceFile(path);
+  return ts.getPreEmitDiagnostics(compiled, source).map(({ start = 0, messageText }) => {
+    const line = source?.getLineAndCharacterOfPosition(start).line ?? 0;
+    return `line ${line + 1}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
+  });
 }
 
 /** The program of a block, beside a build of the sources that it finds as `order-processor`. */
@@ -126,13 +141,13 @@ test('there are blocks to check', () => {
 
 describe('every block compiles', () => {
   test.each(blocks)('$place', (block) => {
-    const source = compiled.getSourceFile(fileOf.get(block) as string);
-    const diagnostics = ts.getPreEmitDiagnostics(compiled, source);
-    const messages = diagnostics.map(({ start = 0, messageText }) => {
-      const line = source?.getLineAndCharacterOfPosition(start).line ?? 0;
-      return `line ${line + 1} of the block: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`;
-    });
-    expect(messages).toEqual([]);
+    expect(complaintsOf(fileOf.get(block) as string)).toEqual([]);
+  });
+});
+
+describe('every type test compiles', () => {
+  test.each(typeTests)('%s', (file) => {
+    expect(complaintsOf(join(root, file))).toEqual([]);
   });
 });
 
