@@ -12,7 +12,7 @@ import { SqliteStorage } from '../../src/sqlite/index.ts';
 import { randomFrom } from '../kit/random.ts';
 import type { Acknowledgement } from './judge.ts';
 
-const [, , file = '', life = '', seed = '', kind = '', bytes = '0'] = process.argv;
+const [, , file = '', number = '', seed = '', kind = '', bytes = '0'] = process.argv;
 const random = randomFrom(Number(seed));
 const filling = 'x'.repeat(Number(bytes));
 const callers = 40;
@@ -42,7 +42,7 @@ const steps: Step[] = [
   {
     name: 'payment',
     run: ({ id }, { attempt }) => {
-      const isOld = !id.startsWith(`${life}-`);
+      const isOld = !id.startsWith(`${number}-`);
       if (isOld !== attempt > 1) acknowledge({ fault: `attempt ${attempt}`, id });
       if (random() < 0.1) throw Object.assign(new Error('declined'), { code: 'payment_declined' });
       return true;
@@ -63,7 +63,7 @@ async function call(caller: number): Promise<void> {
   for (let at = 0; ; at += 1) {
     const how = random();
     const isEnqueued = how < 0.4;
-    const id = `${life}-${isEnqueued ? 'e' : 's'}-${caller}-${at}`;
+    const id = `${number}-${isEnqueued ? 'e' : 's'}-${caller}-${at}`;
     const userId = `u-${Math.floor(random() * users)}`;
     // Without debits the balances alone say in what order a user's orders were settled.
     const amount = Math.ceil(random() * 100) - (kind === 'steps' ? 40 : 0);
@@ -96,7 +96,7 @@ async function call(caller: number): Promise<void> {
 flushCompileCache();
 
 // Then all orders are kept before they are settled.
-if (Number(life) % 2 === 0) processor.on('accepted', () => {});
+if (Number(number) % 2 === 0) processor.on('accepted', () => {});
 await processor.ready;
 acknowledge({ ready: processor.recovered });
 await Promise.all(Array.from({ length: callers }, (_, caller) => call(caller)));

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isFull } from '../kit/full.ts';
-import { type Kind, liveAndDie } from './lives.ts';
+import { type Kind, killAgainAndAgain } from './killed-processes.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -20,7 +20,7 @@ describe.each<Kind>(['plain', 'steps'])('killed again and again, %s', (kind) => 
     { timeout: 60_000 },
     async (n) => {
       const seed = Date.now() + n;
-      const { faults, acknowledged, recovered } = await liveAndDie(
+      const { faults, acknowledged, recovered } = await killAgainAndAgain(
         join(folder, 'orders.db'),
         kind,
         seed,

@@ -1,7 +1,7 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { SqliteStorage } from '../../src/sqlite/index.ts';
-import { dieInFirstStart } from './strace.ts';
+import { killInFirstStart } from './strace.ts';
 
 /** More than the first start makes of any file. */
 const MOST_WRITES = 60;
@@ -22,7 +22,7 @@ export async function openAfterFirstStarts(
   for (const end of ends) {
     for (let nth = 1; nth <= MOST_WRITES; nth += 1) {
       if (only !== undefined && !only.includes(nth)) continue;
-      const isKilled = dieInFirstStart(file, { path: file + end, calls: 'pwrite64,write', nth });
+      const isKilled = killInFirstStart(file, { path: file + end, calls: 'pwrite64,write', nth });
       const fault = await openAgain(file, isKilled);
       if (fault !== undefined) faults.push(`${end || 'file'}, write ${nth}: ${fault}`);
       remove(file);

@@ -11,7 +11,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openAfterFirstStarts } from './first-starts.ts';
-import { dieInCheckpoint, type Kind, liveAndDie } from './lives.ts';
+import { type Kind, killAgainAndAgain, killInCheckpoint } from './killed-processes.ts';
 import { canTrace } from './strace.ts';
 
 const killsPerFile = 8;
@@ -22,7 +22,7 @@ for (let at = 0; at * killsPerFile < Number(kills); at += 1) {
   const file = join(folder, `${at}.db`);
   const ownSeed = seed === undefined ? Date.now() : Number(seed) + at;
   const ownKind = (kind ?? (at % 2 === 0 ? 'plain' : 'steps')) as Kind;
-  const { faults, acknowledged, recovered } = await liveAndDie(
+  const { faults, acknowledged, recovered } = await killAgainAndAgain(
     file,
     ownKind,
     ownSeed,
@@ -45,7 +45,7 @@ else if (seed === undefined) {
   console.log('killed at each write of the first start: opens again');
   for (let write = 1; write <= 60; write += 1) {
     const file = join(folder, `write-${write}.db`);
-    const verdict = await dieInCheckpoint(file, write % 2 === 0 ? 'plain' : 'steps', write);
+    const verdict = await killInCheckpoint(file, write % 2 === 0 ? 'plain' : 'steps', write);
     total += verdict.acknowledged;
     for (const fault of verdict.faults.slice(0, 20))
       fail(`${file}, killed at write ${write}: ${fault}`);

@@ -37,7 +37,7 @@ export function tracedBy({ path, calls, nth }: Kill, command: readonly string[])
  *
  * @returns whether it was; it opens the file, keeps one order and ends if there are not so many calls
  */
-export function dieInFirstStart(file: string, kill: Kill): boolean {
+export function killInFirstStart(file: string, kill: Kill): boolean {
   const program = join(import.meta.dirname, 'first-start.ts');
   const [command = '', ...args] = tracedBy(kill, [process.execPath, program, file]);
   const { signal, status, stderr } = spawnSync(command, args, {

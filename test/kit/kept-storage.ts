@@ -25,8 +25,8 @@ export type Fate =
   /** It is never answered, and does nothing. */
   | 'hangs'
   /** The process is killed before it, or right after it has done its work. */
-  | 'dies before'
-  | 'dies after';
+  | 'is killed before'
+  | 'is killed after';
 
 /** The methods that may fail, and whose calls are counted. */
 export type Method = 'accept' | 'settle' | 'amend' | 'find' | 'get' | 'unsettled';
@@ -152,7 +152,7 @@ export class KeptStorage implements OrderStorage {
   async #answer<T>(fateOrLater: Fate | Promise<Fate>, act: () => T): Promise<T> {
     const fate = await fateOrLater;
     if (this.isCut || fate === 'hangs') return never();
-    if (fate === 'dies before') {
+    if (fate === 'is killed before') {
       this.cut();
       return never();
     }
@@ -160,7 +160,7 @@ export class KeptStorage implements OrderStorage {
     if (fate === 'throws' || fate === 'rejects') throw new Error('The disk is full');
     const result = act();
     if (fate === 'fails late') throw new Error('The disk went away');
-    if (fate !== 'dies after') return result;
+    if (fate !== 'is killed after') return result;
     this.cut();
     return never();
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { openAfterFirstStarts } from '../crash/first-starts.ts';
-import { dieInCheckpoint } from '../crash/lives.ts';
+import { killInCheckpoint } from '../crash/killed-processes.ts';
 import { canTrace } from '../crash/strace.ts';
 import { isFull } from '../kit/full.ts';
 import { newOrder, rejection, unsettledOf, useFolder } from './helpers.ts';
@@ -71,7 +71,7 @@ describe('invariant 9: killed in the middle of a checkpoint', () => {
     'the same with a real process (needs strace)',
     { timeout: 120_000 },
     async () => {
-      const { faults, acknowledged } = await dieInCheckpoint(folder.path('traced.db'), 'plain', 3);
+      const { faults, acknowledged } = await killInCheckpoint(folder.path('traced.db'), 'plain', 3);
       expect(faults).toEqual([]);
       expect(acknowledged).toBeGreaterThan(20);
     },

@@ -34,7 +34,7 @@ describe('an order whose steps are to be compensated', () => {
     const storage = new KeptStorage();
     const { log, steps } = work(1);
     // The process is killed after the refund and before the settlement.
-    storage.fate = fatesOf('settle', 'works', 'dies before');
+    storage.fate = fatesOf('settle', 'works', 'is killed before');
     const before = await open(storage, { steps });
     before.submit(order).catch(() => {});
     await clock.runAll();

@@ -76,7 +76,7 @@ describe('orders that an earlier process left unsettled', () => {
     const log: string[] = [];
     const steps = [recording(log)];
     const one = await open(first, { steps });
-    first.fate = (method) => (method === 'settle' ? 'dies before' : 'works');
+    first.fate = (method) => (method === 'settle' ? 'is killed before' : 'works');
     void one.submit(order('a'));
     await clock.settle();
     expect([log, first.isCut]).toEqual([['a#1'], true]);
@@ -91,7 +91,7 @@ describe('orders that an earlier process left unsettled', () => {
     const log: string[] = [];
     const steps = [recording(log)];
     const one = await open(first, { steps });
-    first.fate = (method) => (method === 'settle' ? 'dies after' : 'works');
+    first.fate = (method) => (method === 'settle' ? 'is killed after' : 'works');
     void one.submit(order('a'));
     await clock.settle();
     const processor = opened(new KeptStorage(first.disk), { steps });

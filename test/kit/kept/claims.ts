@@ -3,26 +3,26 @@ import type { Disk } from './disk.ts';
 import type { OrderPlan } from './plan.ts';
 
 /** What a caller got: a receipt, an error, or that the order is kept. */
-export type Heard = Receipt | OrderError | 'kept';
+export type Answer = Receipt | OrderError | 'kept';
 
 /** One order as it was handed in, and what its caller got before the process was killed. */
 export interface Call {
   readonly id: string;
   readonly plan: OrderPlan;
-  readonly life: number;
+  readonly processAt: number;
   readonly how: 'submit' | 'enqueue' | 'one of many';
   readonly hasSignal: boolean;
   /** What the id stood for when it was handed in: this content, another, or nothing that is certain. */
   readonly known: 'same' | 'other' | undefined;
   /** The storage could keep nothing then, and the id was new. */
   readonly isHopeless: boolean;
-  heard: Heard | undefined;
+  answer: Answer | undefined;
 }
 
 export interface Cancel {
   readonly id: string;
   /** Its outcome, if a caller was notified. */
-  heard: boolean | undefined;
+  answer: boolean | undefined;
 }
 
 /** They say nothing of what becomes of an order with that id. */
@@ -35,11 +35,11 @@ const promisesNothing: readonly string[] = [
 ];
 
 /** The outcome of an order, if a caller was notified of it. */
-export function promised({ heard, hasSignal }: Call): Heard | undefined {
-  if (!isOrderError(heard)) return heard;
+export function promised({ answer, hasSignal }: Call): Answer | undefined {
+  if (!isOrderError(answer)) return answer;
   // Its caller may have given up before it was accepted.
-  if (promisesNothing.includes(heard.code) || (heard.code === 'canceled' && hasSignal)) return;
-  return heard;
+  if (promisesNothing.includes(answer.code) || (answer.code === 'canceled' && hasSignal)) return;
+  return answer;
 }
 
 /** An order that was in no call of `accept` is gone when it is canceled, even if that could not be noted. */
@@ -48,21 +48,21 @@ export function isGone(disk: Disk, id: string, code: string): boolean {
 }
 
 /** What a caller is notified of must be on the disk already: the process may be killed now. */
-export function wrongWhenHeard(call: Call, disk: Disk): string[] {
-  const { id, plan, heard, known, isHopeless } = call;
+export function wrongPromise(call: Call, disk: Disk): string[] {
+  const { id, plan, answer, known, isHopeless } = call;
   const stored = disk.find(id);
   const found = JSON.stringify(stored && [stored.status, stored.code, stored.decided?.code]);
   const name = `${call.how} of ${id}`;
   const wrong: string[] = [];
-  const code = isOrderError(heard) ? heard.code : undefined;
+  const code = isOrderError(answer) ? answer.code : undefined;
   if (isHopeless && code !== 'storage_failed' && code !== 'shut_down') {
-    wrong.push(`invariant 10: ${name} heard ${code ?? 'success'} though nothing can be kept`);
+    wrong.push(`invariant 10: ${name} got ${code ?? 'success'} though nothing can be kept`);
   }
   if (known === 'same' && (code === 'rule_refused' || code === 'order_conflict')) {
-    wrong.push(`invariant 5: ${name} heard ${code} of what was accepted`);
+    wrong.push(`invariant 5: ${name} got ${code} of what was accepted`);
   }
   if (known === 'other' && code === undefined) wrong.push(`invariant 5: ${name}: no conflict`);
-  if (code === 'internal') wrong.push(`${name} heard internal: ${(heard as OrderError).message}`);
+  if (code === 'internal') wrong.push(`${name} got internal: ${(answer as OrderError).message}`);
   const promise = promised(call);
   if (promise === undefined || (code !== undefined && isGone(disk, id, code))) return wrong;
   if (promise === 'kept') {
@@ -70,7 +70,7 @@ export function wrongWhenHeard(call: Call, disk: Disk): string[] {
   } else if (isOrderError(promise)) {
     const isSettled = stored?.code === promise.code && stored.status !== 'completed';
     if (!isSettled && stored?.decided?.code !== promise.code) {
-      wrong.push(`invariant 9: ${name} heard ${promise.code}, the disk has ${found}`);
+      wrong.push(`invariant 9: ${name} got ${promise.code}, the disk has ${found}`);
     }
   } else if (stored?.balance !== promise.balance || plan.amount !== promise.amount) {
     wrong.push(`invariant 10: ${name} has a receipt of ${promise.balance}, the disk has ${found}`);

@@ -1,11 +1,11 @@
 import type { VirtualClock } from '../virtual-clock.ts';
 import { promised } from './claims.ts';
 import { Disk } from './disk.ts';
-import { type Command, type Life, type OrderPlan, type Scenario, users } from './plan.ts';
+import { type Command, type OrderPlan, type ProcessPlan, type Scenario, users } from './plan.ts';
 import { Process, type World } from './process.ts';
 import { Provider } from './work.ts';
 
-const lastLife: Life = {
+const lastProcess: ProcessPlan = {
   commands: [],
   calls: [],
   isHardToRead: false,
@@ -33,13 +33,13 @@ export class Driver {
 
   async run(): Promise<void> {
     const { scenario } = this.world;
-    for (const [at, life] of scenario.lives.entries()) {
-      const process = this.#begin(at, life, false);
-      for (const command of life.commands) {
-        if (process.isDead) break;
+    for (const [at, plan] of scenario.processes.entries()) {
+      const process = this.#begin(at, plan, false);
+      for (const command of plan.commands) {
+        if (process.isKilled) break;
         await this.#do(process, command);
       }
-      if (!life.isKilled && !process.isDead) {
+      if (!plan.isKilled && !process.isKilled) {
         await this.#rest(process);
         await this.#end(process, 40);
       }
@@ -47,7 +47,7 @@ export class Driver {
       // Otherwise the processors of killed processes would ask their storages for ever whether they work.
       await this.world.clock.hold();
     }
-    const process = this.#begin(scenario.lives.length, lastLife, true);
+    const process = this.#begin(scenario.processes.length, lastProcess, true);
     this.#askAgain(process);
     await this.#rest(process);
     const { recovered } = process.processor;
@@ -66,8 +66,8 @@ export class Driver {
     await Promise.all(buried);
   }
 
-  #begin(at: number, life: Life, isLast: boolean): Process {
-    const process = new Process(this.world, at, life, isLast);
+  #begin(at: number, plan: ProcessPlan, isLast: boolean): Process {
+    const process = new Process(this.world, at, plan, isLast);
     this.processes.push(process);
     return process;
   }
@@ -87,7 +87,7 @@ export class Driver {
     process.shutdown(timeoutMs);
     await clock.runAll();
     process.look();
-    if (process.isDead) return;
+    if (process.isKilled) return;
     for (const name of process.open) wrong.push(`invariant 4: never settled: ${name}`);
   }
 

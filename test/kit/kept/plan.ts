@@ -37,8 +37,8 @@ export type Command =
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'shutdown'; readonly timeoutMs: number };
 
-/** From the making of a processor to the death of its process. */
-export interface Life {
+/** One process, from the making of its processor to its end. */
+export interface ProcessPlan {
   readonly commands: readonly Command[];
   /** What becomes of each call of the storage, and after how long; then all work. */
   readonly calls: readonly { readonly fate: Fate; readonly latencyMs: number }[];
@@ -63,10 +63,10 @@ export interface Scenario {
   /** Of each step, whether it can be compensated. */
   readonly steps: readonly boolean[];
   /** Whether there are listeners of the events before the outcome. */
-  readonly isHeardEarly: boolean;
+  readonly isObserved: boolean;
   readonly msPerReading: number;
-  /** And then comes one without faults. */
-  readonly lives: readonly Life[];
+  /** A process without faults follows them. */
+  readonly processes: readonly ProcessPlan[];
 }
 
 export const users = 3;
@@ -160,7 +160,10 @@ const call = fc.record({
       weight: 4,
       arbitrary: fc.constantFrom<Fate[]>('throws', 'rejects', 'fails late', 'fails late'),
     },
-    { weight: 1, arbitrary: fc.constantFrom<Fate[]>('hangs', 'dies before', 'dies after') },
+    {
+      weight: 1,
+      arbitrary: fc.constantFrom<Fate[]>('hangs', 'is killed before', 'is killed after'),
+    },
   ),
   latencyMs: fc.oneof(
     { weight: 6, arbitrary: fc.integer({ min: 0, max: 12 }) },
@@ -168,7 +171,7 @@ const call = fc.record({
   ),
 });
 
-const life: fc.Arbitrary<Life> = fc.record({
+const processPlan: fc.Arbitrary<ProcessPlan> = fc.record({
   commands: fc.array(command, { maxLength: 24 }),
   calls: fc.array(call, { maxLength: 20 }),
   isHardToRead: mostly(false, true),
@@ -187,7 +190,7 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
   payloads: fc.constantFrom('any', 'json'),
   pageSize: fc.integer({ min: 1, max: 4 }),
   steps: fc.oneof(fc.constant([]), fc.array(fc.boolean(), { minLength: 1, maxLength: 2 })),
-  isHeardEarly: fc.constantFrom(false, false, false, true),
+  isObserved: fc.constantFrom(false, false, false, true),
   msPerReading: fc.constantFrom(0, 0, 0.5),
-  lives: fc.array(life, { minLength: 1, maxLength: 3 }),
+  processes: fc.array(processPlan, { minLength: 1, maxLength: 3 }),
 });

@@ -9,15 +9,15 @@ import {
 import { KeptStorage } from '../kept-storage.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import {
+  type Answer,
   type Call,
   type Cancel,
-  type Heard,
   isGone,
   wrongOutcome,
-  wrongWhenHeard,
+  wrongPromise,
 } from './claims.ts';
 import type { Disk } from './disk.ts';
-import { type Life, type OrderPlan, type Scenario, users } from './plan.ts';
+import { type OrderPlan, type ProcessPlan, type Scenario, users } from './plan.ts';
 import { Witness } from './witness.ts';
 import { type Provider, Work } from './work.ts';
 
@@ -46,22 +46,22 @@ export class Process {
   summary: ShutdownSummary | undefined;
   hasShutDown = false;
   readonly #world: World;
-  readonly #life: number;
+  readonly #at: number;
   readonly #witness: Witness;
   #promises = 0;
   /** Some call is never answered. */
   #hangs = false;
 
-  constructor(world: World, at: number, life: Life, isLast: boolean) {
+  constructor(world: World, at: number, plan: ProcessPlan, isLast: boolean) {
     const { scenario, clock, disk } = world;
     this.#world = world;
-    this.#life = at;
+    this.#at = at;
     const { orders: unsettled } = disk.list({ status: 'pending', limit: 1_000 });
     this.inherited = new Set(unsettled.map(({ id }) => id));
     const decided = unsettled.filter((order) => order.decided !== undefined).map(({ id }) => id);
     this.storage = new KeptStorage(disk, scenario.payloads);
     this.storage.pageSize = scenario.pageSize;
-    this.#giveFates(life);
+    this.#giveFates(plan);
     this.work = new Work(
       scenario.steps,
       clock,
@@ -75,22 +75,22 @@ export class Process {
     this.processor = new OrderProcessor<OrderPlan>({
       storage: this.storage,
       ...{ concurrency, capacityPerUser, overflow, minBalance, timeoutMs },
-      capacity: life.capacity,
+      capacity: plan.capacity,
       stalledAfterMs,
       steps: this.work.steps(),
-      rules: life.isStrict
+      rules: plan.isStrict
         ? [({ amount }) => (amount % 3 === 0 ? refuse('rule_refused', 'No thirds') : undefined)]
         : [],
     });
     this.#witness = new Witness(this.processor, this.storage, disk, {
-      ...{ inherited: this.inherited, capacity: life.capacity },
-      isHeardEarly: scenario.isHeardEarly,
+      ...{ inherited: this.inherited, capacity: plan.capacity },
+      isObserved: scenario.isObserved,
       wrong: (what) => this.#wrong(what),
     });
     this.#watch('ready', this.processor.ready);
   }
 
-  get isDead(): boolean {
+  get isKilled(): boolean {
     return this.storage.isCut;
   }
 
@@ -98,15 +98,17 @@ export class Process {
     const failures = this.#witness.failuresBefore;
     const call = this.#call(id, plan, 'submit', abortMs);
     const submitted = this.processor.submit(orderOf(call), abortAfter(abortMs));
-    this.#watch(`submit ${id}`, submitted, (heard) => this.#heard(call, heard as Heard, failures));
+    this.#watch(`submit ${id}`, submitted, (answer) =>
+      this.#answered(call, answer as Answer, failures),
+    );
   }
 
   enqueue(id: string, plan: OrderPlan, abortMs?: number): void {
     const failures = this.#witness.failuresBefore;
     const call = this.#call(id, plan, 'enqueue', abortMs);
     const enqueued = this.processor.enqueue(orderOf(call), abortAfter(abortMs));
-    this.#watch(`enqueue ${id}`, enqueued, (heard) => {
-      this.#heard(call, isOrderError(heard) ? heard : 'kept', failures);
+    this.#watch(`enqueue ${id}`, enqueued, (answer) => {
+      this.#answered(call, isOrderError(answer) ? answer : 'kept', failures);
     });
   }
 
@@ -115,29 +117,29 @@ export class Process {
     const calls = ids.map((id, at) => this.#call(id, plans[at] as OrderPlan, 'one of many'));
     this.#watch('submitMany', this.processor.submitMany(calls.map(orderOf)), (outcomes) => {
       for (const [at, outcome] of (outcomes as OrderOutcome[]).entries()) {
-        const heard = outcome.status === 'completed' ? outcome : outcome.error;
-        this.#heard(calls[at] as Call, heard, failures);
+        const answer = outcome.status === 'completed' ? outcome : outcome.error;
+        this.#answered(calls[at] as Call, answer, failures);
       }
     });
   }
 
   cancel(id: string): void {
-    const cancel: Cancel = { id, heard: undefined };
+    const cancel: Cancel = { id, answer: undefined };
     this.#world.cancels.push(cancel);
-    this.#watch(`cancel ${id}`, this.processor.cancel(id), (heard) => {
-      cancel.heard = heard === true;
+    this.#watch(`cancel ${id}`, this.processor.cancel(id), (answer) => {
+      cancel.answer = answer === true;
       const stored = this.#world.disk.find(id);
-      if (heard !== true || stored?.status === 'canceled') return;
+      if (answer !== true || stored?.status === 'canceled') return;
       if (stored?.decided?.outcome === 'canceled') return;
       if (isGone(this.#world.disk, id, 'canceled')) return;
-      this.#wrong(`invariant 9: cancel of ${id} heard true, the disk has ${stored?.status}`);
+      this.#wrong(`invariant 9: cancel of ${id} got true, the disk has ${stored?.status}`);
     });
   }
 
   order(id: string): void {
-    this.#watch(`order ${id}`, this.processor.order(id), (heard) => {
-      if (heard === undefined || isOrderError(heard)) return;
-      const { status, balance } = heard as { status: string; balance: number | undefined };
+    this.#watch(`order ${id}`, this.processor.order(id), (answer) => {
+      if (answer === undefined || isOrderError(answer)) return;
+      const { status, balance } = answer as { status: string; balance: number | undefined };
       if (status === 'pending' || status === 'processing') return;
       const stored = this.#world.disk.find(id);
       if (stored?.status === status && stored.balance === balance) return;
@@ -150,16 +152,16 @@ export class Process {
     const failures = this.#witness.failuresBefore;
     const wasKept = disk.find(id) !== undefined;
     const asked = this.processor.outcome(id, abortAfter(abortMs));
-    this.#watch(`outcome ${id}`, asked, (heard) => {
-      if (isOrderError(heard)) {
-        if (heard.code === 'canceled' && abortMs !== undefined) return;
+    this.#watch(`outcome ${id}`, asked, (answer) => {
+      if (isOrderError(answer)) {
+        if (answer.code === 'canceled' && abortMs !== undefined) return;
         const mayFail = failures !== this.#witness.failures || this.hasShutDown || mislaid.has(id);
-        if (heard.code === 'storage_failed' && mayFail) return;
-        this.#wrong(`outcome of ${id} rejected with ${heard.code}`);
-      } else if (heard === undefined) {
+        if (answer.code === 'storage_failed' && mayFail) return;
+        this.#wrong(`outcome of ${id} rejected with ${answer.code}`);
+      } else if (answer === undefined) {
         if (wasKept) this.#wrong(`invariant 9: outcome of ${id} undefined though it is kept`);
       } else {
-        const wrong = wrongOutcome(id, heard as OrderOutcome, disk, this.hasShutDown);
+        const wrong = wrongOutcome(id, answer as OrderOutcome, disk, this.hasShutDown);
         if (wrong !== undefined) this.#wrong(wrong);
       }
     });
@@ -186,7 +188,7 @@ export class Process {
 
   /** What must hold when time can change nothing more. */
   lookAtRest(): void {
-    if (this.isDead || this.#hangs || this.work.isEndless) return;
+    if (this.isKilled || this.#hangs || this.work.isEndless) return;
     const { storage, unsettled, waitingCallers } = this.processor.stats();
     if (storage !== 'ready') this.#wrong(`invariant 10: the storage is ${storage} for ever`);
     if (unsettled > 0) this.#wrong(`invariant 4: ${unsettled} are never settled`);
@@ -199,7 +201,7 @@ export class Process {
     for (let user = 0; user < users; user += 1) this.processor.resume(`u-${user}`);
   }
 
-  #giveFates({ calls, isHardToRead }: Life): void {
+  #giveFates({ calls, isHardToRead }: ProcessPlan): void {
     let next = 0;
     this.storage.fate = (method, size) => {
       if (method === 'unsettled' && !isHardToRead) return 'works';
@@ -227,34 +229,34 @@ export class Process {
     const isFailing = this.#witness.isInterrupted && !this.hasShutDown;
     const call: Call = {
       ...{ id, plan, how },
-      life: this.#life,
+      processAt: this.#at,
       hasSignal: abortMs !== undefined,
       known: isSettled ? (stored.amount === plan.amount ? 'same' : 'other') : undefined,
       isHopeless: isFailing && others.length === 0 && how !== 'one of many' && abortMs !== 0,
-      heard: undefined,
+      answer: undefined,
     };
     calls.push(call);
     return call;
   }
 
-  #heard(call: Call, heard: Heard, failures: number): void {
-    call.heard = heard;
-    const code = isOrderError(heard) ? heard.code : undefined;
+  #answered(call: Call, answer: Answer, failures: number): void {
+    call.answer = answer;
+    const code = isOrderError(answer) ? answer.code : undefined;
     if (code === 'storage_failed' && failures === this.#witness.failures && !this.hasShutDown) {
-      this.#wrong(`${call.how} of ${call.id} heard storage_failed while the storage worked`);
+      this.#wrong(`${call.how} of ${call.id} got storage_failed while the storage worked`);
     }
-    if (code === 'shut_down' && !this.hasShutDown) this.#wrong(`${call.id} heard shut_down`);
-    for (const each of wrongWhenHeard(call, this.#world.disk)) this.#wrong(each);
+    if (code === 'shut_down' && !this.hasShutDown) this.#wrong(`${call.id} got shut_down`);
+    for (const each of wrongPromise(call, this.#world.disk)) this.#wrong(each);
   }
 
-  #watch(name: string, promise: Promise<unknown>, tell?: (heard: unknown) => void): void {
+  #watch(name: string, promise: Promise<unknown>, notify?: (answer: unknown) => void): void {
     this.#promises += 1;
-    const key = `${name} (${this.#promises}) in life ${this.#life}`;
+    const key = `${name} (${this.#promises}) in process ${this.#at}`;
     this.open.add(key);
-    const end = (heard: unknown): void => {
+    const end = (answer: unknown): void => {
       this.open.delete(key);
       // The events of a killed process do not count.
-      if (!this.isDead) tell?.(heard);
+      if (!this.isKilled) notify?.(answer);
     };
     promise.then(end, (error) => {
       if (!isOrderError(error)) this.#wrong(`${name} rejected with ${error}`);
@@ -263,7 +265,7 @@ export class Process {
   }
 
   #wrong(what: string): void {
-    if (!this.isDead) this.#world.wrong.push(`life ${this.#life}: ${what}`);
+    if (!this.isKilled) this.#world.wrong.push(`process ${this.#at}: ${what}`);
   }
 }
 

@@ -26,7 +26,7 @@ function outcomesWrong({ disk }: World): string[] {
     outcomes.set(settled.id, settled);
   }
   for (const { id, attempt } of disk.list({ status: 'pending', limit: 1_000 }).orders) {
-    wrong.push(`invariant 9: ${id} is unsettled after ${attempt} lives`);
+    wrong.push(`invariant 9: ${id} is unsettled after ${attempt} processes`);
   }
   for (const { id } of disk.kept) {
     if (!outcomes.has(id)) wrong.push(`invariant 9: ${id} was kept and has no outcome`);
@@ -40,14 +40,14 @@ function promisesWrong({ calls, disk }: World): string[] {
     const promise = promised(call);
     if (promise === undefined) continue;
     if (isOrderError(promise) && isGone(disk, call.id, promise.code)) continue;
-    const { id, life } = call;
+    const { id, processAt } = call;
     const stored = disk.find(id);
     const has = stored && (stored.code ?? stored.status);
-    const name = `invariant 9: ${id} of life ${life}`;
+    const name = `invariant 9: ${id} of process ${processAt}`;
     if (stored === undefined) wrong.push(`${name} is lost`);
     else if (promise === 'kept') continue;
     else if (isOrderError(promise)) {
-      if (stored.code !== promise.code) wrong.push(`${name} was told ${promise.code}, is ${has}`);
+      if (stored.code !== promise.code) wrong.push(`${name} promised ${promise.code}, is ${has}`);
     } else if (stored.balance !== promise.balance) {
       wrong.push(`${name} has a receipt of ${promise.balance}, and is ${has} ${stored.balance}`);
     }
@@ -59,18 +59,19 @@ function cancelsWrong({ world, processes }: Driver): string[] {
   const { calls, cancels, disk } = world;
   const wrong: string[] = [];
   const mayBeOtherwise = processes.slice(0, -1).some(({ hasShutDown }) => hasShutDown);
-  for (const { id, heard } of cancels) {
+  for (const { id, answer } of cancels) {
     const isCanceled = disk.find(id)?.status === 'canceled';
-    if (heard === true && !isCanceled && !isGone(disk, id, 'canceled'))
+    if (answer === true && !isCanceled && !isGone(disk, id, 'canceled'))
       wrong.push(`invariant 9: ${id} is not canceled`);
-    const isOnes = cancels.some((cancel) => cancel.id === id && cancel.heard !== false);
+    const isOnes = cancels.some((cancel) => cancel.id === id && cancel.answer !== false);
     const isSignals = calls.some((call) => call.id === id && call.hasSignal);
     // The storage may have recorded what it then failed to confirm.
     const isUncertain = calls.some(
-      (call) => call.id === id && isOrderError(call.heard) && call.heard.code === 'storage_failed',
+      (call) =>
+        call.id === id && isOrderError(call.answer) && call.answer.code === 'storage_failed',
     );
     if (isCanceled && !isOnes && !isSignals && !isUncertain && !mayBeOtherwise) {
-      wrong.push(`${id} is canceled, and whoever canceled it heard that it was not`);
+      wrong.push(`${id} is canceled, and its cancel resolved with false`);
     }
   }
   return wrong;
@@ -120,7 +121,7 @@ function orderWrong(world: World): string[] {
   return wrong;
 }
 
-/** The last life has had all the time in the world. */
+/** The last process had enough time to settle everything. */
 function restWrong({ world, processes }: Driver): string[] {
   const wrong: string[] = [];
   const last = processes.at(-1);
@@ -132,7 +133,7 @@ function restWrong({ world, processes }: Driver): string[] {
   }
   const { kept, unsettled, running, timedOut } = last?.summary ?? {};
   if (kept !== 0 || unsettled?.length !== 0 || running?.length !== 0 || timedOut) {
-    wrong.push(`the last life ended with ${JSON.stringify(last?.summary)}`);
+    wrong.push(`the last process ended with ${JSON.stringify(last?.summary)}`);
   }
   return wrong;
 }

@@ -8,7 +8,7 @@ export interface WitnessOptions {
   /** Ids that were unsettled when the processor was made. */
   readonly inherited: ReadonlySet<string>;
   readonly capacity: number;
-  readonly isHeardEarly: boolean;
+  readonly isObserved: boolean;
   /** Records all that must never happen. */
   wrong(what: string): void;
 }
@@ -36,7 +36,7 @@ export class Witness {
     this.#storage = storage;
     this.#disk = disk;
     this.#options = options;
-    if (options.isHeardEarly) this.#listenEarly();
+    if (options.isObserved) this.#listenEarly();
     this.#listen();
   }
 

@@ -9,7 +9,7 @@ import { type KeptStorage, never } from '../kept-storage.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
 import type { OrderPlan } from './plan.ts';
 
-/** What a payment provider has, which knows nothing of processes: it outlives them all. */
+/** What a payment provider has, which knows nothing of processes: it goes on when they end. */
 export class Provider {
   /** Keys by the id of their order. */
   readonly charges = new Map<string, Set<string>>();
@@ -35,7 +35,7 @@ export class Work {
   readonly #storage: KeptStorage;
   /** Ids of orders whose callers were notified in an earlier process. */
   readonly decided: ReadonlySet<string>;
-  /** Nothing goes on for ever in the last life. */
+  /** No step goes on for ever in the last process. */
   readonly #isLast: boolean;
   readonly #provider: Provider;
   /** By user, the order whose steps run, and how many. */

@@ -12,7 +12,7 @@ export interface Call {
   /** Whether the id was known then, with other content: it must be refused. */
   readonly isConflict: boolean;
   /** A receipt, a code, or `accepted` from `enqueue`. */
-  heard: Receipt | string | undefined;
+  answer: Receipt | string | undefined;
 }
 
 /** One call of `outcome`. */
@@ -22,7 +22,7 @@ export interface Ending {
   /** Whether the order was accepted before. */
   readonly isAccepted: boolean;
   /** A code if it rejected; `nothing` as long as it has not ended. */
-  heard: OrderOutcome | string | undefined;
+  answer: OrderOutcome | string | undefined;
 }
 
 /** Carries out a scenario against a processor, and looks whether it is in order at every step. */
@@ -67,7 +67,7 @@ export class Driver {
     this.observer.listen(this.processor);
     for (const { event, nth, command } of scenario.meddling) {
       // A listener of these would make the short way impossible.
-      if (!scenario.isHeardEarly && (event === 'accepted' || event === 'started')) continue;
+      if (!scenario.isObserved && (event === 'accepted' || event === 'started')) continue;
       let count = 0;
       this.processor.on(event, (payload) => {
         count += 1;
@@ -141,7 +141,7 @@ export class Driver {
     const isKnown = isSettled || this.observer.isAccepted(id);
     const isOpen = this.unsettledAtShutdown === undefined;
     const isConflict = isOpen && isKnown && isSole && first !== undefined;
-    const call: Call = { id, plan, hasSignal, isConflict, heard: undefined };
+    const call: Call = { id, plan, hasSignal, isConflict, answer: undefined };
     this.calls.push(call);
     return call;
   }
@@ -150,16 +150,16 @@ export class Driver {
     const call = this.#call(id, plan, abortMs !== undefined);
     const options = this.#abortAfter(abortMs, () => this.observer.givenUp.add(id));
     const submitted = this.processor.submit(orderOf(call), options);
-    this.#watch(`submit ${id}`, submitted, (heard) => {
-      call.heard = heard as Receipt | string;
+    this.#watch(`submit ${id}`, submitted, (answer) => {
+      call.answer = answer as Receipt | string;
     });
   }
 
   #enqueue(id: string, plan: OrderPlan, abortMs?: number): void {
     const call = this.#call(id, plan, abortMs !== undefined);
     const options = this.#abortAfter(abortMs);
-    this.#watch(`enqueue ${id}`, this.processor.enqueue(orderOf(call), options), (heard) => {
-      call.heard = typeof heard === 'string' ? heard : 'accepted';
+    this.#watch(`enqueue ${id}`, this.processor.enqueue(orderOf(call), options), (answer) => {
+      call.answer = typeof answer === 'string' ? answer : 'accepted';
     });
   }
 
@@ -168,11 +168,11 @@ export class Driver {
     if (id === undefined) return;
     const hasSignal = abortMs !== undefined;
     const isAccepted = this.observer.isAccepted(id) || this.observer.outcomesOf(id).length > 0;
-    const ending: Ending = { id, hasSignal, isAccepted, heard: 'nothing' };
+    const ending: Ending = { id, hasSignal, isAccepted, answer: 'nothing' };
     this.endings.push(ending);
     const asked = this.processor.outcome(id, this.#abortAfter(abortMs));
-    this.#watch(`outcome ${id}`, asked, (heard) => {
-      ending.heard = heard as OrderOutcome | string | undefined;
+    this.#watch(`outcome ${id}`, asked, (answer) => {
+      ending.answer = answer as OrderOutcome | string | undefined;
     });
   }
 
@@ -194,7 +194,7 @@ export class Driver {
     this.#watch('submitMany', settled, (outcomes) => {
       calls.forEach((call, at) => {
         const outcome = (outcomes as OrderOutcome[])[at] as OrderOutcome;
-        call.heard = outcome.status === 'completed' ? outcome : outcome.error.code;
+        call.answer = outcome.status === 'completed' ? outcome : outcome.error.code;
       });
     });
   }
@@ -218,8 +218,8 @@ export class Driver {
     const cancel = { id, isTrue: false };
     this.cancels.push(cancel);
     this.observer.givenUp.add(id);
-    this.#watch(`cancel ${id}`, this.processor.cancel(id), (heard) => {
-      cancel.isTrue = heard as boolean;
+    this.#watch(`cancel ${id}`, this.processor.cancel(id), (answer) => {
+      cancel.isTrue = answer as boolean;
     });
   }
 
@@ -235,13 +235,13 @@ export class Driver {
     this.#watch('shutdown', this.processor.shutdown({ timeoutMs }));
   }
 
-  #watch(name: string, promise: Promise<unknown>, tell?: (heard: unknown) => void): void {
+  #watch(name: string, promise: Promise<unknown>, notify?: (answer: unknown) => void): void {
     this.#promises += 1;
     const key = `${name} (${this.#promises})`;
     this.open.add(key);
-    const end = (heard: unknown): void => {
+    const end = (answer: unknown): void => {
       this.open.delete(key);
-      tell?.(heard);
+      notify?.(answer);
     };
     promise.then(end, (error) => end(isOrderError(error) ? error.code : `not ours: ${error}`));
   }

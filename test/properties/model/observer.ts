@@ -60,7 +60,7 @@ export class Observer {
   }
 
   listen(processor: OrderProcessor<Payload>): void {
-    if (this.#scenario.isHeardEarly) {
+    if (this.#scenario.isObserved) {
       processor.on('accepted', ({ id, userId }) => {
         if (this.isAccepted(id)) this.violations.push(`accepted twice: ${id}`);
         this.accepted.push(this.key(id));
@@ -167,7 +167,7 @@ export class Observer {
     if (before !== undefined && before !== 'storage_failed') {
       this.violations.push(`invariant 3: two outcomes: ${id}`);
     }
-    if (this.#scenario.isHeardEarly && !this.isAccepted(id)) {
+    if (this.#scenario.isObserved && !this.isAccepted(id)) {
       this.violations.push(`settled before it was accepted: ${id}`);
     }
     this.userOf.set(key, userId);

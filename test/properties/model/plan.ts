@@ -62,7 +62,7 @@ export interface Scenario {
   readonly answers: readonly StorageAnswer[];
   readonly latencyMs: readonly number[];
   /** Whether there are listeners of the events before the outcome. */
-  readonly isHeardEarly: boolean;
+  readonly isObserved: boolean;
   readonly msPerReading: number;
   readonly commands: readonly Command[];
   readonly meddling: readonly Meddling[];
@@ -185,7 +185,7 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
     { maxLength: 12 },
   ),
   latencyMs: fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 1, maxLength: 6 }),
-  isHeardEarly: fc.boolean(),
+  isObserved: fc.boolean(),
   msPerReading: fc.constantFrom(0, 0, 0.5),
   commands: fc.array(command, { minLength: 1, maxLength: 40 }),
   meddling: fc.oneof(fc.constant([]), fc.array(meddling, { maxLength: 4 })),

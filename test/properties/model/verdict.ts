@@ -13,7 +13,7 @@ export async function verdict(driver: Driver, scenario: Scenario): Promise<strin
   wrong.push(...callsWrong(driver, scenario), ...outcomesWrong(driver, scenario));
   wrong.push(...endingsWrong(driver));
   wrong.push(...(await balancesWrong(driver, scenario)));
-  if (scenario.isHeardEarly) wrong.push(...orderWrong(driver));
+  if (scenario.isObserved) wrong.push(...orderWrong(driver));
   wrong.push(...endWrong(driver));
   return wrong;
 }
@@ -21,17 +21,17 @@ export async function verdict(driver: Driver, scenario: Scenario): Promise<strin
 /** Each caller was notified of its order's outcome, and of nothing else. */
 function callsWrong({ calls, cancels, observer }: Driver, { overflow }: Scenario): string[] {
   const wrong: string[] = [];
-  for (const { id, plan, heard, hasSignal, isConflict } of calls) {
+  for (const { id, plan, answer, hasSignal, isConflict } of calls) {
     const outcomes = observer.outcomesOf(id);
-    if (isConflict && heard !== 'order_conflict') wrong.push(`no conflict: ${id} heard ${heard}`);
-    if (heard === 'queue_full' && overflow === 'wait') wrong.push(`queue_full: ${id}`);
-    if (typeof heard === 'object') {
-      deepStrictEqual(heard, outcomes.at(-1), `invariant 5: ${id} has two receipts`);
-      if (heard.amount !== plan.amount) wrong.push(`invariant 5: ${id} got another's receipt`);
-    } else if (heard === 'accepted') {
+    if (isConflict && answer !== 'order_conflict') wrong.push(`no conflict: ${id} got ${answer}`);
+    if (answer === 'queue_full' && overflow === 'wait') wrong.push(`queue_full: ${id}`);
+    if (typeof answer === 'object') {
+      deepStrictEqual(answer, outcomes.at(-1), `invariant 5: ${id} has two receipts`);
+      if (answer.amount !== plan.amount) wrong.push(`invariant 5: ${id} got another's receipt`);
+    } else if (answer === 'accepted') {
       if (outcomes.length === 0) wrong.push(`invariant 3: ${id} was accepted and has no outcome`);
-    } else if (heard !== undefined && !refusals.includes(heard) && !outcomes.includes(heard)) {
-      if (!(heard === 'canceled' && hasSignal)) wrong.push(`${id} heard ${heard} of ${outcomes}`);
+    } else if (answer !== undefined && !refusals.includes(answer) && !outcomes.includes(answer)) {
+      if (!(answer === 'canceled' && hasSignal)) wrong.push(`${id} got ${answer} of ${outcomes}`);
     }
   }
   for (const { id, isTrue } of cancels) {
@@ -42,22 +42,22 @@ function callsWrong({ calls, cancels, observer }: Driver, { overflow }: Scenario
 
 /** Each caller that waited for an outcome got it. */
 function endingsWrong({ endings, observer }: Driver): string[] {
-  return endings.flatMap(({ id, hasSignal, isAccepted, heard }) => {
+  return endings.flatMap(({ id, hasSignal, isAccepted, answer }) => {
     const outcomes = observer.outcomesOf(id);
-    if (typeof heard === 'string') {
-      const isGivenUp = heard === 'canceled' && hasSignal;
-      return isGivenUp ? [] : [`outcome of ${id} rejected with ${heard}`];
+    if (typeof answer === 'string') {
+      const isGivenUp = answer === 'canceled' && hasSignal;
+      return isGivenUp ? [] : [`outcome of ${id} rejected with ${answer}`];
     }
-    if (heard === undefined) {
+    if (answer === undefined) {
       // Of what failed like this nothing is remembered.
       const isForgotten = outcomes.includes('storage_failed');
       return isAccepted && !isForgotten ? [`invariant 4: no outcome of ${id}`] : [];
     }
-    if (heard.status === 'completed') {
-      deepStrictEqual(heard, outcomes.at(-1), `invariant 5: ${id} has two receipts`);
+    if (answer.status === 'completed') {
+      deepStrictEqual(answer, outcomes.at(-1), `invariant 5: ${id} has two receipts`);
       return [];
     }
-    const { code } = heard.error;
+    const { code } = answer.error;
     return outcomes.includes(code) ? [] : [`outcome of ${id} was ${code}, not ${outcomes}`];
   });
 }

@@ -31,7 +31,7 @@ type Wrong = (what: string) => void;
 /** Attempts come one after the other, count up, and pause in between. */
 function checkAttempt(observer: Observer, log: OrderLog, call: Call, wrong: Wrong): void {
   const { at, of, attempt, context, limits } = call;
-  if (context.attempt !== attempt) wrong(`was told that it is attempt ${context.attempt}`);
+  if (context.attempt !== attempt) wrong(`got attempt ${context.attempt}`);
   if (attempt > limits.attempts) wrong(`only ${limits.attempts} attempts`);
   const earlier = log.callsOf(at, of).at(-1);
   if (earlier === undefined) return;
@@ -77,7 +77,7 @@ function checkRun(observer: Observer, log: OrderLog, call: Call, wrong: Wrong): 
   if (log.skipped.includes(at)) wrong('its order does not need it');
   if (log.failure !== undefined) wrong('its order has failed');
   if (log.calls.some(({ of }) => of === 'compensate')) wrong('its order is compensated');
-  if (call.plan.durationMs !== 0 && call.context.signal.aborted) wrong('it was told to end before');
+  if (call.plan.durationMs !== 0 && call.context.signal.aborted) wrong('it was aborted before');
   const { timeoutMs } = observer.plan;
   const tooLate = (log.startedAt as number) + (timeoutMs ?? Infinity);
   if (observer.clock.now > tooLate) wrong('the time of its order is up');
@@ -96,13 +96,13 @@ function checkCompensation(observer: Observer, log: OrderLog, call: Call, wrong:
   const { isFinished, result, error, signal } = context;
   const finish = log.finishOf(at);
   if (!log.mayHaveActed(at)) wrong('what it compensates had no effect');
-  if (isFinished !== (finish !== undefined)) wrong(`was told that it finished: ${isFinished}`);
+  if (isFinished !== (finish !== undefined)) wrong(`got isFinished ${isFinished}`);
   const given = finish === undefined ? undefined : valueGiven(log.id, at, finish.attempt);
   if (result !== given) wrong(`compensates ${result}`);
   if (context.compensationKey !== `${log.id}:s${at}/compensate`) wrong(context.compensationKey);
   if (error.orderId !== log.id) wrong(`because of an error of ${error.orderId}`);
-  log.toldCodes.add(error.code);
-  if (signal.aborted) wrong('it was told to end before');
+  log.compensationCodes.add(error.code);
+  if (signal.aborted) wrong('it was aborted before');
   if (log.reportOf(at, 'compensate') !== undefined) wrong('it was reported before');
   for (const { of, at: other } of runsInTime(observer, log)) {
     wrong(`while s${other} ${of} may yet end`);

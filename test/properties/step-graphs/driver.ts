@@ -25,9 +25,9 @@ export interface Caller {
   readonly id: string;
   readonly plan: OrderPlan;
   /** A receipt, an error, or `accepted` from `enqueue`. */
-  heard: Receipt | OrderError | 'accepted' | undefined;
+  answer: Receipt | OrderError | 'accepted' | undefined;
   readonly askedAt: number;
-  heardAt: number | undefined;
+  answeredAt: number | undefined;
   /** It came from inside a step or a listener, and may be a step that would wait for itself. */
   readonly isMeddled: boolean;
   /** Its promise is one of many, and settles with the last of them. */
@@ -69,7 +69,7 @@ export class Driver {
     });
     this.observer.listen(this.processor);
     for (const { event, nth, action } of plan.meddling) {
-      if (!plan.isHeardEarly && (event === 'accepted' || event === 'started')) continue;
+      if (!plan.isObserved && (event === 'accepted' || event === 'started')) continue;
       let count = 0;
       this.processor.on(event, (payload) => {
         count += 1;
@@ -141,7 +141,7 @@ export class Driver {
     const id = `o-${this.#orders}`;
     this.#orders += 1;
     const askedAt = this.#clock.now;
-    const never = { heard: undefined, heardAt: undefined };
+    const never = { answer: undefined, answeredAt: undefined };
     const caller: Caller = { id, plan, askedAt, ...never, isOneOfMany, isMeddled };
     this.callers.push(caller);
     const canCompensate = this.#plan.steps.map((step) => step.canCompensate);
@@ -173,17 +173,17 @@ export class Driver {
   #enqueue(plan: OrderPlan): void {
     const caller = this.#caller(plan);
     const accepted = this.processor.enqueue(orderOf(caller));
-    this.#watch(`enqueue ${caller.id}`, accepted, (heard) => {
-      caller.heard = isOrderError(heard) ? heard : 'accepted';
+    this.#watch(`enqueue ${caller.id}`, accepted, (answer) => {
+      caller.answer = isOrderError(answer) ? answer : 'accepted';
     });
   }
 
   #submitMany(plans: readonly OrderPlan[]): void {
     const callers = plans.map((plan) => this.#caller(plan, true));
-    this.#watch('submitMany', this.processor.submitMany(callers.map(orderOf)), (heard) => {
-      for (const [at, outcome] of (heard as OrderOutcome[]).entries()) {
+    this.#watch('submitMany', this.processor.submitMany(callers.map(orderOf)), (answer) => {
+      for (const [at, outcome] of (answer as OrderOutcome[]).entries()) {
         const caller = callers[at] as Caller;
-        caller.heard = outcome.status === 'completed' ? outcome : outcome.error;
+        caller.answer = outcome.status === 'completed' ? outcome : outcome.error;
       }
     });
   }
@@ -195,15 +195,21 @@ export class Driver {
     if (first === undefined || log === undefined || log.settled !== undefined) return;
     if (!log.isAccepted) return;
     const askedAt = this.#clock.now;
-    const caller = { ...first, askedAt, heard: undefined, heardAt: undefined, isOneOfMany: false };
+    const caller = {
+      ...first,
+      askedAt,
+      answer: undefined,
+      answeredAt: undefined,
+      isOneOfMany: false,
+    };
     this.callers.push(caller);
     this.#listen(caller, this.processor.submit(orderOf(caller)));
   }
 
   #listen(caller: Caller, promise: Promise<unknown>): void {
-    this.#watch(`submit ${caller.id}`, promise, (heard) => {
-      caller.heard = heard as Receipt | OrderError;
-      caller.heardAt = this.#clock.now;
+    this.#watch(`submit ${caller.id}`, promise, (answer) => {
+      caller.answer = answer as Receipt | OrderError;
+      caller.answeredAt = this.#clock.now;
     });
   }
 
@@ -212,18 +218,18 @@ export class Driver {
     const cancel = { id, isTrue: false };
     this.cancels.push(cancel);
     this.observer.logs.get(id)?.cancels.push(this.#clock.now);
-    this.#watch(`cancel ${id}`, this.processor.cancel(id), (heard) => {
-      cancel.isTrue = heard === true;
+    this.#watch(`cancel ${id}`, this.processor.cancel(id), (answer) => {
+      cancel.isTrue = answer === true;
     });
   }
 
-  #watch(name: string, promise: Promise<unknown>, tell?: (heard: unknown) => void): void {
+  #watch(name: string, promise: Promise<unknown>, notify?: (answer: unknown) => void): void {
     this.#promises += 1;
     const key = `${name} (${this.#promises})`;
     this.open.add(key);
-    const end = (heard: unknown): void => {
+    const end = (answer: unknown): void => {
       this.open.delete(key);
-      tell?.(heard);
+      notify?.(answer);
     };
     promise.then(end, (error) => {
       if (!isOrderError(error)) this.observer.wrong(`${name} rejected with ${error}`);
@@ -241,7 +247,7 @@ export class Driver {
     const holding = logs.filter((log) => mayHold(log, hasGates)).length;
     if (activeWorkers > concurrency) observer.wrong(`invariant 2: ${activeWorkers} workers`);
     // Else nothing is seen of an order that waits for its balance or for a place in one of its steps.
-    if (activeWorkers > holding && this.#plan.isHeardEarly) {
+    if (activeWorkers > holding && this.#plan.isObserved) {
       observer.wrong(`invariant 2: ${activeWorkers} workers are busy with ${holding} orders`);
     }
     for (const log of logs) this.#lookForPlaces(log);
@@ -264,9 +270,9 @@ export class Driver {
   /** A step that can begin does so, unless all of its places are taken. */
   #lookForPlaces(log: OrderLog): void {
     const { observer } = this;
-    const { steps, timeoutMs = Infinity, isHeardEarly } = this.#plan;
+    const { steps, timeoutMs = Infinity, isObserved } = this.#plan;
     // Else an order is seen to start with its first step, which may wait for its balance.
-    const startedAt = (isHeardEarly ? log.startedAt : undefined) ?? 0;
+    const startedAt = (isObserved ? log.startedAt : undefined) ?? 0;
     const isLate = this.#clock.now >= Math.min(startedAt + timeoutMs, observer.deadlineAt);
     const isOver = log.settled !== undefined || log.failure !== undefined || log.cancels.length > 0;
     if (isOver || isLate || log.calls.length === 0) return;

@@ -14,7 +14,7 @@ export interface Call {
   isListening: boolean;
   abortedAt: number | undefined;
   endedAt: number | undefined;
-  ended: AttemptPlan['ends'] | 'told' | undefined;
+  ended: AttemptPlan['ends'] | 'aborted' | undefined;
 }
 
 /** What was said of one step. */
@@ -56,7 +56,7 @@ export class OrderLog {
   /** When its cancellation was asked for. */
   readonly cancels: number[] = [];
   /** The codes of the errors that its compensations got. */
-  readonly toldCodes = new Set<string>();
+  readonly compensationCodes = new Set<string>();
   compensationErrors = 0;
   startedAt: number | undefined;
   stalledAt: number | undefined;

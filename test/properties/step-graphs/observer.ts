@@ -73,7 +73,7 @@ export class Observer {
   }
 
   listen(processor: OrderProcessor<Payload>): void {
-    if (this.plan.isHeardEarly) {
+    if (this.plan.isObserved) {
       processor.on('accepted', ({ id }) => {
         if (this.log(id).isAccepted) this.wrong(`accepted twice: ${id}`);
         this.#accepts(this.log(id));
@@ -101,7 +101,7 @@ export class Observer {
         this.wrong(`${orderId} stalled in ${steps}, but what runs is ${[...running]}`);
       }
       const { startedAt } = log;
-      if (this.plan.isHeardEarly && runningMs !== this.clock.now - (startedAt as number)) {
+      if (this.plan.isObserved && runningMs !== this.clock.now - (startedAt as number)) {
         this.wrong(`${orderId} stalled after ${runningMs} ms`);
       }
     });
@@ -139,7 +139,7 @@ export class Observer {
     context: StepContext<Payload> | CompensationContext<Payload>,
   ): unknown {
     const log = this.log(id);
-    if (!this.plan.isHeardEarly && log.startedAt === undefined) this.#starts(log);
+    if (!this.plan.isObserved && log.startedAt === undefined) this.#starts(log);
     const attempt = log.callsOf(at, of).length + 1;
     const plan = attemptPlan(payload, at, of, attempt);
     const call: Call = {
@@ -165,49 +165,49 @@ export class Observer {
 
   #perform(call: Call, id: string): unknown {
     const { plan, context, at, attempt } = call;
-    const { durationMs, ends, whenTold } = plan;
+    const { durationMs, ends, whenAborted } = plan;
     const finish = (ended: Exclude<Call['ended'], undefined>, reason?: unknown): unknown => {
       call.endedAt = this.clock.now;
       call.ended = ended;
       const code = codeOfFailure(ended);
       if (ended === 'well' && call.of === 'compensate') this.charges.delete(context.idempotencyKey);
       if (ended === 'well') return valueGiven(id, at, attempt);
-      if (ended === 'told') throw reason;
+      if (ended === 'aborted') throw reason;
       if (code === 'internal') throw `thrown by s${at}`;
       if (ended === 'with a code') throw new OrderError(code as string, 'Declined');
       throw Object.assign(new Error(), { code, ...(ended === 'for good' && { retryable: false }) });
     };
     if (durationMs === 0) return finish(ends);
     if (durationMs === 'soon') return Promise.resolve().then(() => finish(ends));
-    if (whenTold === 'goes on') {
+    if (whenAborted === 'goes on') {
       if (durationMs === 'never') return new Promise(() => {});
       return this.clock.sleep(durationMs).then(() => finish(ends));
     }
     const { signal } = context;
     call.isListening = true;
-    const told = new Promise<void>((_, reject) => {
-      const hear = (): void => {
+    const aborted = new Promise<void>((_, reject) => {
+      const abort = (): void => {
         call.abortedAt ??= this.clock.now;
         reject(signal.reason);
       };
-      if (signal.aborted) hear();
-      else signal.addEventListener('abort', hear, { once: true });
+      if (signal.aborted) abort();
+      else signal.addEventListener('abort', abort, { once: true });
     });
-    const over = durationMs === 'never' ? told : this.#sleep(durationMs, told, signal);
+    const over = durationMs === 'never' ? aborted : this.#sleep(durationMs, aborted, signal);
     return over.then(
       () => finish(ends),
       async (reason) => {
-        if (whenTold === 'ends well') return finish('well');
-        if (whenTold === 'cleans up') await this.clock.sleep(3);
-        return finish('told', reason);
+        if (whenAborted === 'ends well') return finish('well');
+        if (whenAborted === 'cleans up') await this.clock.sleep(3);
+        return finish('aborted', reason);
       },
     );
   }
 
   /** The signal may have aborted already, and takes the timer away. */
-  #sleep(ms: number, told: Promise<void>, signal: AbortSignal): Promise<void> {
-    if (signal.aborted) return told;
-    told.catch(() => {});
+  #sleep(ms: number, aborted: Promise<void>, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return aborted;
+    aborted.catch(() => {});
     return this.clock.sleep(ms, signal);
   }
 
@@ -218,7 +218,7 @@ export class Observer {
 
   #starts(log: OrderLog): void {
     const { id, userId } = log;
-    if (!this.plan.isHeardEarly) log.isAccepted = true;
+    if (!this.plan.isObserved) log.isAccepted = true;
     if (!log.isAccepted) this.wrong(`started before it was accepted: ${id}`);
     for (const other of this.logs.values()) {
       if (other.userId === userId && other.isBusy) {
@@ -239,7 +239,7 @@ export class Observer {
   #settles(status: 'completed' | 'failed' | 'canceled', outcome: Receipt | OrderError): void {
     const { orderId } = outcome;
     const log = this.log(orderId as string);
-    if (!this.plan.isHeardEarly) {
+    if (!this.plan.isObserved) {
       log.isAccepted = true;
       // It may have failed before any of its steps began.
       if (log.startedAt === undefined && outcome.steps.length > 0) this.#starts(log);

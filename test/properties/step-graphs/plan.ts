@@ -10,7 +10,7 @@ export interface AttemptPlan {
   /** 0 ends synchronously, `soon` in a promise callback; `never` ends when its signal aborts, if it listens. */
   readonly durationMs: number | 'soon' | 'never';
   readonly ends: 'well' | 'with a code' | 'with a foreign code' | 'without a code' | 'for good';
-  readonly whenTold: 'gives up' | 'ends well' | 'cleans up' | 'goes on';
+  readonly whenAborted: 'gives up' | 'ends well' | 'cleans up' | 'goes on';
   /** What it does to the processor when it begins. */
   readonly meddles: Meddling['action'] | undefined;
 }
@@ -99,7 +99,7 @@ export interface Scenario {
   readonly commands: readonly Command[];
   readonly meddling: readonly Meddling[];
   /** Whether there are listeners of the events before the outcome. */
-  readonly isHeardEarly: boolean;
+  readonly isObserved: boolean;
   /** Whether everything may end before the shutdown. */
   readonly isDrained: boolean;
   readonly shutdownMs: number;
@@ -140,7 +140,7 @@ const quirk: fc.Arbitrary<Quirk> = fc.record({
     'with a foreign code',
     'for good',
   ),
-  whenTold: fc.constantFrom<AttemptPlan['whenTold'][]>(
+  whenAborted: fc.constantFrom<AttemptPlan['whenAborted'][]>(
     'gives up',
     'ends well',
     'cleans up',
@@ -270,7 +270,7 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
     { weight: 3, arbitrary: fc.constant([]) },
     { weight: 1, arbitrary: fc.array(meddling, { maxLength: 2 }) },
   ),
-  isHeardEarly: fc.boolean(),
+  isObserved: fc.boolean(),
   isDrained: fc.boolean(),
   shutdownMs: fc.integer({ min: 1, max: 40 }),
 });
@@ -327,7 +327,7 @@ export function attemptPlan(payload: Payload, at: number, of: Kind, attempt: num
   return {
     durationMs: durationsMs[of === 'run' ? at : (at + 1) % durationsMs.length] as number,
     ends: 'well',
-    whenTold: 'gives up',
+    whenAborted: 'gives up',
     meddles: undefined,
   };
 }

@@ -87,14 +87,15 @@ function checkCode(observer: Observer, log: OrderLog, settled: Settled, wrong: W
     const isAtAnEnd = ran === plan.steps.length || log.calls.length === 0;
     const isPossible = {
       canceled: log.cancels.length > 0 || clock.now >= deadlineAt,
-      timeout: clock.now >= (plan.isHeardEarly ? startedAt : 0) + (plan.timeoutMs ?? Infinity),
+      timeout: clock.now >= (plan.isObserved ? startedAt : 0) + (plan.timeoutMs ?? Infinity),
       // Nothing else changes the balance, so it is clear before the steps begin.
       insufficient_funds: plan.minBalance !== undefined && log.calls.length === 0,
       storage_failed: plan.storage !== 'memory' && isAtAnEnd,
     }[code];
     if (isPossible !== true) wrong('nothing has led to that');
   }
-  for (const told of log.toldCodes) if (told !== code) wrong(`it was compensated for ${told}`);
+  for (const each of log.compensationCodes)
+    if (each !== code) wrong(`it was compensated for ${each}`);
 }
 
 /** Every step that may have had its effect is compensated by now, or reported as not compensated. */

@@ -60,7 +60,7 @@ function signalsWrong({ observer }: Driver, log: OrderLog, plan: Scenario): stri
   const wrong: string[] = [];
   const { startedAt = 0, failure, settled } = log;
   // Without a listener of `started`, it may have started before its first step began.
-  const isStartVague = !plan.isHeardEarly;
+  const isStartVague = !plan.isObserved;
   const timeOutAt = startedAt + (plan.timeoutMs ?? Infinity);
   const failedAt = failure?.saidAt ?? Infinity;
   for (const { at, of, beganAt, endedAt = Infinity, abortedAt, limits, isListening } of log.calls) {
@@ -69,7 +69,7 @@ function signalsWrong({ observer }: Driver, log: OrderLog, plan: Scenario): stri
     const name = `${log.id} s${at} ${of}, begun at ${beganAt},`;
     const dueAt = of === 'run' ? Math.min(overdueAt, timeOutAt, failedAt) : overdueAt;
     if (endedAt > dueAt && !((abortedAt ?? Infinity) <= dueAt)) {
-      wrong.push(`${name} was not told to end at ${dueAt} but ${abortedAt}`);
+      wrong.push(`${name} was not aborted at ${dueAt} but ${abortedAt}`);
     }
     if (abortedAt === undefined || abortedAt >= dueAt) continue;
     if (isStartVague && settled?.code === 'timeout') continue;
@@ -77,7 +77,7 @@ function signalsWrong({ observer }: Driver, log: OrderLog, plan: Scenario): stri
     // A shutdown that waits no longer says so to compensations too.
     if (of === 'compensate' && abortedAt >= observer.deadlineAt + graceMs) continue;
     if (of === 'compensate' || !isCanceled || settled?.code !== 'canceled') {
-      wrong.push(`${name} was told to end at ${abortedAt}`);
+      wrong.push(`${name} was aborted at ${abortedAt}`);
     }
   }
   return wrong;
@@ -120,42 +120,43 @@ function sure(step: StepResult): object {
 function callersWrong(driver: Driver, plan: Scenario): string[] {
   const { callers, cancels, observer } = driver;
   const wrong: string[] = [];
-  for (const { id, heard, askedAt, heardAt = 0, isOneOfMany, isMeddled } of callers) {
+  for (const { id, answer, askedAt, answeredAt = 0, isOneOfMany, isMeddled } of callers) {
     const log = observer.logs.get(id);
     // The order of a step that would wait for itself goes on, and the step does not wait for it.
-    const isDeadlock = isMeddled && Object(heard).code === 'deadlock';
-    if (heard === 'accepted' || isDeadlock) continue;
-    if (heard === undefined || log?.settled === undefined) {
+    const isDeadlock = isMeddled && Object(answer).code === 'deadlock';
+    if (answer === 'accepted' || isDeadlock) continue;
+    if (answer === undefined || log?.settled === undefined) {
       // It was handed in with an aborted signal, or by a listener after the shutdown.
-      const wasRefused = ['canceled', 'shut_down'].includes(Object(heard).code);
-      if (log?.isAccepted || !wasRefused) wrong.push(`${id} heard ${heard}`);
+      const wasRefused = ['canceled', 'shut_down'].includes(Object(answer).code);
+      if (log?.isAccepted || !wasRefused) wrong.push(`${id} got ${answer}`);
       continue;
     }
     const { settled, startedAt } = log;
-    if (!('code' in heard)) {
-      if (heard !== settled.outcome) wrong.push(`invariant 5: ${id} has two receipts`);
+    if (!('code' in answer)) {
+      if (answer !== settled.outcome) wrong.push(`invariant 5: ${id} has two receipts`);
       continue;
     }
-    if (heard.code !== settled.code) wrong.push(`${id} heard ${heard.code} of ${settled.code}`);
-    const names = heard.steps.map(({ name }) => name).join();
+    if (answer.code !== settled.code) wrong.push(`${id} got ${answer.code} of ${settled.code}`);
+    const names = answer.steps.map(({ name }) => name).join();
     const expected = startedAt === undefined ? '' : plan.steps.map(({ name }) => name).join();
-    if (names !== expected) wrong.push(`${id} heard of ${names}`);
+    if (names !== expected) wrong.push(`${id} got steps ${names}`);
     if (isOneOfMany || startedAt === undefined) continue;
-    if (heardAt > settled.settledAt) wrong.push(`${id} heard it after it was settled`);
+    if (answeredAt > settled.settledAt) wrong.push(`${id} was notified after it was settled`);
     const { failure } = log;
     const decided = [...log.cancels, observer.deadlineAt, failure?.saidAt ?? -1, askedAt];
     const isCertain = !log.calls.some(({ at }) => log.canCompensate[at]);
     const isAtOnce =
       settled.code === 'canceled' || (failure && (isCertain || settled.code === 'timeout'));
-    if (isAtOnce && !decided.includes(heardAt)) wrong.push(`${id} heard it late, at ${heardAt}`);
+    if (isAtOnce && !decided.includes(answeredAt))
+      wrong.push(`${id} was notified late, at ${answeredAt}`);
     // No caller waits for compensations beyond the time, except for the storage, which may be their reason; and no
     // timer is shorter than 1 ms.
     const takenBackAt = log.calls.find(({ of }) => of === 'compensate')?.beganAt ?? 0;
     const refusedAt = settled.code === 'storage_failed' ? takenBackAt + 1 : 0;
     const limitAt = Math.max(askedAt, startedAt + (plan.timeoutMs ?? Infinity), refusedAt);
     const isOver = log.calls.every(({ endedAt = Infinity }) => endedAt <= limitAt);
-    if (heardAt > limitAt && !isOver) {
-      wrong.push(`${id} heard it beyond its time, at ${heardAt}`);
+    if (answeredAt > limitAt && !isOver) {
+      wrong.push(`${id} was notified beyond its time, at ${answeredAt}`);
     }
   }
   for (const { id, isTrue } of cancels) {
@@ -172,7 +173,7 @@ function sequenceWrong({ observer }: Driver): string[] {
   for (const userId of new Set([...logs.values()].map((log) => log.userId))) {
     const own = (id: string): boolean =>
       logs.get(id)?.userId === userId && logs.get(id)?.startedAt !== undefined;
-    if (!observer.plan.isHeardEarly) continue;
+    if (!observer.plan.isObserved) continue;
     const expected = accepted.filter(own).join();
     for (const [what, ids] of Object.entries({ started, settled })) {
       const got = ids.filter(own).join();

@@ -8,7 +8,10 @@ import { randomFrom } from '../kit/random.ts';
 import { type Acknowledgement, judge } from './judge.ts';
 import { type Kill, tracedBy } from './strace.ts';
 
-/** `'steps'`: every order has a journal entry; `'plain'`: in every other life, and else those that must wait. */
+/**
+ * `'steps'`: every order has a journal entry. `'plain'`: so it is in every second process; in the others only orders that
+ * must wait have one.
+ */
 export type Kind = 'plain' | 'steps';
 
 /** What became of a file that was killed again and again. */
@@ -22,7 +25,7 @@ export interface Verdict {
  * Lets one process after the other work on a file, kills each at a random moment with SIGKILL, has the
  * rest settled in peace, and judges.
  */
-export async function liveAndDie(
+export async function killAgainAndAgain(
   file: string,
   kind: Kind,
   seed: number,
@@ -30,12 +33,12 @@ export async function liveAndDie(
 ): Promise<Verdict> {
   const random = randomFrom(seed);
   const acknowledged: Acknowledgement[] = [];
-  for (let life = 1; life <= kills; life += 1) {
-    const seedOfLife = Math.floor(random() * 2 ** 31);
+  for (let number = 1; number <= kills; number += 1) {
+    const seedOfProcess = Math.floor(random() * 2 ** 31);
     // Some are killed while they open the file or take up orders of the one before.
-    const dies =
+    const killed =
       random() < 0.3 ? { afterStartMs: random() * 400 } : { afterReadyMs: random() * 120 };
-    acknowledged.push(...(await live(file, kind, life, seedOfLife, dies)));
+    acknowledged.push(...(await runProcess(file, kind, number, seedOfProcess, killed)));
   }
   const recovered = acknowledged.reduce((sum, each) => sum + ('ready' in each ? each.ready : 0), 0);
   await settleTheRest(file);
@@ -46,34 +49,36 @@ export async function liveAndDie(
  * Kills a process under load right after its Nth write into the file itself, as a checkpoint makes them, has
  * the rest settled in peace, and judges.
  */
-export async function dieInCheckpoint(file: string, kind: Kind, write: number): Promise<Verdict> {
+export async function killInCheckpoint(file: string, kind: Kind, write: number): Promise<Verdict> {
   const acknowledged: Acknowledgement[] = [
-    ...(await live(file, kind, 1, write, { afterReadyMs: 20 })),
-    ...(await live(file, kind, 2, write, { at: { path: file, calls: 'pwrite64', nth: write } })),
+    ...(await runProcess(file, kind, 1, write, { afterReadyMs: 20 })),
+    ...(await runProcess(file, kind, 2, write, {
+      at: { path: file, calls: 'pwrite64', nth: write },
+    })),
   ];
   await settleTheRest(file);
   return { faults: judge(file, acknowledged), acknowledged: acknowledged.length, recovered: 0 };
 }
 
 /** When a process is killed. */
-interface Death {
+interface KillTime {
   readonly afterStartMs?: number;
   readonly afterReadyMs?: number;
   /** Its orders are long, so that the log is soon full. */
   readonly at?: Kill;
 }
 
-async function live(
+async function runProcess(
   file: string,
   kind: Kind,
-  life: number,
+  number: number,
   seed: number,
-  dies: Death,
+  killed: KillTime,
 ): Promise<Acknowledgement[]> {
   const program = join(import.meta.dirname, 'child.ts');
-  const words = [process.execPath, program, file, `${life}`, `${seed}`, kind];
+  const words = [process.execPath, program, file, `${number}`, `${seed}`, kind];
   const [command = '', ...args] =
-    dies.at === undefined ? words : tracedBy(dies.at, [...words, '20000']);
+    killed.at === undefined ? words : tracedBy(killed.at, [...words, '20000']);
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let complaint = '';
   child.stderr.on('data', (text) => {
@@ -81,9 +86,9 @@ async function live(
   });
   const said: Acknowledgement[] = [];
   const kill = (): void => void child.kill('SIGKILL');
-  const { afterStartMs, afterReadyMs } = dies;
+  const { afterStartMs, afterReadyMs } = killed;
   // However slow a traced process is, it comes to an end.
-  const first = dies.at === undefined ? afterStartMs : 60_000;
+  const first = killed.at === undefined ? afterStartMs : 60_000;
   let killer = first === undefined ? undefined : setTimeout(kill, first);
   // A line that the kill has cut in two was not given.
   for await (const line of createInterface(child.stdout)) {
@@ -94,7 +99,7 @@ async function live(
   clearTimeout(killer);
   await ended(child);
   if (child.signalCode !== 'SIGKILL')
-    said.push({ fault: complaint || 'ended by itself', id: `life ${life}` });
+    said.push({ fault: complaint || 'ended by itself', id: `process ${number}` });
   return said;
 }
 
