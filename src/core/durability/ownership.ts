@@ -72,7 +72,7 @@ export class Ownership {
     this.#listener = listener;
   }
 
-  /** Begins to hear of partitions. */
+  /** Begins to listen to the partitions' events. */
   join(): void {
     this.#sources.shared.join({
       gained: (partition) => this.#owned.gain(partition),

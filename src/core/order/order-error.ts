@@ -200,7 +200,7 @@ export class OrderError extends Error {
    * an error of it there.
    *
    * @param json - what `toJSON` has given, also after `JSON.stringify` and `JSON.parse` or `structuredClone`
-   * @returns an error without the cause; its stack is that of this call
+   * @returns an error without the cause; its stack is the stack of this call
    * @throws TypeError for anything else
    */
   static from(json: unknown): OrderError {
