@@ -12,6 +12,7 @@ export interface Fields {
   payload: string | null;
   content: string | null;
   labels: string | null;
+  expiresAt: number | null;
 }
 
 /** The columns of an order that its settlement sets. */
@@ -51,7 +52,7 @@ export interface Incoming {
   readonly minBalance: number | null;
 }
 
-export const noData = { payload: null, content: null, labels: null };
+export const noData = { payload: null, content: null, labels: null, expiresAt: null };
 
 export function readSettlement(reader: Reader): Incoming {
   const flag = reader.number();
@@ -92,4 +93,5 @@ export function readData(reader: Reader, fields: Fields): void {
   fields.payload = reader.maybeText();
   fields.content = reader.maybeText();
   fields.labels = reader.maybeText();
+  fields.expiresAt = reader.maybeNumber();
 }

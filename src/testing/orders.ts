@@ -79,8 +79,9 @@ export type ExpectedOrder = Omit<StoredOrder, 'attempt' | 'sequence'>;
 
 /** The stored order that an accepted one becomes. */
 export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']): ExpectedOrder {
-  const { id, userId, amount, priority, payload, content, labels, acceptedAt } = order;
+  const { id, userId, amount, priority, payload, content, labels, acceptedAt, expiresAt } = order;
   return {
+    expiresAt,
     ...{ id, userId, amount, priority, payload, content, labels, acceptedAt, decided },
     status: 'pending',
     startedAt: undefined,
@@ -150,6 +151,7 @@ function comparable(order: ExpectedOrder): object {
   const isRefused = status === 'failed' && refusals.includes(code);
   return {
     ...{ id, userId, amount, priority, payload, content, status, acceptedAt },
+    expiresAt: order.expiresAt,
     labels: [...labels],
     // A field that is absent is as good as one that is `undefined`.
     steps: JSON.parse(JSON.stringify(steps)),

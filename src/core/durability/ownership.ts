@@ -109,7 +109,10 @@ export class Ownership {
     const { clock, inFlight } = this.#sources;
     const taken = Job.recovered(order, clock);
     const awaited = inFlight.get(order.id);
-    if (awaited !== undefined) awaited.entry = taken.entry;
+    if (awaited !== undefined) {
+      awaited.entry = taken.entry;
+      awaited.takeTimes(order);
+    }
     const job = awaited ?? taken;
     this.#owned.add(job, partition as OwnedPartition);
     return job;

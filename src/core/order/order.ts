@@ -18,6 +18,12 @@ export interface OrderFields {
   readonly amount: number;
   /** `'medium'` by default. Not part of the content that makes two orders with one id the same. */
   readonly priority?: Priority | undefined;
+  /**
+   * Until when the order may begin, in Unix milliseconds: an integer from 0 up, at most a hundred years from now. An
+   * order that has not begun by then is canceled with `expired`; one that comes later is refused with it. What has begun
+   * goes on. Not part of the content. No limit by default.
+   */
+  readonly expiresAt?: number | undefined;
 }
 
 /**
@@ -55,6 +61,8 @@ export interface AcceptedOrder<Payload = unknown> {
   readonly payload: Payload;
   /** What rules said of it; see {@link prioritize}. */
   readonly labels: readonly string[];
+  /** Until when it may begin, in Unix milliseconds; absent if it does not expire. */
+  readonly expiresAt?: number | undefined;
 }
 
 /** Shared by all orders without labels. */

@@ -3,6 +3,14 @@ import { nextOrderId } from '../runtime/uuid-v7.ts';
 import type { AcceptedOrder, Order, Priority } from './order.ts';
 import { noLabels, ranks } from './order.ts';
 import { OrderError } from './order-error.ts';
+import {
+  isTime,
+  OrderTimes,
+  type TimeFields,
+  timeFields,
+  timeForm,
+  timesOf,
+} from './times/order-times.ts';
 
 /** The most characters (UTF-16 code units) that an `id` or a `userId` may have. */
 export const maxIdLength = 256;
@@ -22,6 +30,8 @@ export class ParsedOrder implements AcceptedOrder {
   hash = 0;
   /** The payload as handed in, where the schema has made another of it; else not even a field. */
   declare input?: unknown;
+  /** When it may begin; not even a field where it may at any time. */
+  declare times?: OrderTimes | undefined;
 
   constructor(
     id: string,
@@ -43,10 +53,18 @@ export class ParsedOrder implements AcceptedOrder {
     return ranks[this.rank] as Priority;
   }
 
+  /** Takes the times of the order that the storage has. */
+  takeTimes(order: TimeFields): void {
+    const times = timesOf(order);
+    if (times !== undefined || this.times !== undefined) this.times = times;
+  }
+
   /** What rules and steps see. */
   toOrder(): AcceptedOrder {
-    const { id, userId, amount, priority, payload, labels } = this;
-    return Object.freeze({ id, userId, amount, priority, payload, labels });
+    const { id, userId, amount, priority, payload, labels, times } = this;
+    if (times === undefined)
+      return Object.freeze({ id, userId, amount, priority, payload, labels });
+    return Object.freeze({ id, userId, amount, priority, payload, labels, ...timeFields(times) });
   }
 
   /** What events and errors say of it. */
@@ -78,6 +96,7 @@ export function parseOrder<T extends ParsedOrder>(
   let amount: unknown;
   let priority: unknown;
   let payload: unknown;
+  let expiresAt: unknown;
   try {
     fields = input as Record<keyof Order, unknown>;
     id = fields.id;
@@ -85,6 +104,7 @@ export function parseOrder<T extends ParsedOrder>(
     amount = fields.amount;
     priority = fields.priority;
     payload = fields.payload;
+    expiresAt = fields.expiresAt;
   } catch (cause) {
     throw new OrderError('invalid_order', 'Reading the order threw', { cause });
   }
@@ -107,7 +127,16 @@ export function parseOrder<T extends ParsedOrder>(
   }
   // `+ 0` makes of -0 a 0.
   const sum = (amount as number) + 0;
-  return new Copy(id ?? nextOrderId(), userId, sum, rank, payload, noLabels);
+  const order = new Copy(id ?? nextOrderId(), userId, sum, rank, payload, noLabels);
+  if (expiresAt !== undefined) takeTimes(order, expiresAt);
+  return order;
+}
+
+/** @throws OrderError `invalid_order` */
+function takeTimes(order: ParsedOrder, expiresAt: unknown): void {
+  const { id, userId } = order;
+  if (!isTime(expiresAt)) throw invalid('expiresAt', timeForm, expiresAt, id, userId);
+  order.times = new OrderTimes(expiresAt);
 }
 
 /**

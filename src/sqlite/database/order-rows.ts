@@ -11,6 +11,7 @@ export class OrderRows {
   readonly touched: { id: string; settledAt: number | null } = { id: '', settledAt: null };
   readonly #life: number;
   readonly #insert: StatementSync;
+  readonly #setTimes: StatementSync;
   readonly #settle: StatementSync;
   readonly #note: StatementSync;
   readonly #amend: StatementSync;
@@ -23,6 +24,7 @@ export class OrderRows {
       `INSERT INTO orders (${columns}) VALUES (${new Array(19).fill('?').join(', ')})
        ON CONFLICT (id) DO NOTHING`,
     );
+    this.#setTimes = db.prepare('UPDATE orders SET expires_at = ? WHERE seq = ?');
     this.#settle = db.prepare(
       `UPDATE orders SET status = ?, started_at = ?, settled_at = ?, balance = ?, retryable = ?,
        code = ?, message = ?, steps = ?, cause = ?, decided = NULL WHERE id = ? AND settled_at IS NULL`,
@@ -61,7 +63,10 @@ export class OrderRows {
       ending.decided,
     );
     this.#sequence = Number(lastInsertRowid);
-    if (changes === 1) this.#touch(fields.id, ending.settledAt);
+    if (changes === 1) {
+      this.#touch(fields.id, ending.settledAt);
+      if (fields.expiresAt !== null) this.#setTimes.run(fields.expiresAt, this.#sequence);
+    }
     return changes === 1;
   }
 

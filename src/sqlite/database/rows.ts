@@ -6,7 +6,7 @@ export const columns = `id, user_id, amount, priority, status, accepted_at, star
   balance, retryable, life, code, message, payload, content, labels, steps, cause, decided`;
 
 /** The same to be read. */
-export const selected = `${readable(columns)}, seq`;
+export const selected = `${readable(columns)}, seq, ${readable('expires_at')}`;
 
 /**
  * Node 22 ends a text at a NUL, so a text with one is read as bytes. A number beyond the safe integers, which can only
@@ -16,7 +16,7 @@ export function readable(names: string): string {
   return names
     .replace(/\b(id|user_id|message)\b/g, 'iif(instr($1, char(0)), CAST($1 AS BLOB), $1) AS $1')
     .replace(
-      /\b(amount|accepted_at|started_at|settled_at|balance|retryable|life)\b/g,
+      /\b(amount|accepted_at|started_at|settled_at|balance|retryable|life|expires_at)\b/g,
       `iif($1 BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}, $1, CAST($1 AS TEXT))`,
     );
 }
@@ -46,10 +46,11 @@ export type Row = readonly [
   cause: string | null,
   decided: string | null,
   seq: number,
+  expiresAt: number | null,
 ];
 
 /** The columns that are numbers, but `seq`. */
-const numbers = [2, 5, 6, 7, 8, 9, 10] as const;
+const numbers = [2, 5, 6, 7, 8, 9, 10, 20] as const;
 
 /** Whether all numbers of a row are safe integers. */
 export function isReadable(row: Row): boolean {
@@ -78,6 +79,7 @@ export function writeRow(writer: Writer, row: Row, life: number): void {
   for (let column = 11; column < 19; column += 1) {
     writer.text(textOf(row[column] as Text | null));
   }
+  writer.number(row[20] ?? undefined);
 }
 
 export function textOf<T extends Text | null>(value: T): Exclude<T, Uint8Array> {

@@ -32,7 +32,8 @@ const migrations: readonly string[] = [
     steps TEXT,
     cause TEXT,
     life INTEGER NOT NULL,
-    decided TEXT
+    decided TEXT,
+    expires_at INTEGER
   ) STRICT;
   CREATE INDEX orders_by_user ON orders (user_id);
   CREATE INDEX orders_by_block ON orders (seq >> ${blockBits}, accepted_at);

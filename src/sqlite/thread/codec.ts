@@ -2,6 +2,7 @@ import { noLabels, type Priority, ranks } from '../../core/order/order.ts';
 import type { OrderCause, OrderStatus } from '../../core/order/outcome.ts';
 import { noSteps, type StepResult } from '../../core/order/step-result.ts';
 import type { DecidedOutcome, NewOrder, StoredOrder } from '../../core/order/stored-order.ts';
+import { timeFields } from '../../core/order/times/order-times.ts';
 import type { BalanceChange, BalanceResult } from '../../core/storage/balance-storage.ts';
 import type {
   AcceptResult,
@@ -47,11 +48,12 @@ function writeFields(writer: Writer, order: NewOrder): void {
   writer.number(order.acceptedAt);
 }
 
-function writeData(writer: Writer, { payload, content, labels }: NewOrder): void {
+function writeData(writer: Writer, { payload, content, labels, expiresAt }: NewOrder): void {
   writer.text(payload === undefined ? null : JSON.stringify(payload));
   // In an array, since `undefined` differs from being the payload.
   writer.text(content === payload ? null : JSON.stringify(content === undefined ? [] : [content]));
   writer.text(labels.length === 0 ? null : JSON.stringify(labels));
+  writer.number(expiresAt);
 }
 
 export function writeSettlements(writer: Writer, settlements: readonly Settlement[]): void {
@@ -192,8 +194,7 @@ export function readOrder(reader: Reader): StoredOrder {
   const steps = reader.maybeText();
   const cause = reader.maybeText();
   const decided = reader.maybeText();
-  const parse = (name: string, text: string, isRight: (value: unknown) => boolean): unknown =>
-    parsed(id, name, text, isRight);
+  const parse = parsed.bind(undefined, id);
   const payload = json === null ? undefined : parse('payload', json, () => true);
   if (!isPriority(priority)) throw new UnreadableOrder(id, 'its priority is none');
   return {
@@ -218,6 +219,7 @@ export function readOrder(reader: Reader): StoredOrder {
     attempt,
     decided: decided === null ? undefined : (parse('decided', decided, isObject) as DecidedOutcome),
     sequence,
+    ...timeFields({ expiresAt: reader.maybeNumber() ?? undefined }),
   };
 }
 

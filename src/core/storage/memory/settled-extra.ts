@@ -4,6 +4,7 @@ import type { OrderError } from '../../order/order-error.ts';
 import type { OrderCause } from '../../order/outcome.ts';
 import type { StepResult } from '../../order/step-result.ts';
 import { noSteps } from '../../order/step-result.ts';
+import { type TimeFields, timeFields } from '../../order/times/order-times.ts';
 import { memoryOf } from '../../runtime/size-of.ts';
 
 /** The fields of a settled order that take room in memory. */
@@ -13,6 +14,7 @@ export interface RememberedFields {
   readonly payload: unknown;
   readonly content: unknown;
   readonly labels: readonly string[];
+  readonly expiresAt?: number | undefined;
   readonly cause?: OrderCause | undefined;
   readonly steps: readonly StepResult[];
 }
@@ -27,6 +29,8 @@ export interface Extra {
   readonly retryable: boolean | undefined;
   readonly cause: OrderCause | undefined;
   readonly labels: readonly string[];
+  /** The times of an order that has any. */
+  readonly times?: TimeFields | undefined;
   /** About how many bytes are kept for this order alone. */
   readonly bytes: number;
 }
@@ -40,6 +44,7 @@ export const noExtra: Extra = {
   message: undefined,
   retryable: undefined,
   cause: undefined,
+  times: undefined,
   bytes: 0,
 };
 
@@ -51,7 +56,8 @@ export function extraOfReceipt(order: RememberedFields, most: number): Extra {
   const { payload, content, labels, steps } = order;
   const ofLabels = labels.length === 0 ? 0 : memoryOf(labels, most);
   const bytes = bytesOf(order, most) + ofLabels;
-  return { ...noExtra, payload, content, steps, labels, bytes };
+  const times = timesIn(order);
+  return { ...noExtra, payload, content, steps, labels, times, bytes };
 }
 
 /** @param most - bytes; the counting ends soon after that */
@@ -60,7 +66,16 @@ export function extraOfError(order: RememberedFields, error: OrderError, most: n
   const { code, message, retryable } = error;
   const cause = order.cause ?? causeOfOrder(error);
   const bytes = bytesOf(order, most) + memoryOf([message, cause, labels, steps], most);
-  return { payload, content, steps, labels, code, message, retryable, cause, bytes };
+  const times = timesIn(order);
+  return { payload, content, steps, labels, code, message, retryable, cause, times, bytes };
+}
+
+export function hasTimes({ expiresAt }: TimeFields): boolean {
+  return expiresAt !== undefined;
+}
+
+function timesIn(order: TimeFields): TimeFields | undefined {
+  return hasTimes(order) ? timeFields(order) : undefined;
 }
 
 function bytesOf({ id, userId, payload, content }: RememberedFields, most: number): number {

@@ -12,6 +12,7 @@ import {
   type Extra,
   extraOfError,
   extraOfReceipt,
+  hasTimes,
   noExtra,
   type RememberedFields,
   shortIds,
@@ -224,6 +225,7 @@ export class SettledOrders {
     const balance = this.#numberIn(slot, BALANCE);
     const kind = this.#numberIn(slot, KIND);
     return {
+      ...extra?.times,
       id: this.#ids[slot] as string,
       userId: this.#userIds[slot] as string,
       amount: this.#numberIn(slot, AMOUNT),
@@ -246,7 +248,8 @@ export class SettledOrders {
   #extraOf(order: Remembered, error: OrderError | undefined): Extra | undefined {
     if (error !== undefined) return extraOfError(order, error, this.#mostBytes);
     const { payload, content, labels, id, userId, steps } = order;
-    const isPlain = payload === undefined && content === undefined && labels.length === 0;
+    const isPlain =
+      payload === undefined && content === undefined && labels.length === 0 && !hasTimes(order);
     if (!isPlain || id.length + userId.length > shortIds) {
       return extraOfReceipt(order, this.#mostBytes);
     }

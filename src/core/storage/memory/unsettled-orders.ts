@@ -1,5 +1,6 @@
 import { noSteps } from '../../order/step-result.ts';
 import type { DecidedOutcome, NewOrder, StoredOrder } from '../../order/stored-order.ts';
+import { timeFields } from '../../order/times/order-times.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
 import type { Settlement, StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
 
@@ -20,11 +21,10 @@ export class UnsettledOrders {
   #openings = 0;
 
   /** @param sequence - greater than the sequences of all orders that were added before */
-  add(
-    { id, userId, amount, priority, payload, labels, content, acceptedAt }: NewOrder,
-    sequence: number,
-  ): Entry {
+  add(newOrder: NewOrder, sequence: number): Entry {
+    const { id, userId, amount, priority, payload, labels, content, acceptedAt } = newOrder;
     const order = {
+      ...timeFields(newOrder),
       ...{ id, userId, amount, priority, payload, labels, content, acceptedAt, sequence },
       status: 'pending' as const,
       startedAt: undefined,
