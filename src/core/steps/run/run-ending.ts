@@ -168,7 +168,10 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     else if (phase !== 'concluded') return;
     // The step went on in spite of its signal, and the order was settled without it.
     else if (this.#compensations.areDue) this.proceed();
-    else if (running === 0) this.#run.end();
+    else if (running === 0) {
+      this.#run.rest();
+      this.#run.end();
+    }
   }
 
   isNoted(): boolean {

@@ -1,0 +1,197 @@
+import { MemoryStorage, type OwnedPartition, type StoredOrder } from 'order-processor';
+import type { SharedStorage } from './shared-storage.ts';
+
+/** What is taken out of the storage, to see tests fail. */
+export interface Faults {
+  /** A settlement is recorded whoever owns the order. */
+  readonly hasNoFence?: boolean;
+  /** Owners hear of orders in another order than that of their acceptance. */
+  readonly hasNoOrder?: boolean;
+  /** A processor is not told that it has lost a partition. */
+  readonly hidesLoss?: boolean;
+}
+
+/** One processor's time of owning a partition. */
+export class Tenure implements OwnedPartition {
+  readonly number: number;
+  readonly storage: SharedStorage;
+  /** The processor has been told that it owns the partition. */
+  isTold = false;
+  isReleasing = false;
+  /** The partition was taken away by force. */
+  isLost = false;
+  /** The orders that the processor has taken from a page. */
+  readonly given = new Set<string>();
+
+  constructor(number: number, storage: SharedStorage) {
+    this.number = number;
+    this.storage = storage;
+  }
+}
+
+/** An order has got its outcome. */
+export interface Commit {
+  readonly order: StoredOrder;
+  readonly isByOwner: boolean;
+}
+
+/** What several processors share: orders and balances in memory, and who owns which partition. */
+export class SharedDatabase {
+  readonly disk = new MemoryStorage();
+  readonly owners: (Tenure | undefined)[];
+  readonly members = new Set<SharedStorage>();
+  /** Every outcome, in the order in which they were recorded. */
+  readonly commits: Commit[] = [];
+  readonly faults: Faults;
+  /** Resolves after what a call of a network takes. */
+  readonly delay: (most?: number) => Promise<void>;
+  readonly #unsettled = new Map<string, StoredOrder>();
+  readonly #takeOvers = new Map<string, number>();
+  readonly #watchers = new Map<string, Set<SharedStorage>>();
+  readonly #toCancel = new Set<string>();
+
+  constructor(
+    partitions: number,
+    delay: (most?: number) => Promise<void> = async () => {},
+    faults: Faults = {},
+  ) {
+    this.owners = Array.from({ length: partitions }, () => undefined);
+    this.delay = delay;
+    this.faults = faults;
+  }
+
+  partitionOf(userId: string): number {
+    let hash = 0;
+    for (const char of userId) hash = (hash * 31 + char.charCodeAt(0)) % 65_536;
+    return hash % this.owners.length;
+  }
+
+  ownerOf(userId: string): Tenure | undefined {
+    return this.owners[this.partitionOf(userId)];
+  }
+
+  find(id: string): StoredOrder | undefined {
+    const order = this.disk.find(id);
+    return order && { ...order, attempt: 1 + (this.#takeOvers.get(id) ?? 0) };
+  }
+
+  /** Orders are accepted: their owners hear of them. */
+  accepted(ids: readonly string[]): void {
+    const pages = new Map<number, StoredOrder[]>();
+    for (const id of ids) {
+      const order = this.find(id) as StoredOrder;
+      this.#unsettled.set(id, order);
+      const partition = this.partitionOf(order.userId);
+      pages.set(partition, [...(pages.get(partition) ?? []), order]);
+    }
+    for (const [partition, orders] of pages) void this.#note(partition, orders);
+  }
+
+  async #note(partition: number, orders: StoredOrder[]): Promise<void> {
+    // Else the first owner reads what there is.
+    const owner = this.owners[partition];
+    if (!owner?.isTold) return;
+    if (this.faults.hasNoOrder) await this.delay(20);
+    owner.storage.page(owner, orders);
+  }
+
+  watch(id: string, storage: SharedStorage): void {
+    if (!this.#unsettled.has(id)) return;
+    this.#watchers.set(id, (this.#watchers.get(id) ?? new Set()).add(storage));
+  }
+
+  settled(id: string, by: SharedStorage): void {
+    const order = this.find(id) as StoredOrder;
+    this.commits.push({ order, isByOwner: this.ownerOf(order.userId)?.storage === by });
+    this.#unsettled.delete(id);
+    this.#toCancel.delete(id);
+    for (const storage of this.#watchers.get(id) ?? []) {
+      storage.tell((listener) => listener.settled(order));
+    }
+    this.#watchers.delete(id);
+  }
+
+  cancel(id: string): void {
+    const order = this.#unsettled.get(id);
+    if (order === undefined) return;
+    this.#toCancel.add(id);
+    const owner = this.ownerOf(order.userId);
+    if (owner?.given.has(id)) owner.storage.tell((listener) => listener.cancel(id));
+  }
+
+  /** A processor has taken an order. */
+  given(tenure: Tenure, id: string): void {
+    tenure.given.add(id);
+    if (this.#toCancel.has(id)) tenure.storage.tell((listener) => listener.cancel(id));
+  }
+
+  /** A processor gains a partition that has no owner. */
+  give(partition: number, storage: SharedStorage): void {
+    if (this.owners[partition] !== undefined || !this.members.has(storage)) return;
+    const tenure = new Tenure(partition, storage);
+    this.owners[partition] = tenure;
+    storage.tell((listener) => {
+      if (tenure.isLost) return;
+      tenure.isTold = true;
+      listener.gained(tenure);
+      const orders = [...this.#unsettled.keys()]
+        .map((id) => this.find(id) as StoredOrder)
+        .filter(({ userId }) => this.partitionOf(userId) === partition)
+        .sort((one, other) => one.sequence - other.sequence);
+      for (let at = 0; at < orders.length; at += 3) {
+        storage.page(tenure, orders.slice(at, at + 3));
+      }
+    });
+  }
+
+  /** The owner hands a partition over. */
+  release(partition: number, next: () => SharedStorage | undefined): void {
+    const tenure = this.owners[partition];
+    if (tenure === undefined || tenure.isReleasing) return;
+    tenure.isReleasing = true;
+    tenure.storage.tell(async (listener) => {
+      if (tenure.isLost) return;
+      await listener.released(tenure);
+      if (this.owners[partition] !== tenure) return;
+      this.owners[partition] = undefined;
+      const storage = next();
+      if (storage !== undefined) this.give(partition, storage);
+    });
+  }
+
+  /** Takes a partition away from its owner, which hears of that later. */
+  take(partition: number): void {
+    const tenure = this.owners[partition];
+    if (tenure === undefined) return;
+    this.owners[partition] = undefined;
+    tenure.isLost = true;
+    for (const { id, userId } of this.#unsettled.values()) {
+      if (this.partitionOf(userId) !== partition) continue;
+      this.#takeOvers.set(id, (this.#takeOvers.get(id) ?? 0) + 1);
+    }
+    if (this.faults.hidesLoss) return;
+    tenure.storage.tell((listener) => {
+      if (tenure.isTold) listener.lost(tenure);
+    }, 10);
+  }
+
+  /** A processor leaves: the others gain its partitions as it releases them. */
+  leave(storage: SharedStorage): void {
+    const next = (): SharedStorage | undefined =>
+      [...this.members].find((each) => each !== storage && !each.isLeaving);
+    if (next() === undefined) return;
+    for (const [partition, owner] of this.owners.entries()) {
+      if (owner?.storage === storage) this.release(partition, next);
+    }
+  }
+
+  close(storage: SharedStorage): void {
+    this.members.delete(storage);
+    const [next] = [...this.members].filter(({ isLeaving }) => !isLeaving);
+    for (const [partition, owner] of this.owners.entries()) {
+      if (owner?.storage !== storage) continue;
+      this.take(partition);
+      if (next !== undefined) this.give(partition, next);
+    }
+  }
+}

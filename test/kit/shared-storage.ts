@@ -1,0 +1,190 @@
+import type {
+  AcceptResult,
+  BalanceChange,
+  BalanceResult,
+  NewOrder,
+  OrderStorage,
+  Settlement,
+  SettlementResult,
+  SharedOrders,
+  SharedPage,
+  SharedStorageListener,
+  StepResult,
+  StoredOrder,
+  StoredOrderPage,
+  StoredOrderQuery,
+} from 'order-processor';
+import type { SharedDatabase, Tenure } from './shared-database.ts';
+
+type Event = (listener: SharedStorageListener) => unknown;
+
+/** One processor's storage object of a `SharedDatabase`. */
+export class SharedStorage implements OrderStorage, SharedOrders {
+  readonly database: SharedDatabase;
+  readonly shared = this;
+  isLeaving = false;
+  /** Whether a call of `accept` or `settle` fails: before it is done, or after it. */
+  fate: () => 'works' | 'fails' | 'fails late' = () => 'works';
+  #listener: SharedStorageListener | undefined;
+  readonly #events: (readonly [event: Event, most: number])[] = [];
+  #isTelling = false;
+  readonly #pages: { readonly partition: Tenure; readonly orders: StoredOrder[] }[] = [];
+  #wake: (() => void) | undefined;
+  #isClosed = false;
+
+  constructor(database: SharedDatabase) {
+    this.database = database;
+    database.members.add(this);
+  }
+
+  get(userId: string): number | undefined {
+    return this.database.disk.get(userId);
+  }
+
+  apply(changes: readonly BalanceChange[]): readonly BalanceResult[] {
+    this.#checkOpen();
+    return this.database.disk.apply(changes);
+  }
+
+  accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
+    return this.#call(() => {
+      const results = this.database.disk.accept(orders);
+      const accepted = orders.filter((_, at) => results[at]?.status === 'accepted');
+      this.database.accepted(accepted.map(({ id }) => id));
+      return orders.map(({ id, isAwaited }, at): AcceptResult => {
+        const { sequence } = this.database.find(id) as StoredOrder;
+        const isNew = results[at]?.status === 'accepted';
+        if (isAwaited !== false || !isNew) this.database.watch(id, this);
+        if (isNew) return { status: 'kept', sequence };
+        return { status: 'known', order: this.database.find(id) as StoredOrder };
+      });
+    });
+  }
+
+  settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
+    return this.#call(() => {
+      const isOwner = settlements.every(
+        ({ userId }) => this.database.ownerOf(userId)?.storage === this,
+      );
+      if (!isOwner && !this.database.faults.hasNoFence) {
+        return settlements.map(() => ({ status: 'lost' }));
+      }
+      const results = this.database.disk.settle(settlements);
+      for (const [at, { id, isProvisional }] of settlements.entries()) {
+        const isSettled = this.database.find(id)?.settledAt !== undefined;
+        const isNew = results[at]?.status !== 'known';
+        if (isSettled && isNew && !isProvisional) this.database.settled(id, this);
+      }
+      return results;
+    });
+  }
+
+  amend(id: string, steps: readonly StepResult[]): void {
+    this.#checkOpen();
+    this.database.disk.amend(id, steps);
+  }
+
+  find(id: string): StoredOrder | undefined {
+    this.#checkOpen();
+    return this.database.find(id);
+  }
+
+  list(query: StoredOrderQuery): StoredOrderPage {
+    this.#checkOpen();
+    return this.database.disk.list(query);
+  }
+
+  unsettled(): AsyncIterable<readonly StoredOrder[]> {
+    this.#checkOpen();
+    return this.database.disk.unsettled();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#wake?.();
+    this.database.close(this);
+  }
+
+  join(listener: SharedStorageListener): void {
+    this.#listener = listener;
+    void this.#tellAll();
+  }
+
+  leave(): void {
+    this.isLeaving = true;
+    this.database.leave(this);
+  }
+
+  async *orders(): AsyncIterable<SharedPage> {
+    for (let isCaughtUp = false; !this.#isClosed; ) {
+      const page = this.#pages.shift();
+      if (page !== undefined) {
+        await this.database.delay();
+        yield page;
+        for (const { id } of page.orders) this.database.given(page.partition, id);
+      } else if (!isCaughtUp) {
+        isCaughtUp = true;
+        yield { orders: [], isCaughtUp };
+      } else {
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+      }
+    }
+  }
+
+  async watch(ids: readonly string[]): Promise<readonly (StoredOrder | undefined)[]> {
+    await this.database.delay();
+    this.#checkOpen();
+    for (const id of ids) this.database.watch(id, this);
+    const orders = ids.map((id) => this.database.find(id));
+    await this.database.delay();
+    return orders;
+  }
+
+  async cancel(id: string): Promise<void> {
+    await this.database.delay();
+    this.#checkOpen();
+    this.database.cancel(id);
+  }
+
+  /** @param most - how long it may take at most, in milliseconds */
+  tell(event: Event, most = 3): void {
+    this.#events.push([event, most]);
+    void this.#tellAll();
+  }
+
+  page(partition: Tenure, orders: StoredOrder[]): void {
+    if (orders.length === 0) return;
+    this.#pages.push({ partition, orders });
+    this.#wake?.();
+  }
+
+  /** One event after the other. */
+  async #tellAll(): Promise<void> {
+    if (this.#isTelling || this.#listener === undefined) return;
+    this.#isTelling = true;
+    for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+      const [event, most] = next;
+      await this.database.delay(most);
+      if (!this.#isClosed) void event(this.#listener);
+    }
+    this.#isTelling = false;
+  }
+
+  async #call<T>(act: () => T): Promise<T> {
+    const fate = this.fate();
+    await this.database.delay();
+    this.#checkOpen();
+    if (fate === 'fails') throw new Error('The connection is gone');
+    const answer = act();
+    await this.database.delay();
+    if (fate === 'fails late') throw new Error('The answer is lost');
+    return answer;
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new Error('The storage is closed');
+  }
+}
