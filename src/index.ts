@@ -40,7 +40,7 @@ export type {
 export type { ShutdownSummary } from './core/lifecycle/shutdown-summary.ts';
 export type { Percentiles, ProcessorStats } from './core/lifecycle/stats.ts';
 export type { OrderProcessorOptions } from './core/options.ts';
-export type { AcceptedOrder, Order, OrderFields, Priority } from './core/order/order.ts';
+export type { AcceptedOrder, Order, OrderFields, Posting, Priority } from './core/order/order.ts';
 export {
   isOrderError,
   OrderError,
@@ -49,6 +49,7 @@ export {
   type OrderIssue,
 } from './core/order/order-error.ts';
 export type {
+  AppliedPosting,
   OrderCause,
   OrderOutcome,
   OrderRecord,
@@ -71,6 +72,7 @@ export { inOrder } from './core/steps/in-order.ts';
 export type { CompensationOptions, RetryOptions, Step } from './core/steps/step.ts';
 export type {
   BalanceChange,
+  BalanceCredit,
   BalanceResult,
   BalanceStorage,
   StorageSizes,

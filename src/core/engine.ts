@@ -139,6 +139,7 @@ export class Engine {
       clock,
       steps: runner,
       isJson: journal?.isJson === true,
+      appliesPostings: storage.appliesPostings,
     });
     this.submitter = new Submitter(this.admission, settings.overflow);
     this.lifecycle.connect({

@@ -12,7 +12,6 @@ const ownCodes: ReadonlySet<string> = new Set(
     balance_overflow: true,
     timeout: true,
     canceled: true,
-    expired: true,
     storage_failed: true,
     deadlock: true,
     compensation_failed: true,

@@ -41,7 +41,6 @@ export class Observer {
     'queue_full',
     'shut_down',
     'canceled',
-    'expired',
     'storage_failed',
     'deadlock',
     'internal',

@@ -9,10 +9,19 @@ export interface Fields {
   readonly amount: number;
   readonly priority: string;
   readonly acceptedAt: number;
+  /** The `seq` of an accepted order; 0 where it is not known. */
+  sequence: number;
   payload: string | null;
   content: string | null;
   labels: string | null;
-  expiresAt: number | null;
+  /** The postings, as JSON. */
+  postings: string | null;
+}
+
+/** A credit to another user that comes with an order. */
+export interface Credit {
+  readonly userId: string;
+  readonly amount: number;
 }
 
 /** The columns of an order that its settlement sets. */
@@ -20,13 +29,17 @@ export interface Ending {
   readonly status: string;
   readonly startedAt: number | null;
   readonly settledAt: number | null;
-  readonly balance: number | null;
+  balance: number | null;
   readonly code: string | null;
   readonly message: string | null;
   readonly retryable: number | null;
   readonly steps: string | null;
   readonly cause: string | null;
   readonly decided: string | null;
+  /** The number of the settlement. */
+  settlement: number | null;
+  /** 1 if a later order of the user completed before this one. */
+  isLate: number | null;
 }
 
 export const pending: Ending = {
@@ -40,25 +53,32 @@ export const pending: Ending = {
   steps: null,
   cause: null,
   decided: null,
+  settlement: null,
+  isLate: null,
 };
 
 /** A settlement as the thread gets it. */
 export interface Incoming {
   readonly fields: Fields;
-  readonly ending: Omit<Ending, 'balance' | 'decided'>;
+  readonly ending: Ending;
+  readonly postings: readonly Credit[];
   readonly isAccepted: boolean;
   readonly isCompensable: boolean;
   readonly isProvisional: boolean;
   readonly minBalance: number | null;
 }
 
-export const noData = { payload: null, content: null, labels: null, expiresAt: null };
+export const noData = { payload: null, content: null, labels: null, postings: null };
+
+const noCredits: readonly Credit[] = Object.freeze([]);
 
 export function readSettlement(reader: Reader): Incoming {
   const flag = reader.number();
   const isAccepted = (flag & flags.accepted) !== 0;
   const fields = readFields(reader);
-  if (!isAccepted) readData(reader, fields);
+  if (isAccepted) fields.sequence = reader.number();
+  else readData(reader, fields);
+  const postings = (flag & flags.posting) === 0 ? noCredits : readCredits(reader);
   const status = statuses[reader.number()] as string;
   const startedAt = reader.maybeNumber();
   const settledAt = reader.number();
@@ -70,7 +90,21 @@ export function readSettlement(reader: Reader): Incoming {
   const cause = reader.maybeText();
   return {
     fields,
-    ending: { status, startedAt, settledAt, code, message, retryable, steps, cause },
+    ending: {
+      status,
+      startedAt,
+      settledAt,
+      balance: null,
+      code,
+      message,
+      retryable,
+      steps,
+      cause,
+      decided: null,
+      settlement: null,
+      isLate: null,
+    },
+    postings,
     isAccepted,
     isCompensable: (flag & flags.compensable) !== 0,
     isProvisional: (flag & flags.provisional) !== 0,
@@ -85,13 +119,20 @@ export function readFields(reader: Reader): Fields {
     amount: reader.number(),
     priority: ranks[reader.number()] as string,
     acceptedAt: reader.number(),
+    sequence: 0,
     ...noData,
   };
+}
+
+export function readCredits(reader: Reader): Credit[] {
+  return Array.from({ length: reader.number() }, () => ({
+    userId: reader.text(),
+    amount: reader.number(),
+  }));
 }
 
 export function readData(reader: Reader, fields: Fields): void {
   fields.payload = reader.maybeText();
   fields.content = reader.maybeText();
   fields.labels = reader.maybeText();
-  fields.expiresAt = reader.maybeNumber();
 }

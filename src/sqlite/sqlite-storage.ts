@@ -19,6 +19,7 @@ import { realPathOf } from './file/file-name.ts';
 import { OpenFile } from './open-file.ts';
 import { checkedOptions, type SqliteStorageOptions } from './open-options.ts';
 import * as codec from './thread/codec.ts';
+import { readOrders } from './thread/read-orders.ts';
 import { UnconfirmedSettlements } from './unconfirmed-settlements.ts';
 import { UnreadableOrders } from './unreadable.ts';
 
@@ -62,6 +63,8 @@ export class SqliteStorage implements OrderStorage {
   static readonly name = 'SqliteStorage';
   /** Always `'json'`: payloads come back as JSON has them. */
   readonly payloads = 'json';
+  /** Changes may have postings: always `true`. */
+  readonly appliesPostings = true;
   /** The file, without links. */
   readonly path: string;
   /** What an acknowledged order survives; see {@link SqliteStorageOptions}. */
@@ -170,7 +173,7 @@ export class SqliteStorage implements OrderStorage {
       'find',
       (writer) => writer.text(id),
       (reader) =>
-        codec.readOrders(reader, (error) => {
+        readOrders(reader, (error) => {
           throw error;
         }),
     );

@@ -12,6 +12,7 @@ import { declareCloseRules, declareDurableRules } from './rules/durable-rules.ts
 import { declareBalanceFaults, declareOrderFaults } from './rules/fault-rules.ts';
 import { declareHistoryRules } from './rules/history-rules.ts';
 import { declareListRules } from './rules/list-rules.ts';
+import { declareCreditRules, declarePostingRules } from './rules/posting-rules.ts';
 import { declareSettleRules } from './rules/settle-rules.ts';
 import { declareUnsettledRules } from './rules/unsettled-rules.ts';
 import { SettlingBalances } from './settle-as-apply.ts';
@@ -45,6 +46,7 @@ function declareBalance<Storage extends BalanceStorage>(
 ): void {
   const declare = within('balance', declareWith(options));
   declareBalanceRules(declare, options.seed);
+  declareCreditRules(declare);
   declareBalanceFaults(declare, options.faults ?? {});
 }
 
@@ -73,6 +75,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   const declare = declareWith(options);
   declareAcceptRules(declare);
   declareSettleRules(declare);
+  declarePostingRules(declare);
   declareAmendRules(declare);
   for (const isAccepted of [true, false]) {
     const kind = isAccepted ? 'accepted orders' : 'orders that were not accepted';

@@ -43,8 +43,15 @@ export class Model {
     if (amount < 0 && minBalance !== undefined && balance < minBalance) {
       return this.#refuse(settlement, 'insufficient_funds');
     }
+    const balances = settlement.postings.map(
+      (posting) => (this.balances.get(posting.userId) ?? 0) + posting.amount,
+    );
+    if (!balances.every(Number.isSafeInteger)) return this.#refuse(settlement, 'balance_overflow');
     this.balances.set(userId, balance);
-    return this.#record(settlement, balance);
+    for (const [at, posting] of settlement.postings.entries()) {
+      this.balances.set(posting.userId, balances[at] as number);
+    }
+    return this.#record(settlement, balance, balances);
   }
 
   /** @param before - the id of the order that the list begins behind */
@@ -67,8 +74,11 @@ export class Model {
     return [...this.orders.values()].filter(({ status }) => status === 'pending');
   }
 
-  #record(settlement: Settlement, balance: number | undefined) {
-    const result = { status: 'settled', balance } as const;
+  #record(settlement: Settlement, balance: number | undefined, balances: readonly number[] = []) {
+    const result =
+      balances.length === 0
+        ? ({ status: 'settled', balance } as const)
+        : ({ status: 'settled', balance, balances } as const);
     this.orders.set(settlement.id, settledOrder(settlement, result));
     return result;
   }

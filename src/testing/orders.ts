@@ -26,6 +26,7 @@ export function newOrder(id: string, fields: Partial<NewOrder> = {}): NewOrder {
     payload,
     content: payload,
     labels: Object.freeze([]),
+    postings: Object.freeze([]),
     acceptedAt: start,
     ...fields,
   });
@@ -75,14 +76,14 @@ export const someSteps: readonly StepResult[] = Object.freeze([
 ]);
 
 /** The fields that are expected of a stored order. */
-export type ExpectedOrder = Omit<StoredOrder, 'attempt' | 'sequence'>;
+export type ExpectedOrder = Omit<StoredOrder, 'attempt' | 'sequence' | 'settlement'>;
 
 /** The stored order that an accepted one becomes. */
 export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']): ExpectedOrder {
-  const { id, userId, amount, priority, payload, content, labels, acceptedAt, expiresAt } = order;
+  const { id, userId, amount, priority, payload, content, labels, acceptedAt } = order;
   return {
-    expiresAt,
     ...{ id, userId, amount, priority, payload, content, labels, acceptedAt, decided },
+    postings: order.postings.map((posting) => ({ ...posting, balance: undefined })),
     status: 'pending',
     startedAt: undefined,
     settledAt: undefined,
@@ -105,6 +106,10 @@ export function settledOrder(
   return {
     ...pendingOrder(settlement),
     ...{ startedAt, settledAt, steps },
+    postings: settlement.postings.map((posting, at) => ({
+      ...posting,
+      balance: result.status === 'settled' ? result.balances?.[at] : undefined,
+    })),
     status: isRefused ? 'failed' : outcome,
     balance: result.status === 'settled' ? result.balance : undefined,
     code: isRefused ? result.code : error?.code,
@@ -151,8 +156,8 @@ function comparable(order: ExpectedOrder): object {
   const isRefused = status === 'failed' && refusals.includes(code);
   return {
     ...{ id, userId, amount, priority, payload, content, status, acceptedAt },
-    expiresAt: order.expiresAt,
     labels: [...labels],
+    postings: order.postings.map((each) => [each.userId, each.amount, each.balance ?? undefined]),
     // A field that is absent is as good as one that is `undefined`.
     steps: JSON.parse(JSON.stringify(steps)),
     // Not specified for an unsettled order.
@@ -200,7 +205,12 @@ export async function settle(
   assert.equal(results.length, settlements.length, 'There is one result for each settlement');
   return Array.from(results, (result) => {
     assertStatus(result, ['settled', 'refused', 'known']);
-    if (result.status === 'settled') return { status: 'settled', balance: result.balance };
+    if (result.status === 'settled') {
+      const { balance, balances } = result;
+      return balances === undefined
+        ? { status: 'settled', balance }
+        : { status: 'settled', balance, balances: [...balances] };
+    }
     if (result.status === 'refused') return { status: 'refused', code: result.code };
     return result;
   });

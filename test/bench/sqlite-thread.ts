@@ -48,6 +48,7 @@ function settlement(index: number, isAccepted: boolean): Settlement {
     payload: undefined,
     content: undefined,
     labels: [],
+    postings: [],
     acceptedAt: Date.now(),
     isAccepted,
     outcome: 'completed',

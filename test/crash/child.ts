@@ -3,11 +3,11 @@
  * JSON line each, in the moment in which it is given.
  *
  * ```sh
- * node test/crash/child.ts FILE LIFE SEED plain|steps [BYTES OF AN ORDER]
+ * node test/crash/child.ts FILE LIFE SEED plain|steps|bank [BYTES OF AN ORDER]
  * ```
  */
 import { flushCompileCache } from 'node:module';
-import { isOrderError, OrderProcessor, type Step } from '../../src/index.ts';
+import { isOrderError, OrderProcessor, type Posting, type Step } from '../../src/index.ts';
 import { SqliteStorage } from '../../src/sqlite/index.ts';
 import { randomFrom } from '../kit/random.ts';
 import type { Acknowledgement } from './judge.ts';
@@ -57,7 +57,20 @@ const processor = new OrderProcessor({
   capacity: 300,
   overflow: 'wait',
   ...(kind === 'steps' ? { steps, minBalance: -200 } : {}),
+  // In every third process transfers are settled by one write.
+  ...(kind === 'bank' && Number(number) % 3 > 0 ? { steps } : {}),
 });
+
+/** A transfer to up to three other users, which makes no money. */
+function transfer(userId: string): { amount: number; postings: readonly Posting[] } {
+  const payees = new Set(Array.from({ length: 3 }, () => `u-${Math.floor(random() * users)}`));
+  payees.delete(userId);
+  const postings = [...payees].map((payee) => ({
+    userId: payee,
+    amount: Math.ceil(random() * 50),
+  }));
+  return { amount: -postings.reduce((sum, { amount }) => sum + amount, 0), postings };
+}
 
 async function call(caller: number): Promise<void> {
   for (let at = 0; ; at += 1) {
@@ -67,7 +80,8 @@ async function call(caller: number): Promise<void> {
     const userId = `u-${Math.floor(random() * users)}`;
     // Without debits the balances alone say in what order a user's orders were settled.
     const amount = Math.ceil(random() * 100) - (kind === 'steps' ? 40 : 0);
-    const order = { id, userId, amount, payload: { caller, at, filling } };
+    const money = kind === 'bank' ? transfer(userId) : { amount };
+    const order = { id, userId, ...money, payload: { caller, at, filling } };
     if (random() < 0.05) pauseBriefly(userId);
     try {
       if (isEnqueued) {

@@ -14,7 +14,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe.each<Kind>(['plain', 'steps'])('killed again and again, %s', (kind) => {
+describe.each<Kind>(['plain', 'steps', 'bank'])('killed again and again, %s', (kind) => {
   it.each(isFull ? [1, 2] : [1])(
     'invariant 9: keeps every promise, seed %i',
     { timeout: 60_000 },

@@ -19,6 +19,7 @@ interface Row {
   readonly status: string;
   readonly balance: number | null;
   readonly code: string | null;
+  readonly settlement: number | null;
 }
 
 /** Everything that is wrong with a file whose orders are all settled; empty if nothing is. */
@@ -33,11 +34,14 @@ export function judge(file: string, acknowledged: readonly Acknowledgement[]): s
       }[]
     ).map(({ user_id, balance }) => [user_id, balance]),
   );
+  const changes = database.prepare(movements).all() as unknown as Movement[];
+  const numbers = new Set(rows.map(({ settlement }) => settlement));
   database.close();
   return [
+    ...(numbers.size === rows.length ? [] : ['two settlements have one number']),
     ...rows.filter(({ status }) => status === 'pending').map(({ id }) => `${id} is unsettled`),
     ...brokenPromises(new Map(rows.map((row) => [row.id, row])), acknowledged),
-    ...[...Map.groupBy(rows, ({ user_id }) => user_id)].flatMap(([userId, own]) =>
+    ...[...Map.groupBy(changes, ({ user_id }) => user_id)].flatMap(([userId, own]) =>
       wrongBalances(own, balances.get(userId) ?? 0),
     ),
   ];
@@ -79,25 +83,37 @@ function brokenPromises(
   return faults;
 }
 
-/** @param rows - one user's, in the order in which the file took them in */
-function wrongBalances(rows: readonly Row[], balance: number): string[] {
-  const completed = rows.filter(({ status }) => status === 'completed');
-  const isPlain = completed.every(({ amount }) => amount > 0);
-  // The file's order is that in which orders were kept, and with steps all are kept before they are settled;
-  // without steps, and so without debits, the balances show it.
-  const settled = isPlain
-    ? completed.toSorted((one, other) => Number(one.balance) - Number(other.balance))
-    : completed;
+/** A change of a user's balance, as the file has it. */
+interface Movement {
+  readonly id: string;
+  readonly user_id: string;
+  readonly amount: number;
+  readonly balance: number;
+  readonly settlement: number;
+  /** Of an own order, and not of a posting. */
+  readonly accepted_at: number | null;
+}
+
+const movements = `
+  SELECT id, user_id, amount, balance, settlement, accepted_at FROM orders WHERE status = 'completed'
+  UNION ALL
+  SELECT orders.id, postings.user_id, postings.amount, postings.balance, postings.settlement, NULL
+  FROM postings JOIN orders USING (seq)
+  ORDER BY settlement`;
+
+/** @param own - one user's, in the order in which they were settled */
+function wrongBalances(own: readonly Movement[], balance: number): string[] {
   const faults: string[] = [];
   let sum = 0;
   let last = 0;
-  for (const { id, accepted_at, amount, balance: after } of settled) {
+  for (const { id, accepted_at, amount, balance: after } of own) {
     sum += amount;
     if (after !== sum) faults.push(`${id} left ${after}, the orders before it and it make ${sum}`);
+    if (accepted_at === null) continue;
     if (accepted_at < last) faults.push(`${id} was settled after one accepted later`);
     last = accepted_at;
   }
   if (sum !== balance)
-    faults.push(`${rows[0]?.user_id} has ${balance}, completed orders make ${sum}`);
+    faults.push(`${own[0]?.user_id} has ${balance}, completed orders make ${sum}`);
   return faults;
 }

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { DatabaseSync } from 'node:sqlite';
 import { OrderProcessor } from '../../src/index.ts';
 import { SqliteStorage } from '../../src/sqlite/index.ts';
 import { randomFrom } from '../kit/random.ts';
@@ -10,9 +11,9 @@ import { type Kill, tracedBy } from './strace.ts';
 
 /**
  * `'steps'`: every order has a journal entry. `'plain'`: so it is in every second process; in the others only orders that
- * must wait have one.
+ * must wait have one. `'bank'`: every order is a transfer, so that the sum of all balances is 0 at each moment.
  */
-export type Kind = 'plain' | 'steps';
+export type Kind = 'plain' | 'steps' | 'bank';
 
 /** What became of a file that was killed again and again. */
 export interface Verdict {
@@ -94,6 +95,7 @@ async function runProcess(
   for await (const line of createInterface(child.stdout)) {
     if (!line.endsWith('}')) continue;
     said.push(JSON.parse(line) as Acknowledgement);
+    if (kind === 'bank' && said.length % 20 === 0) said.push(...madeMoney(file));
     killer ??= setTimeout(kill, afterReadyMs);
   }
   clearTimeout(killer);
@@ -101,6 +103,16 @@ async function runProcess(
   if (child.signalCode !== 'SIGKILL')
     said.push({ fault: complaint || 'ended by itself', id: `process ${number}` });
   return said;
+}
+
+/** What is wrong with the sum of all balances, read in one page while the process writes. */
+function madeMoney(file: string): Acknowledgement[] {
+  const db = new DatabaseSync(file, { readOnly: true, timeout: 1_000 });
+  const { sum } = db.prepare('SELECT sum(balance) AS sum FROM balances').get() as { sum: number };
+  db.close();
+  return sum === 0 || sum === null
+    ? []
+    : [{ fault: `the sum of all balances is ${sum}`, id: 'bank' }];
 }
 
 async function ended(child: ChildProcess): Promise<void> {

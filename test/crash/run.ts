@@ -15,13 +15,14 @@ import { type Kind, killAgainAndAgain, killInCheckpoint } from './killed-process
 import { canTrace } from './strace.ts';
 
 const killsPerFile = 8;
+const kinds: readonly Kind[] = ['plain', 'steps', 'bank'];
 const [, , kills = '100', seed, kind] = process.argv;
 const folder = mkdtempSync(join(tmpdir(), 'orders-'));
 let total = 0;
 for (let at = 0; at * killsPerFile < Number(kills); at += 1) {
   const file = join(folder, `${at}.db`);
   const ownSeed = seed === undefined ? Date.now() : Number(seed) + at;
-  const ownKind = (kind ?? (at % 2 === 0 ? 'plain' : 'steps')) as Kind;
+  const ownKind = (kind ?? kinds[at % kinds.length]) as Kind;
   const { faults, acknowledged, recovered } = await killAgainAndAgain(
     file,
     ownKind,

@@ -43,6 +43,7 @@ export function newOrder(id: string, fields: Partial<NewOrder> = {}): NewOrder {
     payload,
     content: payload,
     labels: [],
+    postings: [],
     acceptedAt: 1_000,
     ...fields,
   };

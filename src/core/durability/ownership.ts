@@ -72,7 +72,7 @@ export class Ownership {
     this.#listener = listener;
   }
 
-  /** Begins to listen to the partitions' events. */
+  /** Begins to hear of partitions. */
   join(): void {
     this.#sources.shared.join({
       gained: (partition) => this.#owned.gain(partition),
@@ -109,10 +109,7 @@ export class Ownership {
     const { clock, inFlight } = this.#sources;
     const taken = Job.recovered(order, clock);
     const awaited = inFlight.get(order.id);
-    if (awaited !== undefined) {
-      awaited.entry = taken.entry;
-      awaited.takeTimes(order);
-    }
+    if (awaited !== undefined) awaited.entry = taken.entry;
     const job = awaited ?? taken;
     this.#owned.add(job, partition as OwnedPartition);
     return job;

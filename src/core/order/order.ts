@@ -1,6 +1,14 @@
 /** How urgent an order is. Without one it is `'medium'`. */
 export type Priority = 'high' | 'medium' | 'low';
 
+/** A credit to another user that an order brings: it is applied in the same transaction as the order's own amount. */
+export interface Posting {
+  /** Whose balance grows: 1 to 256 characters (UTF-16 code units) of well-formed Unicode, and not the order's own user. */
+  readonly userId: string;
+  /** What is added, a safe integer in minor units (cents) from 1 up. */
+  readonly amount: number;
+}
+
 /** The fields of an order that do not depend on its payload. */
 export interface OrderFields {
   /**
@@ -19,11 +27,13 @@ export interface OrderFields {
   /** `'medium'` by default. Not part of the content that makes two orders with one id the same. */
   readonly priority?: Priority | undefined;
   /**
-   * Until when the order may begin, in Unix milliseconds: an integer from 0 up, at most a hundred years from now. An
-   * order that has not begun by then is canceled with `expired`; one that comes later is refused with it. What has begun
-   * goes on. Not part of the content. No limit by default.
+   * Credits to other users, at most 100, each to another user, together a safe integer. They are applied in one
+   * transaction with `amount`, or not at all: a transfer, a fee, a split. The order runs in the lane of its own user
+   * alone, and only its own user is debited. An order whose `amount` is minus the sum of its postings moves money
+   * and makes none. None by default. In their order they are part of the content that makes two orders with one id
+   * the same.
    */
-  readonly expiresAt?: number | undefined;
+  readonly postings?: readonly Posting[] | undefined;
 }
 
 /**
@@ -61,12 +71,15 @@ export interface AcceptedOrder<Payload = unknown> {
   readonly payload: Payload;
   /** What rules said of it; see {@link prioritize}. */
   readonly labels: readonly string[];
-  /** Until when it may begin, in Unix milliseconds; absent if it does not expire. */
-  readonly expiresAt?: number | undefined;
+  /** Credits to other users that are applied with the order's own amount; empty without any. */
+  readonly postings: readonly Posting[];
 }
 
 /** Shared by all orders without labels. */
 export const noLabels: readonly string[] = Object.freeze([]);
+
+/** Shared by all orders without postings. */
+export const noPostings: readonly never[] = Object.freeze([]);
 
 /** A priority's rank is its place here; lower is more urgent. */
 export const ranks: readonly Priority[] = ['high', 'medium', 'low'];

@@ -1,6 +1,14 @@
-import type { AcceptedOrder } from './order.ts';
+import type { AcceptedOrder, Posting } from './order.ts';
 import type { OrderError } from './order-error.ts';
 import type { StepProgress, StepResult } from './step-result.ts';
+
+/** A credit to another user that an order brings, with what became of it. */
+export interface AppliedPosting extends Posting {
+  /** What is added, in minor units; what was ordered, unless the order completed with less. */
+  readonly amount: number;
+  /** The balance of its user right after it, in minor units; `undefined` unless the order has completed. */
+  readonly balance: number | undefined;
+}
 
 /**
  * What a caller gets for a completed order.
@@ -31,6 +39,8 @@ export interface Receipt<Payload = unknown> {
   readonly steps: readonly StepResult[];
   /** What rules said of it; see {@link prioritize}. */
   readonly labels: readonly string[];
+  /** The credits to other users that were applied with it, each with the balance after it; empty without any. */
+  readonly postings: readonly AppliedPosting[];
   /** The payload, as steps saw it. */
   readonly payload: Payload;
 }
@@ -73,6 +83,8 @@ export type OrderStatus = 'pending' | 'processing' | 'completed' | 'failed' | 'c
  * @typeParam Payload - the payload's type
  */
 export interface OrderRecord<Payload = unknown> extends AcceptedOrder<Payload> {
+  /** The credits to other users that are applied with it; their balances once it has completed. */
+  readonly postings: readonly AppliedPosting[];
   /** Where the order is. */
   readonly status: OrderStatus;
   /** When it was accepted, in Unix milliseconds. */

@@ -1,16 +1,8 @@
 import { show } from '../runtime/thrown.ts';
 import { nextOrderId } from '../runtime/uuid-v7.ts';
-import type { AcceptedOrder, Order, Priority } from './order.ts';
-import { noLabels, ranks } from './order.ts';
+import type { AcceptedOrder, Order, Posting, Priority } from './order.ts';
+import { noLabels, noPostings, ranks } from './order.ts';
 import { OrderError } from './order-error.ts';
-import {
-  isTime,
-  OrderTimes,
-  type TimeFields,
-  timeFields,
-  timeForm,
-  timesOf,
-} from './times/order-times.ts';
 
 /** The most characters (UTF-16 code units) that an `id` or a `userId` may have. */
 export const maxIdLength = 256;
@@ -30,8 +22,8 @@ export class ParsedOrder implements AcceptedOrder {
   hash = 0;
   /** The payload as handed in, where the schema has made another of it; else not even a field. */
   declare input?: unknown;
-  /** When it may begin; not even a field where it may at any time. */
-  declare times?: OrderTimes | undefined;
+  /** The postings, where there are any; else not even a field. */
+  declare ownPostings?: readonly Posting[];
 
   constructor(
     id: string,
@@ -53,18 +45,14 @@ export class ParsedOrder implements AcceptedOrder {
     return ranks[this.rank] as Priority;
   }
 
-  /** Takes the times of the order that the storage has. */
-  takeTimes(order: TimeFields): void {
-    const times = timesOf(order);
-    if (times !== undefined || this.times !== undefined) this.times = times;
+  get postings(): readonly Posting[] {
+    return this.ownPostings ?? noPostings;
   }
 
   /** What rules and steps see. */
   toOrder(): AcceptedOrder {
-    const { id, userId, amount, priority, payload, labels, times } = this;
-    if (times === undefined)
-      return Object.freeze({ id, userId, amount, priority, payload, labels });
-    return Object.freeze({ id, userId, amount, priority, payload, labels, ...timeFields(times) });
+    const { id, userId, amount, priority, payload, labels, postings } = this;
+    return Object.freeze({ id, userId, amount, priority, payload, labels, postings });
   }
 
   /** What events and errors say of it. */
@@ -83,11 +71,13 @@ export class ParsedOrder implements AcceptedOrder {
  * Checks an order and copies it, reading each field once.
  *
  * @param Copy - the class of the copy
+ * @param mayHavePostings - whether the storage applies postings
  * @throws OrderError `invalid_order`
  */
 export function parseOrder<T extends ParsedOrder>(
   input: unknown,
   Copy: new (...fields: ConstructorParameters<typeof ParsedOrder>) => T,
+  mayHavePostings: boolean,
 ): T {
   if (typeof input !== 'object' || input === null) throw invalid('order', 'an object', input);
   let fields: Record<keyof Order, unknown>;
@@ -96,7 +86,7 @@ export function parseOrder<T extends ParsedOrder>(
   let amount: unknown;
   let priority: unknown;
   let payload: unknown;
-  let expiresAt: unknown;
+  let postings: unknown;
   try {
     fields = input as Record<keyof Order, unknown>;
     id = fields.id;
@@ -104,7 +94,7 @@ export function parseOrder<T extends ParsedOrder>(
     amount = fields.amount;
     priority = fields.priority;
     payload = fields.payload;
-    expiresAt = fields.expiresAt;
+    postings = fields.postings;
   } catch (cause) {
     throw new OrderError('invalid_order', 'Reading the order threw', { cause });
   }
@@ -128,15 +118,61 @@ export function parseOrder<T extends ParsedOrder>(
   // `+ 0` makes of -0 a 0.
   const sum = (amount as number) + 0;
   const order = new Copy(id ?? nextOrderId(), userId, sum, rank, payload, noLabels);
-  if (expiresAt !== undefined) takeTimes(order, expiresAt);
-  return order;
+  if (postings !== undefined) takePostings(order, postings);
+  if (order.ownPostings === undefined || mayHavePostings) return order;
+  const message = 'The storage does not say that it `appliesPostings`, so no order may have any';
+  throw new OrderError('invalid_order', message, order.facts);
 }
 
-/** @throws OrderError `invalid_order` */
-function takeTimes(order: ParsedOrder, expiresAt: unknown): void {
+/** How many credits to other users an order may bring. */
+const mostPostings = 100;
+
+/**
+ * Checks the postings of an order and copies them.
+ *
+ * @throws OrderError `invalid_order`
+ */
+function takePostings(order: ParsedOrder, postings: unknown): void {
   const { id, userId } = order;
-  if (!isTime(expiresAt)) throw invalid('expiresAt', timeForm, expiresAt, id, userId);
-  order.times = new OrderTimes(expiresAt);
+  const fail = (name: string, form: string, value: unknown): OrderError =>
+    invalid(name, form, value, id, userId);
+  const own: Posting[] = [];
+  const users = new Set([userId]);
+  let sum = 0;
+  try {
+    if (!Array.isArray(postings) || postings.length > mostPostings) {
+      throw fail('postings', `an array of at most ${mostPostings}`, postings);
+    }
+    for (let at = 0; at < postings.length; at += 1) {
+      const posting = readPosting(postings[at], `postings[${at}]`, fail);
+      if (users.has(posting.userId)) {
+        const form = posting.userId === userId ? "its own user's" : "an earlier posting's";
+        throw fail(`postings[${at}].userId`, `another than ${form}`, posting.userId);
+      }
+      users.add(posting.userId);
+      sum += posting.amount;
+      own.push(posting);
+    }
+  } catch (cause) {
+    if (cause instanceof OrderError) throw cause;
+    throw new OrderError('invalid_order', 'Reading the order threw', { cause });
+  }
+  if (!Number.isSafeInteger(sum)) throw fail('postings', 'a safe integer together', sum);
+  if (own.length > 0) order.ownPostings = Object.freeze(own);
+}
+
+function readPosting(
+  value: unknown,
+  name: string,
+  fail: (name: string, form: string, value: unknown) => OrderError,
+): Posting {
+  if (typeof value !== 'object' || value === null) throw fail(name, 'an object', value);
+  const { userId, amount } = value as Record<keyof Posting, unknown>;
+  if (!isName(userId)) throw fail(`${name}.userId`, nameForm, userId);
+  if (!Number.isSafeInteger(amount) || (amount as number) < 1) {
+    throw fail(`${name}.amount`, 'a safe integer in minor units from 1 up', amount);
+  }
+  return Object.freeze({ userId, amount: amount as number });
 }
 
 /**

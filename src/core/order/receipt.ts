@@ -1,5 +1,6 @@
+import { noPostings, type Posting } from './order.ts';
 import { OrderError } from './order-error.ts';
-import type { OrderOutcome, Receipt } from './outcome.ts';
+import type { AppliedPosting, OrderOutcome, Receipt } from './outcome.ts';
 import type { StepResult } from './step-result.ts';
 import type { Refusal, SettledFields, Times } from './stored-order.ts';
 
@@ -10,6 +11,19 @@ export const refusals: Readonly<Record<Refusal, string>> = {
 };
 
 type Receivable = Pick<SettledFields, 'id' | 'userId' | 'amount' | 'labels' | 'payload'>;
+
+/** @param balances - after each posting; none before the order has completed */
+export function appliedPostings(
+  postings: readonly Posting[],
+  balances: readonly (number | undefined)[] = noPostings,
+): readonly AppliedPosting[] {
+  if (postings.length === 0) return noPostings;
+  return Object.freeze(
+    postings.map(({ userId, amount }, at) =>
+      Object.freeze({ userId, amount, balance: balances[at] }),
+    ),
+  );
+}
 
 /**
  * Makes a receipt that looks like a literal. Not a literal, because V8 counts how many of a literal's objects outlive a
@@ -22,6 +36,7 @@ const PlainReceipt = function (
   balance: number,
   { acceptedAt, startedAt = acceptedAt, settledAt }: Times,
   steps: readonly StepResult[],
+  postings: readonly AppliedPosting[],
 ): void {
   this.status = 'completed';
   this.orderId = id;
@@ -33,6 +48,7 @@ const PlainReceipt = function (
   this.durationMs = settledAt - startedAt;
   this.steps = steps;
   this.labels = labels;
+  this.postings = postings;
   this.payload = payload;
 } as unknown as new (
   ...fields: Parameters<typeof receiptOf>
@@ -44,8 +60,9 @@ export function receiptOf(
   balance: number,
   times: Times,
   steps: readonly StepResult[],
+  postings: readonly AppliedPosting[],
 ): Receipt {
-  return new PlainReceipt(order, balance, times, steps);
+  return new PlainReceipt(order, balance, times, steps, postings);
 }
 
 /** The outcome of an order whose change the storage refused. */

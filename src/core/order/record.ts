@@ -3,9 +3,8 @@ import type { OrderErrorFacts } from './order-error.ts';
 import { OrderError } from './order-error.ts';
 import type { OrderOutcome, OrderRecord } from './outcome.ts';
 import type { ParsedOrder } from './parse-order.ts';
-import { receiptOf } from './receipt.ts';
+import { appliedPostings, receiptOf } from './receipt.ts';
 import type { StoredOrder } from './stored-order.ts';
-import { timeFields } from './times/order-times.ts';
 
 /** The outcome of an order that the storage remembers, as its first caller got it. */
 export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
@@ -13,7 +12,7 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
   const { balance, acceptedAt, startedAt, settledAt } = record;
   if (status === 'completed') {
     const times = { acceptedAt, startedAt, settledAt: settledAt as number };
-    return receiptOf(record, balance as number, times, steps);
+    return receiptOf(record, balance as number, times, steps, record.postings);
   }
   const outcome = status === 'canceled' ? status : 'failed';
   const facts: OrderErrorFacts = {
@@ -51,7 +50,7 @@ export function recordOfOutcome(
     priority,
     payload,
     labels,
-    ...(order.times && timeFields(order.times)),
+    postings: isCompleted ? outcome.postings : appliedPostings(order.postings),
     status: isCompleted || outcome.status === 'canceled' ? outcome.status : 'failed',
     acceptedAt,
     startedAt,
@@ -72,6 +71,7 @@ export function recordOf(stored: OrderRecord & Partial<StoredOrder>): OrderRecor
     attempt: _attempt,
     decided: _decided,
     sequence: _sequence,
+    settlement: _settlement,
     ...record
   } = stored;
   return record;

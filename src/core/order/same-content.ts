@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { quote } from '../runtime/thrown.ts';
+import type { Posting } from './order.ts';
 import { OrderError } from './order-error.ts';
 import type { ParsedOrder } from './parse-order.ts';
 
@@ -8,6 +9,8 @@ export interface Content {
   readonly userId: string;
   readonly amount: number;
   readonly content: unknown;
+  /** None, where a storage does not give any. */
+  readonly postings?: readonly Posting[] | undefined;
 }
 
 /**
@@ -18,12 +21,26 @@ export interface Content {
  * @throws OrderError `order_conflict`
  */
 export function checkSame(known: Content, order: ParsedOrder, isJson: boolean): void {
-  const { id: orderId, userId, amount, content } = order;
-  if (known.userId === userId && known.amount === amount) {
+  const { id: orderId, userId, amount, content, postings } = order;
+  const areSame = known.userId === userId && known.amount === amount;
+  if (areSame && haveSamePostings(known.postings, postings)) {
     if (known.content === content || isSame(known.content, content, isJson)) return;
   }
   const message = `The id ${quote(orderId)} belongs to an order with other content`;
   throw new OrderError('order_conflict', message, { orderId, userId });
+}
+
+/** In the same order. */
+function haveSamePostings(
+  known: readonly Posting[] | undefined,
+  postings: readonly Posting[],
+): boolean {
+  if (known === postings) return true;
+  if (known === undefined) return postings.length === 0;
+  if (known.length !== postings.length) return false;
+  return postings.every(
+    ({ userId, amount }, at) => known[at]?.userId === userId && known[at].amount === amount,
+  );
 }
 
 function isSame(a: unknown, b: unknown, isJson: boolean): boolean {

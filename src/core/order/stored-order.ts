@@ -44,6 +44,11 @@ export interface StoredOrder extends OrderRecord {
    * that the storage kept before. It never changes, and no other order ever gets it. There may be gaps.
    */
   readonly sequence: number;
+  /**
+   * The place of its settlement in the order in which the settlements of all users were applied: a safe integer from
+   * 1 up, greater than that of each settlement before it. `undefined` while the order is unsettled.
+   */
+  readonly settlement: number | undefined;
 }
 
 /** When things happened to an order, in Unix milliseconds. */

@@ -138,7 +138,7 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
     if (job.run?.hasEnded) this.#release(job.run);
   }
 
-  /** The order is forgotten: its running functions are aborted. */
+  /** The order is forgotten: what runs of it is told to end. */
   abandon(job: Job, cancellation: Cancellation): void {
     job.run?.abandon(cancellation);
     if (job.run?.hasEnded) this.#release(job.run);

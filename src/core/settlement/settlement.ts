@@ -1,12 +1,11 @@
 import type { Job } from '../lifecycle/job.ts';
 import type { Decision } from '../order/decision.ts';
-import type { Priority } from '../order/order.ts';
+import type { Posting, Priority } from '../order/order.ts';
 import { asError, causeOfOrder } from '../order/order-cause.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { OrderCause } from '../order/outcome.ts';
 import type { StepResult } from '../order/step-result.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
-import { timeFields } from '../order/times/order-times.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { LedgerSettlement } from '../storage/ledger.ts';
 
@@ -18,6 +17,7 @@ export class OrderSettlement implements LedgerSettlement {
   readonly priority: Priority;
   readonly payload: unknown;
   readonly labels: readonly string[];
+  readonly postings: readonly Posting[];
   readonly content: unknown;
   readonly acceptedAt: number;
   readonly isAccepted: boolean;
@@ -33,8 +33,6 @@ export class OrderSettlement implements LedgerSettlement {
   readonly isTrial: boolean;
   readonly sequence: number;
   readonly shift: number;
-  /** Not even fields where the order has no times. */
-  declare readonly expiresAt?: number | undefined;
   readonly #job: Job;
   #isOpen = false;
   #isAgain = false;
@@ -57,6 +55,7 @@ export class OrderSettlement implements LedgerSettlement {
     this.priority = job.priority;
     this.payload = job.payload;
     this.labels = job.labels;
+    this.postings = job.postings;
     this.content = job.content;
     this.acceptedAt = job.unixOf(job.acceptedAt, clock);
     this.isAccepted = job.entry !== undefined;
@@ -73,7 +72,6 @@ export class OrderSettlement implements LedgerSettlement {
     this.sequence = job.sequence;
     this.shift = job.shift;
     this.#job = job;
-    if (job.times !== undefined) Object.assign(this, timeFields(job.times));
   }
 
   get job(): Job {

@@ -1,6 +1,6 @@
 import type { OrderOutcome } from '../order/outcome.ts';
 import type { StepResult } from '../order/step-result.ts';
-import type { Refusal, StoredOrder } from '../order/stored-order.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
 import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
 import { checkInteger } from '../runtime/checks.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -15,11 +15,13 @@ import { balanceIn, sizesOf } from './host-balances.ts';
 import { type Ledger, type LedgerSettlement, outcomeOf } from './ledger.ts';
 import { defaultRetainBytes, defaultRetainSettled } from './memory/memory-storage.ts';
 import { SettledOrders } from './memory/settled-orders.ts';
+import { checkBalances } from './order-answers.ts';
 import type { StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
 
 /** A host's own storage of balances, with the last settled orders remembered beside it. */
 export class BalanceLedger implements Ledger {
   readonly isVolatile = false;
+  readonly appliesPostings: boolean;
   readonly journal = undefined;
   readonly #storage: BalanceStorage;
   readonly #clock: Clock;
@@ -31,6 +33,7 @@ export class BalanceLedger implements Ledger {
     checkInteger('storage.retainSettled', retainSettled, 0);
     checkInteger('storage.retainBytes', retainBytes, 0);
     this.#storage = storage;
+    this.appliesPostings = storage.appliesPostings === true;
     this.#clock = clock;
     this.#settled = new SettledOrders(retainSettled, retainBytes);
   }
@@ -41,15 +44,16 @@ export class BalanceLedger implements Ledger {
 
   settle(settlements: readonly LedgerSettlement[]): Awaitable<readonly OrderOutcome[]> {
     const completed = settlements.filter(isCompleted);
-    const count = completed.length;
     this.#clock.read();
     // An order that changes no balance settles even if the storage fails.
     for (const order of settlements) if (!isCompleted(order)) this.#record(order, undefined);
-    if (count === 0) return this.#outcomes(settlements, []);
+    if (completed.length === 0) return this.#outcomes(settlements, []);
     const results = this.#storage.apply(completed.map(toChange));
     return isThenable(results)
-      ? asPromise(results).then((late) => this.#outcomes(settlements, checkResults(late, count)))
-      : this.#outcomes(settlements, checkResults(results, count));
+      ? asPromise(results).then((late) =>
+          this.#outcomes(settlements, checkResults(late, completed)),
+        )
+      : this.#outcomes(settlements, checkResults(results, completed));
   }
 
   record(id: string): StoredOrder | undefined {
@@ -79,7 +83,7 @@ export class BalanceLedger implements Ledger {
 
   #outcomes(
     settlements: readonly LedgerSettlement[],
-    results: readonly (number | Refusal)[],
+    results: readonly BalanceResult[],
   ): readonly OrderOutcome[] {
     let next = 0;
     this.#clock.read();
@@ -88,9 +92,9 @@ export class BalanceLedger implements Ledger {
     );
   }
 
-  #record(order: LedgerSettlement, result: number | Refusal | undefined): OrderOutcome {
+  #record(order: LedgerSettlement, result: BalanceResult | undefined): OrderOutcome {
     order.settledAt = this.#clock.toUnix(this.#clock.last, order.shift);
-    const outcome = outcomeOf(order, result);
+    const outcome = outcomeOfResult(order, result);
     const isFinal = outcome.status === 'completed' ? !order.isTrial : !order.isCompensable;
     if (isFinal) this.#settled.rememberOutcome(order, outcome, order.sequence);
     return outcome;
@@ -101,14 +105,22 @@ function isCompleted({ outcome }: LedgerSettlement): boolean {
   return outcome === 'completed';
 }
 
-function toChange({ id, userId, amount, minBalance }: LedgerSettlement): BalanceChange {
-  return { orderId: id, userId, amount, minBalance };
+function toChange({ id, userId, amount, minBalance, postings }: LedgerSettlement): BalanceChange {
+  const change = { orderId: id, userId, amount, minBalance };
+  return postings.length === 0 ? change : { ...change, postings };
+}
+
+function outcomeOfResult(order: LedgerSettlement, result: BalanceResult | undefined): OrderOutcome {
+  if (result === undefined) return outcomeOf(order, undefined);
+  if ('refused' in result) return outcomeOf(order, result.refused);
+  return outcomeOf(order, result.balance, result.balances);
 }
 
 function checkResults(
   results: readonly BalanceResult[],
-  count: number,
-): readonly (number | Refusal)[] {
+  completed: readonly LedgerSettlement[],
+): readonly BalanceResult[] {
+  const count = completed.length;
   if (!Array.isArray(results) || results.length !== count) {
     const got = Array.isArray(results) ? `${results.length}` : show(results);
     throw new TypeError(
@@ -116,13 +128,23 @@ function checkResults(
     );
   }
   // Not `map`, which passes over holes.
-  return Array.from(results, checkResult);
+  return Array.from(results, (result: BalanceResult, at) =>
+    checkResult(result, (completed[at] as LedgerSettlement).postings.length),
+  );
 }
 
-function checkResult(result: BalanceResult): number | Refusal {
-  const { balance, refused } = (result ?? {}) as { balance?: unknown; refused?: unknown };
-  if (refused === 'insufficient_funds' || refused === 'balance_overflow') return refused;
-  if (refused === undefined && Number.isSafeInteger(balance)) return balance as number;
+/** A copy, each field of it read once. */
+function checkResult(result: BalanceResult, postings: number): BalanceResult {
+  const { balance, refused, balances } = (result ?? {}) as {
+    balance?: unknown;
+    refused?: unknown;
+    balances?: readonly number[];
+  };
+  if (refused === 'insufficient_funds' || refused === 'balance_overflow') return { refused };
+  if (refused === undefined && Number.isSafeInteger(balance)) {
+    checkBalances('apply', balances, postings);
+    return { balance: balance as number, balances };
+  }
   throw new TypeError(
     `Expected a result of the storage's \`apply\` to have a safe integer as \`balance\` ` +
       `or a known code as \`refused\`, got \`${show(balance ?? refused)}\``,

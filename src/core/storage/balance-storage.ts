@@ -10,6 +10,16 @@ export interface BalanceChange {
   readonly amount: number;
   /** The least balance that a debit may leave, in minor units; `undefined` for none. */
   readonly minBalance: number | undefined;
+  /** Credits to other users that are applied with it, or not at all; only where the storage `appliesPostings`. */
+  readonly postings?: readonly BalanceCredit[] | undefined;
+}
+
+/** A credit to another user that comes with a change. */
+export interface BalanceCredit {
+  /** Whose balance grows: never the user of the change, and each user at most once in a change. */
+  readonly userId: string;
+  /** What is added, a safe integer in minor units from 1 up. */
+  readonly amount: number;
 }
 
 /** How much room a storage takes. */
@@ -25,6 +35,8 @@ export type BalanceResult =
   | {
       /** The balance right after the change, in minor units. */
       readonly balance: number;
+      /** Of a change with postings: the balance of each posting's user right after it, in their order. */
+      readonly balances?: readonly number[] | undefined;
     }
   | {
       /** Why the change was not applied. */
@@ -44,6 +56,9 @@ export type BalanceResult =
  *    2).
  * 5. The processor has one `apply` under way at a time. It does not change what it has handed over.
  * 6. `get` answers what the last finished `apply` left.
+ * 7. Where the storage `appliesPostings`, a change's postings are applied after its amount, in their order, all or none
+ *    together with it: if one of the sums is no safe integer, the answer is `balance_overflow` and nothing of the change
+ *    is applied. The answer has their `balances`. `minBalance` does not concern them. Elsewhere no change has postings.
  *
  * Methods may answer at once or with a promise; answering at once is the fast way in memory.
  *
@@ -86,6 +101,8 @@ export interface BalanceStorage {
    * integer from 0 up, 67 108 864 (64 MiB) by default. The oldest that has any is forgotten first.
    */
   readonly retainBytes?: number;
+  /** Whether `apply` applies the postings of changes (rule 7). Elsewhere orders with postings are refused. `false` by default. */
+  readonly appliesPostings?: boolean;
   /**
    * The user's balance in minor units, or `undefined` if the user has never had one.
    *

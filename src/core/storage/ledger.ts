@@ -1,6 +1,6 @@
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome } from '../order/outcome.ts';
-import { receiptOf, refusedBy } from '../order/receipt.ts';
+import { appliedPostings, receiptOf, refusedBy } from '../order/receipt.ts';
 import type { StepResult } from '../order/step-result.ts';
 import type { NewOrder, Refusal, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
@@ -55,6 +55,8 @@ export interface Known {
 
 /** How the core sees every storage; `openLedger` makes one. Its methods check the answers of the storage. */
 export interface Ledger extends Pick<BalanceStorage, 'get' | 'sizes' | 'close'> {
+  /** Whether orders may have postings. */
+  readonly appliesPostings: boolean;
   /** Keeps accepted orders before they are settled; without it they are only in this process. */
   readonly journal: JournalStorage | undefined;
   /** Whether it keeps everything in this process: its calls do not count as calls of a storage. */
@@ -90,13 +92,17 @@ export interface JournalStorage {
  * The outcome of an order: the storage may have refused the amount after the steps completed.
  *
  * @param result - the balance after a completed order, or why the storage refused its change
+ * @param balances - after each of its postings
  */
 export function outcomeOf(
   settlement: LedgerSettlement,
   result: number | Refusal | undefined,
+  balances?: readonly number[],
 ): OrderOutcome {
-  const { outcome, error, steps } = settlement;
-  if (typeof result === 'number') return receiptOf(settlement, result, settlement, steps);
+  const { outcome, error, steps, postings } = settlement;
+  if (typeof result === 'number') {
+    return receiptOf(settlement, result, settlement, steps, appliedPostings(postings, balances));
+  }
   if (result !== undefined) return refusedBy(result, settlement, steps);
   return { status: outcome === 'canceled' ? outcome : 'failed', error: error as OrderError };
 }

@@ -43,9 +43,23 @@ function toSettled(
     throw new TypeError("Expected the storage's `settle` to answer `lost` only if it is shared");
   }
   if (settlement.outcome !== 'completed') return outcomeOf(settlement, undefined);
-  if (Number.isSafeInteger(result.balance)) return outcomeOf(settlement, result.balance);
+  const { balance, balances } = result;
+  if (Number.isSafeInteger(balance)) {
+    checkBalances('settle', balances, settlement.postings.length);
+    return outcomeOf(settlement, balance, balances);
+  }
   throw new TypeError(
     `Expected the storage's \`settle\` to give a safe integer as \`balance\`, got \`${show(result.balance)}\``,
+  );
+}
+
+/** Each posting of an order has the balance after it. */
+export function checkBalances(method: string, balances: unknown, count: number): void {
+  if (count === 0) return;
+  const isWhole = Array.isArray(balances) && balances.length === count;
+  if (isWhole && balances.every(Number.isSafeInteger)) return;
+  throw new TypeError(
+    `Expected the storage's \`${method}\` to give ${count} safe integers as \`balances\`, got \`${show(balances)}\``,
   );
 }
 

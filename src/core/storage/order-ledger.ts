@@ -26,6 +26,7 @@ const sharedMethods = ['join', 'orders', 'watch', 'cancel', 'leave'] as const;
 /** A storage whose orders outlive the process. It gets each order when it is accepted. */
 export class OrderLedger implements Ledger, JournalStorage {
   readonly isVolatile = false;
+  readonly appliesPostings = true;
   readonly #storage: OrderStorage;
   readonly isJson: boolean;
   readonly shared: SharedOrders | undefined;

@@ -75,9 +75,11 @@ export type SettlementResult =
       readonly status: 'settled';
       /** Of a completed order: the balance right after it, in minor units. */
       readonly balance: number | undefined;
+      /** Of a completed order with postings: the balance of each posting's user right after it, in their order. */
+      readonly balances?: readonly number[] | undefined;
     }
   | {
-      /** The amount was not applied. Unless the order is compensable, it is recorded as failed. */
+      /** The amount and the postings were not applied. Unless the order is compensable, it is recorded as failed. */
       readonly status: 'refused';
       /** Why. */
       readonly code: 'insufficient_funds' | 'balance_overflow';
@@ -137,8 +139,8 @@ export interface StoredOrderPage {
  *    order or a conflict.
  * 3. `settle` treats the settlements in the order given, in one transaction, all or none, and answers one result
  *    for each. An order is settled at most once: if it comes again, the answer is `known`.
- * 4. A completed order's amount is applied as `BalanceStorage.apply` does (its rule 3), seeing what the settlements
- *    before it in the call have left. If it is refused, the order is recorded as failed with the refusal's code; a
+ * 4. A completed order's amount and its postings are applied as `BalanceStorage.apply` does (its rules 3 and 7),
+ *    seeing what the settlements before it in the call have left. If they are refused, the order is recorded as failed with the refusal's code; a
  *    compensable one stays as it was.
  * 5. A provisional settlement is noted in `decided`, and replaces an earlier note. The order stays unsettled; the
  *    answer is `settled`, without a balance. For an order that was settled before, the answer is `known`.

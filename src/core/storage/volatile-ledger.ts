@@ -15,6 +15,7 @@ import type { OrderStorage, StoredOrderPage, StoredOrderQuery } from './order-st
  */
 export class VolatileLedger implements Ledger {
   readonly isVolatile = true;
+  readonly appliesPostings = true;
   readonly journal = undefined;
   readonly #storage: OrderStorage & Required<Pick<OrderStorage, 'nextSequence'>>;
 

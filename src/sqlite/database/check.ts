@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Source } from '../file/opened-file.ts';
-import { readOrder } from '../thread/codec.ts';
+import { readOrder } from '../thread/read-orders.ts';
 import { Reader, Writer } from '../thread/wire.ts';
 import { withConnection } from './backup-and-check.ts';
-import { type Row, readable, selected, type Text, textOf, writeRow } from './rows.ts';
+import { type Row, readable, SEQ, selected, type Text, textOf, writeRow } from './rows.ts';
 
 /** How many problems of each kind are reported. */
 const MOST = 100;
@@ -59,7 +59,7 @@ function unreadableOrders(db: DatabaseSync): string[] {
     for (const each of statement.iterate(last) as Iterable<unknown>) {
       const row = each as Row;
       count += 1;
-      last = row[19];
+      last = row[SEQ];
       try {
         writer.clear();
         writeRow(writer, row, 1);
@@ -75,7 +75,7 @@ function unreadableOrders(db: DatabaseSync): string[] {
 interface Balance {
   readonly user_id: Text;
   readonly balance: bigint;
-  readonly pruned: bigint;
+  readonly pruned: bigint | null;
 }
 
 /** Compares balances with the sums of their orders, user by user: it holds no more than a piece of them in memory. */
@@ -85,6 +85,8 @@ class Sums {
   readonly #nextUser: StatementSync;
   readonly #balance: StatementSync;
   readonly #amounts: StatementSync;
+  readonly #credits: StatementSync;
+  readonly #nextCredited: StatementSync;
   readonly #problems: string[] = [];
 
   constructor(db: DatabaseSync) {
@@ -105,10 +107,17 @@ class Sums {
     );
     this.#balance = prepare('SELECT balance FROM balances WHERE user_id = ?');
     this.#amounts = prepare("SELECT amount FROM orders WHERE user_id = ? AND status = 'completed'");
+    this.#credits = prepare('SELECT amount FROM postings WHERE user_id = ?');
+    this.#nextCredited = prepare(
+      `SELECT ${readable('user_id')} FROM postings WHERE postings.user_id > ?
+       ORDER BY postings.user_id LIMIT 1`,
+    );
   }
 
   problems(): readonly string[] {
-    for (const piece of [this.#compareBalances, this.#compareUsers]) {
+    const compareOwners = (after: string) => this.#compareUsers(this.#nextUser, after);
+    const compareCredited = (after: string) => this.#compareUsers(this.#nextCredited, after);
+    for (const piece of [this.#compareBalances, compareOwners, compareCredited]) {
       let after: string | undefined = '';
       while (after !== undefined && this.#problems.length < MOST) {
         this.#db.exec('BEGIN');
@@ -124,18 +133,18 @@ class Sums {
     const rows = this.#balances.all(after) as unknown as readonly Balance[];
     for (const { user_id, balance, pruned } of rows) {
       const userId = textOf(user_id);
-      const ought = pruned + (this.#sumOf(userId) ?? 0n);
+      const ought = (pruned ?? 0n) + (this.#sumOf(userId) ?? 0n);
       if (balance !== ought) this.#add(userId, String(balance), ought);
     }
     const last = rows.at(-1);
     return last && textOf(last.user_id);
   }
 
-  /** The same for users that have orders and no balance. */
-  #compareUsers(after: string): string | undefined {
+  /** The same for users that have orders or were credited, and have no balance. */
+  #compareUsers(nextUser: StatementSync, after: string): string | undefined {
     let last = after;
     for (let count = 0; count < PIECE; count += 1) {
-      const row = this.#nextUser.get(last) as { user_id: Text } | undefined;
+      const row = nextUser.get(last) as { user_id: Text } | undefined;
       if (row === undefined) return undefined;
       last = textOf(row.user_id);
       if (this.#balance.get(last) !== undefined) continue;
@@ -148,7 +157,9 @@ class Sums {
   /** Not by SQLite, whose sum fails where it leaves 64 bits. */
   #sumOf(userId: string): bigint | undefined {
     let sum: bigint | undefined;
-    for (const row of this.#amounts.iterate(userId)) sum = (sum ?? 0n) + (row.amount as bigint);
+    for (const amounts of [this.#amounts, this.#credits]) {
+      for (const row of amounts.iterate(userId)) sum = (sum ?? 0n) + (row.amount as bigint);
+    }
     return sum;
   }
 

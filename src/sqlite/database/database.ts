@@ -119,9 +119,10 @@ export class Database {
       this.#writes.rows.touched.id = '';
       messages = calls.map(({ kind, message }) => this.#writes.write(kind, message, isEachAlone));
       this.#writes.balances.write();
+      this.#writes.settlements.write();
       this.#db.exec('COMMIT');
     } catch (error) {
-      this.#writes.balances.clear();
+      this.#writes.forget();
       this.#rollBack(error);
       throw error;
     }
@@ -161,7 +162,7 @@ export class Database {
     const version = Object.values(this.#dataVersion.get() ?? {})[0];
     if (version === this.#lastVersion) return;
     this.#checkLife();
-    this.#writes.balances.clear();
+    this.#writes.forget();
     this.#lastVersion = version;
   }
 

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { type Row, readable, selected } from './rows.ts';
+import { type Row, readable, SEQ, selected } from './rows.ts';
 import { blockBits } from './schema.ts';
 
 /** How many rows one step reads, where not all rows of an index are wanted. */
@@ -125,7 +125,7 @@ export class Lists {
       const row = each as Row;
       if (count === limit || bytes >= maxBytes) return last;
       write(row);
-      last = row[19];
+      last = row[SEQ];
       count += 1;
       bytes += sizeOf(row);
     }
@@ -200,6 +200,6 @@ function isCovered(query: ListedOrders, source: Source): boolean {
 /** The texts of a row that may be long. */
 function sizeOf(row: Row): number {
   let size = 0;
-  for (const column of [12, 13, 14, 15, 16, 17, 18] as const) size += row[column]?.length ?? 0;
+  for (const column of [12, 13, 14, 15, 16, 17, 18, 19] as const) size += row[column]?.length ?? 0;
   return size;
 }

@@ -11,8 +11,8 @@ export class OrderRows {
   readonly touched: { id: string; settledAt: number | null } = { id: '', settledAt: null };
   readonly #life: number;
   readonly #insert: StatementSync;
-  readonly #setTimes: StatementSync;
   readonly #settle: StatementSync;
+  readonly #seqOf: StatementSync;
   readonly #note: StatementSync;
   readonly #amend: StatementSync;
   readonly #forget: StatementSync;
@@ -21,22 +21,29 @@ export class OrderRows {
   constructor(db: DatabaseSync, life: number) {
     this.#life = life;
     this.#insert = db.prepare(
-      `INSERT INTO orders (${columns}) VALUES (${new Array(19).fill('?').join(', ')})
+      `INSERT INTO orders (${columns}) VALUES (${new Array(21).fill('?').join(', ')})
        ON CONFLICT (id) DO NOTHING`,
     );
-    this.#setTimes = db.prepare('UPDATE orders SET expires_at = ? WHERE seq = ?');
     this.#settle = db.prepare(
-      `UPDATE orders SET status = ?, started_at = ?, settled_at = ?, balance = ?, retryable = ?,
-       code = ?, message = ?, steps = ?, cause = ?, decided = NULL WHERE id = ? AND settled_at IS NULL`,
+      `UPDATE orders NOT INDEXED SET status = ?, started_at = ?, settled_at = ?, balance = ?, retryable = ?,
+       code = ?, message = ?, steps = ?, cause = ?, decided = NULL, postings = coalesce(?, postings),
+       settlement = ?, is_late = ? WHERE seq = ? AND id = ? AND settled_at IS NULL`,
     );
+    this.#seqOf = db.prepare('SELECT seq FROM orders WHERE id = ?');
     this.#note = db.prepare('UPDATE orders SET decided = ? WHERE id = ? AND settled_at IS NULL');
     this.#amend = db.prepare('UPDATE orders SET steps = ? WHERE id = ? AND settled_at IS NOT NULL');
     this.#forget = db.prepare('DELETE FROM orders WHERE id = ?');
   }
 
-  /** Of the order that was added last. */
+  /** Of the order that was added or settled last. */
   get sequence(): number {
     return this.#sequence;
+  }
+
+  /** The `seq` of an accepted order; 0 for one that is not there. */
+  seqOf({ id, sequence }: Fields): number {
+    if (sequence > 0) return sequence;
+    return (this.#seqOf.get(id) as { seq: number } | undefined)?.seq ?? 0;
   }
 
   /** Adds an order, unless its id is taken. Returns whether it did. */
@@ -61,18 +68,18 @@ export class OrderRows {
       ending.steps,
       ending.cause,
       ending.decided,
+      fields.postings,
+      ending.settlement,
     );
     this.#sequence = Number(lastInsertRowid);
-    if (changes === 1) {
-      this.#touch(fields.id, ending.settledAt);
-      if (fields.expiresAt !== null) this.#setTimes.run(fields.expiresAt, this.#sequence);
-    }
+    if (changes === 1) this.#touch(fields.id, ending.settledAt);
     return changes === 1;
   }
 
   /** Records an order's outcome, unless it has one. Returns whether it did. */
   end(fields: Fields, ending: Ending, isAccepted: boolean): boolean {
     if (!isAccepted) return this.add(fields, ending);
+    this.#sequence = this.seqOf(fields);
     const { changes } = this.#settle.run(
       ending.status,
       ending.startedAt,
@@ -83,6 +90,10 @@ export class OrderRows {
       ending.message,
       ending.steps,
       ending.cause,
+      fields.postings,
+      ending.settlement,
+      ending.isLate,
+      this.#sequence,
       fields.id,
     );
     if (changes === 1) this.#touch(fields.id, ending.settledAt);
@@ -101,8 +112,15 @@ export class OrderRows {
 
   /** Finds out whether there is room for an order, by one that no caller's id can be. */
   probe(): void {
-    const fields = { id: '', userId: '', amount: 0, priority: 'medium', acceptedAt: 0, ...noData };
-    this.add({ ...fields, payload: PROBE }, pending);
+    const fields = {
+      id: '',
+      userId: '',
+      amount: 0,
+      priority: 'medium',
+      acceptedAt: 0,
+      sequence: 0,
+    };
+    this.add({ ...fields, ...noData, payload: PROBE }, pending);
     this.#forget.run('');
   }
 

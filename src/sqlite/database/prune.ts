@@ -1,5 +1,6 @@
-import type { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { isOfOneOrder } from '../failures.ts';
+import type { Credit } from '../incoming.ts';
 import type { Reader, Writer } from '../thread/wire.ts';
 import { listQueries } from './lists.ts';
 import { readable, type Text, textOf } from './rows.ts';
@@ -17,7 +18,8 @@ const BLOCK = 2 ** blockBits;
 export const pruneQueries = {
   first: 'SELECT min(seq) FROM orders WHERE seq > ?',
   earliest: listQueries.earliestOfBlock,
-  rows: `SELECT ${readable('id')}, seq, ${readable('settled_at')} AS settled_at FROM orders NOT INDEXED
+  rows: `SELECT ${readable('id')}, seq, ${readable('settled_at')} AS settled_at, postings, settlement
+    FROM orders NOT INDEXED
     WHERE seq > ? AND seq < ? AND accepted_at < ? ORDER BY seq LIMIT ${STEP}`,
 } as const;
 
@@ -26,6 +28,8 @@ interface Row {
   readonly seq: number;
   /** A text beyond the safe integers. */
   readonly settled_at: number | string | null;
+  readonly postings: string | null;
+  readonly settlement: number | null;
 }
 
 /**
@@ -45,23 +49,18 @@ export function prune(db: DatabaseSync, reader: Reader, writer: Writer): void {
     ({ id, settled_at }) =>
       typeof settled_at === 'number' && settled_at < settledBefore && !kept.has(textOf(id)),
   );
-  // What is deleted stays part of its user's balance, so that the sums can be checked as before.
-  const remember = db.prepare(
-    `UPDATE balances SET pruned = pruned + amount FROM orders
-     WHERE seq = ? AND status = 'completed' AND balances.user_id = orders.user_id`,
-  );
-  const forget = db.prepare('DELETE FROM orders WHERE seq = ?');
+  const deletion = new Deletion(db);
   let deleted = 0;
-  for (const { seq } of old) {
+  for (const row of old) {
     try {
-      remember.run(seq);
-      forget.run(seq);
+      deletion.delete(row);
       deleted += 1;
     } catch (error) {
       // What cannot be added to its user's balance stays; the others need not.
       if (!isOfOneOrder(error) || !db.isTransaction) throw error;
     }
   }
+  deletion.end();
   writer.number(deleted);
   const isOver = rows.length < STEP;
   if (!isOver) writer.number(rows.at(-1)?.seq);
@@ -87,4 +86,62 @@ function nextBlock(
     after = end - 1;
   }
   return { after };
+}
+
+/** Deletes settled orders. What is deleted stays part of its users' balances, so that the sums can be checked as before. */
+class Deletion {
+  readonly #remember: StatementSync;
+  readonly #forget: StatementSync;
+  readonly #rememberCredit: StatementSync;
+  readonly #forgetCredit: StatementSync;
+  readonly #note: StatementSync;
+  readonly #forgetSettlements: StatementSync;
+  #settlement = 0;
+  #settledAt = Number.MIN_SAFE_INTEGER;
+
+  constructor(db: DatabaseSync) {
+    this.#remember = db.prepare(
+      `UPDATE balances SET pruned = coalesce(pruned, 0) + amount FROM orders
+       WHERE seq = ? AND status = 'completed' AND balances.user_id = orders.user_id`,
+    );
+    this.#forget = db.prepare('DELETE FROM orders WHERE seq = ?');
+    this.#rememberCredit = db.prepare(
+      `UPDATE balances SET pruned = coalesce(pruned, 0) + postings.amount FROM postings
+       WHERE balances.user_id = :userId AND postings.user_id = :userId AND settlement = :settlement`,
+    );
+    this.#forgetCredit = db.prepare(
+      'DELETE FROM postings WHERE user_id = :userId AND settlement = :settlement',
+    );
+    this.#note = db.prepare(
+      `UPDATE meta SET pruned = max(pruned, :settlement),
+       pruned_at = max(coalesce(pruned_at, :settledAt), :settledAt)`,
+    );
+    // The last row says which number comes next.
+    this.#forgetSettlements = db.prepare(
+      `DELETE FROM settlements WHERE first IN (SELECT first FROM settlements
+       WHERE first < (SELECT max(first) FROM settlements WHERE first <= ?) ORDER BY first LIMIT ${STEP})`,
+    );
+  }
+
+  delete({ seq, settled_at: settledAt, postings, settlement }: Row): void {
+    this.#remember.run(seq);
+    if (postings !== null) this.#deleteCredits(JSON.parse(postings) as Credit[], settlement);
+    this.#forget.run(seq);
+    this.#settlement = Math.max(this.#settlement, settlement ?? 0);
+    this.#settledAt = Math.max(this.#settledAt, Number(settledAt));
+  }
+
+  #deleteCredits(postings: readonly Credit[], settlement: number | null): void {
+    for (const { userId } of postings) {
+      this.#rememberCredit.run({ userId, settlement });
+      this.#forgetCredit.run({ userId, settlement });
+    }
+  }
+
+  /** Notes how far orders were deleted. */
+  end(): void {
+    if (this.#settlement === 0) return;
+    this.#note.run({ settlement: this.#settlement, settledAt: this.#settledAt });
+    this.#forgetSettlements.run(this.#settlement + 1);
+  }
 }

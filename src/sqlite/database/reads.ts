@@ -3,7 +3,7 @@ import type { ReadKind } from '../thread/calls.ts';
 import { type Message, Reader, Writer } from '../thread/wire.ts';
 import { beyondBalance } from '../unreadable.ts';
 import { Lists } from './lists.ts';
-import { isReadable, type Row, readable, selected, textOf, writeRow } from './rows.ts';
+import { isReadable, type Row, readable, SEQ, selected, textOf, writeRow } from './rows.ts';
 
 /** A page of unsettled orders ends early with this many characters: payloads may be long. */
 const PAGE_CHARACTERS = 4_000_000;
@@ -82,7 +82,7 @@ export class Reads {
     let characters = 0;
     for (const row of unsettled.iterate(after, upTo, limit) as Iterable<unknown>) {
       this.#write(writer, row as Row);
-      seq = (row as Row)[19];
+      seq = (row as Row)[SEQ];
       count += 1;
       characters += (row as Row)[13]?.length ?? 0;
       if (characters > PAGE_CHARACTERS) break;

@@ -33,7 +33,9 @@ const migrations: readonly string[] = [
     cause TEXT,
     life INTEGER NOT NULL,
     decided TEXT,
-    expires_at INTEGER
+    postings TEXT,
+    settlement INTEGER,
+    is_late INTEGER
   ) STRICT;
   CREATE INDEX orders_by_user ON orders (user_id);
   CREATE INDEX orders_by_block ON orders (seq >> ${blockBits}, accepted_at);
@@ -41,13 +43,33 @@ const migrations: readonly string[] = [
   CREATE INDEX orders_by_user_unfulfilled ON orders (user_id, status)
     WHERE status IN ('failed', 'canceled');
   CREATE INDEX orders_unsettled ON orders (seq) WHERE settled_at IS NULL;
+  CREATE INDEX orders_late ON orders (user_id, settlement) WHERE is_late = 1;
+  CREATE TABLE postings (
+    user_id TEXT NOT NULL,
+    settlement INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    amount INTEGER NOT NULL,
+    balance INTEGER NOT NULL,
+    PRIMARY KEY (user_id, settlement)
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE settlements (
+    first INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    orders BLOB NOT NULL
+  ) STRICT;
   CREATE TABLE balances (
     user_id TEXT PRIMARY KEY,
     balance INTEGER NOT NULL,
-    pruned INTEGER NOT NULL DEFAULT 0
+    pruned INTEGER,
+    last INTEGER NOT NULL DEFAULT 0
   ) STRICT, WITHOUT ROWID;
-  CREATE TABLE meta (life INTEGER NOT NULL) STRICT;
-  INSERT INTO meta VALUES (0);
+  CREATE TABLE meta (
+    life INTEGER NOT NULL,
+    file_id TEXT NOT NULL,
+    pruned INTEGER NOT NULL DEFAULT 0,
+    pruned_at INTEGER
+  ) STRICT;
+  INSERT INTO meta (life, file_id) VALUES (0, lower(hex(randomblob(16))));
   PRAGMA application_id = ${applicationId};
   `,
 ];

@@ -2,11 +2,13 @@ import type { DatabaseSync } from 'node:sqlite';
 import { quote } from '../../core/runtime/thrown.ts';
 import { isOfOneOrder } from '../failures.ts';
 import {
+  type Credit,
   type Ending,
   type Fields,
   type Incoming,
   noData,
   pending,
+  readCredits,
   readData,
   readFields,
   readSettlement,
@@ -14,12 +16,13 @@ import {
 import type { WriteKind } from '../thread/calls.ts';
 import { results } from '../thread/codec.ts';
 import { type Message, Reader, Writer } from '../thread/wire.ts';
-import { beyond } from '../unreadable.ts';
-import { Balances } from './balances.ts';
+import { Balances, type Refusal } from './accounts/balances.ts';
+import { Credits, jsonOf, writeApplied } from './accounts/credits.ts';
+import { Settlements } from './history/settlements.ts';
 import { OrderRows } from './order-rows.ts';
 import { prune } from './prune.ts';
 import type { Reads } from './reads.ts';
-import { isReadable, type Row, writeRow } from './rows.ts';
+import { type Row, writeRow } from './rows.ts';
 
 /** Where `settled_at` stands in a row. */
 const SETTLED_AT = 7;
@@ -28,6 +31,8 @@ const SETTLED_AT = 7;
 export class Writes {
   readonly balances: Balances;
   readonly rows: OrderRows;
+  readonly settlements: Settlements;
+  readonly #credits: Credits;
   readonly #db: DatabaseSync;
   readonly #life: number;
   readonly #reads: Reads;
@@ -38,6 +43,8 @@ export class Writes {
   constructor(db: DatabaseSync, reads: Reads, life: number) {
     this.balances = new Balances(db);
     this.rows = new OrderRows(db, life);
+    this.settlements = new Settlements(db);
+    this.#credits = new Credits(db, this.balances);
     this.#db = db;
     this.#reads = reads;
     this.#life = life;
@@ -52,12 +59,19 @@ export class Writes {
     return this.#writer.take();
   }
 
+  /** Forgets what is known of the file: it may have changed. */
+  forget(): void {
+    this.balances.clear();
+    this.settlements.clear();
+  }
+
   accept(reader: Reader, writer: Writer): void {
     const count = reader.number();
     if (count === 0) this.rows.probe();
     for (let index = 0; index < count; index += 1) {
       const fields = readFields(reader);
       readData(reader, fields);
+      fields.postings = reader.maybeText();
       if (this.#isEachAlone) this.#alone(writer, undefined, () => this.#acceptOne(writer, fields));
       else this.#acceptOne(writer, fields);
     }
@@ -88,6 +102,7 @@ export class Writes {
    */
   #alone(writer: Writer, userId: string | undefined, treat: () => void): void {
     const mark = writer.mark();
+    const settled = this.settlements.mark();
     // If this one fails, balances that earlier calls of the transaction have changed must be in the file.
     this.balances.write();
     this.#db.exec('SAVEPOINT one');
@@ -102,6 +117,7 @@ export class Writes {
       this.#db.exec('ROLLBACK TO one; RELEASE one');
       this.balances.clear();
       if (userId !== undefined) this.#failedUsers.add(userId);
+      this.settlements.rewind(settled);
       writer.rewind(mark);
       writer.number(results.failed);
       writer.text((error as Error).message);
@@ -115,29 +131,59 @@ export class Writes {
     } else if (ending.status === 'completed') {
       this.#complete(writer, settlement);
     } else {
-      const isDone = this.rows.end(fields, { ...ending, balance: null, decided: null }, isAccepted);
+      fields.postings = isAccepted ? null : jsonOf(settlement.postings);
+      const isDone = this.#end(fields, ending, isAccepted);
       this.#answer(writer, fields, isDone, results.done, undefined);
     }
   }
 
+  /** Records an outcome as the next settlement. */
+  #end(fields: Fields, ending: Ending, isAccepted: boolean): boolean {
+    ending.settlement = this.settlements.next;
+    const isDone = this.rows.end(fields, ending, isAccepted);
+    if (isDone) this.settlements.add(this.rows.sequence, ending.settledAt as number);
+    return isDone;
+  }
+
   #complete(writer: Writer, settlement: Omit<Incoming, 'isProvisional'>): void {
-    const { fields, ending, isAccepted, isCompensable, minBalance } = settlement;
-    const { id, userId, amount } = fields;
-    const after = this.balances.after(userId, amount, minBalance);
-    if (typeof after === 'number') {
-      const isDone = this.rows.end(
-        fields,
-        { ...ending, balance: after, decided: null },
-        isAccepted,
-      );
-      if (isDone) this.balances.set(userId, after);
-      this.#answer(writer, fields, isDone, results.done, after);
+    const { fields, ending, isAccepted, isCompensable, minBalance, postings } = settlement;
+    const account = this.balances.of(fields.userId);
+    const after = this.balances.after(account, fields.amount, minBalance);
+    const applied = typeof after === 'number' ? this.#credits.after(postings) : undefined;
+    if (typeof after !== 'number' || applied === undefined) {
+      const refusal = typeof after === 'number' ? results.balanceOverflow : after.refusal;
+      this.#refuse(writer, settlement, refusal, isCompensable);
       return;
     }
-    const { refusal } = after;
+    ending.balance = after;
+    fields.postings = jsonOf(applied);
+    if (isAccepted) {
+      fields.sequence = this.rows.seqOf(fields);
+      ending.isLate = fields.sequence < account.last ? 1 : null;
+    }
+    const isDone = this.#end(fields, ending, isAccepted);
+    if (isDone) {
+      account.last = Math.max(account.last, this.rows.sequence);
+      this.balances.set(account, after);
+      this.#credits.post(applied, ending.settlement as number, this.rows.sequence);
+    }
+    if (applied.length === 0) this.#answer(writer, fields, isDone, results.done, after);
+    else {
+      const balances = applied.map(({ balance }) => balance);
+      this.#answer(writer, fields, isDone, results.posted, after, balances.length, ...balances);
+    }
+  }
+
+  #refuse(
+    writer: Writer,
+    { fields, ending, isAccepted, postings }: Omit<Incoming, 'isProvisional'>,
+    refusal: Refusal,
+    isCompensable: boolean,
+  ): void {
+    fields.postings = isAccepted ? null : jsonOf(postings);
     const isDone = isCompensable
-      ? this.#isOpen(id, isAccepted)
-      : this.rows.end(fields, refused(ending, refusal), isAccepted);
+      ? this.#isOpen(fields.id, isAccepted)
+      : this.#end(fields, refused(ending, refusal), isAccepted);
     this.#answer(writer, fields, isDone, refusal);
   }
 
@@ -147,12 +193,7 @@ export class Writes {
     return row === undefined ? !isAccepted : isAccepted && row[SETTLED_AT] === null;
   }
 
-  #noteDecided(
-    writer: Writer,
-    fields: Fields,
-    ending: Omit<Ending, 'balance' | 'decided'>,
-    isAccepted: boolean,
-  ): void {
+  #noteDecided(writer: Writer, fields: Fields, ending: Ending, isAccepted: boolean): void {
     const { status: outcome, code, message, retryable, cause: kept } = ending;
     const cause = kept === null ? undefined : JSON.parse(kept);
     const decided = JSON.stringify({ outcome, code, message, retryable: retryable === 1, cause });
@@ -174,7 +215,8 @@ export class Writes {
       const userId = reader.text();
       const amount = reader.number();
       const minBalance = reader.maybeNumber();
-      this.#applyOne(writer, { id, userId, amount, minBalance, now });
+      const postings = readCredits(reader);
+      this.#applyOne(writer, { id, userId, amount, minBalance, postings, now });
     }
   }
 
@@ -185,6 +227,7 @@ export class Writes {
       readonly userId: string;
       readonly amount: number;
       readonly minBalance: number | null;
+      readonly postings: readonly Credit[];
       readonly now: number;
     },
   ): void {
@@ -194,11 +237,12 @@ export class Writes {
       writeApplied(writer, id, known);
       return;
     }
-    const fields = { id, userId, amount, priority: 'medium', acceptedAt: now, ...noData };
+    const order = { id, userId, amount, priority: 'medium', acceptedAt: now, sequence: 0 };
+    const fields = { ...order, ...noData };
     const ending = { ...pending, status: 'completed', startedAt: now, settledAt: now };
-    const { minBalance } = change;
+    const { minBalance, postings } = change;
     const flags = { isAccepted: false, isCompensable: false };
-    this.#complete(writer, { fields, ending, ...flags, minBalance });
+    this.#complete(writer, { fields, ending, ...flags, minBalance, postings });
   }
 
   prune(reader: Reader, writer: Writer): void {
@@ -212,18 +256,20 @@ export class Writes {
     { id, userId }: Pick<Fields, 'id' | 'userId'>,
     isDone: boolean,
     result: number,
-    ...balance: readonly (number | undefined)[]
+    ...numbers: readonly (number | undefined)[]
   ): void {
     if (isDone) {
       writer.number(result);
-      if (balance.length > 0) writer.number(balance[0]);
+      for (const number of numbers) writer.number(number);
       return;
     }
     const row = this.#reads.row(id);
     if (row === undefined) {
       // It was accepted, and was deleted at a shell. An error here would come again at each try.
-      writer.number(results.done);
+      const isPosted = result === results.posted;
+      writer.number(isPosted ? result : results.done);
       writer.number(this.balances.get(userId) ?? 0);
+      if (isPosted) for (const number of numbers.slice(1)) writer.number(number);
     } else this.#writeKnown(writer, id, row);
   }
 
@@ -235,23 +281,8 @@ export class Writes {
 }
 
 /** The refusal's message is the processor's own. */
-function refused(ending: Omit<Ending, 'balance' | 'decided'>, refusal: number): Ending {
+function refused(ending: Ending, refusal: Refusal): Ending {
   const code = refusal === results.insufficientFunds ? 'insufficient_funds' : 'balance_overflow';
   const none = { balance: null, message: null, retryable: null, cause: null, decided: null };
   return { ...ending, ...none, status: 'failed', code };
-}
-
-function writeApplied(writer: Writer, id: string, known: Row): void {
-  if (!isReadable(known)) throw beyond(id);
-  const [, , , , , , , , balance, , , code] = known;
-  if (balance !== null) {
-    writer.number(results.done);
-    writer.number(balance);
-  } else if (code === 'insufficient_funds') {
-    writer.number(results.insufficientFunds);
-  } else if (code === 'balance_overflow') {
-    writer.number(results.balanceOverflow);
-  } else {
-    throw new Error(`The order id ${quote(id)} is taken by an order that did not complete`);
-  }
 }

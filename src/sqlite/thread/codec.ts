@@ -1,8 +1,6 @@
-import { noLabels, type Priority, ranks } from '../../core/order/order.ts';
-import type { OrderCause, OrderStatus } from '../../core/order/outcome.ts';
-import { noSteps, type StepResult } from '../../core/order/step-result.ts';
-import type { DecidedOutcome, NewOrder, StoredOrder } from '../../core/order/stored-order.ts';
-import { timeFields } from '../../core/order/times/order-times.ts';
+import { noPostings, type Posting, ranks } from '../../core/order/order.ts';
+import type { StepResult } from '../../core/order/step-result.ts';
+import type { NewOrder, StoredOrder } from '../../core/order/stored-order.ts';
 import type { BalanceChange, BalanceResult } from '../../core/storage/balance-storage.ts';
 import type {
   AcceptResult,
@@ -12,11 +10,11 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from '../../core/storage/order-storage.ts';
-import { beyond, UnreadableOrder } from '../unreadable.ts';
+import { readOrder, readOrders, type TakeUnreadable } from './read-orders.ts';
 import type { Reader, Writer } from './wire.ts';
 
 /** The flags of a settlement, one bit each. */
-export const flags = { accepted: 1, compensable: 2, provisional: 4 } as const;
+export const flags = { accepted: 1, compensable: 2, provisional: 4, posting: 8 } as const;
 
 /** A status is sent as its index here. */
 export const statuses = ['pending', 'completed', 'failed', 'canceled'] as const;
@@ -28,6 +26,8 @@ export const results = {
   balanceOverflow: 2,
   known: 3,
   failed: 4,
+  /** Done, with the balances after its postings. */
+  posted: 5,
 } as const;
 
 export function writeNewOrders(writer: Writer, orders: readonly NewOrder[]): void {
@@ -38,6 +38,16 @@ export function writeNewOrders(writer: Writer, orders: readonly NewOrder[]): voi
 function writeNewOrder(writer: Writer, order: NewOrder): void {
   writeFields(writer, order);
   writeData(writer, order);
+  const { postings } = order;
+  writer.text(postings.length === 0 ? null : JSON.stringify(postings));
+}
+
+function writePostings(writer: Writer, postings: readonly Posting[]): void {
+  writer.number(postings.length);
+  for (const { userId, amount } of postings) {
+    writer.text(userId);
+    writer.number(amount);
+  }
 }
 
 function writeFields(writer: Writer, order: NewOrder): void {
@@ -48,12 +58,11 @@ function writeFields(writer: Writer, order: NewOrder): void {
   writer.number(order.acceptedAt);
 }
 
-function writeData(writer: Writer, { payload, content, labels, expiresAt }: NewOrder): void {
+function writeData(writer: Writer, { payload, content, labels }: NewOrder): void {
   writer.text(payload === undefined ? null : JSON.stringify(payload));
   // In an array, since `undefined` differs from being the payload.
   writer.text(content === payload ? null : JSON.stringify(content === undefined ? [] : [content]));
   writer.text(labels.length === 0 ? null : JSON.stringify(labels));
-  writer.number(expiresAt);
 }
 
 export function writeSettlements(writer: Writer, settlements: readonly Settlement[]): void {
@@ -62,15 +71,18 @@ export function writeSettlements(writer: Writer, settlements: readonly Settlemen
 }
 
 function writeSettlement(writer: Writer, settlement: Settlement): void {
-  const { isAccepted, isCompensable, isProvisional, error, cause } = settlement;
+  const { isAccepted, isCompensable, isProvisional, error, cause, postings } = settlement;
   writer.number(
     (isAccepted ? flags.accepted : 0) |
       (isCompensable ? flags.compensable : 0) |
-      (isProvisional ? flags.provisional : 0),
+      (isProvisional ? flags.provisional : 0) |
+      (postings.length > 0 ? flags.posting : 0),
   );
   writeFields(writer, settlement);
   // The file has the data of an accepted order already, and writing a payload is slow.
-  if (!isAccepted) writeData(writer, settlement);
+  if (isAccepted) writer.number(settlement.sequence ?? 0);
+  else writeData(writer, settlement);
+  if (postings.length > 0) writePostings(writer, postings);
   writer.number(statuses.indexOf(settlement.outcome));
   writer.number(settlement.startedAt);
   writer.number(settlement.settledAt);
@@ -89,11 +101,12 @@ export function stepsJson(steps: readonly StepResult[]): string | null {
 export function writeChanges(writer: Writer, changes: readonly BalanceChange[], now: number): void {
   writer.number(now);
   writer.number(changes.length);
-  for (const { orderId, userId, amount, minBalance } of changes) {
+  for (const { orderId, userId, amount, minBalance, postings = noPostings } of changes) {
     writer.text(orderId);
     writer.text(userId);
     writer.number(amount);
     writer.number(minBalance);
+    writePostings(writer, postings);
   }
 }
 
@@ -125,6 +138,8 @@ function readSettlementResult(reader: Reader): SettlementResult {
   switch (reader.number()) {
     case results.done:
       return { status: 'settled', balance: reader.maybeNumber() ?? undefined };
+    case results.posted:
+      return { status: 'settled', balance: reader.number(), balances: readBalances(reader) };
     case results.insufficientFunds:
       return { status: 'refused', code: 'insufficient_funds' };
     case results.balanceOverflow:
@@ -140,119 +155,17 @@ export function readBalanceResults(reader: Reader, count: number): BalanceResult
   return Array.from({ length: count }, () => {
     const result = reader.number();
     if (result === results.done) return { balance: reader.number() };
+    if (result === results.posted) {
+      return { balance: reader.number(), balances: readBalances(reader) };
+    }
     return {
       refused: result === results.insufficientFunds ? 'insufficient_funds' : 'balance_overflow',
     };
   });
 }
 
-/** Reports an order that cannot be read, or throws the error. */
-export type TakeUnreadable = (error: UnreadableOrder) => void;
-
-/**
- * Reads orders as `writeRow` writes them, each after a 1, with a 0 after the last. After a 2 comes the id of an order
- * that cannot be read.
- */
-export function readOrders(reader: Reader, takeUnreadable: TakeUnreadable): StoredOrder[] {
-  const orders: StoredOrder[] = [];
-  for (let next = reader.number(); next !== 0; next = reader.number()) {
-    if (next === 2) takeUnreadable(beyond(reader.text()));
-    else {
-      try {
-        orders.push(readOrder(reader));
-      } catch (error) {
-        takeUnreadable(error as UnreadableOrder);
-      }
-    }
-  }
-  return orders;
-}
-
-/**
- * Reads an order as `writeRow` writes it.
- *
- * @throws UnreadableOrder after all of it was read
- */
-export function readOrder(reader: Reader): StoredOrder {
-  const id = reader.text();
-  const userId = reader.text();
-  const amount = reader.number();
-  const priority = reader.text();
-  const status = reader.text() as OrderStatus;
-  const acceptedAt = reader.number();
-  const startedAt = reader.maybeNumber() ?? undefined;
-  const settledAt = reader.maybeNumber() ?? undefined;
-  const balance = reader.maybeNumber() ?? undefined;
-  const retryable = reader.maybeNumber();
-  const attempt = reader.number();
-  const sequence = reader.number();
-  const code = reader.maybeText() ?? undefined;
-  const message = reader.maybeText() ?? undefined;
-  const json = reader.maybeText();
-  const content = reader.maybeText();
-  const labels = reader.maybeText();
-  const steps = reader.maybeText();
-  const cause = reader.maybeText();
-  const decided = reader.maybeText();
-  const parse = parsed.bind(undefined, id);
-  const payload = json === null ? undefined : parse('payload', json, () => true);
-  if (!isPriority(priority)) throw new UnreadableOrder(id, 'its priority is none');
-  return {
-    id,
-    userId,
-    amount,
-    priority,
-    payload,
-    labels: labels === null ? noLabels : (parse('labels', labels, areTexts) as string[]),
-    status,
-    acceptedAt,
-    startedAt,
-    settledAt,
-    balance,
-    code,
-    message,
-    retryable: retryable === null ? undefined : retryable === 1,
-    cause: cause === null ? undefined : (parse('cause', cause, isObject) as OrderCause),
-    steps: steps === null ? noSteps : (parse('steps', steps, areObjects) as StepResult[]),
-    content:
-      content === null ? payload : (parse('content', content, Array.isArray) as unknown[])[0],
-    attempt,
-    decided: decided === null ? undefined : (parse('decided', decided, isObject) as DecidedOutcome),
-    sequence,
-    ...timeFields({ expiresAt: reader.maybeNumber() ?? undefined }),
-  };
-}
-
-function parsed(
-  id: string,
-  name: string,
-  json: string,
-  isRight: (value: unknown) => boolean,
-): unknown {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw new UnreadableOrder(id, `its ${name} is no JSON`);
-  }
-  if (isRight(value)) return value;
-  throw new UnreadableOrder(id, `its ${name} is not what it must be`);
-}
-
-function isPriority(value: string): value is Priority {
-  return (ranks as readonly string[]).includes(value);
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function areObjects(value: unknown): boolean {
-  return Array.isArray(value) && value.every(isObject);
-}
-
-function areTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+function readBalances(reader: Reader): number[] {
+  return Array.from({ length: reader.number() }, () => reader.number());
 }
 
 /** One page of unsettled orders. */

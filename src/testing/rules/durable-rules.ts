@@ -55,6 +55,7 @@ export function declareDurableRules(declare: Declare<OrderStorage>): void {
           payload: at % 2 ? { at } : undefined,
           content: at % 3 ? `${at}` : undefined,
           labels: at % 5 ? [] : ['five'],
+          postings: at % 6 ? [] : [{ userId: 'w', amount: at + 1 }],
           priority: at % 7 ? 'medium' : 'high',
         }),
       );
@@ -80,6 +81,7 @@ export function declareDurableRules(declare: Declare<OrderStorage>): void {
       await settle(first, [settlementOf(noted, { outcome: 'failed', error, isProvisional: true })]);
       await apply(first, [change('start', 'v', 7)]);
       const listed = await readList(first, 100);
+      const credited = await first.get('w');
 
       const second = await trial.reopen();
       for (const [at, settlement] of settlements.entries()) {
@@ -92,6 +94,7 @@ export function declareDurableRules(declare: Declare<OrderStorage>): void {
       );
       assertOrders(await readList(second, 7), listed);
       await assertBalance(second, 'v', 7);
+      await assertBalance(second, 'w', credited);
       for (const at of range(4)) {
         assert.equal((await second.get(`u-${at}`)) ?? 0, await sumOf(second, `u-${at}`));
       }

@@ -145,10 +145,20 @@ class History {
       payload: random.pick([undefined, null, id, { id }, [id]]),
       content: random.pick([undefined, null, id, { id }]),
       labels: random.pick([[], ['one'], ['one', 'two']]),
+      postings: random.chance(30) ? this.#postings(userId) : [],
       acceptedAt: this.#time(),
     });
     this.#orders.set(id, order);
     return order;
+  }
+
+  #postings(payer: string): NewOrder['postings'] {
+    const random = this.#random;
+    const others = users.filter((userId) => userId !== payer && random.chance(50));
+    return others.map((userId) => ({
+      userId,
+      amount: userId === 'rich' ? random.pick([1, 2 ** 52]) : random.integer(1, 99),
+    }));
   }
 
   #settlement(): Settlement {

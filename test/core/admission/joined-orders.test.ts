@@ -5,7 +5,8 @@ import type { OrderOutcome } from '../../../src/core/order/outcome.ts';
 import { receiptOf } from '../../../src/core/order/receipt.ts';
 
 const jobOf = (): Job => new Job('a', 'u', 1, 1, undefined, []);
-const outcome: OrderOutcome = receiptOf(jobOf(), 1, { acceptedAt: 0, settledAt: 0 } as never, []);
+const times = { acceptedAt: 0, settledAt: 0 } as never;
+const outcome: OrderOutcome = receiptOf(jobOf(), 1, times, [], []);
 
 function join(known: Job): Job {
   const job = jobOf();

@@ -126,7 +126,8 @@ describe('several rules', () => {
       priority: 'low',
       payload,
     });
-    const handedIn = { id: 'a', userId: 'u', amount: 1, priority: 'low', payload, labels: [] };
+    const none = { labels: [], postings: [] };
+    const handedIn = { id: 'a', userId: 'u', amount: 1, priority: 'low', payload, ...none };
     expect(seen).toEqual([handedIn, handedIn]);
     expect(seen[0]?.payload).toBe(payload);
     expect(receipt).toMatchObject({ amount: 1, labels: ['seen', 'seen'] });

@@ -30,6 +30,7 @@ describe('order', () => {
       message: undefined,
       retryable: undefined,
       labels: [],
+      postings: [],
       steps: [],
     };
     expect(await processor.order('b')).toEqual(pending);

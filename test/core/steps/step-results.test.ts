@@ -30,6 +30,7 @@ it('gives a receipt that looks like a literal', async () => {
     durationMs: 0,
     steps: [],
     labels: [],
+    postings: [],
     payload: 'cart',
   };
   expect(receipt).toStrictEqual(literal);
@@ -191,7 +192,8 @@ describe('steps', () => {
         for (const name of ['signal', 'attempt', 'order', 'results', 'idempotencyKey'] as const) {
           seen.push(!Reflect.set(context, name, undefined) && context[name] !== undefined);
         }
-        const accepted = { id: 'a', userId: 'u', amount: 1, priority: 'high', payload, labels: [] };
+        const none = { labels: [], postings: [] };
+        const accepted = { id: 'a', userId: 'u', amount: 1, priority: 'high', payload, ...none };
         expect(order).toEqual(accepted);
         expect(context.order).toBe(order);
         expect(context.attempt).toBe(1);
@@ -279,6 +281,7 @@ it('invariant 3: a receipt says all of an order', async () => {
     durationMs: 10,
     steps: [step],
     labels: [],
+    postings: [],
     payload: 'p',
   };
   expect(await Promise.all(submitted)).toEqual([

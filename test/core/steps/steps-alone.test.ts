@@ -25,7 +25,8 @@ class OrderAlone implements RunOrder {
 
   toOrder(): AcceptedOrder {
     const { id, userId } = this;
-    return Object.freeze({ id, userId, amount: 5, priority: 'medium', payload: 'p', labels: [] });
+    const none = { labels: [], postings: [] };
+    return Object.freeze({ id, userId, amount: 5, priority: 'medium', payload: 'p', ...none });
   }
 }
 

@@ -1,6 +1,6 @@
-import { noLabels } from '../../order/order.ts';
+import { noLabels, noPostings, type Posting } from '../../order/order.ts';
 import { OrderError } from '../../order/order-error.ts';
-import { refusals } from '../../order/receipt.ts';
+import { appliedPostings, refusals } from '../../order/receipt.ts';
 import type { StepResult } from '../../order/step-result.ts';
 import { noSteps } from '../../order/step-result.ts';
 import type { NewOrder, Refusal, StoredOrder } from '../../order/stored-order.ts';
@@ -67,6 +67,8 @@ export class MemoryStorage implements OrderStorage {
    * keeps the orders in flight itself. A subclass that makes orders outlive the process says `false`.
    */
   readonly isVolatile: boolean = true;
+  /** Changes may have postings: always `true`. */
+  readonly appliesPostings = true;
   /** How many settled orders are remembered. */
   readonly retainSettled: number;
   /** How many bytes of payloads, labels, errors and long ids are remembered with them. */
@@ -110,22 +112,25 @@ export class MemoryStorage implements OrderStorage {
     return changes.map((change) => this.#apply(change));
   }
 
-  #apply({ orderId: id, userId, amount, minBalance }: BalanceChange): BalanceResult {
-    const known = this.#settled.balanceAfter(id);
-    if (known !== undefined) return { balance: known };
+  #apply(change: BalanceChange): BalanceResult {
+    const { orderId: id, userId, amount, minBalance, postings = noPostings } = change;
+    const known = this.#settled.find(id);
+    if (known?.balance !== undefined) return appliedBefore(known);
     const balance = this.#balanceAfter(userId, amount, minBalance);
     if (typeof balance === 'string') return { refused: balance };
+    const balances = this.#balancesAfter(postings);
+    if (balances === undefined) return { refused: 'balance_overflow' };
     const now = Date.now();
     const order: Remembered = {
-      ...{ id, userId, amount, labels: noLabels, payload: undefined, content: undefined },
+      ...{ id, userId, amount, labels: noLabels, payload: undefined, content: undefined, postings },
       ...{ steps: noSteps, acceptedAt: now, startedAt: now, settledAt: now },
       priority: 'medium',
     };
     // Its id may belong to an order that failed or is unsettled, for which nothing was applied.
     this.#settled.forget(id);
     const sequence = this.#unsettled.delete(id) ?? this.nextSequence();
-    this.#complete(order, balance, sequence);
-    return { balance };
+    this.#complete(order, balance, sequence, balances);
+    return balances === noPostings ? { balance } : { balance, balances };
   }
 
   /**
@@ -167,20 +172,46 @@ export class MemoryStorage implements OrderStorage {
     }
     const balance = this.#balanceAfter(userId, order.amount, order.minBalance);
     if (typeof balance === 'string') return this.#refuse(order, balance);
-    this.#complete(order, balance, this.#sequenceOf(order));
-    return { status: 'settled', balance };
+    const balances = this.#balancesAfter(order.postings);
+    if (balances === undefined) return this.#refuse(order, 'balance_overflow');
+    this.#complete(order, balance, this.#sequenceOf(order), balances);
+    return balances === noPostings
+      ? { status: 'settled', balance }
+      : { status: 'settled', balance, balances };
   }
 
   /** Applies and remembers, or throws and does neither: memory may be exhausted. */
-  #complete(order: Remembered, balance: number, sequence: number): void {
-    const { userId, amount } = order;
+  #complete(
+    order: Remembered,
+    balance: number,
+    sequence: number,
+    balances: readonly number[],
+  ): void {
+    const { userId, amount, postings } = order;
+    const applied = appliedPostings(postings, balances);
     this.#balances.set(userId, balance);
     try {
-      this.#settled.remember(order, balance, undefined, sequence);
+      for (const posting of applied) this.#balances.set(posting.userId, posting.balance as number);
+      this.#settled.remember(order, balance, undefined, sequence, 'completed', applied);
     } catch (cause) {
       this.#balances.set(userId, balance - amount);
+      for (const posting of applied) {
+        this.#balances.set(posting.userId, (posting.balance as number) - posting.amount);
+      }
       throw cause;
     }
+  }
+
+  /** After each posting; `undefined` if one of them would leave the safe integers. */
+  #balancesAfter(postings: readonly Posting[]): readonly number[] | undefined {
+    if (postings.length === 0) return noPostings;
+    const balances: number[] = [];
+    for (const { userId, amount } of postings) {
+      const balance = (this.#balances.get(userId) ?? 0) + amount;
+      if (!Number.isSafeInteger(balance)) return undefined;
+      balances.push(balance);
+    }
+    return balances;
   }
 
   #refuse(order: Settlement, code: Refusal): SettlementResult {
@@ -247,4 +278,11 @@ export class MemoryStorage implements OrderStorage {
     this.#sequence += 1;
     return this.#sequence;
   }
+}
+
+/** What an order that was applied before answered then. */
+function appliedBefore({ balance, postings }: StoredOrder): BalanceResult {
+  const before = { balance: balance as number };
+  if (postings.length === 0) return before;
+  return { ...before, balances: postings.map((posting) => posting.balance as number) };
 }

@@ -1,10 +1,10 @@
-import { noLabels } from '../../order/order.ts';
+import { noLabels, noPostings, type Posting } from '../../order/order.ts';
 import { causeOfOrder } from '../../order/order-cause.ts';
 import type { OrderError } from '../../order/order-error.ts';
-import type { OrderCause } from '../../order/outcome.ts';
+import type { AppliedPosting, OrderCause } from '../../order/outcome.ts';
+import { appliedPostings } from '../../order/receipt.ts';
 import type { StepResult } from '../../order/step-result.ts';
 import { noSteps } from '../../order/step-result.ts';
-import { type TimeFields, timeFields } from '../../order/times/order-times.ts';
 import { memoryOf } from '../../runtime/size-of.ts';
 
 /** The fields of a settled order that take room in memory. */
@@ -14,7 +14,7 @@ export interface RememberedFields {
   readonly payload: unknown;
   readonly content: unknown;
   readonly labels: readonly string[];
-  readonly expiresAt?: number | undefined;
+  readonly postings: readonly Posting[];
   readonly cause?: OrderCause | undefined;
   readonly steps: readonly StepResult[];
 }
@@ -29,8 +29,7 @@ export interface Extra {
   readonly retryable: boolean | undefined;
   readonly cause: OrderCause | undefined;
   readonly labels: readonly string[];
-  /** The times of an order that has any. */
-  readonly times?: TimeFields | undefined;
+  readonly postings: readonly AppliedPosting[];
   /** About how many bytes are kept for this order alone. */
   readonly bytes: number;
 }
@@ -40,49 +39,55 @@ export const noExtra: Extra = {
   content: undefined,
   steps: noSteps,
   labels: noLabels,
+  postings: noPostings,
   code: undefined,
   message: undefined,
   retryable: undefined,
   cause: undefined,
-  times: undefined,
   bytes: 0,
 };
 
 /** Ids up to this length together, in characters, are not counted: the number of orders bounds their memory. */
 export const shortIds = 128;
 
-/** @param most - bytes; the counting ends soon after that */
-export function extraOfReceipt(order: RememberedFields, most: number): Extra {
+/** What a posting takes beside its user's id, in bytes: three objects share it. */
+const postingBytes = 96;
+
+/**
+ * @param postings - as they were applied
+ * @param most - bytes; the counting ends soon after that
+ */
+export function extraOfReceipt(
+  order: RememberedFields,
+  postings: readonly AppliedPosting[],
+  most: number,
+): Extra {
   const { payload, content, labels, steps } = order;
   const ofLabels = labels.length === 0 ? 0 : memoryOf(labels, most);
   const bytes = bytesOf(order, most) + ofLabels;
-  const times = timesIn(order);
-  return { ...noExtra, payload, content, steps, labels, times, bytes };
+  return { ...noExtra, payload, content, steps, labels, postings, bytes };
 }
 
 /** @param most - bytes; the counting ends soon after that */
 export function extraOfError(order: RememberedFields, error: OrderError, most: number): Extra {
   const { payload, content, labels, steps } = order;
+  const postings = appliedPostings(order.postings);
   const { code, message, retryable } = error;
   const cause = order.cause ?? causeOfOrder(error);
   const bytes = bytesOf(order, most) + memoryOf([message, cause, labels, steps], most);
-  const times = timesIn(order);
-  return { payload, content, steps, labels, code, message, retryable, cause, times, bytes };
+  return { payload, content, steps, labels, postings, code, message, retryable, cause, bytes };
 }
 
-export function hasTimes({ expiresAt }: TimeFields): boolean {
-  return expiresAt !== undefined;
-}
-
-function timesIn(order: TimeFields): TimeFields | undefined {
-  return hasTimes(order) ? timeFields(order) : undefined;
-}
-
-function bytesOf({ id, userId, payload, content }: RememberedFields, most: number): number {
-  // One byte more, so that a value that is too large is recognized.
+function bytesOf(
+  { id, userId, payload, content, postings }: RememberedFields,
+  most: number,
+): number {
+  // One more, so that what is too large is seen to be.
   const enough = most + 1;
   const ofContent = content === payload ? 0 : memoryOf(content, enough);
   const areLong = id.length + userId.length > shortIds;
   const ofIds = areLong ? memoryOf(id, enough) + memoryOf(userId, enough) : 0;
-  return memoryOf(payload, enough) + ofContent + ofIds;
+  let ofPostings = 0;
+  for (const { userId } of postings) ofPostings += postingBytes + 2 * userId.length;
+  return memoryOf(payload, enough) + ofContent + ofIds + ofPostings;
 }

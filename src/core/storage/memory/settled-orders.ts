@@ -1,18 +1,23 @@
 import { hashOf } from '../../collections/id-hash.ts';
-import { noLabels, type Priority } from '../../order/order.ts';
+import { noLabels, noPostings, type Priority } from '../../order/order.ts';
 import type { OrderError } from '../../order/order-error.ts';
-import type { OrderOutcome, OrderRecord, OrderStatus } from '../../order/outcome.ts';
+import type {
+  AppliedPosting,
+  OrderOutcome,
+  OrderRecord,
+  OrderStatus,
+} from '../../order/outcome.ts';
 import type { StepResult } from '../../order/step-result.ts';
 import { noSteps } from '../../order/step-result.ts';
 import type { StoredOrder, Times } from '../../order/stored-order.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
 import type { StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
 import { NewestFirst, type Ring } from './newest-first.ts';
+import { beginsSegment, NumberRows, segmentAt, segmentSize } from './number-rows.ts';
 import {
   type Extra,
   extraOfError,
   extraOfReceipt,
-  hasTimes,
   noExtra,
   type RememberedFields,
   shortIds,
@@ -31,11 +36,6 @@ const SETTLED = 4;
 const KIND = 5;
 const SEQUENCE = 6;
 const WIDTH = 7;
-
-/** How many orders have their numbers in one array. */
-const SEGMENT_BITS = 10;
-const SEGMENT = 2 ** SEGMENT_BITS;
-const LAST = SEGMENT - 1;
 
 /** A settled order as it is remembered. */
 export interface Remembered extends RememberedFields, Times {
@@ -61,9 +61,7 @@ export class SettledOrders {
   readonly #ids: (string | undefined)[] = [];
   readonly #userIds: string[] = [];
   readonly #extras: (Extra | undefined)[] = [];
-  readonly #segments: Float64Array<ArrayBuffer>[] = [];
-  /** The segment that is being written. */
-  #numbers = new Float64Array(0);
+  readonly #numbers: NumberRows;
   #lastPlain: Extra = noExtra;
   readonly #mostBytes: number;
   /** The bytes of all remembered orders. */
@@ -84,19 +82,23 @@ export class SettledOrders {
   constructor(limit: number, mostBytes: number) {
     this.#limit = limit;
     this.#mostBytes = mostBytes;
+    this.#numbers = new NumberRows(WIDTH, limit);
     this.#slots = new IdIndex(limit, (slot) => this.#ids[slot]);
   }
 
   /** The same as `remember`, of an order with its outcome. */
   rememberOutcome(order: Remembered, outcome: OrderOutcome, sequence: number): void {
-    if (outcome.status === 'completed') this.remember(order, outcome.balance, undefined, sequence);
-    else this.remember(order, undefined, outcome.error, sequence, outcome.status);
+    if (outcome.status === 'completed') {
+      const { balance, postings } = outcome;
+      this.remember(order, balance, undefined, sequence, 'completed', postings);
+    } else this.remember(order, undefined, outcome.error, sequence, outcome.status);
   }
 
   /**
    * @param balance - of a completed order
    * @param error - of an order that did not complete
    * @param sequence - the order's place in the order of acceptance
+   * @param postings - as they were applied
    */
   remember(
     order: Remembered,
@@ -104,22 +106,23 @@ export class SettledOrders {
     error: OrderError | undefined,
     sequence: number,
     status: OrderOutcome['status'] = error === undefined ? 'completed' : 'failed',
+    postings: readonly AppliedPosting[] = noPostings,
   ): void {
     if (this.#limit === 0) return;
     if (error !== undefined && mayComeAgain(order, error)) return;
     const slot = this.#at;
-    const extra = this.#extraOf(order, error);
+    const extra = this.#extraOf(order, error, postings);
     if (this.#bytes + (extra?.bytes ?? 0) > 0) {
       this.#release(slot);
       if (!this.#makeRoomFor(extra?.bytes ?? 0)) return;
     }
-    if ((slot & LAST) === 0) this.#numbers = this.#segmentFrom(slot);
+    if (beginsSegment(slot)) this.#newestFirst.forget(segmentAt(slot));
     this.#slots.add(slot, hashOf(order.id));
     this.#ids[slot] = order.id;
     this.#userIds[slot] = order.userId;
     this.#extras[slot] = extra;
-    const numbers = this.#numbers;
-    const at = (slot & LAST) * WIDTH;
+    const numbers = this.#numbers.segmentOf(slot);
+    const at = this.#numbers.indexOf(slot);
     numbers[at + AMOUNT] = order.amount;
     numbers[at + BALANCE] = balance ?? Number.NaN;
     numbers[at + ACCEPTED] = order.acceptedAt;
@@ -161,13 +164,6 @@ export class SettledOrders {
     return true;
   }
 
-  /** The balance after a completed order. */
-  balanceAfter(id: string): number | undefined {
-    const slot = this.#slots.find(id);
-    const balance = slot === -1 ? Number.NaN : this.#numberIn(slot, BALANCE);
-    return Number.isNaN(balance) ? undefined : balance;
-  }
-
   find(id: string): StoredOrder | undefined {
     const slot = this.#slots.find(id);
     return slot === -1 ? undefined : this.#storedIn(slot);
@@ -184,23 +180,23 @@ export class SettledOrders {
         orders.push(this.#storedIn(slot));
       }
       lookedAt += 1;
-      if (lookedAt === mostLookedAt) return { orders, next: this.#numberIn(slot, SEQUENCE) };
+      if (lookedAt === mostLookedAt) return { orders, next: this.#numbers.at(slot, SEQUENCE) };
     }
     return { orders, next: undefined };
   }
 
   #asRing(): Ring {
     const length = (): number => this.#ids.length;
-    const current = (): number => this.#at >>> SEGMENT_BITS;
+    const current = (): number => segmentAt(this.#at);
     return {
-      segmentSize: SEGMENT,
+      segmentSize,
       get length() {
         return length();
       },
       get current() {
         return current();
       },
-      sequenceIn: (slot) => this.#numberIn(slot, SEQUENCE),
+      sequenceIn: (slot) => this.#numbers.at(slot, SEQUENCE),
     };
   }
 
@@ -208,50 +204,68 @@ export class SettledOrders {
   #headIn(slot: number): Pick<OrderRecord, 'userId' | 'status' | 'acceptedAt'> {
     return {
       userId: this.#userIds[slot] as string,
-      status: statuses[this.#numberIn(slot, KIND) & 3] as OrderStatus,
-      acceptedAt: this.#numberIn(slot, ACCEPTED),
+      status: statuses[this.#numbers.at(slot, KIND) & 3] as OrderStatus,
+      acceptedAt: this.#numbers.at(slot, ACCEPTED),
     };
   }
 
   #storedIn(slot: number): StoredOrder {
     const content = this.#extras[slot]?.content;
-    const sequence = this.#numberIn(slot, SEQUENCE);
-    return { ...this.#recordIn(slot), content, attempt: 1, decided: undefined, sequence };
+    const sequence = this.#numbers.at(slot, SEQUENCE);
+    const settlement = this.#settlementIn(slot);
+    return {
+      ...this.#recordIn(slot),
+      content,
+      attempt: 1,
+      decided: undefined,
+      sequence,
+      settlement,
+    };
+  }
+
+  /** The slots are written in the order in which settlements are applied. */
+  #settlementIn(slot: number): number {
+    const rounds = slot < this.#at ? this.#rounds : this.#rounds - 1;
+    return rounds * this.#limit + slot + 1;
   }
 
   #recordIn(slot: number): OrderRecord {
     const extra = this.#extras[slot];
-    const startedAt = this.#numberIn(slot, STARTED);
-    const balance = this.#numberIn(slot, BALANCE);
-    const kind = this.#numberIn(slot, KIND);
+    const startedAt = this.#numbers.at(slot, STARTED);
+    const balance = this.#numbers.at(slot, BALANCE);
+    const kind = this.#numbers.at(slot, KIND);
     return {
-      ...extra?.times,
       id: this.#ids[slot] as string,
       userId: this.#userIds[slot] as string,
-      amount: this.#numberIn(slot, AMOUNT),
+      amount: this.#numbers.at(slot, AMOUNT),
       priority: priorities[kind >> 2] as Priority,
       payload: extra?.payload,
       status: statuses[kind & 3] as OrderStatus,
-      acceptedAt: this.#numberIn(slot, ACCEPTED),
+      acceptedAt: this.#numbers.at(slot, ACCEPTED),
       startedAt: Number.isNaN(startedAt) ? undefined : startedAt,
-      settledAt: this.#numberIn(slot, SETTLED),
+      settledAt: this.#numbers.at(slot, SETTLED),
       balance: Number.isNaN(balance) ? undefined : balance,
       code: extra?.code,
       message: extra?.message,
       retryable: extra?.retryable,
       cause: extra?.cause,
       labels: extra?.labels ?? noLabels,
+      postings: extra?.postings ?? noPostings,
       steps: extra?.steps ?? noSteps,
     };
   }
 
-  #extraOf(order: Remembered, error: OrderError | undefined): Extra | undefined {
+  #extraOf(
+    order: Remembered,
+    error: OrderError | undefined,
+    postings: readonly AppliedPosting[],
+  ): Extra | undefined {
     if (error !== undefined) return extraOfError(order, error, this.#mostBytes);
     const { payload, content, labels, id, userId, steps } = order;
     const isPlain =
-      payload === undefined && content === undefined && labels.length === 0 && !hasTimes(order);
+      payload === undefined && content === undefined && labels.length + postings.length === 0;
     if (!isPlain || id.length + userId.length > shortIds) {
-      return extraOfReceipt(order, this.#mostBytes);
+      return extraOfReceipt(order, postings, this.#mostBytes);
     }
     if (steps.length === 0) return undefined;
     // Most orders whose steps finished at once have their results in common.
@@ -262,21 +276,6 @@ export class SettledOrders {
   amend(id: string, steps: readonly StepResult[]): void {
     const slot = this.#slots.find(id);
     if (slot !== -1) this.#extras[slot] = { ...(this.#extras[slot] ?? noExtra), steps };
-  }
-
-  #numberIn(slot: number, column: number): number {
-    const numbers = this.#segments[slot >>> SEGMENT_BITS] as Float64Array;
-    return numbers[(slot & LAST) * WIDTH + column] as number;
-  }
-
-  /** The segment that begins with this slot. */
-  #segmentFrom(slot: number): Float64Array<ArrayBuffer> {
-    const known = this.#segments[slot >>> SEGMENT_BITS];
-    this.#newestFirst.forget(slot >>> SEGMENT_BITS);
-    if (known !== undefined) return known;
-    const segment = new Float64Array(Math.min(SEGMENT, this.#limit - slot) * WIDTH);
-    this.#segments.push(segment);
-    return segment;
   }
 }
 

@@ -1,6 +1,6 @@
+import { appliedPostings } from '../../order/receipt.ts';
 import { noSteps } from '../../order/step-result.ts';
 import type { DecidedOutcome, NewOrder, StoredOrder } from '../../order/stored-order.ts';
-import { timeFields } from '../../order/times/order-times.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
 import type { Settlement, StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
 
@@ -21,11 +21,13 @@ export class UnsettledOrders {
   #openings = 0;
 
   /** @param sequence - greater than the sequences of all orders that were added before */
-  add(newOrder: NewOrder, sequence: number): Entry {
-    const { id, userId, amount, priority, payload, labels, content, acceptedAt } = newOrder;
+  add(
+    { id, userId, amount, priority, payload, labels, postings, content, acceptedAt }: NewOrder,
+    sequence: number,
+  ): Entry {
     const order = {
-      ...timeFields(newOrder),
       ...{ id, userId, amount, priority, payload, labels, content, acceptedAt, sequence },
+      postings: appliedPostings(postings),
       status: 'pending' as const,
       startedAt: undefined,
       settledAt: undefined,
@@ -33,6 +35,7 @@ export class UnsettledOrders {
       code: undefined,
       message: undefined,
       retryable: undefined,
+      settlement: undefined,
       steps: noSteps,
     };
     const entry = { order, opening: this.#openings, decided: undefined };

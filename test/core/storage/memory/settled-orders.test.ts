@@ -15,6 +15,7 @@ const plain = {
   payload: undefined,
   content: undefined,
   labels: [],
+  postings: [],
   steps: [],
   acceptedAt: 1,
   startedAt: 2,
@@ -48,6 +49,7 @@ const fields = fc.record({
   payload: fc.option(fc.anything(), { nil: undefined }),
   content: fc.option(fc.anything(), { nil: undefined }),
   labels: fc.array(fc.string(), { maxLength: 2 }),
+  postings: fc.constant([]),
 });
 
 const steps: fc.Arbitrary<readonly StepResult[]> = fc.array(
@@ -91,7 +93,7 @@ describe('settled orders', () => {
       expect(found).toStrictEqual({
         ...order,
         ...end.times,
-        ...{ attempt: 1, decided: undefined, sequence: 2 },
+        ...{ attempt: 1, decided: undefined, sequence: 2, settlement: 2 },
         status,
         balance: isCompleted ? balance : undefined,
         code: isCompleted ? undefined : code,

@@ -19,7 +19,10 @@ CREATE TABLE orders (
   steps TEXT,
   cause TEXT,
   life INTEGER NOT NULL,
-  decided TEXT
+  decided TEXT,
+  postings TEXT,
+  settlement INTEGER,
+  is_late INTEGER
 ) STRICT;
 CREATE INDEX orders_by_user ON orders (user_id);
 CREATE INDEX orders_by_block ON orders (seq >> 12, accepted_at);
@@ -27,24 +30,45 @@ CREATE INDEX orders_by_status ON orders (status) WHERE status <> 'completed';
 CREATE INDEX orders_by_user_unfulfilled ON orders (user_id, status)
   WHERE status IN ('failed', 'canceled');
 CREATE INDEX orders_unsettled ON orders (seq) WHERE settled_at IS NULL;
+CREATE INDEX orders_late ON orders (user_id, settlement) WHERE is_late = 1;
+CREATE TABLE postings (
+  user_id TEXT NOT NULL,
+  settlement INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  amount INTEGER NOT NULL,
+  balance INTEGER NOT NULL,
+  PRIMARY KEY (user_id, settlement)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE settlements (
+  first INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  orders BLOB NOT NULL
+) STRICT;
 CREATE TABLE balances (
   user_id TEXT PRIMARY KEY,
   balance INTEGER NOT NULL,
-  pruned INTEGER NOT NULL DEFAULT 0
+  pruned INTEGER,
+  last INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE meta (life INTEGER NOT NULL) STRICT;
-INSERT INTO meta VALUES (3);
+CREATE TABLE meta (
+  life INTEGER NOT NULL,
+  file_id TEXT NOT NULL,
+  pruned INTEGER NOT NULL DEFAULT 0,
+  pruned_at INTEGER
+) STRICT;
+INSERT INTO meta (life, file_id) VALUES (3, '00000000000000000000000000000001');
 INSERT INTO orders VALUES
   (1, 'done', 'u-1', 700, 'high', 'completed', 1000, 1001, 1002, 700, NULL, NULL, NULL,
-   '{"items":[1,2]}', NULL, '["expedited"]', '[{"name":"payment","status":"ok","durationMs":1,"attempts":1}]', NULL, 1, NULL),
+   '{"items":[1,2]}', NULL, '["expedited"]', '[{"name":"payment","status":"ok","durationMs":1,"attempts":1}]', NULL, 1, NULL, NULL, 1, NULL),
   (2, 'declined', 'u-1', 5, 'medium', 'failed', 1003, 1003, 1004, NULL, 'payment_declined', 'No', 0,
-   NULL, NULL, NULL, NULL, NULL, 2, NULL),
+   NULL, NULL, NULL, NULL, NULL, 2, NULL, NULL, 2, NULL),
   (3, 'gone', 'u-2', 5, 'low', 'canceled', 1005, NULL, 1006, NULL, 'canceled', 'The order was canceled', 1,
-   '"text"', '[]', NULL, NULL, NULL, 2, NULL),
+   '"text"', '[]', NULL, NULL, NULL, 2, NULL, NULL, 3, NULL),
   (4, 'waits', 'u-1', 30, 'medium', 'pending', 1007, NULL, NULL, NULL, NULL, NULL, NULL,
-   'null', NULL, NULL, NULL, NULL, 3, NULL),
+   'null', NULL, NULL, NULL, NULL, 3, NULL, NULL, NULL, NULL),
   (5, 'told', 'u-2', 9, 'medium', 'pending', 1008, NULL, NULL, NULL, NULL, NULL, NULL,
-   NULL, NULL, NULL, NULL, NULL, 3, '{"outcome":"canceled","code":"canceled","message":"The order was canceled","retryable":true}');
-INSERT INTO balances VALUES ('u-1', 700, 0);
+   NULL, NULL, NULL, NULL, NULL, 3, '{"outcome":"canceled","code":"canceled","message":"The order was canceled","retryable":true}', NULL, NULL, NULL);
+INSERT INTO settlements VALUES (1, 1006, x'020202');
+INSERT INTO balances VALUES ('u-1', 700, NULL, 1);
 PRAGMA application_id = 1869767792;
 PRAGMA user_version = 1;

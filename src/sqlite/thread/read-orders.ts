@@ -1,0 +1,129 @@
+import { noLabels, noPostings, type Priority, ranks } from '../../core/order/order.ts';
+import type { AppliedPosting, OrderCause, OrderStatus } from '../../core/order/outcome.ts';
+import { noSteps, type StepResult } from '../../core/order/step-result.ts';
+import type { DecidedOutcome, StoredOrder } from '../../core/order/stored-order.ts';
+import { beyond, UnreadableOrder } from '../unreadable.ts';
+import type { Reader } from './wire.ts';
+
+/** Reports an order that cannot be read, or throws the error. */
+export type TakeUnreadable = (error: UnreadableOrder) => void;
+
+/**
+ * Reads orders as `writeRow` writes them, each after a 1, with a 0 after the last. After a 2 comes the id of an order
+ * that cannot be read.
+ */
+export function readOrders(reader: Reader, takeUnreadable: TakeUnreadable): StoredOrder[] {
+  const orders: StoredOrder[] = [];
+  for (let next = reader.number(); next !== 0; next = reader.number()) {
+    if (next === 2) takeUnreadable(beyond(reader.text()));
+    else {
+      try {
+        orders.push(readOrder(reader));
+      } catch (error) {
+        takeUnreadable(error as UnreadableOrder);
+      }
+    }
+  }
+  return orders;
+}
+
+/**
+ * Reads an order as `writeRow` writes it.
+ *
+ * @throws UnreadableOrder after all of it was read
+ */
+export function readOrder(reader: Reader): StoredOrder {
+  const id = reader.text();
+  const userId = reader.text();
+  const amount = reader.number();
+  const priority = reader.text();
+  const status = reader.text() as OrderStatus;
+  const acceptedAt = reader.number();
+  const startedAt = reader.maybeNumber() ?? undefined;
+  const settledAt = reader.maybeNumber() ?? undefined;
+  const balance = reader.maybeNumber() ?? undefined;
+  const retryable = reader.maybeNumber();
+  const attempt = reader.number();
+  const sequence = reader.number();
+  const settlement = reader.maybeNumber() ?? undefined;
+  const code = reader.maybeText() ?? undefined;
+  const message = reader.maybeText() ?? undefined;
+  const json = reader.maybeText();
+  const content = reader.maybeText();
+  const labels = reader.maybeText();
+  const steps = reader.maybeText();
+  const cause = reader.maybeText();
+  const decided = reader.maybeText();
+  const postings = reader.maybeText();
+  const parse = (name: string, text: string, isRight: (value: unknown) => boolean): unknown =>
+    parsed(id, name, text, isRight);
+  const payload = json === null ? undefined : parse('payload', json, () => true);
+  if (!isPriority(priority)) throw new UnreadableOrder(id, 'its priority is none');
+  return {
+    id,
+    userId,
+    amount,
+    priority,
+    payload,
+    labels: labels === null ? noLabels : (parse('labels', labels, areTexts) as string[]),
+    postings:
+      postings === null
+        ? noPostings
+        : (parse('postings', postings, arePostings) as AppliedPosting[]),
+    status,
+    acceptedAt,
+    startedAt,
+    settledAt,
+    balance,
+    code,
+    message,
+    retryable: retryable === null ? undefined : retryable === 1,
+    cause: cause === null ? undefined : (parse('cause', cause, isObject) as OrderCause),
+    steps: steps === null ? noSteps : (parse('steps', steps, areObjects) as StepResult[]),
+    content:
+      content === null ? payload : (parse('content', content, Array.isArray) as unknown[])[0],
+    attempt,
+    decided: decided === null ? undefined : (parse('decided', decided, isObject) as DecidedOutcome),
+    sequence,
+    settlement,
+  };
+}
+
+function parsed(
+  id: string,
+  name: string,
+  json: string,
+  isRight: (value: unknown) => boolean,
+): unknown {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw new UnreadableOrder(id, `its ${name} is no JSON`);
+  }
+  if (isRight(value)) return value;
+  throw new UnreadableOrder(id, `its ${name} is not what it must be`);
+}
+
+function isPriority(value: string): value is Priority {
+  return (ranks as readonly string[]).includes(value);
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function areObjects(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isObject);
+}
+
+function arePostings(value: unknown): boolean {
+  return (
+    Array.isArray(value) &&
+    value.every((each) => typeof each?.userId === 'string' && Number.isSafeInteger(each.amount))
+  );
+}
+
+function areTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
