@@ -46,8 +46,9 @@ export class Engine {
   readonly submitter: Submitter;
   readonly acceptance: Acceptance;
   readonly settler: Settler;
-  /** The next two where the storage keeps orders. */
+  /** Unless the storage is of this process alone. */
   readonly availability: Availability | undefined;
+  /** Where the storage keeps orders. */
   readonly recovery: Recovery | undefined;
   /** Where several processors share the storage. */
   readonly ownership: Ownership | undefined;
@@ -86,7 +87,7 @@ export class Engine {
       slow: (error) => events.tell.error?.(error),
       failed: (error, attempt) => {
         events.tell.error?.(error);
-        return this.availability?.mayAskAgain(attempt) ?? false;
+        return journal !== undefined && (this.availability?.mayAskAgain(attempt) ?? false);
       },
     });
     this.dispatcher = new Dispatcher(settings, clock, this.lifecycle, this.settler, funds, {
@@ -152,7 +153,7 @@ export class Engine {
       },
       hasRunningSteps: () => !runner.isIdle,
     });
-    this.availability = journal && this.#watch(journal);
+    this.availability = storage.isVolatile ? undefined : this.#watch(journal);
     this.recovery = journal && this.#recover(journal, storageFailed);
     this.ownership = here && journal && this.#own(journal, here, storageFailed);
     // The host has a turn first, to listen to events.
@@ -162,14 +163,14 @@ export class Engine {
     });
   }
 
-  #watch(journal: JournalStorage): Availability {
+  #watch(journal: JournalStorage | undefined): Availability {
     const { acceptance, admission, dispatcher, lifecycle, settler } = this;
     const interruption = new Interruption({ acceptance, dispatcher, lifecycle, settler });
     const ask = async (): Promise<void> => {
       if (acceptance.journal?.isSlow || settler.isSlow) {
         throw new Error('A call is not answered yet');
       }
-      await journal.accept([]);
+      await (journal === undefined ? settler.tryAgain() : journal.accept([]));
     };
     return new Availability(ask, {
       interrupted: (error) => {
@@ -291,6 +292,6 @@ export class Engine {
 
   get #isFailing(): boolean {
     const { availability } = this;
-    return availability === undefined ? this.settler.isFailing : availability.failure !== undefined;
+    return availability === undefined ? this.settler.isSlow : availability.failure !== undefined;
   }
 }

@@ -105,9 +105,10 @@ describe('an outcome that is remembered does not ask the client to repeat the re
   });
 
   it('but for one that may come again as it is', async () => {
-    const storage = { get: () => 0, apply: () => Promise.reject(new Error('The disk is full')) };
-    const { post } = appOf({ storage });
-    const response = await post(order, { prefer: 'wait=10' });
+    const unread = new Error('The disk cannot be read');
+    const storage = { get: () => Promise.reject(unread), apply: () => [] };
+    const { post } = appOf({ storage, minBalance: 0, steps: [never] });
+    const response = await post({ ...order, amount: -1 }, { prefer: 'wait=10' });
     const problem = await problemIn(response, 503, 'storage_failed');
     expect(problem).toMatchObject({ outcome: 'failed', retryable: true });
   });

@@ -83,7 +83,7 @@ export class Admission {
   isOpen = true;
   /** From the deadline of `shutdown` on: nothing is accepted. */
   #isShut = false;
-  /** Why the storage can keep no orders now. */
+  /** Why the storage takes no orders now. */
   failure: OrderError | undefined = undefined;
   readonly clock: Clock;
   readonly known: KnownOrders;
@@ -274,7 +274,7 @@ export class Admission {
       throw new OrderError('shut_down', 'The processor accepts no more orders', order.facts);
     }
     if (this.failure === undefined) return;
-    throw storageFailed('The storage can keep no orders now', this.failure, order);
+    throw storageFailed('The storage takes no orders now', this.failure, order);
   }
 
   /**

@@ -7,15 +7,15 @@ const pauseMs = { first: 10, most: 5_000 } as const;
 const mostQuestions = 3;
 
 export interface AvailabilityListener {
-  /** The storage can keep no orders. */
+  /** The storage takes no orders and no outcomes. */
   interrupted(error: OrderError): void;
   /** The storage can keep orders again. */
   restored(): void;
 }
 
 /**
- * Whether a storage that keeps orders can do so. After a call has failed, it is asked, with pauses that double, until
- * it answers that it works. Until then no order is given to it (invariant 10).
+ * Whether the storage takes orders and outcomes. After a call has failed, it is asked, with pauses that double, until
+ * it answers that it works. Until then nothing else is given to it (invariant 10).
  */
 export class Availability {
   /** Why the storage takes no orders now. */
@@ -29,7 +29,7 @@ export class Availability {
   readonly #waiting: (() => void)[] = [];
   readonly #pauses = new Set<() => void>();
 
-  /** @param ask - rejects if the storage can keep nothing */
+  /** @param ask - rejects if the storage takes nothing */
   constructor(ask: () => Promise<unknown>, listener: AvailabilityListener) {
     this.#ask = ask;
     this.#listener = listener;

@@ -105,7 +105,7 @@ export interface ProcessorEvents<Payload = unknown> {
   canceled: OrderError;
   /** An order holds its user for longer than it should. Once per order. */
   stalled: StalledOrder;
-  /** The storage can keep no orders now: new orders are refused, and none begins; see `ProcessorStats.storage`. */
+  /** The storage fails or does not answer: new orders are refused, and none begins; see `ProcessorStats.storage`. */
   interrupted: OrderError;
   /** The storage works again. */
   restored: undefined;

@@ -154,8 +154,8 @@ export interface ProcessorStats {
   readonly state: 'running' | 'draining' | 'closed';
   /**
    * `'recovering'` while orders are taken up that an earlier process left unsettled, and new ones wait; `'failing'`
-   * while the storage can keep no orders, and new ones are refused with `storage_failed`; of a storage that keeps none,
-   * while a call is not answered, and for five seconds after one that failed unless another has worked since.
+   * after a call of the storage has failed until it works again, and while a call is not answered: new orders are
+   * refused with `storage_failed`.
    */
   readonly storage: 'ready' | 'recovering' | 'failing';
   /** How much room the storage takes, if it says so, as `SqliteStorage` does: its file and its log. */

@@ -13,7 +13,7 @@ interface Sources {
   readonly settler: Settler;
 }
 
-/** Stops processing while a storage that keeps orders can keep none. */
+/** Stops processing while the storage fails. */
 export class Interruption {
   readonly #sources: Sources;
 
@@ -21,14 +21,14 @@ export class Interruption {
     this.#sources = sources;
   }
 
-  /** The storage can keep no orders now: no order begins, and decided orders wait. */
+  /** The storage takes nothing now: no order begins, and decided orders wait. */
   interrupted(error: OrderError): void {
     const { acceptance, dispatcher, lifecycle, settler } = this.#sources;
     dispatcher.isHalted = true;
     settler.hold(error);
-    // An order that the storage does not keep cannot wait for the storage.
+    // An order that its settlement was to accept cannot wait for the storage.
     for (const job of dispatcher.queue.waiting()) {
-      if (job.entry !== undefined || !dispatcher.drop(job)) continue;
+      if (lifecycle.isAccepted(job) || !dispatcher.drop(job)) continue;
       acceptance.settling(job);
       settler.add(job, nothingToDo, undefined);
     }

@@ -78,12 +78,12 @@ export class OrderSettlement implements LedgerSettlement {
     return this.#job;
   }
 
-  /** Whether a call with it has failed, and none has been answered since: the storage may have settled it. */
+  /** Whether the storage may have settled it: a call with it failed, or only the storage knows of earlier processes. */
   get isOpen(): boolean {
     return this.#isOpen;
   }
 
-  /** A call with it has failed. */
+  /** Only the storage can say whether it has settled it. */
   leaveOpen(): void {
     this.#isOpen = true;
   }

@@ -16,19 +16,12 @@ import { asDecidedBefore, OrderSettlement } from './settlement.ts';
 import type { SettlerListener, SettlerSettings } from './settler-listener.ts';
 
 /**
- * For how long a storage that keeps no orders counts as failing after a call that failed, in milliseconds. Such a
- * storage is asked only by settling orders: if callers held orders back while it fails, it would never be asked again.
- */
-const failingMs = 5_000;
-
-/**
  * Brings outcomes and balances into the storage, by one call at a time, so that the changes of one user reach the
  * storage in order (invariant 1). A storage that answers at once has settled an order when `flush` returns.
  *
- * Where the storage keeps orders, an order of a call that failed stays open until the storage has answered for its id:
- * the call may have done its work (invariant 3). Its callers are notified that the storage failed. An order that the
- * storage does not have, and that was in no call, ends instead of waiting. Where it keeps none, orders of a call that
- * failed fail.
+ * An order of a call that failed stays open until the storage has answered for its id: the call may have done its work
+ * (invariant 3). Its callers are notified that the storage failed. An order that was in no call ends instead of waiting,
+ * if the storage that is to accept it by its settlement does not have it.
  */
 export class Settler {
   readonly #ledger: Ledger;
@@ -46,8 +39,8 @@ export class Settler {
   /** The storage takes no settlements now; they are gathered. */
   #isHeld = false;
   #heldBy: unknown;
-  /** When the last call failed, if it did. */
-  #failedAt: number | undefined;
+  /** Whether the last call failed. */
+  #hasFailed = false;
   readonly #suspects: SetApartOrders;
 
   constructor(
@@ -96,12 +89,6 @@ export class Settler {
     return this.#ledger.isVolatile;
   }
 
-  /** Whether a storage that keeps no orders has failed in its last call, or does not answer. */
-  get isFailing(): boolean {
-    if (this.isSlow) return true;
-    return this.#failedAt !== undefined && this.#clock.now() - this.#failedAt < failingMs;
-  }
-
   /**
    * Whether no more orders may be decided before the storage has answered. A storage that keeps orders gets its next
    * ones before its answer is passed on.
@@ -125,6 +112,14 @@ export class Settler {
     this.#notes.delete(job);
     this.#lifecycle.move(job, 'settling');
     const settlement = this.#settlementOf(job, decided, startedAt);
+    if (this.#ledger.settleUncompleted !== undefined) {
+      if (decided.outcome !== 'completed') {
+        this.#conclusion.answered(settlement, this.#ledger.settleUncompleted(settlement));
+        return;
+      }
+      // Its amount may have been applied for an earlier process.
+      settlement.leaveOpen();
+    }
     if (this.#settledNow.has(job.id)) settlement.comesAgain();
     if (this.#suspects.holds(job.userId)) this.#suspects.waitBehind([settlement]);
     else this.#gathered.push(settlement);
@@ -179,6 +174,14 @@ export class Settler {
     this.#suspects.forget();
   }
 
+  /** Hands over what waits, though the storage has failed: only that says whether it works again. Rejects if not. */
+  async tryAgain(): Promise<void> {
+    this.release();
+    // A call that fails may be followed by one of fewer orders.
+    while (this.#hasFailed && !this.#isHeld && this.#calls.underWay) await this.#calls.underWay;
+    if (this.#isHeld) throw this.#heldBy;
+  }
+
   /** Drops the settlements that were not handed over: nothing may be applied after the storage is closed. */
   drop(): void {
     this.#gathered = [];
@@ -223,7 +226,7 @@ export class Settler {
   }
 
   #ended(isFailed: boolean): void {
-    this.#failedAt = isFailed ? this.#clock.read() : undefined;
+    this.#hasFailed = isFailed;
     this.#callEnd?.(isFailed);
     this.#callEnd = undefined;
   }
@@ -257,7 +260,7 @@ export class Settler {
 
   #failed(batch: readonly OrderSettlement[], cause: unknown): void {
     this.#ended(true);
-    if (this.#isKeeping) this.#leaveOpen(batch, cause);
+    if (!this.#ledger.isVolatile) this.#leaveOpen(batch, cause);
     else {
       for (const settlement of batch) this.#conclusion.end(settlement, cause);
       this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));

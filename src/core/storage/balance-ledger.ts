@@ -43,17 +43,14 @@ export class BalanceLedger implements Ledger {
   }
 
   settle(settlements: readonly LedgerSettlement[]): Awaitable<readonly OrderOutcome[]> {
-    const completed = settlements.filter(isCompleted);
-    this.#clock.read();
-    // An order that changes no balance settles even if the storage fails.
-    for (const order of settlements) if (!isCompleted(order)) this.#record(order, undefined);
-    if (completed.length === 0) return this.#outcomes(settlements, []);
-    const results = this.#storage.apply(completed.map(toChange));
+    const results = this.#storage.apply(settlements.map(toChange));
     return isThenable(results)
-      ? asPromise(results).then((late) =>
-          this.#outcomes(settlements, checkResults(late, completed)),
-        )
-      : this.#outcomes(settlements, checkResults(results, completed));
+      ? asPromise(results).then((late) => this.#outcomes(settlements, late))
+      : this.#outcomes(settlements, results);
+  }
+
+  settleUncompleted(settlement: LedgerSettlement): OrderOutcome {
+    return this.#record(settlement, undefined);
   }
 
   record(id: string): StoredOrder | undefined {
@@ -85,24 +82,20 @@ export class BalanceLedger implements Ledger {
     settlements: readonly LedgerSettlement[],
     results: readonly BalanceResult[],
   ): readonly OrderOutcome[] {
-    let next = 0;
+    const checked = checkResults(results, settlements);
     this.#clock.read();
-    return settlements.map((order) =>
-      isCompleted(order) ? this.#record(order, results[next++]) : outcomeOf(order, undefined),
-    );
+    return settlements.map((order, at) => {
+      order.settledAt = this.#clock.toUnix(this.#clock.last, order.shift);
+      return this.#record(order, checked[at]);
+    });
   }
 
   #record(order: LedgerSettlement, result: BalanceResult | undefined): OrderOutcome {
-    order.settledAt = this.#clock.toUnix(this.#clock.last, order.shift);
     const outcome = outcomeOfResult(order, result);
     const isFinal = outcome.status === 'completed' ? !order.isTrial : !order.isCompensable;
     if (isFinal) this.#settled.rememberOutcome(order, outcome, order.sequence);
     return outcome;
   }
-}
-
-function isCompleted({ outcome }: LedgerSettlement): boolean {
-  return outcome === 'completed';
 }
 
 function toChange({ id, userId, amount, minBalance, postings }: LedgerSettlement): BalanceChange {

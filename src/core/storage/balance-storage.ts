@@ -53,7 +53,9 @@ export type BalanceResult =
  *    without a balance has 0. A sum that is no safe integer is not applied either: `balance_overflow`. The other
  *    changes of the call are.
  * 4. A call that throws or rejects has applied nothing, or it applies nothing new when its changes come again (rule
- *    2).
+ *    2). The processor makes it again with the same changes, maybe among others, until it has an answer for each.
+ *    What can never be applied is to be refused. If the call throws, the processor makes smaller calls until it has
+ *    found that order, which then waits alone. A refusal need not be kept: it is decided anew when its change comes again.
  * 5. The processor has one `apply` under way at a time. It does not change what it has handed over.
  * 6. `get` answers what the last finished `apply` left.
  * 7. Where the storage `appliesPostings`, a change's postings are applied after its amount, in their order, all or none

@@ -66,6 +66,11 @@ export interface Ledger extends Pick<BalanceStorage, 'get' | 'sizes' | 'close'> 
    * done its work: only another call with the same orders shows it.
    */
   settle(settlements: readonly LedgerSettlement[]): Awaitable<readonly Settled[]>;
+  /**
+   * Records an order that did not complete, if the storage keeps balances alone. The storage is not asked, so the order
+   * is settled even if it fails; `settle` then gets only orders that completed.
+   */
+  settleUncompleted?(settlement: LedgerSettlement): OrderOutcome;
   /** A settled order, if the storage can answer at once. */
   record(id: string): StoredOrder | undefined;
   /** One page of the orders that it has. */

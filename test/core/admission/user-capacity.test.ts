@@ -6,24 +6,6 @@ import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
 
-/** A host's storage of balances whose calls are never answered before `release`. */
-function slowBalances() {
-  const gate = Promise.withResolvers<void>();
-  const balances = new Map<string, number>();
-  return {
-    release: gate.resolve,
-    get: (userId: string) => balances.get(userId),
-    async apply(changes: readonly { userId: string; amount: number }[]) {
-      await gate.promise;
-      return changes.map(({ userId, amount }) => {
-        const balance = (balances.get(userId) ?? 0) + amount;
-        balances.set(userId, balance);
-        return { balance };
-      });
-    },
-  };
-}
-
 describe('invariant 6: `capacityPerUser` bounds the unsettled orders of a user', () => {
   it('of orders without steps that a slow storage settles', async () => {
     const storage = new KeptStorage();
@@ -41,8 +23,11 @@ describe('invariant 6: `capacityPerUser` bounds the unsettled orders of a user',
   });
 
   it('of orders that were canceled and are on their way into a slow storage', async () => {
-    const storage = slowBalances();
-    const processor = new OrderProcessor({ storage, capacityPerUser: 2, capacity: 100 });
+    const storage = new KeptStorage();
+    const gate = Promise.withResolvers<'works'>();
+    storage.fate = (method) => (method === 'settle' ? gate.promise : 'works');
+    const steps = [{ name: 'nothing', run() {} }];
+    const processor = new OrderProcessor({ storage, steps, capacityPerUser: 2, capacity: 100 });
     void codeOf(processor.submit({ id: 'first', userId: 'u', amount: 1 }));
     await clock.settle();
     for (const index of range(50)) {
@@ -52,7 +37,7 @@ describe('invariant 6: `capacityPerUser` bounds the unsettled orders of a user',
       await clock.settle();
     }
     expect(processor.stats().unsettled).toBe(2);
-    storage.release();
+    gate.resolve('works');
     await clock.runAll();
     await processor.shutdown();
   });

@@ -104,7 +104,9 @@ describe('order', () => {
         // What is not settled by then is as it was accepted: `processing` would have its caller wait for ever.
         const isSettled = storage instanceof MemoryStorage && options.steps === undefined;
         expect(record.status).toBe(isSettled ? 'completed' : 'pending');
-        await processor.shutdown();
+        const closed = processor.shutdown();
+        await clock.runAll();
+        await closed;
       }
     }
   });

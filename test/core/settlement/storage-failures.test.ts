@@ -9,6 +9,7 @@ import {
   codeOf,
   deferred,
   errorOf,
+  logOf,
   outcomeNow,
   range,
   type Then,
@@ -95,40 +96,48 @@ const failures: [name: string, answer: (changes: readonly BalanceChange[]) => un
 ];
 
 describe.each(failures)('a storage that %s', (_, answer) => {
-  it('invariant 10: fails the order and nothing else; the same id may come again, once', async () => {
+  it('invariants 3 and 10: leaves the order open, and completes it once when it works again', async () => {
     const storage = storageThat(answer);
     const processor = new OrderProcessor({ storage });
-    const errors: string[] = [];
-    processor.on('error', ({ code }) => errors.push(code));
+    const events = logOf(processor);
     const order = { id: 'a', userId: 'u', amount: 3 };
     const failed = await outcomeNow(errorOf(processor.submit(order)));
     expect(failed).toMatchObject({ code: 'storage_failed', orderId: 'a', userId: 'u' });
-    expect(errors).toEqual(['storage_failed']);
     expect(storage.applied.size).toBe(0);
-    expect(processor.stats().storage).toBe('failing');
+    expect(processor.stats()).toMatchObject({ storage: 'failing', unsettled: 1, failed: 0 });
+    expect(await codeOf(processor.submit({ id: 'b', userId: 'v', amount: 1 }))).toBe(
+      'storage_failed',
+    );
 
-    expect(await outcomeNow(processor.submit(order))).toMatchObject({ balance: 3 });
+    const again = processor.submit(order);
+    await clock.advance(10);
+    expect(await outcomeNow(again)).toMatchObject({ balance: 3 });
     expect(await outcomeNow(processor.submit(order))).toMatchObject({ balance: 3 });
     expect(await processor.balance('u')).toBe(3);
     expect(processor.stats()).toMatchObject({
-      ...{ failed: 1, completed: 1, duplicates: 1, unsettled: 0 },
+      ...{ accepted: 1, failed: 0, completed: 1, refused: 1, duplicates: 2, unsettled: 0 },
       storage: 'ready',
     });
+    expect(events).toEqual([
+      ...['accepted:a', 'started:a', 'error:-:storage_failed', 'refused:b:storage_failed'],
+      ...['completed:a', 'idle'],
+    ]);
     await clock.settle();
     expect(clock.timers).toBe(0);
   });
 });
 
-it('invariant 10: a storage that keeps no orders counts as failing for a while, since nothing asks it', async () => {
-  const { get, apply } = storageThat(() => Promise.reject(failure));
+it('invariant 10: a storage that keeps no orders counts as failing until a settlement has worked', async () => {
+  const rejects = (): unknown => Promise.reject(failure);
+  const { get, apply } = storageThat(rejects, rejects);
   const processor = new OrderProcessor({ storage: { get, apply } });
   expect(await codeOf(processor.submit({ userId: 'u', amount: 1 }))).toBe('storage_failed');
   const seen: string[] = [];
-  for (const ms of [0, 4_000, 2_000]) {
+  for (const ms of [0, 10, 19, 1]) {
     await clock.advance(ms);
     seen.push(processor.stats().storage);
   }
-  expect(seen).toEqual(['failing', 'failing', 'ready']);
+  expect(seen).toEqual(['failing', 'failing', 'failing', 'ready']);
 });
 
 it('invariant 10: a storage counts as failing while it does not answer', async () => {
@@ -141,6 +150,7 @@ it('invariant 10: a storage counts as failing while it does not answer', async (
   expect(processor.stats().storage).toBe('failing');
   gate.resolve();
   await submitted;
+  await clock.runAll();
   expect(processor.stats().storage).toBe('ready');
 });
 
@@ -212,7 +222,9 @@ it('invariant 10: an answer that was applied and then lost is applied once when 
   const order = { id: 'a', userId: 'u', amount: 3 };
   const failed = await errorOf(processor.submit(order));
   expect(failed.cause).toBe(failure);
-  expect((await processor.submit(order)).balance).toBe(3);
+  const again = processor.submit(order);
+  await clock.advance(10);
+  expect((await outcomeNow(again)) as object).toMatchObject({ balance: 3 });
   expect(await processor.balance('u')).toBe(3);
 });
 

@@ -6,6 +6,7 @@ import {
   type StepResult,
 } from 'order-processor';
 import { describe, expect, it } from 'vitest';
+import { FailingMemory } from '../../kit/failing-memory.ts';
 import { codeOf, deferred, errorOf, outcomeNow, watch } from '../../kit/helpers.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
@@ -18,20 +19,16 @@ function charge(more: Partial<Step> = {}): Step {
   return { name: 'charge', run: () => {}, compensate: () => {}, ...more };
 }
 
-function storageThat(apply: BalanceStorage['apply']): BalanceStorage {
-  return { get: () => 0, apply };
-}
-
 describe('steps that were all done at once', () => {
   const diskFull = new Error('Disk full');
-  it.each<[string, BalanceStorage['apply']]>([
-    ['throws', () => { throw diskFull; }], // biome-ignore format: short
-    ['rejects', () => Promise.reject(diskFull)],
-    ['refuses', () => [{ refused: 'balance_overflow' }]],
-  ])('invariant 10: tell what became of them when the storage %s', async (_, apply) => {
+  it.each<[string, BalanceStorage]>([
+    ['throws', new FailingMemory(() => { throw diskFull; })], // biome-ignore format: short
+    ['rejects', new FailingMemory(() => Promise.reject(diskFull))],
+    ['refuses', { get: () => 0, apply: () => [{ refused: 'balance_overflow' }] }],
+  ])('invariant 10: tell what became of them when the storage %s', async (_, storage) => {
     const shipped = charge({ name: 'ship', compensate: () => Promise.reject(noRefund) });
     const processor = new OrderProcessor({
-      storage: storageThat(apply),
+      storage,
       steps: [charge(), shipped],
     });
     const events: OrderError[] = [];

@@ -8,6 +8,7 @@ import {
   type Step,
 } from 'order-processor';
 import { describe, expect, it, vi } from 'vitest';
+import { FailingMemory } from '../../kit/failing-memory.ts';
 import { codeOf, deferred, errorOf, logOf, outcomeNow } from '../../kit/helpers.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
@@ -81,16 +82,16 @@ describe('a compensation whose time was up, and that ends later', () => {
 
 describe('no timer is left when shutdown resolves', () => {
   const diskFull = new Error('Disk full');
-  it.each<[string, BalanceStorage['apply']]>([
-    ['throws', () => { throw diskFull; }], // biome-ignore format: short
-    ['rejects', () => Promise.reject(diskFull)],
-    ['refuses', () => [{ refused: 'balance_overflow' }]],
+  it.each<[string, () => BalanceStorage]>([
+    ['throws', () => new FailingMemory(() => { throw diskFull; })], // biome-ignore format: short
+    ['rejects', () => new FailingMemory(() => Promise.reject(diskFull))],
+    ['refuses', () => ({ get: () => 0, apply: () => [{ refused: 'balance_overflow' }] })],
   ])(
     'invariant 4: of an order with `timeoutMs` whose storage %s after steps that return at once',
-    async (_, apply) => {
+    async (_, storage) => {
       for (const compensate of [ignore, () => clock.sleep(20)]) {
         const options: OrderProcessorOptions = {
-          storage: { get: () => 0, apply },
+          storage: storage(),
           steps: [charge({ compensate })],
           timeoutMs: 1_000,
         };
@@ -257,7 +258,7 @@ describe('`retryable` of an order whose compensation failed', () => {
     name: 'throws',
     run: () => Promise.reject({ code: 'declined', retryable }),
   });
-  const diskFull: BalanceStorage = { get: () => 0, apply: () => Promise.reject('Disk full') };
+  const diskFull = new FailingMemory(() => Promise.reject('Disk full'), 1);
 
   it.each<[string, OrderProcessorOptions]>([
     ['declined', { steps: [undoes, throws()] }],

@@ -134,8 +134,7 @@ export class Driver {
 
   #call(id: string, plan: OrderPlan, hasSignal = false): Call {
     const first = this.calls.find((call) => call.id === id && call.plan.amount !== plan.amount);
-    const last = this.observer.outcomesOf(id).at(-1);
-    const isSettled = last !== undefined && last !== 'storage_failed';
+    const isSettled = this.observer.settled.has(id);
     // Whose content the id has is only certain when its first caller alone can have been accepted.
     const isSole = new Set(this.calls.filter((call) => call.id === id).map(contentOf)).size === 1;
     const isKnown = isSettled || this.observer.isAccepted(id);
@@ -167,7 +166,7 @@ export class Driver {
     const id = this.calls[index % this.calls.length]?.id;
     if (id === undefined) return;
     const hasSignal = abortMs !== undefined;
-    const isAccepted = this.observer.isAccepted(id) || this.observer.outcomesOf(id).length > 0;
+    const isAccepted = this.observer.isAccepted(id) || this.observer.settled.has(id);
     const ending: Ending = { id, hasSignal, isAccepted, answer: 'nothing' };
     this.endings.push(ending);
     const asked = this.processor.outcome(id, this.#abortAfter(abortMs));
@@ -261,7 +260,9 @@ export class Driver {
       violations.push('invariant 4: callers wait for nothing');
     }
     const isShut = this.unsettledAtShutdown !== undefined;
-    if ((this.#isPaused && !isShut) || stats.queueLength === 0) return;
+    // Nothing begins while the storage fails.
+    if ((this.#isPaused && !isShut) || stats.storage !== 'ready') return;
+    if (stats.queueLength === 0) return;
     const active = stepCount === 0 ? stats.activeWorkers : holdingWorkers;
     if (active >= (stepCount === 0 ? 1 : concurrency)) return;
     for (const user of waitingUsers) {

@@ -13,22 +13,25 @@ interface Activity {
 /** Everything that can be seen of a processor from outside, and what must never be seen. */
 export class Observer {
   readonly violations: string[] = [];
-  /** Keys of orders, in the order of the events. */
+  /** Ids of orders, in the order of the events. */
   readonly accepted: string[] = [];
   readonly started: string[] = [];
-  /** By key, in the order settled: the receipt or the code. */
+  /** By id, in the order settled: the receipt or the code. */
   readonly settled = new Map<string, Receipt | string>();
-  /** By key. */
+  /** By id. */
   readonly userOf = new Map<string, string>();
   readonly running = new Map<string, Activity>();
   /** Ids that were canceled: a waiting order is on its way to its outcome, and needs no worker. */
   readonly givenUp = new Set<string>();
+  /** Ids of orders that were refused because the storage failed. */
+  readonly refusedByStorage = new Set<string>();
+  /** How often the storage failed, or was slow. */
+  storageErrors = 0;
   refused = 0;
   idles = 0;
   readonly shutdowns: ShutdownSummary[] = [];
   readonly #scenario: Scenario;
   readonly #clock: VirtualClock;
-  readonly #outcomes = new Map<string, number>();
 
   constructor(scenario: Scenario, clock: VirtualClock) {
     this.#scenario = scenario;
@@ -63,12 +66,12 @@ export class Observer {
     if (this.#scenario.isObserved) {
       processor.on('accepted', ({ id, userId }) => {
         if (this.isAccepted(id)) this.violations.push(`accepted twice: ${id}`);
-        this.accepted.push(this.key(id));
-        this.userOf.set(this.key(id), userId);
+        this.accepted.push(id);
+        this.userOf.set(id, userId);
       });
       processor.on('started', ({ id }) => {
         if (!this.isAccepted(id)) this.violations.push(`started before it was accepted: ${id}`);
-        this.started.push(this.key(id));
+        this.started.push(id);
       });
     }
     processor.on('completed', (receipt) => {
@@ -81,8 +84,12 @@ export class Observer {
         else this.#settles(orderId, userId, code);
       });
     }
-    processor.on('refused', () => {
+    processor.on('refused', ({ orderId, code }) => {
       this.refused += 1;
+      if (code === 'storage_failed') this.refusedByStorage.add(orderId as string);
+    });
+    processor.on('error', ({ code }) => {
+      if (code === 'storage_failed') this.storageErrors += 1;
     });
     processor.on('stalled', ({ orderId }) => {
       const activity = this.running.get(orderId);
@@ -97,19 +104,18 @@ export class Observer {
     processor.on('shutdown', (summary) => this.shutdowns.push(summary));
   }
 
-  /** What the storage failed to record may come again under its id: a key stands for one of them. */
-  key(id: string): string {
-    return `${id}#${this.#outcomes.get(id) ?? 0}`;
-  }
-
-  /** The outcomes of an id; all but the last are `storage_failed`. */
-  outcomesOf(id: string): (Receipt | string)[] {
-    const count = this.#outcomes.get(id) ?? 0;
-    return Array.from({ length: count }, (_, at) => this.settled.get(`${id}#${at}`) as string);
-  }
-
   isAccepted(id: string): boolean {
-    return this.accepted.includes(this.key(id));
+    return this.accepted.includes(id);
+  }
+
+  /** Whether a caller of the order may hear that the storage failed: it refused the order, or keeps it open. */
+  mayHearFailure(id: string): boolean {
+    return this.refusedByStorage.has(id) || this.storageErrors > 0 || this.isUnknown(id);
+  }
+
+  /** Whether the storage was silent about the order when the processor shut down. */
+  isUnknown(id: string): boolean {
+    return this.shutdowns[0]?.unsettled.includes(id) === true;
   }
 
   /** How many orders hold a worker: their steps run, and they are not given up as stalled. */
@@ -124,8 +130,8 @@ export class Observer {
   /** Users with an order that has begun and whose steps or settlement have not ended. */
   get busyUsers(): Set<string> {
     const users = new Set([...this.running.values()].map(({ userId }) => userId));
-    for (const key of this.started) {
-      if (!this.settled.has(key)) users.add(this.userOf.get(key) as string);
+    for (const id of this.started) {
+      if (!this.settled.has(id)) users.add(this.userOf.get(id) as string);
     }
     return users;
   }
@@ -133,11 +139,10 @@ export class Observer {
   /** Users with an accepted order whose processing has not begun. */
   get waitingUsers(): Set<string> {
     const started = new Set(this.started);
-    const waiting = this.accepted.filter((key) => {
-      const isGivenUp = this.givenUp.has(key.slice(0, key.indexOf('#')));
-      return !started.has(key) && !this.settled.has(key) && !isGivenUp;
-    });
-    return new Set(waiting.map((key) => this.userOf.get(key) as string));
+    const waiting = this.accepted.filter(
+      (id) => !started.has(id) && !this.settled.has(id) && !this.givenUp.has(id),
+    );
+    return new Set(waiting.map((id) => this.userOf.get(id) as string));
   }
 
   #stepBegins(id: string, userId: string, signal: AbortSignal): void {
@@ -162,16 +167,11 @@ export class Observer {
   }
 
   #settles(id: string, userId: string, outcome: Receipt | string): void {
-    const key = this.key(id);
-    const before = this.outcomesOf(id).at(-1);
-    if (before !== undefined && before !== 'storage_failed') {
-      this.violations.push(`invariant 3: two outcomes: ${id}`);
-    }
+    if (this.settled.has(id)) this.violations.push(`invariant 3: two outcomes: ${id}`);
     if (this.#scenario.isObserved && !this.isAccepted(id)) {
       this.violations.push(`settled before it was accepted: ${id}`);
     }
-    this.userOf.set(key, userId);
-    this.settled.set(key, outcome);
-    this.#outcomes.set(id, (this.#outcomes.get(id) ?? 0) + 1);
+    this.userOf.set(id, userId);
+    this.settled.set(id, outcome);
   }
 }

@@ -20,7 +20,13 @@ export interface OrderPlan {
 }
 
 /** What one call of the host's storage does. */
-export type StorageAnswer = 'works' | 'throws' | 'rejects' | 'falls short' | 'is nonsense';
+export type StorageAnswer =
+  | 'works'
+  | 'throws'
+  | 'rejects'
+  | 'falls short'
+  | 'is nonsense'
+  | 'fails late';
 
 /** `order` is an index into the orders made so far, modulo their number. */
 export type Command =
@@ -181,7 +187,9 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
   stepCount: fc.nat(2),
   storage: fc.constantFrom('memory', 'sync', 'async'),
   answers: fc.array(
-    mostly<StorageAnswer>('works', 'throws', 'rejects', 'falls short', 'is nonsense'),
+    mostly<StorageAnswer>(
+      ...(['works', 'throws', 'rejects', 'falls short', 'is nonsense', 'fails late'] as const),
+    ),
     { maxLength: 12 },
   ),
   latencyMs: fc.array(fc.integer({ min: 0, max: 8 }), { minLength: 1, maxLength: 6 }),

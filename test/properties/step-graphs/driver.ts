@@ -251,7 +251,8 @@ export class Driver {
       observer.wrong(`invariant 2: ${activeWorkers} workers are busy with ${holding} orders`);
     }
     for (const log of logs) this.#lookForPlaces(log);
-    if (holding >= concurrency) return;
+    // Nothing begins while the storage fails.
+    if (holding >= concurrency || this.processor.stats().storage !== 'ready') return;
     const busy = new Set(logs.filter(({ isBusy }) => isBusy).map(({ userId }) => userId));
     for (const { id, userId, startedAt, settled, isAccepted, cancels } of logs) {
       // One that was canceled is on its way to its outcome, and no worker's.

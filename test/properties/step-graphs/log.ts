@@ -38,6 +38,8 @@ export interface Settled {
   readonly steps: readonly StepResult[];
   readonly outcome: Receipt | OrderError;
   readonly settledAt: number;
+  /** Whether the storage was silent about it when the processor shut down. */
+  readonly isUnknown: boolean;
   /** What the steps had come to by then. */
   readonly expected: readonly StepResult[];
 }

@@ -15,6 +15,7 @@ import { checkReport } from './claims.ts';
 import { type Call, codeOfFailure, isDenial, type OrderLog, valueGiven } from './log.ts';
 import {
   attemptPlan,
+  graceMs,
   type Kind,
   limitsOf,
   type Meddling,
@@ -34,6 +35,10 @@ export class Observer {
   readonly shutdowns: ShutdownSummary[] = [];
   /** Keys of what a provider has charged that cares for no signal, and has not refunded. */
   readonly charges = new Set<string>();
+  /** Ids of orders that were refused because the storage failed. */
+  readonly refusedByStorage = new Set<string>();
+  /** How often the storage failed, or was slow. */
+  storageErrors = 0;
   /** When the shutdown's deadline cancels what is left. */
   deadlineAt = Infinity;
   /** When the shutdown was over: after that no event of an order comes. */
@@ -109,10 +114,16 @@ export class Observer {
     processor.on('failed', (error) => this.#settles('failed', error));
     processor.on('canceled', (error) => this.#settles('canceled', error));
     processor.on('error', ({ code, orderId, message }) => {
-      if (code === 'storage_failed' && this.plan.storage !== 'memory') return;
+      if (code === 'storage_failed' && this.plan.storage !== 'memory') {
+        this.storageErrors += 1;
+        return;
+      }
       const log = this.logs.get(orderId ?? '');
       if (code === 'compensation_failed' && log !== undefined) log.compensationErrors += 1;
       else this.wrong(`invariant 8: an error: ${code} ${message}`);
+    });
+    processor.on('refused', ({ orderId, code }) => {
+      if (code === 'storage_failed') this.refusedByStorage.add(orderId as string);
     });
     processor.on('idle', () => {
       const { unsettled } = processor.stats();
@@ -122,6 +133,18 @@ export class Observer {
       this.shutdowns.push(summary);
       this.closedAt = this.clock.now;
     });
+  }
+
+  /** Whether an order that fails now does so because the storage was silent until the end of the shutdown. */
+  isLeftUnknown(code: string): boolean {
+    return code === 'storage_failed' && this.clock.now >= this.deadlineAt + graceMs;
+  }
+
+  /** Whether a caller may hear that the storage failed: it refused the order, or has the question open. */
+  mayHearFailure({ id, settled, calls }: OrderLog): boolean {
+    if (this.refusedByStorage.has(id) || settled?.isUnknown) return true;
+    const hasFinished = calls.every(({ endedAt }) => endedAt !== undefined);
+    return hasFinished && this.storageErrors > 0;
   }
 
   wrong(what: string): void {
@@ -251,6 +274,7 @@ export class Observer {
       steps: outcome.steps,
       outcome,
       settledAt: this.clock.now,
+      isUnknown: 'code' in outcome && this.isLeftUnknown(outcome.code),
       expected: expectedSteps(this, log),
     };
     this.settled.push(log.id);

@@ -254,7 +254,9 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
   retry: rarely(retryPlan, 3),
   storage: fc.constantFrom('memory', 'sync', 'async'),
   answers: fc.array(
-    mostly<StorageAnswer>('works', 'throws', 'rejects', 'falls short', 'is nonsense'),
+    mostly<StorageAnswer>(
+      ...(['works', 'throws', 'rejects', 'falls short', 'is nonsense', 'fails late'] as const),
+    ),
     { maxLength: 6 },
   ),
   balanceAnswers: fc.array(
