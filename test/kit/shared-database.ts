@@ -133,6 +133,7 @@ export class SharedDatabase {
     storage.tell((listener) => {
       if (tenure.isLost) return;
       tenure.isTold = true;
+      storage.tenures.add(tenure);
       listener.gained(tenure);
       const orders = [...this.#unsettled.keys()]
         .map((id) => this.find(id) as StoredOrder)
@@ -151,7 +152,9 @@ export class SharedDatabase {
     tenure.isReleasing = true;
     tenure.storage.tell(async (listener) => {
       if (tenure.isLost) return;
-      await listener.released(tenure);
+      const isReleased = listener.released(tenure);
+      tenure.storage.tenures.delete(tenure);
+      await isReleased;
       if (this.owners[partition] !== tenure) return;
       this.owners[partition] = undefined;
       const storage = next();
@@ -171,6 +174,7 @@ export class SharedDatabase {
     }
     if (this.faults.hidesLoss) return;
     tenure.storage.tell((listener) => {
+      tenure.storage.tenures.delete(tenure);
       if (tenure.isTold) listener.lost(tenure);
     }, 10);
   }

@@ -23,6 +23,8 @@ export class SharedStorage implements OrderStorage, SharedOrders {
   readonly database: SharedDatabase;
   readonly shared = this;
   isLeaving = false;
+  /** The partitions that the processor owns, as far as it has been told. */
+  readonly tenures = new Set<Tenure>();
   /** Whether a call of `accept` or `settle` fails: before it is done, or after it. */
   fate: () => 'works' | 'fails' | 'fails late' = () => 'works';
   #listener: SharedStorageListener | undefined;
@@ -159,6 +161,12 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     if (orders.length === 0) return;
     this.#pages.push({ partition, orders });
     this.#wake?.();
+  }
+
+  /** The tenure in which the processor, as far as it has been told, owns the orders of a user. */
+  tenureOf(userId: string): Tenure | undefined {
+    const partition = this.database.partitionOf(userId);
+    return [...this.tenures].find(({ number }) => number === partition);
   }
 
   /** One event after the other. */

@@ -1,0 +1,99 @@
+import fc from 'fast-check';
+
+/** What an order's step does. */
+export interface Work {
+  /** How long it takes, in milliseconds. */
+  readonly ms: number;
+  readonly end: 'completes' | 'fails' | 'throws once';
+  /** It goes on although its signal has aborted. */
+  readonly isDeaf: boolean;
+}
+
+export type Command =
+  | {
+      readonly type: 'submit' | 'enqueue';
+      readonly at: number;
+      readonly user: number;
+      readonly amount: number;
+      readonly work: Work;
+    }
+  /** The same order, at any processor. */
+  | { readonly type: 'retry'; readonly at: number; readonly of: number }
+  | { readonly type: 'cancel' | 'outcome'; readonly at: number; readonly of: number }
+  | { readonly type: 'release' | 'take'; readonly partition: number; readonly to: number }
+  | { readonly type: 'shutdown'; readonly at: number; readonly timeoutMs: number }
+  | { readonly type: 'wait'; readonly ms: number };
+
+export interface Plan {
+  readonly processors: number;
+  readonly partitions: number;
+  readonly capacity: number;
+  readonly concurrency: number;
+  readonly overflow: 'wait' | 'reject';
+  readonly hasSteps: boolean;
+  readonly compensates: boolean;
+  readonly minBalance: number | undefined;
+  /** How likely a call of the storage fails. */
+  readonly failures: number;
+  readonly seed: number;
+  readonly commands: readonly Command[];
+}
+
+const small = fc.nat({ max: 40 });
+
+const work: fc.Arbitrary<Work> = fc.record({
+  ms: fc.nat({ max: 12 }),
+  end: fc.constantFrom('completes', 'completes', 'completes', 'fails', 'throws once'),
+  isDeaf: fc.boolean(),
+});
+
+const order = fc.record({
+  type: fc.constantFrom('submit', 'submit', 'enqueue'),
+  at: small,
+  user: fc.nat({ max: 3 }),
+  amount: fc.integer({ min: -3, max: 5 }),
+  work,
+});
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  { weight: 12, arbitrary: order },
+  {
+    weight: 3,
+    arbitrary: fc.record({ type: fc.constant('retry'), at: small, of: small }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({ type: fc.constantFrom('cancel', 'outcome'), at: small, of: small }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      type: fc.constantFrom('release', 'take'),
+      partition: small,
+      to: small,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('shutdown'),
+      at: small,
+      timeoutMs: fc.constantFrom(5, 30_000),
+    }),
+  },
+  { weight: 6, arbitrary: fc.record({ type: fc.constant('wait'), ms: fc.nat({ max: 15 }) }) },
+);
+
+export const scenario: fc.Arbitrary<Plan> = fc.record({
+  processors: fc.constantFrom(2, 2, 3),
+  partitions: fc.integer({ min: 1, max: 3 }),
+  capacity: fc.constantFrom(3, 8, 100),
+  concurrency: fc.constantFrom(1, 2, 8),
+  overflow: fc.constantFrom('wait', 'reject'),
+  hasSteps: fc.constantFrom(true, true, true, false),
+  compensates: fc.boolean(),
+  minBalance: fc.constantFrom(undefined, 0),
+  failures: fc.constantFrom(0, 0, 0.1),
+  seed: fc.nat(),
+  commands: fc.array(command, { minLength: 5, maxLength: 60 }),
+}) as fc.Arbitrary<Plan>;
