@@ -80,6 +80,7 @@ export class Engine {
       known: (job, order) => this.#known(job, order),
       noted: (job, outcome) => this.#noted(job, outcome),
       lost: (job) => this.ownership?.lostOrder(job),
+      settledBefore: (job) => this.ownership?.settledBefore(job),
       notAccepted: (job, error) => this.acceptance.refusedBySettlement(job, error),
       storageFailed,
     });

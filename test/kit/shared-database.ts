@@ -179,6 +179,14 @@ export class SharedDatabase {
     }, 10);
   }
 
+  /** A call with an order of a user was answered `lost`: if the processor owns the partition, it gains it anew. */
+  regain(userId: string, storage: SharedStorage): void {
+    const partition = this.partitionOf(userId);
+    if (this.owners[partition]?.storage !== storage) return;
+    this.take(partition);
+    this.give(partition, storage);
+  }
+
   /** A processor leaves: the others gain its partitions as it releases them. */
   leave(storage: SharedStorage): void {
     const next = (): SharedStorage | undefined =>

@@ -69,6 +69,7 @@ export class SharedStorage implements OrderStorage, SharedOrders {
         ({ userId }) => this.database.ownerOf(userId)?.storage === this,
       );
       if (!isOwner && !this.database.faults.hasNoFence) {
+        for (const { userId } of settlements) this.database.regain(userId, this);
         return settlements.map(() => ({ status: 'lost' }));
       }
       const results = this.database.disk.settle(settlements);

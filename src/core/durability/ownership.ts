@@ -174,6 +174,13 @@ export class Ownership {
     if (partition !== undefined) this.#lose(partition);
   }
 
+  /** The order, which has begun here, is settled already: its callers are notified of that. */
+  settledBefore(job: Job): void {
+    this.#forget([job]);
+    this.#listener.abandoned(job);
+    this.#listener.forgotten();
+  }
+
   #release(partition: OwnedPartition): Promise<void> {
     const isReleased = this.#owned.release(partition);
     this.#forget(this.#owned.of(partition).filter((job) => this.#listener.drop(job)));

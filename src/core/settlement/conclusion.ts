@@ -36,6 +36,7 @@ export class Conclusion {
     }
     if (settlement.isProvisional) {
       if ('error' in result) this.#listener.noted(job, result);
+      else if (isKnown(result) && !isOver(job)) this.#listener.settledBefore(job);
       return;
     }
     // Shutdown has given the order up, and its callers have been notified.

@@ -15,6 +15,8 @@ export interface SettlerListener {
   noted(job: Job, outcome: UnfulfilledOutcome): void;
   /** The processor owns the order no longer. */
   lost(job: Job): void;
+  /** An order whose outcome was to be noted is settled: by this processor, before it lost the order and got it again. */
+  settledBefore(job: Job): void;
   /** The storage, which keeps orders, does not have this one, and can settle none now. */
   notAccepted(job: Job, error: OrderError): void;
   /** A call of the storage failed, and the callers of its orders have been notified; or it has not answered. */

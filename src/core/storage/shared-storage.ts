@@ -54,8 +54,9 @@ export interface SharedStorageListener {
  *    a partition that is released or lost are ignored. Where `orders` throws, the processor calls it again: it then
  *    gives all unsettled orders of the owned partitions once more, with another mark `isCaughtUp`.
  * 4. `settle` answers `lost` for each settlement of the call if the processor does not own the partitions of all its
- *    orders, whatever it believes; then nothing has changed (the fence). The partitions of these orders count as lost.
- *    An order that a lost partition's owner has not settled comes at the next owner.
+ *    orders, whatever it believes; then nothing has changed (the fence). All partitions of the call count as lost: one
+ *    that the processor still owns it gains anew, as another object. An order that a lost partition's owner has not
+ *    settled comes at the next owner.
  * 5. `settled` is called for each order that is awaited here when it is settled: one whose `accept` was answered
  *    `kept` or `known` and that was not handed over with `isAwaited: false`, and one that was given to `watch`. It may
  *    come before that answer. It need not come for orders that this processor has settled by itself.

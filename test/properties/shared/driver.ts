@@ -110,15 +110,13 @@ export class Driver {
   async #work(order: AcceptedOrder, at: number, signal: AbortSignal): Promise<void> {
     const { id, userId } = order;
     const { ms, end, isDeaf } = order.payload as Work;
-    const storage = this.storages[at] as SharedStorage;
-    const owner = this.database.ownerOf(userId);
-    const tenure = owner?.storage === storage ? owner : storage.tenureOf(userId);
+    const tenure = this.storages[at]?.tenureOf(userId);
     if (tenure === undefined) {
       this.wrong.push(`invariant 12: ${id} begins at ${at}, which knows that it does not own it`);
     }
     for (const other of this.#running) {
-      // One that has lost its partition cannot be made to end.
-      if (other.userId !== userId || other.tenure?.isLost) continue;
+      // One that has lost its partition, and has not heard of it, can neither be held back nor made to end.
+      if (other.userId !== userId || other.tenure?.isLost || tenure?.isLost) continue;
       this.wrong.push(`invariant 1: ${id} begins while ${other.id} runs`);
     }
     const running = { id, userId, tenure };
