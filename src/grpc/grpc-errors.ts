@@ -17,6 +17,7 @@ const codes: Readonly<Record<string, Code>> = {
   balance_overflow: Code.FailedPrecondition,
   timeout: Code.DeadlineExceeded,
   canceled: Code.Canceled,
+  expired: Code.FailedPrecondition,
   storage_failed: Code.Unavailable,
   deadlock: Code.Internal,
   internal: Code.Internal,

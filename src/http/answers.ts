@@ -25,6 +25,7 @@ export const defaultStatuses: Statuses = Object.freeze({
   balance_overflow: 422,
   timeout: 504,
   canceled: 408,
+  expired: 409,
   storage_failed: 503,
   deadlock: 500,
   internal: 500,

@@ -12,6 +12,7 @@ const ownCodes: ReadonlySet<string> = new Set(
     balance_overflow: true,
     timeout: true,
     canceled: true,
+    expired: true,
     storage_failed: true,
     deadlock: true,
     compensation_failed: true,

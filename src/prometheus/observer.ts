@@ -41,6 +41,7 @@ export class Observer {
     'queue_full',
     'shut_down',
     'canceled',
+    'expired',
     'storage_failed',
     'deadlock',
     'internal',

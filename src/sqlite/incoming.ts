@@ -16,6 +16,7 @@ export interface Fields {
   labels: string | null;
   /** The postings, as JSON. */
   postings: string | null;
+  expiresAt: number | null;
 }
 
 /** A credit to another user that comes with an order. */
@@ -68,7 +69,13 @@ export interface Incoming {
   readonly minBalance: number | null;
 }
 
-export const noData = { payload: null, content: null, labels: null, postings: null };
+export const noData = {
+  payload: null,
+  content: null,
+  labels: null,
+  postings: null,
+  expiresAt: null,
+};
 
 const noCredits: readonly Credit[] = Object.freeze([]);
 
@@ -135,4 +142,5 @@ export function readData(reader: Reader, fields: Fields): void {
   fields.payload = reader.maybeText();
   fields.content = reader.maybeText();
   fields.labels = reader.maybeText();
+  fields.expiresAt = reader.maybeNumber();
 }

@@ -80,8 +80,9 @@ export type ExpectedOrder = Omit<StoredOrder, 'attempt' | 'sequence' | 'settleme
 
 /** The stored order that an accepted one becomes. */
 export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']): ExpectedOrder {
-  const { id, userId, amount, priority, payload, content, labels, acceptedAt } = order;
+  const { id, userId, amount, priority, payload, content, labels, acceptedAt, expiresAt } = order;
   return {
+    expiresAt,
     ...{ id, userId, amount, priority, payload, content, labels, acceptedAt, decided },
     postings: order.postings.map((posting) => ({ ...posting, balance: undefined })),
     status: 'pending',
@@ -156,6 +157,7 @@ function comparable(order: ExpectedOrder): object {
   const isRefused = status === 'failed' && refusals.includes(code);
   return {
     ...{ id, userId, amount, priority, payload, content, status, acceptedAt },
+    expiresAt: order.expiresAt,
     labels: [...labels],
     postings: order.postings.map((each) => [each.userId, each.amount, each.balance ?? undefined]),
     // A field that is absent is as good as one that is `undefined`.

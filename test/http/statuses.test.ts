@@ -148,6 +148,7 @@ describe('the table', () => {
       balance_overflow: 422,
       timeout: 504,
       canceled: 408,
+      expired: 409,
       storage_failed: 503,
       deadlock: 500,
       internal: 500,

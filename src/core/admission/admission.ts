@@ -3,7 +3,7 @@ import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { OrderRecord, UnfulfilledOutcome } from '../order/outcome.ts';
 import { type ParsedOrder, parseOrder } from '../order/parse-order.ts';
-import { bySignal, canceled, storageFailed } from '../order/processor-errors.ts';
+import { bySignal, canceled, expired, storageFailed } from '../order/processor-errors.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
 import type { AwaitedUsers } from '../queries/awaited-users.ts';
 import type { KnownOrders } from '../queries/known-orders.ts';
@@ -136,6 +136,7 @@ export class Admission {
       const known = this.known.find(job);
       if (known.status !== 'unknown') return this.#join(job, known, entry);
       this.checkOpen(job);
+      if (job.times?.isExpired) throw expired(job, job.times);
       return this.#hasHostCode ? this.#check(job, entry) : this.#makeRoom(job, entry);
     } catch (error) {
       return this.#refuse(error, job, entry);
@@ -175,6 +176,7 @@ export class Admission {
     if (entry.signal?.aborted) throw canceled(job, entry.signal);
     const known = this.known.find(job);
     if (known.status !== 'unknown') this.#join(job, known, entry);
+    else if (job.times?.isExpired) throw expired(job, job.times);
     return known.status === 'unknown';
   }
 

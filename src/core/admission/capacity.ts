@@ -147,7 +147,7 @@ export class Capacity {
     return new OrderError('queue_full', message, { ...facts, retryAfterMs });
   }
 
-  /** Whether new orders come after those of an earlier process. A shared storage says what comes before what. */
+  /** Whether new orders come after the orders of an earlier process. A shared storage gives the order itself. */
   get #isHeldUp(): boolean {
     return this.#inFlight.isRecovering && this.#counted === this.#inFlight;
   }
@@ -163,7 +163,7 @@ export class Capacity {
       return `The processor has ${capacity} unsettled orders, as many as \`capacity\` allows`;
     }
     if (this.#isHeldUp) {
-      return `${this.#line.size} orders wait until those of an earlier process are taken up, as many as \`capacity\` allows`;
+      return `${this.#line.size} orders wait until the orders of an earlier process are taken up, as many as \`capacity\` allows`;
     }
     return `The user has ${this.#countOf(userId)} unsettled orders; \`capacityPerUser\` is ${capacityPerUser}`;
   }

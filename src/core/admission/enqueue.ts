@@ -32,7 +32,7 @@ class Caller implements Follower {
 /**
  * Has an order accepted.
  *
- * @param tell - gets the outcome of the order, as soon as a caller of `submit` would; maybe before this resolves
+ * @param tell - called with the outcome when a caller of `submit` is notified, perhaps before this resolves
  * @returns rejects if the order is refused
  */
 export async function enqueue(

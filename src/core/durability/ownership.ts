@@ -72,7 +72,7 @@ export class Ownership {
     this.#listener = listener;
   }
 
-  /** Begins to hear of partitions. */
+  /** Begins to listen to the partitions' events. */
   join(): void {
     this.#sources.shared.join({
       gained: (partition) => this.#owned.gain(partition),
@@ -109,7 +109,10 @@ export class Ownership {
     const { clock, inFlight } = this.#sources;
     const taken = Job.recovered(order, clock);
     const awaited = inFlight.get(order.id);
-    if (awaited !== undefined) awaited.entry = taken.entry;
+    if (awaited !== undefined) {
+      awaited.entry = taken.entry;
+      awaited.takeTimes(order);
+    }
     const job = awaited ?? taken;
     this.#owned.add(job, partition as OwnedPartition);
     return job;

@@ -146,7 +146,7 @@ export class Events {
   #warnOnce(cause: unknown): void {
     if (this.#hasWarned) return;
     this.#hasWarned = true;
-    process.emitWarning('A listener threw; listen to `error` to hear of it each time', {
+    process.emitWarning('A listener threw; listen to `error` to be notified each time', {
       type: 'OrderProcessorWarning',
       code: 'listener',
       detail: escapeControls(messageOf(cause, show(cause))),

@@ -85,6 +85,7 @@ export class Job extends ParsedOrder implements QueueEntry {
     job.acceptAt(order.acceptedAt, clock);
     job.entry = entryOf(attempt, decided);
     job.sequence = order.sequence;
+    job.takeTimes(order);
     return job;
   }
 

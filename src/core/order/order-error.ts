@@ -18,6 +18,7 @@ import type { StepResult } from './step-result.ts';
  * | `balance_overflow` | failed | the balance would leave the safe integers | no | 422 |
  * | `timeout` | failed | the steps, or an attempt at one, did not end within `timeoutMs` | yes | 504 |
  * | `canceled` | canceled, or refused before it was accepted | its `signal`, `cancel(id)` or the deadline of `shutdown`; or a `signal` ended the waiting for an `outcome` alone; `cause` has the signal's reason | yes | 408, or 409 if it was accepted |
+ * | `expired` | canceled, or refused before it was accepted | it had not begun by its `expiresAt` | no | 409 |
  * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order goes on when it works again | yes | 503 |
  * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 422, or 400 if not retryable |
  * | `internal` | failed or refused | a step, a rule or the schema threw something without a code, or with one of these codes; `cause` has it | no | 500 |
@@ -34,6 +35,7 @@ export type OrderErrorCode =
   | 'balance_overflow'
   | 'timeout'
   | 'canceled'
+  | 'expired'
   | 'storage_failed'
   | 'deadlock'
   | 'compensation_failed'
@@ -87,6 +89,7 @@ const ownCodes: ReadonlySet<string> = new Set([
   'balance_overflow',
   'timeout',
   'canceled',
+  'expired',
   'storage_failed',
   'deadlock',
   'compensation_failed',
@@ -105,6 +108,7 @@ const finalCodes: readonly string[] = [
   'rule_refused',
   'insufficient_funds',
   'balance_overflow',
+  'expired',
   'deadlock',
   'compensation_failed',
   'internal',
@@ -200,7 +204,7 @@ export class OrderError extends Error {
    * an error of it there.
    *
    * @param json - what `toJSON` has given, also after `JSON.stringify` and `JSON.parse` or `structuredClone`
-   * @returns an error without the cause; its stack is that of this call
+   * @returns an error without the cause; its stack is the stack of this call
    * @throws TypeError for anything else
    */
   static from(json: unknown): OrderError {

@@ -34,6 +34,12 @@ export interface OrderFields {
    * the same.
    */
   readonly postings?: readonly Posting[] | undefined;
+  /**
+   * Until when the order may begin, in Unix milliseconds: an integer from 0 up, at most a hundred years from now. An
+   * order that has not begun by then is canceled with `expired`; one that comes later is refused with it. What has begun
+   * goes on. Not part of the content. No limit by default.
+   */
+  readonly expiresAt?: number | undefined;
 }
 
 /**
@@ -73,6 +79,8 @@ export interface AcceptedOrder<Payload = unknown> {
   readonly labels: readonly string[];
   /** Credits to other users that are applied with the order's own amount; empty without any. */
   readonly postings: readonly Posting[];
+  /** Until when it may begin, in Unix milliseconds; absent if it does not expire. */
+  readonly expiresAt?: number | undefined;
 }
 
 /** Shared by all orders without labels. */

@@ -3,6 +3,14 @@ import { nextOrderId } from '../runtime/uuid-v7.ts';
 import type { AcceptedOrder, Order, Posting, Priority } from './order.ts';
 import { noLabels, noPostings, ranks } from './order.ts';
 import { OrderError } from './order-error.ts';
+import {
+  isTime,
+  OrderTimes,
+  type TimeFields,
+  timeFields,
+  timeForm,
+  timesOf,
+} from './times/order-times.ts';
 
 /** The most characters (UTF-16 code units) that an `id` or a `userId` may have. */
 export const maxIdLength = 256;
@@ -24,6 +32,8 @@ export class ParsedOrder implements AcceptedOrder {
   declare input?: unknown;
   /** The postings, where there are any; else not even a field. */
   declare ownPostings?: readonly Posting[];
+  /** When it may begin; not even a field where it may at any time. */
+  declare times?: OrderTimes | undefined;
 
   constructor(
     id: string,
@@ -49,10 +59,19 @@ export class ParsedOrder implements AcceptedOrder {
     return this.ownPostings ?? noPostings;
   }
 
+  /** Takes the times of the order that the storage has. */
+  takeTimes(order: TimeFields): void {
+    const times = timesOf(order);
+    if (times !== undefined || this.times !== undefined) this.times = times;
+  }
+
   /** What rules and steps see. */
   toOrder(): AcceptedOrder {
-    const { id, userId, amount, priority, payload, labels, postings } = this;
-    return Object.freeze({ id, userId, amount, priority, payload, labels, postings });
+    const { id, userId, amount, priority, payload, labels, postings, times } = this;
+    if (times === undefined)
+      return Object.freeze({ id, userId, amount, priority, payload, labels, postings });
+    const fields = timeFields(times);
+    return Object.freeze({ id, userId, amount, priority, payload, labels, postings, ...fields });
   }
 
   /** What events and errors say of it. */
@@ -87,6 +106,7 @@ export function parseOrder<T extends ParsedOrder>(
   let priority: unknown;
   let payload: unknown;
   let postings: unknown;
+  let expiresAt: unknown;
   try {
     fields = input as Record<keyof Order, unknown>;
     id = fields.id;
@@ -95,6 +115,7 @@ export function parseOrder<T extends ParsedOrder>(
     priority = fields.priority;
     payload = fields.payload;
     postings = fields.postings;
+    expiresAt = fields.expiresAt;
   } catch (cause) {
     throw new OrderError('invalid_order', 'Reading the order threw', { cause });
   }
@@ -119,6 +140,7 @@ export function parseOrder<T extends ParsedOrder>(
   const sum = (amount as number) + 0;
   const order = new Copy(id ?? nextOrderId(), userId, sum, rank, payload, noLabels);
   if (postings !== undefined) takePostings(order, postings);
+  if (expiresAt !== undefined) takeTimes(order, expiresAt);
   if (order.ownPostings === undefined || mayHavePostings) return order;
   const message = 'The storage does not say that it `appliesPostings`, so no order may have any';
   throw new OrderError('invalid_order', message, order.facts);
@@ -173,6 +195,13 @@ function readPosting(
     throw fail(`${name}.amount`, 'a safe integer in minor units from 1 up', amount);
   }
   return Object.freeze({ userId, amount: amount as number });
+}
+
+/** @throws OrderError `invalid_order` */
+function takeTimes(order: ParsedOrder, expiresAt: unknown): void {
+  const { id, userId } = order;
+  if (!isTime(expiresAt)) throw invalid('expiresAt', timeForm, expiresAt, id, userId);
+  order.times = new OrderTimes(expiresAt);
 }
 
 /**

@@ -6,6 +6,7 @@ import type { OrderOutcome } from './outcome.ts';
 import type { ParsedOrder } from './parse-order.ts';
 import type { StepResult } from './step-result.ts';
 import type { SettledFields } from './stored-order.ts';
+import type { OrderTimes } from './times/order-times.ts';
 
 /** A failure of the storage, with the order that it hit. */
 export function storageFailed(
@@ -27,6 +28,16 @@ export function storageFailed(
 /** What its signal does to an order when it aborts. */
 export function bySignal(signal: AbortSignal | undefined): Cancellation {
   return { message: 'The order was canceled by its signal', cause: reasonOf(signal) };
+}
+
+/** What its `expiresAt` does to an order that has not begun by then. */
+export function byExpiry({ expiresAt }: OrderTimes): Cancellation {
+  return { code: 'expired', message: `The order had not begun by its \`expiresAt\`, ${expiresAt}` };
+}
+
+/** The refusal of an order whose `expiresAt` has passed. */
+export function expired({ facts }: ParsedOrder, times: OrderTimes): OrderError {
+  return new OrderError('expired', byExpiry(times).message, facts);
 }
 
 /** A caller waits no longer for an order, which goes on. */

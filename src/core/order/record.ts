@@ -5,6 +5,7 @@ import type { OrderOutcome, OrderRecord } from './outcome.ts';
 import type { ParsedOrder } from './parse-order.ts';
 import { appliedPostings, receiptOf } from './receipt.ts';
 import type { StoredOrder } from './stored-order.ts';
+import { timeFields } from './times/order-times.ts';
 
 /** The outcome of an order that the storage remembers, as its first caller got it. */
 export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
@@ -51,6 +52,7 @@ export function recordOfOutcome(
     payload,
     labels,
     postings: isCompleted ? outcome.postings : appliedPostings(order.postings),
+    ...(order.times && timeFields(order.times)),
     status: isCompleted || outcome.status === 'canceled' ? outcome.status : 'failed',
     acceptedAt,
     startedAt,

@@ -138,7 +138,7 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
     if (job.run?.hasEnded) this.#release(job.run);
   }
 
-  /** The order is forgotten: what runs of it is told to end. */
+  /** The order is forgotten: its running functions are aborted. */
   abandon(job: Job, cancellation: Cancellation): void {
     job.run?.abandon(cancellation);
     if (job.run?.hasEnded) this.#release(job.run);

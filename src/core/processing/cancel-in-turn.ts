@@ -12,12 +12,12 @@ import type { Cancellation } from '../runtime/abort.ts';
  */
 export function cancelInTurn(
   { entry, state, facts }: Job,
-  { message, cause }: Cancellation,
+  { code: reason = 'canceled', message, cause }: Cancellation,
   told: (outcome: UnfulfilledOutcome) => void,
 ): boolean | undefined {
   if (state !== 'pending' || entry === undefined || entry.attempt === 1) return undefined;
   if (entry.decided !== undefined || entry.canceled !== undefined) return false;
-  const error = new OrderError('canceled', message, { ...facts, outcome: 'canceled', cause });
+  const error = new OrderError(reason, message, { ...facts, outcome: 'canceled', cause });
   told({ status: 'canceled', error });
   const { code, retryable } = error;
   entry.canceled = { outcome: 'canceled', code, message, retryable };

@@ -4,7 +4,7 @@ import type { Decision } from '../order/decision.ts';
 import { nothingToDo } from '../order/decision.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../order/outcome.ts';
-import { bySignal } from '../order/processor-errors.ts';
+import { byExpiry, bySignal } from '../order/processor-errors.ts';
 import { noSteps } from '../order/step-result.ts';
 import { KeyedQueue } from '../queue/keyed-queue.ts';
 import { WaitingTimes } from '../queue/waiting-times.ts';
@@ -15,6 +15,7 @@ import type { FundsCheck } from '../settlement/funds-check.ts';
 import type { Settler } from '../settlement/settler.ts';
 import { ActiveRuns } from './active-runs.ts';
 import { cancelInTurn } from './cancel-in-turn.ts';
+import { OrderExpiry } from './timing/order-expiry.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 /** How many orders without steps are settled before the clock is read again. */
@@ -42,6 +43,7 @@ export class Dispatcher {
   /** No order may begin: the storage could not take its settlement. */
   isHalted = false;
   readonly #waitingTimes = new WaitingTimes();
+  readonly #expiry: OrderExpiry;
   readonly #clock: Clock;
   readonly #lifecycle: Lifecycle;
   readonly #settler: Settler;
@@ -62,6 +64,7 @@ export class Dispatcher {
     this.#clock = clock;
     this.#lifecycle = lifecycle;
     this.#settler = settler;
+    this.#expiry = new OrderExpiry(clock, (job) => this.#expired(job));
     this.#told = told;
     this.hasSteps = settings.plan.steps.length > 0;
     this.queue = new KeyedQueue({ exclusive: this.hasSteps });
@@ -103,6 +106,7 @@ export class Dispatcher {
     this.admit(job);
     this.queue.push(job);
     this.#waitingTimes.add(job.acceptedAt);
+    this.#expiry.begin(job);
   }
 
   /**
@@ -134,6 +138,7 @@ export class Dispatcher {
   /** The processor has closed. */
   close(): void {
     this.#pool.close();
+    this.#expiry.close();
     this.runner.close();
   }
 
@@ -158,22 +163,34 @@ export class Dispatcher {
   drop(job: Job): boolean {
     if (job.state !== 'pending' || !this.queue.remove(job)) return false;
     this.#waitingTimes.remove(job.acceptedAt);
+    this.#expiry.end(job);
     return true;
   }
 
   /** Cancels an order that is not decided yet; false if it is. */
   cancel(job: Job, cancellation: Cancellation): boolean {
-    if (this.runner.hasCompensations) {
-      const isCanceled = cancelInTurn(job, cancellation, (outcome) => this.#told(job, outcome));
-      if (isCanceled !== undefined) return isCanceled;
-    }
+    const isCanceled = this.#cancelInTurn(job, cancellation);
+    if (isCanceled !== undefined) return isCanceled;
     if (!this.drop(job)) return this.runner.cancel(job, cancellation);
     this.#settleCanceled(job, cancellation);
     return true;
   }
 
-  #settleCanceled(job: Job, { message, cause }: Cancellation): void {
-    const error = new OrderError('canceled', message, { ...job.facts, cause });
+  /** False if the order is decided already, undefined for one that need not wait for its turn. */
+  #cancelInTurn(job: Job, cancellation: Cancellation): boolean | undefined {
+    if (!this.runner.hasCompensations) return undefined;
+    return cancelInTurn(job, cancellation, (outcome) => this.#told(job, outcome));
+  }
+
+  /** Why an order whose turn has come does not begin. */
+  #cancellationOf({ signal, times }: Job): Cancellation | undefined {
+    // Its callback comes later, since many share the signal.
+    if (signal !== undefined && hasAborted(signal)) return bySignal(signal);
+    return times?.isExpired ? byExpiry(times) : undefined;
+  }
+
+  #settleCanceled(job: Job, { code = 'canceled', message, cause }: Cancellation): void {
+    const error = new OrderError(code, message, { ...job.facts, cause });
     this.#clock.read();
     const decision: Decision = {
       outcome: 'canceled',
@@ -184,6 +201,10 @@ export class Dispatcher {
     this.#settling(job);
     this.#settler.add(job, decision, undefined);
     this.#settler.flush();
+  }
+
+  #expired(job: Job): void {
+    if (job.times !== undefined && job.state === 'pending') this.cancel(job, byExpiry(job.times));
   }
 
   /** The settler has settled an order: its user's next one may begin. */
@@ -222,10 +243,12 @@ export class Dispatcher {
       const job = this.queue.take();
       if (job === undefined) return undefined;
       this.#waitingTimes.remove(job.acceptedAt);
-      if (job.signal === undefined || !hasAborted(job.signal)) return job;
-      // Its callback comes later, since many share the signal.
+      this.#expiry.end(job);
+      const cancellation = this.#cancellationOf(job);
+      if (cancellation === undefined) return job;
+      if (this.#cancelInTurn(job, cancellation) !== undefined) return job;
       this.queue.release(job);
-      this.#settleCanceled(job, bySignal(job.signal));
+      this.#settleCanceled(job, cancellation);
     }
     this.#clock.nextSlice().then(() => this.wake());
     return undefined;

@@ -120,7 +120,7 @@ export class KeyedQueue<T extends QueueEntry> {
     return lane === undefined ? 0 : lane.waiting + lane.taken;
   }
 
-  /** The entries that wait, each user's in their order; those of one user if it is given. */
+  /** The entries that wait, each user's in their order; only one user's if it is given. */
   waiting(userId?: string): T[] {
     const lanes =
       userId === undefined ? [this.#alone, ...this.#lanes.values()] : [this.#get(userId)];

@@ -6,6 +6,8 @@ const { setImmediate } = globalThis;
 
 /** Why an order is canceled from outside. */
 export interface Cancellation {
+  /** `'canceled'` by default. */
+  readonly code?: 'canceled' | 'expired';
   readonly message: string;
   /** The reason of the signal that aborted. */
   readonly cause?: unknown;

@@ -6,6 +6,7 @@ import { OrderError } from '../order/order-error.ts';
 import type { OrderCause } from '../order/outcome.ts';
 import type { StepResult } from '../order/step-result.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
+import { timeFields } from '../order/times/order-times.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { LedgerSettlement } from '../storage/ledger.ts';
 
@@ -33,6 +34,8 @@ export class OrderSettlement implements LedgerSettlement {
   readonly isTrial: boolean;
   readonly sequence: number;
   readonly shift: number;
+  /** Not even fields where the order has no times. */
+  declare readonly expiresAt?: number | undefined;
   readonly #job: Job;
   #isOpen = false;
   #isAgain = false;
@@ -72,6 +75,7 @@ export class OrderSettlement implements LedgerSettlement {
     this.sequence = job.sequence;
     this.shift = job.shift;
     this.#job = job;
+    if (job.times !== undefined) Object.assign(this, timeFields(job.times));
   }
 
   get job(): Job {

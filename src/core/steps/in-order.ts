@@ -3,7 +3,7 @@ import type { Step } from './step.ts';
 import { stepFields } from './step-plan.ts';
 
 /**
- * Makes each step come after the one before it, whatever else it comes after.
+ * Makes each step come after the one before it, beside the steps that it comes after already.
  *
  * @typeParam Payload - the payload's type
  * @param steps - in their order

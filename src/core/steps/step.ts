@@ -5,7 +5,7 @@ import type { CompensationContext, StepContext } from './contexts.ts';
 /**
  * How often something that failed is tried again, and after what pauses. An error with a number from 0 up as
  * `retryAfterMs`, as a service gives it that asks for a pause, says itself how long the pause after it is, in
- * milliseconds: rounded up, 2 147 483 647 at most, and not random, whatever `maxDelayMs` is.
+ * milliseconds: rounded up, 2 147 483 647 at most, and not random, even if it is more than `maxDelayMs`.
  */
 export interface RetryOptions {
   /** How many attempts there are, the first included. An integer from 1 up, 3 by default. */

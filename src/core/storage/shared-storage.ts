@@ -46,9 +46,9 @@ export interface SharedStorageListener {
  * 1. Each processor calls `join` once, before anything else. From then on the storage calls the listener, in the order
  *    of the events. It waits for nothing but the result of `released`.
  * 2. `accept` answers `kept` and never `accepted`: the order comes by `orders` where its partition is owned. A `known`
- *    order may be unsettled, whoever processes it.
+ *    order may be unsettled, in any processor.
  * 3. `orders` gives the unsettled orders of the owned partitions, for as long as the processor reads: each order once
- *    for each `OwnedPartition`, those of one user in the order of their acceptance. That is one order for all
+ *    for each `OwnedPartition`, orders of one user in the order of their acceptance. That is one order for all
  *    processors: an order whose `accept` was answered before another one's was called comes before that one. The next
  *    page is asked for when there is room for its orders. A page comes after the `gained` of its partition. Orders of
  *    a partition that is released or lost are ignored. Where `orders` throws, the processor calls it again: it then
@@ -78,7 +78,7 @@ export interface SharedOrders {
   /** The unsettled orders of the owned partitions, in pages; a page may be empty. Goes on until `close`. */
   orders(): AsyncIterable<SharedPage>;
   /**
-   * Has the settlement of orders told here.
+   * Subscribes to the settlement of orders.
    *
    * @param ids - one or more
    * @returns for each id its order; `undefined` for an unknown one

@@ -11,6 +11,7 @@ export class OrderRows {
   readonly touched: { id: string; settledAt: number | null } = { id: '', settledAt: null };
   readonly #life: number;
   readonly #insert: StatementSync;
+  readonly #setTimes: StatementSync;
   readonly #settle: StatementSync;
   readonly #seqOf: StatementSync;
   readonly #note: StatementSync;
@@ -24,6 +25,7 @@ export class OrderRows {
       `INSERT INTO orders (${columns}) VALUES (${new Array(21).fill('?').join(', ')})
        ON CONFLICT (id) DO NOTHING`,
     );
+    this.#setTimes = db.prepare('UPDATE orders SET expires_at = ? WHERE seq = ?');
     this.#settle = db.prepare(
       `UPDATE orders NOT INDEXED SET status = ?, started_at = ?, settled_at = ?, balance = ?, retryable = ?,
        code = ?, message = ?, steps = ?, cause = ?, decided = NULL, postings = coalesce(?, postings),
@@ -72,7 +74,10 @@ export class OrderRows {
       ending.settlement,
     );
     this.#sequence = Number(lastInsertRowid);
-    if (changes === 1) this.#touch(fields.id, ending.settledAt);
+    if (changes === 1) {
+      this.#touch(fields.id, ending.settledAt);
+      if (fields.expiresAt !== null) this.#setTimes.run(fields.expiresAt, this.#sequence);
+    }
     return changes === 1;
   }
 

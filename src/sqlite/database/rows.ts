@@ -6,7 +6,7 @@ export const columns = `id, user_id, amount, priority, status, accepted_at, star
   balance, retryable, life, code, message, payload, content, labels, steps, cause, decided, postings, settlement`;
 
 /** The same to be read. */
-export const selected = `${readable(columns)}, seq`;
+export const selected = `${readable(columns)}, seq, ${readable('expires_at')}`;
 
 /**
  * Node 22 ends a text at a NUL, so a text with one is read as bytes. A number beyond the safe integers, which can only
@@ -16,7 +16,7 @@ export function readable(names: string): string {
   return names
     .replace(/\b(id|user_id|message)\b/g, 'iif(instr($1, char(0)), CAST($1 AS BLOB), $1) AS $1')
     .replace(
-      /\b(amount|accepted_at|started_at|settled_at|balance|retryable|life|settlement)\b/g,
+      /\b(amount|accepted_at|started_at|settled_at|balance|retryable|life|settlement|expires_at)\b/g,
       `iif($1 BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}, $1, CAST($1 AS TEXT))`,
     );
 }
@@ -48,13 +48,14 @@ export type Row = readonly [
   postings: string | null,
   settlement: number | null,
   seq: number,
+  expiresAt: number | null,
 ];
 
 /** Where `seq` stands in a row. */
 export const SEQ = 21;
 
 /** The columns that are numbers, but `seq`. */
-const numbers = [2, 5, 6, 7, 8, 9, 10, 20] as const;
+const numbers = [2, 5, 6, 7, 8, 9, 10, 20, 22] as const;
 
 /** Whether all numbers of a row are safe integers. */
 export function isReadable(row: Row): boolean {
@@ -84,6 +85,7 @@ export function writeRow(writer: Writer, row: Row, life: number): void {
   for (let column = 11; column < 20; column += 1) {
     writer.text(textOf(row[column] as Text | null));
   }
+  writer.number(row[22] ?? undefined);
 }
 
 export function textOf<T extends Text | null>(value: T): Exclude<T, Uint8Array> {

@@ -35,7 +35,8 @@ const migrations: readonly string[] = [
     decided TEXT,
     postings TEXT,
     settlement INTEGER,
-    is_late INTEGER
+    is_late INTEGER,
+    expires_at INTEGER
   ) STRICT;
   CREATE INDEX orders_by_user ON orders (user_id);
   CREATE INDEX orders_by_block ON orders (seq >> ${blockBits}, accepted_at);

@@ -2,6 +2,7 @@ import { noLabels, noPostings, type Priority, ranks } from '../../core/order/ord
 import type { AppliedPosting, OrderCause, OrderStatus } from '../../core/order/outcome.ts';
 import { noSteps, type StepResult } from '../../core/order/step-result.ts';
 import type { DecidedOutcome, StoredOrder } from '../../core/order/stored-order.ts';
+import { timeFields } from '../../core/order/times/order-times.ts';
 import { beyond, UnreadableOrder } from '../unreadable.ts';
 import type { Reader } from './wire.ts';
 
@@ -55,8 +56,7 @@ export function readOrder(reader: Reader): StoredOrder {
   const cause = reader.maybeText();
   const decided = reader.maybeText();
   const postings = reader.maybeText();
-  const parse = (name: string, text: string, isRight: (value: unknown) => boolean): unknown =>
-    parsed(id, name, text, isRight);
+  const parse = parsed.bind(undefined, id);
   const payload = json === null ? undefined : parse('payload', json, () => true);
   if (!isPriority(priority)) throw new UnreadableOrder(id, 'its priority is none');
   return {
@@ -86,6 +86,7 @@ export function readOrder(reader: Reader): StoredOrder {
     decided: decided === null ? undefined : (parse('decided', decided, isObject) as DecidedOutcome),
     sequence,
     settlement,
+    ...timeFields({ expiresAt: reader.maybeNumber() ?? undefined }),
   };
 }
 

@@ -29,6 +29,7 @@ export function declareAcceptRules(declare: Declare<OrderStorage>): void {
       newOrder('o-3', { amount: Number.MIN_SAFE_INTEGER, priority: 'low', labels: ['one'] }),
       newOrder('o-4', { amount: Number.MAX_SAFE_INTEGER, labels: ['1', 'two "2"', ''] }),
       newOrder('o-5', { acceptedAt: start - 1 }),
+      newOrder('o-7', { expiresAt: start + 3_600_000 }),
     ];
     await acceptNew(storage, orders);
     for (const order of orders) await assertStored(storage, pendingOrder(order));

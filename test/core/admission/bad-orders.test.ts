@@ -203,7 +203,15 @@ describe.each(eachWay)('%s takes', (way) => {
       },
     });
     await ways[way](processor, order);
-    expect(reads.toSorted()).toEqual(['amount', 'id', 'payload', 'postings', 'priority', 'userId']);
+    expect(reads.toSorted()).toEqual([
+      'amount',
+      'expiresAt',
+      'id',
+      'payload',
+      'postings',
+      'priority',
+      'userId',
+    ]);
     expect(await processor.balance('u')).toBe(5);
   });
 

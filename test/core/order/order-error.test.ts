@@ -40,7 +40,7 @@ describe('the table of codes', () => {
 
   it('names every code of the type, once, and says of each when, whether to try again and the HTTP status', () => {
     expect(codes).toContain('invalid_order');
-    expect(codes).toHaveLength(13);
+    expect(codes).toHaveLength(14);
     const own = ['code', '---', "a rule's own", "a step's own"];
     expect([...rows.keys()].filter((code) => !own.includes(code)).toSorted()).toEqual(
       codes.toSorted(),
@@ -69,6 +69,7 @@ describe('the table of codes', () => {
       balance_overflow: '422',
       timeout: '504',
       canceled: '408, or 409 if it was accepted',
+      expired: '409',
       storage_failed: '503',
       deadlock: '500',
       compensation_failed: '',

@@ -57,7 +57,7 @@ describe('`context.progress`', () => {
     expect(said).toMatchObject([{ step: 'pay', isCompensation: true, label: 'refunding' }]);
   });
 
-  it('invariant 3: an attempt that has ended, or was told to end, says nothing any more', async () => {
+  it('invariant 3: an attempt that has ended or was aborted reports no more progress', async () => {
     const contexts: StepContext[] = [];
     const gate = deferred();
     const { processor, said } = progressOf([

@@ -240,7 +240,7 @@ describe('an error with `retryAfterMs`', () => {
 
   const waits = (retryAfterMs: unknown): Error => Object.assign(new Error(), { retryAfterMs });
 
-  it('says how long the pause after it is, whatever the policy says', async () => {
+  it('says how long the pause after it is, in place of the policy', async () => {
     const full = new OrderError('vendor_busy', 'Busy', { retryAfterMs: 7 });
     const thrown = [
       waits(5_000),

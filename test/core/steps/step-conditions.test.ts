@@ -180,7 +180,7 @@ describe('`when`', () => {
     },
   );
 
-  it('invariant 8: a `when` that cancels its order ends it, whatever it answers', async () => {
+  it('invariant 8: a `when` that cancels its order ends it, with every answer', async () => {
     const answers = [true, false];
     const log: string[] = [];
     const processor: OrderProcessor = new OrderProcessor({

@@ -138,7 +138,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
     this.#ending?.conclude(isKept);
   }
 
-  /** The order is not to be ended here any more: what runs is told to end, and nothing is compensated. */
+  /** The order does not end in this processor any more: running functions are aborted, and no step is compensated. */
   abandon(cancellation: Cancellation): void {
     this.clock.read();
     if (this.phase === 'running') {

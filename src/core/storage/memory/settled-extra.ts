@@ -5,6 +5,7 @@ import type { AppliedPosting, OrderCause } from '../../order/outcome.ts';
 import { appliedPostings } from '../../order/receipt.ts';
 import type { StepResult } from '../../order/step-result.ts';
 import { noSteps } from '../../order/step-result.ts';
+import { type TimeFields, timeFields } from '../../order/times/order-times.ts';
 import { memoryOf } from '../../runtime/size-of.ts';
 
 /** The fields of a settled order that take room in memory. */
@@ -15,6 +16,7 @@ export interface RememberedFields {
   readonly content: unknown;
   readonly labels: readonly string[];
   readonly postings: readonly Posting[];
+  readonly expiresAt?: number | undefined;
   readonly cause?: OrderCause | undefined;
   readonly steps: readonly StepResult[];
 }
@@ -30,6 +32,8 @@ export interface Extra {
   readonly cause: OrderCause | undefined;
   readonly labels: readonly string[];
   readonly postings: readonly AppliedPosting[];
+  /** The times of an order that has any. */
+  readonly times?: TimeFields | undefined;
   /** About how many bytes are kept for this order alone. */
   readonly bytes: number;
 }
@@ -44,6 +48,7 @@ export const noExtra: Extra = {
   message: undefined,
   retryable: undefined,
   cause: undefined,
+  times: undefined,
   bytes: 0,
 };
 
@@ -65,7 +70,8 @@ export function extraOfReceipt(
   const { payload, content, labels, steps } = order;
   const ofLabels = labels.length === 0 ? 0 : memoryOf(labels, most);
   const bytes = bytesOf(order, most) + ofLabels;
-  return { ...noExtra, payload, content, steps, labels, postings, bytes };
+  const times = timesIn(order);
+  return { ...noExtra, payload, content, steps, labels, postings, times, bytes };
 }
 
 /** @param most - bytes; the counting ends soon after that */
@@ -75,7 +81,17 @@ export function extraOfError(order: RememberedFields, error: OrderError, most: n
   const { code, message, retryable } = error;
   const cause = order.cause ?? causeOfOrder(error);
   const bytes = bytesOf(order, most) + memoryOf([message, cause, labels, steps], most);
-  return { payload, content, steps, labels, postings, code, message, retryable, cause, bytes };
+  const times = timesIn(order);
+  const fields = { payload, content, steps, labels, postings, code, message, retryable };
+  return { ...fields, cause, times, bytes };
+}
+
+export function hasTimes({ expiresAt }: TimeFields): boolean {
+  return expiresAt !== undefined;
+}
+
+function timesIn(order: TimeFields): TimeFields | undefined {
+  return hasTimes(order) ? timeFields(order) : undefined;
 }
 
 function bytesOf(

@@ -18,6 +18,7 @@ import {
   type Extra,
   extraOfError,
   extraOfReceipt,
+  hasTimes,
   noExtra,
   type RememberedFields,
   shortIds,
@@ -235,6 +236,7 @@ export class SettledOrders {
     const balance = this.#numbers.at(slot, BALANCE);
     const kind = this.#numbers.at(slot, KIND);
     return {
+      ...extra?.times,
       id: this.#ids[slot] as string,
       userId: this.#userIds[slot] as string,
       amount: this.#numbers.at(slot, AMOUNT),
@@ -263,7 +265,10 @@ export class SettledOrders {
     if (error !== undefined) return extraOfError(order, error, this.#mostBytes);
     const { payload, content, labels, id, userId, steps } = order;
     const isPlain =
-      payload === undefined && content === undefined && labels.length + postings.length === 0;
+      payload === undefined &&
+      content === undefined &&
+      labels.length + postings.length === 0 &&
+      !hasTimes(order);
     if (!isPlain || id.length + userId.length > shortIds) {
       return extraOfReceipt(order, postings, this.#mostBytes);
     }

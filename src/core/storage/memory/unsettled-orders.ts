@@ -1,6 +1,7 @@
 import { appliedPostings } from '../../order/receipt.ts';
 import { noSteps } from '../../order/step-result.ts';
 import type { DecidedOutcome, NewOrder, StoredOrder } from '../../order/stored-order.ts';
+import { timeFields } from '../../order/times/order-times.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
 import type { Settlement, StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
 
@@ -21,11 +22,11 @@ export class UnsettledOrders {
   #openings = 0;
 
   /** @param sequence - greater than the sequences of all orders that were added before */
-  add(
-    { id, userId, amount, priority, payload, labels, postings, content, acceptedAt }: NewOrder,
-    sequence: number,
-  ): Entry {
+  add(newOrder: NewOrder, sequence: number): Entry {
+    const { id, userId, amount, priority, payload, labels, content, acceptedAt } = newOrder;
+    const { postings } = newOrder;
     const order = {
+      ...timeFields(newOrder),
       ...{ id, userId, amount, priority, payload, labels, content, acceptedAt, sequence },
       postings: appliedPostings(postings),
       status: 'pending' as const,

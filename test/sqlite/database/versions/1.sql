@@ -22,7 +22,8 @@ CREATE TABLE orders (
   decided TEXT,
   postings TEXT,
   settlement INTEGER,
-  is_late INTEGER
+  is_late INTEGER,
+  expires_at INTEGER
 ) STRICT;
 CREATE INDEX orders_by_user ON orders (user_id);
 CREATE INDEX orders_by_block ON orders (seq >> 12, accepted_at);
@@ -59,15 +60,15 @@ CREATE TABLE meta (
 INSERT INTO meta (life, file_id) VALUES (3, '00000000000000000000000000000001');
 INSERT INTO orders VALUES
   (1, 'done', 'u-1', 700, 'high', 'completed', 1000, 1001, 1002, 700, NULL, NULL, NULL,
-   '{"items":[1,2]}', NULL, '["expedited"]', '[{"name":"payment","status":"ok","durationMs":1,"attempts":1}]', NULL, 1, NULL, NULL, 1, NULL),
+   '{"items":[1,2]}', NULL, '["expedited"]', '[{"name":"payment","status":"ok","durationMs":1,"attempts":1}]', NULL, 1, NULL, NULL, 1, NULL, NULL),
   (2, 'declined', 'u-1', 5, 'medium', 'failed', 1003, 1003, 1004, NULL, 'payment_declined', 'No', 0,
-   NULL, NULL, NULL, NULL, NULL, 2, NULL, NULL, 2, NULL),
+   NULL, NULL, NULL, NULL, NULL, 2, NULL, NULL, 2, NULL, NULL),
   (3, 'gone', 'u-2', 5, 'low', 'canceled', 1005, NULL, 1006, NULL, 'canceled', 'The order was canceled', 1,
-   '"text"', '[]', NULL, NULL, NULL, 2, NULL, NULL, 3, NULL),
+   '"text"', '[]', NULL, NULL, NULL, 2, NULL, NULL, 3, NULL, NULL),
   (4, 'waits', 'u-1', 30, 'medium', 'pending', 1007, NULL, NULL, NULL, NULL, NULL, NULL,
-   'null', NULL, NULL, NULL, NULL, 3, NULL, NULL, NULL, NULL),
+   'null', NULL, NULL, NULL, NULL, 3, NULL, NULL, NULL, NULL, NULL),
   (5, 'told', 'u-2', 9, 'medium', 'pending', 1008, NULL, NULL, NULL, NULL, NULL, NULL,
-   NULL, NULL, NULL, NULL, NULL, 3, '{"outcome":"canceled","code":"canceled","message":"The order was canceled","retryable":true}', NULL, NULL, NULL);
+   NULL, NULL, NULL, NULL, NULL, 3, '{"outcome":"canceled","code":"canceled","message":"The order was canceled","retryable":true}', NULL, NULL, NULL, NULL);
 INSERT INTO settlements VALUES (1, 1006, x'020202');
 INSERT INTO balances VALUES ('u-1', 700, NULL, 1);
 PRAGMA application_id = 1869767792;

@@ -1,0 +1,41 @@
+import type { Job } from '../../lifecycle/job.ts';
+import type { OrderTimes } from '../../order/times/order-times.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { TimerList } from './timer-list.ts';
+
+/** How long a step of the machine's clock may go unnoticed, in milliseconds. */
+const longestWaitMs = 10_000;
+
+/** A list of timers for orders that have times, which are Unix milliseconds of the machine's clock. */
+export function orderTimers(clock: Clock, due: (job: Job) => void): TimerList<Job> {
+  return new TimerList({
+    ...{ clock, longestWaitMs, due },
+    timedOf: ({ times }) => times as OrderTimes,
+    now: () => Date.now(),
+  });
+}
+
+/** The orders that wait in the queue and expire. */
+export class OrderExpiry {
+  readonly #timers: TimerList<Job>;
+
+  /** @param expired - called when the order must not begin any more */
+  constructor(clock: Clock, expired: (job: Job) => void) {
+    this.#timers = orderTimers(clock, expired);
+  }
+
+  /** The order waits from now on. */
+  begin(job: Job): void {
+    const at = job.times?.expiresAt;
+    if (at !== undefined) this.#timers.add(job, at);
+  }
+
+  /** The order waits no longer. */
+  end(job: Job): void {
+    if (job.times !== undefined) this.#timers.remove(job);
+  }
+
+  close(): void {
+    this.#timers.close();
+  }
+}
