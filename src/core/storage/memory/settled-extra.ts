@@ -98,7 +98,7 @@ function bytesOf(
   { id, userId, payload, content, postings }: RememberedFields,
   most: number,
 ): number {
-  // One more, so that what is too large is seen to be.
+  // One byte more, so that a value that is too large is recognized.
   const enough = most + 1;
   const ofContent = content === payload ? 0 : memoryOf(content, enough);
   const areLong = id.length + userId.length > shortIds;
