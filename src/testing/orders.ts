@@ -208,10 +208,8 @@ export async function settle(
   return Array.from(results, (result) => {
     assertStatus(result, ['settled', 'refused', 'known']);
     if (result.status === 'settled') {
-      const { balance, balances } = result;
-      return balances === undefined
-        ? { status: 'settled', balance }
-        : { status: 'settled', balance, balances: [...balances] };
+      const { status, balance, balances } = result;
+      return balances === undefined ? { status, balance } : { status, balance, balances };
     }
     if (result.status === 'refused') return { status: 'refused', code: result.code };
     return result;

@@ -60,7 +60,6 @@ interface Sources {
   readonly steps: object;
   /** Whether payloads must be JSON. */
   readonly isJson: boolean;
-  /** Whether the storage applies postings. */
   readonly appliesPostings: boolean;
 }
 
@@ -81,7 +80,6 @@ interface Sources {
 export class Admission {
   /** False from the call of `shutdown` on; then only orders that steps of accepted orders hand in are accepted. */
   isOpen = true;
-  /** From the deadline of `shutdown` on: nothing is accepted. */
   #isShut = false;
   /** Why the storage takes no orders now. */
   failure: OrderError | undefined = undefined;
@@ -93,13 +91,13 @@ export class Admission {
   readonly #hasHostCode: boolean;
 
   constructor(sources: Sources) {
-    const { settings } = sources;
+    const { schema, rules } = sources.settings;
     this.clock = sources.clock;
     this.known = sources.known;
     this.awaited = sources.awaited;
     this.#sources = sources;
-    this.#payloadCheck = settings.schema && new PayloadCheck(settings.schema);
-    this.#hasHostCode = settings.schema !== undefined || settings.rules.length > 0;
+    this.#payloadCheck = schema && new PayloadCheck(schema);
+    this.#hasHostCode = schema !== undefined || rules.length > 0;
   }
 
   /** How many orders wait for the schema. */
