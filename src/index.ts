@@ -60,6 +60,8 @@ export type {
 export type { CompensationResult, StepProgress, StepResult } from './core/order/step-result.ts';
 export type { DecidedOutcome, NewOrder, StoredOrder } from './core/order/stored-order.ts';
 export { OrderProcessor } from './core/order-processor.ts';
+export type { HoldOptions } from './core/processing/holds/hold-options.ts';
+export type { HoldPage, HoldQuery } from './core/queries/hold-query.ts';
 export type { OrderPage, OrderQuery } from './core/queries/order-query.ts';
 export type { Awaitable } from './core/runtime/awaitable.ts';
 export type { ShutdownOptions } from './core/shutdown.ts';
@@ -77,7 +79,14 @@ export type {
   BalanceStorage,
   StorageSizes,
 } from './core/storage/balance-storage.ts';
-export { MemoryStorage, type MemoryStorageOptions } from './core/storage/memory/memory-storage.ts';
+export type {
+  Hold,
+  HoldStorage,
+  ReleasedLane,
+  StoredHoldQuery,
+} from './core/storage/holds/hold.ts';
+export type { MemoryStorageOptions } from './core/storage/memory/memory-options.ts';
+export { MemoryStorage } from './core/storage/memory/memory-storage.ts';
 export type {
   AcceptResult,
   FailedResult,

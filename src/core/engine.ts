@@ -16,11 +16,13 @@ import type { StoredOrder } from './order/stored-order.ts';
 import { Acceptance } from './processing/acceptance.ts';
 import { Dispatcher } from './processing/dispatcher.ts';
 import { ForgottenOrders } from './processing/forgotten-orders.ts';
+import { HeldLanes } from './processing/holds/held-lanes.ts';
 import { Interruption } from './processing/interruption.ts';
 import { OutcomeQuery } from './queries/await-outcome.ts';
 import { KnownOrders } from './queries/known-orders.ts';
 import { OrderList } from './queries/list-orders.ts';
 import { RefusalLookups } from './queries/refusal-lookups.ts';
+import { readStats } from './read-stats.ts';
 import type { Cancellation } from './runtime/abort.ts';
 import type { Clock } from './runtime/clock.ts';
 import { UntilClosed } from './runtime/until-closed.ts';
@@ -35,6 +37,7 @@ export class Engine {
   readonly lifecycle: Lifecycle;
   readonly questions = new UntilClosed();
   readonly dispatcher: Dispatcher;
+  readonly heldLanes: HeldLanes;
   readonly inFlight: InFlightOrders;
   readonly known: KnownOrders;
   /** Where the storage keeps orders. */
@@ -130,6 +133,11 @@ export class Engine {
       ...{ dispatcher: this.dispatcher, stalledAfterMs, storageFailed },
       ownership: () => this.ownership,
     });
+    this.heldLanes = new HeldLanes({
+      ...{ clock, lifecycle: this.lifecycle, dispatcher: this.dispatcher },
+      ...{ storage: storage.holds, questions: this.questions },
+      keepWaiting: (userId) => this.acceptance.keepWaiting(userId),
+    });
     this.admission = new Admission({
       settings,
       acceptor: this.acceptance,
@@ -152,11 +160,13 @@ export class Engine {
         this.recovery?.goOn();
         this.capacity.admitWaiting(job.userId);
       },
+      heldOrders: () => queue.heldSize,
       hasRunningSteps: () => !runner.isIdle,
     });
     this.availability = storage.isVolatile ? undefined : this.#watch(journal);
     this.recovery = journal && this.#recover(journal, storageFailed);
     this.ownership = here && journal && this.#own(journal, here, storageFailed);
+    if (journal === undefined) this.heldLanes.loadNow();
     // The host has a turn first, to listen to events.
     this.ready = Promise.resolve().then(() => {
       this.ownership?.join();
@@ -187,11 +197,14 @@ export class Engine {
 
   #recover(journal: JournalStorage, failed: (error: OrderError) => void): Recovery {
     const { acceptance, availability, capacity, inFlight, known, lifecycle } = this;
+    const { queue } = this.dispatcher;
     inFlight.isRecovering = true;
     return new Recovery(journal, this.clock, availability as Availability, {
+      loadHolds: () => this.heldLanes.load(),
       turnOf: (order, partition) => {
         if (this.ownership !== undefined) return this.ownership.turnOf(order, partition);
-        return capacity.hasRoom ? 'take' : 'wait';
+        // What waits in held lanes must not keep the others waiting.
+        return inFlight.size - queue.heldSize < this.#settings.capacity ? 'take' : 'wait';
       },
       waits: () => capacity.refuseWaiting(),
       isKnown: (id) => (inFlight.get(id)?.state ?? 'awaited') !== 'awaited',
@@ -267,32 +280,7 @@ export class Engine {
     this.acceptance.keepWaiting(userId);
   }
 
-  stats({ state, storageSizes }: Pick<ProcessorStats, 'state' | 'storageSizes'>): ProcessorStats {
-    const { dispatcher, inFlight, capacity } = this;
-    const { counts, timings } = this.lifecycle;
-    const now = this.clock.read();
-    return {
-      state,
-      storage: this.#isFailing ? 'failing' : inFlight.isRecovering ? 'recovering' : 'ready',
-      storageSizes,
-      recovered: this.recovery?.recovered ?? 0,
-      isPaused: dispatcher.isPaused,
-      capacity: this.#settings.capacity,
-      concurrency: this.#settings.concurrency,
-      ...counts,
-      queueLength: dispatcher.queue.size,
-      waitingCallers: capacity.waitingCallers + this.admission.waiting,
-      unsettled: inFlight.size,
-      activeWorkers: dispatcher.activeWorkers,
-      stalled: dispatcher.runner.stalledOrders,
-      ...timings.percentiles(now),
-      oldestWaitMs: now - (dispatcher.oldestWaiting ?? now),
-      uptimeMs: now,
-    };
-  }
-
-  get #isFailing(): boolean {
-    const { availability } = this;
-    return availability === undefined ? this.settler.isSlow : availability.failure !== undefined;
+  stats(own: Pick<ProcessorStats, 'state' | 'storageSizes'>): ProcessorStats {
+    return { ...own, ...readStats(this, this.#settings) };
   }
 }

@@ -18,12 +18,15 @@ import type { OrderError } from './order/order-error.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './order/outcome.ts';
 import { isName, nameForm } from './order/parse-order.ts';
 import { storageFailed } from './order/processor-errors.ts';
+import { type HoldOptions, readHoldOptions } from './processing/holds/hold-options.ts';
+import { type HoldPage, type HoldQuery, holdPageOf, readHoldQuery } from './queries/hold-query.ts';
 import { type OrderPage, type OrderQuery, readQuery } from './queries/order-query.ts';
 import { isThenable } from './runtime/awaitable.ts';
 import { rejectedWith } from './runtime/caller-frames.ts';
 import { wrong } from './runtime/checks.ts';
 import { Clock } from './runtime/clock.ts';
 import { Deadline, drain, readShutdownOptions, type ShutdownOptions } from './shutdown.ts';
+import type { Hold, ReleasedLane } from './storage/holds/hold.ts';
 import type { Ledger } from './storage/ledger.ts';
 import { MemoryStorage } from './storage/memory/memory-storage.ts';
 import { giveBack, openLedger } from './storage/open-ledger.ts';
@@ -75,7 +78,12 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     this.#settings = readOptions(options);
     const clock = new Clock();
     this.#storage = openLedger(this.#settings.storage ?? new MemoryStorage(), clock);
-    this.#engine = new Engine(this.#settings, this.#storage, clock);
+    try {
+      this.#engine = new Engine(this.#settings, this.#storage, clock);
+    } catch (error) {
+      giveBack(this.#settings.storage);
+      throw error;
+    }
   }
 
   /**
@@ -274,8 +282,54 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
   }
 
   /**
+   * Holds a user's lane: none of the user's orders begins before {@link release}; one that is being processed goes on
+   * to its end. Orders are accepted as always and wait; they count for `capacity`, which `capacityPerUser` divides.
+   * The lane stops with this call. A hold is kept by the storage and outlives the process, where the storage keeps
+   * orders; a {@link MemoryStorage} keeps it for its next processor. {@link shutdown} leaves it and what waits
+   * behind it. Use {@link pause} for the flow control of this process.
+   *
+   * @param userId - whose lane
+   * @param options - why
+   * @returns the hold, when the storage has it; if the lane was held before, that hold, with a new `reason` if one is
+   *   given. Rejects with a TypeError or RangeError for what can't be a user's id and for an option that is unknown
+   *   or wrong, with `storage_failed` if the storage did not keep it: a lane that was not held goes on then, though
+   *   the hold may be there after the next start. Rejects with `shut_down` once the processor is shutting down
+   */
+  async hold(userId: string, options: HoldOptions = {}): Promise<Hold> {
+    checkName(userId);
+    return this.#engine.heldLanes.hold(userId, readHoldOptions(options));
+  }
+
+  /**
+   * Ends the hold of a user's lane, which goes on once the storage has noted that.
+   *
+   * @param userId - whose lane
+   * @returns what held it. Rejects with a TypeError for what can't be a user's id, with `not_held` for a lane that is
+   *   not held, with `storage_failed` if the storage did not end the hold: the lane stays held in this process.
+   *   Rejects with `shut_down` once the processor is shutting down
+   */
+  async release(userId: string): Promise<ReleasedLane> {
+    checkName(userId);
+    return this.#engine.heldLanes.release(userId);
+  }
+
+  /**
+   * Lists the lanes that are held, a page at a time; see `heldLanes` and `oldestHoldMs` of {@link stats} for alerts.
+   *
+   * @param query - which page
+   * @returns rejects with a TypeError or RangeError for an option that is unknown or out of range, with
+   *   `storage_failed` if the storage cannot say
+   */
+  async holds(query: HoldQuery = {}): Promise<HoldPage> {
+    const checked = readHoldQuery(query);
+    const holds = await this.#engine.clock.paced(this.#engine.heldLanes.page(checked));
+    return holdPageOf(holds, checked);
+  }
+
+  /**
    * Lets no further order begin, of one user or at all. Accepting goes on, and so does what is being
-   * processed. Without effect once the processor is shutting down.
+   * processed. Without effect once the processor is shutting down. This is flow control of this process: no storage
+   * knows of it, a restart and {@link shutdown} end it. Use {@link hold} for what is to last.
    *
    * @param userId - whose orders; the orders of all users when left out
    * @throws TypeError for something that can't be a user's id
@@ -296,7 +350,10 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
     this.#engine.dispatcher.resume(userId);
   }
 
-  /** Resolves when nothing accepted is left unsettled; at once if that is so now. */
+  /**
+   * Resolves when nothing accepted is left unsettled, but what waits in held lanes; at once if that is so now. A
+   * paused lane does not count as held.
+   */
   onIdle(): Promise<void> {
     return this.#engine.lifecycle.idleness.whenIdle();
   }
@@ -409,6 +466,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
 }
 
 function checkUserId(userId: unknown): void {
-  if (userId === undefined || isName(userId)) return;
-  throw wrong(TypeError, 'userId', nameForm, userId);
+  if (userId !== undefined) checkName(userId);
+}
+
+function checkName(userId: unknown): void {
+  if (!isName(userId)) throw wrong(TypeError, 'userId', nameForm, userId);
 }

@@ -74,6 +74,8 @@ export async function drain(
   deadline: Deadline,
 ): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'kept' | 'timedOut' | 'storageError'>> {
   engine.ownership?.leave();
+  const released = engine.heldLanes.close();
+  await engine.acceptance.leaveHeld(engine.heldLanes.users);
   const timedOut = !(await deadline.comesAfter(whenDrained(engine)));
   const refused = engine.admission.shut();
   if (timedOut) {
@@ -88,6 +90,7 @@ export async function drain(
       await endsWithin(engine.lifecycle.idleness.whenIdle(), graceMs);
     }
   }
+  await endsWithin(released, graceMs);
   if (engine.refusals !== undefined) await endsWithin(engine.refusals.close(), graceMs);
   await refused;
   const unsettled = await giveUpAll(engine);

@@ -20,6 +20,7 @@ const codes: Readonly<Record<string, Code>> = {
   expired: Code.FailedPrecondition,
   storage_failed: Code.Unavailable,
   deadlock: Code.Internal,
+  not_held: Code.FailedPrecondition,
   internal: Code.Internal,
 };
 

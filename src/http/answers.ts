@@ -28,6 +28,7 @@ export const defaultStatuses: Statuses = Object.freeze({
   expired: 409,
   storage_failed: 503,
   deadlock: 500,
+  not_held: 409,
   internal: 500,
 });
 

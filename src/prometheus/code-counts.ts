@@ -15,6 +15,7 @@ const ownCodes: ReadonlySet<string> = new Set(
     expired: true,
     storage_failed: true,
     deadlock: true,
+    not_held: true,
     compensation_failed: true,
     internal: true,
   } satisfies Record<OrderErrorCode, true>),

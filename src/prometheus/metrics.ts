@@ -107,6 +107,24 @@ export const collected: readonly Collected[] = [
   },
   {
     kind: 'gauge',
+    name: 'lanes_held',
+    help: 'Users whose lanes are held: none of their orders begins before a release.',
+    read: ({ stats }) => stats.heldLanes,
+  },
+  {
+    kind: 'gauge',
+    name: 'orders_held',
+    help: 'Accepted orders that wait in held lanes; they are among the waiting.',
+    read: ({ stats }) => stats.heldOrders,
+  },
+  {
+    kind: 'gauge',
+    name: 'oldest_hold_seconds',
+    help: 'For how long the oldest hold has held its lane, in seconds; 0 if none does.',
+    read: ({ stats }) => stats.oldestHoldMs / 1_000,
+  },
+  {
+    kind: 'gauge',
     name: 'oldest_wait_seconds',
     help: 'How long the oldest waiting order has waited, in seconds; 0 if none waits.',
     read: ({ stats }) => stats.oldestWaitMs / 1_000,

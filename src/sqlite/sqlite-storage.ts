@@ -7,6 +7,7 @@ import type {
   BalanceResult,
   StorageSizes,
 } from '../core/storage/balance-storage.ts';
+import type { Hold, StoredHoldQuery } from '../core/storage/holds/hold.ts';
 import type {
   AcceptResult,
   OrderStorage,
@@ -16,21 +17,21 @@ import type {
   StoredOrderQuery,
 } from '../core/storage/order-storage.ts';
 import { realPathOf } from './file/file-name.ts';
+import { readHolds, writeHold } from './holds/hold-codec.ts';
 import { OpenFile } from './open-file.ts';
 import { checkedOptions, type SqliteStorageOptions } from './open-options.ts';
+import { pruneFile } from './prune-file.ts';
 import * as codec from './thread/codec.ts';
 import { readOrders } from './thread/read-orders.ts';
 import { UnconfirmedSettlements } from './unconfirmed-settlements.ts';
 import { UnreadableOrders } from './unreadable.ts';
+import { unsettledPages } from './unsettled-pages.ts';
 
 /** Which settled orders are to go. */
 export interface PruneOptions {
   /** Those accepted and settled before this time, in Unix milliseconds: a safe integer. */
   readonly settledBefore: number;
 }
-
-/** How many unsettled orders a page has at most. */
-const PAGE = 500;
 
 /**
  * Keeps orders and balances in one file, through Node's own `node:sqlite`: an order that was
@@ -190,24 +191,38 @@ export class SqliteStorage implements OrderStorage {
   }
 
   /** All unsettled orders in the order of their acceptance, in pages; see {@link OrderStorage.unsettled}. */
-  async *unsettled(): AsyncGenerator<readonly StoredOrder[], void, undefined> {
-    let after: number | undefined = 0;
-    let upTo: number | undefined;
-    while (after !== undefined) {
-      const from: number = after;
-      const page = await this.#file.read(
-        'unsettled',
-        (writer) => {
-          writer.number(from);
-          writer.number(upTo);
-          writer.number(PAGE);
-        },
-        (reader) => codec.readPage(reader, (error) => this.#unreadable.report(error)),
-      );
-      after = page.after;
-      upTo = page.upTo;
-      yield page.orders;
-    }
+  unsettled(): AsyncGenerator<readonly StoredOrder[], void, undefined> {
+    return unsettledPages(this.#file, (error) => this.#unreadable.report(error));
+  }
+
+  /** Keeps a hold; see {@link OrderStorage.hold}. */
+  hold(hold: Hold): Promise<void> {
+    return this.#file.write(
+      'hold',
+      (writer) => writeHold(writer, hold),
+      () => {},
+    );
+  }
+
+  /** Ends the hold of a user; see {@link OrderStorage.release}. */
+  release(userId: string): Promise<void> {
+    return this.#file.write(
+      'release',
+      (writer) => writer.text(userId),
+      () => {},
+    );
+  }
+
+  /** One page of holds, by the bytes of the user ids; see {@link OrderStorage.holds}. */
+  holds({ after = '', limit }: StoredHoldQuery): Promise<readonly Hold[]> {
+    return this.#file.read(
+      'holds',
+      (writer) => {
+        writer.text(after);
+        writer.number(limit);
+      },
+      readHolds,
+    );
   }
 
   /** How large the file and its log (`-wal`) were after the last transaction, in bytes. */
@@ -228,24 +243,7 @@ export class SqliteStorage implements OrderStorage {
     checkOptions('prune', options, ['settledBefore']);
     const { settledBefore } = options;
     checkInteger('settledBefore', settledBefore, Number.MIN_SAFE_INTEGER);
-    let total = 0;
-    let after: number | undefined = 0;
-    while (after !== undefined) {
-      const from: number = after;
-      const step: codec.PruneStep = await this.#file.write(
-        'prune',
-        (writer) => {
-          for (const value of [settledBefore, from]) writer.number(value);
-          const kept = this.#unconfirmed.ids();
-          writer.number(kept.size);
-          for (const id of kept) writer.text(id);
-        },
-        codec.readPruneStep,
-      );
-      total += step.deleted;
-      after = step.after;
-    }
-    return total;
+    return pruneFile(this.#file, settledBefore, this.#unconfirmed);
   }
 
   /**

@@ -11,6 +11,7 @@ import { declareBalanceRules } from './rules/balance-rules.ts';
 import { declareCloseRules, declareDurableRules } from './rules/durable-rules.ts';
 import { declareBalanceFaults, declareOrderFaults } from './rules/fault-rules.ts';
 import { declareHistoryRules } from './rules/history-rules.ts';
+import { declareDurableHoldRules, declareHoldRules } from './rules/hold-rules.ts';
 import { declareListRules } from './rules/list-rules.ts';
 import { declareCreditRules, declarePostingRules } from './rules/posting-rules.ts';
 import { declareSettleRules } from './rules/settle-rules.ts';
@@ -51,7 +52,7 @@ function declareBalance<Storage extends BalanceStorage>(
 }
 
 /**
- * Declares tests for all rules of {@link OrderStorage}, as `order rule 1: …`, and all tests of {@link checkBalanceStorage}.
+ * Declares tests for all rules of {@link OrderStorage}, as `order rule 1: …`, of its holds, as `hold rule 1: …`, and all tests of {@link checkBalanceStorage}.
  *
  * @example
  * ```ts
@@ -87,10 +88,13 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   }
   declareUnsettledRules(declare);
   declareListRules(declare);
+  declareHoldRules(declare);
   declareHistoryRules(declare, { seed, canReopen: reopen !== undefined });
   declareOrderFaults(declare, faults);
   declareCloseRules(declare);
-  if (reopen !== undefined) declareDurableRules(declare);
+  if (reopen === undefined) return;
+  declareDurableRules(declare);
+  declareDurableHoldRules(declare);
 }
 
 function within<Storage>(contract: string, declare: Declare<Storage>): Declare<Storage> {

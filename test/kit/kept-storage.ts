@@ -2,12 +2,14 @@ import {
   type AcceptResult,
   type BalanceChange,
   type BalanceResult,
+  type Hold,
   MemoryStorage,
   type NewOrder,
   type OrderStorage,
   type Settlement,
   type SettlementResult,
   type StepResult,
+  type StoredHoldQuery,
   type StoredOrder,
   type StoredOrderPage,
   type StoredOrderQuery,
@@ -29,7 +31,10 @@ export type Fate =
   | 'is killed after';
 
 /** The methods that may fail, and whose calls are counted. */
-export type Method = 'accept' | 'settle' | 'amend' | 'find' | 'get' | 'unsettled';
+export type Method = 'accept' | 'settle' | 'amend' | 'find' | 'get' | 'unsettled' | Holding;
+
+/** Those of holds. */
+type Holding = 'hold' | 'release' | 'holds';
 
 /** Never settles. One for each call: a shared one would keep all its waiters in memory. */
 export const never = (): Promise<never> => new Promise(() => {});
@@ -125,6 +130,20 @@ export class KeptStorage implements OrderStorage {
         yield await this.#call('unsettled', page.length, () => page);
       }
     }
+  }
+
+  hold(hold: Hold): Promise<void> {
+    this.log.push(`hold ${hold.userId}`);
+    return this.#call('hold', 1, () => this.disk.hold(hold));
+  }
+
+  release(userId: string): Promise<void> {
+    this.log.push(`release ${userId}`);
+    return this.#call('release', 1, () => this.disk.release(userId));
+  }
+
+  holds(query: StoredHoldQuery): Promise<readonly Hold[]> {
+    return this.#call('holds', 0, () => this.disk.holds(query));
   }
 
   close(): Promise<void> | undefined {

@@ -2,6 +2,7 @@ import type {
   AcceptResult,
   BalanceChange,
   BalanceResult,
+  Hold,
   NewOrder,
   OrderStorage,
   Settlement,
@@ -10,6 +11,7 @@ import type {
   SharedPage,
   SharedStorageListener,
   StepResult,
+  StoredHoldQuery,
   StoredOrder,
   StoredOrderPage,
   StoredOrderQuery,
@@ -100,6 +102,21 @@ export class SharedStorage implements OrderStorage, SharedOrders {
   unsettled(): AsyncIterable<readonly StoredOrder[]> {
     this.#checkOpen();
     return this.database.disk.unsettled();
+  }
+
+  hold(hold: Hold): void {
+    this.#checkOpen();
+    this.database.disk.hold(hold);
+  }
+
+  release(userId: string): void {
+    this.#checkOpen();
+    this.database.disk.release(userId);
+  }
+
+  holds(query: StoredHoldQuery): readonly Hold[] {
+    this.#checkOpen();
+    return this.database.disk.holds(query);
   }
 
   close(): void {

@@ -31,6 +31,7 @@ const rows: readonly (readonly string[])[] = [
   ['core/order-processor.ts'],
   ['core/shutdown.ts'],
   ['core/engine.ts'],
+  ['core/read-stats.ts'],
   ['core/options.ts'],
   ['core/admission'],
   ['core/processing'],

@@ -33,6 +33,9 @@ const types = {
   orders_waiting: 'GAUGE',
   orders_unsettled: 'GAUGE',
   orders_stalled: 'GAUGE',
+  lanes_held: 'GAUGE',
+  orders_held: 'GAUGE',
+  oldest_hold_seconds: 'GAUGE',
   oldest_wait_seconds: 'GAUGE',
   waiting_callers: 'GAUGE',
   workers_active: 'GAUGE',
@@ -62,6 +65,19 @@ it('follows the naming rules of Prometheus', () => {
     expect(name).toMatch(/^[a-z][a-z_]*$/);
     expect(name).not.toMatch(/_ms$|millis/);
   }
+});
+
+it('says which lanes are held, and for how long', async () => {
+  const processor = new OrderProcessor();
+  const observation = observe(processor);
+  await processor.hold('u');
+  const waiting = codeOf(processor.submit(order('a')));
+  await clock.advance(2_000);
+  const scraped = await scrape(observation);
+  const names = ['lanes_held', 'orders_held', 'oldest_hold_seconds'];
+  expect(names.map((name) => scraped.value(name))).toEqual([1, 1, 2]);
+  await processor.shutdown();
+  expect(await waiting).toBe('canceled');
 });
 
 describe('orders', () => {

@@ -32,6 +32,9 @@ class Reopenable implements OrderStorage {
   settle: OrderStorage['settle'] = (settlements) => this.memory.settle(settlements);
   amend: OrderStorage['amend'] = (id, steps) => this.memory.amend(id, steps);
   list: OrderStorage['list'] = (query) => this.memory.list(query);
+  hold: OrderStorage['hold'] = (hold) => this.memory.hold(hold);
+  release: OrderStorage['release'] = (userId) => this.memory.release(userId);
+  holds: OrderStorage['holds'] = (query) => this.memory.holds(query);
 
   accept: OrderStorage['accept'] = (orders) => {
     const results = this.memory.accept(orders);
@@ -114,6 +117,16 @@ describe('a durable storage that', () => {
       },
     ],
     [
+      'hold rule 5',
+      'loses holds',
+      (closed) => Object.assign(new Reopenable(closed), { holds: () => [] }),
+    ],
+    [
+      'hold rule 5',
+      'holds what was released',
+      (closed) => Object.assign(new Reopenable(closed), { release: () => {} }),
+    ],
+    [
       'order rule 9',
       'takes each attempt for the first',
       (closed) => Object.assign(new Reopenable(closed), { opening: 1 }),
@@ -127,17 +140,17 @@ describe('a durable storage that', () => {
     await expectBroken(rule, reopening(reopen));
   });
 
-  it.each(['accept', 'settle', 'amend', 'apply', 'get', 'find', 'list', 'unsettled'] as const)(
-    'breaks order rule 12: its `%s` goes on after `close`',
-    async (name) => {
-      const create = (): OrderStorage => {
-        const storage = new Reopenable();
-        const { kept } = storage;
-        return Object.assign(storage, { [name]: kept[name].bind(kept) });
-      };
-      await expectBroken('order rule 12', orderTests(create));
-    },
-  );
+  it.each([
+    ...(['accept', 'settle', 'amend', 'apply', 'get', 'find', 'list', 'unsettled'] as const),
+    ...(['hold', 'release', 'holds'] as const),
+  ])('breaks order rule 12: its `%s` goes on after `close`', async (name) => {
+    const create = (): OrderStorage => {
+      const storage = new Reopenable();
+      const { kept } = storage;
+      return Object.assign(storage, { [name]: kept[name].bind(kept) });
+    };
+    await expectBroken('order rule 12', orderTests(create));
+  });
 });
 
 describe('a storage that fails and', () => {
@@ -252,7 +265,7 @@ describe('the suite', () => {
   it('names the rule of each test, and no two alike', () => {
     const names = orderTests(() => new MemoryStorage()).map(([name]) => name);
     for (const name of names) {
-      expect(name).toMatch(/^((balance|order) rules? \d+(( to|,) \d+)?|amend): \S/);
+      expect(name).toMatch(/^((balance|order|hold) rules? \d+(( to|,) \d+)?|amend): \S/);
     }
     expect(new Set(names).size).toBe(names.length);
   });

@@ -239,6 +239,43 @@ const lies: [rule: string, lie: string, part: Part][] = [
         })),
     }),
   ],
+  ['hold rule 1', 'keeps no holds', () => ({ hold: () => undefined })],
+  [
+    'hold rule 1',
+    'keeps the first hold of a user',
+    (inner) => ({
+      hold: (hold) => {
+        const [known] = inner.holds({ limit: 100 }).filter(({ userId }) => userId === hold.userId);
+        if (known === undefined) inner.hold(hold);
+      },
+    }),
+  ],
+  [
+    'hold rule 1',
+    'loses the order of a hold',
+    (inner) => ({ hold: ({ orderId: _, ...hold }) => inner.hold(hold) }),
+  ],
+  ['hold rule 2', 'ends no hold', () => ({ release: () => undefined })],
+  [
+    'hold rule 3',
+    'begins each page with the first hold',
+    (inner) => ({ holds: ({ limit }) => inner.holds({ limit }) }),
+  ],
+  [
+    'hold rule 3',
+    'gives more than are asked for',
+    (inner) => ({ holds: ({ after }) => inner.holds({ after, limit: 100 }) }),
+  ],
+  [
+    'hold rule 4',
+    'accepts nothing of held users',
+    (inner) => ({
+      accept: (orders) => {
+        if (inner.holds({ limit: 1 }).length === 0) return inner.accept(orders);
+        throw new Error('Held');
+      },
+    }),
+  ],
 ];
 
 describe('an order storage that', () => {

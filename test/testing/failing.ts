@@ -43,5 +43,8 @@ export function later(inner: OrderStorage, ask: () => Weather = () => 'fair'): O
     find: async (id) => inner.find(id),
     list: async (query) => inner.list(query),
     unsettled: () => inner.unsettled(),
+    hold: (hold) => write(() => inner.hold(hold)),
+    release: (userId) => write(() => inner.release(userId)),
+    holds: async (query) => inner.holds(query),
   };
 }

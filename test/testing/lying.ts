@@ -16,6 +16,9 @@ export function lying(part: Part): OrderStorage {
     find: (id) => inner.find(id),
     list: (query) => inner.list(query),
     unsettled: () => inner.unsettled(),
+    hold: (hold) => inner.hold(hold),
+    release: (userId) => inner.release(userId),
+    holds: (query) => inner.holds(query),
     ...part(inner),
   };
 }

@@ -91,7 +91,7 @@ export class Journal {
   }
 
   release(userId: string): void {
-    if (!this.#gathered.isPaused(userId)) return;
+    if (!this.#gathered.isStopped(userId)) return;
     this.#gathered.resume(userId);
     this.#calls.flushSoon();
   }

@@ -1,9 +1,20 @@
 import type { InFlightOrders } from './in-flight-orders.ts';
 
-/** Whether any accepted order is unsettled, and the callers that wait until none is. */
+/** What is left where no order of another lane is unsettled. */
+export interface UnsettledWork {
+  /** How many orders wait in held lanes. */
+  heldOrders(): number;
+  /** Whether steps of settled orders run. */
+  hasRunningSteps(): boolean;
+}
+
+/**
+ * Whether anything accepted is unsettled, and who waits for the end of that. What waits in held lanes does not count:
+ * it may wait for days, and only a release can end that.
+ */
 export class Idleness {
   readonly #inFlight: InFlightOrders;
-  readonly #hasRunningSteps: () => boolean;
+  readonly #work: UnsettledWork;
   readonly #notify: (isStillIdle: () => boolean) => void;
   #isIdle = true;
   readonly #isStillIdle = (): boolean => this.#isIdle;
@@ -11,16 +22,15 @@ export class Idleness {
   readonly #drainWaiters: (() => void)[] = [];
 
   /**
-   * @param hasRunningSteps - whether steps of settled orders run
-   * @param notify - raises `idle`, if the processor is still idle when its listeners have their turn
+   * @param notify - raises `idle`, if that is still so when its listeners have their turn
    */
   constructor(
     inFlight: InFlightOrders,
-    hasRunningSteps: () => boolean,
+    work: UnsettledWork,
     notify: (isStillIdle: () => boolean) => void,
   ) {
     this.#inFlight = inFlight;
-    this.#hasRunningSteps = hasRunningSteps;
+    this.#work = work;
     this.#notify = notify;
   }
 
@@ -62,10 +72,12 @@ export class Idleness {
   }
 
   get #hasNothingLeft(): boolean {
-    return this.#inFlight.size === 0 && !this.#inFlight.isRecovering;
+    const { size } = this.#inFlight;
+    if (size > 0 && size > this.#work.heldOrders()) return false;
+    return !this.#inFlight.isRecovering;
   }
 
   get #isDrained(): boolean {
-    return this.#hasNothingLeft && !this.#hasRunningSteps();
+    return this.#hasNothingLeft && !this.#work.hasRunningSteps();
   }
 }

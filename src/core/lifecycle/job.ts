@@ -5,7 +5,7 @@ import { appliedPostings } from '../order/receipt.ts';
 import { outcomeOfRecord } from '../order/record.ts';
 import { noSteps } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
-import type { Lane, QueueEntry } from '../queue/keyed-queue.ts';
+import type { Lane, QueueEntry } from '../queue/lane.ts';
 import { rejectedWith } from '../runtime/caller-frames.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { StepScope } from '../runtime/step-scope.ts';

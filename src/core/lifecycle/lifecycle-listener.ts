@@ -1,17 +1,16 @@
 import type { Clock } from '../runtime/clock.ts';
+import type { UnsettledWork } from './idleness.ts';
 import type { InFlightOrders } from './in-flight-orders.ts';
 import type { Job } from './job.ts';
 
 /** Follows the moves for the other stages; connected once, where the stages are put together. */
-export interface LifecycleListener {
+export interface LifecycleListener extends UnsettledWork {
   /** The order no longer holds its user, unless its steps run. */
   laneFreed(job: Job): void;
   /** The settlement that was to accept the order has been answered. */
   acceptedBySettlement(job: Job): void;
   /** The order is in flight no longer. There may be room for one more order, and for one of its user. */
   left(job: Job): void;
-  /** Whether steps of settled orders run. */
-  hasRunningSteps(): boolean;
 }
 
 /** What a `Lifecycle` needs of others. */

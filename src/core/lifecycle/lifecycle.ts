@@ -36,7 +36,10 @@ export class Lifecycle {
     this.#sources = sources;
     this.idleness = new Idleness(
       sources.inFlight,
-      () => this.#listener?.hasRunningSteps() === true,
+      {
+        heldOrders: () => this.#listener?.heldOrders() ?? 0,
+        hasRunningSteps: () => this.#listener?.hasRunningSteps() === true,
+      },
       (isStillIdle) => this.#notifyIdle(isStillIdle),
     );
   }

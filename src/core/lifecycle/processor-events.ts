@@ -1,6 +1,7 @@
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderRecord, Receipt } from '../order/outcome.ts';
 import type { StepProgress, StepResult } from '../order/step-result.ts';
+import type { Hold, ReleasedLane } from '../storage/holds/hold.ts';
 import type { ShutdownSummary } from './shutdown-summary.ts';
 
 /** An order that holds its user for longer than it should. */
@@ -105,6 +106,10 @@ export interface ProcessorEvents<Payload = unknown> {
   canceled: OrderError;
   /** An order holds its user for longer than it should. Once per order. */
   stalled: StalledOrder;
+  /** A user's lane is held: none of the user's orders begins before it is released. */
+  held: Hold;
+  /** A lane that was held goes on. */
+  released: ReleasedLane;
   /** The storage fails or does not answer: new orders are refused, and none begins; see `ProcessorStats.storage`. */
   interrupted: OrderError;
   /** The storage works again. */
@@ -114,7 +119,7 @@ export interface ProcessorEvents<Payload = unknown> {
    * {@link MemoryStorage}, which takes each order by itself, without a call.
    */
   stored: StoredBatch;
-  /** The last unsettled order was settled. */
+  /** Nothing accepted is left unsettled, but what waits in held lanes. */
   idle: undefined;
   /** `shutdown` is done. */
   shutdown: ShutdownSummary;
@@ -141,6 +146,8 @@ export const eventNames: readonly string[] = [
   'failed',
   'canceled',
   'stalled',
+  'held',
+  'released',
   'interrupted',
   'restored',
   'stored',

@@ -193,6 +193,12 @@ export interface ProcessorStats {
   readonly activeWorkers: number;
   /** Orders that hold their user long after they should have ended; see the `stalled` event. */
   readonly stalled: number;
+  /** Users whose lanes are held; see {@link OrderProcessor.hold}. */
+  readonly heldLanes: number;
+  /** Accepted orders that wait in held lanes; they are among `queueLength`. */
+  readonly heldOrders: number;
+  /** For how long the oldest hold has held its lane, in milliseconds; 0 if none does. */
+  readonly oldestHoldMs: number;
   /** Waiting times of the last one to two minutes. */
   readonly waitMs: Percentiles;
   /** Durations of processing, settlement included, of the last one to two minutes. */

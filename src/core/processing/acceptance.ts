@@ -46,6 +46,8 @@ export class Acceptance implements JournalListener {
   readonly #enqueued = new Map<Job, Waiter>();
   /** True from the deadline of `shutdown` on: orders that the journal keeps stay in the storage for the next start. */
   isLeaving = false;
+  /** From the call of `shutdown` on: what waits in held lanes ends, or stays in the storage. */
+  #leavesHeld = false;
 
   constructor(sources: Sources) {
     this.#sources = sources;
@@ -71,6 +73,7 @@ export class Acceptance implements JournalListener {
     dispatcher.enqueue(job);
     dispatcher.wake();
     known.takenUp(job.id);
+    if (dispatcher.queue.isHeld(job.userId)) this.#heldBack(job);
   }
 
   /**
@@ -87,6 +90,21 @@ export class Acceptance implements JournalListener {
       const enqueued = this.#enqueued.get(job);
       if (enqueued !== undefined) {
         this.journal.whenKept(job).then(enqueued.resolve, enqueued.reject);
+      }
+    }
+  }
+
+  /**
+   * The processor shuts down: what waits in held lanes, and what comes into one from now on, stays in a storage that
+   * keeps orders. Any other is canceled: no release can come any more.
+   */
+  async leaveHeld(users: Iterable<string>): Promise<void> {
+    const { clock, dispatcher } = this.#sources;
+    this.#leavesHeld = true;
+    for (const userId of [...users]) {
+      for (const job of dispatcher.queue.waiting(userId)) {
+        if (!clock.hasTime()) await clock.nextSlice();
+        this.#heldBack(job);
       }
     }
   }
@@ -235,6 +253,18 @@ export class Acceptance implements JournalListener {
     if (lifecycle.isAccepted(job)) lifecycle.accepted(job);
     if (cancellation !== undefined) dispatcher.cancel(job, cancellation);
     dispatcher.proceed(lifecycle.isTelling);
+    if (dispatcher.queue.isHeld(job.userId)) this.#heldBack(job);
+  }
+
+  /** The order waits in a held lane. */
+  #heldBack(job: Job): void {
+    const { dispatcher, lifecycle } = this.#sources;
+    if (!this.#leavesHeld) lifecycle.idleness.check();
+    else if (dispatcher.drop(job)) {
+      const message = "The processor shut down while the user's lane was held";
+      if (job.entry === undefined) dispatcher.settleCanceled(job, { message });
+      else lifecycle.keep(job);
+    }
   }
 
   async #whenKept(job: Job, journal: Journal): Promise<OrderRecord> {

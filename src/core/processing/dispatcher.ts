@@ -116,7 +116,8 @@ export class Dispatcher {
    * @param isNotifying - an order that a listener or a caller submits must not be processed inside its call
    */
   proceed(isNotifying: boolean): void {
-    const mayGo = !this.hasSteps && !isNotifying && this.queue.size === 1 && !this.#settler.isFull;
+    const { size, heldSize } = this.queue;
+    const mayGo = !this.hasSteps && !isNotifying && size - heldSize === 1 && !this.#settler.isFull;
     // With a whole call gathered, an urgent order still has its turn before the others.
     if (!mayGo || this.#settler.hasCall || !this.#clock.hasTime() || this.#settleUpTo(1) === 0) {
       this.wake();
@@ -125,7 +126,7 @@ export class Dispatcher {
 
   /** Whether no order of this user may begin now. */
   holdsBack(userId: string): boolean {
-    return this.#isHeld || this.queue.isPaused(userId);
+    return this.#isHeld || this.queue.isStopped(userId);
   }
 
   /** A free worker and a runnable order never both wait: called whenever one of them may be new. */
@@ -172,7 +173,7 @@ export class Dispatcher {
     const isCanceled = this.#cancelInTurn(job, cancellation);
     if (isCanceled !== undefined) return isCanceled;
     if (!this.drop(job)) return this.runner.cancel(job, cancellation);
-    this.#settleCanceled(job, cancellation);
+    this.settleCanceled(job, cancellation);
     return true;
   }
 
@@ -189,7 +190,7 @@ export class Dispatcher {
     return times?.isExpired ? byExpiry(times) : undefined;
   }
 
-  #settleCanceled(job: Job, { code = 'canceled', message, cause }: Cancellation): void {
+  settleCanceled(job: Job, { code = 'canceled', message, cause }: Cancellation): void {
     const error = new OrderError(code, message, { ...job.facts, cause });
     this.#clock.read();
     const decision: Decision = {
@@ -248,7 +249,7 @@ export class Dispatcher {
       if (cancellation === undefined) return job;
       if (this.#cancelInTurn(job, cancellation) !== undefined) return job;
       this.queue.release(job);
-      this.#settleCanceled(job, cancellation);
+      this.settleCanceled(job, cancellation);
     }
     this.#clock.nextSlice().then(() => this.wake());
     return undefined;

@@ -1,67 +1,10 @@
-import { type Linked, LinkedList } from '../collections/linked-list.ts';
-
-/** What the queue needs of an entry. The links and `lane` are the queue's own. */
-export interface QueueEntry extends Linked<QueueEntry> {
-  readonly userId: string;
-  /** 0 is high, 1 medium, 2 low. */
-  readonly rank: number;
-  lane: Lane | undefined;
-}
+import { Lane, type QueueEntry, Ring, stops } from './lane.ts';
 
 /** How many orders are taken from one lane at most before the next lane of its rank has a turn. */
 export const burst = 16;
 
 /** How many takes in a row may pass over the waiting lanes of each rank. */
 export const passedOverAtMost: readonly number[] = [0, 4, 16];
-
-/** One user's waiting orders. It exists only while the user has orders waiting or taken. */
-export class Lane extends LinkedList<QueueEntry> implements Linked<Lane> {
-  readonly userId: string;
-  waiting = 0;
-  /** How many of the waiting entries have rank 0, and how many rank 1. */
-  highs = 0;
-  mediums = 0;
-  /** Taken and not yet released. */
-  taken = 0;
-  /** How many were taken in a row since this lane came to the head of its ring. */
-  streak = 0;
-  /** The ring that the lane stands in, if any. */
-  ring: Ring | undefined = undefined;
-  paused = false;
-  prev: Lane | undefined = undefined;
-  next: Lane | undefined = undefined;
-
-  constructor(userId: string) {
-    super();
-    this.userId = userId;
-  }
-
-  /** A lane is as urgent as its most urgent waiting entry. */
-  get rank(): number {
-    if (this.highs > 0) return 0;
-    return this.mediums > 0 ? 1 : 2;
-  }
-
-  count(entry: QueueEntry, by: 1 | -1): void {
-    this.waiting += by;
-    if (entry.rank === 0) this.highs += by;
-    else if (entry.rank === 1) this.mediums += by;
-  }
-}
-
-/** The runnable lanes of one rank, in turn. */
-class Ring extends LinkedList<Lane> {
-  /**
-   * How many takes since its last one went to another ring while this one had lanes. Kept while it has no lanes: a lane
-   * that has become more urgent may come back.
-   */
-  passedOver = 0;
-
-  /** @param most - how many takes may have passed it over */
-  isDue(most: number): boolean {
-    return this.passedOver >= most && this.head !== undefined;
-  }
-}
 
 /**
  * Accepted orders: FIFO per user, fair across users. A plain data structure without promises or
@@ -81,8 +24,10 @@ export class KeyedQueue<T extends QueueEntry> {
   /** The only lane, while there is no other: many orders come and go alone, and use no table. */
   #alone: Lane | undefined = undefined;
   readonly #rings = [new Ring(), new Ring(), new Ring()] as const;
-  readonly #pausedUsers = new Set<string>();
+  /** By user: the bits of `stops`. */
+  readonly #stopped = new Map<string, number>();
   #size = 0;
+  #heldSize = 0;
 
   constructor({ exclusive }: { exclusive: boolean }) {
     this.#exclusive = exclusive;
@@ -91,6 +36,11 @@ export class KeyedQueue<T extends QueueEntry> {
   /** How many entries wait. */
   get size(): number {
     return this.#size;
+  }
+
+  /** How many of them wait in lanes that are held. */
+  get heldSize(): number {
+    return this.#heldSize;
   }
 
   /** How many users have entries waiting or taken. */
@@ -104,14 +54,19 @@ export class KeyedQueue<T extends QueueEntry> {
     return high.head !== undefined || medium.head !== undefined || low.head !== undefined;
   }
 
-  /** Whether any user is paused. */
-  get hasPauses(): boolean {
-    return this.#pausedUsers.size > 0;
+  /** Whether any user is paused or held. */
+  get hasStops(): boolean {
+    return this.#stopped.size > 0;
   }
 
-  /** Whether a user is paused. */
-  isPaused(userId: string): boolean {
-    return this.#pausedUsers.size > 0 && this.#pausedUsers.has(userId);
+  /** Whether a user is paused or held. */
+  isStopped(userId: string): boolean {
+    return this.#stopped.size > 0 && this.#stopped.has(userId);
+  }
+
+  /** Whether a user is held. */
+  isHeld(userId: string): boolean {
+    return this.#stopped.size > 0 && ((this.#stopped.get(userId) ?? 0) & stops.held) !== 0;
   }
 
   /** How many entries of a user are waiting or taken. */
@@ -130,15 +85,7 @@ export class KeyedQueue<T extends QueueEntry> {
   push(entry: T): void {
     const lane = this.#laneOf(entry);
     lane.push(entry);
-    lane.count(entry, 1);
-    this.#size += 1;
-    this.#place(lane);
-  }
-
-  /** Counts an entry that never waited as taken; it must be released. */
-  hold(entry: T): void {
-    const lane = this.#laneOf(entry);
-    lane.taken += 1;
+    this.#count(lane, entry, 1);
     this.#place(lane);
   }
 
@@ -183,17 +130,46 @@ export class KeyedQueue<T extends QueueEntry> {
 
   /** No entry of this user is taken until `resume`. */
   pause(userId: string): void {
-    this.#pausedUsers.add(userId);
-    this.#setPaused(userId, true);
+    this.#stop(userId, stops.paused);
   }
 
   resume(userId: string): void {
-    this.#pausedUsers.delete(userId);
-    this.#setPaused(userId, false);
+    this.#go(userId, stops.paused);
   }
 
+  /** Ends all pauses, and no hold. */
   resumeAll(): void {
-    for (const userId of [...this.#pausedUsers]) this.resume(userId);
+    for (const userId of [...this.#stopped.keys()]) this.resume(userId);
+  }
+
+  /** Nothing more is taken of this user until `unhold`, whatever is paused or resumed. */
+  hold(userId: string): void {
+    if (this.isHeld(userId)) return;
+    this.#heldSize += this.#get(userId)?.waiting ?? 0;
+    this.#stop(userId, stops.held);
+  }
+
+  unhold(userId: string): void {
+    if (!this.isHeld(userId)) return;
+    this.#heldSize -= this.#get(userId)?.waiting ?? 0;
+    this.#go(userId, stops.held);
+  }
+
+  #stop(userId: string, stop: number): void {
+    this.#setStops(userId, (this.#stopped.get(userId) ?? 0) | stop);
+  }
+
+  #go(userId: string, stop: number): void {
+    this.#setStops(userId, (this.#stopped.get(userId) ?? 0) & ~stop);
+  }
+
+  #setStops(userId: string, bits: number): void {
+    if (bits === 0) this.#stopped.delete(userId);
+    else this.#stopped.set(userId, bits);
+    const lane = this.#get(userId);
+    if (lane === undefined) return;
+    lane.stops = bits;
+    this.#place(lane);
   }
 
   #laneOf(entry: T): Lane {
@@ -201,7 +177,7 @@ export class KeyedQueue<T extends QueueEntry> {
     let lane = this.#get(userId);
     if (lane === undefined) {
       lane = new Lane(userId);
-      lane.paused = this.isPaused(userId);
+      if (this.#stopped.size > 0) lane.stops = this.#stopped.get(userId) ?? 0;
       this.#add(lane);
     }
     entry.lane = lane;
@@ -229,22 +205,20 @@ export class KeyedQueue<T extends QueueEntry> {
     else this.#lanes.delete(lane.userId);
   }
 
-  #setPaused(userId: string, paused: boolean): void {
-    const lane = this.#get(userId);
-    if (lane === undefined) return;
-    lane.paused = paused;
-    this.#place(lane);
-  }
-
   #unlink(lane: Lane, entry: T): void {
     lane.remove(entry);
-    lane.count(entry, -1);
-    this.#size -= 1;
+    this.#count(lane, entry, -1);
+  }
+
+  #count(lane: Lane, entry: T, by: 1 | -1): void {
+    lane.count(entry, by);
+    this.#size += by;
+    if ((lane.stops & stops.held) !== 0) this.#heldSize += by;
   }
 
   /** Moves a lane to the ring of its rank if it is runnable, else to none. */
   #place(lane: Lane): void {
-    const isRunnable = lane.waiting > 0 && !lane.paused && !(this.#exclusive && lane.taken > 0);
+    const isRunnable = lane.waiting > 0 && lane.stops === 0 && !(this.#exclusive && lane.taken > 0);
     const ring = isRunnable ? this.#rings[lane.rank] : undefined;
     if (lane.ring === ring) return;
     if (lane.ring !== undefined) this.#leaveRing(lane);

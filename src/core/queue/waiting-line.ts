@@ -1,5 +1,6 @@
 import type { StepScope } from '../runtime/step-scope.ts';
-import { KeyedQueue, type Lane, type QueueEntry } from './keyed-queue.ts';
+import { KeyedQueue } from './keyed-queue.ts';
+import type { Lane, QueueEntry } from './lane.ts';
 
 /** How many callers are admitted in a row; then the host's timers and sockets have a turn. */
 const mostInARow = 256;
@@ -145,6 +146,6 @@ export class WaitingLine {
   #updatePause(userId: string): void {
     const mayWait = this.#callers.countOf(userId) > 0 && !this.#room.hasFor(userId);
     if (mayWait) this.#callers.pause(userId);
-    else if (this.#callers.hasPauses) this.#callers.resume(userId);
+    else if (this.#callers.hasStops) this.#callers.resume(userId);
   }
 }

@@ -11,9 +11,10 @@ import type {
   BalanceStorage,
   StorageSizes,
 } from './balance-storage.ts';
+import { MemoryHolds } from './holds/memory-holds.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
 import { type Ledger, type LedgerSettlement, outcomeOf } from './ledger.ts';
-import { defaultRetainBytes, defaultRetainSettled } from './memory/memory-storage.ts';
+import { defaultRetainBytes, defaultRetainSettled } from './memory/memory-options.ts';
 import { SettledOrders } from './memory/settled-orders.ts';
 import { checkBalances } from './order-answers.ts';
 import type { StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
@@ -23,6 +24,7 @@ export class BalanceLedger implements Ledger {
   readonly isVolatile = false;
   readonly appliesPostings: boolean;
   readonly journal = undefined;
+  readonly holds = new MemoryHolds();
   readonly #storage: BalanceStorage;
   readonly #clock: Clock;
   readonly #settled: SettledOrders;

@@ -5,6 +5,7 @@ import type { StepResult } from '../order/step-result.ts';
 import type { NewOrder, Refusal, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { BalanceStorage } from './balance-storage.ts';
+import type { HoldStorage } from './holds/hold.ts';
 import type {
   AcceptResult,
   Settlement,
@@ -61,6 +62,8 @@ export interface Ledger extends Pick<BalanceStorage, 'get' | 'sizes' | 'close'> 
   readonly journal: JournalStorage | undefined;
   /** Whether it keeps everything in this process: its calls do not count as calls of a storage. */
   readonly isVolatile: boolean;
+  /** The lanes that are held; in this process alone where only balances are kept. */
+  readonly holds: HoldStorage;
   /**
    * Records outcomes and applies balances in the order given; index-aligned. A call that throws or rejects may have
    * done its work: only another call with the same orders shows it.

@@ -3,6 +3,8 @@ import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import { checkMethods } from '../runtime/checks.ts';
 import type { StorageSizes } from './balance-storage.ts';
+import { CheckedHolds } from './holds/checked-holds.ts';
+import type { HoldStorage } from './holds/hold.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
 import type { JournalStorage, Ledger, LedgerSettlement, Settled } from './ledger.ts';
 import {
@@ -27,12 +29,14 @@ const sharedMethods = ['join', 'orders', 'watch', 'cancel', 'leave'] as const;
 export class OrderLedger implements Ledger, JournalStorage {
   readonly isVolatile = false;
   readonly appliesPostings = true;
+  readonly holds: HoldStorage;
   readonly #storage: OrderStorage;
   readonly isJson: boolean;
   readonly shared: SharedOrders | undefined;
 
   constructor(storage: OrderStorage) {
     this.#storage = storage;
+    this.holds = new CheckedHolds(storage);
     this.isJson = storage.payloads === 'json';
     this.shared = storage.shared;
     if (this.shared !== undefined) checkMethods('storage.shared', this.shared, sharedMethods);

@@ -4,6 +4,7 @@ import type { StepResult } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { BalanceStorage } from './balance-storage.ts';
+import type { HoldStorage } from './holds/hold.ts';
 import type { SharedOrders } from './shared-storage.ts';
 
 /** A storage's answer to an order that it is asked to keep. */
@@ -165,10 +166,11 @@ export interface StoredOrderPage {
  *    for an order that was not accepted. The sequence follows the order of the calls, and of the orders in a call,
  *    even if the times do not. A number is not given again, even if its order was deleted. If the storage
  *    `isVolatile`, an order that comes with its settlement has the number that `nextSequence` gave.
+ * 14. It keeps the holds of lanes as {@link HoldStorage} says.
  *
  * Methods may answer at once or with a promise.
  */
-export interface OrderStorage extends BalanceStorage {
+export interface OrderStorage extends BalanceStorage, HoldStorage {
   /**
    * `'json'` if payloads come back as JSON has them: the processor then refuses orders whose payload is not JSON. Any
    * value by default.

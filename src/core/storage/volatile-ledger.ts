@@ -4,6 +4,8 @@ import type { StoredOrder } from '../order/stored-order.ts';
 import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
 import { checkMethods } from '../runtime/checks.ts';
 import type { StorageSizes } from './balance-storage.ts';
+import { CheckedHolds } from './holds/checked-holds.ts';
+import type { HoldStorage } from './holds/hold.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
 import type { Ledger, LedgerSettlement, Settled } from './ledger.ts';
 import { checkPage, checkSequence, settledOf, withMessage } from './order-answers.ts';
@@ -17,6 +19,7 @@ export class VolatileLedger implements Ledger {
   readonly isVolatile = true;
   readonly appliesPostings = true;
   readonly journal = undefined;
+  readonly holds: HoldStorage;
   readonly #storage: OrderStorage & Required<Pick<OrderStorage, 'nextSequence'>>;
 
   constructor(storage: OrderStorage) {
@@ -24,6 +27,7 @@ export class VolatileLedger implements Ledger {
     if (storage.shared !== undefined) {
       throw new TypeError('Expected a volatile `storage` not to be shared');
     }
+    this.holds = new CheckedHolds(storage);
     this.#storage = storage as OrderStorage & Required<Pick<OrderStorage, 'nextSequence'>>;
   }
 

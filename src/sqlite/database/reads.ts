@@ -1,4 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { HoldReads } from '../holds/hold-rows.ts';
 import type { ReadKind } from '../thread/calls.ts';
 import { type Message, Reader, Writer } from '../thread/wire.ts';
 import { beyondBalance } from '../unreadable.ts';
@@ -21,6 +22,7 @@ export const queries = {
 export class Reads {
   readonly #life: number;
   readonly #lists: Lists;
+  readonly #holds: HoldReads;
   readonly #statements: Readonly<Record<keyof typeof queries, StatementSync>>;
   /** Joins no texts: a caller may keep them. */
   readonly #writer = new Writer(0);
@@ -28,6 +30,7 @@ export class Reads {
   constructor(db: DatabaseSync, life: number) {
     this.#life = life;
     this.#lists = new Lists(db);
+    this.#holds = new HoldReads(db);
     const prepared = Object.entries(queries).map(([name, sql]) => {
       const statement = db.prepare(sql);
       statement.setReturnArrays(true);
@@ -90,6 +93,11 @@ export class Reads {
     writer.number(0);
     writer.number(count < limit && characters <= PAGE_CHARACTERS ? undefined : seq);
     writer.number(upTo);
+  }
+
+  /** One page of the holds of lanes. */
+  holds(reader: Reader, writer: Writer): void {
+    this.#holds.holds(reader, writer);
   }
 
   row(id: string): Row | undefined {

@@ -14,9 +14,12 @@ export const selected = `${readable(columns)}, seq, ${readable('expires_at')}`;
  */
 export function readable(names: string): string {
   return names
-    .replace(/\b(id|user_id|message)\b/g, 'iif(instr($1, char(0)), CAST($1 AS BLOB), $1) AS $1')
     .replace(
-      /\b(amount|accepted_at|started_at|settled_at|balance|retryable|life|settlement|expires_at)\b/g,
+      /\b(id|user_id|message|reason|order_id)\b/g,
+      'iif(instr($1, char(0)), CAST($1 AS BLOB), $1) AS $1',
+    )
+    .replace(
+      /\b(amount|accepted_at|started_at|settled_at|balance|retryable|life|settlement|expires_at|held_at)\b/g,
       `iif($1 BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}, $1, CAST($1 AS TEXT))`,
     );
 }

@@ -64,6 +64,14 @@ const migrations: readonly string[] = [
     pruned INTEGER,
     last INTEGER NOT NULL DEFAULT 0
   ) STRICT, WITHOUT ROWID;
+  CREATE TABLE holds (
+    user_id TEXT PRIMARY KEY,
+    reason TEXT,
+    held_at INTEGER NOT NULL,
+    order_id TEXT,
+    code TEXT,
+    message TEXT
+  ) STRICT, WITHOUT ROWID;
   CREATE TABLE meta (
     life INTEGER NOT NULL,
     file_id TEXT NOT NULL,

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { quote } from '../../core/runtime/thrown.ts';
 import { isOfOneOrder } from '../failures.ts';
+import { HoldRows } from '../holds/hold-rows.ts';
 import {
   type Credit,
   type Ending,
@@ -36,6 +37,7 @@ export class Writes {
   readonly #db: DatabaseSync;
   readonly #life: number;
   readonly #reads: Reads;
+  readonly #holds: HoldRows;
   readonly #writer = new Writer(0);
   #isEachAlone = false;
   readonly #failedUsers = new Set<string>();
@@ -47,6 +49,7 @@ export class Writes {
     this.#credits = new Credits(db, this.balances);
     this.#db = db;
     this.#reads = reads;
+    this.#holds = new HoldRows(db);
     this.#life = life;
   }
 
@@ -249,6 +252,14 @@ export class Writes {
     // Before the deletions of the same transaction.
     this.balances.write();
     prune(this.#db, reader, writer);
+  }
+
+  hold(reader: Reader): void {
+    this.#holds.hold(reader);
+  }
+
+  release(reader: Reader): void {
+    this.#holds.release(reader);
   }
 
   #answer(

@@ -2,10 +2,10 @@ import type { Failure } from '../failures.ts';
 import type { Message } from './wire.ts';
 
 /** What changes the file. */
-export type WriteKind = 'accept' | 'settle' | 'amend' | 'apply' | 'prune';
+export type WriteKind = 'accept' | 'settle' | 'amend' | 'apply' | 'prune' | 'hold' | 'release';
 
 /** What only reads it. */
-export type ReadKind = 'get' | 'find' | 'list' | 'unsettled';
+export type ReadKind = 'get' | 'find' | 'list' | 'unsettled' | 'holds';
 
 /** One call of a storage's method. */
 export interface Call<Kind extends WriteKind | ReadKind = WriteKind | ReadKind> {

@@ -19,6 +19,7 @@ import {
   someSteps,
 } from '../orders.ts';
 import { assertFails, type Declare } from '../suite.ts';
+import { holdOf } from './hold-rules.ts';
 
 /** Declares what holds after `close`. */
 export function declareCloseRules(declare: Declare<OrderStorage>): void {
@@ -38,6 +39,9 @@ export function declareCloseRules(declare: Declare<OrderStorage>): void {
       find: () => storage.find('o-1'),
       list: () => storage.list({ limit: 1 }),
       unsettled: () => readUnsettled(storage),
+      hold: () => storage.hold(holdOf('u')),
+      release: () => storage.release('u'),
+      holds: () => storage.holds({ limit: 1 }),
     };
     for (const [name, call] of Object.entries(calls)) await assertFails(call, name);
   });

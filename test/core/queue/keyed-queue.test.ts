@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  burst,
-  KeyedQueue,
-  passedOverAtMost,
-  type QueueEntry,
-} from '../../../src/core/queue/keyed-queue.ts';
+import { burst, KeyedQueue, passedOverAtMost } from '../../../src/core/queue/keyed-queue.ts';
+import type { QueueEntry } from '../../../src/core/queue/lane.ts';
 import { range } from '../../kit/helpers.ts';
 
 const HIGH = 0;
@@ -213,14 +209,14 @@ describe.each([{ exclusive: true }, { exclusive: false }])('a keyed queue, %o', 
     push(queue, 'b');
     push(queue, 'c');
     queue.pause('b');
-    expect(queue.hasPauses).toBe(true);
+    expect(queue.hasStops).toBe(true);
     expect(turns(queue, 9)).toBe('c');
     expect(queue.isRunnable).toBe(false);
     queue.resume('b');
     expect(queue.isRunnable).toBe(true);
     expect(turns(queue, 9)).toBe('b');
     queue.resumeAll();
-    expect(queue.hasPauses).toBe(false);
+    expect(queue.hasStops).toBe(false);
     expect(turns(queue, 9)).toBe('a');
   });
 
@@ -372,7 +368,7 @@ class Model {
     );
     assert.equal(queue.isRunnable, this.ranks().length > 0);
     assert.equal(
-      queue.hasPauses,
+      queue.hasStops,
       lanes.some((lane) => lane.isPaused),
     );
   }

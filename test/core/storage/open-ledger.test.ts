@@ -37,6 +37,9 @@ function wrapped(inner: MemoryStorage, calls: string[] = []) {
     find: (id): ReturnType<OrderStorage['find']> => inner.find(id),
     list: (query) => inner.list(query),
     unsettled: () => inner.unsettled(),
+    hold: (hold) => inner.hold(hold),
+    release: (userId) => inner.release(userId),
+    holds: (query): ReturnType<OrderStorage['holds']> => inner.holds(query),
     nextSequence: () => inner.nextSequence(),
   } satisfies OrderStorage;
 }
@@ -83,6 +86,13 @@ describe('a storage that says that it is volatile', () => {
     await first;
     expect((await processor.orders()).orders.map(({ id }) => id)).toEqual(['b', 'a']);
     await processor.shutdown();
+  });
+
+  it('must give its holds at once', () => {
+    const storage: OrderStorage = { ...wrapped(new MemoryStorage()), holds: async () => [] };
+    expect(() => new OrderProcessor({ storage })).toThrow(/`holds` of a volatile storage/);
+    // It has no processor then.
+    expect(() => new OrderProcessor({ storage })).toThrow(/`holds` of a volatile storage/);
   });
 
   it('invariant 3: is believed by what it has of an id after its call threw', async () => {

@@ -39,6 +39,9 @@ it.each(versions)('invariant 9: a file of version %i has all that it had', async
     steps: [{ name: 'payment', run: (_, { attempt }) => void attempts.push(attempt) }],
   });
   await processor.ready;
+  expect((await processor.holds()).holds).toEqual([
+    { userId: 'u-held', reason: 'fraud?', heldAt: 1_010 },
+  ]);
   expect(processor.recovered).toBe(2);
   await processor.onIdle();
   expect(attempts).toEqual([2]);

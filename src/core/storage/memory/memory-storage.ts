@@ -6,6 +6,8 @@ import { noSteps } from '../../order/step-result.ts';
 import type { NewOrder, Refusal, StoredOrder } from '../../order/stored-order.ts';
 import { checkInteger, checkOptions } from '../../runtime/checks.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from '../balance-storage.ts';
+import type { Hold, StoredHoldQuery } from '../holds/hold.ts';
+import { MemoryHolds } from '../holds/memory-holds.ts';
 import { mergePages } from '../order-pages.ts';
 import type {
   AcceptResult,
@@ -15,35 +17,19 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from '../order-storage.ts';
+import {
+  defaultRetainBytes,
+  defaultRetainSettled,
+  type MemoryStorageOptions,
+} from './memory-options.ts';
 import { type Remembered, SettledOrders } from './settled-orders.ts';
 import { UnsettledOrders } from './unsettled-orders.ts';
 import { UserBalances } from './user-balances.ts';
-
-/** The options of a {@link MemoryStorage}. */
-export interface MemoryStorageOptions {
-  /**
-   * How many settled orders are remembered, for idempotency and for `order(id)`; the oldest is
-   * forgotten first. An integer from 0 up, 100 000 by default (about 20 MB of short ids).
-   */
-  readonly retainSettled?: number | undefined;
-  /**
-   * How much the payloads, labels and errors of settled orders, and ids that are long, may take in memory together,
-   * in bytes, as they are estimated; the oldest that has any is forgotten first, and one that takes more at once.
-   * An integer from 0 up, 67 108 864 (64 MiB) by default.
-   */
-  readonly retainBytes?: number | undefined;
-}
 
 const settledWithoutBalance: SettlementResult = Object.freeze({
   status: 'settled',
   balance: undefined,
 });
-
-/** How many settled orders are remembered by default. */
-export const defaultRetainSettled = 100_000;
-
-/** How many bytes of them by default. */
-export const defaultRetainBytes = 67_108_864;
 
 /**
  * Keeps balances and the last settled orders in memory: the default storage and the fastest one,
@@ -76,7 +62,8 @@ export class MemoryStorage implements OrderStorage {
   readonly #balances = new UserBalances();
   readonly #unsettled = new UnsettledOrders();
   readonly #settled: SettledOrders;
-  /** The sequence of the order that was accepted last. */
+  readonly #holds = new MemoryHolds();
+  /** Of the order that was accepted last. */
   #sequence = 0;
 
   /**
@@ -271,6 +258,25 @@ export class MemoryStorage implements OrderStorage {
    */
   unsettled(): AsyncIterable<readonly StoredOrder[]> {
     return this.#unsettled.reopen();
+  }
+
+  /** Keeps a hold; see {@link OrderStorage.hold}. The next processor of this storage finds it. */
+  hold(hold: Hold): void {
+    this.#holds.hold(hold);
+  }
+
+  /** Ends the hold of a user; see {@link OrderStorage.release}. */
+  release(userId: string): void {
+    this.#holds.release(userId);
+  }
+
+  /**
+   * One page of holds, by the code units of the user ids; see {@link OrderStorage.holds}.
+   *
+   * @param query - which
+   */
+  holds(query: StoredHoldQuery): readonly Hold[] {
+    return this.#holds.holds(query);
   }
 
   /** Reserves the place of an order that is accepted now and comes with its settlement; see {@link OrderStorage}. */

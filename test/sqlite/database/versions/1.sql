@@ -51,6 +51,15 @@ CREATE TABLE balances (
   pruned INTEGER,
   last INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE holds (
+  user_id TEXT PRIMARY KEY,
+  reason TEXT,
+  held_at INTEGER NOT NULL,
+  order_id TEXT,
+  code TEXT,
+  message TEXT
+) STRICT, WITHOUT ROWID;
+INSERT INTO holds VALUES ('u-held', 'fraud?', 1010, NULL, NULL, NULL);
 CREATE TABLE meta (
   life INTEGER NOT NULL,
   file_id TEXT NOT NULL,

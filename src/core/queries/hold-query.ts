@@ -1,0 +1,52 @@
+import { isName } from '../order/parse-order.ts';
+import { checkInteger, checkOptions, wrong } from '../runtime/checks.ts';
+import type { Hold, StoredHoldQuery } from '../storage/holds/hold.ts';
+
+/** Which holds {@link OrderProcessor.holds} is to list. */
+export interface HoldQuery {
+  /** How many holds a page has at most: an integer from 1 to 1 000, 100 by default. */
+  readonly limit?: number | undefined;
+  /** The `cursor` of the page before; the first page by default. */
+  readonly cursor?: string | undefined;
+}
+
+/** One page of a list of holds. */
+export interface HoldPage {
+  /** The holds, in an order of their users that never changes. */
+  readonly holds: readonly Hold[];
+  /** What gets the next page; `undefined` if there is none. */
+  readonly cursor: string | undefined;
+}
+
+const mostOnPage = 1_000;
+
+/** @throws TypeError or RangeError */
+export function readHoldQuery(query: HoldQuery): StoredHoldQuery {
+  checkOptions('holds', query, ['limit', 'cursor']);
+  const { limit = 100, cursor } = query;
+  checkInteger('limit', limit, 1);
+  if (limit > mostOnPage) {
+    throw wrong(RangeError, 'limit', `an integer from 1 to ${mostOnPage}`, limit);
+  }
+  return { limit, after: cursor === undefined ? undefined : readCursor(cursor) };
+}
+
+/** A page of what a storage gave. */
+export function holdPageOf(holds: readonly Hold[], { limit }: StoredHoldQuery): HoldPage {
+  const last = holds.at(-1);
+  const hasMore = last !== undefined && holds.length === limit;
+  return { holds, cursor: hasMore ? cursorOf(last.userId) : undefined };
+}
+
+/** What gets the page behind the hold of this user. Callers see a text that says nothing. */
+function cursorOf(userId: string): string {
+  return Buffer.from(`held ${userId}`).toString('base64url');
+}
+
+function readCursor(cursor: unknown): string {
+  const text = typeof cursor === 'string' ? Buffer.from(cursor, 'base64url').toString() : '';
+  const userId = text.startsWith('held ') ? text.slice('held '.length) : '';
+  // Decoding passes over what it does not know.
+  if (isName(userId) && cursorOf(userId) === cursor) return userId;
+  throw wrong(RangeError, 'cursor', 'the `cursor` of a page', cursor);
+}

@@ -1,0 +1,58 @@
+import type { Admission } from './admission/admission.ts';
+import type { Capacity } from './admission/capacity.ts';
+import type { Availability } from './durability/availability.ts';
+import type { Recovery } from './durability/recovery.ts';
+import type { InFlightOrders } from './lifecycle/in-flight-orders.ts';
+import type { Lifecycle } from './lifecycle/lifecycle.ts';
+import type { ProcessorStats } from './lifecycle/stats.ts';
+import type { Settings } from './options.ts';
+import type { Dispatcher } from './processing/dispatcher.ts';
+import type { HeldLanes } from './processing/holds/held-lanes.ts';
+import type { Clock } from './runtime/clock.ts';
+import type { Settler } from './settlement/settler.ts';
+
+/** The stages that have something to say. */
+interface Stages {
+  readonly clock: Clock;
+  readonly lifecycle: Lifecycle;
+  readonly inFlight: InFlightOrders;
+  readonly admission: Admission;
+  readonly capacity: Capacity;
+  readonly dispatcher: Dispatcher;
+  readonly heldLanes: HeldLanes;
+  readonly settler: Settler;
+  readonly availability: Availability | undefined;
+  readonly recovery: Recovery | undefined;
+}
+
+/** What the stages do and have done. */
+export function readStats(
+  stages: Stages,
+  { capacity, concurrency }: Pick<Settings, 'capacity' | 'concurrency'>,
+): Omit<ProcessorStats, 'state' | 'storageSizes'> {
+  const { admission, clock, dispatcher, heldLanes, inFlight, lifecycle, recovery } = stages;
+  const now = clock.read();
+  return {
+    storage: isFailing(stages) ? 'failing' : inFlight.isRecovering ? 'recovering' : 'ready',
+    recovered: recovery?.recovered ?? 0,
+    isPaused: dispatcher.isPaused,
+    capacity,
+    concurrency,
+    ...lifecycle.counts,
+    queueLength: dispatcher.queue.size,
+    waitingCallers: stages.capacity.waitingCallers + admission.waiting,
+    unsettled: inFlight.size,
+    activeWorkers: dispatcher.activeWorkers,
+    stalled: dispatcher.runner.stalledOrders,
+    heldLanes: heldLanes.size,
+    heldOrders: dispatcher.queue.heldSize,
+    oldestHoldMs: heldLanes.oldestMs,
+    ...lifecycle.timings.percentiles(now),
+    oldestWaitMs: now - (dispatcher.oldestWaiting ?? now),
+    uptimeMs: now,
+  };
+}
+
+function isFailing({ availability, settler }: Stages): boolean {
+  return availability === undefined ? settler.isSlow : availability.failure !== undefined;
+}

@@ -1,0 +1,20 @@
+/** The options of a {@link MemoryStorage}. */
+export interface MemoryStorageOptions {
+  /**
+   * How many settled orders are remembered, for idempotency and for `order(id)`; the oldest is
+   * forgotten first. An integer from 0 up, 100 000 by default (about 20 MB of short ids).
+   */
+  readonly retainSettled?: number | undefined;
+  /**
+   * How much the payloads, labels and errors of settled orders, and ids that are long, may take in memory together,
+   * in bytes, as they are estimated; the oldest that has any is forgotten first, and one that takes more at once.
+   * An integer from 0 up, 67 108 864 (64 MiB) by default.
+   */
+  readonly retainBytes?: number | undefined;
+}
+
+/** How many settled orders are remembered by default. */
+export const defaultRetainSettled = 100_000;
+
+/** How many bytes of them by default. */
+export const defaultRetainBytes = 67_108_864;

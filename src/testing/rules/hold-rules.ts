@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict';
+import type { Hold } from '../../core/storage/holds/hold.ts';
+import type { OrderStorage } from '../../core/storage/order-storage.ts';
+import { awkwardNames } from '../awkward-ids.ts';
+import { assertBalance } from '../balances.ts';
+import { newOrder, settle, settlementOf, start } from '../orders.ts';
+import type { Declare } from '../suite.ts';
+
+/** The hold of a lane, frozen like everything that the suite hands over. */
+export function holdOf(userId: string, fields: Partial<Hold> = {}): Hold {
+  return Object.freeze({ userId, reason: `Of ${userId}`, heldAt: start, ...fields });
+}
+
+/** A hold by a failed order. */
+function holdByOrder(userId: string, fields: Partial<Hold> = {}): Hold {
+  const order = { orderId: 'o-1', code: 'kitchen_closed', message: 'Küche "1" \u{1f373}' };
+  return holdOf(userId, { reason: undefined, ...order, ...fields });
+}
+
+/** Declares what holds for `hold`, `release` and `holds`. */
+export function declareHoldRules(declare: Declare<OrderStorage>): void {
+  declare('hold rule 1', 'a hold comes back as it was kept', async (storage) => {
+    const holds = [
+      holdOf('a'),
+      holdOf('b', { reason: '' }),
+      holdOf('c', { reason: 'x'.repeat(1_024), heldAt: start + 1 }),
+      holdByOrder('d'),
+      holdByOrder('e', { reason: 'Both, \0 and "quoted"' }),
+    ];
+    for (const hold of holds) await storage.hold(hold);
+    await assertHolds(storage, holds);
+  });
+
+  declare('hold rule 1', 'a later hold of a user replaces the earlier one', async (storage) => {
+    await storage.hold(holdByOrder('u'));
+    await storage.hold(holdOf('v'));
+    await storage.hold(holdOf('u', { heldAt: start + 5 }));
+    await assertHolds(storage, [holdOf('u', { heldAt: start + 5 }), holdOf('v')]);
+  });
+
+  declare('hold rules 1, 2', 'users are told apart, whatever their ids are', async (storage) => {
+    for (const userId of awkwardNames) await storage.hold(holdOf(userId));
+    await assertHolds(
+      storage,
+      awkwardNames.map((userId) => holdOf(userId)),
+    );
+    const [first = '', ...others] = awkwardNames;
+    await storage.release(first);
+    await assertHolds(
+      storage,
+      others.map((userId) => holdOf(userId)),
+    );
+  });
+
+  declare(
+    'hold rule 2',
+    'a release ends one hold, and none where there is none',
+    async (storage) => {
+      await storage.release('u');
+      await assertHolds(storage, []);
+      for (const userId of ['u', 'v']) await storage.hold(holdOf(userId));
+      await storage.release('u');
+      await storage.release('u');
+      await assertHolds(storage, [holdOf('v')]);
+      await storage.hold(holdOf('u', { heldAt: start + 9 }));
+      await assertHolds(storage, [holdOf('u', { heldAt: start + 9 }), holdOf('v')]);
+    },
+  );
+
+  declare('hold rule 3', 'pages of any size give each hold once, in one order', async (storage) => {
+    const holds = Array.from({ length: 23 }, (_, at) => holdOf(`u-${(at * 7) % 23}`));
+    for (const hold of holds) await storage.hold(hold);
+    const inOrder = await storage.holds({ limit: 100 });
+    for (const limit of [1, 5, 22, 23]) {
+      assert.deepEqual((await readHolds(storage, limit)).map(comparable), inOrder.map(comparable));
+    }
+    const [first] = inOrder;
+    assert.ok(first);
+    // The place of a hold that is gone is where the next page begins all the same.
+    await storage.release(first.userId);
+    const [second] = await storage.holds({ after: first.userId, limit: 1 });
+    assert.deepEqual(second, inOrder[1]);
+  });
+
+  declare('hold rule 4', 'orders of a held user are accepted and settled', async (storage) => {
+    await storage.hold(holdOf('u'));
+    await storage.accept([newOrder('o-1')]);
+    await settle(storage, [settlementOf(newOrder('o-1'))]);
+    await assertBalance(storage, 'u', 100);
+    await assertHolds(storage, [holdOf('u')]);
+  });
+}
+
+/** Declares what a storage that is opened again has kept of holds. */
+export function declareDurableHoldRules(declare: Declare<OrderStorage>): void {
+  declare(
+    'hold rule 5',
+    'holds are there after reopening, and ended ones are not',
+    async (first, trial) => {
+      for (const userId of ['u', 'v', 'w']) await first.hold(holdByOrder(userId));
+      await first.hold(holdOf('v', { reason: '' }));
+      await first.release('w');
+      const second = await trial.reopen();
+      await assertHolds(second, [holdByOrder('u'), holdOf('v', { reason: '' })]);
+      await second.release('u');
+      const third = await trial.reopen();
+      await assertHolds(third, [holdOf('v', { reason: '' })]);
+    },
+  );
+}
+
+/** All holds of a storage, by pages of this size. */
+async function readHolds(storage: OrderStorage, limit: number): Promise<Hold[]> {
+  const holds: Hold[] = [];
+  for (;;) {
+    const page = await storage.holds({ after: holds.at(-1)?.userId, limit });
+    assert.ok(page.length <= limit, `A page has ${limit} at most, got ${page.length}`);
+    holds.push(...page);
+    const users = new Set(holds.map(({ userId }) => userId));
+    assert.equal(users.size, holds.length, 'Each hold comes once');
+    if (page.length < limit) return holds;
+  }
+}
+
+async function assertHolds(storage: OrderStorage, expected: readonly Hold[]): Promise<void> {
+  const byUser = (holds: readonly Hold[]) =>
+    Object.fromEntries(holds.map((hold) => [JSON.stringify(hold.userId), comparable(hold)]));
+  const holds = await readHolds(storage, 7);
+  assert.deepEqual(byUser(holds), byUser(expected));
+}
+
+/** What is not there is not told from `undefined`. */
+function comparable({ userId, reason, heldAt, orderId, code, message }: Hold) {
+  return { userId, reason, heldAt, orderId, code, message };
+}
