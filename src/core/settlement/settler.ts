@@ -57,10 +57,9 @@ export class Settler {
     this.#lifecycle = lifecycle;
     this.#listener = listener;
     this.#notes = new OutcomeNotes(listener);
-    const conclusion = new Conclusion(lifecycle, listener, this.#isKeeping);
-    this.#conclusion = conclusion;
+    this.#conclusion = new Conclusion(lifecycle, listener, this.#isKeeping);
     this.#settledNow = new SettledNow(clock);
-    this.#suspects = new SetApartOrders(conclusion, lifecycle, () => this.flushSoon());
+    this.#suspects = new SetApartOrders(this.#conclusion, lifecycle, () => this.flushSoon());
     this.#calls = new GroupCall(
       {
         next: () => this.#next(),
@@ -253,8 +252,9 @@ export class Settler {
       if (isUntreatable(result)) continue;
       const behind = this.#suspects.settled(settlement);
       if (behind !== undefined) this.#gathered = [...behind, ...this.#gathered];
-      this.#conclusion.answered(settlement, result);
+      // Before the answer is passed on, which may admit another order with the id.
       if (this.#isKeeping) this.#settledNow.add(settlement);
+      this.#conclusion.answered(settlement, result);
     }
   }
 

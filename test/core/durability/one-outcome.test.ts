@@ -122,3 +122,23 @@ it('invariant 3: an order that comes again in the millisecond of its settlement 
   expect(storage.disk.get('u')).toBe(1);
   await processor.shutdown();
 });
+
+it('invariant 3: the same holds for one that waits for room, and is admitted by the settlement itself', async () => {
+  const storage = new KeptStorage();
+  // Until the orders of an earlier process are taken up, new ones wait for room.
+  storage.fate = fatesOf(
+    'unsettled',
+    clock.sleep(5).then(() => 'works' as const),
+  );
+  const processor = new OrderProcessor({ storage, capacityPerUser: 1, overflow: 'wait' });
+  const completed: string[] = [];
+  processor.on('completed', ({ orderId }) => completed.push(orderId));
+  const codes = [codeOf(processor.submit(order)), codeOf(processor.submit(order))];
+  await clock.settle();
+  storage.fate = fatesOf('settle', 'works', 'throws');
+  await clock.advance(1_000);
+  expect(await Promise.all(codes)).toEqual(['completed', 'storage_failed']);
+  expect(completed).toEqual(['a']);
+  expect(processor.stats()).toMatchObject({ accepted: 1, completed: 1, unsettled: 0 });
+  await processor.shutdown();
+});
