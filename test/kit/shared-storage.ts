@@ -159,7 +159,7 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     this.#checkOpen();
     for (const id of ids) this.database.watch(id, this);
     const orders = ids.map((id) => this.database.find(id));
-    await this.database.delay();
+    await this.database.delay(12);
     return orders;
   }
 
@@ -205,7 +205,8 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     this.#checkOpen();
     if (fate === 'fails') throw new Error('The connection is gone');
     const answer = act();
-    await this.database.delay();
+    // Events may come before it.
+    await this.database.delay(12);
     if (fate === 'fails late') throw new Error('The answer is lost');
     return answer;
   }
