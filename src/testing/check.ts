@@ -15,6 +15,7 @@ import { declareDurableHoldRules, declareHoldRules } from './rules/hold-rules.ts
 import { declareListRules } from './rules/list-rules.ts';
 import { declareCreditRules, declarePostingRules } from './rules/posting-rules.ts';
 import { declareSettleRules } from './rules/settle-rules.ts';
+import { declareSharedRules } from './rules/shared-rules.ts';
 import { declareUnsettledRules } from './rules/unsettled-rules.ts';
 import { SettlingBalances } from './settle-as-apply.ts';
 import { type Declare, declareWith } from './suite.ts';
@@ -71,7 +72,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   options: OrderStorageCheckOptions<Storage>,
 ): void {
   checkSuiteOptions('checkOrderStorage', options);
-  const { seed, faults = {}, reopen } = options;
+  const { seed, faults = {}, reopen, beside } = options;
   declareBalance(options);
   const declare = declareWith(options);
   declareAcceptRules(declare);
@@ -92,6 +93,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   declareHistoryRules(declare, { seed, canReopen: reopen !== undefined });
   declareOrderFaults(declare, faults);
   declareCloseRules(declare);
+  if (beside !== undefined) declareSharedRules(declare);
   if (reopen === undefined) return;
   declareDurableRules(declare);
   declareDurableHoldRules(declare);

@@ -1,3 +1,4 @@
+import type { OrderStatus } from '../core/order/outcome.ts';
 import type { NewOrder } from '../core/order/stored-order.ts';
 import type {
   Settlement,
@@ -91,3 +92,11 @@ export class Model {
     return result;
   }
 }
+
+/** Statuses by which orders can be listed. */
+export const statuses: readonly Exclude<OrderStatus, 'processing'>[] = [
+  'pending',
+  'completed',
+  'failed',
+  'canceled',
+];

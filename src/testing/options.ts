@@ -67,6 +67,12 @@ export interface OrderStorageCheckOptions<Storage extends OrderStorage = OrderSt
    * that are not declared.
    */
   readonly reopen?: ((closed: Storage) => Awaitable<Storage>) | undefined;
+  /**
+   * Opens the storage of another processor on what the given one keeps. Give it if the storage is shared; without it,
+   * the tests of that are not declared. The suite calls `join` of each storage, and `orders` until its mark: a
+   * processor that is alone owns all partitions by then, and one beside it those that it is to own.
+   */
+  readonly beside?: ((storage: Storage) => Awaitable<Storage>) | undefined;
 }
 
 const balanceOptions = [
@@ -76,7 +82,11 @@ const balanceOptions = [
   'faults',
   'seed',
 ] satisfies (keyof BalanceStorageCheckOptions)[];
-const orderOptions = [...balanceOptions, 'reopen'] satisfies (keyof OrderStorageCheckOptions)[];
+const orderOptions = [
+  ...balanceOptions,
+  'reopen',
+  'beside',
+] satisfies (keyof OrderStorageCheckOptions)[];
 const faultNames = ['before', 'after', 'full'] satisfies (keyof StorageFaults<unknown>)[];
 
 /** Without this check, a misspelt option would leave tests undeclared without an error. */
@@ -85,11 +95,13 @@ export function checkSuiteOptions(
   options: object,
 ): void {
   checkOptions(of, options, of === 'checkOrderStorage' ? orderOptions : balanceOptions);
-  const { test, create, destroy, faults = {}, seed, reopen } = options as OrderStorageCheckOptions;
+  const { test, create, destroy, faults = {} } = options as OrderStorageCheckOptions;
+  const { seed, reopen, beside } = options as OrderStorageCheckOptions;
   checkFunction('test', test);
   checkFunction('create', create);
   if (destroy !== undefined) checkFunction('destroy', destroy);
   if (reopen !== undefined) checkFunction('reopen', reopen);
+  if (beside !== undefined) checkFunction('beside', beside);
   if (seed !== undefined) checkInteger('seed', seed, Number.MIN_SAFE_INTEGER);
   checkOptions('faults', faults, faultNames);
   for (const name of faultNames) {

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { OrderError } from '../core/order/order-error.ts';
-import type { OrderStatus } from '../core/order/outcome.ts';
 import type { StepResult } from '../core/order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../core/order/stored-order.ts';
 import type {
@@ -187,8 +186,12 @@ export async function accept(
   const results = await storage.accept(Object.freeze([...orders]));
   assert.ok(Array.isArray(results), 'The results are an array');
   assert.equal(results.length, orders.length, 'There is one result for each order');
-  for (const result of results) assertStatus(result, ['accepted', 'known']);
-  return Array.from(results);
+  const accepted = storage.shared === undefined ? 'accepted' : 'kept';
+  return Array.from(results, (result) => {
+    assertStatus(result, [accepted, 'known']);
+    // The same to all rules but those of shared storages.
+    return result.status === 'kept' ? { ...result, status: 'accepted' } : result;
+  });
 }
 
 /** The order that has an id already, by the answer of `accept` or `settle`. */
@@ -289,11 +292,3 @@ async function readPages(
     before = next;
   }
 }
-
-/** Statuses by which orders can be listed. */
-export const statuses: readonly Exclude<OrderStatus, 'processing'>[] = [
-  'pending',
-  'completed',
-  'failed',
-  'canceled',
-];

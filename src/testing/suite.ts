@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import type { BalanceStorage } from '../core/storage/balance-storage.ts';
+import type { OrderStorage } from '../core/storage/order-storage.ts';
+import { Member } from './member.ts';
 import type { BalanceStorageCheckOptions } from './options.ts';
 
 /** One test's storage. */
 export interface Trial<Storage> {
   /** The storage: another one after `reopen`. */
   readonly storage: Storage;
+  /** The processor of a shared storage, which has joined. */
+  readonly member: Member | undefined;
+  /** Another processor of a shared storage, which has joined. */
+  beside(): Promise<Member>;
   /** Closes it before the end of the test, where that happens anyway. */
   close(): Promise<void>;
   /** Closes it and opens what it kept. */
@@ -31,6 +37,7 @@ export type DeclarePlain<Storage> = (
 
 type Options<Storage extends BalanceStorage> = BalanceStorageCheckOptions<Storage> & {
   readonly reopen?: ((closed: Storage) => Storage | PromiseLike<Storage>) | undefined;
+  readonly beside?: ((storage: Storage) => Storage | PromiseLike<Storage>) | undefined;
 };
 
 /** Declares checks with the host's `test`, each with a storage of its own. */
@@ -41,6 +48,7 @@ export function declareWith<Storage extends BalanceStorage>(
     options.test(`${rule}: ${claim}`, async () => {
       const trial = new StorageTrial(options, await options.create());
       try {
+        await trial.begin();
         await check(trial.storage, trial);
       } catch (broken) {
         // An error at the end is a consequence then, and would hide the cause.
@@ -54,7 +62,9 @@ export function declareWith<Storage extends BalanceStorage>(
 
 class StorageTrial<Storage extends BalanceStorage> implements Trial<Storage> {
   storage: Storage;
+  member: Member | undefined;
   readonly #options: Options<Storage>;
+  #other: BalanceStorage | undefined;
   #isClosed = false;
 
   constructor(options: Options<Storage>, storage: Storage) {
@@ -62,9 +72,25 @@ class StorageTrial<Storage extends BalanceStorage> implements Trial<Storage> {
     this.storage = storage;
   }
 
+  /** A processor joins a shared storage before it does anything else. */
+  async begin(): Promise<void> {
+    const storage: Partial<OrderStorage> = this.storage;
+    if (storage.shared === undefined) return;
+    this.member = await new Member(storage as OrderStorage).join();
+  }
+
+  async beside(): Promise<Member> {
+    const { beside } = this.#options;
+    assert.ok(beside, 'The check needs `beside`');
+    const other: BalanceStorage = await beside(this.storage);
+    this.#other = other;
+    return new Member(other as OrderStorage).join();
+  }
+
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    await this.#other?.close?.();
     await this.storage.close?.();
   }
 
@@ -74,6 +100,7 @@ class StorageTrial<Storage extends BalanceStorage> implements Trial<Storage> {
     await this.close();
     this.storage = await reopen(this.storage);
     this.#isClosed = false;
+    await this.begin();
     return this.storage;
   }
 

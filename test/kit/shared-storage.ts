@@ -42,6 +42,7 @@ export class SharedStorage implements OrderStorage, SharedOrders {
   }
 
   get(userId: string): number | undefined {
+    this.#checkOpen();
     return this.database.disk.get(userId);
   }
 

@@ -7,7 +7,7 @@ import type {
   SettlementResult,
 } from '../../core/storage/order-storage.ts';
 import { assertBalance, range } from '../balances.ts';
-import { type ExpectedKnown, Model } from '../model.ts';
+import { type ExpectedKnown, Model, statuses } from '../model.ts';
 import {
   accept,
   assertOrder,
@@ -20,7 +20,6 @@ import {
   settlementOf,
   someSteps,
   start,
-  statuses,
 } from '../orders.ts';
 import { type Random, replayable } from '../random.ts';
 import type { Declare, Trial } from '../suite.ts';

@@ -5,6 +5,7 @@ import type {
   StoredOrderQuery,
 } from '../../core/storage/order-storage.ts';
 import { apply, change, range } from '../balances.ts';
+import { statuses } from '../model.ts';
 import {
   accept,
   acceptNew,
@@ -22,7 +23,6 @@ import {
   settledOrder,
   settlementOf,
   start,
-  statuses,
 } from '../orders.ts';
 import type { Declare } from '../suite.ts';
 

@@ -3,10 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type BalanceStorage, MemoryStorage } from 'order-processor';
 import { checkBalanceStorage, checkOrderStorage, type Fault } from 'order-processor/testing';
 import { describe, test } from 'vitest';
 import { SqliteStorage } from '../../../src/sqlite/index.ts';
+import { SharedDatabase } from '../../kit/shared-database.ts';
+import { SharedStorage } from '../../kit/shared-storage.ts';
 import { failing } from '../../testing/failing.ts';
 
 /** The one of the docstring of `BalanceStorage`. */
@@ -36,6 +39,24 @@ describe('a MemoryStorage', () => {
 describe('a storage that answers later, and fails at times', () => {
   const { create, faults } = failing(() => new MemoryStorage());
   checkOrderStorage({ test, create, faults });
+});
+
+describe('a storage that processors share', () => {
+  checkOrderStorage({
+    test,
+    create: () => {
+      const database = new SharedDatabase(4);
+      const storage = new SharedStorage(database);
+      for (const partition of database.owners.keys()) database.give(partition, storage);
+      return storage;
+    },
+    beside: async ({ database }) => {
+      const storage = new SharedStorage(database);
+      for (const partition of [0, 2]) database.release(partition, () => storage);
+      while ([0, 2].some((each) => database.owners[each]?.storage !== storage)) await nextTurn();
+      return storage;
+    },
+  });
 });
 
 describe('a storage of a host', () => {
