@@ -15,9 +15,9 @@ import { declareDurableHoldRules, declareHoldRules } from './rules/hold-rules.ts
 import { declareListRules } from './rules/list-rules.ts';
 import { declareCreditRules, declarePostingRules } from './rules/posting-rules.ts';
 import { declareSettleRules } from './rules/settle-rules.ts';
-import { declareSharedRules } from './rules/shared-rules.ts';
 import { declareUnsettledRules } from './rules/unsettled-rules.ts';
 import { SettlingBalances } from './settle-as-apply.ts';
+import { declareSharedRules } from './shared/shared-rules.ts';
 import { type Declare, declareWith } from './suite.ts';
 
 /**

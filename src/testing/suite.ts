@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { BalanceStorage } from '../core/storage/balance-storage.ts';
 import type { OrderStorage } from '../core/storage/order-storage.ts';
-import { Member } from './member.ts';
 import type { BalanceStorageCheckOptions } from './options.ts';
+import { Member } from './shared/member.ts';
 
 /** One test's storage. */
 export interface Trial<Storage> {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import type { OrderStorage } from '../../core/storage/order-storage.ts';
 import { assertBalance, range } from '../balances.ts';
-import type { Member } from '../member.ts';
 import { assertOrder, newOrder, pendingOrder, settledOrder, settlementOf } from '../orders.ts';
 import type { Declare } from '../suite.ts';
+import type { Member } from './member.ts';
 
 /** Declares what holds for a storage that several processors share: two of them, each with a storage of its own. */
 export function declareSharedRules(declare: Declare<OrderStorage>): void {

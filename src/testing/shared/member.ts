@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StoredOrder } from '../core/order/stored-order.ts';
-import type { OrderStorage } from '../core/storage/order-storage.ts';
-import type { OwnedPartition, SharedOrders } from '../core/storage/shared-storage.ts';
+import type { StoredOrder } from '../../core/order/stored-order.ts';
+import type { OrderStorage } from '../../core/storage/order-storage.ts';
+import type { OwnedPartition, SharedOrders } from '../../core/storage/shared-storage.ts';
 
 /** For how long an event is waited for, in milliseconds. */
 const longestMs = 10_000;
