@@ -93,6 +93,8 @@ export class Job extends ParsedOrder implements QueueEntry {
   toAwaited(): Job {
     const heir = new Job(this.id, this.userId, this.amount, this.rank, this.payload, this.labels);
     if (this.content !== this.payload) heir.input = this.content;
+    if (this.ownPostings !== undefined) heir.ownPostings = this.ownPostings;
+    if (this.times !== undefined) heir.times = this.times;
     heir.acceptedAt = this.acceptedAt;
     heir.shift = this.shift;
     heir.entry = entryOf(1);

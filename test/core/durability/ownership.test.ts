@@ -139,6 +139,20 @@ describe('where several processors share a storage', () => {
     await end();
   });
 
+  it('invariant 3: an order that is lost and gained again credits whom it was to credit', async () => {
+    const { database, storages, a, end } = processors(() => clock.sleep(20));
+    const postings = [{ userId: 'fees', amount: 2 }];
+    const receipt = a.submit({ id: 'o', userId: 'u', amount: 1, postings });
+    await clock.advance(12);
+    const partition = database.partitionOf('u');
+    database.take(partition);
+    database.give(partition, storages[0] as SharedStorage);
+    await clock.runAll();
+    await receipt;
+    expect([database.disk.get('u'), database.disk.get('fees')]).toEqual([1, 2]);
+    await end();
+  });
+
   it('invariant 12: a settlement after the loss changes nothing', async () => {
     const { database, storages, a, b, end } = processors(() => clock.sleep(10));
     const receipt = a.submit({ id: 'o', userId: 'u', amount: 1 });
