@@ -57,7 +57,12 @@ export type {
   Receipt,
   UnfulfilledOutcome,
 } from './core/order/outcome.ts';
-export type { CompensationResult, StepProgress, StepResult } from './core/order/step-result.ts';
+export type {
+  CompensationResult,
+  StepProgress,
+  StepResult,
+  StepValues,
+} from './core/order/step-result.ts';
 export type { DecidedOutcome, NewOrder, StoredOrder } from './core/order/stored-order.ts';
 export { OrderProcessor } from './core/order-processor.ts';
 export type { HoldOptions } from './core/processing/holds/hold-options.ts';
@@ -66,12 +71,13 @@ export type { OrderPage, OrderQuery } from './core/queries/order-query.ts';
 export type { Awaitable } from './core/runtime/awaitable.ts';
 export type { ShutdownOptions } from './core/shutdown.ts';
 export type {
+  AttemptContext,
   CompensationContext,
   CompensationContextBase,
   StepContext,
 } from './core/steps/contexts.ts';
 export { inOrder } from './core/steps/in-order.ts';
-export type { CompensationOptions, RetryOptions, Step } from './core/steps/step.ts';
+export type { CompensationOptions, RetryOptions, Step, StepOf } from './core/steps/step.ts';
 export type {
   BalanceChange,
   BalanceCredit,

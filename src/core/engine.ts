@@ -94,7 +94,8 @@ export class Engine {
         return journal !== undefined && (this.availability?.mayAskAgain(attempt) ?? false);
       },
     });
-    this.dispatcher = new Dispatcher(settings, clock, this.lifecycle, this.settler, funds, {
+    const stepSettings = { ...settings, isJson: journal?.isJson === true };
+    this.dispatcher = new Dispatcher(stepSettings, clock, this.lifecycle, this.settler, funds, {
       ended: (job) => {
         this.ownership?.ended(job);
         this.capacity.admitWaiting(job.userId);

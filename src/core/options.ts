@@ -1,8 +1,9 @@
 import { checkSchema, type StandardSchema } from './admission/payload-schema.ts';
 import { type Rule, readRules } from './admission/rules.ts';
+import type { StepValues } from './order/step-result.ts';
 import { checkInteger, checkMethods, checkOptions, checkTimeout, wrong } from './runtime/checks.ts';
 import { readRetry } from './steps/limits/retry.ts';
-import type { RetryOptions, Step } from './steps/step.ts';
+import type { RetryOptions, StepOf } from './steps/step.ts';
 import { readSteps, type StepPlan } from './steps/step-plan.ts';
 import type { BalanceStorage } from './storage/balance-storage.ts';
 
@@ -11,8 +12,9 @@ import type { BalanceStorage } from './storage/balance-storage.ts';
  *
  * @typeParam Payload - the payload's type, as steps, rules, events and receipts see it
  * @typeParam Input - the payload's type as callers hand it in; another one only where a `schema` makes it so
+ * @typeParam Results - what the steps return, by name
  */
-export interface OrderProcessorOptions<Payload = unknown, Input = Payload> {
+export interface OrderProcessorOptions<Payload = unknown, Input = Payload, Results = StepValues> {
   /**
    * Where balances are kept, and orders too if it is an {@link OrderStorage}. A new {@link MemoryStorage}
    * by default.
@@ -60,7 +62,7 @@ export interface OrderProcessorOptions<Payload = unknown, Input = Payload> {
    * What is done for each order before its balance changes, at most 100 steps; without steps only the
    * balance changes.
    */
-  readonly steps?: readonly Step<Payload>[] | undefined;
+  readonly steps?: readonly StepOf<Payload, NoInfer<Results>>[] | undefined;
   /** How often a step without a `retry` of its own is tried. Once by default. */
   readonly retry?: RetryOptions | undefined;
 }
@@ -95,8 +97,8 @@ const optionNames = [
   'retry',
 ];
 
-export function readOptions<Payload, Input>(
-  options: OrderProcessorOptions<Payload, Input>,
+export function readOptions<Payload, Input, Results>(
+  options: OrderProcessorOptions<Payload, Input, Results>,
 ): Settings {
   checkOptions('OrderProcessor', options, optionNames);
   const { storage, minBalance, timeoutMs, schema, rules = [], steps = [] } = options;

@@ -18,6 +18,7 @@ import type { OrderError } from './order/order-error.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './order/outcome.ts';
 import { isName, nameForm } from './order/parse-order.ts';
 import { storageFailed } from './order/processor-errors.ts';
+import type { StepValues } from './order/step-result.ts';
 import { type HoldOptions, readHoldOptions } from './processing/holds/hold-options.ts';
 import { type HoldPage, type HoldQuery, holdPageOf, readHoldQuery } from './queries/hold-query.ts';
 import { type OrderPage, type OrderQuery, readQuery } from './queries/order-query.ts';
@@ -50,6 +51,8 @@ const streamWindow = 1_000;
  * @typeParam Payload - the type of the orders' `payload`, as steps, rules, events and receipts see it
  * @typeParam Input - the type of the `payload` as callers hand it in; another one only where a `schema`
  *   makes it so
+ * @typeParam Results - what the steps return, by name, as receipts and records have it: `{ payment: Charge }`. The steps
+ *   must fit it; any by default
  *
  * @example
  * ```ts
@@ -62,7 +65,7 @@ const streamWindow = 1_000;
  * await processor.shutdown();
  * ```
  */
-export class OrderProcessor<Payload = unknown, Input = Payload> {
+export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepValues> {
   readonly #settings: Settings;
   readonly #storage: Ledger;
   readonly #engine: Engine;
@@ -74,7 +77,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * @param options - each is checked
    * @throws TypeError or RangeError for an option that is unknown, of a wrong type or out of range
    */
-  constructor(options: OrderProcessorOptions<Payload, Input> = {}) {
+  constructor(options: OrderProcessorOptions<Payload, Input, Results> = {}) {
     this.#settings = readOptions(options);
     const clock = new Clock();
     this.#storage = openLedger(this.#settings.storage ?? new MemoryStorage(), clock);
@@ -98,8 +101,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * @returns the receipt, when the order has completed; rejects with an {@link OrderError} when it was
    *   refused, failed or was canceled
    */
-  submit(order: Order<Input>, options?: SubmitOptions): Promise<Receipt<Payload>> {
-    return this.#engine.submitter.submit(order, options) as Promise<Receipt<Payload>>;
+  submit(order: Order<Input>, options?: SubmitOptions): Promise<Receipt<Payload, Results>> {
+    return this.#engine.submitter.submit(order, options) as Promise<Receipt<Payload, Results>>;
   }
 
   /**
@@ -112,10 +115,13 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *   that is known already, the record of the known order. Rejects with an {@link OrderError} when
    *   the order was refused, with `canceled` by its signal
    */
-  async enqueue(order: Order<Input>, options?: EnqueueOptions): Promise<OrderRecord<Payload>> {
+  async enqueue(
+    order: Order<Input>,
+    options?: EnqueueOptions,
+  ): Promise<OrderRecord<Payload, Results>> {
     try {
       const { record } = await this.handIn(order, options);
-      return record as OrderRecord<Payload>;
+      return record as OrderRecord<Payload, Results>;
     } catch (error) {
       return await rejectedWith(error as OrderError);
     }
@@ -145,9 +151,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * @returns one outcome for each order, in the same order, when all are settled; rejects only with
    *   `invalid_order`, for something that is not iterable or that throws; the orders before it go on
    */
-  submitMany(orders: Iterable<Order<Input>>): Promise<OrderOutcome<Payload>[]> {
+  submitMany(orders: Iterable<Order<Input>>): Promise<OrderOutcome<Payload, Results>[]> {
     const outcomes = submitMany(this.#engine.admission, orders, this.#settings.overflow);
-    return outcomes as Promise<OrderOutcome<Payload>[]>;
+    return outcomes as Promise<OrderOutcome<Payload, Results>[]>;
   }
 
   /**
@@ -165,7 +171,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   submitStream(
     orders: AsyncIterable<Order<Input>> | Iterable<Order<Input>>,
-  ): AsyncIterableIterator<OrderOutcome<Payload>> {
+  ): AsyncIterableIterator<OrderOutcome<Payload, Results>> {
     checkIterable(orders, [Symbol.asyncIterator, Symbol.iterator]);
     const window = Math.min(streamWindow, this.#settings.capacity);
     const outcomes: AsyncIterableIterator<OrderOutcome> = new OutcomeStream(
@@ -174,7 +180,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
       window,
       this.#engine.questions,
     );
-    return outcomes as AsyncIterableIterator<OrderOutcome<Payload>>;
+    return outcomes as AsyncIterableIterator<OrderOutcome<Payload, Results>>;
   }
 
   /**
@@ -182,10 +188,10 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    *
    * @param id - the order's id
    */
-  async order(id: string): Promise<OrderRecord<Payload> | undefined> {
+  async order(id: string): Promise<OrderRecord<Payload, Results> | undefined> {
     if (!isName(id)) return undefined;
     const record = this.#engine.known.record(id);
-    return (await this.#engine.clock.paced(record)) as OrderRecord<Payload> | undefined;
+    return (await this.#engine.clock.paced(record)) as OrderRecord<Payload, Results> | undefined;
   }
 
   /**
@@ -199,10 +205,13 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * `undefined` for an unknown id, and anything that is none. Rejects with `canceled` when the signal aborts, with
    * `storage_failed` if the storage cannot say, with a TypeError for an option that is unknown or of a wrong type
    */
-  async outcome(id: string, options?: OutcomeOptions): Promise<OrderOutcome<Payload> | undefined> {
+  async outcome(
+    id: string,
+    options?: OutcomeOptions,
+  ): Promise<OrderOutcome<Payload, Results> | undefined> {
     const signal = signalOf('outcome', options);
     const outcome = isName(id) ? this.#engine.outcomes.outcome(id, signal) : undefined;
-    return (await this.#engine.clock.paced(outcome)) as OrderOutcome<Payload> | undefined;
+    return (await this.#engine.clock.paced(outcome)) as OrderOutcome<Payload, Results> | undefined;
   }
 
   /**
@@ -215,9 +224,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    * @returns rejects with a TypeError or RangeError for an option that is unknown or out of range, with
    *   `storage_failed` if the storage cannot say
    */
-  async orders(query: OrderQuery = {}): Promise<OrderPage<Payload>> {
+  async orders(query: OrderQuery = {}): Promise<OrderPage<Payload, Results>> {
     const page = this.#engine.list.page(readQuery(query));
-    return (await this.#engine.clock.paced(page)) as OrderPage<Payload>;
+    return (await this.#engine.clock.paced(page)) as OrderPage<Payload, Results>;
   }
 
   /**
@@ -396,7 +405,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   on<E extends EventName>(
     event: E,
-    listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
+    listener: (payload: ProcessorEvents<Payload, Results>[E]) => unknown,
   ): this {
     this.#engine.lifecycle.events.on(event, listener);
     return this;
@@ -410,7 +419,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   once<E extends EventName>(
     event: E,
-    listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
+    listener: (payload: ProcessorEvents<Payload, Results>[E]) => unknown,
   ): this {
     this.#engine.lifecycle.events.once(event, listener);
     return this;
@@ -425,7 +434,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload> {
    */
   off<E extends EventName>(
     event: E,
-    listener: (payload: ProcessorEvents<Payload>[E]) => unknown,
+    listener: (payload: ProcessorEvents<Payload, Results>[E]) => unknown,
   ): this {
     this.#engine.lifecycle.events.off(event, listener);
     return this;

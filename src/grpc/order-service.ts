@@ -64,8 +64,8 @@ import { type OrderServiceOptions, readOptions, type ServiceSettings } from './o
  * await processor.shutdown();
  * ```
  */
-export function createOrderRoutes<Payload = unknown, Input = Payload>(
-  processor: OrderProcessor<Payload, Input>,
+export function createOrderRoutes<Payload = unknown, Input = Payload, Results = unknown>(
+  processor: OrderProcessor<Payload, Input, Results>,
   options: OrderServiceOptions = {},
 ): (router: ConnectRouter) => void {
   checkMethods('processor', processor, ['submit', 'enqueue', 'submitStream', 'stats', 'on']);

@@ -53,7 +53,7 @@ export function json(
   });
 }
 
-/** Replaces a payload that is no JSON: a host's schema may return anything. */
+/** Replaces a payload or a result that is no JSON: a host's schema and its steps may return anything. */
 function textOf(value: unknown): string {
   try {
     return JSON.stringify(value);
@@ -64,9 +64,15 @@ function textOf(value: unknown): string {
 
 /** For a record, a receipt or a page. Not by a replacer: `toJSON` is called before it, and may throw. */
 function withPlainPayload(value: unknown): unknown {
-  const { orders, payload } = value as { orders?: readonly unknown[]; payload?: unknown };
+  const { orders, payload, results } = value as {
+    orders?: readonly unknown[];
+    payload?: unknown;
+    results?: Readonly<Record<string, unknown>>;
+  };
   if (orders !== undefined) return { ...(value as object), orders: orders.map(withPlainPayload) };
-  return { ...(value as object), payload: plain(payload) };
+  const entries = Object.entries(results ?? {}).map(([step, result]) => [step, plain(result)]);
+  const plainResults = results && Object.fromEntries(entries);
+  return { ...(value as object), payload: plain(payload), results: plainResults };
 }
 
 function plain(payload: unknown): unknown {

@@ -48,8 +48,8 @@ import { Routes } from './routes.ts';
  * await processor.shutdown();
  * ```
  */
-export function createOrderApp<Payload = unknown, Input = Payload>(
-  processor: OrderProcessor<Payload, Input>,
+export function createOrderApp<Payload = unknown, Input = Payload, Results = unknown>(
+  processor: OrderProcessor<Payload, Input, Results>,
   options: OrderAppOptions = {},
 ): Hono {
   checkMethods('processor', processor, ['enqueue', 'outcome', 'submitStream', 'stats', 'on']);

@@ -48,8 +48,8 @@ export interface Observation {
  * await processor.shutdown();
  * ```
  */
-export function observe<Payload, Input>(
-  processor: OrderProcessor<Payload, Input>,
+export function observe<Payload, Input, Results>(
+  processor: OrderProcessor<Payload, Input, Results>,
   options: ObserveOptions = {},
 ): Observation {
   const observed = processor as unknown as Observed;

@@ -1,5 +1,5 @@
 import { ranks } from '../core/order/order.ts';
-import { flags, statuses } from './thread/codec.ts';
+import { flags, results, statuses } from './thread/codec.ts';
 import type { Reader } from './thread/wire.ts';
 
 /** The columns of an order that are known when it is accepted. */
@@ -35,6 +35,7 @@ export interface Ending {
   readonly message: string | null;
   readonly retryable: number | null;
   readonly steps: string | null;
+  readonly results: string | null;
   readonly cause: string | null;
   readonly decided: string | null;
   /** The number of the settlement. */
@@ -52,6 +53,7 @@ export const pending: Ending = {
   message: null,
   retryable: null,
   steps: null,
+  results: null,
   cause: null,
   decided: null,
   settlement: null,
@@ -60,6 +62,8 @@ export const pending: Ending = {
 
 /** A settlement as the thread gets it. */
 export interface Incoming {
+  /** What was ordered, if another amount is settled. */
+  readonly orderedAmount: number | null;
   readonly fields: Fields;
   readonly ending: Ending;
   readonly postings: readonly Credit[];
@@ -91,6 +95,8 @@ export function readSettlement(reader: Reader): Incoming {
   const settledAt = reader.number();
   const minBalance = reader.maybeNumber();
   const steps = reader.maybeText();
+  const results = reader.maybeText();
+  const orderedAmount = reader.maybeNumber();
   const code = reader.maybeText();
   const message = reader.maybeText();
   const retryable = reader.maybeNumber();
@@ -106,12 +112,14 @@ export function readSettlement(reader: Reader): Incoming {
       message,
       retryable,
       steps,
+      results,
       cause,
       decided: null,
       settlement: null,
       isLate: null,
     },
     postings,
+    orderedAmount,
     isAccepted,
     isCompensable: (flag & flags.compensable) !== 0,
     isProvisional: (flag & flags.provisional) !== 0,
@@ -143,4 +151,16 @@ export function readData(reader: Reader, fields: Fields): void {
   fields.content = reader.maybeText();
   fields.labels = reader.maybeText();
   fields.expiresAt = reader.maybeNumber();
+}
+
+/** What is refused is recorded with the amount that was ordered. */
+export function asOrdered(fields: Fields, orderedAmount: number | null): Fields {
+  return orderedAmount === null ? fields : { ...fields, amount: orderedAmount };
+}
+
+/** The refusal's message is the processor's own. */
+export function refused(ending: Ending, refusal: number): Ending {
+  const code = refusal === results.insufficientFunds ? 'insufficient_funds' : 'balance_overflow';
+  const none = { balance: null, message: null, retryable: null, cause: null, decided: null };
+  return { ...ending, ...none, status: 'failed', code };
 }

@@ -15,6 +15,7 @@ import { declareDurableHoldRules, declareHoldRules } from './rules/hold-rules.ts
 import { declareListRules } from './rules/list-rules.ts';
 import { declareCreditRules, declarePostingRules } from './rules/posting-rules.ts';
 import { declareSettleRules } from './rules/settle-rules.ts';
+import { declareAmountRules } from './rules/steps/amount-rules.ts';
 import { declareUnsettledRules } from './rules/unsettled-rules.ts';
 import { SettlingBalances } from './settle-as-apply.ts';
 import { declareSharedRules } from './shared/shared-rules.ts';
@@ -78,6 +79,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   declareAcceptRules(declare);
   declareSettleRules(declare);
   declarePostingRules(declare);
+  declareAmountRules(declare);
   declareAmendRules(declare);
   for (const isAccepted of [true, false]) {
     const kind = isAccepted ? 'accepted orders' : 'orders that were not accepted';

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { OrderError } from '../core/order/order-error.ts';
-import type { StepResult } from '../core/order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../core/order/stored-order.ts';
 import type {
   AcceptResult,
@@ -36,10 +35,12 @@ export function settlementOf(order: NewOrder, fields: Partial<Settlement> = {}):
   const { outcome = 'completed' } = fields;
   return Object.freeze({
     ...order,
+    orderedAmount: order.amount,
     isAccepted: true,
     outcome,
     error: outcome === 'completed' ? undefined : failure('declined', `Order ${order.id} ended`),
     steps: Object.freeze([]),
+    results: Object.freeze({}),
     startedAt: order.acceptedAt + 5,
     settledAt: order.acceptedAt + 20,
     minBalance: undefined,
@@ -54,26 +55,6 @@ export function failure(code: string, message: string, retryable?: boolean): Ord
   return new OrderError(code, message, { retryable });
 }
 
-/** Results of steps with all fields that they may have. */
-export const someSteps: readonly StepResult[] = Object.freeze([
-  { name: 'payment', status: 'compensated', durationMs: 12, attempts: 2 },
-  { name: 'Küche "1"', status: 'error', durationMs: 0, attempts: 1, code: 'kitchen_closed' },
-  {
-    name: 'courier',
-    status: 'compensated',
-    durationMs: 3,
-    attempts: 1,
-    compensation: {
-      status: 'error',
-      durationMs: 7,
-      attempts: 3,
-      code: 'timeout',
-      message: 'No courier there \u{1f6b4}',
-    },
-  },
-  { name: 'mail', status: 'skipped', durationMs: 0, attempts: 0 },
-]);
-
 /** The fields that are expected of a stored order. */
 export type ExpectedOrder = Omit<StoredOrder, 'attempt' | 'sequence' | 'settlement'>;
 
@@ -84,6 +65,8 @@ export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']):
     expiresAt,
     ...{ id, userId, amount, priority, payload, content, labels, acceptedAt, decided },
     postings: order.postings.map((posting) => ({ ...posting, balance: undefined })),
+    orderedAmount: amount,
+    results: {},
     status: 'pending',
     startedAt: undefined,
     settledAt: undefined,
@@ -100,12 +83,15 @@ export function settledOrder(
   settlement: Settlement,
   result: SettlementResult | undefined,
 ): ExpectedOrder {
-  const { outcome, error, cause, startedAt, settledAt, steps } = settlement;
+  const { outcome, error, cause, startedAt, settledAt, steps, results } = settlement;
+  const { amount, orderedAmount } = settlement;
   assert.ok(result && result.status !== 'known', `Settlement ${settlement.id} is recorded`);
   const isRefused = result.status === 'refused';
+  const isApplied = !isRefused && outcome === 'completed';
   return {
     ...pendingOrder(settlement),
-    ...{ startedAt, settledAt, steps },
+    ...{ startedAt, settledAt, steps, results, orderedAmount },
+    amount: isApplied ? amount : orderedAmount,
     postings: settlement.postings.map((posting, at) => ({
       ...posting,
       balance: result.status === 'settled' ? result.balances?.[at] : undefined,
@@ -152,13 +138,15 @@ const refusals: readonly (string | undefined)[] = ['insufficient_funds', 'balanc
 function comparable(order: ExpectedOrder): object {
   const { id, userId, amount, priority, payload, content, labels, status, acceptedAt } = order;
   const { settledAt, balance, code, message, retryable, cause, steps, decided } = order;
+  const { orderedAmount, results } = order;
   // The processor has the message of a refusal; a storage may leave it out.
   const isRefused = status === 'failed' && refusals.includes(code);
   return {
-    ...{ id, userId, amount, priority, payload, content, status, acceptedAt },
+    ...{ id, userId, amount, orderedAmount, priority, payload, content, status, acceptedAt },
     expiresAt: order.expiresAt,
     labels: [...labels],
     postings: order.postings.map((each) => [each.userId, each.amount, each.balance ?? undefined]),
+    results: JSON.parse(JSON.stringify(results)),
     // A field that is absent is as good as one that is `undefined`.
     steps: JSON.parse(JSON.stringify(steps)),
     // Not specified for an unsettled order.

@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 import { setImmediate } from 'node:timers/promises';
+import { noResults } from '../../src/core/order/step-result.ts';
 import type { NewOrder } from '../../src/core/order/stored-order.ts';
 import type { Settlement } from '../../src/core/storage/order-storage.ts';
 import { Database } from '../../src/sqlite/database/database.ts';
@@ -44,6 +45,7 @@ function settlement(index: number, isAccepted: boolean): Settlement {
     id: `order-${index}`,
     userId: `user-${(Math.imul(index, 2_654_435_761) >>> 0) % users}`,
     amount: 1 + (index % 100),
+    orderedAmount: 1 + (index % 100),
     priority: 'medium',
     payload: undefined,
     content: undefined,
@@ -54,6 +56,7 @@ function settlement(index: number, isAccepted: boolean): Settlement {
     outcome: 'completed',
     error: undefined,
     steps: [],
+    results: noResults,
     startedAt: Date.now(),
     settledAt: Date.now(),
     minBalance: undefined,

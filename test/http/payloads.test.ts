@@ -77,6 +77,18 @@ it('what a schema makes of a payload breaks no receipt', async () => {
   expect(receipt).toMatchObject({ status: 'completed', payload: null });
 });
 
+it('a result of a step that is no JSON breaks no receipt', async () => {
+  const steps = [
+    { name: 'odd', run: () => ({ amount: 1n }) },
+    { name: 'even', run: () => ({ chargeId: 'c-1' }) },
+  ];
+  const { post, get } = appOf({ steps });
+  const results = { odd: null, even: { chargeId: 'c-1' } };
+  const receipt = await bodyOf(await post(order, { prefer: 'wait=5' }));
+  expect(receipt).toMatchObject({ status: 'completed', orderedAmount: order.amount, results });
+  expect(await bodyOf(await get('/orders/o-1'))).toMatchObject({ results });
+});
+
 it('a payload whose own toJSON throws breaks no list', async () => {
   const { processor, get } = appOf();
   const throws = (): never => {

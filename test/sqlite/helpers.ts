@@ -52,6 +52,8 @@ export function newOrder(id: string, fields: Partial<NewOrder> = {}): NewOrder {
 export function settlement(id: string, fields: Partial<Settlement> = {}): Settlement {
   return {
     ...newOrder(id, fields),
+    orderedAmount: fields.amount ?? 1,
+    results: {},
     isAccepted: false,
     outcome: 'completed',
     error: undefined,

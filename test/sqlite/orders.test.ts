@@ -65,6 +65,8 @@ describe('rule 1: an order is kept as it came', () => {
       message: undefined,
       retryable: undefined,
       steps: [],
+      results: {},
+      orderedAmount: 1,
       attempt: 1,
       decided: undefined,
       sequence: 1,

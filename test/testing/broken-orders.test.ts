@@ -124,6 +124,27 @@ const lies: [rule: string, lie: string, part: Part][] = [
     }),
   ],
   ['order rule 3', 'loses steps', settling(() => ({ steps: [] }))],
+  ['order rule 3', 'loses results', settling(() => ({ results: {} }))],
+  [
+    'order rule 3',
+    'keeps results of completed orders alone',
+    telling(({ status }) => (status === 'completed' ? {} : { results: {} })),
+  ],
+  [
+    'order rule 4',
+    'applies what was ordered',
+    settling(({ orderedAmount }) => ({ amount: orderedAmount })),
+  ],
+  [
+    'order rule 4',
+    'forgets what was ordered',
+    telling(({ amount }) => ({ orderedAmount: amount })),
+  ],
+  [
+    'order rule 4',
+    'takes what was ordered for what was settled',
+    telling(({ orderedAmount }) => ({ amount: orderedAmount })),
+  ],
   ['order rule 3', 'loses when it began', settling(() => ({ startedAt: undefined }))],
   [
     'order rule 3',

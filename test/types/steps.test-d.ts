@@ -214,6 +214,62 @@ describe('an explicit payload type', () => {
   });
 });
 
+describe('the results of steps', () => {
+  type Results = { payment: Charge; courier?: string };
+
+  it('are typed by name in receipts, records and events, and checked against the steps', () => {
+    const payment: Step<Meal, Charge, 'payment'> = {
+      name: 'payment',
+      run: async () => ({ chargeId: 'c-1' }),
+    };
+    const processor = new OrderProcessor<Meal, Meal, Results>({
+      steps: [
+        payment,
+        {
+          name: 'courier',
+          when: ({ payload }) => payload.dish !== '',
+          run: ({ payload }, context) => {
+            context.setAmount(5);
+            return payload.dish;
+          },
+          compensate(_order, context) {
+            expectTypeOf(context.result).toEqualTypeOf<string | undefined>();
+            // @ts-expect-error an order that does not complete has no final amount
+            void context.setAmount;
+          },
+        },
+      ],
+    });
+    const order = { userId: 'u', amount: 1, payload: { dish: 'soup' } };
+    const receipt = processor.submit(order);
+    expectTypeOf(receipt).resolves.toEqualTypeOf<Receipt<Meal, Results>>();
+    expectTypeOf<Receipt<Meal, Results>['results']['payment']>().toEqualTypeOf<Charge>();
+    expectTypeOf<Receipt<Meal, Results>['results']['courier']>().toEqualTypeOf<
+      string | undefined
+    >();
+    expectTypeOf(processor.order('o-1')).resolves.toEqualTypeOf<
+      OrderRecord<Meal, Results> | undefined
+    >();
+    expectTypeOf<OrderRecord<Meal, Results>['results']['payment']>().toEqualTypeOf<
+      Charge | undefined
+    >();
+    expectTypeOf(processor.submitMany([order])).resolves.toEqualTypeOf<
+      OrderOutcome<Meal, Results>[]
+    >();
+    processor.on('completed', ({ results }) => {
+      expectTypeOf(results.payment.chargeId).toEqualTypeOf<string>();
+    });
+    // @ts-expect-error a run that returns something else
+    new OrderProcessor<Meal, Meal, Results>({ steps: [{ name: 'payment', run: () => 5 }] });
+    // @ts-expect-error a step that has no place in the results
+    new OrderProcessor<Meal, Meal, Results>({ steps: [{ name: 'vendor', run: () => 5 }] });
+  });
+
+  it('are unknown without that', () => {
+    expectTypeOf<Receipt['results']>().toEqualTypeOf<Readonly<Record<string, unknown>>>();
+  });
+});
+
 describe('a step', () => {
   it('has what its run gives in its compensation', () => {
     const payment: Step<Meal, Charge> = {

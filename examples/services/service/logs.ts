@@ -15,8 +15,8 @@ export function createLog(level: string): Logger {
  * Logs every order, by its id and its user, and the failures of the service. It never logs a payload:
  * fields are named one by one, and messages that may quote a payload are left out.
  */
-export function logOrders<Payload, Input>(
-  processor: OrderProcessor<Payload, Input>,
+export function logOrders<Payload, Input, Results>(
+  processor: OrderProcessor<Payload, Input, Results>,
   log: Logger,
 ): void {
   if (log.isLevelEnabled('debug')) {

@@ -3,7 +3,7 @@ import type { OrderOutcome, OrderRecord, Receipt } from '../order/outcome.ts';
 import { ParsedOrder } from '../order/parse-order.ts';
 import { appliedPostings } from '../order/receipt.ts';
 import { outcomeOfRecord } from '../order/record.ts';
-import { noSteps } from '../order/step-result.ts';
+import { noResults, noSteps } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Lane, QueueEntry } from '../queue/lane.ts';
 import { rejectedWith } from '../runtime/caller-frames.ts';
@@ -163,6 +163,7 @@ export class Job extends ParsedOrder implements QueueEntry {
     return {
       ...this.toOrder(),
       postings: appliedPostings(this.postings),
+      orderedAmount: this.amount,
       status: this.unsettledStatus,
       acceptedAt: this.unixOf(this.acceptedAt, clock),
       startedAt: startedAt === undefined ? undefined : this.unixOf(startedAt, clock),
@@ -172,6 +173,7 @@ export class Job extends ParsedOrder implements QueueEntry {
       message: undefined,
       retryable: undefined,
       steps: noSteps,
+      results: noResults,
       progress: this.run?.progress,
     };
   }

@@ -1,6 +1,6 @@
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderRecord, Receipt } from '../order/outcome.ts';
-import type { StepProgress, StepResult } from '../order/step-result.ts';
+import type { StepProgress, StepResult, StepValues } from '../order/step-result.ts';
 import type { Hold, ReleasedLane } from '../storage/holds/hold.ts';
 import type { ShutdownSummary } from './shutdown-summary.ts';
 
@@ -84,14 +84,15 @@ export interface StoredBatch {
  * `error` event with the code `internal`.
  *
  * @typeParam Payload - the payload's type
+ * @typeParam Results - what the steps return, by name
  */
-export interface ProcessorEvents<Payload = unknown> {
+export interface ProcessorEvents<Payload = unknown, Results = StepValues> {
   /** An order was accepted. */
-  accepted: OrderRecord<Payload>;
+  accepted: OrderRecord<Payload, Results>;
   /** An order was refused; its code says why. */
   refused: OrderError;
   /** The processing of an order began. */
-  started: OrderRecord<Payload>;
+  started: OrderRecord<Payload, Results>;
   /** A step of an order, or its compensation, said how far it is; see {@link StepContext.progress}. */
   progress: ProgressedStep;
   /** One step of an order ended, or was compensated. */
@@ -99,7 +100,7 @@ export interface ProcessorEvents<Payload = unknown> {
   /** An attempt at a step, or at its compensation, failed, and there will be another. */
   retried: RetriedStep;
   /** An order completed. The receipt is the object that its caller gets: do not write to it. */
-  completed: Receipt<Payload>;
+  completed: Receipt<Payload, Results>;
   /** An order failed; its code says why. */
   failed: OrderError;
   /** An order was canceled. */

@@ -1,21 +1,34 @@
 import type { OrderError } from './order-error.ts';
-import type { StepResult } from './step-result.ts';
-import { noSteps } from './step-result.ts';
+import type { StepResult, StepValues } from './step-result.ts';
+import { noResults, noSteps } from './step-result.ts';
 
 /** How an order's steps ended; with an error the order has failed or was canceled. */
 export interface Decision {
   readonly outcome: 'completed' | 'failed' | 'canceled';
   readonly error: OrderError | undefined;
   readonly steps: readonly StepResult[];
+  /** What the steps have returned that have finished, by name. */
+  readonly results: StepValues;
+  /** Of a completed order: what is settled, where that is not what was ordered. */
+  readonly amount?: number | undefined;
   /** If the storage refuses the amount, the order has not failed yet: its steps are compensated first. */
   readonly isCompensable: boolean;
   /** The storage is only asked whether it takes the amount, before the steps are run. */
   readonly isTrial?: boolean;
 }
 
-/** All steps have finished. */
-export function completed(steps: readonly StepResult[], isCompensable: boolean): Decision {
-  return { outcome: 'completed', error: undefined, steps, isCompensable };
+/**
+ * All steps have finished.
+ *
+ * @param amount - what is settled, where that is not what was ordered
+ */
+export function completed(
+  steps: readonly StepResult[],
+  results: StepValues,
+  isCompensable: boolean,
+  amount?: number,
+): Decision {
+  return { outcome: 'completed', error: undefined, steps, results, isCompensable, amount };
 }
 
 /** Why a step, and with it the order, failed. */
@@ -37,5 +50,6 @@ export const nothingToDo: Decision = Object.freeze({
   outcome: 'completed',
   error: undefined,
   steps: noSteps,
+  results: noResults,
   isCompensable: false,
 });

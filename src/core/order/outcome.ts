@@ -1,6 +1,6 @@
 import type { AcceptedOrder, Posting } from './order.ts';
 import type { OrderError } from './order-error.ts';
-import type { StepProgress, StepResult } from './step-result.ts';
+import type { StepProgress, StepResult, StepValues } from './step-result.ts';
 
 /** A credit to another user that an order brings, with what became of it. */
 export interface AppliedPosting extends Posting {
@@ -14,16 +14,19 @@ export interface AppliedPosting extends Posting {
  * What a caller gets for a completed order.
  *
  * @typeParam Payload - the payload's type
+ * @typeParam Results - what the steps return, by name
  */
-export interface Receipt<Payload = unknown> {
+export interface Receipt<Payload = unknown, Results = StepValues> {
   /** Always `'completed'`; distinguishes a receipt from an {@link UnfulfilledOutcome}. */
   readonly status: 'completed';
   /** The order's id. */
   readonly orderId: string;
   /** Whose order it was. */
   readonly userId: string;
-  /** What was added to the balance, in minor units. */
+  /** What was added to the balance, in minor units: what was ordered, or what a step said; see {@link StepContext.setAmount}. */
   readonly amount: number;
+  /** What was ordered, in minor units. */
+  readonly orderedAmount: number;
   /** The user's balance right after this order, in minor units. */
   readonly balance: number;
   /** When the order was accepted, in Unix milliseconds. */
@@ -37,6 +40,8 @@ export interface Receipt<Payload = unknown> {
   readonly durationMs: number;
   /** The results of its steps, in declaration order. */
   readonly steps: readonly StepResult[];
+  /** What its steps have returned, by name. A step that was skipped, or returned `undefined`, has none. */
+  readonly results: Readonly<Results>;
   /** What rules said of it; see {@link prioritize}. */
   readonly labels: readonly string[];
   /** The credits to other users that were applied with it, each with the balance after it; empty without any. */
@@ -60,8 +65,11 @@ export interface UnfulfilledOutcome {
  * The end of one order, as `submitMany`, `submitStream` and `outcome` give it.
  *
  * @typeParam Payload - the payload's type
+ * @typeParam Results - what the steps return, by name
  */
-export type OrderOutcome<Payload = unknown> = Receipt<Payload> | UnfulfilledOutcome;
+export type OrderOutcome<Payload = unknown, Results = StepValues> =
+  | Receipt<Payload, Results>
+  | UnfulfilledOutcome;
 
 /**
  * The cause of an order's error, as its record keeps it for the operator: a bug in a step, the answer of a payment
@@ -81,8 +89,14 @@ export type OrderStatus = 'pending' | 'processing' | 'completed' | 'failed' | 'c
  * All that is known of an accepted order.
  *
  * @typeParam Payload - the payload's type
+ * @typeParam Results - what the steps return, by name
  */
-export interface OrderRecord<Payload = unknown> extends AcceptedOrder<Payload> {
+export interface OrderRecord<Payload = unknown, Results = StepValues>
+  extends AcceptedOrder<Payload> {
+  /** In minor units: what was added to the balance once it has completed, what was ordered before that or without it. */
+  readonly amount: number;
+  /** What was ordered, in minor units. */
+  readonly orderedAmount: number;
   /** The credits to other users that are applied with it; their balances once it has completed. */
   readonly postings: readonly AppliedPosting[];
   /** Where the order is. */
@@ -108,6 +122,11 @@ export interface OrderRecord<Payload = unknown> extends AcceptedOrder<Payload> {
   readonly cause?: OrderCause | undefined;
   /** The results of its steps, in declaration order; empty before it is settled. */
   readonly steps: readonly StepResult[];
+  /**
+   * What its steps have returned that have finished, by name, even if the order did not complete; empty before it is
+   * settled. As JSON has it, where the storage keeps JSON.
+   */
+  readonly results: Readonly<Partial<Results>>;
   /**
    * What one of its steps said last of how far it is, while the order is processed by this process; see
    * {@link StepContext.progress}.

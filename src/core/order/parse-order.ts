@@ -65,6 +65,11 @@ export class ParsedOrder implements AcceptedOrder {
     if (times !== undefined || this.times !== undefined) this.times = times;
   }
 
+  /** As records say it. */
+  get orderedAmount(): number {
+    return this.amount;
+  }
+
   /** What rules and steps see. */
   toOrder(): AcceptedOrder {
     const { id, userId, amount, priority, payload, labels, postings, times } = this;

@@ -1,7 +1,7 @@
 import { noPostings, type Posting } from './order.ts';
 import { OrderError } from './order-error.ts';
 import type { AppliedPosting, OrderOutcome, Receipt } from './outcome.ts';
-import type { StepResult } from './step-result.ts';
+import type { StepResult, StepValues } from './step-result.ts';
 import type { Refusal, SettledFields, Times } from './stored-order.ts';
 
 /** Why the storage refused a completed order's change, for people. */
@@ -10,7 +10,11 @@ export const refusals: Readonly<Record<Refusal, string>> = {
   balance_overflow: 'The balance would leave the safe integers',
 };
 
-type Receivable = Pick<SettledFields, 'id' | 'userId' | 'amount' | 'labels' | 'payload'>;
+interface Receivable
+  extends Pick<SettledFields, 'id' | 'userId' | 'amount' | 'labels' | 'payload'> {
+  readonly orderedAmount: number;
+  readonly results: Partial<StepValues>;
+}
 
 /** @param balances - after each posting; none before the order has completed */
 export function appliedPostings(
@@ -32,7 +36,7 @@ export function appliedPostings(
  */
 const PlainReceipt = function (
   this: { -readonly [F in keyof Receipt]: Receipt[F] },
-  { id, userId, amount, labels, payload }: Receivable,
+  { id, userId, amount, orderedAmount, results, labels, payload }: Receivable,
   balance: number,
   { acceptedAt, startedAt = acceptedAt, settledAt }: Times,
   steps: readonly StepResult[],
@@ -42,11 +46,13 @@ const PlainReceipt = function (
   this.orderId = id;
   this.userId = userId;
   this.amount = amount;
+  this.orderedAmount = orderedAmount;
   this.balance = balance;
   this.acceptedAt = acceptedAt;
   this.waitMs = startedAt - acceptedAt;
   this.durationMs = settledAt - startedAt;
   this.steps = steps;
+  this.results = results;
   this.labels = labels;
   this.postings = postings;
   this.payload = payload;

@@ -4,6 +4,7 @@ import { OrderError } from './order-error.ts';
 import type { OrderOutcome, OrderRecord } from './outcome.ts';
 import type { ParsedOrder } from './parse-order.ts';
 import { appliedPostings, receiptOf } from './receipt.ts';
+import { noResults } from './step-result.ts';
 import type { StoredOrder } from './stored-order.ts';
 import { timeFields } from './times/order-times.ts';
 
@@ -47,7 +48,8 @@ export function recordOfOutcome(
   return {
     id,
     userId,
-    amount,
+    amount: isCompleted ? outcome.amount : amount,
+    orderedAmount: amount,
     priority,
     payload,
     labels,
@@ -63,6 +65,7 @@ export function recordOfOutcome(
     retryable: error?.retryable,
     cause: error && causeOfOrder(error),
     steps: isCompleted ? outcome.steps : outcome.error.steps,
+    results: isCompleted ? outcome.results : noResults,
   };
 }
 

@@ -7,7 +7,8 @@ import type { ParsedOrder } from './parse-order.ts';
 /** The fields that distinguish a repetition of an order from another order with the same id. */
 export interface Content {
   readonly userId: string;
-  readonly amount: number;
+  /** What was ordered; another amount may have been settled. */
+  readonly orderedAmount: number;
   readonly content: unknown;
   /** None, where a storage does not give any. */
   readonly postings?: readonly Posting[] | undefined;
@@ -22,7 +23,7 @@ export interface Content {
  */
 export function checkSame(known: Content, order: ParsedOrder, isJson: boolean): void {
   const { id: orderId, userId, amount, content, postings } = order;
-  const areSame = known.userId === userId && known.amount === amount;
+  const areSame = known.userId === userId && known.orderedAmount === amount;
   if (areSame && haveSamePostings(known.postings, postings)) {
     if (known.content === content || isSame(known.content, content, isJson)) return;
   }

@@ -45,5 +45,11 @@ export interface StepProgress {
   readonly label: string | undefined;
 }
 
+/** What an order's steps have returned, by name, as far as the compiler knows. */
+export type StepValues = Readonly<Record<string, unknown>>;
+
+/** Shared by all orders whose steps have returned nothing. */
+export const noResults: StepValues = Object.freeze({});
+
 /** Shared by all orders without steps. */
 export const noSteps: readonly StepResult[] = Object.freeze([]);

@@ -5,7 +5,6 @@ import { nothingToDo } from '../order/decision.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../order/outcome.ts';
 import { byExpiry, bySignal } from '../order/processor-errors.ts';
-import { noSteps } from '../order/step-result.ts';
 import { KeyedQueue } from '../queue/keyed-queue.ts';
 import { WaitingTimes } from '../queue/waiting-times.ts';
 import { type Cancellation, hasAborted } from '../runtime/abort.ts';
@@ -193,12 +192,7 @@ export class Dispatcher {
   settleCanceled(job: Job, { code = 'canceled', message, cause }: Cancellation): void {
     const error = new OrderError(code, message, { ...job.facts, cause });
     this.#clock.read();
-    const decision: Decision = {
-      outcome: 'canceled',
-      error,
-      steps: noSteps,
-      isCompensable: false,
-    };
+    const decision: Decision = { ...nothingToDo, outcome: 'canceled', error };
     this.#settling(job);
     this.#settler.add(job, decision, undefined);
     this.#settler.flush();

@@ -166,7 +166,8 @@ export class KnownOrders {
     const isSettled = job.state === 'settled' || job.state === 'released';
     const settled = isSettled ? this.#ledger.record(job.id) : undefined;
     // If the storage has forgotten the order, the id may belong to a later one.
-    if (settled?.userId === job.userId && settled.amount === job.amount) return recordOf(settled);
+    const isSame = settled?.userId === job.userId && settled.orderedAmount === job.amount;
+    if (isSame) return recordOf(settled);
     if (isSettled && outcome !== undefined) {
       return recordOfOutcome(job, outcome, job.unixOf(job.acceptedAt, this.#clock));
     }

@@ -149,7 +149,7 @@ function toPage({ orders, next }: PageOf<Listed>): OrderPage {
   return { orders: records, cursor: next === undefined ? undefined : cursorOf(next) };
 }
 
-function bytesOf({ id, userId, message = '', payload, labels, steps }: Listed): number {
+function bytesOf({ id, userId, message = '', payload, labels, steps, results }: Listed): number {
   const texts = id.length + userId.length + message.length;
-  return orderBytes + texts + sizeOf([payload, labels, steps], pageBytes);
+  return orderBytes + texts + sizeOf([payload, labels, steps, results], pageBytes);
 }

@@ -1,5 +1,6 @@
 import type { OrderRecord, OrderStatus } from '../order/outcome.ts';
 import { isName, nameForm } from '../order/parse-order.ts';
+import type { StepValues } from '../order/step-result.ts';
 import { checkInteger, checkOptions, wrong } from '../runtime/checks.ts';
 import type { StoredOrderQuery } from '../storage/order-storage.ts';
 import { sequenceOf } from './cursor.ts';
@@ -27,10 +28,11 @@ export interface OrderQuery {
  * One page of a list of orders.
  *
  * @typeParam Payload - the payload's type
+ * @typeParam Results - what the steps return, by name
  */
-export interface OrderPage<Payload = unknown> {
+export interface OrderPage<Payload = unknown, Results = StepValues> {
   /** The orders, the one accepted last first. */
-  readonly orders: readonly OrderRecord<Payload>[];
+  readonly orders: readonly OrderRecord<Payload, Results>[];
   /** The cursor of the next page; `undefined` if there is none. Only this says whether there are more orders. */
   readonly cursor: string | undefined;
 }

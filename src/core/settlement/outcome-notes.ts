@@ -3,7 +3,6 @@ import { isOver } from '../lifecycle/order-state.ts';
 import { type Decision, nothingToDo } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../order/outcome.ts';
-import { noSteps } from '../order/step-result.ts';
 import { asDecidedBefore } from './settlement.ts';
 import type { SettlerListener } from './settler-listener.ts';
 
@@ -49,7 +48,7 @@ export class OutcomeNotes {
     if (this.#outcomes.size === 0) return none;
     const all = [...this.#outcomes].map(([job, { status, error }]): [Job, Decision] => [
       job,
-      { outcome: status as 'failed', error, steps: noSteps, isCompensable: false },
+      { ...nothingToDo, outcome: status as 'failed', error },
     ]);
     this.#outcomes.clear();
     return all;

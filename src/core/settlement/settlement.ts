@@ -4,7 +4,7 @@ import type { Posting, Priority } from '../order/order.ts';
 import { asError, causeOfOrder } from '../order/order-cause.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { OrderCause } from '../order/outcome.ts';
-import type { StepResult } from '../order/step-result.ts';
+import type { StepResult, StepValues } from '../order/step-result.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
 import { timeFields } from '../order/times/order-times.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -15,6 +15,7 @@ export class OrderSettlement implements LedgerSettlement {
   readonly id: string;
   readonly userId: string;
   readonly amount: number;
+  readonly orderedAmount: number;
   readonly priority: Priority;
   readonly payload: unknown;
   readonly labels: readonly string[];
@@ -26,6 +27,7 @@ export class OrderSettlement implements LedgerSettlement {
   readonly error: OrderError | undefined;
   readonly cause: OrderCause | undefined;
   readonly steps: readonly StepResult[];
+  readonly results: StepValues;
   readonly startedAt: number | undefined;
   settledAt: number;
   readonly minBalance: number | undefined;
@@ -46,7 +48,7 @@ export class OrderSettlement implements LedgerSettlement {
    */
   constructor(
     job: Job,
-    { outcome, error, steps, isCompensable, isTrial = false }: Decision,
+    { outcome, error, steps, results, amount, isCompensable, isTrial = false }: Decision,
     clock: Clock,
     startedAt: number | undefined,
     minBalance: number | undefined,
@@ -54,7 +56,8 @@ export class OrderSettlement implements LedgerSettlement {
   ) {
     this.id = job.id;
     this.userId = job.userId;
-    this.amount = job.amount;
+    this.amount = amount ?? job.amount;
+    this.orderedAmount = job.amount;
     this.priority = job.priority;
     this.payload = job.payload;
     this.labels = job.labels;
@@ -66,6 +69,7 @@ export class OrderSettlement implements LedgerSettlement {
     this.error = error;
     this.cause = error && causeOfOrder(error);
     this.steps = steps;
+    this.results = results;
     this.startedAt = startedAt === undefined ? undefined : job.unixOf(startedAt, clock);
     this.settledAt = job.unixOf(clock.last, clock);
     this.minBalance = minBalance;
@@ -113,9 +117,9 @@ export class OrderSettlement implements LedgerSettlement {
 export function asDecidedBefore(job: Job, decision: Decision): Decision {
   const decided = job.entry?.decided;
   if (decided === undefined) return decision;
-  const { steps } = decision;
+  const { steps, results } = decision;
   const { outcome, code, message, retryable, cause: kept } = decided;
   const cause = kept && asError(kept);
   const error = new OrderError(code, message, { ...job.facts, outcome, retryable, steps, cause });
-  return { outcome, error, steps, isCompensable: false };
+  return { outcome, error, steps, results, isCompensable: false };
 }

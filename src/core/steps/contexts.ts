@@ -2,12 +2,12 @@ import type { AcceptedOrder } from '../order/order.ts';
 import type { OrderError } from '../order/order-error.ts';
 
 /**
- * What a step gets beside its order. Hand it on as it is, or its properties by name: they are made when they are read,
- * so a copy by `{ ...context }` has none of them.
+ * What steps and compensations get beside their order. Hand it on as it is, or its properties by name: they are made when
+ * they are read, so a copy by `{ ...context }` has none of them.
  *
  * @typeParam Payload - the payload's type
  */
-export interface StepContext<Payload = unknown> {
+export interface AttemptContext<Payload = unknown> {
   /**
    * Aborts when the order has failed, timed out or been canceled, and when this attempt's own
    * `timeoutMs` is over. Pass it to everything that the step waits for: a step that goes on in spite of it holds its
@@ -43,11 +43,30 @@ export interface StepContext<Payload = unknown> {
 }
 
 /**
+ * What a step gets beside its order. Hand it on as it is, or its properties by name: they are made when they are read,
+ * so a copy by `{ ...context }` has none of them.
+ *
+ * @typeParam Payload - the payload's type
+ */
+export interface StepContext<Payload = unknown> extends AttemptContext<Payload> {
+  /**
+   * Says what is really owed: the amount that is settled if the order completes, in place of the one that was ordered,
+   * as of a taxi that was cheaper, or of hours that were not used. The user's later orders wait until then, so what was
+   * ordered is reserved by that. The last call counts, of those in attempts that finished. An attempt that was aborted
+   * changes nothing.
+   *
+   * @param amount - an integer in minor units between 0 and the amount ordered
+   * @throws TypeError or RangeError for any other amount; TypeError when the attempt has ended
+   */
+  setAmount(amount: number): void;
+}
+
+/**
  * The part of a compensation's context that does not depend on whether its step has finished.
  *
  * @typeParam Payload - the payload's type
  */
-export interface CompensationContextBase<Payload = unknown> extends StepContext<Payload> {
+export interface CompensationContextBase<Payload = unknown> extends AttemptContext<Payload> {
   /**
    * Aborts when this attempt's time is over, or when the processor has shut down and waits no longer. A compensation is
    * not canceled.

@@ -64,6 +64,7 @@ export interface CompensationOptions {
  *
  * @typeParam Payload - the payload's type
  * @typeParam Result - what `run` gives, for `compensate`
+ * @typeParam Name - its name, where the results of the processor are typed by it
  *
  * @example
  * ```ts
@@ -80,9 +81,17 @@ export interface CompensationOptions {
  *     return { chargeId: `charge-of-${order.id}` };
  *   },
  *   async compensate(_order, { isFinished, result, error, idempotencyKey }) {
- * const charge = isFinished ? result.chargeId : `the charge of ${idempotencyKey}`; console.log('refund', charge,
- * 'because', error.code); }, }; const vendor: Step = { name: 'vendor', after: 'payment', async run() { throw new
- * OrderError('vendor_unavailable', 'The kitchen is closed'); }, };
+ *     const charge = isFinished ? result.chargeId : `the charge of ${idempotencyKey}`;
+ *     console.log('refund', charge, 'because', error.code);
+ *   },
+ * };
+ * const vendor: Step = {
+ *   name: 'vendor',
+ *   after: 'payment',
+ *   async run() {
+ *     throw new OrderError('vendor_unavailable', 'The kitchen is closed');
+ *   },
+ * };
  *
  * await using processor = new OrderProcessor({ steps: [payment, vendor], timeoutMs: 5_000 });
  * await processor.submit({ id: 'o-1', userId: 'u-1', amount: 1200 }).catch((error: OrderError) => {
@@ -92,12 +101,12 @@ export interface CompensationOptions {
  * // prints: vendor_unavailable [ 'compensated', 'error' ]
  * ```
  */
-export interface Step<Payload = unknown, Result = unknown> {
+export interface Step<Payload = unknown, Result = unknown, Name extends string = string> {
   /**
    * Unlike the other steps' names; it stands in the results. 1 to 256 characters (UTF-16 code units) of
    * well-formed Unicode.
    */
-  readonly name: string;
+  readonly name: Name;
   /** The name or names of steps that must have finished before this one starts. None by default. */
   readonly after?: string | readonly string[] | undefined;
   /**
@@ -149,3 +158,12 @@ export interface Step<Payload = unknown, Result = unknown> {
     context: CompensationContext<Payload, Result>,
   ): Awaitable<unknown>;
 }
+
+/** A step of a processor whose results are typed: one of their names, with what stands there. */
+export type StepOf<Payload, Results> = unknown extends Results
+  ? Step<Payload>
+  : string extends keyof Results
+    ? Step<Payload>
+    : {
+        [Name in keyof Results & string]: Step<Payload, Results[Name], Name>;
+      }[keyof Results & string];

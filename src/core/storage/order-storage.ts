@@ -1,6 +1,6 @@
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderCause, OrderStatus } from '../order/outcome.ts';
-import type { StepResult } from '../order/step-result.ts';
+import type { StepResult, StepValues } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { BalanceStorage } from './balance-storage.ts';
@@ -39,6 +39,13 @@ export interface FailedResult {
 
 /** An order with its outcome. */
 export interface Settlement extends NewOrder {
+  /**
+   * What is to be applied, in minor units: what was ordered, or of a completed order what a step said, between 0 and
+   * that.
+   */
+  readonly amount: number;
+  /** What was ordered, in minor units; to be kept. What is refused, or does not complete, is recorded with it as `amount`. */
+  readonly orderedAmount: number;
   /** Whether a call of `accept` has kept it; if not, the order is new to the storage. */
   readonly isAccepted: boolean;
   /** The amount of a completed order is applied. If the storage refuses it, the order has failed. */
@@ -49,6 +56,8 @@ export interface Settlement extends NewOrder {
   readonly cause?: OrderCause | undefined;
   /** The results of its steps; the storage keeps them. */
   readonly steps: readonly StepResult[];
+  /** What its steps have returned, by name; to be kept, even if it did not complete. JSON, if `payloads` is `'json'`. */
+  readonly results: StepValues;
   /** When its processing began, in Unix milliseconds; `undefined` if it never did. */
   readonly startedAt: number | undefined;
   /** When it was decided, in Unix milliseconds. */

@@ -103,8 +103,8 @@ export class VolatileLedger implements Ledger {
   }
 }
 
-function ownOf({ userId, amount }: LedgerSettlement, known: StoredOrder): Settled {
-  const isSame = known.userId === userId && known.amount === amount;
+function ownOf({ userId, orderedAmount }: LedgerSettlement, known: StoredOrder): Settled {
+  const isSame = known.userId === userId && known.orderedAmount === orderedAmount;
   if (isSame && known.settledAt !== undefined) return outcomeOfRecord(known);
   return { cause: new Error('The storage has another order with this id') };
 }

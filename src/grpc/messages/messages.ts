@@ -102,7 +102,7 @@ function stepOf(step: StepResult): MessageInitShape<typeof StepResultSchema> {
 }
 
 export function recordMessage(
-  record: Omit<OrderRecord, 'payload'> & { readonly payload?: unknown },
+  record: Omit<OrderRecord, 'payload' | 'results'> & { readonly payload?: unknown },
 ): MessageInitShape<typeof OrderRecordSchema> {
   const { id, userId, amount, priority, labels, code, message, retryable, steps } = record;
   return {
@@ -125,7 +125,7 @@ export function recordMessage(
 }
 
 export function receiptMessage(
-  receipt: Omit<Receipt, 'payload'> & { readonly payload?: unknown },
+  receipt: Omit<Receipt, 'payload' | 'results'> & { readonly payload?: unknown },
 ): MessageInitShape<typeof ReceiptSchema> {
   const { orderId, userId, amount, balance, labels, steps } = receipt;
   return {

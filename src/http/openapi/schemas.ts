@@ -113,11 +113,27 @@ export const step = z
   })
   .meta({ id: 'Step' });
 
+const orderedAmount = z.int().meta({
+  description: 'What was ordered, in minor units; a step may have said that another amount is owed',
+});
+const results = z
+  .record(z.string(), z.unknown())
+  .meta({ description: 'What its steps have returned, by name' });
+const progress = z
+  .object({
+    step: z.string(),
+    isCompensation: z.boolean(),
+    fraction: z.number().min(0).max(1),
+    label: z.string().optional(),
+  })
+  .meta({ description: 'How far its steps are, while it is processed' });
+
 export const record = z
   .object({
     id: z.string(),
     userId: z.string(),
     amount: minorUnits,
+    orderedAmount,
     priority,
     payload: z.unknown().optional(),
     labels,
@@ -130,6 +146,8 @@ export const record = z
     message: z.string().optional(),
     retryable: z.boolean().optional(),
     steps: z.array(step),
+    results,
+    progress: progress.optional(),
   })
   .meta({ id: 'OrderRecord', description: 'All that is known of an accepted order' });
 
@@ -139,11 +157,13 @@ export const receipt = z
     orderId: z.string(),
     userId: z.string(),
     amount: minorUnits,
+    orderedAmount,
     balance: z.int().meta({ description: 'Right after this order' }),
     acceptedAt: unixMs,
     waitMs: milliseconds,
     durationMs: milliseconds,
     steps: z.array(step),
+    results,
     labels,
     payload: z.unknown().optional(),
   })
@@ -179,7 +199,7 @@ export const problem = unfulfilled
 
 export const outcomeLine = z
   .union([
-    receipt.omit({ payload: true }).extend({ index: z.int() }),
+    receipt.omit({ payload: true, results: true }).extend({ index: z.int() }),
     unfulfilled.extend({ index: z.int(), status: z.enum(['failed', 'canceled', 'refused']) }),
   ])
   .meta({

@@ -2,14 +2,16 @@ import type { EventName, ProcessorEvents } from '../../core/lifecycle/processor-
 import type { OrderError } from '../../core/order/order-error.ts';
 import type { OrderRecord, Receipt } from '../../core/order/outcome.ts';
 
-/** Without the payload, which may be long and is not for every reader, and without the cause. */
-export function withoutPayload<T extends OrderRecord | Receipt>(of: T): Omit<T, 'payload'> {
-  const { payload: _payload, ...rest } = of;
+/** Without the payload and the results, which may be long and are not for every reader, and without the cause. */
+export function withoutPayload<T extends OrderRecord | Receipt>(
+  of: T,
+): Omit<T, 'payload' | 'results'> {
+  const { payload: _payload, results: _results, ...rest } = of;
   if ('cause' in rest) delete rest.cause;
   return rest;
 }
 
-/** What readers see of each event: no payload, and no cause. */
+/** What readers see of each event: no payload, no results, and no cause. */
 export const views = {
   accepted: withoutPayload<OrderRecord>,
   refused: (error: OrderError) => error,

@@ -17,23 +17,25 @@ export class OrderRows {
   readonly #note: StatementSync;
   readonly #amend: StatementSync;
   readonly #forget: StatementSync;
+  readonly #lower: StatementSync;
   #sequence = 0;
 
   constructor(db: DatabaseSync, life: number) {
     this.#life = life;
     this.#insert = db.prepare(
-      `INSERT INTO orders (${columns}) VALUES (${new Array(21).fill('?').join(', ')})
+      `INSERT INTO orders (${columns}) VALUES (${new Array(23).fill('?').join(', ')})
        ON CONFLICT (id) DO NOTHING`,
     );
     this.#setTimes = db.prepare('UPDATE orders SET expires_at = ? WHERE seq = ?');
     this.#settle = db.prepare(
       `UPDATE orders NOT INDEXED SET status = ?, started_at = ?, settled_at = ?, balance = ?, retryable = ?,
-       code = ?, message = ?, steps = ?, cause = ?, decided = NULL, postings = coalesce(?, postings),
+       code = ?, message = ?, steps = ?, cause = ?, results = ?, decided = NULL, postings = coalesce(?, postings),
        settlement = ?, is_late = ? WHERE seq = ? AND id = ? AND settled_at IS NULL`,
     );
     this.#seqOf = db.prepare('SELECT seq FROM orders WHERE id = ?');
     this.#note = db.prepare('UPDATE orders SET decided = ? WHERE id = ? AND settled_at IS NULL');
     this.#amend = db.prepare('UPDATE orders SET steps = ? WHERE id = ? AND settled_at IS NOT NULL');
+    this.#lower = db.prepare('UPDATE orders SET amount = ?, ordered_amount = ? WHERE seq = ?');
     this.#forget = db.prepare('DELETE FROM orders WHERE id = ?');
   }
 
@@ -71,7 +73,9 @@ export class OrderRows {
       ending.cause,
       ending.decided,
       fields.postings,
+      ending.results,
       ending.settlement,
+      null,
     );
     this.#sequence = Number(lastInsertRowid);
     if (changes === 1) {
@@ -95,6 +99,7 @@ export class OrderRows {
       ending.message,
       ending.steps,
       ending.cause,
+      ending.results,
       fields.postings,
       ending.settlement,
       ending.isLate,
@@ -103,6 +108,11 @@ export class OrderRows {
     );
     if (changes === 1) this.#touch(fields.id, ending.settledAt);
     return changes === 1;
+  }
+
+  /** The order that was settled last has settled another amount than was ordered. */
+  lower(amount: number, orderedAmount: number): void {
+    this.#lower.run(amount, orderedAmount, this.#sequence);
   }
 
   /** Notes the outcome of an unsettled order that is decided and not yet final. */

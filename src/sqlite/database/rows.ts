@@ -3,7 +3,8 @@ import { beyond } from '../unreadable.ts';
 
 /** The columns of an order, in the order in which they are sent. */
 export const columns = `id, user_id, amount, priority, status, accepted_at, started_at, settled_at,
-  balance, retryable, life, code, message, payload, content, labels, steps, cause, decided, postings, settlement`;
+  balance, retryable, life, code, message, payload, content, labels, steps, cause, decided, postings, results,
+  settlement, ordered_amount`;
 
 /** The same to be read. */
 export const selected = `${readable(columns)}, seq, ${readable('expires_at')}`;
@@ -19,7 +20,7 @@ export function readable(names: string): string {
       'iif(instr($1, char(0)), CAST($1 AS BLOB), $1) AS $1',
     )
     .replace(
-      /\b(amount|accepted_at|started_at|settled_at|balance|retryable|life|settlement|expires_at|held_at)\b/g,
+      /\b(amount|ordered_amount|accepted_at|started_at|settled_at|balance|retryable|life|settlement|expires_at|held_at)\b/g,
       `iif($1 BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}, $1, CAST($1 AS TEXT))`,
     );
 }
@@ -49,16 +50,18 @@ export type Row = readonly [
   cause: string | null,
   decided: string | null,
   postings: string | null,
+  results: string | null,
   settlement: number | null,
+  orderedAmount: number | null,
   seq: number,
   expiresAt: number | null,
 ];
 
 /** Where `seq` stands in a row. */
-export const SEQ = 21;
+export const SEQ = 23;
 
 /** The columns that are numbers, but `seq`. */
-const numbers = [2, 5, 6, 7, 8, 9, 10, 20, 22] as const;
+const numbers = [2, 5, 6, 7, 8, 9, 10, 21, 22, 24] as const;
 
 /** Whether all numbers of a row are safe integers. */
 export function isReadable(row: Row): boolean {
@@ -84,11 +87,12 @@ export function writeRow(writer: Writer, row: Row, life: number): void {
     writer.number((row[column] as number) ?? undefined);
   writer.number(life - row[10] + 1);
   writer.number(row[SEQ]);
-  writer.number(row[20] ?? undefined);
-  for (let column = 11; column < 20; column += 1) {
+  writer.number(row[21] ?? undefined);
+  writer.number(row[22] ?? undefined);
+  for (let column = 11; column < 21; column += 1) {
     writer.text(textOf(row[column] as Text | null));
   }
-  writer.number(row[22] ?? undefined);
+  writer.number(row[24] ?? undefined);
 }
 
 export function textOf<T extends Text | null>(value: T): Exclude<T, Uint8Array> {

@@ -36,7 +36,9 @@ const migrations: readonly string[] = [
     postings TEXT,
     settlement INTEGER,
     is_late INTEGER,
-    expires_at INTEGER
+    expires_at INTEGER,
+    results TEXT,
+    ordered_amount INTEGER
   ) STRICT;
   CREATE INDEX orders_by_user ON orders (user_id);
   CREATE INDEX orders_by_block ON orders (seq >> ${blockBits}, accepted_at);

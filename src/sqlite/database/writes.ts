@@ -3,6 +3,7 @@ import { quote } from '../../core/runtime/thrown.ts';
 import { isOfOneOrder } from '../failures.ts';
 import { HoldRows } from '../holds/hold-rows.ts';
 import {
+  asOrdered,
   type Credit,
   type Ending,
   type Fields,
@@ -13,6 +14,7 @@ import {
   readData,
   readFields,
   readSettlement,
+  refused,
 } from '../incoming.ts';
 import type { WriteKind } from '../thread/calls.ts';
 import { results } from '../thread/codec.ts';
@@ -150,6 +152,7 @@ export class Writes {
 
   #complete(writer: Writer, settlement: Omit<Incoming, 'isProvisional'>): void {
     const { fields, ending, isAccepted, isCompensable, minBalance, postings } = settlement;
+    const { orderedAmount } = settlement;
     const account = this.balances.of(fields.userId);
     const after = this.balances.after(account, fields.amount, minBalance);
     const applied = typeof after === 'number' ? this.#credits.after(postings) : undefined;
@@ -169,6 +172,7 @@ export class Writes {
       account.last = Math.max(account.last, this.rows.sequence);
       this.balances.set(account, after);
       this.#credits.post(applied, ending.settlement as number, this.rows.sequence);
+      if (orderedAmount !== null) this.rows.lower(fields.amount, orderedAmount);
     }
     if (applied.length === 0) this.#answer(writer, fields, isDone, results.done, after);
     else {
@@ -179,14 +183,14 @@ export class Writes {
 
   #refuse(
     writer: Writer,
-    { fields, ending, isAccepted, postings }: Omit<Incoming, 'isProvisional'>,
+    { fields, ending, isAccepted, postings, orderedAmount }: Omit<Incoming, 'isProvisional'>,
     refusal: Refusal,
     isCompensable: boolean,
   ): void {
     fields.postings = isAccepted ? null : jsonOf(postings);
     const isDone = isCompensable
       ? this.#isOpen(fields.id, isAccepted)
-      : this.#end(fields, refused(ending, refusal), isAccepted);
+      : this.#end(asOrdered(fields, orderedAmount), refused(ending, refusal), isAccepted);
     this.#answer(writer, fields, isDone, refusal);
   }
 
@@ -244,7 +248,7 @@ export class Writes {
     const fields = { ...order, ...noData };
     const ending = { ...pending, status: 'completed', startedAt: now, settledAt: now };
     const { minBalance, postings } = change;
-    const flags = { isAccepted: false, isCompensable: false };
+    const flags = { isAccepted: false, isCompensable: false, orderedAmount: null };
     this.#complete(writer, { fields, ending, ...flags, minBalance, postings });
   }
 
@@ -289,11 +293,4 @@ export class Writes {
     writer.number(results.known);
     writeRow(writer, row, this.#life);
   }
-}
-
-/** The refusal's message is the processor's own. */
-function refused(ending: Ending, refusal: Refusal): Ending {
-  const code = refusal === results.insufficientFunds ? 'insufficient_funds' : 'balance_overflow';
-  const none = { balance: null, message: null, retryable: null, cause: null, decided: null };
-  return { ...ending, ...none, status: 'failed', code };
 }

@@ -1,5 +1,5 @@
 import { noPostings, type Posting, ranks } from '../../core/order/order.ts';
-import type { StepResult } from '../../core/order/step-result.ts';
+import { noResults, type StepResult, type StepValues } from '../../core/order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../../core/order/stored-order.ts';
 import type { BalanceChange, BalanceResult } from '../../core/storage/balance-storage.ts';
 import type {
@@ -73,6 +73,7 @@ export function writeSettlements(writer: Writer, settlements: readonly Settlemen
 
 function writeSettlement(writer: Writer, settlement: Settlement): void {
   const { isAccepted, isCompensable, isProvisional, error, cause, postings } = settlement;
+  const { amount, orderedAmount } = settlement;
   writer.number(
     (isAccepted ? flags.accepted : 0) |
       (isCompensable ? flags.compensable : 0) |
@@ -89,6 +90,8 @@ function writeSettlement(writer: Writer, settlement: Settlement): void {
   writer.number(settlement.settledAt);
   writer.number(settlement.minBalance);
   writer.text(stepsJson(settlement.steps));
+  writer.text(resultsJson(settlement.results));
+  writer.number(orderedAmount === amount ? undefined : orderedAmount);
   writer.text(error?.code);
   writer.text(error?.message);
   writer.number(error === undefined ? undefined : error.retryable ? 1 : 0);
@@ -97,6 +100,12 @@ function writeSettlement(writer: Writer, settlement: Settlement): void {
 
 export function stepsJson(steps: readonly StepResult[]): string | null {
   return steps.length === 0 ? null : JSON.stringify(steps);
+}
+
+function resultsJson(results: StepValues): string | null {
+  if (results === noResults) return null;
+  const json = JSON.stringify(results);
+  return json === '{}' ? null : json;
 }
 
 export function writeChanges(writer: Writer, changes: readonly BalanceChange[], now: number): void {

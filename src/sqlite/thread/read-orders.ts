@@ -1,6 +1,11 @@
 import { noLabels, noPostings, type Priority, ranks } from '../../core/order/order.ts';
 import type { AppliedPosting, OrderCause, OrderStatus } from '../../core/order/outcome.ts';
-import { noSteps, type StepResult } from '../../core/order/step-result.ts';
+import {
+  noResults,
+  noSteps,
+  type StepResult,
+  type StepValues,
+} from '../../core/order/step-result.ts';
 import type { DecidedOutcome, StoredOrder } from '../../core/order/stored-order.ts';
 import { timeFields } from '../../core/order/times/order-times.ts';
 import { beyond, UnreadableOrder } from '../unreadable.ts';
@@ -47,6 +52,7 @@ export function readOrder(reader: Reader): StoredOrder {
   const attempt = reader.number();
   const sequence = reader.number();
   const settlement = reader.maybeNumber() ?? undefined;
+  const orderedAmount = reader.maybeNumber() ?? amount;
   const code = reader.maybeText() ?? undefined;
   const message = reader.maybeText() ?? undefined;
   const json = reader.maybeText();
@@ -56,6 +62,7 @@ export function readOrder(reader: Reader): StoredOrder {
   const cause = reader.maybeText();
   const decided = reader.maybeText();
   const postings = reader.maybeText();
+  const results = reader.maybeText();
   const parse = parsed.bind(undefined, id);
   const payload = json === null ? undefined : parse('payload', json, () => true);
   if (!isPriority(priority)) throw new UnreadableOrder(id, 'its priority is none');
@@ -63,6 +70,7 @@ export function readOrder(reader: Reader): StoredOrder {
     id,
     userId,
     amount,
+    orderedAmount,
     priority,
     payload,
     labels: labels === null ? noLabels : (parse('labels', labels, areTexts) as string[]),
@@ -80,6 +88,7 @@ export function readOrder(reader: Reader): StoredOrder {
     retryable: retryable === null ? undefined : retryable === 1,
     cause: cause === null ? undefined : (parse('cause', cause, isObject) as OrderCause),
     steps: steps === null ? noSteps : (parse('steps', steps, areObjects) as StepResult[]),
+    results: results === null ? noResults : (parse('results', results, isObject) as StepValues),
     content:
       content === null ? payload : (parse('content', content, Array.isArray) as unknown[])[0],
     attempt,

@@ -11,8 +11,8 @@ import {
   settle,
   settledOrder,
   settlementOf,
-  someSteps,
 } from '../orders.ts';
+import { someSteps } from '../samples.ts';
 import type { Declare } from '../suite.ts';
 
 /** Declares what holds for `amend`, and for `apply` beside orders. */

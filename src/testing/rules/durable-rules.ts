@@ -16,8 +16,8 @@ import {
   settle,
   settledOrder,
   settlementOf,
-  someSteps,
 } from '../orders.ts';
+import { someSteps } from '../samples.ts';
 import { assertFails, type Declare } from '../suite.ts';
 import { holdOf } from './hold-rules.ts';
 

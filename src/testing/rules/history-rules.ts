@@ -18,10 +18,10 @@ import {
   readUnsettled,
   settle,
   settlementOf,
-  someSteps,
   start,
 } from '../orders.ts';
 import { type Random, replayable } from '../random.ts';
+import { someResults, someSteps } from '../samples.ts';
 import type { Declare, Trial } from '../suite.ts';
 
 const users = ['u-0', 'u-1', 'u-2', '__proto__', 'rich'];
@@ -170,6 +170,8 @@ class History {
       isAccepted,
       outcome,
       error: isCompleted ? undefined : failure('own', `Order "${order.id}"`, random.chance(50)),
+      amount: isCompleted && random.chance(30) ? Math.trunc(order.amount / 2) + 0 : order.amount,
+      results: random.pick([{}, {}, { a: order.id }, someResults]),
       steps: random.chance(30) ? someSteps.slice(random.integer(0, 3)) : [],
       startedAt: isCompleted || random.chance(70) ? order.acceptedAt + 1 : undefined,
       minBalance: order.userId !== 'rich' && random.chance(70) ? random.integer(-99, 9) : undefined,

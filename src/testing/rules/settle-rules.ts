@@ -15,8 +15,8 @@ import {
   settle,
   settledOrder,
   settlementOf,
-  someSteps,
 } from '../orders.ts';
+import { someResults, someSteps } from '../samples.ts';
 import type { Declare } from '../suite.ts';
 
 const insufficient = { status: 'refused', code: 'insufficient_funds' } as const;
@@ -34,8 +34,14 @@ function declareOutcomeRules(declare: Declare<OrderStorage>): void {
     await acceptNew(storage, orders.slice(0, 3));
     const messages = ['', 'Grüße, "\u{1f600}"'].map((text, at) => failure('own', text, at === 0));
     const fields = [
-      { steps: someSteps },
-      { outcome: 'failed', error: messages[0], steps: someSteps, cause: someCause },
+      { steps: someSteps, results: someResults },
+      {
+        outcome: 'failed',
+        error: messages[0],
+        steps: someSteps,
+        results: { payment: someResults.payment },
+        cause: someCause,
+      },
       { outcome: 'canceled', error: messages[1], startedAt: undefined },
     ] as const;
     const settlements = orders.map((order, at) =>

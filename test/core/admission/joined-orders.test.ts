@@ -5,8 +5,9 @@ import type { OrderOutcome } from '../../../src/core/order/outcome.ts';
 import { receiptOf } from '../../../src/core/order/receipt.ts';
 
 const jobOf = (): Job => new Job('a', 'u', 1, 1, undefined, []);
+const settled = Object.assign(jobOf(), { results: {} });
 const times = { acceptedAt: 0, settledAt: 0 } as never;
-const outcome: OrderOutcome = receiptOf(jobOf(), 1, times, [], []);
+const outcome: OrderOutcome = receiptOf(settled, 1, times, [], []);
 
 function join(known: Job): Job {
   const job = jobOf();

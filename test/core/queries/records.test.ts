@@ -19,6 +19,7 @@ describe('order', () => {
       id: 'b',
       userId: 'u',
       amount: 1,
+      orderedAmount: 1,
       priority: 'low',
       payload: 'b',
       status: 'pending',
@@ -32,6 +33,7 @@ describe('order', () => {
       labels: [],
       postings: [],
       steps: [],
+      results: {},
     };
     expect(await processor.order('b')).toEqual(pending);
     await clock.advance(10);

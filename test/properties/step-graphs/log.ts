@@ -1,4 +1,4 @@
-import type { OrderError, Receipt, StepContext, StepResult } from 'order-processor';
+import type { AttemptContext, OrderError, Receipt, StepResult } from 'order-processor';
 import type { AttemptPlan, Kind, Limits } from './plan.ts';
 
 /** One call of one of a step's functions, as the function itself sees it. */
@@ -8,7 +8,7 @@ export interface Call {
   readonly attempt: number;
   readonly plan: AttemptPlan;
   readonly limits: Limits;
-  readonly context: StepContext<unknown>;
+  readonly context: AttemptContext;
   readonly beganAt: number;
   /** Whether it waits for its signal, and so knows when it aborted. */
   isListening: boolean;

@@ -78,6 +78,8 @@ describe('an order that cannot be read', () => {
 
   const changes = [
     ['a number beyond', `amount = ${beyond}`, 'one of its numbers is beyond the safe integers'],
+    ['another', `ordered_amount = ${beyond}`, 'one of its numbers is beyond the safe integers'],
+    ['results that are no object', "results = '[1]'", 'its results is not what it must be'],
     ['a payload that is no JSON', "payload = '{'", 'its payload is no JSON'],
     ['labels that are none', "labels = '5'", 'its labels is not what it must be'],
     ['a priority that is none', "priority = 'now'", 'its priority is none'],

@@ -28,6 +28,9 @@ it.each(versions)('invariant 9: a file of version %i has all that it had', async
     balance: 700,
     payload: { items: [1, 2] },
     labels: ['expedited'],
+    results: { payment: { chargeId: 'c-1' } },
+    amount: 700,
+    orderedAmount: 710,
     steps: [{ name: 'payment', status: 'ok' }],
   });
   expect(await storage.find('declined')).toMatchObject({ code: 'payment_declined' });

@@ -13,6 +13,8 @@ export class ExecutionFacts {
   /** What the function has returned, once it has finished. */
   value: unknown = undefined;
   isFinished = false;
+  /** What it has returned cannot be kept; not even a field in any other case. */
+  declare isUnfit: true | undefined;
   /** An attempt, in this process or an earlier one, may have had its effect without finishing. */
   mayHaveActed: boolean;
   /** How many steps must finish before it starts. */

@@ -7,6 +7,8 @@ import type { ContextRun } from './step-context.ts';
 export interface ExecutionRun<Execution> extends ContextRun {
   readonly clock: Clock;
   readonly stalledAfterMs: number;
+  /** Whether what steps return must be JSON. */
+  readonly isJson: boolean;
   /** How many functions run, aborted ones included. */
   running: number;
   /** How many executions are over. */

@@ -2,7 +2,7 @@ import type { AcceptedOrder } from '../../order/order.ts';
 import type { OrderError } from '../../order/order-error.ts';
 import type { StepProgress } from '../../order/step-result.ts';
 import { wrong } from '../../runtime/checks.ts';
-import type { CompensationContextBase, StepContext } from '../contexts.ts';
+import type { AttemptContext, CompensationContextBase, StepContext } from '../contexts.ts';
 import type { PlannedStep } from '../step-plan.ts';
 import type { ExecutionFacts } from './execution-facts.ts';
 
@@ -17,13 +17,15 @@ export interface ContextRun {
   abort(controller: AbortController, reason: OrderError): void;
   resultsBefore(step: PlannedStep): Readonly<Record<string, unknown>>;
   progressed(progress: StepProgress): void;
+  /** An attempt has said what is settled if it finishes. */
+  setAmount(execution: ExecutionFacts, amount: number): void;
 }
 
 /** In UTF-16 code units. */
 const longestLabel = 256;
 
 /** What the function of one attempt gets; each property is made when it is read. */
-export class Context implements StepContext<never> {
+abstract class ContextOfAttempt implements AttemptContext<never> {
   readonly #run: ContextRun;
   readonly #execution: ExecutionFacts;
   readonly #attempt: number;
@@ -57,8 +59,13 @@ export class Context implements StepContext<never> {
     return `${this.#run.accepted.id}:${this.#execution.step.key}`;
   }
 
-  progress(fraction: number, label?: string): void {
-    const { step, compensated } = this.#execution;
+  /** Bound, because a step may take it by name. */
+  get progress(): AttemptContext['progress'] {
+    return (fraction, label) => this.#progress(fraction, label);
+  }
+
+  #progress(fraction: number, label: string | undefined): void {
+    const { step, compensated, state } = this.#execution;
     if (typeof fraction !== 'number' || !(fraction >= 0 && fraction <= 1)) {
       const kind = typeof fraction === 'number' ? RangeError : TypeError;
       throw wrong(kind, 'fraction', 'a number from 0 to 1', fraction);
@@ -67,15 +74,28 @@ export class Context implements StepContext<never> {
       const kind = typeof label === 'string' ? RangeError : TypeError;
       throw wrong(kind, 'label', `a string of up to ${longestLabel} characters`, label);
     }
-    if (!this.isUnderWay) return;
+    if (!this.#isCurrent || state !== 'running') return;
     const isCompensation = compensated !== undefined;
     this.#run.progressed({ step: step.name, isCompensation, fraction, label });
   }
 
-  /** Whether what the attempt says and comes to counts. */
-  protected get isUnderWay(): boolean {
-    const { state, attempts } = this.#execution;
-    return state === 'running' && attempts === this.#attempt;
+  protected setFinalAmount(amount: number): void {
+    const ordered = this.#run.accepted.amount;
+    const [least, most] = ordered < 0 ? [ordered, 0] : [0, ordered];
+    if (!Number.isSafeInteger(amount) || amount < least || amount > most) {
+      const kind = typeof amount === 'number' ? RangeError : TypeError;
+      throw wrong(kind, 'amount', `an integer from ${least} to ${most}`, amount);
+    }
+    if (!this.#isCurrent) {
+      throw new TypeError('Expected `setAmount` to be called before its attempt has ended');
+    }
+    // `+ 0` makes of -0 a 0.
+    this.#run.setAmount(this.#execution, amount + 0);
+  }
+
+  /** Whether the attempt has not ended. */
+  get #isCurrent(): boolean {
+    return this.#execution.isRunning && this.#execution.attempts === this.#attempt;
   }
 
   /** @internal */
@@ -91,7 +111,19 @@ export class Context implements StepContext<never> {
   }
 }
 
-export class ContextOfCompensation extends Context implements CompensationContextBase<never> {
+/** What a step's `run` gets. */
+export class Context extends ContextOfAttempt implements StepContext<never> {
+  /** Bound as `progress` is. */
+  get setAmount(): StepContext['setAmount'] {
+    return (amount) => this.setFinalAmount(amount);
+  }
+}
+
+/** What a step's `compensate` gets. */
+export class ContextOfCompensation
+  extends ContextOfAttempt
+  implements CompensationContextBase<never>
+{
   readonly isFinished: boolean;
   readonly result: unknown;
   readonly error: OrderError;

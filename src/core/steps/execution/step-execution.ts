@@ -10,7 +10,7 @@ import { ExecutionFacts } from './execution-facts.ts';
 import type { ExecutionOwner, ExecutionRun } from './execution-run.ts';
 import { moveExecution } from './execution-state.ts';
 import { Context, ContextOfCompensation } from './step-context.ts';
-import { deniesEffect, verdictOn } from './step-failure.ts';
+import { deniesEffect, faultOf, verdictOn } from './step-failure.ts';
 
 /**
  * One function, a step's `run` or its `compensate`, called until it succeeds or no attempt is left: each attempt under
@@ -23,7 +23,7 @@ export class StepExecution extends ExecutionFacts implements Waiter {
   readonly #run: ExecutionRun<StepExecution>;
   readonly #owner: ExecutionOwner<StepExecution>;
   #begunAt = 0;
-  #context: Context | undefined = undefined;
+  #context: Context | ContextOfCompensation | undefined = undefined;
   /** The limit of the attempt, or the pause after it. */
   #time: Pick<LimitedTime<StepExecution>, 'end'> | undefined = undefined;
   /** The error of the attempt whose time was up; what it throws after that is a consequence. */
@@ -173,8 +173,12 @@ export class StepExecution extends ExecutionFacts implements Waiter {
     this.#leave();
     this.value = value;
     this.isFinished = true;
+    const fault = this.compensated === undefined && this.#run.isJson ? faultOf(this) : undefined;
+    const isFailed = fault !== undefined && this.state === 'running';
+    if (fault !== undefined) this.isUnfit = true;
     this.#end();
-    this.#owner.succeeded(this);
+    if (isFailed) this.#owner.failed(this, fault);
+    else this.#owner.succeeded(this);
     this.limits.semaphore?.release();
   }
 

@@ -1,8 +1,10 @@
 /** What a step says by what it throws. */
 import type { Verdict } from '../../order/decision.ts';
-import { isOrderError, isOwnCode, type OrderError } from '../../order/order-error.ts';
+import { isOrderError, isOwnCode, issueOf, type OrderError } from '../../order/order-error.ts';
+import { jsonIssueIn } from '../../runtime/json/json-issue.ts';
 import { causeOf, codeOf, messageOf } from '../../runtime/thrown.ts';
 import { retryableOf } from '../limits/retry.ts';
+import type { ExecutionFacts } from './execution-facts.ts';
 
 /** How far a chain of causes is followed. */
 const mostCauses = 16;
@@ -24,6 +26,15 @@ export function verdictOn(thrown: unknown, title: string): Verdict {
   // The message of a payment provider's client may be for the operator only.
   const message = isOrderError(thrown) ? messageOf(thrown, failure) : failure;
   return { code, message, cause, retryable: retryableOf(thrown) };
+}
+
+/** Why a step fails although it has finished: the storage keeps JSON alone, and cannot keep what it returned. */
+export function faultOf({ value, step, title }: ExecutionFacts): Verdict | undefined {
+  const issue = value === undefined ? undefined : jsonIssueIn(value, `results.${step.name}`);
+  if (issue === undefined) return undefined;
+  const { path, message } = issueOf(issue.path, issue.message);
+  const text = `${title} returned what the storage cannot keep, which is JSON alone: ${path} is ${message}`;
+  return { code: 'internal', message: text };
 }
 
 /**

@@ -1,6 +1,11 @@
 /** The results of steps. */
 import type { Verdict } from '../../order/decision.ts';
-import type { CompensationResult, StepResult } from '../../order/step-result.ts';
+import {
+  type CompensationResult,
+  noResults,
+  type StepResult,
+  type StepValues,
+} from '../../order/step-result.ts';
 import type { PlannedStep, StepPlan } from '../step-plan.ts';
 
 /** Results up to this duration are shared, in milliseconds. */
@@ -11,6 +16,7 @@ interface Execution {
   readonly step: PlannedStep;
   readonly attempts: number;
   readonly isFinished: boolean;
+  readonly isUnfit: true | undefined;
   readonly value: unknown;
   readonly result: StepResult | undefined;
   elapsed(): number;
@@ -55,8 +61,8 @@ export function resultOfCompensated(
   execution: Execution,
   compensation: CompensationResult,
 ): StepResult {
-  const { isFinished, attempts, result } = execution;
-  if (isFinished) {
+  const { isFinished, isUnfit, attempts, result } = execution;
+  if (isFinished && !(isUnfit && result?.status === 'error')) {
     // What the step did still stands, if the compensation failed.
     const status = compensation.status === 'ok' ? 'compensated' : 'ok';
     return resultOf(execution, status, undefined, compensation);
@@ -102,6 +108,19 @@ function sharedResults(
   }
   results[durationMs] ??= Object.freeze(executions.map((each) => each?.result as StepResult));
   return results[durationMs];
+}
+
+/** What the steps have returned that have finished, by name. */
+export function valuesOf(executions: Executions): StepValues {
+  let entries: [string, unknown][] | undefined;
+  for (const execution of executions) {
+    if (execution === undefined || execution.value === undefined) continue;
+    if (!execution.isFinished || execution.isUnfit) continue;
+    entries ??= [];
+    entries.push([execution.step.name, execution.value]);
+  }
+  // Not by assignment: a step may be called `__proto__`.
+  return entries === undefined ? noResults : Object.freeze(Object.fromEntries(entries));
 }
 
 /** What the steps have returned that a step comes after, by name. */

@@ -3,8 +3,10 @@ import type { AcceptedOrder } from '../../order/order.ts';
 import { OrderError } from '../../order/order-error.ts';
 import type { StepProgress, StepResult } from '../../order/step-result.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { ExecutionFacts } from '../execution/execution-facts.ts';
 import type { StepExecution } from '../execution/step-execution.ts';
 import type { Limited, TimeLimit } from '../limits/time-limit.ts';
+import { FinalAmount } from './final-amount.ts';
 import type { RunOrder, Worker } from './run-observer.ts';
 import type { RunPhase } from './run-phase.ts';
 import type { RunSettings } from './run-settings.ts';
@@ -25,6 +27,8 @@ export abstract class RunBase<Order extends RunOrder> {
   worker: Worker | undefined;
   /** What one of its steps said last of how far it is; not even a field before one does. */
   declare progress: StepProgress | undefined;
+  /** What its steps say is settled; not even a field before one does. */
+  declare finalAmount: FinalAmount | undefined;
   /** It has asked for a worker. */
   protected wantsWorker = false;
 
@@ -70,6 +74,10 @@ export abstract class RunBase<Order extends RunOrder> {
 
   get stalledAfterMs(): number {
     return this.settings.stall.ms;
+  }
+
+  get isJson(): boolean {
+    return this.settings.isJson;
   }
 
   get hasWorker(): boolean {
@@ -121,6 +129,11 @@ export abstract class RunBase<Order extends RunOrder> {
   progressed(progress: StepProgress): void {
     this.progress = progress;
     this.settings.observer.progressed(this.order, progress);
+  }
+
+  setAmount(execution: ExecutionFacts, amount: number): void {
+    this.finalAmount ??= new FinalAmount();
+    this.finalAmount.set(execution, amount);
   }
 
   /** Why the order failed or was canceled, as of now. */

@@ -236,7 +236,12 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
       return;
     }
     this.#isConcluded = true;
-    const decision = { outcome: this.outcome, error: this.#errorOf(steps), steps };
+    const decision = {
+      outcome: this.outcome,
+      error: this.#errorOf(steps),
+      steps,
+      results: graph.values(),
+    };
     this.#observer.concluded(order, { ...decision, isCompensable: false }, startedAt);
   }
 

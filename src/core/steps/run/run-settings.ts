@@ -18,6 +18,8 @@ export class RunSettings<Order> {
   /** How long the steps of an order may take, if there is a limit. */
   readonly deadline: TimeLimit<Limited> | undefined;
   readonly stall: TimeLimit<Stallable>;
+  /** Whether what steps return must be JSON, since the storage keeps that alone. */
+  readonly isJson: boolean;
   /** By milliseconds: one for each limit in the options. */
   readonly #limits = new Map<number, TimeLimit<Limited>>();
 
@@ -26,15 +28,18 @@ export class RunSettings<Order> {
       plan,
       timeoutMs,
       stalledAfterMs,
+      isJson = false,
     }: {
       readonly plan: StepPlan;
       readonly timeoutMs: number | undefined;
       readonly stalledAfterMs: number;
+      readonly isJson?: boolean;
     },
     clock: Clock,
     observer: RunObserver<Order>,
   ) {
     this.plan = plan;
+    this.isJson = isJson;
     this.clock = clock;
     this.observer = observer;
     this.hasCompensations = plan.steps.some(({ compensate }) => compensate !== undefined);

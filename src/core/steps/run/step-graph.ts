@@ -1,8 +1,8 @@
-import type { StepResult } from '../../order/step-result.ts';
+import type { StepResult, StepValues } from '../../order/step-result.ts';
 import type { ExecutionOwner, ExecutionRun } from '../execution/execution-run.ts';
 import { isNeeded } from '../execution/step-condition.ts';
 import { StepExecution } from '../execution/step-execution.ts';
-import { resultsOf, valuesBefore } from '../execution/step-results.ts';
+import { resultsOf, valuesBefore, valuesOf } from '../execution/step-results.ts';
 import type { PlannedStep, StepPlan } from '../step-plan.ts';
 
 /** The run to which the steps belong. */
@@ -100,6 +100,11 @@ export class StepGraph {
   }
 
   /** What the steps before a step have returned. */
+  /** What the steps have returned that have finished, by name. */
+  values(): StepValues {
+    return valuesOf(this.#executions);
+  }
+
   valuesBefore(step: PlannedStep): Readonly<Record<string, unknown>> {
     return valuesBefore(step, this.#executions);
   }

@@ -3,6 +3,7 @@ import type { Verdict } from '../../order/decision.ts';
 import { completed } from '../../order/decision.ts';
 import type { OrderError } from '../../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../../order/outcome.ts';
+import { noResults } from '../../order/step-result.ts';
 import type { Cancellation } from '../../runtime/abort.ts';
 import { type Awaitable, asPromise, isThenable } from '../../runtime/awaitable.ts';
 import type { StepExecution } from '../execution/step-execution.ts';
@@ -226,7 +227,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
   #askStorage(): void {
     moveRun(this, 'asking');
     this.endStall();
-    const decision = { ...completed(this.graph.results(), true), isTrial: true };
+    const decision = { ...completed(this.graph.results(), noResults, true), isTrial: true };
     this.settings.observer.concluded(this.order, decision, this.startedAt);
     // The storage may answer later, and the run needs no worker for that.
     if (this.phase === 'asking') this.leaveWorker()?.free();
@@ -257,7 +258,9 @@ export class StepRun<Order extends RunOrder = RunOrder>
     moveRun(this, 'concluded');
     this.rest();
     const { observer, hasCompensations } = this.settings;
-    const decision = completed(this.graph.results(), hasCompensations);
+    const { graph, finalAmount } = this;
+    const amount = finalAmount?.get();
+    const decision = completed(graph.results(), graph.values(), hasCompensations, amount);
     observer.concluded(this.order, decision, this.startedAt);
     // False if the storage has refused the amount in this call.
     if (!this.hasEnded) return;

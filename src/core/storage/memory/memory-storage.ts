@@ -2,7 +2,7 @@ import { noLabels, noPostings, type Posting } from '../../order/order.ts';
 import { OrderError } from '../../order/order-error.ts';
 import { appliedPostings, refusals } from '../../order/receipt.ts';
 import type { StepResult } from '../../order/step-result.ts';
-import { noSteps } from '../../order/step-result.ts';
+import { noResults, noSteps } from '../../order/step-result.ts';
 import type { NewOrder, Refusal, StoredOrder } from '../../order/stored-order.ts';
 import { checkInteger, checkOptions } from '../../runtime/checks.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from '../balance-storage.ts';
@@ -110,7 +110,8 @@ export class MemoryStorage implements OrderStorage {
     const now = Date.now();
     const order: Remembered = {
       ...{ id, userId, amount, labels: noLabels, payload: undefined, content: undefined, postings },
-      ...{ steps: noSteps, acceptedAt: now, startedAt: now, settledAt: now },
+      ...{ steps: noSteps, results: noResults, orderedAmount: amount },
+      ...{ acceptedAt: now, startedAt: now, settledAt: now },
       priority: 'medium',
     };
     // Its id may belong to an order that failed or is unsettled, for which nothing was applied.

@@ -3,8 +3,8 @@ import { causeOfOrder } from '../../order/order-cause.ts';
 import type { OrderError } from '../../order/order-error.ts';
 import type { AppliedPosting, OrderCause } from '../../order/outcome.ts';
 import { appliedPostings } from '../../order/receipt.ts';
-import type { StepResult } from '../../order/step-result.ts';
-import { noSteps } from '../../order/step-result.ts';
+import type { StepResult, StepValues } from '../../order/step-result.ts';
+import { noResults, noSteps } from '../../order/step-result.ts';
 import { type TimeFields, timeFields } from '../../order/times/order-times.ts';
 import { memoryOf } from '../../runtime/size-of.ts';
 
@@ -19,6 +19,9 @@ export interface RememberedFields {
   readonly expiresAt?: number | undefined;
   readonly cause?: OrderCause | undefined;
   readonly steps: readonly StepResult[];
+  readonly results: StepValues;
+  readonly amount: number;
+  readonly orderedAmount: number;
 }
 
 /** The fields that only some settled orders have. */
@@ -26,6 +29,9 @@ export interface Extra {
   readonly payload: unknown;
   readonly content: unknown;
   readonly steps: readonly StepResult[];
+  readonly results: StepValues;
+  /** Where another amount was settled. */
+  readonly orderedAmount: number | undefined;
   readonly code: string | undefined;
   readonly message: string | undefined;
   readonly retryable: boolean | undefined;
@@ -42,6 +48,8 @@ export const noExtra: Extra = {
   payload: undefined,
   content: undefined,
   steps: noSteps,
+  results: noResults,
+  orderedAmount: undefined,
   labels: noLabels,
   postings: noPostings,
   code: undefined,
@@ -53,7 +61,7 @@ export const noExtra: Extra = {
 };
 
 /** Ids up to this length together, in characters, are not counted: the number of orders bounds their memory. */
-export const shortIds = 128;
+const shortIds = 128;
 
 /** What a posting takes beside its user's id, in bytes: three objects share it. */
 const postingBytes = 96;
@@ -67,26 +75,36 @@ export function extraOfReceipt(
   postings: readonly AppliedPosting[],
   most: number,
 ): Extra {
-  const { payload, content, labels, steps } = order;
+  const { payload, content, labels, steps, results, amount } = order;
+  const orderedAmount = order.orderedAmount === amount ? undefined : order.orderedAmount;
   const ofLabels = labels.length === 0 ? 0 : memoryOf(labels, most);
   const bytes = bytesOf(order, most) + ofLabels;
-  const times = timesIn(order);
-  return { ...noExtra, payload, content, steps, labels, postings, times, bytes };
+  const own = { payload, content, steps, results, orderedAmount, labels, postings, bytes };
+  return { ...noExtra, ...own, times: timesIn(order) };
 }
 
 /** @param most - bytes; the counting ends soon after that */
 export function extraOfError(order: RememberedFields, error: OrderError, most: number): Extra {
-  const { payload, content, labels, steps } = order;
+  const { payload, content, labels, steps, results } = order;
   const postings = appliedPostings(order.postings);
   const { code, message, retryable } = error;
   const cause = order.cause ?? causeOfOrder(error);
   const bytes = bytesOf(order, most) + memoryOf([message, cause, labels, steps], most);
   const times = timesIn(order);
-  const fields = { payload, content, steps, labels, postings, code, message, retryable };
-  return { ...fields, cause, times, bytes };
+  const fields = { payload, content, steps, results, labels, postings, code, message, retryable };
+  return { ...fields, orderedAmount: undefined, cause, times, bytes };
 }
 
-export function hasTimes({ expiresAt }: TimeFields): boolean {
+/** Whether a completed order has nothing of its own that takes room, but for the results of its steps. */
+export function isPlain(order: RememberedFields, postings: readonly AppliedPosting[]): boolean {
+  const { id, userId, payload, content, labels, results, amount, orderedAmount } = order;
+  if (payload !== undefined || content !== undefined || labels.length + postings.length > 0)
+    return false;
+  if (results !== noResults || orderedAmount !== amount || hasTimes(order)) return false;
+  return id.length + userId.length <= shortIds;
+}
+
+function hasTimes({ expiresAt }: TimeFields): boolean {
   return expiresAt !== undefined;
 }
 
@@ -95,7 +113,7 @@ function timesIn(order: TimeFields): TimeFields | undefined {
 }
 
 function bytesOf(
-  { id, userId, payload, content, postings }: RememberedFields,
+  { id, userId, payload, content, postings, results }: RememberedFields,
   most: number,
 ): number {
   // One byte more, so that a value that is too large is recognized.
@@ -105,5 +123,6 @@ function bytesOf(
   const ofIds = areLong ? memoryOf(id, enough) + memoryOf(userId, enough) : 0;
   let ofPostings = 0;
   for (const { userId } of postings) ofPostings += postingBytes + 2 * userId.length;
-  return memoryOf(payload, enough) + ofContent + ofIds + ofPostings;
+  const ofResults = results === noResults ? 0 : memoryOf(results, enough);
+  return memoryOf(payload, enough) + ofContent + ofIds + ofPostings + ofResults;
 }

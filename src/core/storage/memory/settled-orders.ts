@@ -8,7 +8,7 @@ import type {
   OrderStatus,
 } from '../../order/outcome.ts';
 import type { StepResult } from '../../order/step-result.ts';
-import { noSteps } from '../../order/step-result.ts';
+import { noResults, noSteps } from '../../order/step-result.ts';
 import type { StoredOrder, Times } from '../../order/stored-order.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
 import type { StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
@@ -18,10 +18,9 @@ import {
   type Extra,
   extraOfError,
   extraOfReceipt,
-  hasTimes,
+  isPlain,
   noExtra,
   type RememberedFields,
-  shortIds,
 } from './settled-extra.ts';
 import { IdIndex } from './settled-index.ts';
 
@@ -40,7 +39,6 @@ const WIDTH = 7;
 
 /** A settled order as it is remembered. */
 export interface Remembered extends RememberedFields, Times {
-  readonly amount: number;
   readonly priority: Priority;
 }
 
@@ -124,7 +122,8 @@ export class SettledOrders {
     this.#extras[slot] = extra;
     const numbers = this.#numbers.segmentOf(slot);
     const at = this.#numbers.indexOf(slot);
-    numbers[at + AMOUNT] = order.amount;
+    // What did not complete has settled nothing.
+    numbers[at + AMOUNT] = balance === undefined ? order.orderedAmount : order.amount;
     numbers[at + BALANCE] = balance ?? Number.NaN;
     numbers[at + ACCEPTED] = order.acceptedAt;
     numbers[at + STARTED] = order.startedAt ?? Number.NaN;
@@ -232,6 +231,7 @@ export class SettledOrders {
 
   #recordIn(slot: number): OrderRecord {
     const extra = this.#extras[slot];
+    const amount = this.#numbers.at(slot, AMOUNT);
     const startedAt = this.#numbers.at(slot, STARTED);
     const balance = this.#numbers.at(slot, BALANCE);
     const kind = this.#numbers.at(slot, KIND);
@@ -239,7 +239,8 @@ export class SettledOrders {
       ...extra?.times,
       id: this.#ids[slot] as string,
       userId: this.#userIds[slot] as string,
-      amount: this.#numbers.at(slot, AMOUNT),
+      amount,
+      orderedAmount: extra?.orderedAmount ?? amount,
       priority: priorities[kind >> 2] as Priority,
       payload: extra?.payload,
       status: statuses[kind & 3] as OrderStatus,
@@ -254,6 +255,7 @@ export class SettledOrders {
       labels: extra?.labels ?? noLabels,
       postings: extra?.postings ?? noPostings,
       steps: extra?.steps ?? noSteps,
+      results: extra?.results ?? noResults,
     };
   }
 
@@ -263,15 +265,8 @@ export class SettledOrders {
     postings: readonly AppliedPosting[],
   ): Extra | undefined {
     if (error !== undefined) return extraOfError(order, error, this.#mostBytes);
-    const { payload, content, labels, id, userId, steps } = order;
-    const isPlain =
-      payload === undefined &&
-      content === undefined &&
-      labels.length + postings.length === 0 &&
-      !hasTimes(order);
-    if (!isPlain || id.length + userId.length > shortIds) {
-      return extraOfReceipt(order, postings, this.#mostBytes);
-    }
+    const { steps } = order;
+    if (!isPlain(order, postings)) return extraOfReceipt(order, postings, this.#mostBytes);
     if (steps.length === 0) return undefined;
     // Most orders whose steps finished at once have their results in common.
     if (this.#lastPlain.steps !== steps) this.#lastPlain = { ...noExtra, steps };

@@ -1,5 +1,5 @@
 import { appliedPostings } from '../../order/receipt.ts';
-import { noSteps } from '../../order/step-result.ts';
+import { noResults, noSteps } from '../../order/step-result.ts';
 import type { DecidedOutcome, NewOrder, StoredOrder } from '../../order/stored-order.ts';
 import { timeFields } from '../../order/times/order-times.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
@@ -29,6 +29,7 @@ export class UnsettledOrders {
       ...timeFields(newOrder),
       ...{ id, userId, amount, priority, payload, labels, content, acceptedAt, sequence },
       postings: appliedPostings(postings),
+      orderedAmount: amount,
       status: 'pending' as const,
       startedAt: undefined,
       settledAt: undefined,
@@ -38,6 +39,7 @@ export class UnsettledOrders {
       retryable: undefined,
       settlement: undefined,
       steps: noSteps,
+      results: noResults,
     };
     const entry = { order, opening: this.#openings, decided: undefined };
     this.#entries.set(id, entry);

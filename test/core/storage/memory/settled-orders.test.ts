@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { MemoryStorage, OrderError, OrderProcessor } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import type { StepResult } from '../../../../src/core/order/step-result.ts';
+import { noResults, type StepResult } from '../../../../src/core/order/step-result.ts';
 import {
   type Remembered,
   SettledOrders,
@@ -17,13 +17,14 @@ const plain = {
   labels: [],
   postings: [],
   steps: [],
+  results: noResults,
   acceptedAt: 1,
   startedAt: 2,
   settledAt: 3,
 } as const;
 
 function remember(orders: SettledOrders, id: string, amount = 1, sequence = amount + 1): void {
-  orders.remember({ ...plain, id, amount }, amount, undefined, sequence);
+  orders.remember({ ...plain, id, amount, orderedAmount: amount }, amount, undefined, sequence);
 }
 
 /** The amounts of all that are listed, in pages of `limit`. */
@@ -50,6 +51,8 @@ const fields = fc.record({
   content: fc.option(fc.anything(), { nil: undefined }),
   labels: fc.array(fc.string(), { maxLength: 2 }),
   postings: fc.constant([]),
+  results: fc.oneof(fc.constant(noResults), fc.dictionary(fc.string(), fc.anything())),
+  orderedAmount: safeInteger,
 });
 
 const steps: fc.Arbitrary<readonly StepResult[]> = fc.array(
@@ -90,8 +93,10 @@ describe('settled orders', () => {
       const isCompleted = status === 'completed';
       const found = orders.find(order.id);
       expect(found?.content).toBe(order.content);
+      expect(found?.results).toBe(order.results);
       expect(found).toStrictEqual({
         ...order,
+        amount: isCompleted ? order.amount : order.orderedAmount,
         ...end.times,
         ...{ attempt: 1, decided: undefined, sequence: 2, settlement: 2 },
         status,
@@ -182,6 +187,7 @@ describe('settled orders', () => {
       ...plain,
       id: 'a',
       amount: 1,
+      orderedAmount: 1,
       priority: 'high',
       payload: { secret: 1 },
       content: { secret: 1 },
@@ -230,6 +236,7 @@ describe('what is remembered is bounded in bytes', () => {
     ...plain,
     id,
     amount: 1,
+    orderedAmount: 1,
     payload,
     content: payload,
   });

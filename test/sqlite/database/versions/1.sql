@@ -23,7 +23,9 @@ CREATE TABLE orders (
   postings TEXT,
   settlement INTEGER,
   is_late INTEGER,
-  expires_at INTEGER
+  expires_at INTEGER,
+  results TEXT,
+  ordered_amount INTEGER
 ) STRICT;
 CREATE INDEX orders_by_user ON orders (user_id);
 CREATE INDEX orders_by_block ON orders (seq >> 12, accepted_at);
@@ -67,7 +69,10 @@ CREATE TABLE meta (
   pruned_at INTEGER
 ) STRICT;
 INSERT INTO meta (life, file_id) VALUES (3, '00000000000000000000000000000001');
-INSERT INTO orders VALUES
+INSERT INTO orders (
+  seq, id, user_id, amount, priority, status, accepted_at, started_at, settled_at, balance, code, message, retryable,
+  payload, content, labels, steps, cause, life, decided, postings, settlement, is_late, expires_at
+) VALUES
   (1, 'done', 'u-1', 700, 'high', 'completed', 1000, 1001, 1002, 700, NULL, NULL, NULL,
    '{"items":[1,2]}', NULL, '["expedited"]', '[{"name":"payment","status":"ok","durationMs":1,"attempts":1}]', NULL, 1, NULL, NULL, 1, NULL, NULL),
   (2, 'declined', 'u-1', 5, 'medium', 'failed', 1003, 1003, 1004, NULL, 'payment_declined', 'No', 0,
@@ -78,6 +83,7 @@ INSERT INTO orders VALUES
    'null', NULL, NULL, NULL, NULL, 3, NULL, NULL, NULL, NULL, NULL),
   (5, 'told', 'u-2', 9, 'medium', 'pending', 1008, NULL, NULL, NULL, NULL, NULL, NULL,
    NULL, NULL, NULL, NULL, NULL, 3, '{"outcome":"canceled","code":"canceled","message":"The order was canceled","retryable":true}', NULL, NULL, NULL, NULL);
+UPDATE orders SET results = '{"payment":{"chargeId":"c-1"}}', ordered_amount = 710 WHERE id = 'done';
 INSERT INTO settlements VALUES (1, 1006, x'020202');
 INSERT INTO balances VALUES ('u-1', 700, NULL, 1);
 PRAGMA application_id = 1869767792;
