@@ -56,7 +56,8 @@ export interface StepContext<Payload = unknown> extends AttemptContext<Payload> 
    * changes nothing.
    *
    * @param amount - an integer in minor units between 0 and the amount ordered
-   * @throws TypeError or RangeError for any other amount; TypeError when the attempt has ended
+   * @throws TypeError or RangeError for any other amount; TypeError when the attempt has ended, and for an order with
+   *   postings, whose sum with its amount must stay as it was ordered
    */
   setAmount(amount: number): void;
 }

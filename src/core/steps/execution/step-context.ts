@@ -80,7 +80,11 @@ abstract class ContextOfAttempt implements AttemptContext<never> {
   }
 
   protected setFinalAmount(amount: number): void {
-    const ordered = this.#run.accepted.amount;
+    const { amount: ordered, postings } = this.#run.accepted;
+    // Another amount for the same postings would make money, or destroy some.
+    if (postings.length > 0) {
+      throw new TypeError('Expected `setAmount` to be called for an order without postings');
+    }
     const [least, most] = ordered < 0 ? [ordered, 0] : [0, ordered];
     if (!Number.isSafeInteger(amount) || amount < least || amount > most) {
       const kind = typeof amount === 'number' ? RangeError : TypeError;
