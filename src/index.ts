@@ -85,6 +85,7 @@ export type {
   BalanceStorage,
   StorageSizes,
 } from './core/storage/balance-storage.ts';
+export type { DuePage, DuePlace, DueQuery } from './core/storage/due/due-orders.ts';
 export type {
   Hold,
   HoldStorage,

@@ -14,10 +14,13 @@ import type { UnfulfilledOutcome } from './order/outcome.ts';
 import { outcomeOfRecord } from './order/record.ts';
 import type { StoredOrder } from './order/stored-order.ts';
 import { Acceptance } from './processing/acceptance.ts';
+import { cancelOrder } from './processing/cancel-in-turn.ts';
 import { Dispatcher } from './processing/dispatcher.ts';
 import { ForgottenOrders } from './processing/forgotten-orders.ts';
 import { HeldLanes } from './processing/holds/held-lanes.ts';
 import { Interruption } from './processing/interruption.ts';
+import { connectDelays } from './processing/timing/connect-delays.ts';
+import type { DelayedOrders } from './processing/timing/delayed-orders.ts';
 import { OutcomeQuery } from './queries/await-outcome.ts';
 import { KnownOrders } from './queries/known-orders.ts';
 import { OrderList } from './queries/list-orders.ts';
@@ -49,6 +52,7 @@ export class Engine {
   readonly submitter: Submitter;
   readonly acceptance: Acceptance;
   readonly settler: Settler;
+  readonly delayed: DelayedOrders;
   /** Unless the storage is of this process alone. */
   readonly availability: Availability | undefined;
   /** Where the storage keeps orders. */
@@ -111,15 +115,13 @@ export class Engine {
     const { queue, runner } = this.dispatcher;
     const here = journal?.shared && new Set<Job>();
     this.capacity = new Capacity(settings, inFlight, here, queue, counts, clock, runner);
+    const later = { ownership: () => this.ownership, delayed: () => this.delayed };
     const sources = {
-      ledger: storage,
-      inFlight,
-      lifecycle: this.lifecycle,
-      clock,
+      ...{ ledger: storage, inFlight, lifecycle: this.lifecycle, clock },
       questions: this.questions,
       startedAtOf: (job: Job) => runner.startedAtOf(job),
     };
-    this.known = new KnownOrders({ ...sources, ownership: () => this.ownership });
+    this.known = new KnownOrders({ ...sources, ...later });
     this.refusals = journal && new RefusalLookups(this.known);
     this.list = new OrderList(sources);
     this.outcomes = new OutcomeQuery({
@@ -132,13 +134,22 @@ export class Engine {
     this.acceptance = new Acceptance({
       ...{ clock, lifecycle: this.lifecycle, inFlight, known: this.known, storage: journal },
       ...{ dispatcher: this.dispatcher, stalledAfterMs, storageFailed },
-      ownership: () => this.ownership,
+      ...later,
     });
     this.heldLanes = new HeldLanes({
       ...{ clock, lifecycle: this.lifecycle, dispatcher: this.dispatcher },
       ...{ storage: storage.holds, questions: this.questions },
       keepWaiting: (userId) => this.acceptance.keepWaiting(userId),
     });
+    this.delayed = connectDelays({
+      ...{ clock, lifecycle: this.lifecycle, inFlight, dispatcher: this.dispatcher, journal },
+      room: () => this.capacity.room,
+      recover: (job) => this.acceptance.recover(job),
+      enter: (job) => this.acceptance.enter(job),
+      storageFailed,
+      whenAvailable: () => this.availability?.whenAvailable() ?? Promise.resolve(),
+    });
+    this.capacity.keepsDelayed = this.delayed.isStored;
     this.admission = new Admission({
       settings,
       acceptor: this.acceptance,
@@ -159,6 +170,7 @@ export class Engine {
       left: (job) => {
         this.ownership?.left(job);
         this.recovery?.goOn();
+        this.delayed.left(job);
         this.capacity.admitWaiting(job.userId);
       },
       heldOrders: () => queue.heldSize,
@@ -171,6 +183,7 @@ export class Engine {
     // The host has a turn first, to listen to events.
     this.ready = Promise.resolve().then(() => {
       this.ownership?.join();
+      this.delayed.begin();
       return this.recovery?.run();
     });
   }
@@ -205,7 +218,7 @@ export class Engine {
       turnOf: (order, partition) => {
         if (this.ownership !== undefined) return this.ownership.turnOf(order, partition);
         // What waits in held lanes must not keep the others waiting.
-        return inFlight.size - queue.heldSize < this.#settings.capacity ? 'take' : 'wait';
+        return inFlight.active - queue.heldSize < this.#settings.capacity ? 'take' : 'wait';
       },
       waits: () => capacity.refuseWaiting(),
       isKnown: (id) => (inFlight.get(id)?.state ?? 'awaited') !== 'awaited',
@@ -260,19 +273,7 @@ export class Engine {
 
   /** Resolves when the order is settled, with whether this call canceled it. */
   cancel(job: Job, cancellation: Cancellation): Promise<boolean> {
-    return new Promise((resolve) => {
-      // It was certain before that it fails or is canceled.
-      if (job.entry?.decided !== undefined) return resolve(false);
-      job.follow({
-        notify: (outcome, isSettled) => {
-          const isCanceled = outcome.status === 'canceled';
-          // A storage that fails may settle it later.
-          if (isCanceled || isSettled) resolve(isCanceled);
-          return isCanceled || isSettled;
-        },
-      });
-      if (!this.acceptance.cancelNow(job, cancellation)) resolve(false);
-    });
+    return cancelOrder(job, () => this.acceptance.cancelNow(job, cancellation));
   }
 
   /** Lets no further order begin, of one user or at all. */

@@ -8,6 +8,7 @@ import type { ProcessorStats } from './lifecycle/stats.ts';
 import type { Settings } from './options.ts';
 import type { Dispatcher } from './processing/dispatcher.ts';
 import type { HeldLanes } from './processing/holds/held-lanes.ts';
+import type { DelayedOrders } from './processing/timing/delayed-orders.ts';
 import type { Clock } from './runtime/clock.ts';
 import type { Settler } from './settlement/settler.ts';
 
@@ -19,6 +20,7 @@ interface Stages {
   readonly admission: Admission;
   readonly capacity: Capacity;
   readonly dispatcher: Dispatcher;
+  readonly delayed: DelayedOrders;
   readonly heldLanes: HeldLanes;
   readonly settler: Settler;
   readonly availability: Availability | undefined;
@@ -30,18 +32,19 @@ export function readStats(
   stages: Stages,
   { capacity, concurrency }: Pick<Settings, 'capacity' | 'concurrency'>,
 ): Omit<ProcessorStats, 'state' | 'storageSizes'> {
-  const { admission, clock, dispatcher, heldLanes, inFlight, lifecycle, recovery } = stages;
+  const { admission, clock, delayed, dispatcher, heldLanes, inFlight, lifecycle } = stages;
   const now = clock.read();
   return {
     storage: isFailing(stages) ? 'failing' : inFlight.isRecovering ? 'recovering' : 'ready',
-    recovered: recovery?.recovered ?? 0,
+    recovered: stages.recovery?.recovered ?? 0,
     isPaused: dispatcher.isPaused,
     capacity,
     concurrency,
     ...lifecycle.counts,
     queueLength: dispatcher.queue.size,
     waitingCallers: stages.capacity.waitingCallers + admission.waiting,
-    unsettled: inFlight.size,
+    unsettled: inFlight.active,
+    scheduled: delayed.size,
     activeWorkers: dispatcher.activeWorkers,
     stalled: dispatcher.runner.stalledOrders,
     heldLanes: heldLanes.size,

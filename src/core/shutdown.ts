@@ -74,6 +74,7 @@ export async function drain(
   deadline: Deadline,
 ): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'kept' | 'timedOut' | 'storageError'>> {
   engine.ownership?.leave();
+  await engine.delayed.leave();
   const released = engine.heldLanes.close();
   await engine.acceptance.leaveHeld(engine.heldLanes.users);
   const timedOut = !(await deadline.comesAfter(whenDrained(engine)));

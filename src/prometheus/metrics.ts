@@ -101,6 +101,12 @@ export const collected: readonly Collected[] = [
   },
   {
     kind: 'gauge',
+    name: 'orders_scheduled',
+    help: 'Accepted orders whose notBefore has not come; they are not among the unsettled.',
+    read: ({ stats }) => stats.scheduled,
+  },
+  {
+    kind: 'gauge',
     name: 'orders_stalled',
     help: 'Orders that hold their users for longer than they should; each holds up one user.',
     read: ({ stats }) => stats.stalled,

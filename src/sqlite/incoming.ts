@@ -16,6 +16,7 @@ export interface Fields {
   labels: string | null;
   /** The postings, as JSON. */
   postings: string | null;
+  notBefore: number | null;
   expiresAt: number | null;
 }
 
@@ -78,6 +79,7 @@ export const noData = {
   content: null,
   labels: null,
   postings: null,
+  notBefore: null,
   expiresAt: null,
 };
 
@@ -150,6 +152,7 @@ export function readData(reader: Reader, fields: Fields): void {
   fields.payload = reader.maybeText();
   fields.content = reader.maybeText();
   fields.labels = reader.maybeText();
+  fields.notBefore = reader.maybeNumber();
   fields.expiresAt = reader.maybeNumber();
 }
 

@@ -7,6 +7,7 @@ import type {
   BalanceResult,
   StorageSizes,
 } from '../core/storage/balance-storage.ts';
+import type { DuePage, DueQuery } from '../core/storage/due/due-orders.ts';
 import type { Hold, StoredHoldQuery } from '../core/storage/holds/hold.ts';
 import type {
   AcceptResult,
@@ -25,7 +26,7 @@ import * as codec from './thread/codec.ts';
 import { readOrders } from './thread/read-orders.ts';
 import { UnconfirmedSettlements } from './unconfirmed-settlements.ts';
 import { UnreadableOrders } from './unreadable.ts';
-import { unsettledPages } from './unsettled-pages.ts';
+import { delayedCount, duePage, unsettledPages } from './unsettled-pages.ts';
 
 /** Which settled orders are to go. */
 export interface PruneOptions {
@@ -45,7 +46,6 @@ export interface PruneOptions {
  * any of them drops the locks that this process has on it. Not for file systems of a network.
  *
  * A storage whose file was opened by another one all the same, because its lock was lost, rejects every later write.
- *
  * A call that fails rejects with an `Error` that says what could not be done, with SQLite's own as its
  * `cause`, and has changed nothing unless the file was lost on the way; the next may succeed.
  *
@@ -170,7 +170,7 @@ export class SqliteStorage implements OrderStorage {
 
   /** The order that has this id, unsettled or settled, unless it was pruned. */
   async find(id: string): Promise<StoredOrder | undefined> {
-    const orders = await this.#file.read(
+    const [order] = await this.#file.read(
       'find',
       (writer) => writer.text(id),
       (reader) =>
@@ -178,7 +178,7 @@ export class SqliteStorage implements OrderStorage {
           throw error;
         }),
     );
-    return orders[0];
+    return order;
   }
 
   /** One page of orders; see {@link OrderStorage.list}. */
@@ -191,8 +191,8 @@ export class SqliteStorage implements OrderStorage {
   }
 
   /** All unsettled orders in the order of their acceptance, in pages; see {@link OrderStorage.unsettled}. */
-  unsettled(): AsyncGenerator<readonly StoredOrder[], void, undefined> {
-    return unsettledPages(this.#file, (error) => this.#unreadable.report(error));
+  unsettled(upTo?: number): AsyncGenerator<readonly StoredOrder[], void, undefined> {
+    return unsettledPages(this.#file, (error) => this.#unreadable.report(error), upTo);
   }
 
   /** Keeps a hold; see {@link OrderStorage.hold}. */
@@ -223,6 +223,16 @@ export class SqliteStorage implements OrderStorage {
       },
       readHolds,
     );
+  }
+
+  /** The next delayed orders; see {@link OrderStorage.due}. */
+  due(query: DueQuery): Promise<DuePage> {
+    return duePage(this.#file, (error) => this.#unreadable.report(error), query);
+  }
+
+  /** How many unsettled orders have a `notBefore` above a time; see {@link OrderStorage.delayed}. */
+  delayed(after: number): Promise<number> {
+    return delayedCount(this.#file, after);
   }
 
   /** How large the file and its log (`-wal`) were after the last transaction, in bytes. */

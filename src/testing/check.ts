@@ -16,6 +16,7 @@ import { declareListRules } from './rules/list-rules.ts';
 import { declareCreditRules, declarePostingRules } from './rules/posting-rules.ts';
 import { declareSettleRules } from './rules/settle-rules.ts';
 import { declareAmountRules } from './rules/steps/amount-rules.ts';
+import { declareDueRules, declareTimeRules } from './rules/times/due-rules.ts';
 import { declareUnsettledRules } from './rules/unsettled-rules.ts';
 import { SettlingBalances } from './settle-as-apply.ts';
 import { declareSharedRules } from './shared/shared-rules.ts';
@@ -90,6 +91,8 @@ export function checkOrderStorage<Storage extends OrderStorage>(
     }, seed);
   }
   declareUnsettledRules(declare);
+  declareTimeRules(declare);
+  if (beside === undefined) declareDueRules(declare, reopen !== undefined);
   declareListRules(declare);
   declareHoldRules(declare);
   declareHistoryRules(declare, { seed, canReopen: reopen !== undefined });

@@ -60,9 +60,9 @@ export type ExpectedOrder = Omit<StoredOrder, 'attempt' | 'sequence' | 'settleme
 
 /** The stored order that an accepted one becomes. */
 export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']): ExpectedOrder {
-  const { id, userId, amount, priority, payload, content, labels, acceptedAt, expiresAt } = order;
+  const { id, userId, amount, priority, payload, content, labels, acceptedAt } = order;
   return {
-    expiresAt,
+    ...{ notBefore: order.notBefore, expiresAt: order.expiresAt },
     ...{ id, userId, amount, priority, payload, content, labels, acceptedAt, decided },
     postings: order.postings.map((posting) => ({ ...posting, balance: undefined })),
     orderedAmount: amount,
@@ -143,7 +143,7 @@ function comparable(order: ExpectedOrder): object {
   const isRefused = status === 'failed' && refusals.includes(code);
   return {
     ...{ id, userId, amount, orderedAmount, priority, payload, content, status, acceptedAt },
-    expiresAt: order.expiresAt,
+    ...{ notBefore: order.notBefore, expiresAt: order.expiresAt },
     labels: [...labels],
     postings: order.postings.map((each) => [each.userId, each.amount, each.balance ?? undefined]),
     results: JSON.parse(JSON.stringify(results)),

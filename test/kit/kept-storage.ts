@@ -2,6 +2,8 @@ import {
   type AcceptResult,
   type BalanceChange,
   type BalanceResult,
+  type DuePage,
+  type DueQuery,
   type Hold,
   MemoryStorage,
   type NewOrder,
@@ -31,7 +33,7 @@ export type Fate =
   | 'is killed after';
 
 /** The methods that may fail, and whose calls are counted. */
-export type Method = 'accept' | 'settle' | 'amend' | 'find' | 'get' | 'unsettled' | Holding;
+export type Method = 'accept' | 'settle' | 'amend' | 'find' | 'get' | 'unsettled' | 'due' | Holding;
 
 /** Those of holds. */
 type Holding = 'hold' | 'release' | 'holds';
@@ -121,9 +123,17 @@ export class KeptStorage implements OrderStorage {
     return this.disk.list(query);
   }
 
-  async *unsettled(): AsyncIterable<readonly StoredOrder[]> {
+  due(query: DueQuery): Promise<DuePage> {
+    return this.#call('due', query.limit, () => this.disk.due(query));
+  }
+
+  delayed(after: number): Promise<number> {
+    return this.#call('due', 0, () => this.disk.delayed(after));
+  }
+
+  async *unsettled(upTo?: number): AsyncIterable<readonly StoredOrder[]> {
     this.asked.push('unsettled');
-    const pages = await this.#call('unsettled', 0, () => this.disk.unsettled());
+    const pages = await this.#call('unsettled', 0, () => this.disk.unsettled(upTo));
     for await (const whole of pages) {
       for (let at = 0; at < whole.length; at += this.pageSize) {
         const page = whole.slice(at, at + this.pageSize);

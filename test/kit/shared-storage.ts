@@ -120,6 +120,14 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     return this.database.disk.holds(query);
   }
 
+  due(): never {
+    throw new Error('Not asked where several processors share the storage');
+  }
+
+  delayed(): never {
+    return this.due();
+  }
+
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

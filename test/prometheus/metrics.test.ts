@@ -32,6 +32,7 @@ const types = {
   storage_failures_total: 'COUNTER',
   orders_waiting: 'GAUGE',
   orders_unsettled: 'GAUGE',
+  orders_scheduled: 'GAUGE',
   orders_stalled: 'GAUGE',
   lanes_held: 'GAUGE',
   orders_held: 'GAUGE',

@@ -49,8 +49,15 @@ class Reopenable implements OrderStorage {
     return order && this.counted(order);
   };
 
-  async *unsettled(): AsyncGenerator<readonly StoredOrder[]> {
-    for await (const page of this.memory.unsettled()) {
+  delayed: OrderStorage['delayed'] = (after) => this.memory.delayed(after);
+
+  due: OrderStorage['due'] = (query) => {
+    const { orders, next } = this.memory.due(query);
+    return { orders: orders.map((order) => this.counted(order)), next };
+  };
+
+  async *unsettled(upTo?: number): AsyncGenerator<readonly StoredOrder[]> {
+    for await (const page of this.memory.unsettled(upTo)) {
       yield page.map((order) => this.counted(order));
     }
   }

@@ -42,9 +42,11 @@ export function later(inner: OrderStorage, ask: () => Weather = () => 'fair'): O
     amend: (id, steps) => write(() => inner.amend(id, steps)),
     find: async (id) => inner.find(id),
     list: async (query) => inner.list(query),
-    unsettled: () => inner.unsettled(),
     hold: (hold) => write(() => inner.hold(hold)),
     release: (userId) => write(() => inner.release(userId)),
     holds: async (query) => inner.holds(query),
+    unsettled: (upTo) => inner.unsettled(upTo),
+    due: async (query) => inner.due(query),
+    delayed: async (after) => inner.delayed(after),
   };
 }

@@ -15,10 +15,12 @@ export function lying(part: Part): OrderStorage {
     amend: (id, steps) => inner.amend(id, steps),
     find: (id) => inner.find(id),
     list: (query) => inner.list(query),
-    unsettled: () => inner.unsettled(),
     hold: (hold) => inner.hold(hold),
     release: (userId) => inner.release(userId),
     holds: (query) => inner.holds(query),
+    unsettled: (upTo) => inner.unsettled(upTo),
+    due: (query) => inner.due(query),
+    delayed: (after) => inner.delayed(after),
     ...part(inner),
   };
 }

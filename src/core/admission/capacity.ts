@@ -27,6 +27,9 @@ export class Capacity {
   readonly #settings: CapacitySettings;
   readonly #inFlight: InFlightOrders;
   /** What `capacity` bounds. */
+  /** Whether the storage keeps delayed orders. */
+  keepsDelayed = false;
+  readonly #isShared: boolean;
   readonly #counted: { readonly size: number };
   readonly #queue: KeyedQueue<Job>;
   readonly #counts: Counts;
@@ -51,6 +54,7 @@ export class Capacity {
   ) {
     this.#settings = settings;
     this.#inFlight = inFlight;
+    this.#isShared = here !== undefined;
     this.#counted = here ?? inFlight;
     this.#queue = queue;
     this.#counts = counts;
@@ -63,9 +67,23 @@ export class Capacity {
     });
   }
 
+  /** How many more orders may be unsettled; below 1 if there is no room. */
+  get room(): number {
+    const delayed = this.#isShared ? 0 : this.#inFlight.delayed;
+    return this.#settings.capacity + delayed - this.#counted.size;
+  }
+
+  /** A delayed order is in memory until its time comes if a caller waits for it, or if no storage keeps it. */
+  #checkDelayed(order: Job): void {
+    const { capacity } = this.#settings;
+    if (this.#inFlight.delayed < capacity || (this.keepsDelayed && order.isUnawaited)) return;
+    const message = `${capacity} delayed orders are in memory, as many as \`capacity\` allows`;
+    throw this.queueFull(order, message);
+  }
+
   /** Whether one more order may be unsettled. */
   get hasRoom(): boolean {
-    return this.#counted.size < this.#settings.capacity;
+    return this.room > 0;
   }
 
   /**
@@ -80,8 +98,13 @@ export class Capacity {
     return this.#line.size;
   }
 
-  /** Whether an order may be accepted now, without overtaking one that waits. */
+  /**
+   * Whether an order may be accepted now, without overtaking one that waits.
+   *
+   * @throws OrderError `queue_full` for a delayed order, if as many are in memory as may be
+   */
   hasRoomFor(job: Job): boolean {
+    if (job.times?.isEarly) this.#checkDelayed(job);
     return this.#line.hasRoomFor(job.userId);
   }
 

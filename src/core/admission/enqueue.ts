@@ -53,7 +53,7 @@ export async function enqueue(
   }
   const caller = new Caller(tell);
   const { known } = admission;
-  if (known.isShared && tell === undefined) job.isUnawaited = true;
+  if ((known.isShared || job.times !== undefined) && tell === undefined) job.isUnawaited = true;
   job.follow(caller);
   const waiting = admission.admit(job, entry);
   // The record of a known order is read now: it may be settled a moment later.

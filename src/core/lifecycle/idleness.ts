@@ -72,8 +72,8 @@ export class Idleness {
   }
 
   get #hasNothingLeft(): boolean {
-    const { size } = this.#inFlight;
-    if (size > 0 && size > this.#work.heldOrders()) return false;
+    const { active } = this.#inFlight;
+    if (active > 0 && active > this.#work.heldOrders()) return false;
     return !this.#inFlight.isRecovering;
   }
 

@@ -31,6 +31,8 @@ interface Holding {
 export class InFlightOrders {
   /** Whether orders that an earlier process left unsettled may still be missing here. */
   isRecovering = false;
+  /** How many of them wait for their `notBefore`; they have no permit of `capacity`. */
+  delayed = 0;
   readonly #mostNew: number;
   /** The only order, while there is no other: many orders come and go alone, and use no table. */
   #alone: Job | undefined = undefined;
@@ -47,6 +49,11 @@ export class InFlightOrders {
 
   get size(): number {
     return this.#alone === undefined ? this.#new.size + this.#oldSize : 1;
+  }
+
+  /** How many of them have a permit of `capacity`. */
+  get active(): number {
+    return this.size - this.delayed;
   }
 
   /** How many orders of a user are here; 0 if users are not counted. */

@@ -67,7 +67,6 @@ export class Job extends ParsedOrder implements QueueEntry {
   declare signal: AbortSignal | undefined;
   /** Set when a storage that keeps orders is asked to keep it; else there is no field. */
   declare entry: Entry | undefined;
-  /** Whether its caller waits for its acceptance alone; without a shared storage there is no field. */
   declare isUnawaited: boolean | undefined;
   /** The order that its callers follow since this one was forgotten; before that there is no field. */
   declare heir: Job | undefined;
@@ -184,6 +183,12 @@ export class Job extends ParsedOrder implements QueueEntry {
     return audience instanceof Set ? audience.size > 0 : audience !== undefined;
   }
 
+  /** Whether one waits for more than its acceptance; if not, its callers are forgotten. */
+  keepsCallers(): boolean {
+    if (this.isUnawaited && !(this.#audience instanceof Set)) this.#audience = undefined;
+    return this.isFollowed;
+  }
+
   follow(follower: Follower): void {
     const audience = this.#audience;
     if (audience === undefined) this.#audience = follower;
@@ -201,10 +206,9 @@ export class Job extends ParsedOrder implements QueueEntry {
       this.follow({
         notify: (outcome, isSettled) => {
           // A storage that failed may settle it much later.
-          const isFinal =
-            isSettled || ('error' in outcome && outcome.error.code === 'storage_failed');
-          if (isFinal) resolve(outcome);
-          return isFinal;
+          const hasFailed = 'error' in outcome && outcome.error.code === 'storage_failed';
+          if (isSettled || hasFailed) resolve(outcome);
+          return isSettled || hasFailed;
         },
       });
     });

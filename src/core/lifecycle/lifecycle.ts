@@ -2,12 +2,13 @@ import { isOrderError, noteOutcome, OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, UnfulfilledOutcome } from '../order/outcome.ts';
 import { leftBehind, storageFailed } from '../order/processor-errors.ts';
 import type { Times } from '../order/stored-order.ts';
+import { waitMsOf } from '../order/times/order-times.ts';
 import { systemTime } from '../runtime/system-time.ts';
 import { Events } from './events.ts';
 import { Idleness } from './idleness.ts';
 import type { Job, KnownOrder } from './job.ts';
 import type { LifecycleListener, LifecycleSources } from './lifecycle-listener.ts';
-import { isOver, moveTo } from './order-state.ts';
+import { isOver, moveTo, type OrderState } from './order-state.ts';
 import type { StoredBatch } from './processor-events.ts';
 import { Counts, Timings } from './stats.ts';
 
@@ -78,7 +79,7 @@ export class Lifecycle {
   }
 
   /** A move that has no effects here. */
-  move(job: Job, state: 'waiting' | 'accepting' | 'awaited' | 'processing' | 'settling'): void {
+  move(job: Job, state: Exclude<OrderState, 'checking' | 'settled' | 'released'>): void {
     moveTo(job, state);
   }
 
@@ -208,7 +209,7 @@ export class Lifecycle {
   #report(outcome: OrderOutcome, times: Times, job: Job): void {
     const { acceptedAt, startedAt, settledAt } = times;
     if (startedAt !== undefined) {
-      const waitMs = startedAt - acceptedAt;
+      const waitMs = waitMsOf(job.times?.notBefore, acceptedAt, startedAt);
       const durationMs = settledAt - startedAt;
       this.timings.record(waitMs, durationMs, this.#sources.clock.last);
       if (outcome.status !== 'completed') {

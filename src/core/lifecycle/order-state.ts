@@ -16,6 +16,7 @@
  * | `waiting` | waits for room |
  * | `accepting` | is on its way into the journal |
  * | `awaited` | is accepted; a caller waits, and another processor may be the one to process it |
+ * | `scheduled` | is accepted, and its `notBefore` has not come: it is in no lane |
  * | `pending` | is accepted, and its processing has not begun |
  * | `processing` | has a worker, or its steps run |
  * | `ending` | does not complete: its steps are aborted and compensated |
@@ -24,7 +25,7 @@
  * | `released` | is settled, and none of its functions runs |
  * | `refused` | was never accepted |
  * | `joined` | was never accepted: the journal has another order with its id, and that one counts |
- * | `kept` | stays in the storage when the processor shuts down, for the next start; or is another processor's |
+ * | `kept` | stays in the storage: for the next start when the processor shuts down, for its time, or for another processor |
  * | `unknown` | has no known outcome: the deadline of the shutdown passed, and the storage was silent |
  */
 export type OrderState =
@@ -32,6 +33,7 @@ export type OrderState =
   | 'waiting'
   | 'accepting'
   | 'awaited'
+  | 'scheduled'
   | 'pending'
   | 'processing'
   | 'ending'
@@ -46,10 +48,12 @@ export type OrderState =
 /** The states to which an order can move from each state. */
 export const moves: Readonly<Record<OrderState, readonly OrderState[]>> = {
   // `awaited`: it takes the place of one that is forgotten, or is asked for.
-  checking: ['waiting', 'accepting', 'awaited', 'pending', 'refused', 'joined'],
-  waiting: ['accepting', 'pending', 'refused', 'joined'],
-  accepting: ['awaited', 'pending', 'refused', 'joined', 'kept', 'unknown'],
-  awaited: ['pending', 'settled', 'kept', 'unknown'],
+  checking: ['waiting', 'accepting', 'awaited', 'scheduled', 'pending', 'refused', 'joined'],
+  waiting: ['accepting', 'scheduled', 'pending', 'refused', 'joined'],
+  accepting: ['awaited', 'scheduled', 'pending', 'refused', 'joined', 'kept', 'unknown'],
+  awaited: ['scheduled', 'pending', 'settled', 'kept', 'unknown'],
+  // `settling`: it is canceled. `kept`: the storage gives it when its time comes.
+  scheduled: ['pending', 'settling', 'kept', 'unknown'],
   // `accepting`: its settlement was to accept it, and a pause prevents that. `refused`: the storage fails, and does not
   // keep the order.
   pending: ['processing', 'accepting', 'settling', 'refused', 'kept', 'unknown'],
@@ -57,7 +61,10 @@ export const moves: Readonly<Record<OrderState, readonly OrderState[]>> = {
   ending: ['settling', 'kept', 'unknown'],
   // `processing`: the storage was asked before the steps. `ending`: it refused the amount after them.
   // `pending`, `joined` and `refused`: it is accepted by its settlement, and the storage has its id already.
-  settling: ['settled', 'processing', 'ending', 'pending', 'joined', 'refused', 'kept', 'unknown'],
+  settling: [
+    ...['settled', 'processing', 'ending', 'pending', 'scheduled'],
+    ...['joined', 'refused', 'kept', 'unknown'],
+  ] as OrderState[],
   settled: ['released'],
   released: [],
   refused: [],

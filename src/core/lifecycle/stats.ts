@@ -189,6 +189,11 @@ export interface ProcessorStats {
    * their way into the storage, which are not accepted yet.
    */
   readonly unsettled: number;
+  /**
+   * Accepted orders whose `notBefore` has not come, those that only the storage has included; they are not among
+   * `unsettled`.
+   */
+  readonly scheduled: number;
   /** Workers that are busy, at most `concurrency`. A stalled order whose signal has aborted has none. */
   readonly activeWorkers: number;
   /** Orders that hold their user long after they should have ended; see the `stalled` event. */

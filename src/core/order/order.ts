@@ -35,9 +35,14 @@ export interface OrderFields {
    */
   readonly postings?: readonly Posting[] | undefined;
   /**
+   * When the order enters its lane, in Unix milliseconds: an integer from 0 up, at most a hundred years from now. It is
+   * accepted now, and holds back no other order until then. Not part of the content. At once by default.
+   */
+  readonly notBefore?: number | undefined;
+  /**
    * Until when the order may begin, in Unix milliseconds: an integer from 0 up, at most a hundred years from now. An
    * order that has not begun by then is canceled with `expired`; one that comes later is refused with it. What has begun
-   * goes on. Not part of the content. No limit by default.
+   * goes on. Later than `notBefore`. Not part of the content. No limit by default.
    */
   readonly expiresAt?: number | undefined;
 }
@@ -79,6 +84,8 @@ export interface AcceptedOrder<Payload = unknown> {
   readonly labels: readonly string[];
   /** Credits to other users that are applied with the order's own amount; empty without any. */
   readonly postings: readonly Posting[];
+  /** When it enters its lane, in Unix milliseconds; absent if that is at once. */
+  readonly notBefore?: number | undefined;
   /** Until when it may begin, in Unix milliseconds; absent if it does not expire. */
   readonly expiresAt?: number | undefined;
 }

@@ -111,6 +111,7 @@ export function parseOrder<T extends ParsedOrder>(
   let priority: unknown;
   let payload: unknown;
   let postings: unknown;
+  let notBefore: unknown;
   let expiresAt: unknown;
   try {
     fields = input as Record<keyof Order, unknown>;
@@ -120,6 +121,7 @@ export function parseOrder<T extends ParsedOrder>(
     priority = fields.priority;
     payload = fields.payload;
     postings = fields.postings;
+    notBefore = fields.notBefore;
     expiresAt = fields.expiresAt;
   } catch (cause) {
     throw new OrderError('invalid_order', 'Reading the order threw', { cause });
@@ -145,7 +147,7 @@ export function parseOrder<T extends ParsedOrder>(
   const sum = (amount as number) + 0;
   const order = new Copy(id ?? nextOrderId(), userId, sum, rank, payload, noLabels);
   if (postings !== undefined) takePostings(order, postings);
-  if (expiresAt !== undefined) takeTimes(order, expiresAt);
+  if (notBefore !== undefined || expiresAt !== undefined) setTimes(order, notBefore, expiresAt);
   if (order.ownPostings === undefined || mayHavePostings) return order;
   const message = 'The storage does not say that it `appliesPostings`, so no order may have any';
   throw new OrderError('invalid_order', message, order.facts);
@@ -203,10 +205,14 @@ function readPosting(
 }
 
 /** @throws OrderError `invalid_order` */
-function takeTimes(order: ParsedOrder, expiresAt: unknown): void {
+function setTimes(order: ParsedOrder, notBefore: unknown, expiresAt: unknown): void {
   const { id, userId } = order;
+  if (!isTime(notBefore)) throw invalid('notBefore', timeForm, notBefore, id, userId);
   if (!isTime(expiresAt)) throw invalid('expiresAt', timeForm, expiresAt, id, userId);
-  order.times = new OrderTimes(expiresAt);
+  if (notBefore !== undefined && expiresAt !== undefined && expiresAt <= notBefore) {
+    throw invalid('expiresAt', 'later than `notBefore`', expiresAt, id, userId);
+  }
+  order.times = new OrderTimes(notBefore, expiresAt);
 }
 
 /**

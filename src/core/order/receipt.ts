@@ -3,6 +3,7 @@ import { OrderError } from './order-error.ts';
 import type { AppliedPosting, OrderOutcome, Receipt } from './outcome.ts';
 import type { StepResult, StepValues } from './step-result.ts';
 import type { Refusal, SettledFields, Times } from './stored-order.ts';
+import { waitMsOf } from './times/order-times.ts';
 
 /** Why the storage refused a completed order's change, for people. */
 export const refusals: Readonly<Record<Refusal, string>> = {
@@ -11,7 +12,7 @@ export const refusals: Readonly<Record<Refusal, string>> = {
 };
 
 interface Receivable
-  extends Pick<SettledFields, 'id' | 'userId' | 'amount' | 'labels' | 'payload'> {
+  extends Pick<SettledFields, 'id' | 'userId' | 'amount' | 'labels' | 'payload' | 'notBefore'> {
   readonly orderedAmount: number;
   readonly results: Partial<StepValues>;
 }
@@ -36,12 +37,13 @@ export function appliedPostings(
  */
 const PlainReceipt = function (
   this: { -readonly [F in keyof Receipt]: Receipt[F] },
-  { id, userId, amount, orderedAmount, results, labels, payload }: Receivable,
+  order: Receivable,
   balance: number,
   { acceptedAt, startedAt = acceptedAt, settledAt }: Times,
   steps: readonly StepResult[],
   postings: readonly AppliedPosting[],
 ): void {
+  const { id, userId, amount, orderedAmount, results, labels, payload } = order;
   this.status = 'completed';
   this.orderId = id;
   this.userId = userId;
@@ -49,7 +51,7 @@ const PlainReceipt = function (
   this.orderedAmount = orderedAmount;
   this.balance = balance;
   this.acceptedAt = acceptedAt;
-  this.waitMs = startedAt - acceptedAt;
+  this.waitMs = waitMsOf(order.notBefore, acceptedAt, startedAt);
   this.durationMs = settledAt - startedAt;
   this.steps = steps;
   this.results = results;

@@ -6,7 +6,7 @@ import type { ParsedOrder } from './parse-order.ts';
 import { appliedPostings, receiptOf } from './receipt.ts';
 import { noResults } from './step-result.ts';
 import type { StoredOrder } from './stored-order.ts';
-import { timeFields } from './times/order-times.ts';
+import { timeFields, waitMsOf } from './times/order-times.ts';
 
 /** The outcome of an order that the storage remembers, as its first caller got it. */
 export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
@@ -26,7 +26,7 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
     retryable,
     cause: record.cause && asError(record.cause),
     ...(startedAt !== undefined && {
-      waitMs: startedAt - acceptedAt,
+      waitMs: waitMsOf(record.notBefore, acceptedAt, startedAt),
       durationMs: (settledAt as number) - startedAt,
     }),
   };
@@ -44,7 +44,7 @@ export function recordOfOutcome(
   const isCompleted = outcome.status === 'completed';
   const error = isCompleted ? undefined : outcome.error;
   const { waitMs = 0, durationMs = 0 } = isCompleted ? outcome : outcome.error;
-  const startedAt = acceptedAt + waitMs;
+  const startedAt = Math.max(acceptedAt, order.times?.notBefore ?? acceptedAt) + waitMs;
   return {
     id,
     userId,

@@ -15,6 +15,7 @@ import type { Cancellation } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { JournalStorage } from '../storage/ledger.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import type { DelayedOrders } from './timing/delayed-orders.ts';
 
 /** What `Acceptance` needs of others. */
 interface Sources {
@@ -28,6 +29,7 @@ interface Sources {
   readonly stalledAfterMs: number;
   /** Where several processors share the storage. */
   ownership(): Ownership | undefined;
+  delayed(): DelayedOrders;
   /** A call of the storage failed, or is not answered. */
   storageFailed(error: OrderError): void;
 }
@@ -61,18 +63,24 @@ export class Acceptance implements JournalListener {
     job.acceptNow(clock);
     lifecycle.place(job);
     if (this.#isKeptFirst(job)) this.#keep(job);
-    else this.#enqueue(job);
+    else this.#proceed(job, true);
   }
 
   /** Puts an order into the queue that the storage has given. */
   recover(job: Job): void {
-    const { lifecycle, dispatcher, known } = this.#sources;
-    const isAwaited = job.state === 'awaited';
+    const { delayed, known, lifecycle } = this.#sources;
+    if (job.state !== 'awaited') lifecycle.place(job);
+    if (delayed().isEarly(job)) delayed().delay(job, false);
+    else this.enter(job);
+    known.takenUp(job.id);
+  }
+
+  /** Puts an order into its lane that is in flight. */
+  enter(job: Job): void {
+    const { dispatcher, lifecycle } = this.#sources;
     lifecycle.pending(job);
-    if (!isAwaited) lifecycle.place(job);
     dispatcher.enqueue(job);
     dispatcher.wake();
-    known.takenUp(job.id);
     if (dispatcher.queue.isHeld(job.userId)) this.#heldBack(job);
   }
 
@@ -117,6 +125,7 @@ export class Acceptance implements JournalListener {
     // It stays in the storage when it is kept.
     if (this.isLeaving && job.state === 'accepting') return true;
     if (this.journal?.cancel(job, cancellation)) return true;
+    if (this.#sources.delayed().cancel(job, cancellation)) return true;
     return this.#sources.dispatcher.cancel(job, cancellation);
   }
 
@@ -167,14 +176,7 @@ export class Acceptance implements JournalListener {
       return;
     }
     inFlight.addSequence(job);
-    const ownership = this.#sources.ownership();
-    if (ownership === undefined) this.#enqueue(job, cancellation);
-    else {
-      lifecycle.move(job, 'awaited');
-      // A listener may cancel it.
-      lifecycle.accepted(job);
-      this.#await(job, ownership, cancellation);
-    }
+    this.#proceed(job, true, cancellation);
   }
 
   known(job: Job, stored: StoredOrder, cancellation?: Cancellation): OrderRecord {
@@ -211,28 +213,32 @@ export class Acceptance implements JournalListener {
   #acceptKnown(job: Job, cancellation: Cancellation | undefined): void {
     const { inFlight, lifecycle } = this.#sources;
     const ownership = this.#sources.ownership();
-    if (ownership === undefined || this.isLeaving) {
+    const waits = ownership !== undefined || this.#sources.delayed().isEarly(job);
+    if (this.isLeaving || !waits) {
       lifecycle.pending(job);
       this.accepted(job, cancellation);
       return;
     }
-    // Any processor may have accepted it.
+    // Any processor may have accepted it, and this one may have forgotten it.
     lifecycle.counts.duplicates += 1;
     inFlight.addSequence(job);
-    lifecycle.move(job, 'awaited');
-    this.#await(job, ownership, cancellation);
+    this.#proceed(job, false, cancellation);
   }
 
-  #await(job: Job, ownership: Ownership, cancellation: Cancellation | undefined): void {
+  #await(job: Job, ownership: Ownership, isNew: boolean, cancellation?: Cancellation): void {
+    const { lifecycle } = this.#sources;
+    lifecycle.move(job, 'awaited');
+    // A listener may cancel it.
+    if (isNew) lifecycle.accepted(job);
     ownership.keptByStorage(job);
     if (cancellation !== undefined) ownership.cancel(job);
   }
 
-  #isKeptFirst({ userId }: Job): boolean {
+  #isKeptFirst(job: Job): boolean {
     if (this.journal === undefined) return false;
-    const { dispatcher, storage } = this.#sources;
-    if (storage?.shared !== undefined) return true;
-    return dispatcher.hasSteps || dispatcher.holdsBack(userId) || this.journal.countOf(userId) > 0;
+    const { delayed, dispatcher, storage } = this.#sources;
+    if (storage?.shared !== undefined || dispatcher.hasSteps || delayed().isEarly(job)) return true;
+    return dispatcher.holdsBack(job.userId) || this.journal.countOf(job.userId) > 0;
   }
 
   #keep(job: Job): void {
@@ -242,6 +248,18 @@ export class Acceptance implements JournalListener {
     this.#sources.ownership()?.handedIn(job);
     this.journal?.add(job);
     if (this.#settling.of(job.userId) > 0) this.journal?.hold(job.userId);
+  }
+
+  /** The order is accepted: it waits for its turn, first for its time, or for its owner. */
+  #proceed(job: Job, isNew: boolean, cancellation?: Cancellation): void {
+    const delayed = this.#sources.delayed();
+    const ownership = this.#sources.ownership();
+    if (ownership !== undefined) this.#await(job, ownership, isNew, cancellation);
+    else if (!delayed.isEarly(job)) this.#enqueue(job, cancellation);
+    else {
+      delayed.delay(job, isNew);
+      if (cancellation !== undefined) delayed.cancel(job, cancellation);
+    }
   }
 
   /** The order is accepted, or will be by its settlement. */
@@ -261,9 +279,7 @@ export class Acceptance implements JournalListener {
     const { dispatcher, lifecycle } = this.#sources;
     if (!this.#leavesHeld) lifecycle.idleness.check();
     else if (dispatcher.drop(job)) {
-      const message = "The processor shut down while the user's lane was held";
-      if (job.entry === undefined) dispatcher.settleCanceled(job, { message });
-      else lifecycle.keep(job);
+      dispatcher.leave(job, "The processor shut down while the user's lane was held");
     }
   }
 

@@ -4,6 +4,27 @@ import type { UnfulfilledOutcome } from '../order/outcome.ts';
 import type { Cancellation } from '../runtime/abort.ts';
 
 /**
+ * Resolves when the order is settled, with whether this call canceled it.
+ *
+ * @param cancelNow - cancels the order; false if it is decided
+ */
+export function cancelOrder(job: Job, cancelNow: () => boolean): Promise<boolean> {
+  return new Promise((resolve) => {
+    // It was certain before that it fails or is canceled.
+    if (job.entry?.decided !== undefined) return resolve(false);
+    job.follow({
+      notify: (outcome, isSettled) => {
+        const isCanceled = outcome.status === 'canceled';
+        // A storage that fails may settle it later.
+        if (isCanceled || isSettled) resolve(isCanceled);
+        return isCanceled || isSettled;
+      },
+    });
+    if (!cancelNow()) resolve(false);
+  });
+}
+
+/**
  * Cancels an order that waits and whose steps may have begun before a restart: they are compensated when its
  * turn comes.
  *

@@ -14,7 +14,7 @@ import type { FundsCheck } from '../settlement/funds-check.ts';
 import type { Settler } from '../settlement/settler.ts';
 import { ActiveRuns } from './active-runs.ts';
 import { cancelInTurn } from './cancel-in-turn.ts';
-import { OrderExpiry } from './timing/order-expiry.ts';
+import { OrderExpiry, waitsSince } from './timing/order-expiry.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 /** How many orders without steps are settled before the clock is read again. */
@@ -104,7 +104,7 @@ export class Dispatcher {
   enqueue(job: Job): void {
     this.admit(job);
     this.queue.push(job);
-    this.#waitingTimes.add(job.acceptedAt);
+    this.#waitingTimes.add(waitsSince(job));
     this.#expiry.begin(job);
   }
 
@@ -162,7 +162,7 @@ export class Dispatcher {
   /** Removes a waiting order from the queue; false if it does not wait there. */
   drop(job: Job): boolean {
     if (job.state !== 'pending' || !this.queue.remove(job)) return false;
-    this.#waitingTimes.remove(job.acceptedAt);
+    this.#waitingTimes.remove(waitsSince(job));
     this.#expiry.end(job);
     return true;
   }
@@ -189,6 +189,13 @@ export class Dispatcher {
     return times?.isExpired ? byExpiry(times) : undefined;
   }
 
+  /** Shutdown leaves an order, which is in no lane, in the storage, or cancels it. */
+  leave(job: Job, message: string): void {
+    if (job.entry === undefined) this.settleCanceled(job, { message });
+    else this.#lifecycle.keep(job);
+  }
+
+  /** Settles an order as canceled that is in no lane and has not begun. */
   settleCanceled(job: Job, { code = 'canceled', message, cause }: Cancellation): void {
     const error = new OrderError(code, message, { ...job.facts, cause });
     this.#clock.read();
@@ -237,7 +244,7 @@ export class Dispatcher {
     for (let count = 0; count < directBatch; count += 1) {
       const job = this.queue.take();
       if (job === undefined) return undefined;
-      this.#waitingTimes.remove(job.acceptedAt);
+      this.#waitingTimes.remove(waitsSince(job));
       this.#expiry.end(job);
       const cancellation = this.#cancellationOf(job);
       if (cancellation === undefined) return job;

@@ -30,6 +30,13 @@ export interface SharedKnown {
   unfollowed(job: Job): void;
 }
 
+/** The orders that wait for their `notBefore`. */
+interface DelayedKnown {
+  readonly size: number;
+  /** Takes an order of the storage into memory that waits for its time. */
+  asked(ask: () => Promise<StoredOrder | undefined>): Promise<StoredOrder | undefined>;
+}
+
 /** What `KnownOrders` needs of others. */
 interface Sources {
   readonly ledger: Ledger;
@@ -40,6 +47,7 @@ interface Sources {
   /** When the steps of an order began, on the processor's clock. */
   startedAtOf(job: Job): number | undefined;
   ownership(): SharedKnown | undefined;
+  delayed(): DelayedKnown;
 }
 
 /** The one place that says whether an id is known, and what the state of its order is (invariant 5). */
@@ -52,12 +60,22 @@ export class KnownOrders {
   readonly #startedAtOf: Sources['startedAtOf'];
   readonly #isJson: boolean;
   readonly #ownership: Sources['ownership'];
+  readonly #delayed: Sources['delayed'];
   /** Whether several processors share the storage. */
   readonly isShared: boolean;
   /** Callers that wait for an unsettled order of an earlier process to be taken up, by id. */
   readonly #waiting = new Map<string, Set<() => void>>();
 
-  constructor({ ledger, inFlight, lifecycle, clock, questions, startedAtOf, ownership }: Sources) {
+  constructor({
+    ledger,
+    inFlight,
+    lifecycle,
+    clock,
+    questions,
+    startedAtOf,
+    ownership,
+    delayed,
+  }: Sources) {
     this.#ledger = ledger;
     this.#inFlight = inFlight;
     this.#lifecycle = lifecycle;
@@ -67,6 +85,7 @@ export class KnownOrders {
     this.#isJson = ledger.journal?.isJson === true;
     this.isShared = ledger.journal?.shared !== undefined;
     this.#ownership = ownership;
+    this.#delayed = delayed;
   }
 
   /**
@@ -124,7 +143,9 @@ export class KnownOrders {
     const stored = await untilAbort<StoredOrder | undefined>(signal, error, (resolve, reject) => {
       const failure = 'The storage could not say whether it knows the order';
       const watch = this.#ownership()?.watch(id);
-      this.#find(id, failure, order, watch).then(resolve, reject);
+      this.#delayed()
+        .asked(() => this.#find(id, failure, order, watch))
+        .then(resolve, reject);
       return undefined;
     });
     if (stored !== undefined && stored.settledAt === undefined) {
@@ -178,8 +199,13 @@ export class KnownOrders {
   unsettled(id: string): Awaitable<Job | undefined> {
     const job = this.#inFlight.get(id);
     if (job !== undefined && this.ownsId(job)) return job;
-    if (job === undefined && !this.#inFlight.isRecovering && !this.isShared) return undefined;
+    if (job === undefined && !this.#mayTakeUp) return undefined;
     return this.#unsettledIn(id, job);
+  }
+
+  /** Whether an unsettled order of the storage may be missing in memory. */
+  get #mayTakeUp(): boolean {
+    return this.#inFlight.isRecovering || this.isShared || this.#delayed().size > 0;
   }
 
   async #unsettledIn(id: string, job: Job | undefined): Promise<Job | undefined> {

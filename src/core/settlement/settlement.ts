@@ -37,6 +37,7 @@ export class OrderSettlement implements LedgerSettlement {
   readonly sequence: number;
   readonly shift: number;
   /** Not even fields where the order has no times. */
+  declare readonly notBefore?: number | undefined;
   declare readonly expiresAt?: number | undefined;
   readonly #job: Job;
   #isOpen = false;

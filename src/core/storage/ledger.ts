@@ -5,6 +5,7 @@ import type { StepResult } from '../order/step-result.ts';
 import type { NewOrder, Refusal, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { BalanceStorage } from './balance-storage.ts';
+import type { DuePage, DueQuery } from './due/due-orders.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import type {
   AcceptResult,
@@ -92,8 +93,16 @@ export interface JournalStorage {
   readonly shared: SharedOrders | undefined;
   accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]>;
   find(id: string): Promise<StoredOrder | undefined>;
-  /** The orders that are to be processed here, in pages; one says that all earlier ones have come. */
+  /**
+   * The orders that are to be processed here, in pages; one says that all earlier ones have come.
+   */
   unsettled(): AsyncIterable<SharedPage>;
+  /** When it was opened: `unsettled` leaves out the orders whose `notBefore` is above this time. */
+  readonly startedAt: number;
+  /** The next orders that have a `notBefore`. */
+  due(query: DueQuery): Promise<DuePage>;
+  /** How many unsettled orders have a `notBefore` above a time. */
+  delayed(after: number): Promise<number>;
 }
 
 /**

@@ -8,7 +8,10 @@ import type { OrderStorage } from './order-storage.ts';
 import { VolatileLedger } from './volatile-ledger.ts';
 
 /** The methods of an order storage beside `accept`, `settle` and the methods of a balance storage. */
-const orderMethods = ['amend', 'find', 'list', 'unsettled', 'hold', 'release', 'holds'] as const;
+const orderMethods = [
+  ...['amend', 'find', 'list', 'unsettled', 'due', 'delayed'],
+  ...['hold', 'release', 'holds'],
+] as const;
 
 /**
  * Storages that keep orders and that a processor uses: another processor would take up its orders, and would not know

@@ -2,7 +2,9 @@ import type { StepResult } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import { checkMethods } from '../runtime/checks.ts';
+import { show } from '../runtime/thrown.ts';
 import type { StorageSizes } from './balance-storage.ts';
+import { checkDuePage, type DuePage, type DueQuery } from './due/due-orders.ts';
 import { CheckedHolds } from './holds/checked-holds.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
@@ -30,6 +32,7 @@ export class OrderLedger implements Ledger, JournalStorage {
   readonly isVolatile = false;
   readonly appliesPostings = true;
   readonly holds: HoldStorage;
+  readonly startedAt = Date.now();
   readonly #storage: OrderStorage;
   readonly isJson: boolean;
   readonly shared: SharedOrders | undefined;
@@ -91,9 +94,22 @@ export class OrderLedger implements Ledger, JournalStorage {
     return this.shared === undefined ? this.#unsettled() : this.shared.orders();
   }
 
+  async due(query: DueQuery): Promise<DuePage> {
+    const { orders, next } = checkDuePage(await this.#storage.due(query), query);
+    return { orders: orders.map(withMessage), next };
+  }
+
+  async delayed(after: number): Promise<number> {
+    const count = await this.#storage.delayed(after);
+    if (Number.isSafeInteger(count) && count >= 0) return count;
+    throw new TypeError(
+      `Expected the storage's \`delayed\` to give a count, got \`${show(count)}\``,
+    );
+  }
+
   /** What only one processor has comes to an end. */
   async *#unsettled(): AsyncIterable<SharedPage> {
-    for await (const orders of this.#storage.unsettled()) yield { orders };
+    for await (const orders of this.#storage.unsettled(this.startedAt)) yield { orders };
     yield { orders: [], isCaughtUp: true };
   }
 

@@ -4,6 +4,7 @@ import type { StepResult, StepValues } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { BalanceStorage } from './balance-storage.ts';
+import type { DuePage, DueQuery } from './due/due-orders.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import type { SharedOrders } from './shared-storage.ts';
 
@@ -161,10 +162,11 @@ export interface StoredOrderPage {
  *    7), the processor looks for such an order by smaller calls, and lets it wait alone.
  * 7. An `accept` of no orders asks whether the storage works: it rejects if the storage could keep no order now.
  * 8. The processor has at most one `accept` of orders and one `settle` under way, and makes other calls beside
- *    them, an `accept` of no orders too. `get`, `find`, `list` and `unsettled` see all calls that were answered
- *    before.
+ *    them, an `accept` of no orders too. `get`, `find`, `list`, `unsettled` and `due` see all calls that were
+ *    answered before.
  * 9. `unsettled` gives the unsettled orders in the order of their acceptance, a page at a time, as the storage was
- *    when it was called or later; it must not hold them all in memory.
+ *    when it was called or later; it must not hold them all in memory. It leaves out orders whose `notBefore` is
+ *    above the time that it is given.
  * 10. `list` gives orders from the greatest `sequence` to the least, at most `limit`. It may end a page early, even
  *    without an order: at `maxBytes`, or to bound how many orders it looks at. `next` then says where to go on;
  *    each page goes on further, and the last one has no `next`. Times are filters and no order.
@@ -176,6 +178,8 @@ export interface StoredOrderPage {
  *    even if the times do not. A number is not given again, even if its order was deleted. If the storage
  *    `isVolatile`, an order that comes with its settlement has the number that `nextSequence` gave.
  * 14. It keeps the holds of lanes as {@link HoldStorage} says.
+ * 15. `due` gives unsettled orders that have a `notBefore`, by `notBefore` and then by `sequence`, from a place on; it
+ *    must not read those that it does not give. `delayed` counts them.
  *
  * Methods may answer at once or with a promise.
  */
@@ -187,7 +191,7 @@ export interface OrderStorage extends BalanceStorage, HoldStorage {
   readonly payloads?: 'any' | 'json';
   /**
    * Whether its orders end with the process. The processor then hands each order over when it is settled, and not
-   * before: it calls neither `accept` nor `unsettled`. `find` must answer at once, and never with a promise: it says
+   * before: it calls neither `accept` nor `unsettled`, `due` and `delayed`. `find` must answer at once, and never with a promise: it says
    * whether an id is known. {@link OrderStorage.nextSequence} is needed. `false` by default.
    */
   readonly isVolatile?: boolean;
@@ -229,6 +233,22 @@ export interface OrderStorage extends BalanceStorage, HoldStorage {
    * @param query - which
    */
   list(query: StoredOrderQuery): Awaitable<StoredOrderPage>;
-  /** All unsettled orders, in pages; a page may be empty. */
-  unsettled(): AsyncIterable<readonly StoredOrder[]>;
+  /**
+   * The unsettled orders, in pages; a page may be empty.
+   *
+   * @param upTo - without the orders whose `notBefore` is above this time, in Unix milliseconds; all orders by default
+   */
+  unsettled(upTo?: number): AsyncIterable<readonly StoredOrder[]>;
+  /**
+   * The next orders with a `notBefore`. Not called if several processors share the storage.
+   *
+   * @param query - which
+   */
+  due(query: DueQuery): Awaitable<DuePage>;
+  /**
+   * How many unsettled orders have a `notBefore` above a time. Not called if several processors share the storage.
+   *
+   * @param after - in Unix milliseconds
+   */
+  delayed(after: number): Awaitable<number>;
 }

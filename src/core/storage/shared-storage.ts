@@ -52,7 +52,8 @@ export interface SharedStorageListener {
  *    processors: an order whose `accept` was answered before another one's was called comes before that one. The next
  *    page is asked for when there is room for its orders. A page comes after the `gained` of its partition. Orders of
  *    a partition that is released or lost are ignored. Where `orders` throws, the processor calls it again: it then
- *    gives all unsettled orders of the owned partitions once more, with another mark `isCaughtUp`.
+ *    gives all unsettled orders of the owned partitions once more, with another mark `isCaughtUp`. Orders with a
+ *    `notBefore` may come before that: the processor lets them wait.
  * 4. `settle` answers `lost` for each settlement of the call if the processor does not own the partitions of all its
  *    orders, whatever it believes; then nothing has changed (the fence). All partitions of the call count as lost: one
  *    that the processor still owns it gains anew, as another object. An order that a lost partition's owner has not

@@ -255,6 +255,7 @@ export const stats = z
     queueLength: z.int(),
     waitingCallers: z.int(),
     unsettled: z.int(),
+    scheduled: z.int(),
     activeWorkers: z.int(),
     stalled: z.int(),
     heldLanes: z.int(),

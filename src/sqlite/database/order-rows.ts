@@ -26,7 +26,7 @@ export class OrderRows {
       `INSERT INTO orders (${columns}) VALUES (${new Array(23).fill('?').join(', ')})
        ON CONFLICT (id) DO NOTHING`,
     );
-    this.#setTimes = db.prepare('UPDATE orders SET expires_at = ? WHERE seq = ?');
+    this.#setTimes = db.prepare('UPDATE orders SET not_before = ?, expires_at = ? WHERE seq = ?');
     this.#settle = db.prepare(
       `UPDATE orders NOT INDEXED SET status = ?, started_at = ?, settled_at = ?, balance = ?, retryable = ?,
        code = ?, message = ?, steps = ?, cause = ?, results = ?, decided = NULL, postings = coalesce(?, postings),
@@ -80,9 +80,13 @@ export class OrderRows {
     this.#sequence = Number(lastInsertRowid);
     if (changes === 1) {
       this.#touch(fields.id, ending.settledAt);
-      if (fields.expiresAt !== null) this.#setTimes.run(fields.expiresAt, this.#sequence);
+      if (fields.notBefore !== null || fields.expiresAt !== null) this.#setTimesOf(fields);
     }
     return changes === 1;
+  }
+
+  #setTimesOf({ notBefore, expiresAt }: Fields): void {
+    this.#setTimes.run(notBefore, expiresAt, this.#sequence);
   }
 
   /** Records an order's outcome, unless it has one. Returns whether it did. */

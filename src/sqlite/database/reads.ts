@@ -4,7 +4,17 @@ import type { ReadKind } from '../thread/calls.ts';
 import { type Message, Reader, Writer } from '../thread/wire.ts';
 import { beyondBalance } from '../unreadable.ts';
 import { Lists } from './lists.ts';
-import { isReadable, type Row, readable, SEQ, selected, textOf, writeRow } from './rows.ts';
+import {
+  isReadable,
+  NOT_BEFORE,
+  PAYLOAD,
+  type Row,
+  readable,
+  SEQ,
+  selected,
+  textOf,
+  writeRow,
+} from './rows.ts';
 
 /** A page of unsettled orders ends early with this many characters: payloads may be long. */
 const PAGE_CHARACTERS = 4_000_000;
@@ -15,7 +25,16 @@ export const queries = {
   order: `SELECT ${selected} FROM orders WHERE id = ?`,
   lastSeq: 'SELECT max(seq) FROM orders',
   unsettled: `SELECT ${selected} FROM orders INDEXED BY orders_unsettled
-    WHERE settled_at IS NULL AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
+    WHERE settled_at IS NULL AND seq > ? AND seq <= ? AND (not_before IS NULL OR not_before <= ?)
+    ORDER BY seq LIMIT ?`,
+  due: `SELECT ${selected} FROM orders INDEXED BY orders_due
+    WHERE settled_at IS NULL AND not_before IS NOT NULL AND not_before <= ? AND (not_before, seq) > (?, ?)
+    ORDER BY not_before, seq LIMIT ?`,
+  nextDue: `SELECT ${readable('not_before')} FROM orders INDEXED BY orders_due
+    WHERE settled_at IS NULL AND not_before IS NOT NULL AND (not_before, seq) > (?, ?)
+    ORDER BY not_before, seq LIMIT 1`,
+  delayed: `SELECT count(*) FROM orders INDEXED BY orders_due
+    WHERE settled_at IS NULL AND not_before IS NOT NULL AND not_before > ?`,
 } as const;
 
 /** Reads orders and balances, between transactions. */
@@ -80,14 +99,15 @@ export class Reads {
     const after = reader.number();
     const upTo = reader.maybeNumber() ?? (lastSeq.get() as unknown as [number | null])[0] ?? 0;
     const limit = reader.number();
+    const dueBy = reader.number();
     let count = 0;
     let seq = after;
     let characters = 0;
-    for (const row of unsettled.iterate(after, upTo, limit) as Iterable<unknown>) {
+    for (const row of unsettled.iterate(after, upTo, dueBy, limit) as Iterable<unknown>) {
       this.#write(writer, row as Row);
       seq = (row as Row)[SEQ];
       count += 1;
-      characters += (row as Row)[13]?.length ?? 0;
+      characters += (row as Row)[PAYLOAD]?.length ?? 0;
       if (characters > PAGE_CHARACTERS) break;
     }
     writer.number(0);
@@ -98,6 +118,31 @@ export class Reads {
   /** One page of the holds of lanes. */
   holds(reader: Reader, writer: Writer): void {
     this.#holds.holds(reader, writer);
+  }
+
+  /** One page of delayed orders, then when the next one is due; `undefined` after the last one. */
+  due(reader: Reader, writer: Writer): void {
+    const { due, nextDue } = this.#statements;
+    let place: readonly [number, number] = [reader.number(), reader.number()];
+    const upTo = reader.number();
+    const limit = reader.number();
+    let characters = 0;
+    for (const each of due.iterate(upTo, ...place, limit) as Iterable<unknown>) {
+      const row = each as Row;
+      this.#write(writer, row);
+      place = [row[NOT_BEFORE] as number, row[SEQ]];
+      characters += row[PAYLOAD]?.length ?? 0;
+      if (characters > PAGE_CHARACTERS) break;
+    }
+    writer.number(0);
+    for (const value of place) writer.number(value);
+    writer.number((nextDue.get(...place) as unknown as [number] | undefined)?.[0]);
+  }
+
+  /** How many orders are due after a time. */
+  delayed(reader: Reader, writer: Writer): void {
+    const row = this.#statements.delayed.get(reader.number());
+    writer.number((row as unknown as [number])[0]);
   }
 
   row(id: string): Row | undefined {

@@ -7,7 +7,7 @@ export const columns = `id, user_id, amount, priority, status, accepted_at, star
   settlement, ordered_amount`;
 
 /** The same to be read. */
-export const selected = `${readable(columns)}, seq, ${readable('expires_at')}`;
+export const selected = `${readable(columns)}, seq, ${readable('not_before, expires_at')}`;
 
 /**
  * Node 22 ends a text at a NUL, so a text with one is read as bytes. A number beyond the safe integers, which can only
@@ -20,7 +20,7 @@ export function readable(names: string): string {
       'iif(instr($1, char(0)), CAST($1 AS BLOB), $1) AS $1',
     )
     .replace(
-      /\b(amount|ordered_amount|accepted_at|started_at|settled_at|balance|retryable|life|settlement|expires_at|held_at)\b/g,
+      /\b(amount|ordered_amount|accepted_at|started_at|settled_at|balance|retryable|life|settlement|not_before|expires_at|held_at)\b/g,
       `iif($1 BETWEEN ${Number.MIN_SAFE_INTEGER} AND ${Number.MAX_SAFE_INTEGER}, $1, CAST($1 AS TEXT))`,
     );
 }
@@ -54,14 +54,17 @@ export type Row = readonly [
   settlement: number | null,
   orderedAmount: number | null,
   seq: number,
+  notBefore: number | null,
   expiresAt: number | null,
 ];
 
-/** Where `seq` stands in a row. */
+/** Where these columns stand in a row. */
+export const PAYLOAD = 13;
 export const SEQ = 23;
+export const NOT_BEFORE = 24;
 
 /** The columns that are numbers, but `seq`. */
-const numbers = [2, 5, 6, 7, 8, 9, 10, 21, 22, 24] as const;
+const numbers = [2, 5, 6, 7, 8, 9, 10, 21, 22, 24, 25] as const;
 
 /** Whether all numbers of a row are safe integers. */
 export function isReadable(row: Row): boolean {
@@ -93,6 +96,7 @@ export function writeRow(writer: Writer, row: Row, life: number): void {
     writer.text(textOf(row[column] as Text | null));
   }
   writer.number(row[24] ?? undefined);
+  writer.number(row[25] ?? undefined);
 }
 
 export function textOf<T extends Text | null>(value: T): Exclude<T, Uint8Array> {

@@ -38,14 +38,16 @@ const migrations: readonly string[] = [
     is_late INTEGER,
     expires_at INTEGER,
     results TEXT,
-    ordered_amount INTEGER
+    ordered_amount INTEGER,
+    not_before INTEGER
   ) STRICT;
   CREATE INDEX orders_by_user ON orders (user_id);
   CREATE INDEX orders_by_block ON orders (seq >> ${blockBits}, accepted_at);
   CREATE INDEX orders_by_status ON orders (status) WHERE status <> 'completed';
   CREATE INDEX orders_by_user_unfulfilled ON orders (user_id, status)
     WHERE status IN ('failed', 'canceled');
-  CREATE INDEX orders_unsettled ON orders (seq) WHERE settled_at IS NULL;
+  CREATE INDEX orders_unsettled ON orders (seq, not_before) WHERE settled_at IS NULL;
+  CREATE INDEX orders_due ON orders (not_before) WHERE not_before IS NOT NULL AND settled_at IS NULL;
   CREATE INDEX orders_late ON orders (user_id, settlement) WHERE is_late = 1;
   CREATE TABLE postings (
     user_id TEXT NOT NULL,

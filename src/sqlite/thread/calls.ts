@@ -5,7 +5,7 @@ import type { Message } from './wire.ts';
 export type WriteKind = 'accept' | 'settle' | 'amend' | 'apply' | 'prune' | 'hold' | 'release';
 
 /** What only reads it. */
-export type ReadKind = 'get' | 'find' | 'list' | 'unsettled' | 'holds';
+export type ReadKind = 'get' | 'find' | 'list' | 'unsettled' | 'due' | 'delayed' | 'holds';
 
 /** One call of a storage's method. */
 export interface Call<Kind extends WriteKind | ReadKind = WriteKind | ReadKind> {

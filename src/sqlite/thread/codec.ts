@@ -58,11 +58,15 @@ function writeFields(writer: Writer, order: NewOrder): void {
   writer.number(order.acceptedAt);
 }
 
-function writeData(writer: Writer, { payload, content, labels, expiresAt }: NewOrder): void {
+function writeData(
+  writer: Writer,
+  { payload, content, labels, notBefore, expiresAt }: NewOrder,
+): void {
   writer.text(payload === undefined ? null : JSON.stringify(payload));
   // In an array, since `undefined` differs from being the payload.
   writer.text(content === payload ? null : JSON.stringify(content === undefined ? [] : [content]));
   writer.text(labels.length === 0 ? null : JSON.stringify(labels));
+  writer.number(notBefore);
   writer.number(expiresAt);
 }
 

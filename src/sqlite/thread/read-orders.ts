@@ -7,7 +7,7 @@ import {
   type StepValues,
 } from '../../core/order/step-result.ts';
 import type { DecidedOutcome, StoredOrder } from '../../core/order/stored-order.ts';
-import { timeFields } from '../../core/order/times/order-times.ts';
+import { type TimeFields, timeFields } from '../../core/order/times/order-times.ts';
 import { beyond, UnreadableOrder } from '../unreadable.ts';
 import type { Reader } from './wire.ts';
 
@@ -95,8 +95,13 @@ export function readOrder(reader: Reader): StoredOrder {
     decided: decided === null ? undefined : (parse('decided', decided, isObject) as DecidedOutcome),
     sequence,
     settlement,
-    ...timeFields({ expiresAt: reader.maybeNumber() ?? undefined }),
+    ...readTimes(reader),
   };
+}
+
+function readTimes(reader: Reader): TimeFields {
+  const notBefore = reader.maybeNumber() ?? undefined;
+  return timeFields({ notBefore, expiresAt: reader.maybeNumber() ?? undefined });
 }
 
 function parsed(

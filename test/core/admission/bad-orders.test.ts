@@ -207,6 +207,7 @@ describe.each(eachWay)('%s takes', (way) => {
       'amount',
       'expiresAt',
       'id',
+      'notBefore',
       'payload',
       'postings',
       'priority',

@@ -26,6 +26,7 @@ describe('stats', () => {
       queueLength: 0,
       waitingCallers: 0,
       unsettled: 0,
+      scheduled: 0,
       activeWorkers: 0,
       stalled: 0,
       heldLanes: 0,

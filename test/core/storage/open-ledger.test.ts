@@ -36,10 +36,12 @@ function wrapped(inner: MemoryStorage, calls: string[] = []) {
     amend: (id, steps) => inner.amend(id, steps),
     find: (id): ReturnType<OrderStorage['find']> => inner.find(id),
     list: (query) => inner.list(query),
-    unsettled: () => inner.unsettled(),
     hold: (hold) => inner.hold(hold),
     release: (userId) => inner.release(userId),
     holds: (query): ReturnType<OrderStorage['holds']> => inner.holds(query),
+    unsettled: (upTo) => inner.unsettled(upTo),
+    due: (query) => inner.due(query),
+    delayed: (after) => inner.delayed(after),
     nextSequence: () => inner.nextSequence(),
   } satisfies OrderStorage;
 }

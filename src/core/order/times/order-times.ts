@@ -4,24 +4,31 @@ const furthestMs = 3_155_760_000_000;
 /** The form of a time of an order, for an error. */
 export const timeForm = 'Unix milliseconds: an integer from 0 up, at most a hundred years from now';
 
-/** Whether a value can be a time of an order. */
-export function isTime(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= latest();
-}
-
-function latest(): number {
-  return Date.now() + furthestMs;
+/** Whether a value can be a time of an order, which may have none. */
+export function isTime(value: unknown): value is number | undefined {
+  if (value === undefined) return true;
+  if (!Number.isSafeInteger(value) || (value as number) < 0) return false;
+  return (value as number) <= Date.now() + furthestMs;
 }
 
 /** When an order may begin, in Unix milliseconds. The machine's clock says what time it is. */
 export class OrderTimes {
+  readonly notBefore: number | undefined;
   readonly expiresAt: number | undefined;
+  /** When it entered its lane, on the processor's clock; `undefined` if that was when it was accepted. */
+  enteredAt: number | undefined = undefined;
   /** Where the order waits in a list of timers: at what time, and at which place. */
   at = 0;
   place = -1;
 
-  constructor(expiresAt: number | undefined) {
+  constructor(notBefore: number | undefined, expiresAt: number | undefined) {
+    this.notBefore = notBefore;
     this.expiresAt = expiresAt;
+  }
+
+  /** Whether the order must not enter its lane yet. */
+  get isEarly(): boolean {
+    return this.notBefore !== undefined && Date.now() < this.notBefore;
   }
 
   /** Whether the order must not begin any more. */
@@ -30,16 +37,38 @@ export class OrderTimes {
   }
 }
 
-/** The fields of an order that has times; those that it has not are absent. */
+/** The times of an order; those that it does not have are absent. */
 export interface TimeFields {
+  readonly notBefore?: number | undefined;
   readonly expiresAt?: number | undefined;
 }
 
-export function timeFields({ expiresAt }: TimeFields): TimeFields {
-  return { ...(expiresAt !== undefined && { expiresAt }) };
+export function timeFields({ notBefore, expiresAt }: TimeFields): TimeFields {
+  return {
+    ...(notBefore !== undefined && { notBefore }),
+    ...(expiresAt !== undefined && { expiresAt }),
+  };
+}
+
+export function hasTimes({ notBefore, expiresAt }: TimeFields): boolean {
+  return notBefore !== undefined || expiresAt !== undefined;
 }
 
 /** The times of an order; `undefined` if it has none. */
-export function timesOf({ expiresAt }: TimeFields): OrderTimes | undefined {
-  return expiresAt === undefined ? undefined : new OrderTimes(expiresAt);
+export function timesOf(fields: TimeFields): OrderTimes | undefined {
+  return hasTimes(fields) ? new OrderTimes(fields.notBefore, fields.expiresAt) : undefined;
+}
+
+/**
+ * How long an order waited for its turn, in milliseconds. The time until it entered its lane does not count.
+ *
+ * @param acceptedAt - in Unix milliseconds, as are the others
+ */
+export function waitMsOf(
+  notBefore: number | undefined,
+  acceptedAt: number,
+  startedAt: number,
+): number {
+  if (notBefore === undefined || notBefore <= acceptedAt) return startedAt - acceptedAt;
+  return Math.max(0, startedAt - notBefore);
 }

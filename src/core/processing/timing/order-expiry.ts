@@ -4,7 +4,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { TimerList } from './timer-list.ts';
 
 /** How long a step of the machine's clock may go unnoticed, in milliseconds. */
-const longestWaitMs = 10_000;
+export const longestWaitMs = 10_000;
 
 /** A list of timers for orders that have times, which are Unix milliseconds of the machine's clock. */
 export function orderTimers(clock: Clock, due: (job: Job) => void): TimerList<Job> {
@@ -13,6 +13,11 @@ export function orderTimers(clock: Clock, due: (job: Job) => void): TimerList<Jo
     timedOf: ({ times }) => times as OrderTimes,
     now: () => Date.now(),
   });
+}
+
+/** Since when an order waits for its turn, on the processor's clock. */
+export function waitsSince({ times, acceptedAt }: Job): number {
+  return times?.enteredAt ?? acceptedAt;
 }
 
 /** The orders that wait in the queue and expire. */

@@ -6,6 +6,7 @@ import { noResults, noSteps } from '../../order/step-result.ts';
 import type { NewOrder, Refusal, StoredOrder } from '../../order/stored-order.ts';
 import { checkInteger, checkOptions } from '../../runtime/checks.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from '../balance-storage.ts';
+import type { DuePage, DueQuery } from '../due/due-orders.ts';
 import type { Hold, StoredHoldQuery } from '../holds/hold.ts';
 import { MemoryHolds } from '../holds/memory-holds.ts';
 import { mergePages } from '../order-pages.ts';
@@ -232,11 +233,7 @@ export class MemoryStorage implements OrderStorage {
     this.#settled.amend(id, steps);
   }
 
-  /**
-   * The order that has this id, unsettled or still remembered.
-   *
-   * @param id - any order's id
-   */
+  /** The order that has this id, unsettled or still remembered. */
   find(id: string): StoredOrder | undefined {
     return this.#unsettled.find(id) ?? this.#settled.find(id);
   }
@@ -255,10 +252,20 @@ export class MemoryStorage implements OrderStorage {
 
   /**
    * The orders that are unsettled at this call, in the order of their acceptance. The call counts as
-   * the opening of a durable storage does: each raises their `attempt` by one.
+   * the opening of a durable storage does: each raises their `attempt` by one. See {@link OrderStorage.unsettled}.
    */
-  unsettled(): AsyncIterable<readonly StoredOrder[]> {
-    return this.#unsettled.reopen();
+  unsettled(upTo?: number): AsyncIterable<readonly StoredOrder[]> {
+    return this.#unsettled.reopen(upTo);
+  }
+
+  /** The next delayed orders; see {@link OrderStorage.due}. */
+  due(query: DueQuery): DuePage {
+    return this.#unsettled.due(query);
+  }
+
+  /** How many orders are delayed beyond a time; see {@link OrderStorage.delayed}. */
+  delayed(after: number): number {
+    return this.#unsettled.delayed(after);
   }
 
   /** Keeps a hold; see {@link OrderStorage.hold}. The next processor of this storage finds it. */
@@ -271,11 +278,7 @@ export class MemoryStorage implements OrderStorage {
     this.#holds.release(userId);
   }
 
-  /**
-   * One page of holds, by the code units of the user ids; see {@link OrderStorage.holds}.
-   *
-   * @param query - which
-   */
+  /** One page of holds, by the code units of the user ids; see {@link OrderStorage.holds}. */
   holds(query: StoredHoldQuery): readonly Hold[] {
     return this.#holds.holds(query);
   }

@@ -5,7 +5,7 @@ import type { AppliedPosting, OrderCause } from '../../order/outcome.ts';
 import { appliedPostings } from '../../order/receipt.ts';
 import type { StepResult, StepValues } from '../../order/step-result.ts';
 import { noResults, noSteps } from '../../order/step-result.ts';
-import { type TimeFields, timeFields } from '../../order/times/order-times.ts';
+import { hasTimes, type TimeFields, timeFields } from '../../order/times/order-times.ts';
 import { memoryOf } from '../../runtime/size-of.ts';
 
 /** The fields of a settled order that take room in memory. */
@@ -16,6 +16,7 @@ export interface RememberedFields {
   readonly content: unknown;
   readonly labels: readonly string[];
   readonly postings: readonly Posting[];
+  readonly notBefore?: number | undefined;
   readonly expiresAt?: number | undefined;
   readonly cause?: OrderCause | undefined;
   readonly steps: readonly StepResult[];
@@ -102,10 +103,6 @@ export function isPlain(order: RememberedFields, postings: readonly AppliedPosti
     return false;
   if (results !== noResults || orderedAmount !== amount || hasTimes(order)) return false;
   return id.length + userId.length <= shortIds;
-}
-
-function hasTimes({ expiresAt }: TimeFields): boolean {
-  return expiresAt !== undefined;
 }
 
 function timesIn(order: TimeFields): TimeFields | undefined {

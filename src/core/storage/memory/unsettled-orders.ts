@@ -2,6 +2,7 @@ import { appliedPostings } from '../../order/receipt.ts';
 import { noResults, noSteps } from '../../order/step-result.ts';
 import type { DecidedOutcome, NewOrder, StoredOrder } from '../../order/stored-order.ts';
 import { timeFields } from '../../order/times/order-times.ts';
+import { type DuePage, type DuePlace, type DueQuery, isBehind } from '../due/due-orders.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
 import type { Settlement, StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
 
@@ -13,6 +14,13 @@ interface Entry {
   /** The opening after which it was accepted. */
   readonly opening: number;
   decided: DecidedOutcome | undefined;
+}
+
+/** An order with a `notBefore`. */
+type DelayedEntry = Entry & { readonly order: DuePlace };
+
+function isDelayed(entry: Entry): entry is DelayedEntry {
+  return entry.order.notBefore !== undefined;
 }
 
 /** Accepted orders whose outcome is not recorded, in memory. */
@@ -94,22 +102,45 @@ export class UnsettledOrders {
   }
 
   /** All present orders that are still unsettled at their turn, each with one more attempt. */
-  reopen(): AsyncIterable<readonly StoredOrder[]> {
+  reopen(upTo = Number.POSITIVE_INFINITY): AsyncIterable<readonly StoredOrder[]> {
     this.#openings += 1;
-    return this.#pages(this.#openings);
+    return this.#pages(this.#openings, upTo);
   }
 
-  async *#pages(opening: number): AsyncGenerator<readonly StoredOrder[]> {
+  async *#pages(opening: number, upTo: number): AsyncGenerator<readonly StoredOrder[]> {
     let page: StoredOrder[] = [];
     for (const entry of this.#entries.values()) {
       // This order and all after it were accepted since the call.
       if (entry.opening >= opening) break;
+      if ((entry.order.notBefore ?? upTo) > upTo) continue;
       page.push(this.#storedOf(entry));
       if (page.length < pageSize) continue;
       yield page;
       page = [];
     }
     if (page.length > 0) yield page;
+  }
+
+  /** The next orders with a `notBefore`. It looks at every order, since nothing sorts them. */
+  due({ after, upTo, limit }: DueQuery): DuePage {
+    const behind: DelayedEntry[] = [];
+    for (const entry of this.#entries.values()) {
+      if (isDelayed(entry) && isBehind(entry.order, after)) behind.push(entry);
+    }
+    behind.sort((one, other) => (isBehind(one.order, other.order) ? 1 : -1));
+    const beyond = behind.findIndex(({ order }) => order.notBefore > upTo);
+    const end = Math.min(limit, beyond === -1 ? behind.length : beyond);
+    const orders = behind.slice(0, end).map((entry) => this.#storedOf(entry));
+    return { orders, next: behind[end]?.order.notBefore };
+  }
+
+  /** How many orders have a `notBefore` above a time. */
+  delayed(after: number): number {
+    let count = 0;
+    for (const entry of this.#entries.values()) {
+      if (isDelayed(entry) && entry.order.notBefore > after) count += 1;
+    }
+    return count;
   }
 
   #storedOf({ order, opening, decided }: Entry): StoredOrder {

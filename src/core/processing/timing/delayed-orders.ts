@@ -1,0 +1,179 @@
+import { Fifo } from '../../collections/fifo.ts';
+import type { InFlightOrders } from '../../lifecycle/in-flight-orders.ts';
+import { Job } from '../../lifecycle/job.ts';
+import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
+import type { StoredOrder } from '../../order/stored-order.ts';
+import type { OrderTimes } from '../../order/times/order-times.ts';
+import type { Cancellation } from '../../runtime/abort.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Dispatcher } from '../dispatcher.ts';
+import { orderTimers } from './order-expiry.ts';
+import type { StoredDelays } from './stored-delays.ts';
+
+/** What `DelayedOrders` needs of others. */
+interface Sources {
+  readonly clock: Clock;
+  readonly lifecycle: Lifecycle;
+  readonly inFlight: InFlightOrders;
+  readonly dispatcher: Dispatcher;
+  /** Where the storage keeps orders, for this processor alone: it has the delayed orders. */
+  readonly stored: StoredDelays | undefined;
+  /** Whether one more order may be in the queue or under way. */
+  hasRoom(): boolean;
+  /** Puts an order in flight into its lane. */
+  enter(job: Job): void;
+}
+
+/**
+ * Accepted orders whose `notBefore` has not come. They are in no lane, and do not count in `capacity`. Where the storage
+ * keeps orders, only those are in memory for which a caller waits.
+ */
+export class DelayedOrders {
+  readonly #sources: Sources;
+  /** Those that are in memory. */
+  readonly #jobs = new Set<Job>();
+  /** Those that no storage gives when they are due. */
+  readonly #timers;
+  /** Of these, the ones that are due and for which there was no room. */
+  readonly #due = new Fifo<Job>();
+  #isLeaving = false;
+
+  constructor(sources: Sources) {
+    this.#sources = sources;
+    this.#timers = orderTimers(sources.clock, (job) => {
+      this.#due.push(job);
+      this.#enterDue();
+    });
+  }
+
+  /** How many accepted orders wait for their time, in memory and in the storage. */
+  get size(): number {
+    return this.#sources.stored?.count ?? this.#jobs.size;
+  }
+
+  /** Whether the storage keeps them, and gives them when they are due. */
+  get isStored(): boolean {
+    return this.#sources.stored !== undefined;
+  }
+
+  /** The processor begins to take up the orders of the storage. */
+  begin(): void {
+    this.#sources.stored?.read();
+  }
+
+  /** Whether the time of an order has not come. */
+  isEarly({ times }: Job): boolean {
+    return times?.isEarly === true;
+  }
+
+  /**
+   * An accepted order waits for its time.
+   *
+   * @param isNew - whether it was not accepted before
+   */
+  delay(job: Job, isNew: boolean): void {
+    const { lifecycle, stored } = this.#sources;
+    lifecycle.move(job, 'scheduled');
+    this.#add(job);
+    if (stored === undefined) this.#timers.add(job, (job.times as OrderTimes).notBefore as number);
+    else stored.add(job, isNew);
+    // A listener may cancel it.
+    if (isNew) lifecycle.accepted(job);
+    if (job.state !== 'scheduled') return;
+    if (this.#isLeaving) this.#leave(job);
+    else if (stored !== undefined && !job.keepsCallers()) lifecycle.forget(job);
+    else lifecycle.idleness.check();
+  }
+
+  /**
+   * Asks the storage for an order. One that waits for its time is in memory when this resolves.
+   *
+   * @param ask - gives what the storage has
+   */
+  async asked(ask: () => Promise<StoredOrder | undefined>): Promise<StoredOrder | undefined> {
+    const { stored } = this.#sources;
+    if (stored === undefined) return ask();
+    return stored.whileAsked(async () => {
+      const order = await ask();
+      if (order !== undefined && stored.has(order)) this.#takeUp(order);
+      return order;
+    });
+  }
+
+  #takeUp(order: StoredOrder): void {
+    const { clock, inFlight, lifecycle } = this.#sources;
+    if (inFlight.get(order.id) !== undefined) return;
+    const job = Job.recovered(order, clock);
+    lifecycle.move(job, 'scheduled');
+    inFlight.add(job);
+    this.#add(job);
+  }
+
+  /** Cancels an order that waits for its time; false if it does not. */
+  cancel(job: Job, cancellation: Cancellation): boolean {
+    if (job.state !== 'scheduled') return false;
+    this.#remove(job);
+    this.#sources.stored?.canceled();
+    this.#sources.dispatcher.settleCanceled(job, cancellation);
+    return true;
+  }
+
+  /** The time of an order in memory has come, and there is room. */
+  enter(job: Job): void {
+    const { clock, enter, lifecycle } = this.#sources;
+    this.#remove(job);
+    (job.times as OrderTimes).enteredAt = clock.now();
+    lifecycle.idleness.end();
+    enter(job);
+  }
+
+  /** An order is in flight no longer: there may be room. */
+  left(job: Job): void {
+    if (job.times !== undefined) {
+      this.#remove(job);
+      this.#sources.stored?.left(job);
+    }
+    if (!this.#due.isEmpty) this.#enterDue();
+    this.#sources.stored?.roomMayHaveCome();
+  }
+
+  /**
+   * The processor shuts down: these orders stay in a storage that keeps orders, for the next start. Others are
+   * canceled.
+   */
+  async leave(): Promise<void> {
+    const { clock, stored } = this.#sources;
+    this.#isLeaving = true;
+    this.#timers.close();
+    stored?.close();
+    for (const job of this.#jobs) {
+      if (!clock.hasTime()) await clock.nextSlice();
+      if (job.state === 'scheduled') this.#leave(job);
+    }
+  }
+
+  #leave(job: Job): void {
+    this.#remove(job);
+    const message = 'The processor shut down before the `notBefore` of the order';
+    this.#sources.dispatcher.leave(job, message);
+  }
+
+  #enterDue(): void {
+    while (!this.#due.isEmpty && this.#sources.hasRoom() && !this.#isLeaving) {
+      const job = this.#due.shift();
+      // It may have been canceled.
+      if (job?.state === 'scheduled') this.enter(job);
+    }
+  }
+
+  #add(job: Job): void {
+    this.#jobs.add(job);
+    this.#sources.inFlight.delayed = this.#jobs.size;
+  }
+
+  #remove(job: Job): void {
+    if (!this.#jobs.delete(job)) return;
+    this.#sources.inFlight.delayed = this.#jobs.size;
+    if (this.#sources.stored === undefined) this.#timers.remove(job);
+  }
+}

@@ -1,0 +1,194 @@
+import type { Timed } from '../../collections/time-heap.ts';
+import type { Job } from '../../lifecycle/job.ts';
+import type { OrderError } from '../../order/order-error.ts';
+import { storageFailed } from '../../order/processor-errors.ts';
+import type { StoredOrder } from '../../order/stored-order.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { type DuePage, type DuePlace, isBehind, placeOf } from '../../storage/due/due-orders.ts';
+import type { JournalStorage } from '../../storage/ledger.ts';
+import { longestWaitMs } from './order-expiry.ts';
+import { TimerList } from './timer-list.ts';
+
+/** How many orders are read at once. */
+const pageSize = 500;
+
+/** What `StoredDelays` needs of others. */
+interface Sources {
+  readonly storage: Pick<JournalStorage, 'due' | 'delayed'>;
+  readonly clock: Clock;
+  /** The orders up to this time are taken up by the recovery. */
+  readonly startedAt: number;
+  /** For how many orders there is room. */
+  room(): number;
+  /** The order in flight that has an id. */
+  get(id: string): Job | undefined;
+  /** The time of an order has come that is not in flight. */
+  recovered(order: StoredOrder): void;
+  /** The time of an order in flight has come, which waits for that. */
+  enter(job: Job): void;
+  /** Reading failed, and is tried again when the storage works. */
+  failed(error: OrderError): void;
+  /** Resolves when the storage works, or when the processor has closed. */
+  whenAvailable(): Promise<void>;
+}
+
+/**
+ * The delayed orders of a storage that keeps orders. They are read when they are due, as many as there is room for, so
+ * a million of them take no memory. A place says up to which order they were read.
+ */
+export class StoredDelays {
+  /** How many there are. */
+  count = 0;
+  readonly #sources: Sources;
+  #readUpTo: DuePlace;
+  /** An order came behind this place while the storage was read. */
+  #again: DuePlace | undefined;
+  readonly #wake: Timed = { at: 0, place: -1 };
+  readonly #timers: TimerList<Timed>;
+  /** How many questions about delayed orders the storage has not answered. */
+  #asked = 0;
+  /** Orders that have left since then: an answer may have them, as they were before. */
+  readonly #left = new Set<string>();
+  #isReading = false;
+  #isCounted = false;
+  #isFull = false;
+  #isClosed = false;
+
+  constructor(sources: Sources) {
+    this.#sources = sources;
+    this.#readUpTo = { notBefore: sources.startedAt, sequence: Number.MAX_SAFE_INTEGER };
+    this.#timers = new TimerList({
+      ...{ clock: sources.clock, longestWaitMs },
+      timedOf: (wake) => wake,
+      now: () => Date.now(),
+      due: () => this.read(),
+    });
+  }
+
+  /** The storage has accepted an order whose time has not come. */
+  add({ times, sequence }: Job, isNew: boolean): void {
+    if (isNew) this.count += 1;
+    const notBefore = times?.notBefore as number;
+    const before = { notBefore, sequence: sequence - 1 };
+    if (this.#isReading) this.#again = first(this.#again ?? before, before);
+    else this.#readUpTo = first(this.#readUpTo, before);
+    this.#wakeAt(notBefore);
+  }
+
+  /** An order is canceled before its time. */
+  canceled(): void {
+    this.count -= 1;
+  }
+
+  /** An order is in flight no longer. */
+  left({ id }: Job): void {
+    if (this.#asked > 0) this.#left.add(id);
+  }
+
+  /** There may be room. */
+  roomMayHaveCome(): void {
+    if (this.#isFull && this.#sources.room() > 0) this.read();
+  }
+
+  /** Whether an order of the storage, as an answer of `whileAsked` has it, waits there for its time. */
+  has(order: StoredOrder): boolean {
+    if (this.#isClosed || order.settledAt !== undefined || order.notBefore === undefined)
+      return false;
+    return isBehind(placeOf(order), this.#readUpTo) && !this.#left.has(order.id);
+  }
+
+  /** Notes which orders leave until the answer is treated. */
+  async whileAsked<T>(treat: () => Promise<T>): Promise<T> {
+    this.#asked += 1;
+    try {
+      return await treat();
+    } finally {
+      this.#asked -= 1;
+      if (this.#asked === 0) this.#left.clear();
+    }
+  }
+
+  /** Reads the orders that are due; never rejects. */
+  async read(): Promise<void> {
+    if (this.#isReading || this.#isClosed) return;
+    this.#isReading = true;
+    this.#isFull = false;
+    while (!this.#isClosed) {
+      try {
+        await this.#readDue();
+        break;
+      } catch (cause) {
+        this.#goBack();
+        this.#sources.failed(storageFailed('The delayed orders could not be read', cause));
+        await this.#sources.whenAvailable();
+      }
+    }
+    this.#isReading = false;
+  }
+
+  /** The processor shuts down: no order is read any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#timers.close();
+  }
+
+  async #readDue(): Promise<void> {
+    const { room, storage } = this.#sources;
+    if (!this.#isCounted) {
+      this.count += await storage.delayed(this.#sources.startedAt);
+      this.#isCounted = true;
+    }
+    for (;;) {
+      const limit = Math.min(pageSize, room());
+      this.#isFull = limit <= 0;
+      if (this.#isFull || this.#isClosed) break;
+      const now = Date.now();
+      const after = this.#readUpTo;
+      const next = await this.whileAsked(async () => {
+        const page = await storage.due({ after, upTo: now, limit });
+        return (await this.#take(page)) ? page.next : now;
+      });
+      if (this.#again === undefined && (next === undefined || next > Date.now())) {
+        if (next !== undefined) this.#wakeAt(next);
+        break;
+      }
+      this.#goBack();
+    }
+    this.#goBack();
+  }
+
+  /** Takes the orders of a page, as long as there is room; false if it does not take all. */
+  async #take({ orders }: DuePage): Promise<boolean> {
+    const { clock, get, room } = this.#sources;
+    for (const order of orders) {
+      if (!clock.hasTime()) await clock.nextSlice();
+      if (this.#isClosed || room() <= 0) return false;
+      this.#readUpTo = placeOf(order);
+      const job = get(order.id);
+      // It may be on its way into the storage, or out of it.
+      if (this.#left.has(order.id) || (job !== undefined && job.state !== 'scheduled')) continue;
+      this.count -= 1;
+      if (job === undefined) this.#sources.recovered(order);
+      else this.#sources.enter(job);
+    }
+    return true;
+  }
+
+  #goBack(): void {
+    if (this.#again === undefined) return;
+    this.#readUpTo = first(this.#readUpTo, this.#again);
+    this.#again = undefined;
+  }
+
+  #wakeAt(at: number): void {
+    if (this.#wake.place !== -1) {
+      if (this.#wake.at <= at) return;
+      this.#timers.remove(this.#wake);
+    }
+    this.#timers.add(this.#wake, at);
+  }
+}
+
+function first(one: DuePlace, other: DuePlace): DuePlace {
+  return isBehind(one, other) ? other : one;
+}
