@@ -4,7 +4,7 @@ import type { HttpError } from '../server/http-error.ts';
 import { BadRequestSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
 import { OrderErrorDetailSchema } from './gen/orderprocessor/v1/orders_pb.js';
 import { fittingDetail, fittingText } from './messages/fitting.ts';
-import { durationOf } from './messages/messages.ts';
+import { durationOf } from './messages/wire.ts';
 
 /** The status of gRPC for a code of the library. */
 const codes: Readonly<Record<string, Code>> = {

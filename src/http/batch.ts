@@ -3,14 +3,14 @@ import { isOrderError, OrderError } from '../core/order/order-error.ts';
 import type { OrderOutcome } from '../core/order/outcome.ts';
 import type { OrderProcessor } from '../core/order-processor.ts';
 import { systemTime } from '../core/runtime/system-time.ts';
-import { type Access, checkMayActFor } from '../server/access.ts';
+import { type Access, checkMayOrder } from '../server/access.ts';
 import { ClientIds } from '../server/client-ids.ts';
 import { withoutPayload } from '../server/events/event-views.ts';
 import { HttpError, unexpected } from '../server/http-error.ts';
 import { draining } from '../server/listening/server-draining.ts';
 import { unreadable } from '../server/listening/unreadable-body.ts';
 import { answer } from './answers.ts';
-import { check, orderInput } from './openapi/schemas.ts';
+import { check, orderInput } from './openapi/input-schemas.ts';
 import { type Line, LineParser, newline } from './request/json-lines.ts';
 import { checkIsLines, tooSlow } from './request/request-body.ts';
 import { inTime } from './request/request-timeouts.ts';
@@ -136,7 +136,7 @@ class OrderLines implements AsyncIterableIterator<unknown> {
     try {
       if ('error' in line) throw line.error;
       const order = check(orderInput, line.value, 'invalid_order');
-      checkMayActFor(this.#access, order.userId);
+      checkMayOrder(this.#access, order as Order);
       return this.#ids.order(order as Order);
     } catch (error) {
       const isOwn = error instanceof HttpError || isOrderError(error);

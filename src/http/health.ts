@@ -10,7 +10,10 @@ export function health(processor: OrderProcessor): Response {
   const stats = processor.stats();
   const reasons = reasonsOf(processor, stats);
   const isFull = stats.unsettled >= stats.capacity;
-  return healthOf(isFull ? [...reasons, 'queue_full'] : reasons);
+  const { heldLanes, oldestHoldMs } = stats;
+  // A held lane is no reason to be unavailable: all other users go on.
+  const holds = heldLanes > 0 ? { heldLanes, oldestHoldMs } : {};
+  return healthOf(isFull ? [...reasons, 'queue_full'] : reasons, holds);
 }
 
 /**
@@ -37,8 +40,8 @@ function reasonsOf(processor: OrderProcessor, { state, storage }: ProcessorStats
   return reasons;
 }
 
-function healthOf(reasons: readonly Reason[]): Response {
+function healthOf(reasons: readonly Reason[], facts: object = {}): Response {
   return reasons.length === 0
-    ? json({ status: 'ok', reasons })
-    : json({ status: 'unavailable', reasons }, 503, { 'retry-after': '1' });
+    ? json({ status: 'ok', reasons, ...facts })
+    : json({ status: 'unavailable', reasons, ...facts }, 503, { 'retry-after': '1' });
 }

@@ -4,7 +4,7 @@ import type { OrderProcessor } from '../core/order-processor.ts';
 import { checkMethods } from '../core/runtime/checks.ts';
 import { secure } from '../server/listening/secure-headers.ts';
 import { type OrderAppOptions, readOptions } from './options.ts';
-import { Routes } from './routes.ts';
+import { Routes } from './routes/routes.ts';
 
 /**
  * Creates a Hono app that serves a processor over HTTP: Web-standard `fetch`, so it runs under `serve`, mounts in
@@ -18,6 +18,9 @@ import { Routes } from './routes.ts';
  * | `GET /orders/{id}` | one order |
  * | `DELETE /orders/{id}` | cancels it: 200 if it is, 202 while its steps end, 409 `order_settled` |
  * | `GET /users/{userId}/balance` | the balance; 404 for an unknown user |
+ * | `POST /users/{userId}/hold` | holds the user's lane, for operators; `{ reason }` |
+ * | `DELETE /users/{userId}/hold` | releases it: 200, or 409 `not_held` |
+ * | `GET /holds` | a page of holds, for operators; `limit`, `cursor` |
  * | `GET /stats` | see `ProcessorStats` |
  * | `GET /health` | 503 with the reasons when shut down or about to be, the storage fails or the queue is full |
  * | `GET /livez`, `GET /readyz` | 200; 503 when shut down or about to be, the storage fails or orders are being recovered |

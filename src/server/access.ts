@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
+import type { OrderFields } from '../core/order/order.ts';
 import type { Awaitable } from '../core/runtime/awaitable.ts';
 import { wrong } from '../core/runtime/checks.ts';
 import { forbidden, HttpError } from './http-error.ts';
@@ -12,8 +13,14 @@ export interface Access {
    */
   readonly users: 'all' | readonly string[] | ((userId: string) => boolean);
   /**
-   * Whether it may read what is about all users: `/stats`, `/metrics`, and the events of all users. By
-   * default if it may act for all.
+   * Other users whose balances its orders may add to by `postings`: their ids, a function that says so, or `'all'`.
+   * None by default. The amount of such an order must pay for all of its postings. The client does not see the
+   * balances of those users.
+   */
+  readonly mayCredit?: 'all' | readonly string[] | ((userId: string) => boolean) | undefined;
+  /**
+   * Whether it may read what is about all users (`/stats`, `/metrics`, the events of all users, holds), and hold and
+   * release lanes. By default if it may act for all.
    */
   readonly isOperator?: boolean | undefined;
   /**
@@ -39,7 +46,11 @@ export function isOperator({ users, isOperator = users === 'all' }: Access): boo
 /** Whether a client may act for a user; for all of them if `undefined`. */
 export function mayActFor({ users }: Access, userId: string | undefined): boolean {
   if (users === 'all') return true;
-  if (userId === undefined) return false;
+  return userId !== undefined && includes(users, userId);
+}
+
+function includes(users: Access['users'], userId: string): boolean {
+  if (users === 'all') return true;
   return typeof users === 'function' ? users(userId) === true : users.includes(userId);
 }
 
@@ -49,6 +60,26 @@ export function checkMayActFor(access: Access, userId: string | undefined): void
   throw forbidden(
     userId === undefined ? 'Name a `userId` that you may act for' : 'You may not act for this user',
   );
+}
+
+/**
+ * Checks that a client may hand in an order. The postings of a client that does not act for all users make no money:
+ * rules on the amount of an order hold for what it credits then, too. What is no order yet is refused by the processor.
+ *
+ * @throws HttpError `forbidden`
+ */
+export function checkMayOrder(access: Access, { userId, amount, postings }: OrderFields): void {
+  checkMayActFor(access, userId);
+  if (access.users === 'all' || postings === undefined || postings.length === 0) return;
+  const { mayCredit = [] } = access;
+  let sum = amount;
+  for (const [at, posting] of postings.entries()) {
+    if (!mayActFor(access, posting.userId) && !includes(mayCredit, posting.userId)) {
+      throw forbidden(`You may not credit the user of \`postings[${at}]\``);
+    }
+    sum += posting.amount;
+  }
+  if (sum > 0) throw forbidden('Expected an `amount` that pays for all `postings`');
 }
 
 /** @throws HttpError `forbidden` */
@@ -124,14 +155,9 @@ export function checkAuthenticate(authenticate: unknown): void {
 
 /** @throws TypeError for what an `authenticate` must not answer */
 export function checkAccess(access: Access): Access {
-  const { users, client, isOperator } = Object(access) as Partial<Access>;
-  const isValid =
-    users === 'all' ||
-    typeof users === 'function' ||
-    (Array.isArray(users) && users.every((id) => typeof id === 'string'));
-  if (!isValid) {
-    throw wrong(TypeError, 'access.users', "'all', a list of user ids or a function", users);
-  }
+  const { users, mayCredit, client, isOperator } = Object(access) as Partial<Access>;
+  checkUsers('access.users', users);
+  if (mayCredit !== undefined) checkUsers('access.mayCredit', mayCredit);
   if (client !== undefined && typeof client !== 'string') {
     throw wrong(TypeError, 'access.client', 'a string', client);
   }
@@ -140,4 +166,12 @@ export function checkAccess(access: Access): Access {
     throw wrong(TypeError, 'access.isOperator', 'a boolean', isOperator);
   }
   return access;
+}
+
+function checkUsers(name: string, users: unknown): void {
+  const isValid =
+    users === 'all' ||
+    typeof users === 'function' ||
+    (Array.isArray(users) && users.every((id) => typeof id === 'string'));
+  if (!isValid) throw wrong(TypeError, name, "'all', a list of user ids or a function", users);
 }

@@ -88,12 +88,17 @@ export class ClientIds {
     return this.isScoped ? clientIdOf(storedId, userId) : storedId;
   }
 
-  record<T extends Pick<OrderRecord, 'id' | 'userId'>>(record: T): T {
-    return this.isScoped ? withClientId(record) : record;
+  record<T extends Pick<OrderRecord, 'id' | 'userId' | 'postings'>>(record: T): T {
+    return this.isScoped ? this.#own(record) : record;
   }
 
-  receipt<T extends Pick<Receipt, 'orderId' | 'userId'>>(receipt: T): T {
-    return this.isScoped ? withClientId(receipt) : receipt;
+  receipt<T extends Pick<Receipt, 'orderId' | 'userId' | 'postings'>>(receipt: T): T {
+    return this.isScoped ? this.#own(receipt) : receipt;
+  }
+
+  /** The balances of users for whom the client does not act are not its own to see. */
+  #own<T extends Partial<Pick<Receipt, 'postings'>>>(of: T): T {
+    return withClientId(withoutBalances(of, (userId) => mayActFor(this.#access, userId)));
   }
 
   /** Anything thrown. */
@@ -104,9 +109,22 @@ export class ClientIds {
 
   outcome(outcome: OrderOutcome): OrderOutcome {
     if (!this.isScoped) return outcome;
-    if (outcome.status === 'completed') return withClientId(outcome);
+    if (outcome.status === 'completed') return this.#own(outcome);
     return { ...outcome, error: this.error(outcome.error) };
   }
+}
+
+/** Without the balances of other users after an order's postings, but of those that may be seen. */
+export function withoutBalances<T extends Partial<Pick<Receipt, 'postings'>>>(
+  of: T,
+  maySee: (userId: string) => boolean,
+): T {
+  const { postings } = of;
+  if (postings === undefined || postings.every(({ userId }) => maySee(userId))) return of;
+  const shown = postings.map((posting) =>
+    maySee(posting.userId) ? posting : { ...posting, balance: undefined },
+  );
+  return { ...of, postings: shown };
 }
 
 interface Named {
@@ -115,7 +133,7 @@ interface Named {
   readonly userId?: string | undefined;
 }
 
-/** A record, a receipt, an event or an error about an order, as its user's own clients see it. */
+/** A record, a receipt, an event or an error about an order, with the id that its user's own clients have for it. */
 export function withClientId<T extends object>(of: T, fallback?: string): T {
   const { id, orderId, userId = fallback } = of as Named;
   const storedId = id ?? orderId;

@@ -12,7 +12,7 @@ import { OrderProcessor } from 'order-processor';
 import { createOrderRoutes, OrderService, serveGrpc } from 'order-processor/grpc';
 import { createOrderApp, type FetchApp, type OrderServer, serve } from 'order-processor/http';
 import { SqliteStorage } from 'order-processor/sqlite';
-import { orderInput } from '../../src/http/openapi/schemas.ts';
+import { orderInput } from '../../src/http/openapi/input-schemas.ts';
 
 /** The limit: a route that parses and validates the same, and answers the same bytes, of no order. */
 function bare(): FetchApp {

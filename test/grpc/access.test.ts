@@ -57,6 +57,9 @@ const calls: [string, Json][] = [
   ['cancelOrder', { id: 'o-1' }],
   ['getBalance', { userId: 'u-1' }],
   ['getStats', {}],
+  ['holdLane', { userId: 'u-1' }],
+  ['releaseLane', { userId: 'u-1' }],
+  ['listHolds', {}],
 ];
 
 describe('credentials that come twice', () => {
@@ -104,7 +107,9 @@ describe('without credentials', () => {
 describe('a client with users of its own', () => {
   it('acts for them', async () => {
     const { statusOf, watchStatus } = await startGuarded();
-    for (const [method, request] of calls.filter(([name]) => !/getStats|cancel/.test(name))) {
+    for (const [method, request] of calls.filter(
+      ([name]) => !/getStats|cancel|hold|releaseLane/i.test(name),
+    )) {
       expect([method, await statusOf(method, request, user)]).toEqual([method, 'OK']);
     }
     expect(await watchStatus({ userId: 'u-1' }, user)).toBe('OK');
@@ -118,7 +123,9 @@ describe('a client with users of its own', () => {
     expect(await statusOf('getBalance', { userId: 'u-2' }, user)).toBe('PERMISSION_DENIED');
     expect(await statusOf('listOrders', { userId: 'u-2' }, user)).toBe('PERMISSION_DENIED');
     expect(await statusOf('listOrders', {}, user)).toBe('PERMISSION_DENIED');
-    expect(await statusOf('getStats', {}, user)).toBe('PERMISSION_DENIED');
+    for (const method of ['getStats', 'holdLane', 'releaseLane', 'listHolds']) {
+      expect(await statusOf(method, { userId: 'u-1' }, user)).toBe('PERMISSION_DENIED');
+    }
     expect(processor.stats().accepted).toBe(2);
     // It submits orders itself while it waits.
     expect(await watchStatus({}, user)).toBe('PERMISSION_DENIED');

@@ -9,6 +9,8 @@ const routes: [path: string, allow: string][] = [
   ['/orders', 'GET, HEAD, POST'],
   ['/orders/o-1', 'DELETE, GET, HEAD'],
   ['/users/u-1/balance', 'GET, HEAD'],
+  ['/users/u-1/hold', 'DELETE, POST'],
+  ['/holds', 'GET, HEAD'],
   ['/stats', 'GET, HEAD'],
   ['/metrics', 'GET, HEAD'],
   ['/events', 'GET, HEAD'],
@@ -46,7 +48,7 @@ it('POST is what there is for a batch', async () => {
 
 it('HEAD is GET without a body', async () => {
   const { app } = appOf();
-  for (const path of ['/health', '/stats', '/orders', '/openapi.json', '/orders/none']) {
+  for (const path of ['/health', '/stats', '/orders', '/holds', '/openapi.json', '/orders/none']) {
     const [head, get] = [await app.request(path, { method: 'HEAD' }), await app.request(path)];
     expect([path, head.status, await head.text()]).toEqual([path, get.status, '']);
     expect(head.headers.get('content-type')).toBe(get.headers.get('content-type'));

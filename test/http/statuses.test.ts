@@ -137,7 +137,7 @@ describe('`problem` and the app answer the same error with the same status', () 
 });
 
 describe('the table', () => {
-  it('has every code that an order can end with', () => {
+  it('has every code of the library that a caller can get', () => {
     expect(defaultStatuses).toEqual({
       invalid_order: 400,
       order_conflict: 409,
@@ -151,6 +151,7 @@ describe('the table', () => {
       expired: 409,
       storage_failed: 503,
       deadlock: 500,
+      not_held: 409,
       internal: 500,
     });
     expect(Object.isFrozen(defaultStatuses)).toBe(true);

@@ -1,6 +1,6 @@
-import { isName } from '../order/parse-order.ts';
 import { checkInteger, checkOptions, wrong } from '../runtime/checks.ts';
 import type { Hold, StoredHoldQuery } from '../storage/holds/hold.ts';
+import { heldUserOf, holdCursorOf } from './hold-cursor.ts';
 
 /** Which holds {@link OrderProcessor.holds} is to list. */
 export interface HoldQuery {
@@ -35,18 +35,11 @@ export function readHoldQuery(query: HoldQuery): StoredHoldQuery {
 export function holdPageOf(holds: readonly Hold[], { limit }: StoredHoldQuery): HoldPage {
   const last = holds.at(-1);
   const hasMore = last !== undefined && holds.length === limit;
-  return { holds, cursor: hasMore ? cursorOf(last.userId) : undefined };
-}
-
-/** What gets the page behind the hold of this user. Callers see a text that says nothing. */
-function cursorOf(userId: string): string {
-  return Buffer.from(`held ${userId}`).toString('base64url');
+  return { holds, cursor: hasMore ? holdCursorOf(last.userId) : undefined };
 }
 
 function readCursor(cursor: unknown): string {
-  const text = typeof cursor === 'string' ? Buffer.from(cursor, 'base64url').toString() : '';
-  const userId = text.startsWith('held ') ? text.slice('held '.length) : '';
-  // Decoding passes over what it does not know.
-  if (isName(userId) && cursorOf(userId) === cursor) return userId;
+  const userId = typeof cursor === 'string' ? heldUserOf(cursor) : undefined;
+  if (userId !== undefined) return userId;
   throw wrong(RangeError, 'cursor', 'the `cursor` of a page', cursor);
 }

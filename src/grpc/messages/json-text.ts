@@ -32,7 +32,7 @@ function parsed(text: string): unknown {
 /** Whether a key or a value is too long: of a message and of those in it, which are not deep. */
 function hasLongText(value: unknown, depth = 0): boolean {
   if (typeof value === 'string') return value.length > longest;
-  if (typeof value !== 'object' || value === null || depth > 2) return false;
+  if (typeof value !== 'object' || value === null || depth > 3) return false;
   return Object.entries(value).some(
     ([key, field]) => key.length > longest || (key !== 'payload' && hasLongText(field, depth + 1)),
   );

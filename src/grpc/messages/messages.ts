@@ -1,35 +1,26 @@
-import { fromJson, type JsonValue, type MessageInitShape } from '@bufbuild/protobuf';
-import {
-  type Duration,
-  type Timestamp,
-  timestampFromMs,
-  type Value,
-  ValueSchema,
-} from '@bufbuild/protobuf/wkt';
-import type {
-  RetriedStep,
-  StalledOrder,
-  SteppedOrder,
-} from '../../core/lifecycle/processor-events.ts';
-import type { Percentiles, ProcessorStats } from '../../core/lifecycle/stats.ts';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { OrderError } from '../../core/order/order-error.ts';
-import type { OrderOutcome, OrderRecord, Receipt } from '../../core/order/outcome.ts';
-import type { StepResult } from '../../core/order/step-result.ts';
+import type {
+  AppliedPosting,
+  OrderOutcome,
+  OrderRecord,
+  Receipt,
+} from '../../core/order/outcome.ts';
+import type { StepProgress, StepResult } from '../../core/order/step-result.ts';
 import {
+  type AppliedPostingSchema,
   ErrorOutcome,
-  type GetStatsResponseSchema,
   type OrderErrorDetailSchema,
   type OrderRecordSchema,
   OrderStatus,
   Priority,
   type ReceiptSchema,
-  type RetriedStepSchema,
-  type StalledOrderSchema,
-  type SteppedOrderSchema,
+  type StepProgressSchema,
   type StepResultSchema,
   StepStatus,
   type SubmitOrdersResponseSchema,
 } from '../gen/orderprocessor/v1/orders_pb.js';
+import { amountOf, durationOf, payloadOf, timeOf } from './wire.ts';
 
 const outcomes = {
   refused: ErrorOutcome.REFUSED,
@@ -59,31 +50,7 @@ const stepStatuses = {
   compensated: StepStatus.COMPENSATED,
 } as const;
 
-/** A duration; milliseconds may have fractions. */
-export function durationOf(ms: number): Pick<Duration, 'seconds' | 'nanos'> {
-  const seconds = Math.trunc(ms / 1_000);
-  return { seconds: BigInt(seconds), nanos: Math.trunc((ms - seconds * 1_000) * 1e6) };
-}
-
-function timeOf(unixMs: number | undefined): Timestamp | undefined {
-  return unixMs === undefined ? undefined : timestampFromMs(unixMs);
-}
-
-function amountOf(amount: number | undefined): bigint | undefined {
-  return amount === undefined ? undefined : BigInt(amount);
-}
-
-/** `undefined` for a payload that is no JSON: a host's schema may return anything. */
-export function payloadOf(payload: unknown): Value | undefined {
-  if (payload === undefined) return undefined;
-  try {
-    return fromJson(ValueSchema, JSON.parse(JSON.stringify(payload)) as JsonValue);
-  } catch {
-    return undefined;
-  }
-}
-
-function stepOf(step: StepResult): MessageInitShape<typeof StepResultSchema> {
+export function stepOf(step: StepResult): MessageInitShape<typeof StepResultSchema> {
   const { name, status, durationMs, attempts, code, compensation } = step;
   return {
     name,
@@ -99,6 +66,16 @@ function stepOf(step: StepResult): MessageInitShape<typeof StepResultSchema> {
       message: compensation.message,
     },
   };
+}
+
+export function progressOf(progress: StepProgress): MessageInitShape<typeof StepProgressSchema> {
+  const { step, isCompensation, fraction, label } = progress;
+  return { step, isCompensation, fraction, label };
+}
+
+function postingOf(posting: AppliedPosting): MessageInitShape<typeof AppliedPostingSchema> {
+  const { userId, amount, balance } = posting;
+  return { userId, amount: BigInt(amount), balance: amountOf(balance) };
 }
 
 export function recordMessage(
@@ -121,6 +98,9 @@ export function recordMessage(
     message,
     isRetryable: retryable,
     steps: steps.map(stepOf),
+    postings: record.postings.map(postingOf),
+    expiresAt: timeOf(record.expiresAt),
+    progress: record.progress && progressOf(record.progress),
   };
 }
 
@@ -138,6 +118,7 @@ export function receiptMessage(
     duration: durationOf(receipt.durationMs),
     steps: steps.map(stepOf),
     labels: [...labels],
+    postings: receipt.postings.map(postingOf),
     payload: payloadOf(receipt.payload),
   };
 }
@@ -173,59 +154,4 @@ export function outcomeMessage(
     error: errorMessage(error),
   };
   return { index: BigInt(index), outcome: { case: 'unfulfilled', value } };
-}
-
-export function steppedMessage(stepped: SteppedOrder): MessageInitShape<typeof SteppedOrderSchema> {
-  const { orderId, userId, labels, step } = stepped;
-  return { orderId, userId, labels: [...labels], step: stepOf(step) };
-}
-
-export function retriedMessage(
-  retried: Omit<RetriedStep, 'cause'>,
-): MessageInitShape<typeof RetriedStepSchema> {
-  const { delayMs, labels, ...rest } = retried;
-  return { ...rest, labels: [...labels], delay: durationOf(delayMs) };
-}
-
-export function stalledMessage(stalled: StalledOrder): MessageInitShape<typeof StalledOrderSchema> {
-  const { runningMs, labels, steps, ...rest } = stalled;
-  return { ...rest, labels: [...labels], steps: [...steps], running: durationOf(runningMs) };
-}
-
-function percentilesMessage({ p50, p95, p99, max, mean }: Percentiles) {
-  return {
-    p50: durationOf(p50),
-    p95: durationOf(p95),
-    p99: durationOf(p99),
-    max: durationOf(max),
-    mean: durationOf(mean),
-  };
-}
-
-export function statsMessage(
-  stats: ProcessorStats,
-): MessageInitShape<typeof GetStatsResponseSchema> {
-  return {
-    state: stats.state,
-    storage: stats.storage,
-    recovered: BigInt(stats.recovered),
-    isPaused: stats.isPaused,
-    capacity: BigInt(stats.capacity),
-    concurrency: BigInt(stats.concurrency),
-    accepted: BigInt(stats.accepted),
-    refused: BigInt(stats.refused),
-    duplicates: BigInt(stats.duplicates),
-    completed: BigInt(stats.completed),
-    failed: BigInt(stats.failed),
-    canceled: BigInt(stats.canceled),
-    queueLength: BigInt(stats.queueLength),
-    waitingCallers: BigInt(stats.waitingCallers),
-    unsettled: BigInt(stats.unsettled),
-    activeWorkers: BigInt(stats.activeWorkers),
-    stalled: BigInt(stats.stalled),
-    wait: percentilesMessage(stats.waitMs),
-    duration: percentilesMessage(stats.durationMs),
-    oldestWait: durationOf(stats.oldestWaitMs),
-    uptime: durationOf(stats.uptimeMs),
-  };
 }

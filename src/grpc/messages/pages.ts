@@ -1,17 +1,17 @@
-import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import type { OrderRecord } from '../../core/order/outcome.ts';
+import { create, type DescMessage, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import type { OrderProcessor } from '../../core/order-processor.ts';
+import type { HoldQuery } from '../../core/queries/hold-query.ts';
 import type { OrderQuery } from '../../core/queries/order-query.ts';
 import { sizeOf } from '../../core/runtime/size-of.ts';
 import type { ClientIds } from '../../server/client-ids.ts';
 import {
+  HoldSchema,
+  type ListHoldsResponseSchema,
   type ListOrdersResponseSchema,
   OrderRecordSchema,
 } from '../gen/orderprocessor/v1/orders_pb.js';
+import { holdMessage } from './hold-messages.ts';
 import { recordMessage } from './messages.ts';
-
-type Page = MessageInitShape<typeof ListOrdersResponseSchema>;
-type RecordMessage = MessageInitShape<typeof OrderRecordSchema>;
 
 /** Most clients accept messages of up to 4 MiB. */
 const mostBytes = 3 * 2 ** 20;
@@ -19,38 +19,88 @@ const mostBytes = 3 * 2 ** 20;
 /** A page of so many bytes need not be measured: no payload becomes so much longer as a message. */
 const surelyFits = 2 ** 18;
 
-/** How many bytes a record takes in a page beside its own. */
-const recordOverhead = 10;
+/** How many bytes an item takes in a page beside its own. */
+const itemOverhead = 10;
 
 /** A page of orders that every client can read. */
 export async function pageMessage(
   processor: OrderProcessor,
   query: OrderQuery,
   ids: ClientIds,
-): Promise<Page> {
-  const toMessage = (record: OrderRecord): RecordMessage => recordMessage(ids.record(record));
-  let { orders, cursor } = await processor.orders(query);
-  let records = orders.map(toMessage);
-  let count = fittingCount(orders, records);
-  // Listed again with a smaller limit, since only the processor makes cursors.
-  while (count < orders.length && orders.length > 1) {
-    ({ orders, cursor } = await processor.orders({ ...query, limit: Math.max(1, count) }));
-    records = orders.map(toMessage);
-    count = fittingCount(orders, records);
-  }
-  const [first] = records;
+): Promise<MessageInitShape<typeof ListOrdersResponseSchema>> {
+  const { messages, isTooLong, cursor } = await fittingPage(
+    async (limit) => {
+      const { orders, cursor } = await processor.orders({ ...query, limit });
+      return { items: orders, cursor };
+    },
+    query.limit,
+    (record) => recordMessage(ids.record(record)),
+    OrderRecordSchema,
+  );
+  const [first] = messages;
   // Without its payload: otherwise later orders could not be listed.
-  if (count === 0 && first !== undefined) records = [{ ...first, payload: undefined }];
+  const records = isTooLong && first !== undefined ? [{ ...first, payload: undefined }] : messages;
   return { records, nextPageToken: cursor ?? '' };
 }
 
-/** How many of the records fit into one page. */
-function fittingCount(orders: readonly OrderRecord[], records: readonly RecordMessage[]): number {
-  if (sizeOf(orders, surelyFits) < surelyFits) return records.length;
+/** A page of holds that every client can read. */
+export async function holdPageMessage(
+  processor: OrderProcessor,
+  query: HoldQuery,
+): Promise<MessageInitShape<typeof ListHoldsResponseSchema>> {
+  const { messages, cursor } = await fittingPage(
+    async (limit) => {
+      const { holds, cursor } = await processor.holds({ ...query, limit });
+      return { items: holds, cursor };
+    },
+    query.limit,
+    holdMessage,
+    HoldSchema,
+  );
+  return { holds: messages, nextPageToken: cursor ?? '' };
+}
+
+interface Listed<T> {
+  readonly items: readonly T[];
+  readonly cursor: string | undefined;
+}
+
+interface FittingPage<M> {
+  readonly messages: M[];
+  /** Whether its one item alone is too long for a message. */
+  readonly isTooLong: boolean;
+  readonly cursor: string | undefined;
+}
+
+/** Lists again with a smaller limit if a page does not fit, since only the processor makes cursors. */
+async function fittingPage<T, S extends DescMessage>(
+  list: (limit: number | undefined) => Promise<Listed<T>>,
+  limit: number | undefined,
+  toMessage: (item: T) => MessageInitShape<S>,
+  schema: S,
+): Promise<FittingPage<MessageInitShape<S>>> {
+  let { items, cursor } = await list(limit);
+  let messages = items.map(toMessage);
+  let count = fittingCount(items, messages, schema);
+  while (count < items.length && items.length > 1) {
+    ({ items, cursor } = await list(Math.max(1, count)));
+    messages = items.map(toMessage);
+    count = fittingCount(items, messages, schema);
+  }
+  return { messages, isTooLong: count < items.length, cursor };
+}
+
+/** How many of the items fit into one page. */
+function fittingCount<S extends DescMessage>(
+  items: readonly unknown[],
+  messages: readonly MessageInitShape<S>[],
+  schema: S,
+): number {
+  if (sizeOf(items, surelyFits) < surelyFits) return messages.length;
   let bytes = 0;
-  const after = records.findIndex((record) => {
-    bytes += toBinary(OrderRecordSchema, create(OrderRecordSchema, record)).length + recordOverhead;
+  const after = messages.findIndex((message) => {
+    bytes += toBinary(schema, create(schema, message)).length + itemOverhead;
     return bytes > mostBytes;
   });
-  return after === -1 ? records.length : after;
+  return after === -1 ? messages.length : after;
 }

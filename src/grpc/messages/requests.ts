@@ -1,18 +1,29 @@
 import { toJson } from '@bufbuild/protobuf';
 import { timestampMs, ValueSchema } from '@bufbuild/protobuf/wkt';
-import type { Order } from '../../core/order/order.ts';
+import type { Order, Posting } from '../../core/order/order.ts';
 import { OrderError, type OrderIssue } from '../../core/order/order-error.ts';
 import type { OrderStatus as Status } from '../../core/order/outcome.ts';
+import {
+  type HoldOptions,
+  isReason,
+  longestReason,
+} from '../../core/processing/holds/hold-options.ts';
 import { isCursor } from '../../core/queries/cursor.ts';
+import { isHoldCursor } from '../../core/queries/hold-cursor.ts';
+import type { HoldQuery } from '../../core/queries/hold-query.ts';
 import type { OrderQuery } from '../../core/queries/order-query.ts';
 import {
+  type HoldLaneRequest,
+  type ListHoldsRequest,
   type ListOrdersRequest,
   type Order as OrderMessage,
   OrderStatus,
+  type Posting as PostingMessage,
   Priority,
 } from '../gen/orderprocessor/v1/orders_pb.js';
 
 const longestName = 256;
+const mostPostings = 100;
 /** A `Timestamp` ends with the year 9999. */
 const endOfTimeMs = Date.UTC(10_000, 0);
 
@@ -49,6 +60,9 @@ export function orderOf(message: OrderMessage | undefined): Order {
   if (priority === undefined) {
     issues.push({ path: 'order.priority', message: 'Expected a known priority' });
   }
+  issues.push(...postingIssues(message.postings));
+  const expiresAt = message.expiresAt && timestampMs(message.expiresAt);
+  issues.push(...timeIssues('order.expires_at', expiresAt));
   let payload: unknown;
   try {
     payload = message.payload && toJson(ValueSchema, message.payload);
@@ -59,7 +73,35 @@ export function orderOf(message: OrderMessage | undefined): Order {
     issues.push({ path: 'order.payload', message: 'Expected no key `__proto__`' });
   }
   if (issues.length > 0) throw invalid(issues, message);
-  return { id, userId, amount: Number(amount), priority, payload };
+  return {
+    id,
+    userId,
+    amount: Number(amount),
+    priority,
+    payload,
+    ...(message.postings.length > 0 && { postings: message.postings.map(postingOf) }),
+    ...(expiresAt !== undefined && { expiresAt: Math.floor(expiresAt) }),
+  };
+}
+
+function postingOf({ userId, amount }: PostingMessage): Posting {
+  return { userId, amount: Number(amount) };
+}
+
+/** What they are together, the processor checks. */
+function postingIssues(postings: readonly PostingMessage[]): OrderIssue[] {
+  if (postings.length > mostPostings) {
+    return [{ path: 'order.postings', message: `Expected at most ${mostPostings}` }];
+  }
+  return postings.flatMap(({ userId, amount }, at) => {
+    const path = `order.postings[${at}]`;
+    const isAmount = amount >= 1n && Number.isSafeInteger(Number(amount));
+    const message = 'Expected 1 to 2^53 - 1 minor units';
+    return [
+      ...nameIssues(`${path}.user_id`, userId),
+      ...(isAmount ? [] : [{ path: `${path}.amount`, message }]),
+    ];
+  });
 }
 
 /** @throws OrderError `invalid_order` unless a field is a user's or an order's id */
@@ -77,12 +119,7 @@ export function queryOf(request: ListOrdersRequest): OrderQuery {
   if (status === undefined && request.status !== OrderStatus.UNSPECIFIED) {
     issues.push({ path: 'status', message: 'Expected a known status' });
   }
-  if (pageSize < 0 || pageSize > 1_000) {
-    issues.push({ path: 'page_size', message: 'Expected 0 to 1000' });
-  }
-  if (pageToken !== '' && !isCursor(pageToken)) {
-    issues.push({ path: 'page_token', message: 'Expected the token of a page' });
-  }
+  issues.push(...pageIssues(pageSize, pageToken, isCursor));
   const from = acceptedFrom && timestampMs(acceptedFrom);
   const before = acceptedBefore && timestampMs(acceptedBefore);
   issues.push(...timeIssues('accepted_from', from), ...timeIssues('accepted_before', before));
@@ -92,6 +129,41 @@ export function queryOf(request: ListOrdersRequest): OrderQuery {
     status,
     acceptedFrom: from && Math.ceil(from),
     acceptedBefore: before && Math.ceil(before),
+    ...pageOf(pageSize, pageToken),
+  };
+}
+
+/** The page of a request for holds. */
+export function holdQueryOf({ pageSize, pageToken }: ListHoldsRequest): HoldQuery {
+  const issues = pageIssues(pageSize, pageToken, isHoldCursor);
+  if (issues.length > 0) throw invalid(issues);
+  return pageOf(pageSize, pageToken);
+}
+
+/** @throws OrderError `invalid_order` */
+export function holdOptionsOf({ reason }: HoldLaneRequest): HoldOptions {
+  if (reason === undefined || isReason(reason)) return { reason };
+  const message = `Expected at most ${longestReason} characters`;
+  throw invalid([{ path: 'reason', message }]);
+}
+
+function pageIssues(
+  pageSize: number,
+  pageToken: string,
+  isToken: (text: string) => boolean,
+): OrderIssue[] {
+  const issues: OrderIssue[] = [];
+  if (pageSize < 0 || pageSize > 1_000) {
+    issues.push({ path: 'page_size', message: 'Expected 0 to 1000' });
+  }
+  if (pageToken !== '' && !isToken(pageToken)) {
+    issues.push({ path: 'page_token', message: 'Expected the token of a page' });
+  }
+  return issues;
+}
+
+function pageOf(pageSize: number, pageToken: string): Pick<OrderQuery, 'limit' | 'cursor'> {
+  return {
     limit: pageSize === 0 ? undefined : pageSize,
     cursor: pageToken === '' ? undefined : pageToken,
   };

@@ -1,17 +1,23 @@
 import * as z from 'zod';
 import type { AppSettings } from '../options.ts';
-import { operationsOf, type Schema, schemaIdOf, tags } from './openapi-operations.ts';
-import * as schemas from './schemas.ts';
+import * as schemas from './answer-schemas.ts';
+import * as inputs from './input-schemas.ts';
+import { operationsOf, tags } from './operations.ts';
+import { type Schema, schemaIdOf } from './parts.ts';
 
 /** Schemas that have names, so that the document has each once. */
 const named = [
-  schemas.orderInput,
+  inputs.orderInput,
   schemas.step,
   schemas.record,
   schemas.receipt,
   schemas.page,
   schemas.outcomeLine,
   schemas.balance,
+  inputs.holdInput,
+  schemas.hold,
+  schemas.releasedLane,
+  schemas.holdPage,
   schemas.health,
   schemas.stats,
   schemas.problem,

@@ -7,7 +7,7 @@ import {
 } from '../../core/runtime/checks.ts';
 import { badRequest, HttpError } from '../../server/http-error.ts';
 import { ByteBuffer } from '../../server/listening/byte-buffer.ts';
-import { check } from '../openapi/schemas.ts';
+import { check } from '../openapi/input-schemas.ts';
 import { inTime } from './request-timeouts.ts';
 import { parseStrictly } from './strict-json.ts';
 

@@ -1,6 +1,6 @@
 import type * as z from 'zod';
 import { badRequest, notFound } from '../../server/http-error.ts';
-import * as schemas from '../openapi/schemas.ts';
+import * as schemas from '../openapi/input-schemas.ts';
 
 /** The parameters of a request's query, each at most once. */
 export function query<T>({ url }: Request, schema: z.ZodType<T>): T {

@@ -1,11 +1,18 @@
 import type { EventName } from '../../core/lifecycle/processor-events.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
-import { withClientId } from '../client-ids.ts';
 import { draining } from '../listening/server-draining.ts';
 import type { EventBounds } from './event-feed-options.ts';
 import { EventReader, type Filter } from './event-reader.ts';
 import { EventRing } from './event-ring.ts';
-import { type Encode, type SeenEvent, type SizeOf, type Views, views } from './event-views.ts';
+import {
+  type Encode,
+  operatorEvents,
+  ownView,
+  type SeenEvent,
+  type SizeOf,
+  type Views,
+  views,
+} from './event-views.ts';
 import { type Reader, ReaderPermits } from './reader-permits.ts';
 
 /** For how long events are kept for a reader that has gone and may come back, in milliseconds. */
@@ -105,10 +112,10 @@ export class EventFeed<T> {
     const id = this.#ring.nextId;
     const event = this.#encode(seen, id);
     const { data } = seen;
-    const own = data === undefined ? data : withClientId(data);
+    const own = data === undefined ? data : ownView(data);
     const scoped = own === data ? undefined : this.#encode({ ...seen, data: own } as SeenEvent, id);
     const bytes = this.#sizeOf(event) + (scoped === undefined ? 0 : this.#sizeOf(scoped));
-    this.#ring.add({ userId, event, scoped, bytes });
+    this.#ring.add({ userId, event, scoped, isOperators: operatorEvents.has(seen.name), bytes });
     for (const reader of this.#readers.keys()) reader.added(userId);
   }
 }

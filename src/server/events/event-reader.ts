@@ -11,6 +11,8 @@ export interface Filter {
   readonly userId: string | undefined;
   /** Whether it sees the ids that its user's own clients have. */
   readonly isScoped: boolean;
+  /** Whether it gets the events that are for operators alone. */
+  readonly isOperator: boolean;
 }
 
 /** Reads the events of one connection at its pace. */
@@ -19,6 +21,7 @@ export class EventReader<T> {
   readonly #encode: Encode<T>;
   readonly #userId: string | undefined;
   readonly #isScoped: boolean;
+  readonly #isOperator: boolean;
   readonly #left: (reader: EventReader<T>) => void;
   /** Events about the stream itself. */
   readonly #own: T[] = [];
@@ -35,7 +38,7 @@ export class EventReader<T> {
   constructor(
     ring: EventRing<T>,
     encode: Encode<T>,
-    { userId, isScoped }: Filter,
+    { userId, isScoped, isOperator }: Filter,
     seq: number,
     left: (reader: EventReader<T>) => void,
   ) {
@@ -43,6 +46,7 @@ export class EventReader<T> {
     this.#encode = encode;
     this.#userId = userId;
     this.#isScoped = isScoped;
+    this.#isOperator = isOperator;
     this.#seq = seq;
     this.#left = left;
   }
@@ -111,8 +115,9 @@ export class EventReader<T> {
     let sum = 0;
     while (this.#seq < this.#ring.seq && events.length < mostEvents && sum < enoughBytes) {
       this.#seq += 1;
-      const { userId, event, scoped = event, bytes } = this.#ring.at(this.#seq);
+      const { userId, event, scoped = event, isOperators, bytes } = this.#ring.at(this.#seq);
       if (this.#userId !== undefined && this.#userId !== userId) continue;
+      if (isOperators && !this.#isOperator) continue;
       events.push(this.#isScoped ? scoped : event);
       sum += bytes;
     }

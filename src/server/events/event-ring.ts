@@ -3,8 +3,10 @@ export interface Entry<T> {
   readonly userId: string | undefined;
   readonly event: T;
   readonly bytes: number;
-  /** The same for clients of the user itself, where they have another id for the order. */
+  /** The same for clients of the user itself, where they see something else. */
   readonly scoped: T | undefined;
+  /** Whether it is for operators alone. */
+  readonly isOperators: boolean;
 }
 
 /** The last events, numbered from 1 up, bounded in number and in bytes. */

@@ -1,7 +1,7 @@
 /** Clients that go in the middle: what they had accepted goes on, and nothing waits for them any longer. */
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Job } from '../../../src/core/lifecycle/job.ts';
-import { OutcomeWait } from '../../../src/http/outcome-wait.ts';
+import { OutcomeWait } from '../../../src/http/routes/outcome-wait.ts';
 import { range } from '../../kit/helpers.ts';
 import { Client } from './client.ts';
 import { type Abused, abused, head, orderRequest, until } from './server.ts';

@@ -3,7 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import { OrderError, type OrderProcessorOptions } from 'order-processor';
 import type { OrderAppOptions } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
-import { deferred } from '../../kit/helpers.ts';
+import { deferred, range } from '../../kit/helpers.ts';
 import { appOf, bodyOf, type Json, order } from '../helpers.ts';
 
 const metrics = { contentType: 'text/plain; version=0.0.4', metrics: async () => 'up 1\n' };
@@ -219,6 +219,18 @@ describe('real answers', () => {
     await check('POST', '/orders/batch', batch('{}', { 'content-type': 'text/plain' }));
     await check('GET', '/users/{userId}/balance', get('/users/u/balance'));
     await check('GET', '/users/{userId}/balance', get('/users/none/balance'));
+    const hold = '/users/{userId}/hold';
+    await check('POST', hold, post({ reason: 'Fraud' }, {}, '/users/frozen/hold'));
+    await check('POST', hold, post({ reason: 1 }, {}, '/users/frozen/hold'));
+    await check('GET', '/holds', get('/holds'));
+    await check('GET', '/holds', get('/holds?limit=0'));
+    await check('GET', '/health', get('/health'));
+    await check('DELETE', hold, remove('/users/frozen/hold'));
+    await check('DELETE', hold, remove('/users/frozen/hold'));
+    const times = { expiresAt: Date.now() + 60_000 };
+    const postings = [{ userId: 'fees', amount: 5 }];
+    await check('POST', '/orders', post({ ...order, ...times, postings, id: 'split' }, wait));
+    await check('GET', '/orders/{id}', get('/orders/split'));
     await check('GET', '/stats', get('/stats'));
     await check('GET', '/stats', get('/stats?a=1'));
     await check('GET', '/metrics', get('/metrics'));
@@ -272,6 +284,19 @@ describe('real answers', () => {
       { ...order, amount: 2 ** 53 },
       { ...order, priority: 'none' },
       { ...order, more: 1 },
+      { ...order, id: 'split', postings: [{ userId: 'v', amount: 1 }] },
+      { ...order, id: 'none', postings: [] },
+      { ...order, id: 'later', expiresAt: Date.now() + 60_000 },
+      { ...order, postings: {} },
+      { ...order, postings: [{ userId: 'v', amount: 0 }] },
+      { ...order, postings: [{ userId: 'v', amount: 0.5 }] },
+      { ...order, postings: [{ userId: 'v', amount: 2 ** 53 }] },
+      { ...order, postings: [{ userId: '', amount: 1 }] },
+      { ...order, postings: [{ userId: 'v' }] },
+      { ...order, postings: [{ userId: 'v', amount: 1, balance: 7 }] },
+      { ...order, postings: range(101).map((at) => ({ userId: `v-${at}`, amount: 1 })) },
+      { ...order, expiresAt: -1 },
+      { ...order, expiresAt: 'soon' },
       [],
       null,
     ]) {

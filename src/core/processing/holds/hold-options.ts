@@ -6,7 +6,8 @@ export interface HoldOptions {
   readonly reason?: string | undefined;
 }
 
-const longestReason = 1_024;
+/** In UTF-16 code units. */
+export const longestReason = 1_024;
 
 /** @throws TypeError or RangeError */
 export function readHoldOptions(options: HoldOptions): string | undefined {
@@ -15,6 +16,10 @@ export function readHoldOptions(options: HoldOptions): string | undefined {
   if (reason === undefined) return undefined;
   const form = `a well-formed string of at most ${longestReason} characters`;
   if (typeof reason !== 'string') throw wrong(TypeError, 'reason', form, reason);
-  if (reason.length <= longestReason && reason.isWellFormed()) return reason;
+  if (isReason(reason)) return reason;
   throw wrong(RangeError, 'reason', form, reason);
+}
+
+export function isReason(text: string): boolean {
+  return text.length <= longestReason && text.isWellFormed();
 }

@@ -14,6 +14,108 @@ import type { Duration, Timestamp, Value } from "@bufbuild/protobuf/wkt";
 export declare const file_orderprocessor_v1_orders: GenFile;
 
 /**
+ * A credit to another user that an order brings.
+ *
+ * @generated from message orderprocessor.v1.Posting
+ */
+export declare type Posting = Message<"orderprocessor.v1.Posting"> & {
+  /**
+   * Whose balance grows: 1 to 256 UTF-16 code units of well-formed Unicode; not the order's own user.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * In minor units, from 1 up.
+   *
+   * @generated from field: int64 amount = 2;
+   */
+  amount: bigint;
+};
+
+/**
+ * Describes the message orderprocessor.v1.Posting.
+ * Use `create(PostingSchema)` to create a new message.
+ */
+export declare const PostingSchema: GenMessage<Posting>;
+
+/**
+ * A credit to another user, with what became of it.
+ *
+ * @generated from message orderprocessor.v1.AppliedPosting
+ */
+export declare type AppliedPosting = Message<"orderprocessor.v1.AppliedPosting"> & {
+  /**
+   * Whose balance grows.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * In minor units.
+   *
+   * @generated from field: int64 amount = 2;
+   */
+  amount: bigint;
+
+  /**
+   * The user's balance right after it; only once the order has completed, and of users for whom the client acts.
+   *
+   * @generated from field: optional int64 balance = 3;
+   */
+  balance?: bigint | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.AppliedPosting.
+ * Use `create(AppliedPostingSchema)` to create a new message.
+ */
+export declare const AppliedPostingSchema: GenMessage<AppliedPosting>;
+
+/**
+ * How far a step of an order is, or its compensation, by what it said last.
+ *
+ * @generated from message orderprocessor.v1.StepProgress
+ */
+export declare type StepProgress = Message<"orderprocessor.v1.StepProgress"> & {
+  /**
+   * The step's name.
+   *
+   * @generated from field: string step = 1;
+   */
+  step: string;
+
+  /**
+   * Whether it is the step's compensation that said so.
+   *
+   * @generated from field: bool is_compensation = 2;
+   */
+  isCompensation: boolean;
+
+  /**
+   * How much of it is done, from 0 to 1.
+   *
+   * @generated from field: double fraction = 3;
+   */
+  fraction: number;
+
+  /**
+   * What it is at, if it said so.
+   *
+   * @generated from field: optional string label = 4;
+   */
+  label?: string | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.StepProgress.
+ * Use `create(StepProgressSchema)` to create a new message.
+ */
+export declare const StepProgressSchema: GenMessage<StepProgress>;
+
+/**
  * What a caller hands in.
  *
  * @generated from message orderprocessor.v1.Order
@@ -55,6 +157,23 @@ export declare type Order = Message<"orderprocessor.v1.Order"> & {
    * @generated from field: optional google.protobuf.Value payload = 5;
    */
   payload?: Value | undefined;
+
+  /**
+   * Credits to other users, at most 100, each to another user, together at most 2^53 - 1. They are applied with the
+   * amount or not at all. A client that does not act for all users credits only those that it may, and its amount must
+   * pay for all of them.
+   *
+   * @generated from field: repeated orderprocessor.v1.Posting postings = 6;
+   */
+  postings: Posting[];
+
+  /**
+   * Until when it may begin, in whole milliseconds, at most a hundred years from now: one that has not begun by then is
+   * canceled. No limit when left out.
+   *
+   * @generated from field: optional google.protobuf.Timestamp expires_at = 7;
+   */
+  expiresAt?: Timestamp | undefined;
 };
 
 /**
@@ -276,6 +395,27 @@ export declare type OrderRecord = Message<"orderprocessor.v1.OrderRecord"> & {
    * @generated from field: repeated orderprocessor.v1.StepResult steps = 15;
    */
   steps: StepResult[];
+
+  /**
+   * The credits to other users that are applied with it.
+   *
+   * @generated from field: repeated orderprocessor.v1.AppliedPosting postings = 16;
+   */
+  postings: AppliedPosting[];
+
+  /**
+   * Until when it may begin.
+   *
+   * @generated from field: optional google.protobuf.Timestamp expires_at = 17;
+   */
+  expiresAt?: Timestamp | undefined;
+
+  /**
+   * What one of its steps said last of how far it is, while this process runs it.
+   *
+   * @generated from field: optional orderprocessor.v1.StepProgress progress = 18;
+   */
+  progress?: StepProgress | undefined;
 };
 
 /**
@@ -359,6 +499,13 @@ export declare type Receipt = Message<"orderprocessor.v1.Receipt"> & {
    * @generated from field: optional google.protobuf.Value payload = 10;
    */
   payload?: Value | undefined;
+
+  /**
+   * The credits to other users that were applied with it.
+   *
+   * @generated from field: repeated orderprocessor.v1.AppliedPosting postings = 11;
+   */
+  postings: AppliedPosting[];
 };
 
 /**
@@ -873,6 +1020,230 @@ export declare type GetBalanceResponse = Message<"orderprocessor.v1.GetBalanceRe
 export declare const GetBalanceResponseSchema: GenMessage<GetBalanceResponse>;
 
 /**
+ * A user's lane is held: none of the user's orders begins before it is released.
+ *
+ * @generated from message orderprocessor.v1.Hold
+ */
+export declare type Hold = Message<"orderprocessor.v1.Hold"> & {
+  /**
+   * Whose lane it is.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Of a lane that was held by hand: why; empty if nothing was said.
+   *
+   * @generated from field: optional string reason = 2;
+   */
+  reason?: string | undefined;
+
+  /**
+   * Since when.
+   *
+   * @generated from field: google.protobuf.Timestamp held_at = 3;
+   */
+  heldAt?: Timestamp | undefined;
+
+  /**
+   * The failed order that holds the lane, if one does.
+   *
+   * @generated from field: optional string order_id = 4;
+   */
+  orderId?: string | undefined;
+
+  /**
+   * Why that order has failed.
+   *
+   * @generated from field: optional string code = 5;
+   */
+  code?: string | undefined;
+
+  /**
+   * The same for people.
+   *
+   * @generated from field: optional string message = 6;
+   */
+  message?: string | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.Hold.
+ * Use `create(HoldSchema)` to create a new message.
+ */
+export declare const HoldSchema: GenMessage<Hold>;
+
+/**
+ * The request of HoldLane.
+ *
+ * @generated from message orderprocessor.v1.HoldLaneRequest
+ */
+export declare type HoldLaneRequest = Message<"orderprocessor.v1.HoldLaneRequest"> & {
+  /**
+   * Whose lane.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Why, for people: at most 1 024 UTF-16 code units of well-formed Unicode. When left out, a lane that is held already
+   * keeps its reason.
+   *
+   * @generated from field: optional string reason = 2;
+   */
+  reason?: string | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.HoldLaneRequest.
+ * Use `create(HoldLaneRequestSchema)` to create a new message.
+ */
+export declare const HoldLaneRequestSchema: GenMessage<HoldLaneRequest>;
+
+/**
+ * The response of HoldLane.
+ *
+ * @generated from message orderprocessor.v1.HoldLaneResponse
+ */
+export declare type HoldLaneResponse = Message<"orderprocessor.v1.HoldLaneResponse"> & {
+  /**
+   * The hold, once the storage has it.
+   *
+   * @generated from field: orderprocessor.v1.Hold hold = 1;
+   */
+  hold?: Hold | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.HoldLaneResponse.
+ * Use `create(HoldLaneResponseSchema)` to create a new message.
+ */
+export declare const HoldLaneResponseSchema: GenMessage<HoldLaneResponse>;
+
+/**
+ * The request of ReleaseLane.
+ *
+ * @generated from message orderprocessor.v1.ReleaseLaneRequest
+ */
+export declare type ReleaseLaneRequest = Message<"orderprocessor.v1.ReleaseLaneRequest"> & {
+  /**
+   * Whose lane.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+};
+
+/**
+ * Describes the message orderprocessor.v1.ReleaseLaneRequest.
+ * Use `create(ReleaseLaneRequestSchema)` to create a new message.
+ */
+export declare const ReleaseLaneRequestSchema: GenMessage<ReleaseLaneRequest>;
+
+/**
+ * A lane that was held goes on.
+ *
+ * @generated from message orderprocessor.v1.ReleasedLane
+ */
+export declare type ReleasedLane = Message<"orderprocessor.v1.ReleasedLane"> & {
+  /**
+   * What held it.
+   *
+   * @generated from field: orderprocessor.v1.Hold hold = 1;
+   */
+  hold?: Hold | undefined;
+
+  /**
+   * Since when it goes on.
+   *
+   * @generated from field: google.protobuf.Timestamp released_at = 2;
+   */
+  releasedAt?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.ReleasedLane.
+ * Use `create(ReleasedLaneSchema)` to create a new message.
+ */
+export declare const ReleasedLaneSchema: GenMessage<ReleasedLane>;
+
+/**
+ * The response of ReleaseLane.
+ *
+ * @generated from message orderprocessor.v1.ReleaseLaneResponse
+ */
+export declare type ReleaseLaneResponse = Message<"orderprocessor.v1.ReleaseLaneResponse"> & {
+  /**
+   * What held the lane.
+   *
+   * @generated from field: orderprocessor.v1.ReleasedLane released = 1;
+   */
+  released?: ReleasedLane | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.ReleaseLaneResponse.
+ * Use `create(ReleaseLaneResponseSchema)` to create a new message.
+ */
+export declare const ReleaseLaneResponseSchema: GenMessage<ReleaseLaneResponse>;
+
+/**
+ * The request of ListHolds.
+ *
+ * @generated from message orderprocessor.v1.ListHoldsRequest
+ */
+export declare type ListHoldsRequest = Message<"orderprocessor.v1.ListHoldsRequest"> & {
+  /**
+   * How many holds a page has at most: from 1 to 1 000; 100 when 0.
+   *
+   * @generated from field: int32 page_size = 1;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before; the first page when empty.
+   *
+   * @generated from field: string page_token = 2;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message orderprocessor.v1.ListHoldsRequest.
+ * Use `create(ListHoldsRequestSchema)` to create a new message.
+ */
+export declare const ListHoldsRequestSchema: GenMessage<ListHoldsRequest>;
+
+/**
+ * The response of ListHolds.
+ *
+ * @generated from message orderprocessor.v1.ListHoldsResponse
+ */
+export declare type ListHoldsResponse = Message<"orderprocessor.v1.ListHoldsResponse"> & {
+  /**
+   * The holds.
+   *
+   * @generated from field: repeated orderprocessor.v1.Hold holds = 1;
+   */
+  holds: Hold[];
+
+  /**
+   * What gets the next page; empty if there is none.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message orderprocessor.v1.ListHoldsResponse.
+ * Use `create(ListHoldsResponseSchema)` to create a new message.
+ */
+export declare const ListHoldsResponseSchema: GenMessage<ListHoldsResponse>;
+
+/**
  * The request of GetStats.
  *
  * @generated from message orderprocessor.v1.GetStatsRequest
@@ -1086,6 +1457,27 @@ export declare type GetStatsResponse = Message<"orderprocessor.v1.GetStatsRespon
    * @generated from field: google.protobuf.Duration uptime = 21;
    */
   uptime?: Duration | undefined;
+
+  /**
+   * Users whose lanes are held.
+   *
+   * @generated from field: int64 held_lanes = 22;
+   */
+  heldLanes: bigint;
+
+  /**
+   * Accepted orders that wait in held lanes; they are among those that wait.
+   *
+   * @generated from field: int64 held_orders = 23;
+   */
+  heldOrders: bigint;
+
+  /**
+   * For how long the oldest hold has held its lane.
+   *
+   * @generated from field: google.protobuf.Duration oldest_hold = 24;
+   */
+  oldestHold?: Duration | undefined;
 };
 
 /**
@@ -1161,6 +1553,47 @@ export declare type SteppedOrder = Message<"orderprocessor.v1.SteppedOrder"> & {
  * Use `create(SteppedOrderSchema)` to create a new message.
  */
 export declare const SteppedOrderSchema: GenMessage<SteppedOrder>;
+
+/**
+ * A step of an order, or its compensation, has said how far it is.
+ *
+ * @generated from message orderprocessor.v1.ProgressedStep
+ */
+export declare type ProgressedStep = Message<"orderprocessor.v1.ProgressedStep"> & {
+  /**
+   * The order's id.
+   *
+   * @generated from field: string order_id = 1;
+   */
+  orderId: string;
+
+  /**
+   * Whose order it is.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * What rules said of the order.
+   *
+   * @generated from field: repeated string labels = 3;
+   */
+  labels: string[];
+
+  /**
+   * How far it is.
+   *
+   * @generated from field: orderprocessor.v1.StepProgress progress = 4;
+   */
+  progress?: StepProgress | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.ProgressedStep.
+ * Use `create(ProgressedStepSchema)` to create a new message.
+ */
+export declare const ProgressedStepSchema: GenMessage<ProgressedStep>;
 
 /**
  * An attempt at a step failed, and there will be another.
@@ -1392,6 +1825,30 @@ export declare type WatchOrdersResponse = Message<"orderprocessor.v1.WatchOrders
      */
     value: Notice;
     case: "notice";
+  } | {
+    /**
+     * A step of an order said how far it is.
+     *
+     * @generated from field: orderprocessor.v1.ProgressedStep progress = 13;
+     */
+    value: ProgressedStep;
+    case: "progress";
+  } | {
+    /**
+     * A user's lane is held. For operators.
+     *
+     * @generated from field: orderprocessor.v1.Hold held = 14;
+     */
+    value: Hold;
+    case: "held";
+  } | {
+    /**
+     * A lane that was held goes on. For operators.
+     *
+     * @generated from field: orderprocessor.v1.ReleasedLane released = 15;
+     */
+    value: ReleasedLane;
+    case: "released";
   } | { case: undefined; value?: undefined };
 };
 
@@ -1716,6 +2173,37 @@ export declare const OrderService: GenService<{
     methodKind: "unary";
     input: typeof GetBalanceRequestSchema;
     output: typeof GetBalanceResponseSchema;
+  },
+  /**
+   * Holds the lane of a user: none of its orders begins before it is released; they are accepted and wait. As durable as
+   * orders are. For operators.
+   *
+   * @generated from rpc orderprocessor.v1.OrderService.HoldLane
+   */
+  holdLane: {
+    methodKind: "unary";
+    input: typeof HoldLaneRequestSchema;
+    output: typeof HoldLaneResponseSchema;
+  },
+  /**
+   * Releases the lane of a user; FAILED_PRECONDITION if it is not held. For operators.
+   *
+   * @generated from rpc orderprocessor.v1.OrderService.ReleaseLane
+   */
+  releaseLane: {
+    methodKind: "unary";
+    input: typeof ReleaseLaneRequestSchema;
+    output: typeof ReleaseLaneResponseSchema;
+  },
+  /**
+   * A page of the lanes that are held, in an order of their users that never changes. For operators.
+   *
+   * @generated from rpc orderprocessor.v1.OrderService.ListHolds
+   */
+  listHolds: {
+    methodKind: "unary";
+    input: typeof ListHoldsRequestSchema;
+    output: typeof ListHoldsResponseSchema;
   },
   /**
    * What the processor does and has done.

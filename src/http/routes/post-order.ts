@@ -1,28 +1,22 @@
-import type { Enqueued } from '../core/admission/enqueue.ts';
-import type { Order } from '../core/order/order.ts';
-import { OrderError } from '../core/order/order-error.ts';
-import type { OrderOutcome } from '../core/order/outcome.ts';
-import type { OrderProcessor } from '../core/order-processor.ts';
-import { nextOrderId } from '../core/runtime/uuid-v7.ts';
-import { type Access, checkMayActFor } from '../server/access.ts';
-import type { ClientIds } from '../server/client-ids.ts';
-import { badRequest } from '../server/http-error.ts';
-import { aboutToCut } from '../server/listening/server-draining.ts';
-import { withoutCause } from '../server/order-access.ts';
-import { json, problem } from './answers.ts';
-import { check, noQuery, orderInput } from './openapi/schemas.ts';
-import type { AppSettings } from './options.ts';
+import type { Enqueued } from '../../core/admission/enqueue.ts';
+import type { Order } from '../../core/order/order.ts';
+import { OrderError } from '../../core/order/order-error.ts';
+import type { OrderOutcome } from '../../core/order/outcome.ts';
+import type { OrderProcessor } from '../../core/order-processor.ts';
+import { nextOrderId } from '../../core/runtime/uuid-v7.ts';
+import { checkMayOrder } from '../../server/access.ts';
+import type { ClientIds } from '../../server/client-ids.ts';
+import { badRequest } from '../../server/http-error.ts';
+import { aboutToCut } from '../../server/listening/server-draining.ts';
+import { withoutCause } from '../../server/order-access.ts';
+import { json, problem } from '../answers.ts';
+import { check, noQuery, orderInput } from '../openapi/input-schemas.ts';
+import type { AppSettings } from '../options.ts';
+import { idempotencyKey, query, waitMs } from '../request/request.ts';
+import { readStrictly } from '../request/request-body.ts';
+import { bySignal } from '../request/request-timeouts.ts';
 import { OutcomeWait } from './outcome-wait.ts';
-import { idempotencyKey, query, waitMs } from './request/request.ts';
-import { readStrictly } from './request/request-body.ts';
-import { bySignal } from './request/request-timeouts.ts';
-
-/** One request of a client. */
-export interface ClientRequest {
-  readonly request: Request;
-  readonly access: Access;
-  readonly ids: ClientIds;
-}
+import type { ClientRequest } from './route.ts';
 
 /** Answers `POST /orders`: with the record once the order is accepted, or with its outcome if the client waits. */
 export async function postOrder(
@@ -37,7 +31,7 @@ export async function postOrder(
   const ms = Math.min(waitMs(request), maxWaitMs);
   const body = await readStrictly(request, bodyLimitBytes, readTimeoutMs);
   const given = withKey(check(orderInput, body, 'invalid_order'), key) as Order;
-  checkMayActFor(access, given.userId);
+  checkMayOrder(access, given);
   const order = ids.order(given);
   if (ms > 0) {
     const named = { ...order, id: order.id ?? nextOrderId() };

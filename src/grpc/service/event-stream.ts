@@ -1,17 +1,17 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
-import type { OrderProcessor } from '../core/order-processor.ts';
-import { EventFeed, type Subscription } from '../server/events/event-feed.ts';
-import type { EventBounds } from '../server/events/event-feed-options.ts';
-import type { SeenEvent } from '../server/events/event-views.ts';
-import { Notice, type WatchOrdersResponseSchema } from './gen/orderprocessor/v1/orders_pb.js';
+import type { OrderProcessor } from '../../core/order-processor.ts';
+import { EventFeed, type Subscription } from '../../server/events/event-feed.ts';
+import type { EventBounds } from '../../server/events/event-feed-options.ts';
+import type { SeenEvent } from '../../server/events/event-views.ts';
+import { Notice, type WatchOrdersResponseSchema } from '../gen/orderprocessor/v1/orders_pb.js';
 import {
-  errorMessage,
-  receiptMessage,
-  recordMessage,
+  progressedMessage,
   retriedMessage,
   stalledMessage,
   steppedMessage,
-} from './messages/messages.ts';
+} from '../messages/event-messages.ts';
+import { holdMessage, releasedMessage } from '../messages/hold-messages.ts';
+import { errorMessage, receiptMessage, recordMessage } from '../messages/messages.ts';
 
 /** A message of `WatchOrders`. */
 export type WatchMessage = MessageInitShape<typeof WatchOrdersResponseSchema>;
@@ -55,6 +55,12 @@ function messageOf({ name, data }: SeenEvent): NonNullable<WatchMessage['event']
     case 'canceled':
     case 'interrupted':
       return { case: name, value: errorMessage(data) };
+    case 'progress':
+      return { case: name, value: progressedMessage(data) };
+    case 'held':
+      return { case: name, value: holdMessage(data) };
+    case 'released':
+      return { case: name, value: releasedMessage(data) };
     case 'stepped':
       return { case: name, value: steppedMessage(data) };
     case 'retried':

@@ -1,4 +1,4 @@
-import type { OrderOutcome } from '../core/order/outcome.ts';
+import type { OrderOutcome } from '../../core/order/outcome.ts';
 
 /** Waits for the outcome of the order that one request has handed in. */
 export class OutcomeWait {

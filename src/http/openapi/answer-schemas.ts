@@ -1,0 +1,215 @@
+import * as z from 'zod';
+import { labels, milliseconds, minorUnits, priority, status, unixMs } from './fields.ts';
+
+const compensation = z.object({
+  status: z.enum(['ok', 'error']),
+  durationMs: milliseconds,
+  attempts: z.int(),
+  code: z.string().optional(),
+  message: z.string().optional(),
+});
+
+export const step = z
+  .object({
+    name: z.string(),
+    status: z.enum(['ok', 'error', 'canceled', 'skipped', 'compensated']),
+    durationMs: milliseconds,
+    attempts: z.int(),
+    code: z.string().optional(),
+    compensation: compensation.optional(),
+  })
+  .meta({ id: 'Step' });
+
+const appliedPosting = z.object({
+  userId: z.string(),
+  amount: minorUnits,
+  balance: z.int().optional().meta({
+    description:
+      'Right after it; only once the order has completed, and of users for whom the client acts',
+  }),
+});
+
+const progress = z
+  .object({
+    step: z.string(),
+    isCompensation: z.boolean(),
+    fraction: z.number().min(0).max(1),
+    label: z.string().optional(),
+  })
+  .meta({ description: 'How far a step is, while this process runs it' });
+
+const orderedAmount = z.int().meta({
+  description: 'What was ordered, in minor units; a step may have said that another amount is owed',
+});
+const results = z
+  .record(z.string(), z.unknown())
+  .meta({ description: 'What its steps have returned, by name' });
+
+export const record = z
+  .object({
+    id: z.string(),
+    userId: z.string(),
+    amount: minorUnits,
+    orderedAmount,
+    priority,
+    payload: z.unknown().optional(),
+    labels,
+    postings: z.array(appliedPosting),
+    expiresAt: unixMs.optional(),
+    status,
+    acceptedAt: unixMs,
+    startedAt: unixMs.optional(),
+    settledAt: unixMs.optional(),
+    balance: z.int().optional(),
+    code: z.string().optional(),
+    message: z.string().optional(),
+    retryable: z.boolean().optional(),
+    steps: z.array(step),
+    results,
+    progress: progress.optional(),
+  })
+  .meta({ id: 'OrderRecord', description: 'All that is known of an accepted order' });
+
+export const receipt = z
+  .object({
+    status: z.literal('completed'),
+    orderId: z.string(),
+    userId: z.string(),
+    amount: minorUnits,
+    orderedAmount,
+    balance: z.int().meta({ description: 'Right after this order' }),
+    acceptedAt: unixMs,
+    waitMs: milliseconds,
+    durationMs: milliseconds,
+    steps: z.array(step),
+    results,
+    labels,
+    postings: z.array(appliedPosting),
+    payload: z.unknown().optional(),
+  })
+  .meta({ id: 'Receipt', description: 'What a completed order gives' });
+
+const issue = z.object({ path: z.string(), message: z.string() });
+
+const unfulfilled = z.object({
+  code: z.string().meta({ description: 'Lower snake case, stable' }),
+  message: z.string(),
+  outcome: z
+    .enum(['refused', 'failed', 'canceled'])
+    .optional()
+    .meta({ description: 'What became of the order; left out where that is open' }),
+  orderId: z.string().optional(),
+  userId: z.string().optional(),
+  retryable: z.boolean().optional(),
+  retryAfterMs: milliseconds.optional(),
+  issues: z.array(issue).optional(),
+  labels: labels.optional(),
+  steps: z.array(step).optional(),
+});
+
+export const problem = unfulfilled
+  .omit({ message: true })
+  .extend({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().meta({ description: 'For people' }),
+  })
+  .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
+
+export const outcomeLine = z
+  .union([
+    receipt.omit({ payload: true, results: true }).extend({ index: z.int() }),
+    unfulfilled.extend({ index: z.int(), status: z.enum(['failed', 'canceled', 'refused']) }),
+  ])
+  .meta({
+    id: 'OutcomeLine',
+    description: '`index` is the number of the order, from 0 up; blank lines are none',
+  });
+
+export const page = z
+  .object({
+    orders: z.array(record),
+    cursor: z.string().optional().meta({ description: 'Absent if there are no more orders' }),
+  })
+  .meta({
+    id: 'OrderPage',
+    description:
+      'In the order of acceptance, the order accepted last first; a page ends at about 1 MiB',
+  });
+
+export const balance = z
+  .object({ userId: z.string(), balance: minorUnits })
+  .meta({ id: 'Balance' });
+
+const holdFields = {
+  userId: z.string(),
+  reason: z.string().optional().meta({ description: 'Of a lane that was held by hand' }),
+  heldAt: unixMs,
+  orderId: z.string().optional().meta({ description: 'The failed order that holds the lane' }),
+  code: z.string().optional(),
+  message: z.string().optional(),
+};
+
+export const hold = z
+  .object(holdFields)
+  .meta({ id: 'Hold', description: 'A user’s lane that is held' });
+
+export const releasedLane = z
+  .object({ ...holdFields, releasedAt: unixMs })
+  .meta({ id: 'ReleasedLane', description: 'What held a lane' });
+
+export const holdPage = z
+  .object({
+    holds: z.array(hold),
+    cursor: z.string().optional().meta({ description: 'Absent if there are no more holds' }),
+  })
+  .meta({ id: 'HoldPage', description: 'In an order of their users that never changes' });
+
+export const health = z
+  .object({
+    status: z.enum(['ok', 'unavailable']),
+    reasons: z.array(z.enum(['shut_down', 'storage_failed', 'recovering', 'queue_full'])),
+    heldLanes: z.int().optional().meta({ description: 'How many lanes are held, if any' }),
+    oldestHoldMs: z.number().optional().meta({ description: 'For how long the oldest hold is' }),
+  })
+  .meta({ id: 'Health' });
+
+const percentiles = z.object({
+  p50: z.number(),
+  p95: z.number(),
+  p99: z.number(),
+  max: z.number(),
+  mean: z.number(),
+});
+
+export const stats = z
+  .object({
+    state: z.enum(['running', 'draining', 'closed']),
+    storage: z.enum(['ready', 'recovering', 'failing']),
+    storageSizes: z.object({ fileBytes: z.int(), logBytes: z.int() }).optional(),
+    recovered: z.int(),
+    isPaused: z.boolean(),
+    capacity: z.int(),
+    concurrency: z.int(),
+    accepted: z.int(),
+    refused: z.int(),
+    duplicates: z.int(),
+    completed: z.int(),
+    failed: z.int(),
+    canceled: z.int(),
+    queueLength: z.int(),
+    waitingCallers: z.int(),
+    unsettled: z.int(),
+    scheduled: z.int(),
+    activeWorkers: z.int(),
+    stalled: z.int(),
+    heldLanes: z.int(),
+    heldOrders: z.int(),
+    oldestHoldMs: z.number(),
+    waitMs: percentiles,
+    durationMs: percentiles,
+    oldestWaitMs: z.number(),
+    uptimeMs: z.number(),
+  })
+  .meta({ id: 'Stats' });

@@ -1,0 +1,52 @@
+import type { OrderRecord } from '../../core/order/outcome.ts';
+import type { OrderProcessor } from '../../core/order-processor.ts';
+import { checkMayActFor } from '../../server/access.ts';
+import type { ClientIds } from '../../server/client-ids.ts';
+import { cancelOrder, findOrder, withoutCause } from '../../server/order-access.ts';
+import { json } from '../answers.ts';
+import { listQuery, orderQuery } from '../openapi/input-schemas.ts';
+import type { AppSettings } from '../options.ts';
+import { query } from '../request/request.ts';
+import { postOrder } from './post-order.ts';
+import type { Route, RouteRequest } from './route.ts';
+
+/** Of orders, but for batches. */
+export function orderRoutes(processor: OrderProcessor, settings: AppSettings): Route[] {
+  return [
+    ['POST', '/orders', (of) => postOrder(processor, settings, of)],
+    ['GET', '/orders', (of) => listOrders(processor, of)],
+    ['GET', '/orders/:id', (of) => getOrder(processor, of)],
+    ['DELETE', '/orders/:id', (of) => deleteOrder(processor, of)],
+  ];
+}
+
+async function listOrders(
+  processor: OrderProcessor,
+  { request, access, ids }: RouteRequest,
+): Promise<Response> {
+  const wanted = query(request, listQuery);
+  checkMayActFor(access, wanted.userId);
+  const { orders, cursor } = await processor.orders(wanted);
+  return json({ orders: orders.map((record) => shown(record, ids)), cursor });
+}
+
+async function getOrder(
+  processor: OrderProcessor,
+  { request, ids, param }: RouteRequest,
+): Promise<Response> {
+  const { userId } = query(request, orderQuery);
+  return json(shown(await findOrder(processor, ids, { id: param('id'), userId }), ids));
+}
+
+async function deleteOrder(
+  processor: OrderProcessor,
+  { request, ids, param }: RouteRequest,
+): Promise<Response> {
+  const { userId } = query(request, orderQuery);
+  const record = await cancelOrder(processor, ids, { id: param('id'), userId });
+  return json(shown(record, ids), record.status === 'canceled' ? 200 : 202);
+}
+
+function shown(record: OrderRecord, ids: ClientIds): object {
+  return ids.record(withoutCause(record));
+}
