@@ -77,7 +77,13 @@ export type {
   StepContext,
 } from './core/steps/contexts.ts';
 export { inOrder } from './core/steps/in-order.ts';
-export type { CompensationOptions, RetryOptions, Step, StepOf } from './core/steps/step.ts';
+export type {
+  CompensationOptions,
+  OnFailure,
+  RetryOptions,
+  Step,
+  StepOf,
+} from './core/steps/step.ts';
 export type {
   BalanceChange,
   BalanceCredit,
@@ -90,6 +96,7 @@ export type {
   Hold,
   HoldStorage,
   ReleasedLane,
+  RetriedOrder,
   StoredHoldQuery,
 } from './core/storage/holds/hold.ts';
 export type { MemoryStorageOptions } from './core/storage/memory/memory-options.ts';

@@ -106,6 +106,8 @@ export class Engine {
         this.lifecycle.idleness.checkDrained();
       },
       settling: (job) => this.acceptance.settling(job),
+      held: (job) => this.heldLanes.holdBy(job),
+      cancelHeld: (job, cancellation) => this.heldLanes.cancel(job, cancellation),
       told: (job, outcome) => {
         // An outcome of which a caller is notified must hold after a restart too.
         if (job.entry === undefined) this.lifecycle.told(job, outcome);
@@ -139,7 +141,14 @@ export class Engine {
     this.heldLanes = new HeldLanes({
       ...{ clock, lifecycle: this.lifecycle, dispatcher: this.dispatcher },
       ...{ storage: storage.holds, questions: this.questions },
+      inFlight,
       keepWaiting: (userId) => this.acceptance.keepWaiting(userId),
+      heldBack: (job) => this.acceptance.heldBack(job),
+      recovered: () => this.ready,
+      mayTryAgain: async (attempt) => {
+        await this.availability?.pause(attempt);
+        return this.availability !== undefined;
+      },
     });
     this.delayed = connectDelays({
       ...{ clock, lifecycle: this.lifecycle, inFlight, dispatcher: this.dispatcher, journal },
@@ -273,7 +282,8 @@ export class Engine {
 
   /** Resolves when the order is settled, with whether this call canceled it. */
   cancel(job: Job, cancellation: Cancellation): Promise<boolean> {
-    return cancelOrder(job, () => this.acceptance.cancelNow(job, cancellation));
+    const holdsLane = this.heldLanes.isHeldBy(job);
+    return cancelOrder(job, holdsLane, () => this.acceptance.cancelNow(job, cancellation));
   }
 
   /** Lets no further order begin, of one user or at all. */

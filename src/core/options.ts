@@ -3,8 +3,8 @@ import { type Rule, readRules } from './admission/rules.ts';
 import type { StepValues } from './order/step-result.ts';
 import { checkInteger, checkMethods, checkOptions, checkTimeout, wrong } from './runtime/checks.ts';
 import { readRetry } from './steps/limits/retry.ts';
-import type { RetryOptions, StepOf } from './steps/step.ts';
-import { readSteps, type StepPlan } from './steps/step-plan.ts';
+import type { OnFailure, RetryOptions, StepOf } from './steps/step.ts';
+import { checkOnFailure, readSteps, type StepPlan } from './steps/step-plan.ts';
 import type { BalanceStorage } from './storage/balance-storage.ts';
 
 /**
@@ -65,6 +65,13 @@ export interface OrderProcessorOptions<Payload = unknown, Input = Payload, Resul
   readonly steps?: readonly StepOf<Payload, NoInfer<Results>>[] | undefined;
   /** How often a step without a `retry` of its own is tried. Once by default. */
   readonly retry?: RetryOptions | undefined;
+  /**
+   * What becomes of an order that a step without an `onFailure` of its own fails for good, or whose time is up:
+   * `'continue'` (the default) settles it as failed; `'hold'` has it hold its user's lane, see {@link Step.onFailure}.
+   * An order whose amount is refused (`insufficient_funds`, `balance_overflow`) is always settled as failed: the credit
+   * that would help waits behind it. So is an order that is canceled.
+   */
+  readonly onFailure?: OnFailure | undefined;
 }
 
 /** The options with their defaults, checked. */
@@ -95,6 +102,7 @@ const optionNames = [
   'rules',
   'steps',
   'retry',
+  'onFailure',
 ];
 
 export function readOptions<Payload, Input, Results>(
@@ -103,6 +111,7 @@ export function readOptions<Payload, Input, Results>(
   checkOptions('OrderProcessor', options, optionNames);
   const { storage, minBalance, timeoutMs, schema, rules = [], steps = [] } = options;
   const { concurrency = 16, capacity = 10_000, overflow = 'reject' } = options;
+  const { onFailure = 'continue' } = options;
   const { capacityPerUser = Number.MAX_SAFE_INTEGER, stalledAfterMs = 30_000 } = options;
   if (storage !== undefined) checkMethods('storage', storage, ['get', 'apply']);
   checkInteger('concurrency', concurrency, 1);
@@ -114,6 +123,7 @@ export function readOptions<Payload, Input, Results>(
   if (minBalance !== undefined) checkInteger('minBalance', minBalance, Number.MIN_SAFE_INTEGER);
   if (timeoutMs !== undefined) checkTimeout('timeoutMs', timeoutMs);
   checkTimeout('stalledAfterMs', stalledAfterMs);
+  checkOnFailure('onFailure', onFailure);
   if (schema !== undefined) checkSchema(schema);
   const retry = options.retry === undefined ? undefined : readRetry('retry', options.retry);
   return {
@@ -127,6 +137,6 @@ export function readOptions<Payload, Input, Results>(
     stalledAfterMs,
     schema,
     rules: readRules(rules),
-    plan: readSteps(steps, { timeoutMs, stalledAfterMs, retry }),
+    plan: readSteps(steps, { timeoutMs, stalledAfterMs, retry, onFailure }),
   };
 }

@@ -313,13 +313,21 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * Ends the hold of a user's lane, which goes on once the storage has noted that.
    *
    * @param userId - whose lane
-   * @returns what held it. Rejects with a TypeError for what can't be a user's id, with `not_held` for a lane that is
+   * @param action - what becomes of a failed order that holds the lane, see {@link Step.onFailure}, and is needed
+   *   then: `'retry'` runs it again, with the attempts of its steps counted on, and with another `idempotencyKey` for
+   *   each step that was compensated; `'skip'` settles it as failed. A lane that is held by hand goes on with
+   *   `'retry'` as without
+   * @returns what held it. Rejects with a TypeError for what can't be a user's id and for an action that is missing or
+   *   has no order, with a RangeError for one that is unknown, with `not_held` for a lane that is
    *   not held, with `storage_failed` if the storage did not end the hold: the lane stays held in this process.
    *   Rejects with `shut_down` once the processor is shutting down
    */
-  async release(userId: string): Promise<ReleasedLane> {
+  async release(userId: string, action?: 'retry' | 'skip'): Promise<ReleasedLane> {
     checkName(userId);
-    return this.#engine.heldLanes.release(userId);
+    if (action !== undefined && action !== 'retry' && action !== 'skip') {
+      throw wrong(RangeError, 'action', "'retry' or 'skip'", action);
+    }
+    return this.#engine.heldLanes.release(userId, action);
   }
 
   /**

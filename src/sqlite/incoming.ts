@@ -71,6 +71,7 @@ export interface Incoming {
   readonly isAccepted: boolean;
   readonly isCompensable: boolean;
   readonly isProvisional: boolean;
+  readonly holds: boolean;
   readonly minBalance: number | null;
 }
 
@@ -125,6 +126,7 @@ export function readSettlement(reader: Reader): Incoming {
     isAccepted,
     isCompensable: (flag & flags.compensable) !== 0,
     isProvisional: (flag & flags.provisional) !== 0,
+    holds: (flag & flags.holds) !== 0,
     minBalance,
   };
 }

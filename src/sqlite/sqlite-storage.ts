@@ -8,7 +8,7 @@ import type {
   StorageSizes,
 } from '../core/storage/balance-storage.ts';
 import type { DuePage, DueQuery } from '../core/storage/due/due-orders.ts';
-import type { Hold, StoredHoldQuery } from '../core/storage/holds/hold.ts';
+import type { Hold, RetriedOrder, StoredHoldQuery } from '../core/storage/holds/hold.ts';
 import type {
   AcceptResult,
   OrderStorage,
@@ -18,7 +18,7 @@ import type {
   StoredOrderQuery,
 } from '../core/storage/order-storage.ts';
 import { realPathOf } from './file/file-name.ts';
-import { readHolds, writeHold } from './holds/hold-codec.ts';
+import { readHolds, writeHold, writeRelease } from './holds/hold-codec.ts';
 import { OpenFile } from './open-file.ts';
 import { checkedOptions, type SqliteStorageOptions } from './open-options.ts';
 import { pruneFile } from './prune-file.ts';
@@ -205,10 +205,10 @@ export class SqliteStorage implements OrderStorage {
   }
 
   /** Ends the hold of a user; see {@link OrderStorage.release}. */
-  release(userId: string): Promise<void> {
+  release(userId: string, retried?: RetriedOrder): Promise<void> {
     return this.#file.write(
       'release',
-      (writer) => writer.text(userId),
+      (writer) => writeRelease(writer, userId, retried),
       () => {},
     );
   }

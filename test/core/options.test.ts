@@ -55,7 +55,7 @@ describe('an OrderProcessor', () => {
 
   it('refuses an unknown option and names the known ones', () => {
     const known =
-      'storage, concurrency, capacity, capacityPerUser, overflow, minBalance, timeoutMs, stalledAfterMs, schema, rules, steps, retry';
+      'storage, concurrency, capacity, capacityPerUser, overflow, minBalance, timeoutMs, stalledAfterMs, schema, rules, steps, retry, onFailure';
     for (const name of ['concurency', 'timeout', '__proto__x', 'Storage']) {
       const message = `Expected the options of OrderProcessor to be among ${known}, got \`${name}\``;
       expectThrows(() => make({ [name]: undefined }), TypeError, message);
@@ -143,7 +143,7 @@ describe('an OrderProcessor', () => {
     [
       [{ ...step, retries: 3 }],
       TypeError,
-      'Expected the options of steps[0] to be among name, run, compensate, after, when, concurrency, timeoutMs, retry, compensation, got `retries`',
+      'Expected the options of steps[0] to be among name, run, compensate, after, when, concurrency, timeoutMs, retry, compensation, onFailure, got `retries`',
     ],
   ])('refuses %o as `steps`', (steps, kind, message) => {
     expectThrows(() => make({ steps }), kind, message);

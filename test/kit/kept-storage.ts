@@ -8,6 +8,7 @@ import {
   MemoryStorage,
   type NewOrder,
   type OrderStorage,
+  type RetriedOrder,
   type Settlement,
   type SettlementResult,
   type StepResult,
@@ -147,9 +148,9 @@ export class KeptStorage implements OrderStorage {
     return this.#call('hold', 1, () => this.disk.hold(hold));
   }
 
-  release(userId: string): Promise<void> {
+  release(userId: string, retried?: RetriedOrder): Promise<void> {
     this.log.push(`release ${userId}`);
-    return this.#call('release', 1, () => this.disk.release(userId));
+    return this.#call('release', 1, () => this.disk.release(userId, retried));
   }
 
   holds(query: StoredHoldQuery): Promise<readonly Hold[]> {

@@ -5,6 +5,7 @@ import type {
   Hold,
   NewOrder,
   OrderStorage,
+  RetriedOrder,
   Settlement,
   SettlementResult,
   SharedOrders,
@@ -110,9 +111,9 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     this.database.disk.hold(hold);
   }
 
-  release(userId: string): void {
+  release(userId: string, retried?: RetriedOrder): void {
     this.#checkOpen();
-    this.database.disk.release(userId);
+    this.database.disk.release(userId, retried);
   }
 
   holds(query: StoredHoldQuery): readonly Hold[] {

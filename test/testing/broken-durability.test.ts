@@ -33,7 +33,7 @@ class Reopenable implements OrderStorage {
   amend: OrderStorage['amend'] = (id, steps) => this.memory.amend(id, steps);
   list: OrderStorage['list'] = (query) => this.memory.list(query);
   hold: OrderStorage['hold'] = (hold) => this.memory.hold(hold);
-  release: OrderStorage['release'] = (userId) => this.memory.release(userId);
+  release: OrderStorage['release'] = (userId, retried) => this.memory.release(userId, retried);
   holds: OrderStorage['holds'] = (query) => this.memory.holds(query);
 
   accept: OrderStorage['accept'] = (orders) => {

@@ -278,6 +278,16 @@ const lies: [rule: string, lie: string, part: Part][] = [
   ],
   ['hold rule 2', 'ends no hold', () => ({ release: () => undefined })],
   [
+    'hold rule 2',
+    'forgets that an order is tried again',
+    (inner) => ({ release: (userId) => inner.release(userId) }),
+  ],
+  [
+    'hold rule 2',
+    'forgets that an order is to hold its lane',
+    settling(() => ({ holds: undefined })),
+  ],
+  [
     'hold rule 3',
     'begins each page with the first hold',
     (inner) => ({ holds: ({ limit }) => inner.holds({ limit }) }),

@@ -43,7 +43,7 @@ export function later(inner: OrderStorage, ask: () => Weather = () => 'fair'): O
     find: async (id) => inner.find(id),
     list: async (query) => inner.list(query),
     hold: (hold) => write(() => inner.hold(hold)),
-    release: (userId) => write(() => inner.release(userId)),
+    release: (userId, retried) => write(() => inner.release(userId, retried)),
     holds: async (query) => inner.holds(query),
     unsettled: (upTo) => inner.unsettled(upTo),
     due: async (query) => inner.due(query),

@@ -16,7 +16,7 @@ export function lying(part: Part): OrderStorage {
     find: (id) => inner.find(id),
     list: (query) => inner.list(query),
     hold: (hold) => inner.hold(hold),
-    release: (userId) => inner.release(userId),
+    release: (userId, retried) => inner.release(userId, retried),
     holds: (query) => inner.holds(query),
     unsettled: (upTo) => inner.unsettled(upTo),
     due: (query) => inner.due(query),

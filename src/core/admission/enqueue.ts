@@ -1,4 +1,5 @@
-import type { Follower, Job } from '../lifecycle/job.ts';
+import type { Follower } from '../lifecycle/entry.ts';
+import type { Job } from '../lifecycle/job.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
 import type { Admission, Entry } from './admission.ts';
 import { badOptions, type EnqueueOptions, signalOf } from './caller-options.ts';

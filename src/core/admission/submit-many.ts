@@ -1,4 +1,5 @@
-import type { Follower, Job } from '../lifecycle/job.ts';
+import type { Follower } from '../lifecycle/entry.ts';
+import type { Job } from '../lifecycle/job.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome } from '../order/outcome.ts';
 import type { Admission, Entry } from './admission.ts';

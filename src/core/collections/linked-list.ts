@@ -28,6 +28,15 @@ export class LinkedList<T extends Linked<T>> {
     this.tail = member;
   }
 
+  /** Adds a member before all others. */
+  unshift(member: T): void {
+    const { head } = this;
+    member.next = head;
+    if (head === undefined) this.tail = member;
+    else head.prev = member;
+    this.head = member;
+  }
+
   remove(member: T): void {
     const { prev, next } = member;
     if (prev === undefined) this.head = next;

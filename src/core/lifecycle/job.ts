@@ -10,19 +10,8 @@ import { rejectedWith } from '../runtime/caller-frames.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { StepScope } from '../runtime/step-scope.ts';
 import type { StepRun } from '../steps/run/step-run.ts';
-import { type Entry, entryOf } from './entry.ts';
+import { type Entry, entryOf, type Follower, type Tries, triesOf } from './entry.ts';
 import { isBegun, type OrderState } from './order-state.ts';
-
-/** Follows an order for a caller. */
-export interface Follower {
-  /**
-   * Takes the outcome of the order.
-   *
-   * @param isSettled - false if the outcome is certain, and is not recorded yet
-   * @returns `false` if the follower waits until it is recorded
-   */
-  notify(outcome: OrderOutcome, isSettled: boolean): unknown;
-}
 
 /** The known order that has the id of a new one. */
 export type KnownOrder =
@@ -70,6 +59,8 @@ export class Job extends ParsedOrder implements QueueEntry {
   declare isUnawaited: boolean | undefined;
   /** The order that its callers follow since this one was forgotten; before that there is no field. */
   declare heir: Job | undefined;
+  /** Of an order that may hold its lane, or is tried again after that; else there is no field. */
+  declare tries: Tries | undefined;
   /** In the state `joined`: the order whose outcome is this one's, too. */
   declare joined: KnownOrder | undefined;
   /** Follows that order while it is unsettled. */
@@ -85,6 +76,7 @@ export class Job extends ParsedOrder implements QueueEntry {
     job.entry = entryOf(attempt, decided);
     job.sequence = order.sequence;
     job.takeTimes(order);
+    if (order.compensations !== undefined) job.tries = triesOf(order.compensations);
     return job;
   }
 
@@ -122,8 +114,8 @@ export class Job extends ParsedOrder implements QueueEntry {
 
   /** How many earlier processes may have begun its steps. */
   get earlierAttempts(): number {
-    const { entry } = this;
-    return entry === undefined ? 0 : entry.attempt - 1;
+    const { entry, tries } = this;
+    return (entry?.attempt ?? 1) - 1 + (tries?.attempts ?? 0);
   }
 
   /** It is accepted now. */

@@ -58,7 +58,8 @@ export const moves: Readonly<Record<OrderState, readonly OrderState[]>> = {
   // keep the order.
   pending: ['processing', 'accepting', 'settling', 'refused', 'kept', 'unknown'],
   processing: ['ending', 'settling', 'kept', 'unknown'],
-  ending: ['settling', 'kept', 'unknown'],
+  // `pending`: it holds its lane, at its head.
+  ending: ['pending', 'settling', 'kept', 'unknown'],
   // `processing`: the storage was asked before the steps. `ending`: it refused the amount after them.
   // `pending`, `joined` and `refused`: it is accepted by its settlement, and the storage has its id already.
   settling: [

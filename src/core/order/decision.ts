@@ -41,6 +41,8 @@ export interface Verdict {
   readonly outcome?: 'failed' | 'canceled';
   /** A time limit of the order or of an attempt has passed. A step's own `timeout` error does not set this. */
   readonly isTimeUp?: boolean;
+  /** The order is not settled, but holds its user's lane until a release. */
+  readonly holds?: boolean | undefined;
   /** Preliminary: the storage decides. */
   readonly isForStorage?: boolean;
 }

@@ -75,6 +75,7 @@ export function recordOf(stored: OrderRecord & Partial<StoredOrder>): OrderRecor
     content: _content,
     attempt: _attempt,
     decided: _decided,
+    compensations: _compensations,
     sequence: _sequence,
     settlement: _settlement,
     ...record

@@ -26,6 +26,8 @@ export interface DecidedOutcome {
   readonly retryable: boolean;
   /** The cause of its error, if there is one. */
   readonly cause?: OrderCause | undefined;
+  /** Whether the order is not settled then, but holds its user's lane until a release. */
+  readonly holds?: boolean | undefined;
 }
 
 /** An order as a storage has it. While it is unsettled, its `status` is `'pending'`. */
@@ -39,6 +41,11 @@ export interface StoredOrder extends OrderRecord {
   readonly attempt: number;
   /** The certain outcome of the order while it is unsettled; callers may have been notified of it. */
   readonly decided: DecidedOutcome | undefined;
+  /**
+   * Of an unsettled order that held its lane and is tried again: how often each of its steps was compensated before, by
+   * name. Absent for any other.
+   */
+  readonly compensations?: Readonly<Record<string, number>> | undefined;
   /**
    * The order's place in the order of acceptance: a safe integer from 1 up, greater than the sequence of each order
    * that the storage kept before. It never changes, and no other order ever gets it. There may be gaps.

@@ -81,7 +81,7 @@ export class Acceptance implements JournalListener {
     lifecycle.pending(job);
     dispatcher.enqueue(job);
     dispatcher.wake();
-    if (dispatcher.queue.isHeld(job.userId)) this.#heldBack(job);
+    if (dispatcher.queue.isHeld(job.userId)) this.heldBack(job);
   }
 
   /**
@@ -112,7 +112,7 @@ export class Acceptance implements JournalListener {
     for (const userId of [...users]) {
       for (const job of dispatcher.queue.waiting(userId)) {
         if (!clock.hasTime()) await clock.nextSlice();
-        this.#heldBack(job);
+        this.heldBack(job);
       }
     }
   }
@@ -271,11 +271,11 @@ export class Acceptance implements JournalListener {
     if (lifecycle.isAccepted(job)) lifecycle.accepted(job);
     if (cancellation !== undefined) dispatcher.cancel(job, cancellation);
     dispatcher.proceed(lifecycle.isTelling);
-    if (dispatcher.queue.isHeld(job.userId)) this.#heldBack(job);
+    if (dispatcher.queue.isHeld(job.userId)) this.heldBack(job);
   }
 
-  /** The order waits in a held lane. */
-  #heldBack(job: Job): void {
+  /** An order waits in a held lane. */
+  heldBack(job: Job): void {
     const { dispatcher, lifecycle } = this.#sources;
     if (!this.#leavesHeld) lifecycle.idleness.check();
     else if (dispatcher.drop(job)) {

@@ -1,5 +1,6 @@
 import { Fifo } from '../collections/fifo.ts';
 import { LinkedList } from '../collections/linked-list.ts';
+import { willHold } from '../lifecycle/entry.ts';
 import type { Job } from '../lifecycle/job.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isLeft, isOver } from '../lifecycle/order-state.ts';
@@ -17,19 +18,9 @@ import type { Settler } from '../settlement/settler.ts';
 import type { RunObserver, Worker } from '../steps/run/run-observer.ts';
 import { RunSettings } from '../steps/run/run-settings.ts';
 import { StepRun } from '../steps/run/step-run.ts';
+import type { ActiveRunsListener } from './active-runs-listener.ts';
 import { StepReports } from './step-reports.ts';
 import { StepWorkers } from './step-workers.ts';
-
-export interface ActiveRunsListener {
-  /** The order is settled and none of its functions runs: its user's next order may begin. */
-  released(job: Job): void;
-  /** The same, if its functions ended after the settlement. */
-  ended(job: Job): void;
-  /** A run has something to do and no worker. */
-  wantsWorker(): void;
-  /** The outcome is certain, and callers need not wait for the settlement. */
-  told(job: Job, outcome: UnfulfilledOutcome): void;
-}
 
 /** The runs of all orders with steps, from the beginning of an order until its lane is released. */
 export class ActiveRuns extends StepReports implements RunObserver<Job> {
@@ -48,6 +39,8 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   /** Orders whose runs have freed their worker and have asked for one again; some may not need it any more. */
   readonly #waiting = new Fifo<Job>();
   #isTurnOfNew = false;
+  /** What is decided is settled from now on, though it was to hold its lane. */
+  #isHurried = false;
   /** Runs of orders on their way into the storage. */
   readonly #amendments = new WeakMap<Job, readonly StepResult[]>();
 
@@ -156,6 +149,7 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
 
   /** Aborted functions that have not ended are not waited for any more. */
   hurryAll(): void {
+    this.#isHurried = true;
     // The steps of orders that stay in the storage are compensated after the next start.
     for (const run of this.#runs.all()) if (!isLeft(run.order)) run.hurry();
   }
@@ -173,8 +167,13 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
     }
   }
 
-  decidedAgainst(job: Job): void {
+  decidedAgainst(job: Job, holds: boolean): void {
+    if (holds) job.tries = willHold(job.tries);
     this.#lifecycle.end(job);
+  }
+
+  mayHold(job: Job): boolean {
+    return job.tries?.mayHold === true && !this.#isHurried && !isLeft(job);
   }
 
   certain(job: Job, outcome: UnfulfilledOutcome): void {
@@ -196,6 +195,10 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
 
   concluded(job: Job, decision: Decision, startedAt: number): void {
     if (isLeft(job)) return;
+    if (job.tries !== undefined && this.mayHold(job)) {
+      job.tries.held = { decision, startedAt };
+      return;
+    }
     this.#settler.add(job, decision, startedAt);
     this.#settler.flush();
   }
@@ -211,7 +214,13 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   }
 
   ended(job: Job): void {
-    if (job.run === undefined || !isOver(job)) return;
+    if (job.run === undefined) return;
+    if (job.tries?.held !== undefined && !isOver(job)) {
+      this.#leave(job.run);
+      this.#listener.held(job);
+      return;
+    }
+    if (!isOver(job)) return;
     this.#release(job.run);
     this.#listener.ended(job);
   }
@@ -271,13 +280,19 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
     return decided;
   }
 
+  /** None of the run's functions runs. */
+  #leave(run: StepRun<Job>): void {
+    const { order: job } = run;
+    job.run = undefined;
+    this.#runs.remove(run);
+    this.awaited.delete(job.userId);
+  }
+
   /** The order is settled and its steps have ended. */
   #release(run: StepRun<Job>): void {
     const { order: job } = run;
-    job.run = undefined;
+    this.#leave(run);
     job.leaveScope();
-    this.#runs.remove(run);
-    this.awaited.delete(job.userId);
     this.#listener.released(job);
     // Otherwise its own worker is about to take the next order.
     if (!run.hasWorker) this.#listener.wantsWorker();

@@ -8,10 +8,14 @@ import type { Cancellation } from '../runtime/abort.ts';
  *
  * @param cancelNow - cancels the order; false if it is decided
  */
-export function cancelOrder(job: Job, cancelNow: () => boolean): Promise<boolean> {
+export function cancelOrder(
+  job: Job,
+  holdsLane: boolean,
+  cancelNow: () => boolean,
+): Promise<boolean> {
   return new Promise((resolve) => {
     // It was certain before that it fails or is canceled.
-    if (job.entry?.decided !== undefined) return resolve(false);
+    if (job.entry?.decided !== undefined && !holdsLane) return resolve(false);
     job.follow({
       notify: (outcome, isSettled) => {
         const isCanceled = outcome.status === 'canceled';

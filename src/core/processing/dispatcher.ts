@@ -24,6 +24,10 @@ const directBatch = 64;
 export interface DispatchListener {
   /** The order was settled before, and now its steps have ended: its user is free. */
   ended(job: Job): void;
+  /** The order has failed and is to hold its lane; nothing of it runs. */
+  held(job: Job): void;
+  /** Cancels a failed order that holds its lane; false for any other. */
+  cancelHeld(job: Job, cancellation: Cancellation): boolean;
   /** The outcome is certain before it is settled. */
   told(job: Job, outcome: UnfulfilledOutcome): void;
   /** The order is decided without steps, and goes to the settler. */
@@ -48,6 +52,7 @@ export class Dispatcher {
   readonly #settler: Settler;
   readonly #pool: WorkerPool;
   readonly #told: DispatchListener['told'];
+  readonly #cancelHeld: DispatchListener['cancelHeld'];
   readonly #settling: DispatchListener['settling'];
   readonly hasSteps: boolean;
 
@@ -57,9 +62,10 @@ export class Dispatcher {
     lifecycle: Lifecycle,
     settler: Settler,
     funds: FundsCheck,
-    { ended, told, settling }: DispatchListener,
+    { ended, told, held, cancelHeld, settling }: DispatchListener,
   ) {
     this.#settling = settling;
+    this.#cancelHeld = cancelHeld;
     this.#clock = clock;
     this.#lifecycle = lifecycle;
     this.#settler = settler;
@@ -71,6 +77,7 @@ export class Dispatcher {
       ended,
       told,
       released: (job: Job) => this.queue.release(job),
+      held,
       wantsWorker: () => this.wake(),
     };
     this.runner = new ActiveRuns(settings, clock, lifecycle, settler, funds, listener, () =>
@@ -167,8 +174,24 @@ export class Dispatcher {
     return true;
   }
 
+  /** An order that was taken waits again, at the head of its lane. */
+  putBack(job: Job): void {
+    this.#lifecycle.pending(job);
+    this.queue.putBack(job);
+    this.#waitingTimes.add(job.acceptedAt);
+  }
+
+  /** Settles an order that is in no queue and has no run. */
+  settle(job: Job, decision: Decision, startedAt: number | undefined): void {
+    this.#clock.read();
+    this.#settling(job);
+    this.#settler.add(job, decision, startedAt);
+    this.#settler.flush();
+  }
+
   /** Cancels an order that is not decided yet; false if it is. */
   cancel(job: Job, cancellation: Cancellation): boolean {
+    if (this.queue.isHeld(job.userId) && this.#cancelHeld(job, cancellation)) return true;
     const isCanceled = this.#cancelInTurn(job, cancellation);
     if (isCanceled !== undefined) return isCanceled;
     if (!this.drop(job)) return this.runner.cancel(job, cancellation);
@@ -183,26 +206,24 @@ export class Dispatcher {
   }
 
   /** Why an order whose turn has come does not begin. */
-  #cancellationOf({ signal, times }: Job): Cancellation | undefined {
+  #cancellationOf({ signal, times, tries }: Job): Cancellation | undefined {
     // Its callback comes later, since many share the signal.
     if (signal !== undefined && hasAborted(signal)) return bySignal(signal);
-    return times?.isExpired ? byExpiry(times) : undefined;
+    return tries === undefined && times?.isExpired ? byExpiry(times) : undefined;
   }
 
   /** Shutdown leaves an order, which is in no lane, in the storage, or cancels it. */
   leave(job: Job, message: string): void {
-    if (job.entry === undefined) this.settleCanceled(job, { message });
-    else this.#lifecycle.keep(job);
+    const held = job.tries?.held;
+    if (job.entry !== undefined) this.#lifecycle.keep(job);
+    else if (held === undefined) this.settleCanceled(job, { message });
+    else this.settle(job, held.decision, held.startedAt);
   }
 
   /** Settles an order as canceled that is in no lane and has not begun. */
   settleCanceled(job: Job, { code = 'canceled', message, cause }: Cancellation): void {
     const error = new OrderError(code, message, { ...job.facts, cause });
-    this.#clock.read();
-    const decision: Decision = { ...nothingToDo, outcome: 'canceled', error };
-    this.#settling(job);
-    this.#settler.add(job, decision, undefined);
-    this.#settler.flush();
+    this.settle(job, { ...nothingToDo, outcome: 'canceled', error }, undefined);
   }
 
   #expired(job: Job): void {

@@ -1,5 +1,6 @@
+import type { Follower } from '../lifecycle/entry.ts';
 import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
-import { type Follower, type Job, toldOf } from '../lifecycle/job.ts';
+import { type Job, toldOf } from '../lifecycle/job.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
 import { leftBehind, storageFailed, waitingEnded } from '../order/processor-errors.ts';

@@ -116,6 +116,15 @@ export class KeyedQueue<T extends QueueEntry> {
     else this.#place(lane);
   }
 
+  /** An entry that was taken waits again, before all others of its lane. */
+  putBack(entry: T): void {
+    const lane = entry.lane as Lane;
+    lane.taken -= 1;
+    lane.unshift(entry);
+    this.#count(lane, entry, 1);
+    this.#place(lane);
+  }
+
   /** Removes a waiting entry; false if it does not wait here. */
   remove(entry: T): boolean {
     const lane = entry.lane;

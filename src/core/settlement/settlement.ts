@@ -39,6 +39,7 @@ export class OrderSettlement implements LedgerSettlement {
   /** Not even fields where the order has no times. */
   declare readonly notBefore?: number | undefined;
   declare readonly expiresAt?: number | undefined;
+  declare readonly holds?: boolean | undefined;
   readonly #job: Job;
   #isOpen = false;
   #isAgain = false;
@@ -77,6 +78,7 @@ export class OrderSettlement implements LedgerSettlement {
     this.isCompensable = isCompensable;
     this.isProvisional = isProvisional;
     this.isTrial = isTrial;
+    if (isProvisional && job.tries?.mayHold) this.holds = true;
     this.sequence = job.sequence;
     this.shift = job.shift;
     this.#job = job;

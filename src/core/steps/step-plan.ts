@@ -10,7 +10,7 @@ import {
 import type { CompensationContext, StepContext } from './contexts.ts';
 import { type RetryPolicy, readRetry } from './limits/retry.ts';
 import { Semaphore } from './limits/semaphore.ts';
-import type { Step } from './step.ts';
+import type { OnFailure, Step } from './step.ts';
 
 /** The limits of a step or a compensation. */
 export interface Limits {
@@ -34,6 +34,8 @@ export interface PlannedStep {
   readonly when: ((order: never) => unknown) | undefined;
   readonly limits: Limits;
   readonly compensation: Limits;
+  /** Whether an order that fails by it holds its user's lane. */
+  readonly holds: boolean;
   /** How many steps this one comes directly after. */
   readonly needs: number;
   /** The steps that come directly after this one. */
@@ -51,6 +53,8 @@ export interface StepPlan {
   readonly steps: readonly PlannedStep[];
   /** The results of all steps, by duration, if each finished at the first attempt and all took equally long. */
   readonly results: (readonly StepResult[] | undefined)[];
+  /** Whether an order that fails because its time is up holds its user's lane. */
+  readonly holds: boolean;
 }
 
 /** The processor's options that steps use. */
@@ -58,6 +62,7 @@ interface Defaults {
   readonly timeoutMs: number | undefined;
   readonly stalledAfterMs: number;
   readonly retry: RetryPolicy | undefined;
+  readonly onFailure: OnFailure;
 }
 
 /** The most steps: steps and compensations that return at once call each other. */
@@ -74,6 +79,7 @@ export const stepFields = [
   'timeoutMs',
   'retry',
   'compensation',
+  'onFailure',
 ] as const satisfies readonly (keyof Step)[];
 
 /** Checks and copies the steps, so that later changes of the caller's array have no effect. */
@@ -107,7 +113,7 @@ export function readSteps(steps: unknown, defaults: Defaults): StepPlan {
       skipped: Object.freeze({ name: step.name, status: 'skipped', durationMs: 0, attempts: 0 }),
     };
   });
-  return { steps: planned, results: [] };
+  return { steps: planned, results: [], holds: defaults.onFailure === 'hold' };
 }
 
 function readStep(step: Step, at: string, defaults: Defaults) {
@@ -121,6 +127,8 @@ function readStep(step: Step, at: string, defaults: Defaults) {
   for (const method of ['compensate', 'when'] as const) {
     if (step[method] !== undefined) checkMethods(at, step, [method]);
   }
+  const { onFailure = defaults.onFailure } = step;
+  checkOnFailure(`${at}.onFailure`, onFailure);
   const retry = step.retry === undefined ? defaults.retry : readRetry(`${at}.retry`, step.retry);
   const semaphore = concurrency === undefined ? undefined : new Semaphore(concurrency);
   checkOptions(`${at}.compensation`, compensation, ['timeoutMs', 'retry']);
@@ -134,6 +142,7 @@ function readStep(step: Step, at: string, defaults: Defaults) {
     compensate: step.compensate?.bind(step) as PlannedStep['compensate'],
     when: step.when?.bind(step) as PlannedStep['when'],
     limits: { timeoutMs, retry, semaphore },
+    holds: onFailure === 'hold',
     compensation: {
       // It holds its user, so it must have some limit.
       timeoutMs: ownMs ?? timeoutMs ?? defaults.timeoutMs ?? defaults.stalledAfterMs,
@@ -141,6 +150,12 @@ function readStep(step: Step, at: string, defaults: Defaults) {
       semaphore: undefined,
     },
   };
+}
+
+/** @throws RangeError */
+export function checkOnFailure(name: string, value: unknown): void {
+  if (value === 'continue' || value === 'hold') return;
+  throw wrong(RangeError, name, "'continue' or 'hold'", value);
 }
 
 function placesOf(

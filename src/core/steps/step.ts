@@ -47,6 +47,9 @@ export interface CompensationOptions {
   readonly retry?: RetryOptions | undefined;
 }
 
+/** What becomes of the lane of an order that failed for good; see {@link Step.onFailure}. */
+export type OnFailure = 'continue' | 'hold';
+
 /**
  * One piece of an order's work. The steps of an order start together, except steps that come `after` others. The first
  * one that fails aborts the others through `context.signal`. When all have finished, the order's amount is applied. If
@@ -157,6 +160,13 @@ export interface Step<Payload = unknown, Result = unknown, Name extends string =
     order: AcceptedOrder<Payload>,
     context: CompensationContext<Payload, Result>,
   ): Awaitable<unknown>;
+  /**
+   * What becomes of an order that this step fails for good, after its retries and after the compensation of steps:
+   * `'continue'` settles it as failed, and the user's next order begins. `'hold'` settles nothing: the order holds the
+   * user's lane, and its callers wait, until {@link OrderProcessor.release} has it run again or settles it as failed,
+   * or until it is canceled. By default what the processor has as `onFailure`.
+   */
+  readonly onFailure?: OnFailure | undefined;
 }
 
 /** A step of a processor whose results are typed: one of their names, with what stands there. */

@@ -72,6 +72,8 @@ export interface Settlement extends NewOrder {
    * the outcome as `decided` and leaves the order unsettled. The order comes again.
    */
   readonly isProvisional: boolean;
+  /** Of a provisional settlement: to be noted in `decided`, see {@link DecidedOutcome.holds}. Absent for most. */
+  readonly holds?: boolean | undefined;
   /**
    * The order's {@link StoredOrder.sequence}, if the storage has given it before, in `accept` or by {@link
    * OrderStorage.nextSequence}. 0 or `undefined` if the storage gives it now.

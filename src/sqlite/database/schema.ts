@@ -74,7 +74,8 @@ const migrations: readonly string[] = [
     held_at INTEGER NOT NULL,
     order_id TEXT,
     code TEXT,
-    message TEXT
+    message TEXT,
+    compensated TEXT
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE meta (
     life INTEGER NOT NULL,

@@ -2,6 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { quote } from '../../core/runtime/thrown.ts';
 import { isOfOneOrder } from '../failures.ts';
 import { HoldRows } from '../holds/hold-rows.ts';
+import { notedJson } from '../holds/noted-outcome.ts';
 import {
   asOrdered,
   type Credit,
@@ -132,7 +133,7 @@ export class Writes {
   #settleOne(writer: Writer, settlement: Incoming): void {
     const { fields, ending, isAccepted } = settlement;
     if (settlement.isProvisional) {
-      this.#noteDecided(writer, fields, ending, isAccepted);
+      this.#noteDecided(writer, settlement);
     } else if (ending.status === 'completed') {
       this.#complete(writer, settlement);
     } else {
@@ -150,7 +151,7 @@ export class Writes {
     return isDone;
   }
 
-  #complete(writer: Writer, settlement: Omit<Incoming, 'isProvisional'>): void {
+  #complete(writer: Writer, settlement: Omit<Incoming, 'isProvisional' | 'holds'>): void {
     const { fields, ending, isAccepted, isCompensable, minBalance, postings } = settlement;
     const { orderedAmount } = settlement;
     const account = this.balances.of(fields.userId);
@@ -183,7 +184,13 @@ export class Writes {
 
   #refuse(
     writer: Writer,
-    { fields, ending, isAccepted, postings, orderedAmount }: Omit<Incoming, 'isProvisional'>,
+    {
+      fields,
+      ending,
+      isAccepted,
+      postings,
+      orderedAmount,
+    }: Omit<Incoming, 'isProvisional' | 'holds'>,
     refusal: Refusal,
     isCompensable: boolean,
   ): void {
@@ -200,18 +207,15 @@ export class Writes {
     return row === undefined ? !isAccepted : isAccepted && row[SETTLED_AT] === null;
   }
 
-  #noteDecided(writer: Writer, fields: Fields, ending: Ending, isAccepted: boolean): void {
-    const { status: outcome, code, message, retryable, cause: kept } = ending;
-    const cause = kept === null ? undefined : JSON.parse(kept);
-    const decided = JSON.stringify({ outcome, code, message, retryable: retryable === 1, cause });
+  #noteDecided(writer: Writer, settlement: Incoming): void {
+    const { fields, isAccepted } = settlement;
     const isOpen = this.#isOpen(fields.id, isAccepted);
-    if (isOpen) this.rows.note(fields.id, decided);
+    if (isOpen) this.rows.note(fields.id, notedJson(settlement, this.#reads.row(fields.id)));
     this.#answer(writer, fields, isOpen, results.done, undefined);
   }
 
   amend(reader: Reader): void {
-    const id = reader.text();
-    this.rows.amend(id, reader.maybeText());
+    this.rows.amend(reader.text(), reader.maybeText());
   }
 
   apply(reader: Reader, writer: Writer): void {

@@ -14,7 +14,13 @@ import { readOrder, readOrders, type TakeUnreadable } from './read-orders.ts';
 import type { Reader, Writer } from './wire.ts';
 
 /** The flags of a settlement, one bit each. */
-export const flags = { accepted: 1, compensable: 2, provisional: 4, posting: 8 } as const;
+export const flags = {
+  accepted: 1,
+  compensable: 2,
+  provisional: 4,
+  posting: 8,
+  holds: 16,
+} as const;
 
 /** A status is sent as its index here. */
 export const statuses = ['pending', 'completed', 'failed', 'canceled'] as const;
@@ -82,6 +88,7 @@ function writeSettlement(writer: Writer, settlement: Settlement): void {
     (isAccepted ? flags.accepted : 0) |
       (isCompensable ? flags.compensable : 0) |
       (isProvisional ? flags.provisional : 0) |
+      (settlement.holds ? flags.holds : 0) |
       (postings.length > 0 ? flags.posting : 0),
   );
   writeFields(writer, settlement);

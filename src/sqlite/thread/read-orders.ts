@@ -92,7 +92,7 @@ export function readOrder(reader: Reader): StoredOrder {
     content:
       content === null ? payload : (parse('content', content, Array.isArray) as unknown[])[0],
     attempt,
-    decided: decided === null ? undefined : (parse('decided', decided, isObject) as DecidedOutcome),
+    ...notedIn(decided === null ? undefined : parse('decided', decided, isObject)),
     sequence,
     settlement,
     ...readTimes(reader),
@@ -102,6 +102,14 @@ export function readOrder(reader: Reader): StoredOrder {
 function readTimes(reader: Reader): TimeFields {
   const notBefore = reader.maybeNumber() ?? undefined;
   return timeFields({ notBefore, expiresAt: reader.maybeNumber() ?? undefined });
+}
+
+/** The column `decided` also has how often the steps were compensated, of an order that is tried again. */
+function notedIn(noted: unknown): Pick<StoredOrder, 'decided' | 'compensations'> {
+  if (noted === undefined) return { decided: undefined };
+  const { compensations, ...decided } = noted as DecidedOutcome & Partial<StoredOrder>;
+  const outcome = decided.outcome === undefined ? undefined : decided;
+  return compensations === undefined ? { decided: outcome } : { decided: outcome, compensations };
 }
 
 function parsed(

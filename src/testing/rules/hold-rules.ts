@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
+import type { NewOrder } from '../../core/order/stored-order.ts';
 import type { Hold } from '../../core/storage/holds/hold.ts';
-import type { OrderStorage } from '../../core/storage/order-storage.ts';
+import type { OrderStorage, Settlement } from '../../core/storage/order-storage.ts';
 import { awkwardNames } from '../awkward-ids.ts';
 import { assertBalance } from '../balances.ts';
 import { newOrder, settle, settlementOf, start } from '../orders.ts';
@@ -14,7 +15,8 @@ export function holdOf(userId: string, fields: Partial<Hold> = {}): Hold {
 /** A hold by a failed order. */
 function holdByOrder(userId: string, fields: Partial<Hold> = {}): Hold {
   const order = { orderId: 'o-1', code: 'kitchen_closed', message: 'Küche "1" \u{1f373}' };
-  return holdOf(userId, { reason: undefined, ...order, ...fields });
+  const compensated = Object.freeze(['payment', 'Küche "1"']);
+  return holdOf(userId, { reason: undefined, ...order, compensated, ...fields });
 }
 
 /** Declares what holds for `hold`, `release` and `holds`. */
@@ -67,6 +69,34 @@ export function declareHoldRules(declare: Declare<OrderStorage>): void {
     },
   );
 
+  declare(
+    'hold rule 2',
+    'an order that is tried again forgets its noted outcome, and keeps its counts',
+    async (storage) => {
+      const [one, two] = [newOrder('o-1'), newOrder('o-2')];
+      await storage.accept([one, two]);
+      await storage.hold(holdByOrder('u'));
+      await settle(storage, [one, two].map(noted));
+      const decided = (await storage.find('o-1'))?.decided;
+      assert.deepEqual([decided?.code, decided?.holds], ['declined', true]);
+      await storage.release('u', { orderId: 'o-1', compensations: { payment: 1, 'Küche "1"': 2 } });
+      await assertHolds(storage, []);
+      await assertTried(storage, 'o-1', { payment: 1, 'Küche "1"': 2 });
+      assert.equal((await storage.find('o-2'))?.decided?.code, 'declined');
+      // Another failure does not forget the counts.
+      await settle(storage, [noted(one)]);
+      const again = await storage.find('o-1');
+      assert.equal(again?.decided?.code, 'declined');
+      assert.deepEqual(again?.compensations, { payment: 1, 'Küche "1"': 2 });
+      await storage.release('u', { orderId: 'o-1', compensations: { payment: 2 } });
+      await assertTried(storage, 'o-1', { payment: 2 });
+      await settle(storage, [settlementOf(one)]);
+      await storage.release('u', { orderId: 'o-1', compensations: {} });
+      assert.equal((await storage.find('o-1'))?.status, 'completed');
+      await storage.release('u', { orderId: 'unknown', compensations: {} });
+    },
+  );
+
   declare('hold rule 3', 'pages of any size give each hold once, in one order', async (storage) => {
     const holds = Array.from({ length: 23 }, (_, at) => holdOf(`u-${(at * 7) % 23}`));
     for (const hold of holds) await storage.hold(hold);
@@ -103,10 +133,29 @@ export function declareDurableHoldRules(declare: Declare<OrderStorage>): void {
       const second = await trial.reopen();
       await assertHolds(second, [holdByOrder('u'), holdOf('v', { reason: '' })]);
       await second.release('u');
+      await second.accept([newOrder('o-1')]);
+      await second.release('v', { orderId: 'o-1', compensations: { payment: 1 } });
+      await second.hold(holdOf('v', { reason: '' }));
       const third = await trial.reopen();
       await assertHolds(third, [holdOf('v', { reason: '' })]);
+      await assertTried(third, 'o-1', { payment: 1 });
     },
   );
+}
+
+/** A settlement that notes that its order fails, and is to hold its lane. */
+function noted(order: NewOrder): Settlement {
+  return settlementOf(order, { outcome: 'failed', isProvisional: true, holds: true });
+}
+
+async function assertTried(
+  storage: OrderStorage,
+  id: string,
+  compensations: Readonly<Record<string, number>>,
+): Promise<void> {
+  const order = await storage.find(id);
+  assert.deepEqual([order?.status, order?.decided], ['pending', undefined]);
+  assert.deepEqual(order?.compensations, compensations);
 }
 
 /** All holds of a storage, by pages of this size. */
@@ -130,6 +179,6 @@ async function assertHolds(storage: OrderStorage, expected: readonly Hold[]): Pr
 }
 
 /** What is not there is not told from `undefined`. */
-function comparable({ userId, reason, heldAt, orderId, code, message }: Hold) {
-  return { userId, reason, heldAt, orderId, code, message };
+function comparable({ userId, reason, heldAt, orderId, code, message, compensated }: Hold) {
+  return { userId, reason, heldAt, orderId, code, message, compensated };
 }

@@ -33,12 +33,13 @@ class OrderAlone implements RunOrder {
 /** Runs the steps of one order with nothing but this room, and logs what its observer is notified of. */
 function runAlone(steps: readonly Step[], { timeoutMs, stalledAfterMs = 1_000 }: Times = {}) {
   const log: string[] = [];
-  const defaults = { timeoutMs, stalledAfterMs, retry: undefined };
+  const defaults = { timeoutMs, stalledAfterMs, retry: undefined, onFailure: 'continue' as const };
   const { promise: decided, resolve: decide } = Promise.withResolvers<Decision>();
   const { promise: ended, resolve: end } = Promise.withResolvers<void>();
   const observer: RunObserver<OrderAlone> = {
     inScope: (_order, work) => work(),
     abort: (controller, reason) => controller.abort(reason),
+    mayHold: () => false,
     decidedAgainst: ({ id }) => void log.push(`${id} is decided against`),
     certain: ({ id }, { status }) => void log.push(`${id} is certain to be ${status}`),
     isNoted: () => true,

@@ -1,24 +1,39 @@
 import { Tally } from '../../collections/tally.ts';
-import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
+import type { Failure } from '../../lifecycle/entry.ts';
+import type { InFlightOrders } from '../../lifecycle/in-flight-orders.ts';
+import type { Job } from '../../lifecycle/job.ts';
 import { OrderError } from '../../order/order-error.ts';
 import { storageFailed } from '../../order/processor-errors.ts';
+import type { Cancellation } from '../../runtime/abort.ts';
 import { isThenable } from '../../runtime/awaitable.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { quote } from '../../runtime/thrown.ts';
-import type { UntilClosed } from '../../runtime/until-closed.ts';
-import type { Hold, HoldStorage, ReleasedLane, StoredHoldQuery } from '../../storage/holds/hold.ts';
+import type { Hold, ReleasedLane, StoredHoldQuery } from '../../storage/holds/hold.ts';
 import type { Dispatcher } from '../dispatcher.ts';
-
-/** How many holds are read at once. */
-const pageSize = 500;
+import {
+  canceledBy,
+  checkAction,
+  failureOf,
+  forgetFailure,
+  holdBy,
+  orderOf,
+  type ReleaseAction,
+  retriedOf,
+  tryAgain,
+} from './failed-orders.ts';
+import { type HoldWriteSources, HoldWrites } from './hold-writes.ts';
+import { readHolds, readHoldsNow } from './read-holds.ts';
+import { TurnsByUser } from './turns-by-user.ts';
 
 /** What `HeldLanes` needs of others. */
-interface Sources {
-  readonly storage: HoldStorage;
-  readonly dispatcher: Pick<Dispatcher, 'queue' | 'wake'>;
-  readonly lifecycle: Lifecycle;
+interface Sources extends HoldWriteSources {
+  readonly dispatcher: Dispatcher;
   readonly clock: Clock;
-  readonly questions: UntilClosed;
+  readonly inFlight: InFlightOrders;
+  /** Resolves when the orders of an earlier process are taken up. */
+  recovered(): Promise<void>;
+  /** An order waits in a held lane. */
+  heldBack(job: Job): void;
   /** Orders of the queue that their settlement was to accept are accepted before. */
   keepWaiting(userId: string): void;
 }
@@ -29,10 +44,11 @@ interface Sources {
  */
 export class HeldLanes {
   readonly #sources: Sources;
+  readonly #writes: HoldWrites;
   /** By user, the oldest hold first. */
   #holds = new Map<string, Hold>();
   /** By user: what is being done to the hold; a later call waits for that. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new TurnsByUser();
   readonly #loaded = Promise.withResolvers<void>();
   /** By user: how many calls that are to hold the lane have not ended. */
   readonly #stopping = new Tally();
@@ -41,6 +57,7 @@ export class HeldLanes {
 
   constructor(sources: Sources) {
     this.#sources = sources;
+    this.#writes = new HoldWrites(sources);
   }
 
   /** How many lanes are held. */
@@ -61,12 +78,7 @@ export class HeldLanes {
 
   /** Reads the holds of an earlier process, before any of its orders begins. Rejects if the storage fails. */
   async load(): Promise<void> {
-    if (this.#isLoaded) return;
-    const holds = new Map<string, Hold>();
-    let after: string | undefined;
-    do after = add(await this.#sources.storage.holds({ after, limit: pageSize }), holds);
-    while (after !== undefined);
-    this.#loadedAll(holds);
+    if (!this.#isLoaded) this.#loadedAll(await readHolds(this.#sources.storage));
   }
 
   /**
@@ -75,16 +87,7 @@ export class HeldLanes {
    * @throws TypeError for one that does not
    */
   loadNow(): void {
-    const holds = new Map<string, Hold>();
-    let after: string | undefined;
-    do {
-      const page = this.#sources.storage.holds({ after, limit: pageSize });
-      if (isThenable(page)) {
-        throw new TypeError('Expected `holds` of a volatile storage to answer at once');
-      }
-      after = add(page, holds);
-    } while (after !== undefined);
-    this.#loadedAll(holds);
+    this.#loadedAll(readHoldsNow(this.#sources.storage));
   }
 
   /** Holds the lane of a user. If it is held already, only another `reason` is noted. */
@@ -100,8 +103,48 @@ export class HeldLanes {
   }
 
   /** Ends the hold of a user. */
-  release(userId: string): Promise<ReleasedLane> {
-    return this.#inTurn(userId, () => this.#release(userId));
+  release(userId: string, action: ReleaseAction | undefined): Promise<ReleasedLane> {
+    return this.#inTurn(userId, () => this.#release(userId, action));
+  }
+
+  /** An order has failed for good, and nothing of it runs: it holds its lane, at its head. */
+  holdBy(job: Job): void {
+    const { userId } = job;
+    const { dispatcher, heldBack } = this.#sources;
+    if (this.#isClosed && job.entry === undefined) {
+      // No release can come any more, and no storage keeps the order.
+      dispatcher.putBack(job);
+      this.#settle(job, job.tries?.held as Failure);
+      dispatcher.wake();
+      return;
+    }
+    const hold = holdBy(job, this.#holds.get(userId), this.#now());
+    this.#holds.set(userId, hold);
+    dispatcher.queue.hold(userId);
+    dispatcher.putBack(job);
+    this.#afterTurns(userId, () => this.#keep(hold));
+    heldBack(job);
+  }
+
+  /** Whether a failed order holds its lane. */
+  isHeldBy(job: Job): boolean {
+    const hold = this.#holds.get(job.userId);
+    return hold !== undefined && orderOf(hold, this.#sources.inFlight) === job;
+  }
+
+  /** Cancels a failed order that holds its lane; false for any other. */
+  cancel(job: Job, cancellation: Cancellation): boolean {
+    const hold = this.#holds.get(job.userId);
+    if (hold === undefined || !this.isHeldBy(job)) return false;
+    // It has begun: no order expires then.
+    if (cancellation.code === 'expired') return true;
+    const { startedAt, ...failure } = failureOf(job, hold);
+    const decision = canceledBy(job, { ...failure, startedAt }, cancellation);
+    forgetFailure(job);
+    const settled = job.outcome();
+    this.#settle(job, { decision, startedAt });
+    this.#afterTurns(job.userId, () => settled.then(() => this.#leftBy(job)));
+    return true;
   }
 
   /** One page of the holds that the storage has. */
@@ -117,8 +160,9 @@ export class HeldLanes {
   /** The processor shuts down: nothing is held or released any more. Resolves when nothing is under way. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#writes.isClosing = true;
     this.#loaded.resolve();
-    while (this.#turns.size > 0) await Promise.all(this.#turns.values());
+    await this.#turns.whenDone();
   }
 
   #loadedAll(holds: ReadonlyMap<string, Hold>): void {
@@ -131,17 +175,14 @@ export class HeldLanes {
 
   /** The calls for one user are made in the order in which they came, at once where none is under way. */
   #inTurn<T>(userId: string, call: () => Promise<T>): Promise<T> {
-    const checked = async (): Promise<T> => {
+    return this.#afterTurns(userId, async () => {
       this.#checkOpen(userId);
       return call();
-    };
-    const before = this.#turns.get(userId) ?? (this.#isLoaded ? undefined : this.#loaded.promise);
-    const turn = before === undefined ? checked() : before.then(checked);
-    const end = turn.then(ignore, ignore).then(() => {
-      if (this.#turns.get(userId) === end) this.#turns.delete(userId);
     });
-    this.#turns.set(userId, end);
-    return turn;
+  }
+
+  #afterTurns<T>(userId: string, call: () => Promise<T>): Promise<T> {
+    return this.#turns.after(userId, call, this.#isLoaded ? undefined : this.#loaded.promise);
   }
 
   #checkOpen(userId: string): void {
@@ -160,11 +201,7 @@ export class HeldLanes {
     const known = this.#holds.get(userId);
     if (known?.reason !== undefined && (reason ?? known.reason) === known.reason) return known;
     const hold: Hold = { heldAt: this.#now(), ...known, userId, reason: reason ?? '' };
-    try {
-      await this.#written(() => this.#sources.storage.hold(hold));
-    } catch (cause) {
-      throw failed('The storage did not keep the hold', cause, userId);
-    }
+    await this.#writes.hold(hold);
     this.#holds.set(userId, hold);
     const { lifecycle } = this.#sources;
     if (known === undefined) lifecycle.events.tell.held?.(hold);
@@ -172,28 +209,62 @@ export class HeldLanes {
     return hold;
   }
 
-  async #release(userId: string): Promise<ReleasedLane> {
+  async #release(userId: string, action: ReleaseAction | undefined): Promise<ReleasedLane> {
     const hold = this.#holds.get(userId);
     if (hold === undefined) {
       const message = `The lane of user ${quote(userId)} is not held`;
       throw new OrderError('not_held', message, { userId });
     }
-    try {
-      await this.#written(() => this.#sources.storage.release(userId));
-    } catch (cause) {
-      throw failed('The storage did not end the hold', cause, userId);
-    }
-    this.#holds.delete(userId);
-    const released = { ...hold, releasedAt: this.#now() };
+    const { inFlight, recovered } = this.#sources;
+    if (hold.orderId !== undefined && inFlight.isRecovering) await recovered();
+    const job = orderOf(hold, inFlight);
+    checkAction(hold, job, action);
+    if (job !== undefined && action === 'skip') await this.#skip(job, hold);
+    const retried = job !== undefined && action === 'retry' ? retriedOf(job, hold) : undefined;
+    await this.#writes.end(userId, retried);
+    if (retried !== undefined && this.isHeldBy(job as Job)) tryAgain(job as Job, retried);
+    return this.#released(hold, job === undefined ? undefined : action);
+  }
+
+  #released(hold: Hold, action: ReleaseAction | undefined): ReleasedLane {
+    this.#holds.delete(hold.userId);
+    const released = { ...hold, releasedAt: this.#now(), action };
     this.#sources.lifecycle.events.tell.released?.(released);
-    this.#goOn(userId);
+    this.#goOn(hold.userId);
     return released;
   }
 
-  /** @param write - is called at once; one that is never answered is given up when the processor has closed */
-  async #written(write: () => unknown): Promise<void> {
-    const written = write();
-    if (isThenable(written)) await this.#sources.questions.ask(written);
+  /** The order fails; rejects with `storage_failed` if the storage did not record that. */
+  async #skip(job: Job, hold: Hold): Promise<void> {
+    const settled = job.outcome();
+    this.#settle(job, failureOf(job, hold));
+    const outcome = await settled;
+    if ('error' in outcome && outcome.error.code === 'storage_failed') throw outcome.error;
+  }
+
+  #settle(job: Job, { decision, startedAt }: Failure): void {
+    const { dispatcher } = this.#sources;
+    if (dispatcher.drop(job)) dispatcher.settle(job, decision, startedAt);
+  }
+
+  async #keep(hold: Hold): Promise<void> {
+    await this.#writes.keep(hold);
+    this.#sources.lifecycle.events.tell.held?.(hold);
+  }
+
+  /** The order that held a lane is canceled: the lane goes on, unless it is held by hand. */
+  async #leftBy({ id, userId }: Job): Promise<void> {
+    const hold = this.#holds.get(userId);
+    if (hold?.orderId !== id || this.#isClosed) return;
+    const { reason, heldAt } = hold;
+    if (reason !== undefined) {
+      const rest = { userId, reason, heldAt };
+      this.#holds.set(userId, rest);
+      await this.#writes.keep(rest);
+      return;
+    }
+    await this.#writes.end(userId);
+    this.#released(hold, undefined);
   }
 
   /**
@@ -215,24 +286,3 @@ export class HeldLanes {
     return clock.toUnix(clock.read());
   }
 }
-
-/**
- * Adds a page of holds to those before it.
- *
- * @returns behind whose hold the next page begins; `undefined` after the last one
- */
-function add(page: readonly Hold[], holds: Map<string, Hold>): string | undefined {
-  for (const hold of page) {
-    if (holds.has(hold.userId)) {
-      throw new TypeError("Expected the storage's `holds` to give each hold once");
-    }
-    holds.set(hold.userId, hold);
-  }
-  return page.length < pageSize ? undefined : page.at(-1)?.userId;
-}
-
-function failed(message: string, cause: unknown, userId: string): OrderError {
-  return new OrderError('storage_failed', message, { cause, userId });
-}
-
-function ignore(): void {}

@@ -3,13 +3,14 @@ import type { OrderError } from '../../order/order-error.ts';
 import type { StepProgress } from '../../order/step-result.ts';
 import { wrong } from '../../runtime/checks.ts';
 import type { AttemptContext, CompensationContextBase, StepContext } from '../contexts.ts';
+import type { RunOrder } from '../run/run-observer.ts';
 import type { PlannedStep } from '../step-plan.ts';
 import type { ExecutionFacts } from './execution-facts.ts';
 
 /** The run of an order as the contexts of its steps see it. */
 export interface ContextRun {
   readonly accepted: AcceptedOrder;
-  readonly order: { readonly earlierAttempts: number };
+  readonly order: Pick<RunOrder, 'earlierAttempts' | 'tries'>;
   /** The order's signal, made when it is first asked for. */
   readonly signal: AbortSignal;
   /** Why the order failed, once it has. */
@@ -56,7 +57,11 @@ abstract class ContextOfAttempt implements AttemptContext<never> {
   }
 
   get idempotencyKey(): string {
-    return `${this.#run.accepted.id}:${this.#execution.step.key}`;
+    const { name, key } = this.#execution.step;
+    const compensated = this.#run.order.tries?.compensations[name] ?? 0;
+    // A provider that has refunded a charge would take the same key for a repetition of that charge.
+    const again = compensated === 0 ? '' : `/${compensated + 1}`;
+    return `${this.#run.accepted.id}:${key}${again}`;
   }
 
   /** Bound, because a step may take it by name. */

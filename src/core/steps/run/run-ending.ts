@@ -88,7 +88,8 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
   }
 
   tell(): void {
-    if (this.told !== undefined) return;
+    // Whether an order fails that holds its lane, its release says.
+    if (this.told !== undefined || this.#holds) return;
     this.told = { status: this.outcome, error: this.error };
     this.#observer.certain(this.#run.order, this.told);
   }
@@ -201,6 +202,10 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     return this.#run.settings.observer;
   }
 
+  get #holds(): boolean {
+    return this.#verdict.holds === true && this.#observer.mayHold(this.#run.order);
+  }
+
   #addUnbegun(): void {
     this.#compensations.addUnbegun(() => this.#run.graph.unbegun());
   }
@@ -250,7 +255,9 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
    * nothing would compensate it if the process ended meanwhile.
    */
   #isHeld(): boolean {
-    const { order, graph } = this.#run;
+    const { order, graph, running } = this.#run;
+    // It may run again: not before its functions have ended.
+    if (this.#holds) return running > 0;
     return this.#observer.isKept(order) && graph.executions.some(isRunningToCompensate);
   }
 

@@ -16,6 +16,8 @@ export interface RunOrder {
   readonly acceptedAt: number;
   /** How many earlier processes may have begun its steps. */
   readonly earlierAttempts: number;
+  /** Of an order that is tried again: how often each step was compensated before, by name. */
+  readonly tries?: { readonly compensations: Readonly<Record<string, number>> } | undefined;
   /** The order as its steps see it, frozen. */
   toOrder(): AcceptedOrder;
 }
@@ -59,7 +61,9 @@ export interface RunObserver<Order> extends StepListener<Order> {
   /** Aborts a signal that the host's code listens to. */
   abort(controller: AbortController, reason: OrderError): void;
   /** The order does not complete: its steps are aborted and compensated. */
-  decidedAgainst(order: Order): void;
+  decidedAgainst(order: Order, holds: boolean): void;
+  /** Whether an order that is to hold its user's lane may do so; the processor may be shutting down. */
+  mayHold(order: Order): boolean;
   /** The outcome is certain, even if the results of the steps are not. */
   certain(order: Order, outcome: UnfulfilledOutcome): void;
   /**

@@ -162,7 +162,8 @@ export class StepRun<Order extends RunOrder = RunOrder>
     this.inScope(() => {
       this.clock.read();
       const message = `The order was not done within ${timeoutMs} ms`;
-      this.#decideAgainst('failed', { code: 'timeout', message, isTimeUp: true });
+      const { holds } = this.settings.plan;
+      this.#decideAgainst('failed', { code: 'timeout', message, isTimeUp: true, holds });
       // It may have failed before, with compensations under way: callers are notified no later than this.
       this.#ending?.tell();
     });
@@ -205,7 +206,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
     if (this.phase !== 'running') return;
     execution.result = resultOf(execution, 'error', verdict.code);
     this.settings.observer.stepped(this.order, execution.result);
-    this.#decideAgainst('failed', verdict);
+    this.#decideAgainst('failed', execution.step.holds ? { ...verdict, holds: true } : verdict);
   }
 
   stopped(execution: StepExecution): void {
@@ -275,7 +276,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
     this.endStall();
     const ending = new RunEnding<Order>(this, outcome, verdict);
     this.#ending = ending;
-    this.settings.observer.decidedAgainst(this.order);
+    this.settings.observer.decidedAgainst(this.order, verdict.holds === true);
     ending.abortAll();
     this.abortSignal(ending.error);
     ending.tellIfCertain();

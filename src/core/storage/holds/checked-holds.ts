@@ -1,7 +1,7 @@
 import { isName } from '../../order/parse-order.ts';
 import { type Awaitable, asPromise, isThenable } from '../../runtime/awaitable.ts';
 import { show } from '../../runtime/thrown.ts';
-import type { Hold, HoldStorage, StoredHoldQuery } from './hold.ts';
+import type { Hold, HoldStorage, RetriedOrder, StoredHoldQuery } from './hold.ts';
 
 /** The holds of a host's storage, believed as far as its answers can be checked. */
 export class CheckedHolds implements HoldStorage {
@@ -15,8 +15,8 @@ export class CheckedHolds implements HoldStorage {
     return this.#storage.hold(hold);
   }
 
-  release(userId: string): Awaitable<void> {
-    return this.#storage.release(userId);
+  release(userId: string, retried?: RetriedOrder): Awaitable<void> {
+    return this.#storage.release(userId, retried);
   }
 
   holds(query: StoredHoldQuery): Awaitable<readonly Hold[]> {

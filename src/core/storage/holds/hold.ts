@@ -17,10 +17,25 @@ export interface Hold {
   readonly code?: string | undefined;
   /** The same for people. */
   readonly message?: string | undefined;
+  /** The names of the steps of that order that were compensated; absent if none was. */
+  readonly compensated?: readonly string[] | undefined;
+}
+
+/** An order that held its lane and is tried again. */
+export interface RetriedOrder {
+  /** The order's id. */
+  readonly orderId: string;
+  /** See {@link StoredOrder.compensations}; to be kept. */
+  readonly compensations: Readonly<Record<string, number>>;
 }
 
 /** A lane that was held goes on. */
 export interface ReleasedLane extends Hold {
+  /**
+   * What became of the failed order that held it: it is tried again, or was settled as failed. `undefined` for a lane
+   * that no order held.
+   */
+  readonly action: 'retry' | 'skip' | undefined;
   /** Since when, in Unix milliseconds. */
   readonly releasedAt: number;
 }
@@ -37,7 +52,9 @@ export interface StoredHoldQuery {
  * Where holds are kept, as durable as orders are.
  *
  * 1. `hold` keeps one hold for each user: a later one of the same user replaces it.
- * 2. `release` ends the hold of a user. Where there is none it changes nothing.
+ * 2. `release` ends the hold of a user. Where there is none it changes nothing. With an order that is tried again, it
+ *    also forgets the order's `decided` and keeps its `compensations`, in the same transaction, if the order is
+ *    unsettled. A later note of `decided` leaves `compensations` as they are.
  * 3. `holds` gives the holds in an order of their users that is the storage's own and never changes, at most
  *    `limit`. A page that has fewer is the last one.
  * 4. A hold changes nothing for orders: the storage accepts and settles those of a held user as all others. It is
@@ -56,8 +73,9 @@ export interface HoldStorage {
    * Ends the hold of a user.
    *
    * @param userId - whose
+   * @param retried - the failed order that held the lane, if it is tried again
    */
-  release(userId: string): Awaitable<void>;
+  release(userId: string, retried?: RetriedOrder): Awaitable<void>;
   /**
    * One page of holds. Where the storage `isVolatile`, it answers at once, and never with a promise.
    *

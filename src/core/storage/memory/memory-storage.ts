@@ -7,7 +7,7 @@ import type { NewOrder, Refusal, StoredOrder } from '../../order/stored-order.ts
 import { checkInteger, checkOptions } from '../../runtime/checks.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from '../balance-storage.ts';
 import type { DuePage, DueQuery } from '../due/due-orders.ts';
-import type { Hold, StoredHoldQuery } from '../holds/hold.ts';
+import type { Hold, RetriedOrder, StoredHoldQuery } from '../holds/hold.ts';
 import { MemoryHolds } from '../holds/memory-holds.ts';
 import { mergePages } from '../order-pages.ts';
 import type {
@@ -274,8 +274,9 @@ export class MemoryStorage implements OrderStorage {
   }
 
   /** Ends the hold of a user; see {@link OrderStorage.release}. */
-  release(userId: string): void {
+  release(userId: string, retried?: RetriedOrder): void {
     this.#holds.release(userId);
+    if (retried !== undefined) this.#unsettled.tryAgain(retried);
   }
 
   /** One page of holds, by the code units of the user ids; see {@link OrderStorage.holds}. */

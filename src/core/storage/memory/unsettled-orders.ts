@@ -3,6 +3,7 @@ import { noResults, noSteps } from '../../order/step-result.ts';
 import type { DecidedOutcome, NewOrder, StoredOrder } from '../../order/stored-order.ts';
 import { timeFields } from '../../order/times/order-times.ts';
 import { type DuePage, type DuePlace, type DueQuery, isBehind } from '../due/due-orders.ts';
+import type { RetriedOrder } from '../holds/hold.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
 import type { Settlement, StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
 
@@ -14,6 +15,7 @@ interface Entry {
   /** The opening after which it was accepted. */
   readonly opening: number;
   decided: DecidedOutcome | undefined;
+  compensations?: StoredOrder['compensations'];
 }
 
 /** An order with a `notBefore`. */
@@ -60,11 +62,19 @@ export class UnsettledOrders {
    * @param nextSequence - returns its sequence if it was not accepted
    */
   decide(settlement: Settlement, nextSequence: () => number): void {
-    const { outcome, error, cause } = settlement;
+    const { outcome, error, cause, holds } = settlement;
     if (outcome === 'completed' || error === undefined) return;
     const { code, message, retryable } = error;
     const entry = this.#entries.get(settlement.id) ?? this.add(settlement, nextSequence());
-    entry.decided = { outcome, code, message, retryable, cause };
+    entry.decided = { outcome, code, message, retryable, cause, ...(holds && { holds }) };
+  }
+
+  /** An order that held its lane is tried again. */
+  tryAgain({ orderId, compensations }: RetriedOrder): void {
+    const entry = this.#entries.get(orderId);
+    if (entry === undefined) return;
+    entry.decided = undefined;
+    entry.compensations = compensations;
   }
 
   /** Removes the order and returns its sequence, if it was here. */
@@ -143,7 +153,8 @@ export class UnsettledOrders {
     return count;
   }
 
-  #storedOf({ order, opening, decided }: Entry): StoredOrder {
-    return { ...order, attempt: this.#openings - opening + 1, decided };
+  #storedOf({ order, opening, decided, compensations }: Entry): StoredOrder {
+    const stored = { ...order, attempt: this.#openings - opening + 1, decided };
+    return compensations === undefined ? stored : { ...stored, compensations };
   }
 }

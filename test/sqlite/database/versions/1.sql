@@ -61,9 +61,10 @@ CREATE TABLE holds (
   held_at INTEGER NOT NULL,
   order_id TEXT,
   code TEXT,
-  message TEXT
+  message TEXT,
+  compensated TEXT
 ) STRICT, WITHOUT ROWID;
-INSERT INTO holds VALUES ('u-held', 'fraud?', 1010, NULL, NULL, NULL);
+INSERT INTO holds VALUES ('u-held', 'fraud?', 1010, NULL, NULL, NULL, NULL);
 CREATE TABLE meta (
   life INTEGER NOT NULL,
   file_id TEXT NOT NULL,

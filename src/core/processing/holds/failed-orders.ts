@@ -1,0 +1,99 @@
+import { entryOf, type Failure, triesOf } from '../../lifecycle/entry.ts';
+import type { InFlightOrders } from '../../lifecycle/in-flight-orders.ts';
+import type { Job } from '../../lifecycle/job.ts';
+import { type Decision, nothingToDo } from '../../order/decision.ts';
+import { OrderError } from '../../order/order-error.ts';
+import { noSteps, type StepResult } from '../../order/step-result.ts';
+import type { Cancellation } from '../../runtime/abort.ts';
+import { quote } from '../../runtime/thrown.ts';
+import type { Hold, RetriedOrder } from '../../storage/holds/hold.ts';
+
+/** What becomes of a failed order that holds its lane. */
+export type ReleaseAction = 'retry' | 'skip';
+
+/** The failed order that holds a lane and waits at its head. */
+export function orderOf(hold: Hold, inFlight: InFlightOrders): Job | undefined {
+  const job = hold.orderId === undefined ? undefined : inFlight.get(hold.orderId);
+  return job?.state === 'pending' && job.userId === hold.userId ? job : undefined;
+}
+
+/**
+ * The hold of an order that has failed.
+ *
+ * @param known - the hold of its lane, if it is held by hand
+ */
+export function holdBy(job: Job, known: Hold | undefined, now: number): Hold {
+  const { error, steps } = job.tries?.held?.decision ?? {};
+  const compensated = (steps ?? noSteps).filter(isCompensated).map(({ name }) => name);
+  return {
+    userId: job.userId,
+    reason: known?.reason,
+    heldAt: known?.heldAt ?? now,
+    ...{ orderId: job.id, code: error?.code, message: error?.message },
+    ...(compensated.length > 0 && { compensated }),
+  };
+}
+
+function isCompensated({ status, compensation }: StepResult): boolean {
+  return status === 'compensated' || compensation?.status === 'ok';
+}
+
+/** How the order that holds a lane has failed. Of one that failed in an earlier process the results of its steps are gone. */
+export function failureOf(job: Job, { code, message }: Hold): Failure {
+  const held = job.tries?.held;
+  if (held !== undefined) return held;
+  const retryable = job.entry?.decided?.retryable;
+  const facts = { ...job.facts, outcome: 'failed', retryable } as const;
+  const error = new OrderError(code ?? 'internal', message ?? '', facts);
+  const decision: Decision = { ...nothingToDo, outcome: 'failed', error };
+  return { decision, startedAt: undefined };
+}
+
+/** The decision of an order that is canceled while it holds its lane. */
+export function canceledBy(
+  job: Job,
+  { decision: { steps, results } }: Failure,
+  { code = 'canceled', message, cause }: Cancellation,
+): Decision {
+  const error = new OrderError(code, message, { ...job.facts, cause, outcome: 'canceled', steps });
+  return { ...nothingToDo, outcome: 'canceled', error, steps, results };
+}
+
+/** What the storage is to keep of an order that is tried again. */
+export function retriedOf(job: Job, { compensated = [] }: Hold): RetriedOrder {
+  const compensations: Record<string, number> = { ...job.tries?.compensations };
+  for (const step of compensated) compensations[step] = (compensations[step] ?? 0) + 1;
+  return { orderId: job.id, compensations };
+}
+
+/** The order runs again when its turn comes; its attempts go on. */
+export function tryAgain(job: Job, { compensations }: RetriedOrder): void {
+  const steps = job.tries?.held?.decision.steps ?? noSteps;
+  const most = steps.reduce((count, { attempts }) => Math.max(count, attempts), 0);
+  forgetFailure(job);
+  job.tries = triesOf(compensations, (job.tries?.attempts ?? 0) + most);
+}
+
+/** What was noted of its failure does not count any more. */
+export function forgetFailure(job: Job): void {
+  const { entry, tries } = job;
+  if (tries !== undefined) job.tries = triesOf(tries.compensations, tries.attempts);
+  if (entry !== undefined) job.entry = entryOf(entry.attempt);
+}
+
+/** @throws TypeError for an action that the lane does not allow */
+export function checkAction(
+  { userId }: Hold,
+  job: Job | undefined,
+  action: ReleaseAction | undefined,
+): void {
+  const lane = `the lane of user ${quote(userId)}`;
+  if (job !== undefined && action === undefined) {
+    throw new TypeError(
+      `Expected \`action\` to be 'retry' or 'skip', since the failed order ${quote(job.id)} holds ${lane}`,
+    );
+  }
+  if (job === undefined && action === 'skip') {
+    throw new TypeError(`Expected a failed order to hold ${lane}, which \`skip\` settles`);
+  }
+}

@@ -1,0 +1,395 @@
+import { type Hold, MemoryStorage, OrderError, OrderProcessor, type Step } from 'order-processor';
+import { describe, expect, it } from 'vitest';
+import { codeOf, deferred, errorOf, logOf, outcomeNow, watch } from '../../kit/helpers.ts';
+import { fatesOf, open } from '../../kit/kept/helpers.ts';
+import { KeptStorage } from '../../kit/kept-storage.ts';
+import { useVirtualClock } from '../../kit/virtual-clock.ts';
+
+const clock = useVirtualClock();
+const order = (id: string, userId = 'u') => ({ id, userId, amount: 1 });
+
+/** What steps did, and whether they fail now. */
+function world() {
+  const log: string[] = [];
+  const failing = new Set<string>();
+  const steps: Step[] = [
+    {
+      name: 'payment',
+      run({ id }, { attempt, idempotencyKey }) {
+        log.push(`pay ${id}#${attempt} ${idempotencyKey}`);
+        return 'charge';
+      },
+      compensate({ id }, { compensationKey }) {
+        log.push(`refund ${id} ${compensationKey}`);
+      },
+    },
+    {
+      name: 'vendor',
+      after: 'payment',
+      run({ id }, { attempt }) {
+        log.push(`vendor ${id}#${attempt}`);
+        if (failing.has(id)) throw new OrderError('no_vendor', 'Closed');
+      },
+    },
+  ];
+  return { log, failing, steps };
+}
+
+describe.each([
+  ['in memory', false],
+  ['kept', true],
+])('an order that fails with `onFailure: hold`, %s', (_, isKept) => {
+  async function opened(steps: readonly Step[]): Promise<OrderProcessor> {
+    const options = { steps, onFailure: 'hold' } as const;
+    return isKept ? open(new KeptStorage(), options) : new OrderProcessor(options);
+  }
+
+  it('invariant 1: holds its lane after its compensation; nothing of it is settled, and everybody else goes on', async () => {
+    const { failing, log, steps } = world();
+    failing.add('a');
+    const processor = await opened(steps);
+    const events = logOf(processor);
+    const held: Hold[] = [];
+    processor.on('held', (hold) => held.push(hold));
+    const first = watch(processor.submit(order('a')));
+    const second = watch(processor.submit(order('b')));
+    const other = codeOf(processor.submit(order('x', 'v')));
+    await clock.runAll();
+    expect(await other).toBe('completed');
+    expect([first.isSettled, second.isSettled]).toEqual([false, false]);
+    expect(log.filter((line) => !line.includes(' x'))).toEqual([
+      'pay a#1 a:payment',
+      'vendor a#1',
+      'refund a a:payment/compensate',
+    ]);
+    expect(held).toMatchObject([
+      {
+        ...{ userId: 'u', reason: undefined, orderId: 'a', code: 'no_vendor', message: 'Closed' },
+        compensated: ['payment'],
+      },
+    ]);
+    expect((await processor.holds()).holds).toEqual(held);
+    expect(processor.stats()).toMatchObject({ heldLanes: 1, heldOrders: 2, failed: 0 });
+    expect(await processor.order('a')).toMatchObject({ status: 'pending' });
+    expect(events.filter((line) => line.startsWith('failed'))).toEqual([]);
+    expect(await outcomeNow(processor.onIdle())).toBeUndefined();
+    await processor.shutdown();
+  });
+
+  it('is run again by `retry`: attempts go on, and a step that was compensated has another key', async () => {
+    const { failing, log, steps } = world();
+    failing.add('a');
+    const processor = await opened(steps);
+    const first = codeOf(processor.submit(order('a')));
+    const second = codeOf(processor.submit(order('b')));
+    await clock.runAll();
+    await processor.release('u', 'retry');
+    await clock.runAll();
+    // It fails once more, and holds its lane once more.
+    expect(processor.stats()).toMatchObject({ heldLanes: 1, heldOrders: 2 });
+    failing.delete('a');
+    const released = await processor.release('u', 'retry');
+    expect(released).toMatchObject({ action: 'retry', orderId: 'a' });
+    await clock.runAll();
+    expect([await first, await second]).toEqual(['completed', 'completed']);
+    expect(log).toEqual([
+      'pay a#1 a:payment',
+      'vendor a#1',
+      'refund a a:payment/compensate',
+      'pay a#2 a:payment/2',
+      'vendor a#2',
+      'refund a a:payment/2/compensate',
+      'pay a#3 a:payment/3',
+      'vendor a#3',
+      'pay b#1 b:payment',
+      'vendor b#1',
+    ]);
+    expect(await processor.balance('u')).toBe(2);
+    expect(processor.stats()).toMatchObject({ heldLanes: 0, completed: 2, failed: 0 });
+    await processor.shutdown();
+  });
+
+  it('invariant 3: is settled as failed by `skip`, and the next order begins', async () => {
+    const { failing, steps } = world();
+    failing.add('a');
+    const processor = await opened(steps);
+    const first = errorOf(processor.submit(order('a')));
+    const second = codeOf(processor.submit(order('b')));
+    await clock.runAll();
+    const released = processor.release('u', 'skip');
+    await clock.runAll();
+    expect(await released).toMatchObject({ action: 'skip', orderId: 'a' });
+    const error = await first;
+    expect(error).toMatchObject({ code: 'no_vendor', outcome: 'failed', message: 'Closed' });
+    expect(error.steps.map(({ status }) => status)).toEqual(['compensated', 'error']);
+    expect(await second).toBe('completed');
+    expect(await processor.order('a')).toMatchObject({ status: 'failed', code: 'no_vendor' });
+    expect(await processor.balance('u')).toBe(1);
+    await processor.shutdown();
+  });
+
+  it('needs an action to be released, and a lane without a failed order has none to skip', async () => {
+    const { failing, steps } = world();
+    failing.add('a');
+    const processor = await opened(steps);
+    const first = codeOf(processor.submit(order('a')));
+    await clock.runAll();
+    await expect(processor.release('u')).rejects.toThrow(TypeError);
+    await expect(processor.release('u', 'again' as never)).rejects.toThrow(RangeError);
+    await processor.hold('v');
+    await expect(processor.release('v', 'skip')).rejects.toThrow(TypeError);
+    expect(processor.stats()).toMatchObject({ heldLanes: 2, heldOrders: 1 });
+    expect((await processor.release('v', 'retry')).action).toBeUndefined();
+    await processor.release('u', 'skip');
+    expect(await first).toBe('no_vendor');
+    await processor.shutdown();
+  });
+
+  it.each(['cancel', 'its signal'])(
+    'is settled as canceled by %s, and its lane goes on',
+    async (how) => {
+      const { failing, steps } = world();
+      failing.add('a');
+      const processor = await opened(steps);
+      const controller = new AbortController();
+      const first = errorOf(processor.submit(order('a'), { signal: controller.signal }));
+      const second = codeOf(processor.submit(order('b')));
+      await clock.runAll();
+      if (how === 'cancel') expect(await processor.cancel('a')).toBe(true);
+      else controller.abort();
+      await clock.runAll();
+      expect(await first).toMatchObject({ code: 'canceled', outcome: 'canceled' });
+      expect(await second).toBe('completed');
+      expect(processor.stats()).toMatchObject({ heldLanes: 0, canceled: 1, completed: 1 });
+      expect(await codeOf(processor.release('u'))).toBe('not_held');
+      await processor.shutdown();
+    },
+  );
+
+  it('a lane that is held by hand too stays held when the order is canceled', async () => {
+    const { failing, steps } = world();
+    failing.add('a');
+    const processor = await opened(steps);
+    const first = codeOf(processor.submit(order('a')));
+    const second = watch(processor.submit(order('b')));
+    await clock.runAll();
+    await processor.hold('u', { reason: 'fraud?' });
+    expect((await processor.holds()).holds).toMatchObject([{ orderId: 'a', reason: 'fraud?' }]);
+    await processor.cancel('a');
+    await clock.runAll();
+    expect(await first).toBe('canceled');
+    expect(second.isSettled).toBe(false);
+    const [hold] = (await processor.holds()).holds;
+    expect([hold?.reason, hold?.orderId]).toEqual(['fraud?', undefined]);
+    await processor.release('u');
+    await clock.runAll();
+    expect(second.isSettled).toBe(true);
+    await processor.shutdown();
+  });
+
+  it('invariant 4: shutdown does not wait for it; it stays in a storage that keeps orders, and fails in any other', async () => {
+    const { failing, steps } = world();
+    failing.add('a');
+    const processor = await opened(steps);
+    const first = codeOf(processor.submit(order('a')));
+    const second = codeOf(processor.submit(order('b')));
+    await clock.runAll();
+    const closed = processor.shutdown();
+    await clock.advance(100);
+    expect(await outcomeNow(closed)).toMatchObject({ timedOut: false, kept: isKept ? 2 : 0 });
+    const codes = isKept ? ['shut_down', 'shut_down'] : ['no_vendor', 'canceled'];
+    expect([await first, await second]).toEqual(codes);
+  });
+
+  it('invariant 4: one that fails while the processor shuts down does not make it wait either', async () => {
+    const { steps } = world();
+    const gate = deferred();
+    const slow: Step = {
+      name: 'slow',
+      async run() {
+        await gate.promise;
+        throw new OrderError('no_vendor', 'Closed');
+      },
+    };
+    const processor = await opened([...steps, slow]);
+    const first = codeOf(processor.submit(order('a')));
+    await clock.settle();
+    const closed = processor.shutdown();
+    gate.resolve();
+    await clock.advance(100);
+    expect(await outcomeNow(closed)).toMatchObject({ timedOut: false, kept: isKept ? 1 : 0 });
+    expect(await first).toBe(isKept ? 'shut_down' : 'no_vendor');
+  });
+
+  it('invariant 1: does not hold its lane before its functions have ended', async () => {
+    const gate = deferred();
+    const steps: Step[] = [
+      { name: 'hangs', run: () => gate.promise },
+      {
+        name: 'fails',
+        run() {
+          throw new OrderError('no_vendor', 'Closed');
+        },
+      },
+    ];
+    const processor = await opened(steps);
+    const first = codeOf(processor.submit(order('a')));
+    await clock.settle();
+    expect(processor.stats().heldLanes).toBe(0);
+    gate.resolve();
+    await clock.runAll();
+    expect(processor.stats().heldLanes).toBe(1);
+    await processor.release('u', 'skip');
+    expect(await first).toBe('no_vendor');
+    await processor.shutdown();
+  });
+});
+
+describe('`onFailure`', () => {
+  it('of a step counts for that step, whatever the processor has', async () => {
+    const fails = (name: string, onFailure?: 'continue' | 'hold'): Step => ({
+      name,
+      onFailure,
+      run({ payload }) {
+        if (payload === name) throw new OrderError(`by_${name}`, 'Failed');
+      },
+    });
+    for (const general of ['continue', 'hold', undefined] as const) {
+      const steps = [fails('goes', 'continue'), fails('holds', 'hold'), fails('other')];
+      const processor = new OrderProcessor({ steps, onFailure: general });
+      const codes = ['goes', 'holds', 'other'].map((payload) =>
+        outcomeNow(codeOf(processor.submit({ userId: payload, amount: 1, payload }))),
+      );
+      await clock.runAll();
+      const { holds } = await processor.holds();
+      expect(holds.map(({ userId }) => userId)).toEqual(
+        general === 'hold' ? ['holds', 'other'] : ['holds'],
+      );
+      await Promise.all(codes);
+      await processor.shutdown();
+    }
+  });
+
+  it('of the processor counts for the time of an order', async () => {
+    const steps: Step[] = [{ name: 'slow', run: (_, { signal }) => clock.sleep(1_000, signal) }];
+    const processor = new OrderProcessor({ steps, timeoutMs: 10, onFailure: 'hold' });
+    const first = codeOf(processor.submit(order('a')));
+    await clock.runAll();
+    expect((await processor.holds()).holds).toMatchObject([{ orderId: 'a', code: 'timeout' }]);
+    await processor.release('u', 'skip');
+    expect(await first).toBe('timeout');
+    await processor.shutdown();
+  });
+
+  it('holds no lane for an amount that is refused: the credit that helps waits behind it', async () => {
+    const processor = new OrderProcessor({
+      steps: world().steps,
+      minBalance: 0,
+      onFailure: 'hold',
+    });
+    const debit = codeOf(processor.submit({ userId: 'u', amount: -5 }));
+    await clock.runAll();
+    expect(await debit).toBe('insufficient_funds');
+    expect(processor.stats().heldLanes).toBe(0);
+    await processor.shutdown();
+  });
+
+  it.each([5, '', 'HOLD', null])('%j is an error of the constructor', (wrong) => {
+    const onFailure = wrong as never;
+    expect(() => new OrderProcessor({ onFailure })).toThrow(/`onFailure`/);
+    const steps = [{ name: 'a', run() {}, onFailure }];
+    expect(() => new OrderProcessor({ steps })).toThrow(/`steps\[0\].onFailure`/);
+  });
+});
+
+describe('a failed order that holds its lane, and a restart', () => {
+  it.each(['retry', 'skip', 'cancel'] as const)(
+    'invariant 9: holds it after the restart, and ends by %s',
+    async (how) => {
+      const disk = new MemoryStorage();
+      const { failing, log, steps } = world();
+      failing.add('a');
+      const first = await open(new KeptStorage(disk), { steps, onFailure: 'hold' });
+      await first.enqueue(order('a'));
+      await first.enqueue(order('b'));
+      await clock.runAll();
+      await first.shutdown();
+      log.length = 0;
+      const second = await open(new KeptStorage(disk), { steps, onFailure: 'hold' });
+      const outcome = second.outcome('a');
+      await clock.runAll();
+      expect(log).toEqual([]);
+      expect(second.stats()).toMatchObject({ heldLanes: 1, heldOrders: 2, recovered: 2 });
+      failing.delete('a');
+      if (how === 'cancel') expect(await second.cancel('a')).toBe(true);
+      else await second.release('u', how);
+      await clock.runAll();
+      const status = { retry: 'completed', skip: 'failed', cancel: 'canceled' }[how];
+      expect(await outcome).toMatchObject({ status });
+      expect(await second.order('a')).toMatchObject({ status });
+      expect(await second.order('b')).toMatchObject({ status: 'completed' });
+      const again = how === 'retry' ? ['pay a#2 a:payment/2', 'vendor a#2'] : [];
+      expect(log.slice(0, again.length)).toEqual(again);
+      await second.shutdown();
+      expect(disk.holds({ limit: 9 })).toEqual([]);
+    },
+  );
+
+  it('invariant 9: keeps the keys of an order that is tried again, though the process ends before its end', async () => {
+    const disk = new MemoryStorage();
+    const { failing, log, steps } = world();
+    failing.add('a');
+    const storage = new KeptStorage(disk);
+    const first = await open(storage, { steps, onFailure: 'hold' });
+    await first.enqueue(order('a'));
+    await clock.runAll();
+    storage.fate = (method) => (method === 'settle' ? 'hangs' : 'works');
+    failing.delete('a');
+    await first.release('u', 'retry');
+    await clock.runAll();
+    storage.cut();
+    log.length = 0;
+    const second = await open(new KeptStorage(disk), { steps, onFailure: 'hold' });
+    await clock.runAll();
+    expect(log).toEqual(['pay a#2 a:payment/2', 'vendor a#2']);
+    expect(await second.order('a')).toMatchObject({ status: 'completed' });
+    await second.shutdown();
+  });
+
+  it('invariant 9: is held after a restart between its compensation and its hold', async () => {
+    const disk = new MemoryStorage();
+    const { failing, log, steps } = world();
+    failing.add('a');
+    const storage = new KeptStorage(disk);
+    const first = await open(storage, { steps, onFailure: 'hold' });
+    storage.fate = fatesOf('hold', 'is killed before');
+    await first.enqueue(order('a'));
+    await clock.runAll();
+    log.length = 0;
+    const second = await open(new KeptStorage(disk), { steps, onFailure: 'hold' });
+    await clock.runAll();
+    // What may have been done is compensated once more, and not done again.
+    expect(log).toEqual(['refund a a:payment/compensate']);
+    expect(await second.order('a')).toMatchObject({ status: 'pending' });
+    expect((await second.holds()).holds).toMatchObject([{ orderId: 'a', code: 'no_vendor' }]);
+    await second.release('u', 'skip');
+    expect(await second.order('a')).toMatchObject({ status: 'failed', code: 'no_vendor' });
+    await second.shutdown();
+  });
+
+  it('invariant 10: the hold is written again until the storage works, and the lane is held meanwhile', async () => {
+    const { failing, steps } = world();
+    failing.add('a');
+    const storage = new KeptStorage();
+    const processor = await open(storage, { steps, onFailure: 'hold' });
+    processor.on('error', () => {});
+    storage.fate = fatesOf('hold', 'rejects', 'rejects');
+    const first = codeOf(processor.submit(order('a')));
+    await clock.runAll();
+    expect(storage.log.filter((call) => call === 'hold u')).toHaveLength(3);
+    expect(storage.disk.holds({ limit: 1 })).toMatchObject([{ orderId: 'a' }]);
+    await processor.release('u', 'skip');
+    expect(await first).toBe('no_vendor');
+    await processor.shutdown();
+  });
+});
