@@ -54,7 +54,7 @@ export function json(
 }
 
 /** Replaces a payload or a result that is no JSON: a host's schema and its steps may return anything. */
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   try {
     return JSON.stringify(value);
   } catch {

@@ -5,11 +5,10 @@ import type { OrderProcessor } from '../core/order-processor.ts';
 import { systemTime } from '../core/runtime/system-time.ts';
 import { type Access, checkMayOrder } from '../server/access.ts';
 import { ClientIds } from '../server/client-ids.ts';
-import { withoutPayload } from '../server/events/event-views.ts';
 import { HttpError, unexpected } from '../server/http-error.ts';
 import { draining } from '../server/listening/server-draining.ts';
 import { unreadable } from '../server/listening/unreadable-body.ts';
-import { answer } from './answers.ts';
+import { answer, textOf } from './answers.ts';
 import { check, orderInput } from './openapi/input-schemas.ts';
 import { type Line, LineParser, newline } from './request/json-lines.ts';
 import { checkIsLines, tooSlow } from './request/request-body.ts';
@@ -209,7 +208,10 @@ class NextOutcome {
 }
 
 function lineOf(outcome: OrderOutcome, index: number): string {
-  if (outcome.status === 'completed') return JSON.stringify({ index, ...withoutPayload(outcome) });
+  if (outcome.status === 'completed') {
+    const { payload: _payload, ...receipt } = outcome;
+    return textOf({ index, ...receipt });
+  }
   const { status, error } = outcome;
   const own = error.cause instanceof HttpError ? error.cause : undefined;
   const isUnreadable = error.code === 'invalid_order' && isOrderError(error.cause);

@@ -19,6 +19,11 @@ export interface Access {
    */
   readonly mayCredit?: 'all' | readonly string[] | ((userId: string) => boolean) | undefined;
   /**
+   * Whether it sees what steps have returned: `results` of receipts and records. True by default. Say no where a step
+   * returns what is not for a client, as the whole answer of a payment provider.
+   */
+  readonly seesResults?: boolean | undefined;
+  /**
    * Whether it may read what is about all users (`/stats`, `/metrics`, the events of all users, holds), and hold and
    * release lanes. By default if it may act for all.
    */
@@ -155,15 +160,17 @@ export function checkAuthenticate(authenticate: unknown): void {
 
 /** @throws TypeError for what an `authenticate` must not answer */
 export function checkAccess(access: Access): Access {
-  const { users, mayCredit, client, isOperator } = Object(access) as Partial<Access>;
+  const { users, mayCredit, seesResults, client, isOperator } = Object(access) as Partial<Access>;
   checkUsers('access.users', users);
   if (mayCredit !== undefined) checkUsers('access.mayCredit', mayCredit);
   if (client !== undefined && typeof client !== 'string') {
     throw wrong(TypeError, 'access.client', 'a string', client);
   }
   // A word of the environment, `'false'` too, would be taken for yes.
-  if (isOperator !== undefined && typeof isOperator !== 'boolean') {
-    throw wrong(TypeError, 'access.isOperator', 'a boolean', isOperator);
+  for (const [name, value] of Object.entries({ isOperator, seesResults })) {
+    if (value !== undefined && typeof value !== 'boolean') {
+      throw wrong(TypeError, `access.${name}`, 'a boolean', value);
+    }
   }
   return access;
 }

@@ -89,16 +89,19 @@ export class ClientIds {
   }
 
   record<T extends Pick<OrderRecord, 'id' | 'userId' | 'postings'>>(record: T): T {
-    return this.isScoped ? this.#own(record) : record;
+    return this.#own(record);
   }
 
   receipt<T extends Pick<Receipt, 'orderId' | 'userId' | 'postings'>>(receipt: T): T {
-    return this.isScoped ? this.#own(receipt) : receipt;
+    return this.#own(receipt);
   }
 
-  /** The balances of users for whom the client does not act are not its own to see. */
-  #own<T extends Partial<Pick<Receipt, 'postings'>>>(of: T): T {
-    return withClientId(withoutBalances(of, (userId) => mayActFor(this.#access, userId)));
+  #own<T extends Partial<Pick<Receipt, 'postings' | 'results'>>>(of: T): T {
+    const isShown = this.#access.seesResults !== false || of.results === undefined;
+    const shown = isShown ? of : { ...of, results: {} };
+    if (!this.isScoped) return shown;
+    // The balances of users for whom the client does not act are not its own to see.
+    return withClientId(withoutBalances(shown, (userId) => mayActFor(this.#access, userId)));
   }
 
   /** Anything thrown. */
@@ -108,9 +111,8 @@ export class ClientIds {
   }
 
   outcome(outcome: OrderOutcome): OrderOutcome {
-    if (!this.isScoped) return outcome;
     if (outcome.status === 'completed') return this.#own(outcome);
-    return { ...outcome, error: this.error(outcome.error) };
+    return this.isScoped ? { ...outcome, error: this.error(outcome.error) } : outcome;
   }
 }
 

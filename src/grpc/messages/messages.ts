@@ -6,7 +6,7 @@ import type {
   OrderRecord,
   Receipt,
 } from '../../core/order/outcome.ts';
-import type { StepProgress, StepResult } from '../../core/order/step-result.ts';
+import type { StepProgress, StepResult, StepValues } from '../../core/order/step-result.ts';
 import {
   type AppliedPostingSchema,
   ErrorOutcome,
@@ -20,7 +20,7 @@ import {
   StepStatus,
   type SubmitOrdersResponseSchema,
 } from '../gen/orderprocessor/v1/orders_pb.js';
-import { amountOf, durationOf, payloadOf, timeOf } from './wire.ts';
+import { amountOf, durationOf, payloadOf, resultsOf, timeOf } from './wire.ts';
 
 const outcomes = {
   refused: ErrorOutcome.REFUSED,
@@ -78,14 +78,21 @@ function postingOf(posting: AppliedPosting): MessageInitShape<typeof AppliedPost
   return { userId, amount: BigInt(amount), balance: amountOf(balance) };
 }
 
+/** Records and receipts of events have neither payload nor results. */
+type WithoutLong<T> = Omit<T, 'payload' | 'results'> & {
+  readonly payload?: unknown;
+  readonly results?: StepValues | undefined;
+};
+
 export function recordMessage(
-  record: Omit<OrderRecord, 'payload' | 'results'> & { readonly payload?: unknown },
+  record: WithoutLong<OrderRecord>,
 ): MessageInitShape<typeof OrderRecordSchema> {
   const { id, userId, amount, priority, labels, code, message, retryable, steps } = record;
   return {
     id,
     userId,
     amount: BigInt(amount),
+    orderedAmount: BigInt(record.orderedAmount),
     priority: priorities[priority],
     payload: payloadOf(record.payload),
     labels: [...labels],
@@ -98,25 +105,29 @@ export function recordMessage(
     message,
     isRetryable: retryable,
     steps: steps.map(stepOf),
+    results: resultsOf(record.results),
     postings: record.postings.map(postingOf),
+    notBefore: timeOf(record.notBefore),
     expiresAt: timeOf(record.expiresAt),
     progress: record.progress && progressOf(record.progress),
   };
 }
 
 export function receiptMessage(
-  receipt: Omit<Receipt, 'payload' | 'results'> & { readonly payload?: unknown },
+  receipt: WithoutLong<Receipt>,
 ): MessageInitShape<typeof ReceiptSchema> {
   const { orderId, userId, amount, balance, labels, steps } = receipt;
   return {
     orderId,
     userId,
     amount: BigInt(amount),
+    orderedAmount: BigInt(receipt.orderedAmount),
     balance: BigInt(balance),
     acceptedAt: timeOf(receipt.acceptedAt),
     wait: durationOf(receipt.waitMs),
     duration: durationOf(receipt.durationMs),
     steps: steps.map(stepOf),
+    results: resultsOf(receipt.results),
     labels: [...labels],
     postings: receipt.postings.map(postingOf),
     payload: payloadOf(receipt.payload),

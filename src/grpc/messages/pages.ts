@@ -38,8 +38,9 @@ export async function pageMessage(
     OrderRecordSchema,
   );
   const [first] = messages;
-  // Without its payload: otherwise later orders could not be listed.
-  const records = isTooLong && first !== undefined ? [{ ...first, payload: undefined }] : messages;
+  // Without what may be long: otherwise later orders could not be listed.
+  const records =
+    isTooLong && first !== undefined ? [{ ...first, payload: undefined, results: {} }] : messages;
   return { records, nextPageToken: cursor ?? '' };
 }
 

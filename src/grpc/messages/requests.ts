@@ -62,7 +62,9 @@ export function orderOf(message: OrderMessage | undefined): Order {
   }
   issues.push(...postingIssues(message.postings));
   const expiresAt = message.expiresAt && timestampMs(message.expiresAt);
+  const notBefore = message.notBefore && timestampMs(message.notBefore);
   issues.push(...timeIssues('order.expires_at', expiresAt));
+  issues.push(...timeIssues('order.not_before', notBefore));
   let payload: unknown;
   try {
     payload = message.payload && toJson(ValueSchema, message.payload);
@@ -80,7 +82,8 @@ export function orderOf(message: OrderMessage | undefined): Order {
     priority,
     payload,
     ...(message.postings.length > 0 && { postings: message.postings.map(postingOf) }),
-    ...(expiresAt !== undefined && { expiresAt: Math.floor(expiresAt) }),
+    ...(expiresAt !== undefined && { expiresAt }),
+    ...(notBefore !== undefined && { notBefore }),
   };
 }
 

@@ -40,6 +40,7 @@ export function statsMessage(
     uptime: durationOf(stats.uptimeMs),
     heldLanes: BigInt(stats.heldLanes),
     heldOrders: BigInt(stats.heldOrders),
+    scheduled: BigInt(stats.scheduled),
     oldestHold: durationOf(stats.oldestHoldMs),
   };
 }

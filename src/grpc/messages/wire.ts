@@ -6,6 +6,7 @@ import {
   type Value,
   ValueSchema,
 } from '@bufbuild/protobuf/wkt';
+import type { StepValues } from '../../core/order/step-result.ts';
 
 /** A duration; milliseconds may have fractions. */
 export function durationOf(ms: number): Pick<Duration, 'seconds' | 'nanos'> {
@@ -29,4 +30,13 @@ export function payloadOf(payload: unknown): Value | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Without results that are no JSON: a step may return anything where the storage keeps none. */
+export function resultsOf(results: StepValues = {}): Record<string, Value> {
+  const own = Object.entries(results).map(([step, result]) => [step, payloadOf(result)] as const);
+  return Object.fromEntries(own.filter(([, value]) => value !== undefined)) as Record<
+    string,
+    Value
+  >;
 }

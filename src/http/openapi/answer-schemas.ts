@@ -55,6 +55,7 @@ export const record = z
     payload: z.unknown().optional(),
     labels,
     postings: z.array(appliedPosting),
+    notBefore: unixMs.optional(),
     expiresAt: unixMs.optional(),
     status,
     acceptedAt: unixMs,
@@ -119,7 +120,7 @@ export const problem = unfulfilled
 
 export const outcomeLine = z
   .union([
-    receipt.omit({ payload: true, results: true }).extend({ index: z.int() }),
+    receipt.omit({ payload: true }).extend({ index: z.int() }),
     unfulfilled.extend({ index: z.int(), status: z.enum(['failed', 'canceled', 'refused']) }),
   ])
   .meta({

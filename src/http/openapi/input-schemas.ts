@@ -28,6 +28,10 @@ export const orderInput = z
       description:
         'Credits to other users, together a safe integer, applied with the amount or not at all',
     }),
+    notBefore: unixMs.optional().meta({
+      description:
+        'When it enters its lane, in Unix milliseconds; at most a hundred years from now. At once by default',
+    }),
     expiresAt: unixMs.optional().meta({
       description:
         'Until when it may begin, in Unix milliseconds; at most a hundred years from now',

@@ -174,6 +174,14 @@ export declare type Order = Message<"orderprocessor.v1.Order"> & {
    * @generated from field: optional google.protobuf.Timestamp expires_at = 7;
    */
   expiresAt?: Timestamp | undefined;
+
+  /**
+   * When it enters its lane, in whole milliseconds, at most a hundred years from now: it is accepted now, and holds back
+   * no other order until then. At once when left out.
+   *
+   * @generated from field: optional google.protobuf.Timestamp not_before = 8;
+   */
+  notBefore?: Timestamp | undefined;
 };
 
 /**
@@ -416,6 +424,27 @@ export declare type OrderRecord = Message<"orderprocessor.v1.OrderRecord"> & {
    * @generated from field: optional orderprocessor.v1.StepProgress progress = 18;
    */
   progress?: StepProgress | undefined;
+
+  /**
+   * What was ordered, in minor units; amount is what was settled once it has completed.
+   *
+   * @generated from field: int64 ordered_amount = 19;
+   */
+  orderedAmount: bigint;
+
+  /**
+   * What its steps have returned that have finished, by name, as far as it is JSON; empty before it is settled.
+   *
+   * @generated from field: map<string, google.protobuf.Value> results = 20;
+   */
+  results: { [key: string]: Value };
+
+  /**
+   * When it enters its lane.
+   *
+   * @generated from field: optional google.protobuf.Timestamp not_before = 21;
+   */
+  notBefore?: Timestamp | undefined;
 };
 
 /**
@@ -506,6 +535,20 @@ export declare type Receipt = Message<"orderprocessor.v1.Receipt"> & {
    * @generated from field: repeated orderprocessor.v1.AppliedPosting postings = 11;
    */
   postings: AppliedPosting[];
+
+  /**
+   * What was ordered, in minor units; amount is what is really owed.
+   *
+   * @generated from field: int64 ordered_amount = 12;
+   */
+  orderedAmount: bigint;
+
+  /**
+   * What its steps have returned, by name, as far as it is JSON; absent from WatchOrders.
+   *
+   * @generated from field: map<string, google.protobuf.Value> results = 13;
+   */
+  results: { [key: string]: Value };
 };
 
 /**
@@ -912,7 +955,7 @@ export declare const ListOrdersRequestSchema: GenMessage<ListOrdersRequest>;
 export declare type ListOrdersResponse = Message<"orderprocessor.v1.ListOrdersResponse"> & {
   /**
    * The orders in the order of acceptance, the one accepted last first. They take less than 4 MiB: a page ends before,
-   * and the payload of an order that alone would be larger is left out; GetOrder has it.
+   * and the payload and the results of an order that alone would be larger are left out; GetOrder has them.
    *
    * @generated from field: repeated orderprocessor.v1.OrderRecord records = 1;
    */
@@ -1478,6 +1521,13 @@ export declare type GetStatsResponse = Message<"orderprocessor.v1.GetStatsRespon
    * @generated from field: google.protobuf.Duration oldest_hold = 24;
    */
   oldestHold?: Duration | undefined;
+
+  /**
+   * Accepted orders whose time has not come; they are not among the unsettled.
+   *
+   * @generated from field: int64 scheduled = 25;
+   */
+  scheduled: bigint;
 };
 
 /**
