@@ -1,13 +1,13 @@
 /** Runs the example that is named on the command line: `npm run example -- NAME`. */
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { globSync, readdirSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 
 const files = new Map<string, string>();
 for (const entry of readdirSync(import.meta.dirname)) {
   if (entry.endsWith('.ts') && entry !== 'run.ts') files.set(entry.slice(0, -'.ts'.length), entry);
 }
-for (const name of readdirSync(join(import.meta.dirname, 'services'))) {
-  files.set(name, `services/${name}/index.ts`);
+for (const path of globSync('{,services/}*/index.ts', { cwd: import.meta.dirname })) {
+  files.set(basename(dirname(path)), path);
 }
 const file = files.get(process.argv[2] ?? 'balances');
 

@@ -1,10 +1,11 @@
 /** Runs every example as a user would: checks how it ends, what the greater ones print, what services answer. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { checkBalances } from '../examples/balances.ts';
+import { checkCredits } from '../examples/credits.ts';
 import { checkDelivery } from '../examples/delivery.ts';
 import { checkDurable } from '../examples/durable.ts';
 import { checkOwnStorage } from '../examples/own-storage.ts';
@@ -16,9 +17,13 @@ import { checkTrackingService } from '../examples/services/tracking.ts';
 import { checkShop } from '../examples/shop.ts';
 
 const examples = join(import.meta.dirname, '../../examples');
-const programs = readdirSync(examples)
-  .filter((name) => name.endsWith('.ts') && name !== 'run.ts')
-  .map((name) => name.slice(0, -'.ts'.length));
+/** One file each, or a folder with a page of its own. */
+const pages = new Map(
+  globSync(['*.ts', '*/index.ts'], { cwd: examples })
+    .filter((path) => path !== 'run.ts')
+    .map((path) => [path.replace(/\/index\.ts$|\.ts$/, ''), path.replace('index.ts', 'README.md')]),
+);
+const programs = [...pages.keys()].sort();
 const services = readdirSync(join(examples, 'services'));
 const index = readFileSync(join(examples, 'README.md'), 'utf8');
 
@@ -33,6 +38,7 @@ async function run(name: string): Promise<string> {
 
 const programChecks: Readonly<Record<string, (output: string) => void>> = {
   balances: checkBalances,
+  credits: checkCredits,
   delivery: checkDelivery,
   durable: checkDurable,
   'own-storage': checkOwnStorage,
@@ -51,7 +57,7 @@ const serviceChecks: Readonly<Record<string, () => Promise<void>>> = {
 const isWanted = (name: string): boolean => [name, undefined].includes(process.argv[2]);
 
 for (const name of programs.filter(isWanted)) {
-  assert.ok(index.includes(`](${name}.ts)`), `examples/README.md does not list ${name}`);
+  assert.ok(index.includes(`](${pages.get(name)})`), `examples/README.md does not list ${name}`);
   const output = await run(name);
   programChecks[name]?.(output);
   console.log(`${name} ok`);
@@ -70,4 +76,7 @@ for (const name of Object.keys(programChecks)) {
   assert.ok(programs.includes(name), `No example ${name}`);
 }
 assert.deepEqual(Object.keys(serviceChecks), services);
-await assert.rejects(run('no-such-example'), /There are: balances, delivery, delivery-service, /);
+await assert.rejects(
+  run('no-such-example'),
+  /There are: balances, credits, delivery, delivery-service, /,
+);

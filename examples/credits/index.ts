@@ -1,0 +1,110 @@
+/** A day of a service of prepaid credits, on a file, with a restart in the middle. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isOrderError } from 'order-processor';
+import { SqliteStorage } from 'order-processor/sqlite';
+import { Credits, fees, shop } from './credits.ts';
+import { money } from './money.ts';
+import { bank, shelf, vendor } from './outside.ts';
+
+const folder = await mkdtemp(join(tmpdir(), 'credits-'));
+const file = join(folder, 'credits.db');
+let storage = await SqliteStorage.open(file);
+let credits = new Credits(storage);
+
+async function restart(): Promise<void> {
+  await credits.processor.shutdown();
+  storage = await SqliteStorage.open(file);
+  credits = new Credits(storage);
+  await credits.processor.ready;
+}
+let titles = 0;
+function title(text: string): void {
+  if (titles++ > 0) console.log();
+  console.log(text);
+}
+const say = (text: string): void => console.log(`  ${text}`);
+const balance = async (userId: string): Promise<string> =>
+  money(await credits.processor.balance(userId));
+async function sayBalances(...users: string[]): Promise<void> {
+  const lines = await Promise.all(users.map(async (user) => `${user} ${await balance(user)}`));
+  say(lines.join(', '));
+}
+/** Why it did not complete. */
+async function codeOf(order: Promise<unknown>): Promise<string> {
+  try {
+    await order;
+    return 'completed';
+  } catch (error) {
+    if (!isOrderError(error)) throw error;
+    return error.code;
+  }
+}
+
+title('Top-up: a card is charged, and the credits come from outside');
+await credits.topUp('top-up-1', 'ann', 5_000, 'valid');
+await credits.topUp('top-up-2', 'ben', 2_000, 'valid');
+say(`cleo's card: ${await codeOf(credits.topUp('top-up-3', 'cleo', 1_000, 'expired'))}`);
+await sayBalances('ann', 'ben', 'cleo');
+
+title('Purchase: an item, then a voucher; the buyer pays the shop and a fee in one transaction');
+const ticket = await credits.purchase('ticket', 'ann', 'a ticket', 1_800);
+say(`ann has voucher ${ticket.results.voucher?.code}`);
+for (const { userId, amount } of ticket.postings) say(`${userId} got ${money(amount)}`);
+vendor.isOpen = false;
+say(
+  `ben, while the vendor is closed: ${await codeOf(credits.purchase('coffee', 'ben', 'coffee', 500))}`,
+);
+say(`his item is back on the shelf, which has given out ${shelf.taken}`);
+await sayBalances('ann', 'ben', shop, fees);
+vendor.isOpen = true;
+
+title('Call: the most that it can cost is ordered, and what it cost is paid');
+const call = await credits.call('call', 'ben', 300);
+say(`ordered ${money(call.orderedAmount)}, paid ${money(call.amount)}`);
+await sayBalances('ben');
+
+title('Transfer: both at once, and neither waits for the other');
+await Promise.all([
+  credits.transfer('gift', 'ann', 'ben', 1_000, 'happy birthday'),
+  credits.transfer('debt', 'ben', 'ann', 300, 'for lunch'),
+]);
+await sayBalances('ann', 'ben');
+say(
+  `ben sends more than he has: ${await codeOf(credits.transfer('all', 'ben', 'cleo', 9_900, 'all'))}`,
+);
+
+title('Refund: by what the record of the purchase says, without a second charge or voucher');
+await credits.purchase('tea', 'ben', 'tea', 600);
+const [first, again] = await Promise.all([credits.refund('ticket'), credits.refund('ticket')]);
+say(`asked for twice, done once: ${first === again || first.balance === again.balance}`);
+say(`vouchers left: ${vendor.vouchers.join(', ')}`);
+await sayBalances('ann', shop, fees);
+
+title('Freeze: a lane stops, and a restart does not thaw it');
+await credits.freeze('ben', 'his card was stolen');
+const theft = codeOf(credits.transfer('theft', 'ben', 'cleo', 2_000, 'quick'));
+say(
+  `ben's transfer waits; ann's goes on: ${await codeOf(credits.transfer('rent', 'ann', 'cleo', 700, 'rent'))}`,
+);
+await restart();
+say(`the restart ends the waiting for ben's transfer, and not the order: ${await theft}`);
+const { holds } = await credits.processor.holds();
+for (const { userId, reason } of holds) say(`held after it: ${userId}, because ${reason}`);
+await credits.processor.cancel('theft');
+await credits.unfreeze('ben');
+say(`the transfer, when ben goes on: ${(await credits.processor.outcome('theft'))?.status}`);
+await sayBalances('ben', 'cleo');
+
+title('Night: nothing was made and nothing lost');
+const users = ['ann', 'ben', 'cleo', shop, fees];
+let sum = 0;
+for (const user of users) sum += (await credits.processor.balance(user)) ?? 0;
+say(
+  `paid by cards ${money(bank.total)}, spent on calls ${money(-call.amount)}, balances ${money(sum)}`,
+);
+say(`what is wrong in the file: ${(await storage.check()).length}`);
+
+await credits.processor.shutdown();
+await rm(folder, { recursive: true });

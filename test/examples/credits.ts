@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+
+/** All of it follows from the orders, so all of it is the same each time. */
+export function checkCredits(output: string): void {
+  assert.equal(output, expected);
+}
+
+const expected = `\
+Top-up: a card is charged, and the credits come from outside
+  cleo's card: card_declined
+  ann 50.00, ben 20.00, cleo 0.00
+
+Purchase: an item, then a voucher; the buyer pays the shop and a fee in one transaction
+  ann has voucher V-1
+  shop got 16.20
+  fees got 1.80
+  ben, while the vendor is closed: vendor_closed
+  his item is back on the shelf, which has given out 1
+  ann 32.00, ben 20.00, shop 16.20, fees 1.80
+
+Call: the most that it can cost is ordered, and what it cost is paid
+  ordered -3.00, paid -1.30
+  ben 18.70
+
+Transfer: both at once, and neither waits for the other
+  ann 25.00, ben 25.70
+  ben sends more than he has: insufficient_funds
+
+Refund: by what the record of the purchase says, without a second charge or voucher
+  asked for twice, done once: true
+  vouchers left: V-2
+  ann 43.00, shop 3.60, fees 2.40
+
+Freeze: a lane stops, and a restart does not thaw it
+  ben's transfer waits; ann's goes on: completed
+  the restart ends the waiting for ben's transfer, and not the order: shut_down
+  held after it: ben, because his card was stolen
+  the transfer, when ben goes on: canceled
+  ben 19.70, cleo 7.00
+
+Night: nothing was made and nothing lost
+  paid by cards 70.00, spent on calls 1.30, balances 68.70
+  what is wrong in the file: 0
+`;
