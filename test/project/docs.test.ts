@@ -1,5 +1,5 @@
 /**
- * What README.md and the docstrings show is true: every ```ts block compiles as a program of its own,
+ * What README.md, the guides and the docstrings show is true: every ```ts block compiles as a program of its own,
  * and one that prints prints what it says, in `// prints: …` comments or in the ```text block that
  * follows it. The type tests are compiled beside them.
  */
@@ -34,7 +34,9 @@ const root = join(import.meta.dirname, '../..');
 const cache = join(root, 'node_modules/.cache/order-processor-docs');
 const sources = globSync('src/**/*.ts', { cwd: root }).sort();
 const blocks = [
-  ...blocksOf('README.md', readFileSync(join(root, 'README.md'), 'utf8')),
+  ...['README.md', ...globSync('guides/*.md', { cwd: root })].flatMap((file) =>
+    blocksOf(file, readFileSync(join(root, file), 'utf8')),
+  ),
   ...sources.flatMap((file) => blocksOf(file, commentsOf(join(root, file)))),
 ];
 const fileOf = new Map(blocks.map((block, index) => [block, join(root, `block-${index}.ts`)]));
