@@ -19,7 +19,7 @@ import { Routes } from './routes/routes.ts';
  * | `DELETE /orders/{id}` | cancels it: 200 if it is, 202 while its steps end, 409 `order_settled` |
  * | `GET /users/{userId}/balance` | the balance; 404 for an unknown user |
  * | `POST /users/{userId}/hold` | holds the user's lane, for operators; `{ reason }` |
- * | `DELETE /users/{userId}/hold` | releases it: 200, or 409 `not_held` |
+ * | `DELETE /users/{userId}/hold` | releases it: 200, or 409 `not_held`; `action=retry` or `skip` where a failed order holds it |
  * | `GET /holds` | a page of holds, for operators; `limit`, `cursor` |
  * | `GET /stats` | see `ProcessorStats` |
  * | `GET /health` | 503 with the reasons when shut down or about to be, the storage fails or the queue is full |

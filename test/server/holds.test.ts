@@ -1,7 +1,12 @@
 /** Lanes that are held, over HTTP and gRPC: for operators alone, and never a client's to see. */
 import { ConnectError, createClient, createRouterTransport } from '@connectrpc/connect';
-import { OrderProcessor, type OrderProcessorOptions } from 'order-processor';
-import { createOrderRoutes, OrderErrorDetailSchema, OrderService } from 'order-processor/grpc';
+import { OrderError, OrderProcessor, type OrderProcessorOptions } from 'order-processor';
+import {
+  createOrderRoutes,
+  OrderErrorDetailSchema,
+  OrderService,
+  ReleaseAction,
+} from 'order-processor/grpc';
 import { type Access, bearer, createOrderApp } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
 import { bodyOf, callsOf, problemIn } from '../http/helpers.ts';
@@ -100,6 +105,78 @@ describe('a lane that an operator holds', () => {
     expect(holds.length).toBeLessThan(1_000);
     const rest = await client.listHolds({ pageSize: 1_000, pageToken: nextPageToken }, { headers });
     expect(holds.length + rest.holds.length).toBe(1_000);
+  });
+});
+
+describe('a failed order that holds its lane', () => {
+  const failing = () => {
+    let isOpen = false;
+    const running = bothProtocols({
+      onFailure: 'hold',
+      steps: [
+        {
+          name: 'vendor',
+          run() {
+            if (!isOpen) throw new OrderError('vendor_closed', 'Closed');
+          },
+        },
+      ],
+    });
+    const fail = async (): Promise<void> => {
+      const held = new Promise((resolve) => running.processor.once('held', resolve));
+      await running.processor.enqueue({ id: 'o-1', userId: 'u-1', amount: 1 });
+      await held;
+    };
+    const open = (): void => {
+      isOpen = true;
+    };
+    return { ...running, fail, open };
+  };
+  const headers = as('operator');
+
+  it.each([
+    ['retry', 'completed'],
+    ['skip', 'failed'],
+  ])('is tried again or skipped over HTTP, as the operator says: %s', async (action, status) => {
+    const { get, remove, processor, fail, open } = failing();
+    await fail();
+    const { holds } = await bodyOf(await get('/holds', headers));
+    expect(holds).toMatchObject([{ userId: 'u-1', orderId: 'o-1', code: 'vendor_closed' }]);
+    await problemIn(await remove('/users/u-1/hold', headers), 400, 'bad_request');
+    const none = await remove('/users/u-1/hold?action=none', headers);
+    await problemIn(none, 400, 'bad_request');
+    open();
+    const released = await bodyOf(await remove(`/users/u-1/hold?action=${action}`, headers));
+    expect(released).toMatchObject({ orderId: 'o-1', action });
+    expect(await processor.outcome('o-1')).toMatchObject({ status });
+    expect(processor.stats().heldLanes).toBe(0);
+  });
+
+  it.each([
+    [ReleaseAction.RETRY, 'completed'],
+    [ReleaseAction.SKIP, 'failed'],
+  ])('and over gRPC: %i', async (action, status) => {
+    const { client, processor, fail, open } = failing();
+    await fail();
+    const { holds } = await client.listHolds({}, { headers });
+    expect(holds).toMatchObject([{ userId: 'u-1', orderId: 'o-1', code: 'vendor_closed' }]);
+    const release = (by: ReleaseAction) =>
+      client.releaseLane({ userId: 'u-1', action: by }, { headers });
+    expect(await codeOf(release(ReleaseAction.UNSPECIFIED))).toBe('bad_request');
+    expect(await codeOf(release(7 as ReleaseAction))).toBe('invalid_order');
+    open();
+    const { released } = await release(action);
+    expect(released).toMatchObject({ action, hold: { orderId: 'o-1' } });
+    expect(await processor.outcome('o-1')).toMatchObject({ status });
+  });
+
+  it('is none where the lane is held by hand: there is nothing to skip', async () => {
+    const { remove, processor } = failing();
+    await processor.hold('u-1');
+    const skipped = await remove('/users/u-1/hold?action=skip', headers);
+    await problemIn(skipped, 400, 'bad_request');
+    expect(processor.stats().heldLanes).toBe(1);
+    await bodyOf(await remove('/users/u-1/hold?action=retry', headers));
   });
 });
 

@@ -1,15 +1,34 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import type { Hold, ReleasedLane } from '../../core/storage/holds/hold.ts';
-import type { HoldSchema, ReleasedLaneSchema } from '../gen/orderprocessor/v1/orders_pb.js';
+import {
+  type HoldSchema,
+  ReleaseAction,
+  type ReleasedLaneSchema,
+} from '../gen/orderprocessor/v1/orders_pb.js';
 import { timeOf } from './wire.ts';
 
+const actions = { retry: ReleaseAction.RETRY, skip: ReleaseAction.SKIP } as const;
+
 export function holdMessage(hold: Hold): MessageInitShape<typeof HoldSchema> {
-  const { userId, reason, heldAt, orderId, code, message } = hold;
-  return { userId, reason, heldAt: timeOf(heldAt), orderId, code, message };
+  const { userId, reason, heldAt, orderId, code, message, compensated = [] } = hold;
+  return {
+    userId,
+    reason,
+    heldAt: timeOf(heldAt),
+    orderId,
+    code,
+    message,
+    compensated: [...compensated],
+  };
 }
 
 export function releasedMessage(
   released: ReleasedLane,
 ): MessageInitShape<typeof ReleasedLaneSchema> {
-  return { hold: holdMessage(released), releasedAt: timeOf(released.releasedAt) };
+  const { releasedAt, action } = released;
+  return {
+    hold: holdMessage(released),
+    releasedAt: timeOf(releasedAt),
+    action: action === undefined ? ReleaseAction.UNSPECIFIED : actions[action],
+  };
 }

@@ -20,6 +20,8 @@ import {
   OrderStatus,
   type Posting as PostingMessage,
   Priority,
+  ReleaseAction,
+  type ReleaseLaneRequest,
 } from '../gen/orderprocessor/v1/orders_pb.js';
 
 const longestName = 256;
@@ -148,6 +150,14 @@ export function holdOptionsOf({ reason }: HoldLaneRequest): HoldOptions {
   if (reason === undefined || isReason(reason)) return { reason };
   const message = `Expected at most ${longestReason} characters`;
   throw invalid([{ path: 'reason', message }]);
+}
+
+/** @throws OrderError `invalid_order` */
+export function actionOf({ action }: ReleaseLaneRequest): 'retry' | 'skip' | undefined {
+  if (action === ReleaseAction.UNSPECIFIED) return undefined;
+  if (action === ReleaseAction.RETRY) return 'retry';
+  if (action === ReleaseAction.SKIP) return 'skip';
+  throw invalid([{ path: 'action', message: 'Expected a known action' }]);
 }
 
 function pageIssues(

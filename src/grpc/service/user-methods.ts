@@ -2,10 +2,11 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { checkMayActFor, checkOperator } from '../../server/access.ts';
 import { notFound } from '../../server/http-error.ts';
+import { releaseLane } from '../../server/lanes.ts';
 import type { OrderService } from '../gen/orderprocessor/v1/orders_pb.js';
 import { holdMessage, releasedMessage } from '../messages/hold-messages.ts';
 import { holdPageMessage } from '../messages/pages.ts';
-import { checkName, holdOptionsOf, holdQueryOf } from '../messages/requests.ts';
+import { actionOf, checkName, holdOptionsOf, holdQueryOf } from '../messages/requests.ts';
 import type { Calls } from './calls.ts';
 
 type Name = 'getBalance' | 'holdLane' | 'releaseLane' | 'listHolds';
@@ -31,11 +32,13 @@ export function userMethods(
         const hold = await processor.hold(request.userId, holdOptionsOf(request));
         return { hold: holdMessage(hold) };
       }),
-    releaseLane: ({ userId }, context) =>
+    releaseLane: (request, context) =>
       calls.answer(context, async (access) => {
         checkOperator(access);
+        const { userId } = request;
         checkName('user_id', userId);
-        return { released: releasedMessage(await processor.release(userId)) };
+        const released = await releaseLane(processor, userId, actionOf(request));
+        return { released: releasedMessage(released) };
       }),
     listHolds: (request, context) =>
       calls.answer(context, async (access) => {

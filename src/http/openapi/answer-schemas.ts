@@ -150,6 +150,10 @@ const holdFields = {
   orderId: z.string().optional().meta({ description: 'The failed order that holds the lane' }),
   code: z.string().optional(),
   message: z.string().optional(),
+  compensated: z
+    .array(z.string())
+    .optional()
+    .meta({ description: 'The steps of that order that were compensated' }),
 };
 
 export const hold = z
@@ -157,7 +161,14 @@ export const hold = z
   .meta({ id: 'Hold', description: 'A user’s lane that is held' });
 
 export const releasedLane = z
-  .object({ ...holdFields, releasedAt: unixMs })
+  .object({
+    ...holdFields,
+    action: z
+      .enum(['retry', 'skip'])
+      .optional()
+      .meta({ description: 'What became of the failed order that held it' }),
+    releasedAt: unixMs,
+  })
   .meta({ id: 'ReleasedLane', description: 'What held a lane' });
 
 export const holdPage = z

@@ -106,6 +106,12 @@ export const holdsQuery = z.strictObject({
     .meta({ description: 'Holds on a page at most; 100 by default' }),
   cursor: cursorOf(isHoldCursor),
 });
+export const releaseQuery = z.strictObject({
+  action: z.enum(['retry', 'skip']).optional().meta({
+    description:
+      'What becomes of the failed order that holds the lane: it runs again, or is settled as failed. To be given if one does',
+  }),
+});
 export const noQuery = z.strictObject({});
 
 /** The body of `POST /users/{userId}/hold`. */

@@ -21,7 +21,9 @@ export const holdLane = {
 export const releaseLane = {
   operationId: 'releaseLane',
   summary: 'Release the lane of a user',
-  description: 'For operators. A lane that is not held is `not_held`.',
+  description:
+    'For operators. A lane that is not held is `not_held`. Where a failed order holds it, `action` is needed.',
+  parameters: parametersOf(inputs.releaseQuery),
   responses: { 200: reply('What held the lane', schemas.releasedLane), ...failed },
 };
 

@@ -1,8 +1,9 @@
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { checkMayActFor, checkOperator } from '../../server/access.ts';
 import { notFound } from '../../server/http-error.ts';
+import { releaseLane } from '../../server/lanes.ts';
 import { json } from '../answers.ts';
-import { check, holdInput, holdsQuery, noQuery } from '../openapi/input-schemas.ts';
+import { check, holdInput, holdsQuery, noQuery, releaseQuery } from '../openapi/input-schemas.ts';
 import type { AppSettings } from '../options.ts';
 import { query } from '../request/request.ts';
 import { readStrictly } from '../request/request-body.ts';
@@ -13,7 +14,7 @@ export function userRoutes(processor: OrderProcessor, settings: AppSettings): Ro
   return [
     ['GET', '/users/:userId/balance', (of) => getBalance(processor, of)],
     ['POST', '/users/:userId/hold', forOperators((of) => postHold(processor, settings, of))],
-    ['DELETE', '/users/:userId/hold', forOperators((of) => deleteHold(processor, of))],
+    ['DELETE', '/users/:userId/hold', (of) => deleteHold(processor, of)],
     ['GET', '/holds', (of) => listHolds(processor, of)],
   ];
 }
@@ -41,7 +42,9 @@ async function postHold(
 }
 
 async function deleteHold(processor: OrderProcessor, of: RouteRequest): Promise<Response> {
-  return json(await processor.release(userOf(of)));
+  checkOperator(of.access);
+  const { action } = query(of.request, releaseQuery);
+  return json(await releaseLane(processor, userOf(of), action));
 }
 
 async function listHolds(

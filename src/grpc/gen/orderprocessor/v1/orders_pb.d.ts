@@ -1109,6 +1109,13 @@ export declare type Hold = Message<"orderprocessor.v1.Hold"> & {
    * @generated from field: optional string message = 6;
    */
   message?: string | undefined;
+
+  /**
+   * The names of the steps of that order that were compensated.
+   *
+   * @generated from field: repeated string compensated = 7;
+   */
+  compensated: string[];
 };
 
 /**
@@ -1177,6 +1184,13 @@ export declare type ReleaseLaneRequest = Message<"orderprocessor.v1.ReleaseLaneR
    * @generated from field: string user_id = 1;
    */
   userId: string;
+
+  /**
+   * What becomes of the failed order that holds it; to be given if one does.
+   *
+   * @generated from field: orderprocessor.v1.ReleaseAction action = 2;
+   */
+  action: ReleaseAction;
 };
 
 /**
@@ -1204,6 +1218,13 @@ export declare type ReleasedLane = Message<"orderprocessor.v1.ReleasedLane"> & {
    * @generated from field: google.protobuf.Timestamp released_at = 2;
    */
   releasedAt?: Timestamp | undefined;
+
+  /**
+   * What became of the failed order that held it.
+   *
+   * @generated from field: orderprocessor.v1.ReleaseAction action = 3;
+   */
+  action: ReleaseAction;
 };
 
 /**
@@ -2097,6 +2118,39 @@ export enum ErrorOutcome {
 export declare const ErrorOutcomeSchema: GenEnum<ErrorOutcome>;
 
 /**
+ * What becomes of a failed order that holds its lane.
+ *
+ * @generated from enum orderprocessor.v1.ReleaseAction
+ */
+export enum ReleaseAction {
+  /**
+   * For a lane that no order holds.
+   *
+   * @generated from enum value: RELEASE_ACTION_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * It runs again.
+   *
+   * @generated from enum value: RELEASE_ACTION_RETRY = 1;
+   */
+  RETRY = 1,
+
+  /**
+   * It is settled as failed.
+   *
+   * @generated from enum value: RELEASE_ACTION_SKIP = 2;
+   */
+  SKIP = 2,
+}
+
+/**
+ * Describes the enum orderprocessor.v1.ReleaseAction.
+ */
+export declare const ReleaseActionSchema: GenEnum<ReleaseAction>;
+
+/**
  * What became of a stream of events, or of the whole processor.
  *
  * @generated from enum orderprocessor.v1.Notice
@@ -2236,7 +2290,8 @@ export declare const OrderService: GenService<{
     output: typeof HoldLaneResponseSchema;
   },
   /**
-   * Releases the lane of a user; FAILED_PRECONDITION if it is not held. For operators.
+   * Releases the lane of a user; FAILED_PRECONDITION if it is not held, INVALID_ARGUMENT for an action that is missing
+   * where a failed order holds the lane, or that has no order. For operators.
    *
    * @generated from rpc orderprocessor.v1.OrderService.ReleaseLane
    */
