@@ -66,6 +66,12 @@ export type {
 export type { DecidedOutcome, NewOrder, StoredOrder } from './core/order/stored-order.ts';
 export { OrderProcessor } from './core/order-processor.ts';
 export type { HoldOptions } from './core/processing/holds/hold-options.ts';
+export type {
+  MovementPage,
+  MovementQuery,
+  OutcomesOptions,
+  SettledOutcome,
+} from './core/queries/history-query.ts';
 export type { HoldPage, HoldQuery } from './core/queries/hold-query.ts';
 export type { OrderPage, OrderQuery } from './core/queries/order-query.ts';
 export type { Awaitable } from './core/runtime/awaitable.ts';
@@ -92,6 +98,15 @@ export type {
   StorageSizes,
 } from './core/storage/balance-storage.ts';
 export type { DuePage, DuePlace, DueQuery } from './core/storage/due/due-orders.ts';
+export type {
+  HistoryStorage,
+  Movement,
+  PastBalance,
+  SettledPage,
+  SettledQuery,
+  StoredMovementPage,
+  StoredMovementQuery,
+} from './core/storage/history/history-storage.ts';
 export type {
   Hold,
   HoldStorage,

@@ -22,6 +22,7 @@ import { Interruption } from './processing/interruption.ts';
 import { connectDelays } from './processing/timing/connect-delays.ts';
 import type { DelayedOrders } from './processing/timing/delayed-orders.ts';
 import { OutcomeQuery } from './queries/await-outcome.ts';
+import { History } from './queries/history.ts';
 import { KnownOrders } from './queries/known-orders.ts';
 import { OrderList } from './queries/list-orders.ts';
 import { RefusalLookups } from './queries/refusal-lookups.ts';
@@ -46,6 +47,7 @@ export class Engine {
   /** Where the storage keeps orders. */
   readonly refusals: RefusalLookups | undefined;
   readonly list: OrderList;
+  readonly history: History;
   readonly outcomes: OutcomeQuery;
   readonly capacity: Capacity;
   readonly admission: Admission;
@@ -126,11 +128,13 @@ export class Engine {
     this.known = new KnownOrders({ ...sources, ...later });
     this.refusals = journal && new RefusalLookups(this.known);
     this.list = new OrderList(sources);
+    const isEnding = (): boolean => !this.admission.isOpen;
+    this.history = new History(storage, clock, this.questions, isEnding);
     this.outcomes = new OutcomeQuery({
       inFlight,
       known: this.known,
       awaited: runner.awaited,
-      isShuttingDown: () => !this.admission.isOpen,
+      isShuttingDown: isEnding,
       isLeaving: () => this.acceptance.isLeaving,
     });
     this.acceptance = new Acceptance({
@@ -180,6 +184,7 @@ export class Engine {
         this.ownership?.left(job);
         this.recovery?.goOn();
         this.delayed.left(job);
+        this.history.settled();
         this.capacity.admitWaiting(job.userId);
       },
       heldOrders: () => queue.heldSize,

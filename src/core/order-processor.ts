@@ -20,11 +20,19 @@ import { isName, nameForm } from './order/parse-order.ts';
 import { storageFailed } from './order/processor-errors.ts';
 import type { StepValues } from './order/step-result.ts';
 import { type HoldOptions, readHoldOptions } from './processing/holds/hold-options.ts';
+import {
+  type MovementPage,
+  type MovementQuery,
+  type OutcomesOptions,
+  readAfter,
+  readMovementQuery,
+  type SettledOutcome,
+} from './queries/history-query.ts';
 import { type HoldPage, type HoldQuery, holdPageOf, readHoldQuery } from './queries/hold-query.ts';
 import { type OrderPage, type OrderQuery, readQuery } from './queries/order-query.ts';
 import { isThenable } from './runtime/awaitable.ts';
 import { rejectedWith } from './runtime/caller-frames.ts';
-import { wrong } from './runtime/checks.ts';
+import { checkInteger, wrong } from './runtime/checks.ts';
 import { Clock } from './runtime/clock.ts';
 import { Deadline, drain, readShutdownOptions, type ShutdownOptions } from './shutdown.ts';
 import type { Hold, ReleasedLane } from './storage/holds/hold.ts';
@@ -239,6 +247,57 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
   async balance(userId: string): Promise<number | undefined> {
     if (!isName(userId)) return undefined;
     return this.#engine.clock.paced(this.#balanceOf(userId));
+  }
+
+  /**
+   * A user's statement: each change of the balance in the order applied, the oldest first, a page at a time. Orders of
+   * others that credit the user are among them. The balance of each is that of the one before it and its amount; the
+   * balance before the first one is its balance less its amount, also where older ones were forgotten or pruned.
+   *
+   * @param userId - anything that is no user's id has no movements
+   * @param query - which movements
+   * @returns rejects with a TypeError or RangeError for an option that is unknown or out of range, also for a `cursor`
+   *   of another storage; with `storage_failed` if the storage cannot say
+   */
+  async movements(userId: string, query: MovementQuery = {}): Promise<MovementPage> {
+    const { history, clock } = this.#engine;
+    const checked = readMovementQuery(userId, query, history.id);
+    if (!isName(userId)) return { movements: [], cursor: undefined };
+    return clock.paced(history.movements(checked));
+  }
+
+  /**
+   * A user's balance after the last movement that was settled up to a time, in minor units; `undefined` if the user had
+   * none. If the machine's clock was set back, a movement counts as settled when the one before it was.
+   *
+   * @param userId - anything that is no user's id gives `undefined`
+   * @param time - in Unix milliseconds: an integer from 0 up
+   * @returns rejects with a TypeError or RangeError for a wrong time, with `history_forgotten` if movements of that time
+   *   were forgotten or pruned, with `storage_failed` if the storage cannot say
+   */
+  async balanceAt(userId: string, time: number): Promise<number | undefined> {
+    checkInteger('time', time, 0);
+    if (!isName(userId)) return undefined;
+    const { history, clock } = this.#engine;
+    return clock.paced(history.balanceAt(userId, time));
+  }
+
+  /**
+   * All settled orders in the order in which they were settled, of all users: first those behind a cursor, then each
+   * when it is settled here. A consumer that stores the cursor in the transaction that deals with the outcome deals with
+   * each exactly once. It ends when its signal aborts and when the processor has shut down; what it has not given by
+   * then, the next one gives, where the storage is durable. A slow consumer delays nothing.
+   *
+   * @param options - where to begin, and a signal
+   * @returns throws `history_forgotten` if outcomes after the cursor were forgotten or pruned, `storage_failed` if the
+   *   storage cannot say, a RangeError for a cursor of another storage
+   * @throws TypeError or RangeError for an option that is unknown or wrong, also for a cursor of another storage
+   */
+  outcomes(options: OutcomesOptions = {}): AsyncIterableIterator<SettledOutcome<Payload>> {
+    const { history } = this.#engine;
+    const after = readAfter(options, history.id);
+    const outcomes: AsyncIterableIterator<SettledOutcome> = history.outcomes(after, options.signal);
+    return outcomes as AsyncIterableIterator<SettledOutcome<Payload>>;
   }
 
   /**
@@ -468,6 +527,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
     await refused;
     this.#state = 'closed';
     engine.questions.close();
+    engine.history.close();
     engine.dispatcher.close();
     giveBack(this.#settings.storage);
     const summary: ShutdownSummary = {

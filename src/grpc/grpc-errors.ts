@@ -18,6 +18,7 @@ const codes: Readonly<Record<string, Code>> = {
   timeout: Code.DeadlineExceeded,
   canceled: Code.Canceled,
   expired: Code.FailedPrecondition,
+  history_forgotten: Code.OutOfRange,
   storage_failed: Code.Unavailable,
   deadlock: Code.Internal,
   not_held: Code.FailedPrecondition,

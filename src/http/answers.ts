@@ -26,6 +26,7 @@ export const defaultStatuses: Statuses = Object.freeze({
   timeout: 504,
   canceled: 408,
   expired: 409,
+  history_forgotten: 410,
   storage_failed: 503,
   deadlock: 500,
   not_held: 409,

@@ -13,6 +13,7 @@ const ownCodes: ReadonlySet<string> = new Set(
     timeout: true,
     canceled: true,
     expired: true,
+    history_forgotten: true,
     storage_failed: true,
     deadlock: true,
     not_held: true,

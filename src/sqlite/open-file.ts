@@ -47,6 +47,11 @@ export class OpenFile {
     this.#threads = threads;
   }
 
+  /** Identifies what the file keeps. */
+  get id(): string {
+    return this.#threads.id;
+  }
+
   /** Whether `close` has been called. */
   get isClosed(): boolean {
     return this.#closing !== undefined;

@@ -8,6 +8,13 @@ import type {
   StorageSizes,
 } from '../core/storage/balance-storage.ts';
 import type { DuePage, DueQuery } from '../core/storage/due/due-orders.ts';
+import type {
+  PastBalance,
+  SettledPage,
+  SettledQuery,
+  StoredMovementPage,
+  StoredMovementQuery,
+} from '../core/storage/history/history-storage.ts';
 import type { Hold, RetriedOrder, StoredHoldQuery } from '../core/storage/holds/hold.ts';
 import type {
   AcceptResult,
@@ -18,12 +25,11 @@ import type {
   StoredOrderQuery,
 } from '../core/storage/order-storage.ts';
 import { realPathOf } from './file/file-name.ts';
-import { readHolds, writeHold, writeRelease } from './holds/hold-codec.ts';
+import * as calls from './history-calls.ts';
 import { OpenFile } from './open-file.ts';
 import { checkedOptions, type SqliteStorageOptions } from './open-options.ts';
 import { pruneFile } from './prune-file.ts';
 import * as codec from './thread/codec.ts';
-import { readOrders } from './thread/read-orders.ts';
 import { UnconfirmedSettlements } from './unconfirmed-settlements.ts';
 import { UnreadableOrders } from './unreadable.ts';
 import { delayedCount, duePage, unsettledPages } from './unsettled-pages.ts';
@@ -161,24 +167,12 @@ export class SqliteStorage implements OrderStorage {
    * @param userId - any accepted order's `userId`
    */
   get(userId: string): Promise<number | undefined> {
-    return this.#file.read(
-      'get',
-      (writer) => writer.text(userId),
-      (reader) => reader.maybeNumber() ?? undefined,
-    );
+    return calls.get(this.#file, userId);
   }
 
   /** The order that has this id, unsettled or settled, unless it was pruned. */
-  async find(id: string): Promise<StoredOrder | undefined> {
-    const [order] = await this.#file.read(
-      'find',
-      (writer) => writer.text(id),
-      (reader) =>
-        readOrders(reader, (error) => {
-          throw error;
-        }),
-    );
-    return order;
+  find(id: string): Promise<StoredOrder | undefined> {
+    return calls.find(this.#file, id);
   }
 
   /** One page of orders; see {@link OrderStorage.list}. */
@@ -190,6 +184,26 @@ export class SqliteStorage implements OrderStorage {
     );
   }
 
+  /** Identifies what the file keeps: the same at each opening of it. A copy by `backup` has another. */
+  get id(): string {
+    return this.#file.id;
+  }
+
+  /** One page of settled orders; see {@link OrderStorage.settled}. */
+  settled(query: SettledQuery): Promise<SettledPage> {
+    return calls.settled(this.#file, query, this.#unreadable);
+  }
+
+  /** One page of a user's movements; see {@link OrderStorage.movements}. Failed orders between them cost time. */
+  movements(query: StoredMovementQuery): Promise<StoredMovementPage> {
+    return calls.movements(this.#file, query);
+  }
+
+  /** What a user's balance was; see {@link OrderStorage.balanceAt}. */
+  balanceAt(userId: string, time: number): Promise<PastBalance> {
+    return calls.balanceAt(this.#file, userId, time);
+  }
+
   /** All unsettled orders in the order of their acceptance, in pages; see {@link OrderStorage.unsettled}. */
   unsettled(upTo?: number): AsyncGenerator<readonly StoredOrder[], void, undefined> {
     return unsettledPages(this.#file, (error) => this.#unreadable.report(error), upTo);
@@ -197,32 +211,17 @@ export class SqliteStorage implements OrderStorage {
 
   /** Keeps a hold; see {@link OrderStorage.hold}. */
   hold(hold: Hold): Promise<void> {
-    return this.#file.write(
-      'hold',
-      (writer) => writeHold(writer, hold),
-      () => {},
-    );
+    return calls.hold(this.#file, hold);
   }
 
   /** Ends the hold of a user; see {@link OrderStorage.release}. */
   release(userId: string, retried?: RetriedOrder): Promise<void> {
-    return this.#file.write(
-      'release',
-      (writer) => writeRelease(writer, userId, retried),
-      () => {},
-    );
+    return calls.release(this.#file, userId, retried);
   }
 
   /** One page of holds, by the bytes of the user ids; see {@link OrderStorage.holds}. */
-  holds({ after = '', limit }: StoredHoldQuery): Promise<readonly Hold[]> {
-    return this.#file.read(
-      'holds',
-      (writer) => {
-        writer.text(after);
-        writer.number(limit);
-      },
-      readHolds,
-    );
+  holds(query: StoredHoldQuery): Promise<readonly Hold[]> {
+    return calls.holds(this.#file, query);
   }
 
   /** The next delayed orders; see {@link OrderStorage.due}. */
@@ -294,7 +293,7 @@ export class SqliteStorage implements OrderStorage {
   }
 
   /** Ends the thread as if it had failed. @internal */
-  async killThread(): Promise<void> {
-    await this.#file.killThread();
+  killThread(): Promise<void> {
+    return this.#file.killThread();
   }
 }

@@ -13,7 +13,11 @@ import { declareBalanceFaults, declareOrderFaults } from './rules/fault-rules.ts
 import { declareHistoryRules } from './rules/history-rules.ts';
 import { declareDurableHoldRules, declareHoldRules } from './rules/hold-rules.ts';
 import { declareListRules } from './rules/list-rules.ts';
-import { declareCreditRules, declarePostingRules } from './rules/posting-rules.ts';
+import { declareCreditRules, declarePostingRules } from './rules/money/posting-rules.ts';
+import {
+  declareDurableSettlementRules,
+  declareSettlementRules,
+} from './rules/money/settlement-rules.ts';
 import { declareSettleRules } from './rules/settle-rules.ts';
 import { declareAmountRules } from './rules/steps/amount-rules.ts';
 import { declareDueRules, declareTimeRules } from './rules/times/due-rules.ts';
@@ -95,12 +99,14 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   if (beside === undefined) declareDueRules(declare, reopen !== undefined);
   declareListRules(declare);
   declareHoldRules(declare);
+  declareSettlementRules(declare);
   declareHistoryRules(declare, { seed, canReopen: reopen !== undefined });
   declareOrderFaults(declare, faults);
   declareCloseRules(declare);
   if (beside !== undefined) declareSharedRules(declare);
   if (reopen === undefined) return;
   declareDurableRules(declare);
+  declareDurableSettlementRules(declare);
   declareDurableHoldRules(declare);
 }
 

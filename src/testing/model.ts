@@ -18,6 +18,10 @@ export class Model {
   readonly balances = new Map<string, number>();
   /** In the order in which they came. */
   readonly orders = new Map<string, ExpectedOrder>();
+  /** The ids of settled orders, in the order in which they were settled. */
+  readonly settled: string[] = [];
+  /** The changes of balances, in the order applied: id of the order, user, balance after it. */
+  readonly movements: (readonly [orderId: string, userId: string, balance: number])[] = [];
 
   accept(order: NewOrder): { readonly status: 'accepted' } | ExpectedKnown {
     const known = this.orders.get(order.id);
@@ -49,8 +53,10 @@ export class Model {
     );
     if (!balances.every(Number.isSafeInteger)) return this.#refuse(settlement, 'balance_overflow');
     this.balances.set(userId, balance);
+    this.movements.push([id, userId, balance]);
     for (const [at, posting] of settlement.postings.entries()) {
       this.balances.set(posting.userId, balances[at] as number);
+      this.movements.push([id, posting.userId, balances[at] as number]);
     }
     return this.#record(settlement, balance, balances);
   }
@@ -81,6 +87,7 @@ export class Model {
         ? ({ status: 'settled', balance } as const)
         : ({ status: 'settled', balance, balances } as const);
     this.orders.set(settlement.id, settledOrder(settlement, result));
+    this.settled.push(settlement.id);
     return result;
   }
 
@@ -88,6 +95,7 @@ export class Model {
     const result = { status: 'refused', code } as const;
     if (!settlement.isCompensable) {
       this.orders.set(settlement.id, settledOrder(settlement, result));
+      this.settled.push(settlement.id);
     }
     return result;
   }

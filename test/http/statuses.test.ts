@@ -149,6 +149,7 @@ describe('the table', () => {
       timeout: 504,
       canceled: 408,
       expired: 409,
+      history_forgotten: 410,
       storage_failed: 503,
       deadlock: 500,
       not_held: 409,

@@ -124,6 +124,14 @@ export class KeptStorage implements OrderStorage {
     return this.disk.list(query);
   }
 
+  get id(): string {
+    return this.disk.id;
+  }
+
+  settled: OrderStorage['settled'] = (query) => this.disk.settled(query);
+  movements: OrderStorage['movements'] = (query) => this.disk.movements(query);
+  balanceAt: OrderStorage['balanceAt'] = (userId, time) => this.disk.balanceAt(userId, time);
+
   due(query: DueQuery): Promise<DuePage> {
     return this.#call('due', query.limit, () => this.disk.due(query));
   }

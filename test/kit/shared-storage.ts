@@ -101,6 +101,15 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     return this.database.disk.list(query);
   }
 
+  get id(): string {
+    return this.database.disk.id;
+  }
+
+  settled: OrderStorage['settled'] = (query) => this.database.disk.settled(query);
+  movements: OrderStorage['movements'] = (query) => this.database.disk.movements(query);
+  balanceAt: OrderStorage['balanceAt'] = (userId, time) =>
+    this.database.disk.balanceAt(userId, time);
+
   unsettled(): AsyncIterable<readonly StoredOrder[]> {
     this.#checkOpen();
     return this.database.disk.unsettled();

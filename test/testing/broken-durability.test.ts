@@ -35,6 +35,13 @@ class Reopenable implements OrderStorage {
   hold: OrderStorage['hold'] = (hold) => this.memory.hold(hold);
   release: OrderStorage['release'] = (userId, retried) => this.memory.release(userId, retried);
   holds: OrderStorage['holds'] = (query) => this.memory.holds(query);
+  settled: OrderStorage['settled'] = (query) => this.memory.settled(query);
+  movements: OrderStorage['movements'] = (query) => this.memory.movements(query);
+  balanceAt: OrderStorage['balanceAt'] = (userId, time) => this.memory.balanceAt(userId, time);
+
+  get id(): string {
+    return this.kept.id;
+  }
 
   accept: OrderStorage['accept'] = (orders) => {
     const results = this.memory.accept(orders);

@@ -48,5 +48,9 @@ export function later(inner: OrderStorage, ask: () => Weather = () => 'fair'): O
     unsettled: (upTo) => inner.unsettled(upTo),
     due: async (query) => inner.due(query),
     delayed: async (after) => inner.delayed(after),
+    id: inner.id,
+    settled: async (query) => inner.settled(query),
+    movements: async (query) => inner.movements(query),
+    balanceAt: async (userId, time) => inner.balanceAt(userId, time),
   };
 }

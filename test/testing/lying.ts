@@ -21,6 +21,10 @@ export function lying(part: Part): OrderStorage {
     unsettled: (upTo) => inner.unsettled(upTo),
     due: (query) => inner.due(query),
     delayed: (after) => inner.delayed(after),
+    id: inner.id,
+    settled: (query) => inner.settled(query),
+    movements: (query) => inner.movements(query),
+    balanceAt: (userId, time) => inner.balanceAt(userId, time),
     ...part(inner),
   };
 }

@@ -11,10 +11,12 @@ import type {
   BalanceStorage,
   StorageSizes,
 } from './balance-storage.ts';
+import type { HistoryStorage } from './history/history-storage.ts';
 import { MemoryHolds } from './holds/memory-holds.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
 import { type Ledger, type LedgerSettlement, outcomeOf } from './ledger.ts';
 import { defaultRetainBytes, defaultRetainSettled } from './memory/memory-options.ts';
+import { SettledHistory } from './memory/settled-history.ts';
 import { SettledOrders } from './memory/settled-orders.ts';
 import { checkBalances } from './order-answers.ts';
 import type { StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
@@ -28,6 +30,7 @@ export class BalanceLedger implements Ledger {
   readonly #storage: BalanceStorage;
   readonly #clock: Clock;
   readonly #settled: SettledOrders;
+  readonly history: HistoryStorage;
   #sequence = 0;
 
   constructor(storage: BalanceStorage, clock: Clock) {
@@ -38,6 +41,8 @@ export class BalanceLedger implements Ledger {
     this.appliesPostings = storage.appliesPostings === true;
     this.#clock = clock;
     this.#settled = new SettledOrders(retainSettled, retainBytes);
+    // Of balances, only the host's storage knows the ones of now.
+    this.history = new SettledHistory(this.#settled, () => undefined);
   }
 
   get(userId: string): Awaitable<number | undefined> {

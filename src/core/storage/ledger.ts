@@ -6,6 +6,7 @@ import type { NewOrder, Refusal, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { BalanceStorage } from './balance-storage.ts';
 import type { DuePage, DueQuery } from './due/due-orders.ts';
+import type { HistoryStorage } from './history/history-storage.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import type {
   AcceptResult,
@@ -75,6 +76,8 @@ export interface Ledger extends Pick<BalanceStorage, 'get' | 'sizes' | 'close'> 
    * is settled even if it fails; `settle` then gets only orders that completed.
    */
   settleUncompleted?(settlement: LedgerSettlement): OrderOutcome;
+  /** What was settled, in the order in which it was applied. */
+  readonly history: HistoryStorage;
   /** A settled order, if the storage can answer at once. */
   record(id: string): StoredOrder | undefined;
   /** One page of the orders that it has. */

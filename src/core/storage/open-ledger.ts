@@ -11,6 +11,7 @@ import { VolatileLedger } from './volatile-ledger.ts';
 const orderMethods = [
   ...['amend', 'find', 'list', 'unsettled', 'due', 'delayed'],
   ...['hold', 'release', 'holds'],
+  ...['settled', 'movements', 'balanceAt'],
 ] as const;
 
 /**

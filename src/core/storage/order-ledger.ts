@@ -5,6 +5,7 @@ import { checkMethods } from '../runtime/checks.ts';
 import { show } from '../runtime/thrown.ts';
 import type { StorageSizes } from './balance-storage.ts';
 import { checkDuePage, type DuePage, type DueQuery } from './due/due-orders.ts';
+import type { HistoryStorage } from './history/history-storage.ts';
 import { CheckedHolds } from './holds/checked-holds.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
@@ -47,6 +48,10 @@ export class OrderLedger implements Ledger, JournalStorage {
 
   get journal(): this {
     return this;
+  }
+
+  get history(): HistoryStorage {
+    return this.#storage;
   }
 
   get(userId: string): Awaitable<number | undefined> {

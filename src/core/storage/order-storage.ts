@@ -5,6 +5,7 @@ import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { BalanceStorage } from './balance-storage.ts';
 import type { DuePage, DueQuery } from './due/due-orders.ts';
+import type { HistoryStorage } from './history/history-storage.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import type { SharedOrders } from './shared-storage.ts';
 
@@ -185,7 +186,7 @@ export interface StoredOrderPage {
  *
  * Methods may answer at once or with a promise.
  */
-export interface OrderStorage extends BalanceStorage, HoldStorage {
+export interface OrderStorage extends BalanceStorage, HistoryStorage, HoldStorage {
   /**
    * `'json'` if payloads come back as JSON has them: the processor then refuses orders whose payload is not JSON. Any
    * value by default.

@@ -4,6 +4,7 @@ import type { StoredOrder } from '../order/stored-order.ts';
 import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
 import { checkMethods } from '../runtime/checks.ts';
 import type { StorageSizes } from './balance-storage.ts';
+import type { HistoryStorage } from './history/history-storage.ts';
 import { CheckedHolds } from './holds/checked-holds.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
@@ -29,6 +30,10 @@ export class VolatileLedger implements Ledger {
     }
     this.holds = new CheckedHolds(storage);
     this.#storage = storage as OrderStorage & Required<Pick<OrderStorage, 'nextSequence'>>;
+  }
+
+  get history(): HistoryStorage {
+    return this.#storage;
   }
 
   get(userId: string): Awaitable<number | undefined> {

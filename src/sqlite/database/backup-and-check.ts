@@ -22,6 +22,7 @@ export function backUp(source: Source, to: string): void {
   try {
     makePrivate(partial);
     withConnection(source, (db) => db.prepare('VACUUM INTO ?').run(partial));
+    identify(partial);
     sync(partial, 'r+');
     // Fails if a file has come there meanwhile.
     closeSync(openSync(to, 'wx', 0o600));
@@ -30,6 +31,13 @@ export function backUp(source: Source, to: string): void {
   } finally {
     rmSync(partial, { force: true });
   }
+}
+
+/** What a copy settles from now on is its own: a reader of what the file settles must not take one for the other. */
+function identify(path: string): void {
+  const db = new DatabaseSync(path);
+  db.exec('UPDATE meta SET file_id = lower(hex(randomblob(16)))');
+  db.close();
 }
 
 /** Writes a file to the disk: SQLite does not do so for copies. */

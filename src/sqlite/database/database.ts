@@ -59,14 +59,14 @@ export class Database {
     try {
       checkVersion(this.#db, path);
       configure(this.#db, options);
-      const life = reopened?.life ?? this.#begin();
+      const { life, id } = reopened ?? this.#begin();
       this.#life = this.#db.prepare('SELECT life FROM meta');
       // The log exists from the first read or write on, as long as there is a connection.
       this.#db.exec('BEGIN IMMEDIATE; COMMIT');
       this.#logIdentity = identityOf(`${path}-wal`);
       this.#held = new HeldLocks(path, reopened?.areLocksListed);
       const { areListed: areLocksListed } = this.#held;
-      this.opened = { life, identity: identityOf(path) ?? '', areLocksListed };
+      this.opened = { life, id, identity: identityOf(path) ?? '', areLocksListed };
       this.#dataVersion = this.#db.prepare('PRAGMA data_version');
       this.#reads = new Reads(this.#db, life);
       this.#writes = new Writes(this.#db, this.#reads, life);
@@ -78,13 +78,15 @@ export class Database {
   }
 
   /** Counts the openings: an order's attempts are counted by them. */
-  #begin(): number {
+  #begin(): { readonly life: number; readonly id: string } {
     // In a transaction of its own: `get` does not throw if its implicit one fails.
     this.#db.exec('BEGIN IMMEDIATE');
-    const row = this.#db.prepare('UPDATE meta SET life = life + 1 RETURNING life').get();
+    const row = this.#db
+      .prepare('UPDATE meta SET life = life + 1 RETURNING life, file_id AS id')
+      .get();
     this.#db.exec('COMMIT');
     if (row === undefined) throw new Error(`Could not open ${this.#path}: its table meta is empty`);
-    return (row as { life: number }).life;
+    return row as { life: number; id: string };
   }
 
   /** Makes all calls in one transaction. */

@@ -3,6 +3,7 @@ import { HoldReads } from '../holds/hold-rows.ts';
 import type { ReadKind } from '../thread/calls.ts';
 import { type Message, Reader, Writer } from '../thread/wire.ts';
 import { beyondBalance } from '../unreadable.ts';
+import { History } from './history/history.ts';
 import { Lists } from './lists.ts';
 import {
   isReadable,
@@ -42,6 +43,7 @@ export class Reads {
   readonly #life: number;
   readonly #lists: Lists;
   readonly #holds: HoldReads;
+  readonly #history: History;
   readonly #statements: Readonly<Record<keyof typeof queries, StatementSync>>;
   /** Joins no texts: a caller may keep them. */
   readonly #writer = new Writer(0);
@@ -50,6 +52,7 @@ export class Reads {
     this.#life = life;
     this.#lists = new Lists(db);
     this.#holds = new HoldReads(db);
+    this.#history = new History(db);
     const prepared = Object.entries(queries).map(([name, sql]) => {
       const statement = db.prepare(sql);
       statement.setReturnArrays(true);
@@ -91,6 +94,18 @@ export class Reads {
     const next = this.#lists.page(query, (row) => this.#write(writer, row));
     writer.number(0);
     writer.number(next);
+  }
+
+  settled(reader: Reader, writer: Writer): void {
+    this.#history.settled(reader, writer, (row) => this.#write(writer, row));
+  }
+
+  movements(reader: Reader, writer: Writer): void {
+    this.#history.movements(reader, writer);
+  }
+
+  balanceAt(reader: Reader, writer: Writer): void {
+    this.#history.balanceAt(reader, writer);
   }
 
   /** One page, then where it ends; `undefined` after the last one. */

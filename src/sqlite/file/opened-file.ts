@@ -4,6 +4,8 @@ export interface Opened {
   readonly life: number;
   /** See `identityOf`. */
   readonly identity: string;
+  /** Identifies what the file keeps. */
+  readonly id: string;
   /** See `HeldLocks`. */
   readonly areLocksListed: boolean;
 }

@@ -5,7 +5,10 @@ import type { Message } from './wire.ts';
 export type WriteKind = 'accept' | 'settle' | 'amend' | 'apply' | 'prune' | 'hold' | 'release';
 
 /** What only reads it. */
-export type ReadKind = 'get' | 'find' | 'list' | 'unsettled' | 'due' | 'delayed' | 'holds';
+export type ReadKind = 'get' | 'find' | 'unsettled' | 'due' | 'delayed' | 'holds' | LongReadKind;
+
+/** What may take long: a thread of its own reads it. */
+export type LongReadKind = 'list' | 'settled' | 'movements' | 'balanceAt';
 
 /** One call of a storage's method. */
 export interface Call<Kind extends WriteKind | ReadKind = WriteKind | ReadKind> {

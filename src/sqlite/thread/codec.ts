@@ -3,6 +3,12 @@ import { noResults, type StepResult, type StepValues } from '../../core/order/st
 import type { NewOrder, StoredOrder } from '../../core/order/stored-order.ts';
 import type { BalanceChange, BalanceResult } from '../../core/storage/balance-storage.ts';
 import type {
+  PastBalance,
+  SettledPage,
+  StoredMovementPage,
+  StoredMovementQuery,
+} from '../../core/storage/history/history-storage.ts';
+import type {
   AcceptResult,
   FailedResult,
   Settlement,
@@ -220,6 +226,37 @@ export function writeQuery(writer: Writer, query: StoredOrderQuery): void {
 export function readListPage(reader: Reader, takeUnreadable: TakeUnreadable): StoredOrderPage {
   const orders = readOrders(reader, takeUnreadable);
   return { orders, next: reader.maybeNumber() ?? undefined };
+}
+
+export function writeMovementQuery(writer: Writer, query: StoredMovementQuery): void {
+  const { userId, after, from, before, limit } = query;
+  writer.text(userId);
+  writer.number(after);
+  writer.number(from);
+  writer.number(before);
+  writer.number(limit);
+}
+
+export function readSettledPage(reader: Reader, takeUnreadable: TakeUnreadable): SettledPage {
+  const orders = readOrders(reader, takeUnreadable);
+  const next = reader.number();
+  return { orders, next, last: reader.number(), forgotten: reader.number() };
+}
+
+export function readPastBalance(reader: Reader): PastBalance {
+  return { balance: reader.maybeNumber() ?? undefined, isForgotten: reader.number() === 1 };
+}
+
+export function readMovements(reader: Reader, userId: string): StoredMovementPage {
+  const movements = Array.from({ length: reader.number() }, () => ({
+    orderId: reader.text(),
+    userId,
+    amount: reader.number(),
+    balance: reader.number(),
+    settledAt: reader.number(),
+    sequence: reader.number(),
+  }));
+  return { movements, next: reader.maybeNumber() ?? undefined };
 }
 
 /** One step of `prune`. */

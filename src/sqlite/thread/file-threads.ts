@@ -9,6 +9,8 @@ import type { Answer, Request } from './protocol.ts';
 import { type Message, Reader } from './wire.ts';
 import { Thread } from './worker-thread.ts';
 
+const longReads: readonly ReadKind[] = ['list', 'settled', 'movements', 'balanceAt'];
+
 /** So many short reads are in the writing thread at most: a transaction waits behind them. */
 const mostQuestions = 16;
 
@@ -46,6 +48,11 @@ export class FileThreads {
     return this.#opened?.identity ?? '';
   }
 
+  /** Identifies what the file keeps. */
+  get id(): string {
+    return this.#opened?.id ?? '';
+  }
+
   /** Resolves when the call is committed. */
   write(kind: WriteKind, message: Message): Promise<Reader> {
     return this.#commits.call(kind, message);
@@ -53,7 +60,7 @@ export class FileThreads {
 
   /** Resolves with the answer. It sees all calls that were answered before. */
   async read(kind: ReadKind, message: Message): Promise<Reader> {
-    const isLong = kind === 'list';
+    const isLong = longReads.includes(kind);
     const request: Request = { kind: 'query', call: { kind, message } };
     const { results } = await (isLong
       ? this.#lists.run(() => this.#askForList(request))

@@ -11,6 +11,11 @@ import { type TimeFields, timeFields } from '../../core/order/times/order-times.
 import { beyond, UnreadableOrder } from '../unreadable.ts';
 import type { Reader } from './wire.ts';
 
+/** Throws what cannot be read. */
+export const rethrow: TakeUnreadable = (error) => {
+  throw error;
+};
+
 /** Reports an order that cannot be read, or throws the error. */
 export type TakeUnreadable = (error: UnreadableOrder) => void;
 

@@ -43,6 +43,10 @@ export class Writer {
     this.#length += 1;
   }
 
+  numbers(...values: readonly (number | undefined)[]): void {
+    for (const value of values) this.number(value);
+  }
+
   text(value: string | null | undefined): void {
     if (value === undefined || value === null) {
       this.number(NONE);

@@ -13,6 +13,7 @@ import {
   assertOrder,
   assertOrders,
   failure,
+  idsOf,
   listed,
   newOrder,
   readUnsettled,
@@ -23,6 +24,7 @@ import {
 import { type Random, replayable } from '../random.ts';
 import { someResults, someSteps } from '../samples.ts';
 import type { Declare, Trial } from '../suite.ts';
+import { readMovements, readSettled } from './money/settlement-rules.ts';
 
 const users = ['u-0', 'u-1', 'u-2', '__proto__', 'rich'];
 
@@ -31,7 +33,7 @@ export function declareHistoryRules(
   declare: Declare<OrderStorage>,
   { seed, canReopen }: { readonly seed: number | undefined; readonly canReopen: boolean },
 ): void {
-  declare('order rules 1 to 10', 'random calls have the results of the model', (_, trial) =>
+  declare('order rules 1 to 16', 'random calls have the results of the model', (_, trial) =>
     replayable(seed, async (random) => {
       const history = new History(trial, random);
       for (const at of range(250)) {
@@ -78,6 +80,15 @@ class History {
       await assertBalance(this.#storage, user, this.#model.balances.get(user));
     for (const expected of this.#model.orders.values()) {
       assertOrder(await this.#storage.find(expected.id), expected);
+    }
+    const limit = this.#random.integer(1, 300);
+    assert.deepEqual(idsOf(await readSettled(this.#storage, limit)), this.#model.settled);
+    for (const user of users) {
+      const movements = await readMovements(this.#storage, user, limit);
+      assert.deepEqual(
+        movements.map(({ orderId, userId, balance }) => [orderId, userId, balance]),
+        this.#model.movements.filter(([, userId]) => userId === user),
+      );
     }
   }
 

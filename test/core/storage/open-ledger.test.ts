@@ -42,6 +42,10 @@ function wrapped(inner: MemoryStorage, calls: string[] = []) {
     unsettled: (upTo) => inner.unsettled(upTo),
     due: (query) => inner.due(query),
     delayed: (after) => inner.delayed(after),
+    id: inner.id,
+    settled: (query) => inner.settled(query),
+    movements: (query) => inner.movements(query),
+    balanceAt: (userId, time) => inner.balanceAt(userId, time),
     nextSequence: () => inner.nextSequence(),
   } satisfies OrderStorage;
 }

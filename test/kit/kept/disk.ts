@@ -25,7 +25,7 @@ export interface Settled extends Kept {
 /** A disk that remembers all that was ever done to it, in the order in which it was done. */
 export class Disk extends MemoryStorage {
   readonly kept: Kept[] = [];
-  readonly settled: Settled[] = [];
+  readonly recorded: Settled[] = [];
 
   override accept(orders: readonly NewOrder[]): readonly AcceptResult[] {
     const results = super.accept(orders);
@@ -49,7 +49,7 @@ export class Disk extends MemoryStorage {
     if (isProvisional || status === 'known' || status === 'failed' || status === 'lost') return;
     const isRefused = status === 'refused';
     if (isRefused && isCompensable) return;
-    this.settled.push({
+    this.recorded.push({
       id,
       userId,
       amount,

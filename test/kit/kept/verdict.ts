@@ -18,7 +18,7 @@ export function verdict(driver: Driver): string[] {
 function outcomesWrong({ disk }: World): string[] {
   const wrong: string[] = [];
   const outcomes = new Map<string, Settled>();
-  for (const settled of disk.settled) {
+  for (const settled of disk.recorded) {
     const before = outcomes.get(settled.id);
     if (before !== undefined && before.code !== 'storage_failed') {
       wrong.push(`invariant 3: ${settled.id}: ${before.outcome}, then ${settled.outcome}`);
@@ -81,7 +81,7 @@ function cancelsWrong({ world, processes }: Driver): string[] {
 function balancesWrong({ disk, scenario: { minBalance } }: World): string[] {
   const wrong: string[] = [];
   const balances = new Map<string, number>();
-  for (const { id, userId, amount, outcome, balance } of disk.settled) {
+  for (const { id, userId, amount, outcome, balance } of disk.recorded) {
     if (outcome !== 'completed') continue;
     const sum = (balances.get(userId) ?? 0) + amount;
     balances.set(userId, sum);
@@ -107,7 +107,7 @@ function orderWrong(world: World): string[] {
     places.set(id, isClear ? at : Number.NaN);
   }
   const lastOf = new Map<string, Settled>();
-  for (const settled of disk.settled) {
+  for (const settled of disk.recorded) {
     const { id, userId, outcome, hasBegun } = settled;
     const place = places.get(id) ?? Number.NaN;
     // An order that waits may be canceled at any time.

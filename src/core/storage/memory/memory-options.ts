@@ -1,3 +1,5 @@
+import { checkInteger, checkOptions } from '../../runtime/checks.ts';
+
 /** The options of a {@link MemoryStorage}. */
 export interface MemoryStorageOptions {
   /**
@@ -18,3 +20,15 @@ export const defaultRetainSettled = 100_000;
 
 /** How many bytes of them by default. */
 export const defaultRetainBytes = 67_108_864;
+
+/** @throws TypeError or RangeError for an option that is unknown or out of range */
+export function readMemoryOptions(options: MemoryStorageOptions): {
+  readonly retainSettled: number;
+  readonly retainBytes: number;
+} {
+  checkOptions('MemoryStorage', options, ['retainSettled', 'retainBytes']);
+  const { retainSettled = defaultRetainSettled, retainBytes = defaultRetainBytes } = options;
+  checkInteger('retainSettled', retainSettled, 0);
+  checkInteger('retainBytes', retainBytes, 0);
+  return { retainSettled, retainBytes };
+}

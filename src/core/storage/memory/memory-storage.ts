@@ -1,12 +1,18 @@
-import { noLabels, noPostings, type Posting } from '../../order/order.ts';
+import { noPostings } from '../../order/order.ts';
 import { OrderError } from '../../order/order-error.ts';
 import { appliedPostings, refusals } from '../../order/receipt.ts';
 import type { StepResult } from '../../order/step-result.ts';
-import { noResults, noSteps } from '../../order/step-result.ts';
 import type { NewOrder, Refusal, StoredOrder } from '../../order/stored-order.ts';
-import { checkInteger, checkOptions } from '../../runtime/checks.ts';
+import { checkInteger } from '../../runtime/checks.ts';
 import type { BalanceChange, BalanceResult, BalanceStorage } from '../balance-storage.ts';
 import type { DuePage, DueQuery } from '../due/due-orders.ts';
+import type {
+  PastBalance,
+  SettledPage,
+  SettledQuery,
+  StoredMovementPage,
+  StoredMovementQuery,
+} from '../history/history-storage.ts';
 import type { Hold, RetriedOrder, StoredHoldQuery } from '../holds/hold.ts';
 import { MemoryHolds } from '../holds/memory-holds.ts';
 import { mergePages } from '../order-pages.ts';
@@ -18,12 +24,11 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from '../order-storage.ts';
-import {
-  defaultRetainBytes,
-  defaultRetainSettled,
-  type MemoryStorageOptions,
-} from './memory-options.ts';
-import { type Remembered, SettledOrders } from './settled-orders.ts';
+import { appliedBefore, appliedChange } from './applied-change.ts';
+import { type MemoryStorageOptions, readMemoryOptions } from './memory-options.ts';
+import type { Remembered } from './settled-columns.ts';
+import { SettledHistory } from './settled-history.ts';
+import { SettledOrders } from './settled-orders.ts';
 import { UnsettledOrders } from './unsettled-orders.ts';
 import { UserBalances } from './user-balances.ts';
 
@@ -63,8 +68,9 @@ export class MemoryStorage implements OrderStorage {
   readonly #balances = new UserBalances();
   readonly #unsettled = new UnsettledOrders();
   readonly #settled: SettledOrders;
+  readonly #history: SettledHistory;
   readonly #holds = new MemoryHolds();
-  /** Of the order that was accepted last. */
+  /** The sequence of the order that was accepted last. */
   #sequence = 0;
 
   /**
@@ -72,13 +78,11 @@ export class MemoryStorage implements OrderStorage {
    * @throws TypeError or RangeError for an option that is unknown or out of range
    */
   constructor(options: MemoryStorageOptions = {}) {
-    checkOptions('MemoryStorage', options, ['retainSettled', 'retainBytes']);
-    const { retainSettled = defaultRetainSettled, retainBytes = defaultRetainBytes } = options;
-    checkInteger('retainSettled', retainSettled, 0);
-    checkInteger('retainBytes', retainBytes, 0);
+    const { retainSettled, retainBytes } = readMemoryOptions(options);
     this.retainSettled = retainSettled;
     this.retainBytes = retainBytes;
     this.#settled = new SettledOrders(retainSettled, retainBytes);
+    this.#history = new SettledHistory(this.#settled, (userId) => this.#balances.get(userId));
   }
 
   /**
@@ -106,15 +110,9 @@ export class MemoryStorage implements OrderStorage {
     if (known?.balance !== undefined) return appliedBefore(known);
     const balance = this.#balanceAfter(userId, amount, minBalance);
     if (typeof balance === 'string') return { refused: balance };
-    const balances = this.#balancesAfter(postings);
+    const balances = this.#balances.after(postings);
     if (balances === undefined) return { refused: 'balance_overflow' };
-    const now = Date.now();
-    const order: Remembered = {
-      ...{ id, userId, amount, labels: noLabels, payload: undefined, content: undefined, postings },
-      ...{ steps: noSteps, results: noResults, orderedAmount: amount },
-      ...{ acceptedAt: now, startedAt: now, settledAt: now },
-      priority: 'medium',
-    };
+    const order = appliedChange(change);
     // Its id may belong to an order that failed or is unsettled, for which nothing was applied.
     this.#settled.forget(id);
     const sequence = this.#unsettled.delete(id) ?? this.nextSequence();
@@ -161,12 +159,11 @@ export class MemoryStorage implements OrderStorage {
     }
     const balance = this.#balanceAfter(userId, order.amount, order.minBalance);
     if (typeof balance === 'string') return this.#refuse(order, balance);
-    const balances = this.#balancesAfter(order.postings);
+    const balances = this.#balances.after(order.postings);
     if (balances === undefined) return this.#refuse(order, 'balance_overflow');
     this.#complete(order, balance, this.#sequenceOf(order), balances);
-    return balances === noPostings
-      ? { status: 'settled', balance }
-      : { status: 'settled', balance, balances };
+    const status = 'settled';
+    return balances === noPostings ? { status, balance } : { status, balance, balances };
   }
 
   /** Applies and remembers, or throws and does neither: memory may be exhausted. */
@@ -189,18 +186,6 @@ export class MemoryStorage implements OrderStorage {
       }
       throw cause;
     }
-  }
-
-  /** After each posting; `undefined` if one of them would leave the safe integers. */
-  #balancesAfter(postings: readonly Posting[]): readonly number[] | undefined {
-    if (postings.length === 0) return noPostings;
-    const balances: number[] = [];
-    for (const { userId, amount } of postings) {
-      const balance = (this.#balances.get(userId) ?? 0) + amount;
-      if (!Number.isSafeInteger(balance)) return undefined;
-      balances.push(balance);
-    }
-    return balances;
   }
 
   #refuse(order: Settlement, code: Refusal): SettlementResult {
@@ -284,16 +269,33 @@ export class MemoryStorage implements OrderStorage {
     return this.#holds.holds(query);
   }
 
+  /** Identifies this storage: another one has another. */
+  get id(): string {
+    return this.#history.id;
+  }
+
+  /** One page of settled orders; see {@link OrderStorage}. It looks at some 4 000. */
+  settled(query: SettledQuery): SettledPage {
+    return this.#history.settled(query);
+  }
+
+  /** One page of a user's movements; see {@link OrderStorage}. It looks at some 4 000 settled orders of all users. */
+  movements(query: StoredMovementQuery): StoredMovementPage {
+    return this.#history.movements(query);
+  }
+
+  /** What a user's balance was; see {@link OrderStorage}. It looks at all settled orders since then, and maybe at all. */
+  balanceAt(userId: string, time: number): PastBalance {
+    return this.#history.balanceAt(userId, time);
+  }
+
+  /** Recomputes the balances from the movements that are remembered: what differs, for people; empty if nothing does. */
+  check(): readonly string[] {
+    return this.#history.problems();
+  }
+
   /** Reserves the place of an order that is accepted now and comes with its settlement; see {@link OrderStorage}. */
   nextSequence(): number {
-    this.#sequence += 1;
-    return this.#sequence;
+    return ++this.#sequence;
   }
-}
-
-/** What an order that was applied before answered then. */
-function appliedBefore({ balance, postings }: StoredOrder): BalanceResult {
-  const before = { balance: balance as number };
-  if (postings.length === 0) return before;
-  return { ...before, balances: postings.map((posting) => posting.balance as number) };
 }

@@ -1,46 +1,17 @@
 import { hashOf } from '../../collections/id-hash.ts';
-import { noLabels, noPostings, type Priority } from '../../order/order.ts';
+import { noPostings } from '../../order/order.ts';
 import type { OrderError } from '../../order/order-error.ts';
-import type {
-  AppliedPosting,
-  OrderOutcome,
-  OrderRecord,
-  OrderStatus,
-} from '../../order/outcome.ts';
+import type { AppliedPosting, OrderOutcome } from '../../order/outcome.ts';
 import type { StepResult } from '../../order/step-result.ts';
-import { noResults, noSteps } from '../../order/step-result.ts';
-import type { StoredOrder, Times } from '../../order/stored-order.ts';
+import type { StoredOrder } from '../../order/stored-order.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
 import type { StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
 import { NewestFirst, type Ring } from './newest-first.ts';
-import { beginsSegment, NumberRows, segmentAt, segmentSize } from './number-rows.ts';
-import {
-  type Extra,
-  extraOfError,
-  extraOfReceipt,
-  isPlain,
-  noExtra,
-  type RememberedFields,
-} from './settled-extra.ts';
+import { beginsSegment, segmentAt, segmentSize } from './number-rows.ts';
+import { type Remembered, SettledColumns } from './settled-columns.ts';
+import { type Extra, extraOfError, extraOfReceipt, isPlain, noExtra } from './settled-extra.ts';
+import type { SettlementRing } from './settled-history.ts';
 import { IdIndex } from './settled-index.ts';
-
-const priorities: readonly Priority[] = ['medium', 'high', 'low'];
-const statuses: readonly OrderStatus[] = ['completed', 'failed', 'canceled'];
-
-// The columns' numbers, side by side for each order.
-const AMOUNT = 0;
-const BALANCE = 1;
-const ACCEPTED = 2;
-const STARTED = 3;
-const SETTLED = 4;
-const KIND = 5;
-const SEQUENCE = 6;
-const WIDTH = 7;
-
-/** A settled order as it is remembered. */
-export interface Remembered extends RememberedFields, Times {
-  readonly priority: Priority;
-}
 
 /** How many orders a page looks at before it ends. */
 const mostLookedAt = 4_096;
@@ -54,19 +25,18 @@ const mostLookedAt = 4_096;
  * an array does by itself, copying them: two milliseconds at most for a hundred thousand orders. The numbers, as
  * many bytes again, are not copied.
  */
-export class SettledOrders {
+export class SettledOrders implements SettlementRing {
   readonly #limit: number;
   readonly #slots: IdIndex;
-  readonly #ids: (string | undefined)[] = [];
-  readonly #userIds: string[] = [];
-  readonly #extras: (Extra | undefined)[] = [];
-  readonly #numbers: NumberRows;
+  readonly #columns: SettledColumns;
   #lastPlain: Extra = noExtra;
   readonly #mostBytes: number;
   /** The bytes of all remembered orders. */
   #bytes = 0;
-  /** How often the ring was filled. */
+  /** How often the ring was filled; with a limit of 0, how many orders there were. */
   #rounds = 0;
+  /** The last settlement whose order was forgotten because of its bytes. */
+  #missing = 0;
   /** How many orders were remembered before the oldest one that may take bytes. */
   #oldest = 0;
   /** The slot to write next; the oldest once the ring is full. */
@@ -81,8 +51,9 @@ export class SettledOrders {
   constructor(limit: number, mostBytes: number) {
     this.#limit = limit;
     this.#mostBytes = mostBytes;
-    this.#numbers = new NumberRows(WIDTH, limit);
-    this.#slots = new IdIndex(limit, (slot) => this.#ids[slot]);
+    this.#columns = new SettledColumns(limit);
+    const { ids } = this.#columns;
+    this.#slots = new IdIndex(limit, (slot) => ids[slot]);
   }
 
   /** The same as `remember`, of an order with its outcome. */
@@ -107,33 +78,47 @@ export class SettledOrders {
     status: OrderOutcome['status'] = error === undefined ? 'completed' : 'failed',
     postings: readonly AppliedPosting[] = noPostings,
   ): void {
-    if (this.#limit === 0) return;
     if (error !== undefined && mayComeAgain(order, error)) return;
+    if (this.#limit === 0) {
+      this.#rounds += 1;
+      return;
+    }
     const slot = this.#at;
     const extra = this.#extraOf(order, error, postings);
+    let isKept = true;
     if (this.#bytes + (extra?.bytes ?? 0) > 0) {
       this.#release(slot);
-      if (!this.#makeRoomFor(extra?.bytes ?? 0)) return;
+      isKept = this.#makeRoomFor(extra?.bytes ?? 0);
     }
     if (beginsSegment(slot)) this.#newestFirst.forget(segmentAt(slot));
     this.#slots.add(slot, hashOf(order.id));
-    this.#ids[slot] = order.id;
-    this.#userIds[slot] = order.userId;
-    this.#extras[slot] = extra;
-    const numbers = this.#numbers.segmentOf(slot);
-    const at = this.#numbers.indexOf(slot);
-    // What did not complete has settled nothing.
-    numbers[at + AMOUNT] = balance === undefined ? order.orderedAmount : order.amount;
-    numbers[at + BALANCE] = balance ?? Number.NaN;
-    numbers[at + ACCEPTED] = order.acceptedAt;
-    numbers[at + STARTED] = order.startedAt ?? Number.NaN;
-    numbers[at + SETTLED] = order.settledAt;
-    numbers[at + KIND] = kindOf(order.priority, status);
-    numbers[at + SEQUENCE] = sequence;
+    this.#columns.write(slot, order, balance, sequence, status, isKept ? extra : undefined);
+    if (!isKept) {
+      this.#columns.ids[slot] = undefined;
+      this.#missing = this.last + 1;
+    }
     this.#at = slot + 1;
     if (this.#at < this.#limit) return;
     this.#at = 0;
     this.#rounds += 1;
+  }
+
+  /** The number of the last settlement; 0 before the first. */
+  get last(): number {
+    return this.#limit === 0 ? this.#rounds : this.#rounds * this.#limit + this.#at;
+  }
+
+  /** Settlements up to this one may be missing. */
+  get forgotten(): number {
+    return Math.max(this.last - this.#columns.length, this.#missing);
+  }
+
+  get columns(): SettledColumns {
+    return this.#columns;
+  }
+
+  slotOf(settlement: number): number {
+    return (settlement - 1) % this.#limit;
   }
 
   forget(id: string): void {
@@ -143,21 +128,23 @@ export class SettledOrders {
 
   /** Forgets the order in a slot, if there is one. */
   #release(slot: number): void {
-    if (slot >= this.#ids.length) return;
-    this.#bytes -= this.#extras[slot]?.bytes ?? 0;
-    this.#extras[slot] = undefined;
-    this.#ids[slot] = undefined;
+    if (slot >= this.#columns.length) return;
+    this.#bytes -= this.#columns.extras[slot]?.bytes ?? 0;
+    this.#columns.extras[slot] = undefined;
+    this.#columns.ids[slot] = undefined;
   }
 
   /** Forgets the oldest orders that take bytes, as far as needed; false if so many bytes can never fit. */
   #makeRoomFor(bytes: number): boolean {
     if (bytes > this.#mostBytes) return false;
-    const written = this.#rounds * this.#limit + this.#at;
-    let oldest = Math.max(this.#oldest, written - this.#ids.length);
+    const written = this.last;
+    let oldest = Math.max(this.#oldest, written - this.#columns.length);
     // Each order is looked at once.
     for (; this.#bytes + bytes > this.#mostBytes; oldest += 1) {
       const slot = oldest % this.#limit;
-      if ((this.#extras[slot]?.bytes ?? 0) > 0) this.#release(slot);
+      if ((this.#columns.extras[slot]?.bytes ?? 0) === 0) continue;
+      this.#release(slot);
+      this.#missing = oldest + 1;
     }
     this.#oldest = oldest;
     this.#bytes += bytes;
@@ -166,7 +153,7 @@ export class SettledOrders {
 
   find(id: string): StoredOrder | undefined {
     const slot = this.#slots.find(id);
-    return slot === -1 ? undefined : this.#storedIn(slot);
+    return slot === -1 ? undefined : this.#columns.storedIn(slot, this.#settlementIn(slot));
   }
 
   /** One page of them, see `OrderStorage`; it looks at a bounded number of orders. */
@@ -175,18 +162,18 @@ export class SettledOrders {
     const orders: StoredOrder[] = [];
     let lookedAt = 0;
     for (const slot of this.#newestFirst.slots(before)) {
-      if (this.#ids[slot] !== undefined && isWanted(query, this.#headIn(slot))) {
+      if (this.#columns.ids[slot] !== undefined && isWanted(query, this.#columns.headIn(slot))) {
         if (orders.length === limit) return { orders, next: nextOf(orders, true, undefined) };
-        orders.push(this.#storedIn(slot));
+        orders.push(this.#columns.storedIn(slot, this.#settlementIn(slot)));
       }
       lookedAt += 1;
-      if (lookedAt === mostLookedAt) return { orders, next: this.#numbers.at(slot, SEQUENCE) };
+      if (lookedAt === mostLookedAt) return { orders, next: this.#columns.sequenceIn(slot) };
     }
     return { orders, next: undefined };
   }
 
   #asRing(): Ring {
-    const length = (): number => this.#ids.length;
+    const length = (): number => this.#columns.length;
     const current = (): number => segmentAt(this.#at);
     return {
       segmentSize,
@@ -196,67 +183,14 @@ export class SettledOrders {
       get current() {
         return current();
       },
-      sequenceIn: (slot) => this.#numbers.at(slot, SEQUENCE),
+      sequenceIn: (slot) => this.#columns.sequenceIn(slot),
     };
   }
 
-  /** The fields by which a page is filtered. */
-  #headIn(slot: number): Pick<OrderRecord, 'userId' | 'status' | 'acceptedAt'> {
-    return {
-      userId: this.#userIds[slot] as string,
-      status: statuses[this.#numbers.at(slot, KIND) & 3] as OrderStatus,
-      acceptedAt: this.#numbers.at(slot, ACCEPTED),
-    };
-  }
-
-  #storedIn(slot: number): StoredOrder {
-    const content = this.#extras[slot]?.content;
-    const sequence = this.#numbers.at(slot, SEQUENCE);
-    const settlement = this.#settlementIn(slot);
-    return {
-      ...this.#recordIn(slot),
-      content,
-      attempt: 1,
-      decided: undefined,
-      sequence,
-      settlement,
-    };
-  }
-
-  /** The slots are written in the order in which settlements are applied. */
+  /** The number of the settlement in a slot: they are written in the order in which settlements are applied. */
   #settlementIn(slot: number): number {
     const rounds = slot < this.#at ? this.#rounds : this.#rounds - 1;
     return rounds * this.#limit + slot + 1;
-  }
-
-  #recordIn(slot: number): OrderRecord {
-    const extra = this.#extras[slot];
-    const amount = this.#numbers.at(slot, AMOUNT);
-    const startedAt = this.#numbers.at(slot, STARTED);
-    const balance = this.#numbers.at(slot, BALANCE);
-    const kind = this.#numbers.at(slot, KIND);
-    return {
-      ...extra?.times,
-      id: this.#ids[slot] as string,
-      userId: this.#userIds[slot] as string,
-      amount,
-      orderedAmount: extra?.orderedAmount ?? amount,
-      priority: priorities[kind >> 2] as Priority,
-      payload: extra?.payload,
-      status: statuses[kind & 3] as OrderStatus,
-      acceptedAt: this.#numbers.at(slot, ACCEPTED),
-      startedAt: Number.isNaN(startedAt) ? undefined : startedAt,
-      settledAt: this.#numbers.at(slot, SETTLED),
-      balance: Number.isNaN(balance) ? undefined : balance,
-      code: extra?.code,
-      message: extra?.message,
-      retryable: extra?.retryable,
-      cause: extra?.cause,
-      labels: extra?.labels ?? noLabels,
-      postings: extra?.postings ?? noPostings,
-      steps: extra?.steps ?? noSteps,
-      results: extra?.results ?? noResults,
-    };
   }
 
   #extraOf(
@@ -275,14 +209,9 @@ export class SettledOrders {
 
   amend(id: string, steps: readonly StepResult[]): void {
     const slot = this.#slots.find(id);
-    if (slot !== -1) this.#extras[slot] = { ...(this.#extras[slot] ?? noExtra), steps };
+    if (slot !== -1)
+      this.#columns.extras[slot] = { ...(this.#columns.extras[slot] ?? noExtra), steps };
   }
-}
-
-/** Priority and status in one number; most are 0, medium and completed. */
-function kindOf(priority: Priority, status: OrderOutcome['status']): number {
-  const rank = priority === 'medium' ? 0 : priority === 'high' ? 1 : 2;
-  return rank * 4 + (status === 'completed' ? 0 : status === 'failed' ? 1 : 2);
 }
 
 /**

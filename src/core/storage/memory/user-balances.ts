@@ -1,3 +1,5 @@
+import { noPostings, type Posting } from '../../order/order.ts';
+
 /** How many entries a `Map` can have. */
 const mostInMap = 2 ** 24;
 
@@ -16,6 +18,18 @@ export class UserBalances {
   get(userId: string): number | undefined {
     const balance = this.#first.get(userId);
     return balance === undefined && this.#more !== undefined ? this.#more.get(userId) : balance;
+  }
+
+  /** The balance after each posting; `undefined` if one of them would leave the safe integers. Changes nothing. */
+  after(postings: readonly Posting[]): readonly number[] | undefined {
+    if (postings.length === 0) return noPostings;
+    const balances: number[] = [];
+    for (const { userId, amount } of postings) {
+      const balance = (this.get(userId) ?? 0) + amount;
+      if (!Number.isSafeInteger(balance)) return undefined;
+      balances.push(balance);
+    }
+    return balances;
   }
 
   set(userId: string, balance: number): void {

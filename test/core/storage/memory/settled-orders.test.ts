@@ -2,10 +2,8 @@ import fc from 'fast-check';
 import { MemoryStorage, OrderError, OrderProcessor } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { noResults, type StepResult } from '../../../../src/core/order/step-result.ts';
-import {
-  type Remembered,
-  SettledOrders,
-} from '../../../../src/core/storage/memory/settled-orders.ts';
+import type { Remembered } from '../../../../src/core/storage/memory/settled-columns.ts';
+import { SettledOrders } from '../../../../src/core/storage/memory/settled-orders.ts';
 import { isFull } from '../../../kit/full.ts';
 import { range } from '../../../kit/helpers.ts';
 

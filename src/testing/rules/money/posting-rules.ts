@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { BalanceStorage } from '../../core/storage/balance-storage.ts';
-import type { OrderStorage } from '../../core/storage/order-storage.ts';
-import { apply, assertBalance, change } from '../balances.ts';
+import type { BalanceStorage } from '../../../core/storage/balance-storage.ts';
+import type { OrderStorage } from '../../../core/storage/order-storage.ts';
+import { apply, assertBalance, change } from '../../balances.ts';
 import {
   acceptNew,
   assertOrder,
@@ -12,8 +12,8 @@ import {
   settle,
   settledOrder,
   settlementOf,
-} from '../orders.ts';
-import type { Declare, DeclarePlain } from '../suite.ts';
+} from '../../orders.ts';
+import type { Declare, DeclarePlain } from '../../suite.ts';
 
 const greatest = Number.MAX_SAFE_INTEGER;
 const overflow = { status: 'refused', code: 'balance_overflow' } as const;

@@ -1,0 +1,94 @@
+import type { StoredOrder } from '../core/order/stored-order.ts';
+import type {
+  PastBalance,
+  SettledPage,
+  SettledQuery,
+  StoredMovementPage,
+  StoredMovementQuery,
+} from '../core/storage/history/history-storage.ts';
+import type { Hold, RetriedOrder, StoredHoldQuery } from '../core/storage/holds/hold.ts';
+import { readHolds, writeHold, writeRelease } from './holds/hold-codec.ts';
+import type { OpenFile } from './open-file.ts';
+import * as codec from './thread/codec.ts';
+import { readOrders, rethrow } from './thread/read-orders.ts';
+import type { UnreadableOrders } from './unreadable.ts';
+
+// Calls that read a file, and those of held lanes.
+
+export function get(file: OpenFile, userId: string): Promise<number | undefined> {
+  return file.read(
+    'get',
+    (writer) => writer.text(userId),
+    (reader) => reader.maybeNumber() ?? undefined,
+  );
+}
+
+export async function find(file: OpenFile, id: string): Promise<StoredOrder | undefined> {
+  const orders = await file.read(
+    'find',
+    (writer) => writer.text(id),
+    (reader) => readOrders(reader, rethrow),
+  );
+  return orders[0];
+}
+
+export function settled(
+  file: OpenFile,
+  { after, limit }: SettledQuery,
+  unreadable: UnreadableOrders,
+): Promise<SettledPage> {
+  return file.read(
+    'settled',
+    (writer) => writer.numbers(after, limit),
+    (reader) => codec.readSettledPage(reader, (error) => unreadable.report(error)),
+  );
+}
+
+export function movements(file: OpenFile, query: StoredMovementQuery): Promise<StoredMovementPage> {
+  return file.read(
+    'movements',
+    (writer) => codec.writeMovementQuery(writer, query),
+    (reader) => codec.readMovements(reader, query.userId),
+  );
+}
+
+export function balanceAt(file: OpenFile, userId: string, time: number): Promise<PastBalance> {
+  return file.read(
+    'balanceAt',
+    (writer) => {
+      writer.text(userId);
+      writer.number(time);
+    },
+    codec.readPastBalance,
+  );
+}
+
+export function hold(file: OpenFile, held: Hold): Promise<void> {
+  return file.write(
+    'hold',
+    (writer) => writeHold(writer, held),
+    () => {},
+  );
+}
+
+export function release(file: OpenFile, userId: string, retried?: RetriedOrder): Promise<void> {
+  return file.write(
+    'release',
+    (writer) => writeRelease(writer, userId, retried),
+    () => {},
+  );
+}
+
+export function holds(
+  file: OpenFile,
+  { after = '', limit }: StoredHoldQuery,
+): Promise<readonly Hold[]> {
+  return file.read(
+    'holds',
+    (writer) => {
+      writer.text(after);
+      writer.number(limit);
+    },
+    readHolds,
+  );
+}
