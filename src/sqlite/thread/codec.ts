@@ -243,6 +243,11 @@ export function readSettledPage(reader: Reader, takeUnreadable: TakeUnreadable):
   return { orders, next, last: reader.number(), forgotten: reader.number() };
 }
 
+export function writeBalanceQuery(writer: Writer, userId: string, time: number): void {
+  writer.text(userId);
+  writer.number(time);
+}
+
 export function readPastBalance(reader: Reader): PastBalance {
   return { balance: reader.maybeNumber() ?? undefined, isForgotten: reader.number() === 1 };
 }

@@ -70,6 +70,7 @@ describe('the table of codes', () => {
       timeout: '504',
       canceled: '408, or 409 if it was accepted',
       expired: '409',
+      history_forgotten: '410',
       storage_failed: '503',
       deadlock: '500',
       not_held: '409',
