@@ -121,8 +121,7 @@ export class Engine {
     this.capacity = new Capacity(settings, inFlight, here, queue, counts, clock, runner);
     const later = { ownership: () => this.ownership, delayed: () => this.delayed };
     const sources = {
-      ...{ ledger: storage, inFlight, lifecycle: this.lifecycle, clock },
-      questions: this.questions,
+      ...{ ledger: storage, inFlight, lifecycle: this.lifecycle, clock, questions: this.questions },
       startedAtOf: (job: Job) => runner.startedAtOf(job),
     };
     this.known = new KnownOrders({ ...sources, ...later });
@@ -131,9 +130,7 @@ export class Engine {
     const isEnding = (): boolean => !this.admission.isOpen;
     this.history = new History(storage, clock, this.questions, isEnding);
     this.outcomes = new OutcomeQuery({
-      inFlight,
-      known: this.known,
-      awaited: runner.awaited,
+      ...{ inFlight, known: this.known, awaited: runner.awaited },
       isShuttingDown: isEnding,
       isLeaving: () => this.acceptance.isLeaving,
     });

@@ -120,11 +120,7 @@ export class MemoryStorage implements OrderStorage {
     return balances === noPostings ? { balance } : { balance, balances };
   }
 
-  /**
-   * Keeps orders until they are settled; see {@link OrderStorage}.
-   *
-   * @param orders - none or more
-   */
+  /** Keeps orders until they are settled; see {@link OrderStorage}. */
   accept(orders: readonly NewOrder[]): readonly AcceptResult[] {
     return orders.map((order) => {
       const known = this.find(order.id);
