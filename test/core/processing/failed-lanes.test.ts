@@ -377,6 +377,24 @@ describe('a failed order that holds its lane, and a restart', () => {
     await second.shutdown();
   });
 
+  it('invariant 10: a skip whose end the storage did not note can be repeated', async () => {
+    const { failing, steps } = world();
+    failing.add('a');
+    const storage = new KeptStorage();
+    const processor = await open(storage, { steps, onFailure: 'hold' });
+    const first = codeOf(processor.submit(order('a')));
+    const second = codeOf(processor.submit(order('b')));
+    await clock.runAll();
+    storage.fate = fatesOf('release', 'rejects');
+    expect(await codeOf(processor.release('u', 'skip'))).toBe('storage_failed');
+    expect(await first).toBe('no_vendor');
+    expect(processor.stats()).toMatchObject({ heldLanes: 1, heldOrders: 1 });
+    await processor.release('u', 'skip');
+    await clock.runAll();
+    expect(await second).toBe('completed');
+    await processor.shutdown();
+  });
+
   it('invariant 10: the hold is written again until the storage works, and the lane is held meanwhile', async () => {
     const { failing, steps } = world();
     failing.add('a');

@@ -83,7 +83,7 @@ export function forgetFailure(job: Job): void {
 
 /** @throws TypeError for an action that the lane does not allow */
 export function checkAction(
-  { userId }: Hold,
+  { userId, orderId }: Hold,
   job: Job | undefined,
   action: ReleaseAction | undefined,
 ): void {
@@ -93,7 +93,8 @@ export function checkAction(
       `Expected \`action\` to be 'retry' or 'skip', since the failed order ${quote(job.id)} holds ${lane}`,
     );
   }
-  if (job === undefined && action === 'skip') {
+  // An order that is settled by now may be one whose release has failed since.
+  if (orderId === undefined && action === 'skip') {
     throw new TypeError(`Expected a failed order to hold ${lane}, which \`skip\` settles`);
   }
 }
