@@ -14,6 +14,8 @@ export type Action =
   | { readonly kind: 'top-up'; readonly card: string }
   | { readonly kind: 'purchase'; readonly item: string }
   | { readonly kind: 'call'; readonly number: string }
+  | { readonly kind: 'renewal'; readonly month: string }
+  | { readonly kind: 'payout'; readonly account: string }
   | { readonly kind: 'transfer'; readonly note: string }
   | { readonly kind: 'refund'; readonly purchase: string; readonly voucher: string };
 
@@ -26,6 +28,7 @@ export interface Results {
   readonly stock?: unknown;
   readonly voucher?: { readonly code: string };
   readonly call?: { readonly minutes: number };
+  readonly payout?: { readonly transferId: string };
   readonly cancelVoucher?: unknown;
 }
 
@@ -73,6 +76,19 @@ const call = only('call', {
   },
 });
 
+/**
+ * Credits that leave. If the bank does not take them, the order holds the user's lane until an operator has looked at it:
+ * a later order is not to spend what is on its way out.
+ */
+const payout = only('payout', {
+  name: 'payout',
+  onFailure: 'hold',
+  retry: { attempts: 2, delayMs: 5 },
+  async run({ amount, payload }, { idempotencyKey, signal }) {
+    return { transferId: await bank.pay(idempotencyKey, payload.account, -amount, signal) };
+  },
+});
+
 const cancelVoucher = only('refund', {
   name: 'cancelVoucher',
   run: ({ payload }) => vendor.cancel(payload.voucher),
@@ -89,7 +105,7 @@ export class Credits {
     this.processor = new OrderProcessor({
       storage,
       minBalance: 0,
-      steps: [card, stock, voucher, call, cancelVoucher],
+      steps: [card, stock, voucher, call, payout, cancelVoucher],
     });
   }
 
@@ -125,6 +141,24 @@ export class Credits {
   call(id: string, userId: string, most: number): Promise<Receipt<Action, Results>> {
     const payload = { kind: 'call', number: '0123' } as const;
     return this.processor.submit({ id, userId, amount: -most, payload });
+  }
+
+  payout(id: string, userId: string, amount: number): Promise<Receipt<Action, Results>> {
+    const payload = { kind: 'payout', account: 'NL00' } as const;
+    return this.processor.submit({ id, userId, amount: -amount, payload });
+  }
+
+  /** Orders the next month of a subscription now. It is due then. */
+  async renewLater(userId: string, month: string, price: number, dueAt: number): Promise<string> {
+    const { id } = await this.processor.enqueue({
+      id: `renewal-${month}-${userId}`,
+      userId,
+      amount: -price,
+      postings: [{ userId: shop, amount: price }],
+      payload: { kind: 'renewal', month },
+      notBefore: dueAt,
+    });
+    return id;
   }
 
   transfer(
@@ -168,5 +202,10 @@ export class Credits {
 
   async unfreeze(userId: string): Promise<void> {
     await this.processor.release(userId);
+  }
+
+  /** Runs the failed order that holds a user's lane once more. */
+  async tryAgain(userId: string): Promise<void> {
+    await this.processor.release(userId, 'retry');
   }
 }

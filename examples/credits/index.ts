@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isOrderError } from 'order-processor';
+import { type Hold, isOrderError } from 'order-processor';
 import { SqliteStorage } from 'order-processor/sqlite';
 import { Credits, fees, shop } from './credits.ts';
 import { money } from './money.ts';
@@ -82,12 +82,26 @@ say(`asked for twice, done once: ${first === again || first.balance === again.ba
 say(`vouchers left: ${vendor.vouchers.join(', ')}`);
 await sayBalances('ann', shop, fees);
 
+title('Payout: one that fails holds the lane of its user, until an operator has it tried again');
+bank.isOpen = false;
+const held = new Promise<Hold>((resolve) => credits.processor.once('held', resolve));
+const payout = credits.payout('payout', 'ann', 2_000);
+const behind = credits.transfer('thanks', 'ann', 'ben', 500, 'thank you');
+const { orderId, userId, message } = await held;
+say(`${userId}'s lane is held by ${orderId}: ${message}`);
+say(`what waits behind it: ${(await credits.processor.order('thanks'))?.status}`);
+bank.isOpen = true;
+await credits.tryAgain('ann');
+say(`the bank is open: ${(await payout).status}, then ${(await behind).status}`);
+await sayBalances('ann', 'ben');
+
 title('Freeze: a lane stops, and a restart does not thaw it');
 await credits.freeze('ben', 'his card was stolen');
 const theft = codeOf(credits.transfer('theft', 'ben', 'cleo', 2_000, 'quick'));
 say(
   `ben's transfer waits; ann's goes on: ${await codeOf(credits.transfer('rent', 'ann', 'cleo', 700, 'rent'))}`,
 );
+const renewal = await credits.renewLater('ann', 'march', 300, Date.now() + 500);
 await restart();
 say(`the restart ends the waiting for ben's transfer, and not the order: ${await theft}`);
 const { holds } = await credits.processor.holds();
@@ -97,12 +111,16 @@ await credits.unfreeze('ben');
 say(`the transfer, when ben goes on: ${(await credits.processor.outcome('theft'))?.status}`);
 await sayBalances('ben', 'cleo');
 
+title('Subscription: ordered before the restart, due after it');
+say(`${renewal}: ${(await credits.processor.outcome(renewal))?.status}`);
+await sayBalances('ann', shop);
+
 title('Night: nothing was made and nothing lost');
 const users = ['ann', 'ben', 'cleo', shop, fees];
 let sum = 0;
 for (const user of users) sum += (await credits.processor.balance(user)) ?? 0;
 say(
-  `paid by cards ${money(bank.total)}, spent on calls ${money(-call.amount)}, balances ${money(sum)}`,
+  `paid in by cards, less payouts ${money(bank.total)}, spent on calls ${money(-call.amount)}, balances ${money(sum)}`,
 );
 say(`what is wrong in the file: ${(await storage.check()).length}`);
 

@@ -10,11 +10,14 @@ interface Charge {
   readonly amount: number;
 }
 
+/** Of cards; what is paid out is below 0. */
 const charges = new Map<string, Charge>();
 let chargesMade = 0;
 
 export const bank = {
-  /** All that cards have paid. */
+  isOpen: true,
+
+  /** All that cards have paid, less what was paid out. */
   get total(): number {
     return [...charges.values()].reduce((sum, { amount }) => sum + amount, 0);
   },
@@ -30,6 +33,13 @@ export const bank = {
     chargesMade += 1;
     charges.set(key, { chargeId: `ch-${chargesMade}`, amount });
     return `ch-${chargesMade}`;
+  },
+
+  async pay(key: string, _account: string, amount: number, signal: AbortSignal): Promise<string> {
+    await sleep(5, undefined, { signal });
+    if (!bank.isOpen) throw new OrderError('bank_closed', 'The bank is closed');
+    if (!charges.has(key)) charges.set(key, { chargeId: `out-${charges.size}`, amount: -amount });
+    return charges.get(key)?.chargeId ?? '';
   },
 
   /** Pays a charge back, if it was made. */

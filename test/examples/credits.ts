@@ -31,14 +31,24 @@ Refund: by what the record of the purchase says, without a second charge or vouc
   vouchers left: V-2
   ann 43.00, shop 3.60, fees 2.40
 
+Payout: one that fails holds the lane of its user, until an operator has it tried again
+  ann's lane is held by payout: The bank is closed
+  what waits behind it: pending
+  the bank is open: completed, then completed
+  ann 18.00, ben 24.70
+
 Freeze: a lane stops, and a restart does not thaw it
   ben's transfer waits; ann's goes on: completed
   the restart ends the waiting for ben's transfer, and not the order: shut_down
   held after it: ben, because his card was stolen
   the transfer, when ben goes on: canceled
-  ben 19.70, cleo 7.00
+  ben 24.70, cleo 7.00
+
+Subscription: ordered before the restart, due after it
+  renewal-march-ann: completed
+  ann 8.00, shop 6.60
 
 Night: nothing was made and nothing lost
-  paid by cards 70.00, spent on calls 1.30, balances 68.70
+  paid in by cards, less payouts 50.00, spent on calls 1.30, balances 48.70
   what is wrong in the file: 0
 `;
