@@ -19,7 +19,7 @@ import { Dispatcher } from './processing/dispatcher.ts';
 import { ForgottenOrders } from './processing/forgotten-orders.ts';
 import { HeldLanes } from './processing/holds/held-lanes.ts';
 import { Interruption } from './processing/interruption.ts';
-import { connectDelays } from './processing/timing/connect-delays.ts';
+import { connectTimes } from './processing/timing/connect-times.ts';
 import type { DelayedOrders } from './processing/timing/delayed-orders.ts';
 import { OutcomeQuery } from './queries/await-outcome.ts';
 import { History } from './queries/history.ts';
@@ -151,15 +151,15 @@ export class Engine {
         return this.availability !== undefined;
       },
     });
-    this.delayed = connectDelays({
+    this.delayed = connectTimes({
       ...{ clock, lifecycle: this.lifecycle, inFlight, dispatcher: this.dispatcher, journal },
       room: () => this.capacity.room,
       recover: (job) => this.acceptance.recover(job),
       enter: (job) => this.acceptance.enter(job),
-      storageFailed,
+      waits: (userId) => this.acceptance.keepWaiting(userId),
+      ...{ rate: settings.rate, ledger: storage, storageFailed },
       whenAvailable: () => this.availability?.whenAvailable() ?? Promise.resolve(),
     });
-    this.capacity.keepsDelayed = this.delayed.isStored;
     this.admission = new Admission({
       settings,
       acceptor: this.acceptance,

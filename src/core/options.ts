@@ -1,6 +1,7 @@
 import { checkSchema, type StandardSchema } from './admission/payload-schema.ts';
 import { type Rule, readRules } from './admission/rules.ts';
 import type { StepValues } from './order/step-result.ts';
+import { type Rate, readRate } from './processing/timing/rate.ts';
 import { checkInteger, checkMethods, checkOptions, checkTimeout, wrong } from './runtime/checks.ts';
 import { readRetry } from './steps/limits/retry.ts';
 import type { OnFailure, RetryOptions, StepOf } from './steps/step.ts';
@@ -32,6 +33,11 @@ export interface OrderProcessorOptions<Payload = unknown, Input = Payload, Resul
    * urgent ones first.
    */
   readonly overflow?: 'reject' | 'wait' | undefined;
+  /**
+   * How often orders of one user may begin: at most `limit` within any `intervalMs`, also over restarts where the
+   * storage keeps orders. Later orders of the user wait, those of others do not. No bound by default.
+   */
+  readonly rate?: Rate | undefined;
   /**
    * The least balance that a debit may leave, a safe integer in minor units; a debit that would leave less fails with
    * `insufficient_funds`, before its steps run if that is certain by then. No bound by default.
@@ -81,6 +87,7 @@ export interface Settings {
   readonly capacity: number;
   readonly capacityPerUser: number;
   readonly overflow: 'reject' | 'wait';
+  readonly rate: Rate | undefined;
   readonly minBalance: number | undefined;
   readonly timeoutMs: number | undefined;
   readonly stalledAfterMs: number;
@@ -95,6 +102,7 @@ const optionNames = [
   'capacity',
   'capacityPerUser',
   'overflow',
+  'rate',
   'minBalance',
   'timeoutMs',
   'stalledAfterMs',
@@ -132,6 +140,7 @@ export function readOptions<Payload, Input, Results>(
     capacity,
     capacityPerUser,
     overflow,
+    rate: options.rate === undefined ? undefined : readRate(options.rate),
     minBalance,
     timeoutMs,
     stalledAfterMs,

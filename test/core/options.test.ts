@@ -55,7 +55,7 @@ describe('an OrderProcessor', () => {
 
   it('refuses an unknown option and names the known ones', () => {
     const known =
-      'storage, concurrency, capacity, capacityPerUser, overflow, minBalance, timeoutMs, stalledAfterMs, schema, rules, steps, retry, onFailure';
+      'storage, concurrency, capacity, capacityPerUser, overflow, rate, minBalance, timeoutMs, stalledAfterMs, schema, rules, steps, retry, onFailure';
     for (const name of ['concurency', 'timeout', '__proto__x', 'Storage']) {
       const message = `Expected the options of OrderProcessor to be among ${known}, got \`${name}\``;
       expectThrows(() => make({ [name]: undefined }), TypeError, message);

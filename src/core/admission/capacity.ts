@@ -27,8 +27,6 @@ export class Capacity {
   readonly #settings: CapacitySettings;
   readonly #inFlight: InFlightOrders;
   /** What `capacity` bounds. */
-  /** Whether the storage keeps delayed orders. */
-  keepsDelayed = false;
   readonly #isShared: boolean;
   readonly #counted: { readonly size: number };
   readonly #queue: KeyedQueue<Job>;
@@ -76,7 +74,8 @@ export class Capacity {
   /** A delayed order is in memory until its time comes if a caller waits for it, or if no storage keeps it. */
   #checkDelayed(order: Job): void {
     const { capacity } = this.#settings;
-    if (this.#inFlight.delayed < capacity || (this.keepsDelayed && order.isUnawaited)) return;
+    const { delayed, keepsDelayed } = this.#inFlight;
+    if (delayed < capacity || (keepsDelayed && order.isUnawaited)) return;
     const message = `${capacity} delayed orders are in memory, as many as \`capacity\` allows`;
     throw this.queueFull(order, message);
   }

@@ -33,6 +33,8 @@ export class InFlightOrders {
   isRecovering = false;
   /** How many of them wait for their `notBefore`; they have no permit of `capacity`. */
   delayed = 0;
+  /** Whether a storage keeps those for which no caller waits. */
+  keepsDelayed = false;
   readonly #mostNew: number;
   /** The only order, while there is no other: many orders come and go alone, and use no table. */
   #alone: Job | undefined = undefined;

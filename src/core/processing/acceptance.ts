@@ -70,7 +70,7 @@ export class Acceptance implements JournalListener {
   recover(job: Job): void {
     const { delayed, known, lifecycle } = this.#sources;
     if (job.state !== 'awaited') lifecycle.place(job);
-    if (delayed().isEarly(job)) delayed().delay(job, false);
+    if (delayed().isEarly(job)) delayed().delay(job, false, false);
     else this.enter(job);
     known.takenUp(job.id);
   }

@@ -3,6 +3,8 @@ import type { UnfulfilledOutcome } from '../order/outcome.ts';
 
 /** Follows the runs for the other stages. */
 export interface ActiveRunsListener {
+  /** @param startedAt - on the processor's clock */
+  began(job: Job, startedAt: number): void;
   /** The order is settled and none of its functions runs: its user's next order may begin. */
   released(job: Job): void;
   /** The same, if its functions ended after the settlement. */

@@ -104,7 +104,6 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
 
   /**
    * Has a worker run orders until there is none.
-   *
    * @param leave - called in the same call in which there are none left
    */
   work<T>(leave: () => Promise<T>): Promise<T> {
@@ -256,8 +255,9 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   #run(job: Job, worker: Worker): void {
     this.admit(job);
     const run = this.#newRun(job, worker);
+    this.#listener.began(job, run.startedAt);
     this.#lifecycle.started(job, run.startedAt);
-    // A listener may have canceled it.
+    // Unless a listener has canceled it.
     if (!run.isDecided) job.scope?.enter(this.#start, run);
   }
 

@@ -15,6 +15,7 @@ import type { Settler } from '../settlement/settler.ts';
 import { ActiveRuns } from './active-runs.ts';
 import { cancelInTurn } from './cancel-in-turn.ts';
 import { OrderExpiry, waitsSince } from './timing/order-expiry.ts';
+import type { UserRates } from './timing/user-rates.ts';
 import { WorkerPool } from './worker-pool.ts';
 
 /** How many orders without steps are settled before the clock is read again. */
@@ -47,6 +48,8 @@ export class Dispatcher {
   isHalted = false;
   readonly #waitingTimes = new WaitingTimes();
   readonly #expiry: OrderExpiry;
+  /** Where a rate bounds how often orders of a user begin. */
+  rates: UserRates | undefined;
   readonly #clock: Clock;
   readonly #lifecycle: Lifecycle;
   readonly #settler: Settler;
@@ -76,6 +79,7 @@ export class Dispatcher {
     const listener = {
       ended,
       told,
+      began: ({ userId }: Job, startedAt: number) => this.rates?.began(userId, startedAt),
       released: (job: Job) => this.queue.release(job),
       held,
       wantsWorker: () => this.wake(),
@@ -113,6 +117,7 @@ export class Dispatcher {
     this.queue.push(job);
     this.#waitingTimes.add(waitsSince(job));
     this.#expiry.begin(job);
+    this.rates?.waiting(job.userId);
   }
 
   /**
@@ -146,6 +151,7 @@ export class Dispatcher {
   close(): void {
     this.#pool.close();
     this.#expiry.close();
+    this.rates?.close();
     this.runner.close();
   }
 
@@ -178,7 +184,7 @@ export class Dispatcher {
   putBack(job: Job): void {
     this.#lifecycle.pending(job);
     this.queue.putBack(job);
-    this.#waitingTimes.add(job.acceptedAt);
+    this.#waitingTimes.add(waitsSince(job));
   }
 
   /** Settles an order that is in no queue and has no run. */
@@ -282,6 +288,7 @@ export class Dispatcher {
     const startedAt = this.#clock.now();
     this.#lifecycle.started(job, startedAt);
     this.#settling(job);
+    this.rates?.began(job.userId, startedAt);
     this.#settler.add(job, nothingToDo, startedAt);
   }
 }

@@ -59,7 +59,7 @@ export class KeyedQueue<T extends QueueEntry> {
     return this.#stopped.size > 0;
   }
 
-  /** Whether a user is paused or held. */
+  /** Whether a user is paused or held, or has used up its rate. */
   isStopped(userId: string): boolean {
     return this.#stopped.size > 0 && this.#stopped.has(userId);
   }
@@ -162,6 +162,15 @@ export class KeyedQueue<T extends QueueEntry> {
     if (!this.isHeld(userId)) return;
     this.#heldSize -= this.#get(userId)?.waiting ?? 0;
     this.#go(userId, stops.held);
+  }
+
+  /** Nothing more is taken of this user until `unlimit`: the user has used up its rate. */
+  limit(userId: string): void {
+    this.#stop(userId, stops.limited);
+  }
+
+  unlimit(userId: string): void {
+    this.#go(userId, stops.limited);
   }
 
   #stop(userId: string, stop: number): void {

@@ -9,7 +9,7 @@ export interface QueueEntry extends Linked<QueueEntry> {
 }
 
 /** Why nothing is taken of a lane, one bit each. */
-export const stops = { paused: 1, held: 2 } as const;
+export const stops = { paused: 1, held: 2, limited: 4 } as const;
 
 /** One user's waiting orders. It exists only while the user has orders waiting or taken. */
 export class Lane extends LinkedList<QueueEntry> implements Linked<Lane> {

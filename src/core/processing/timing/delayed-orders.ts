@@ -51,11 +51,6 @@ export class DelayedOrders {
     return this.#sources.stored?.count ?? this.#jobs.size;
   }
 
-  /** Whether the storage keeps them, and gives them when they are due. */
-  get isStored(): boolean {
-    return this.#sources.stored !== undefined;
-  }
-
   /** The processor begins to take up the orders of the storage. */
   begin(): void {
     this.#sources.stored?.read();
@@ -70,13 +65,14 @@ export class DelayedOrders {
    * An accepted order waits for its time.
    *
    * @param isNew - whether it was not accepted before
+   * @param isCounted - whether it is in `size` already
    */
-  delay(job: Job, isNew: boolean): void {
+  delay(job: Job, isNew: boolean, isCounted = !isNew): void {
     const { lifecycle, stored } = this.#sources;
     lifecycle.move(job, 'scheduled');
     this.#add(job);
     if (stored === undefined) this.#timers.add(job, (job.times as OrderTimes).notBefore as number);
-    else stored.add(job, isNew);
+    else stored.add(job, isCounted);
     // A listener may cancel it.
     if (isNew) lifecycle.accepted(job);
     if (job.state !== 'scheduled') return;

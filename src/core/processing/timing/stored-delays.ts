@@ -65,9 +65,9 @@ export class StoredDelays {
     });
   }
 
-  /** The storage has accepted an order whose time has not come. */
-  add({ times, sequence }: Job, isNew: boolean): void {
-    if (isNew) this.count += 1;
+  /** The storage has an order whose time has not come. */
+  add({ times, sequence }: Job, isCounted: boolean): void {
+    if (!isCounted) this.count += 1;
     const notBefore = times?.notBefore as number;
     const before = { notBefore, sequence: sequence - 1 };
     if (this.#isReading) this.#again = first(this.#again ?? before, before);

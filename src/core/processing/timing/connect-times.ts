@@ -3,12 +3,14 @@ import { Job } from '../../lifecycle/job.ts';
 import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
 import type { OrderError } from '../../order/order-error.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { JournalStorage } from '../../storage/ledger.ts';
+import type { JournalStorage, Ledger } from '../../storage/ledger.ts';
 import type { Dispatcher } from '../dispatcher.ts';
 import { DelayedOrders } from './delayed-orders.ts';
+import type { Rate } from './rate.ts';
 import { StoredDelays } from './stored-delays.ts';
+import { UserRates } from './user-rates.ts';
 
-/** What delayed orders need of other stages. */
+/** What delayed orders and rates need of other stages. */
 interface Sources {
   readonly clock: Clock;
   readonly lifecycle: Lifecycle;
@@ -22,14 +24,19 @@ interface Sources {
   recover(job: Job): void;
   /** Puts an order in flight into its lane. */
   enter(job: Job): void;
+  readonly ledger: Ledger;
+  readonly rate: Rate | undefined;
+  /** Orders of a user wait, since it has used up its rate. */
+  waits(userId: string): void;
   storageFailed(error: OrderError): void;
   whenAvailable(): Promise<void>;
 }
 
-/** Makes what has delayed orders wait, as the storage needs it. */
-export function connectDelays(sources: Sources): DelayedOrders {
+/** Makes what has delayed orders wait, as the storage needs it, and what bounds the rate of users. */
+export function connectTimes(sources: Sources): DelayedOrders {
   const { clock, dispatcher, inFlight, journal, lifecycle, room, recover, enter } = sources;
   const isStored = journal !== undefined && journal.shared === undefined;
+  inFlight.keepsDelayed = isStored;
   const stored = isStored
     ? new StoredDelays({
         ...{ storage: journal, clock, startedAt: journal.startedAt, room },
@@ -51,5 +58,17 @@ export function connectDelays(sources: Sources): DelayedOrders {
     lifecycle,
     stored,
   });
+  dispatcher.rates = ratesOf(sources);
   return delayed;
+}
+
+function ratesOf(sources: Sources): UserRates | undefined {
+  const { clock, dispatcher, journal, ledger, rate, waits, whenAvailable } = sources;
+  if (rate === undefined) return undefined;
+  return new UserRates({
+    ...{ clock, queue: dispatcher.queue, rate, waits, whenAvailable },
+    ledger: journal && ledger,
+    wake: () => dispatcher.wake(),
+    failed: sources.storageFailed,
+  });
 }
