@@ -1,6 +1,6 @@
 import AsyncLock from 'async-lock';
 import fastq from 'fastq';
-import { MemoryStorage, OrderProcessor, type Step } from 'order-processor';
+import { MemoryStorage, OrderProcessor, type Posting, type Step } from 'order-processor';
 import PQueue from 'p-queue';
 
 /** What the workloads submit; ours takes it as it is. */
@@ -8,6 +8,7 @@ export interface BenchOrder {
   readonly id: string;
   readonly userId: string;
   readonly amount: number;
+  readonly postings?: readonly Posting[];
 }
 
 export type Submit = (order: BenchOrder) => Promise<unknown>;

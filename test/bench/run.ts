@@ -71,6 +71,14 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
     least('the same with `retainSettled: 0`', 'of `bare`', 0.35, ratio('ours', 'bare')),
     least('', 'times the best peer', 2.5, toBestPeer),
   ],
+  transfers: [
+    least(
+      'transfers, each to one other user, closed loop',
+      'of plain orders',
+      0.6,
+      ratio('transfers', 'plain'),
+    ),
+  ],
   bulk: [
     least(
       '`submitMany`, a million orders in chunks of 10 000, 150 users',
@@ -141,6 +149,7 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
     ),
     least('', 'with one step that returns at once, of `raw`', 0.7, ratio('oursStep', 'raw')),
   ],
+  durableTransfers: [least('', 'transfers, of plain orders', 0.7, ratio('transfers', 'plain'))],
   durableHot: [least('', 'one hot user, of `raw` on the same input', 0.5, ratio('ours', 'raw'))],
   durableOne: [
     least(

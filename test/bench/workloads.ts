@@ -48,6 +48,15 @@ function makeOrders(count: number, userOf: (index: number) => number): BenchOrde
   });
 }
 
+/** The same orders as transfers: each moves its amount to another user. */
+function asTransfers(orders: readonly BenchOrder[]): BenchOrder[] {
+  return orders.map(({ id, userId, amount }, at) => {
+    const { userId: payee } = orders[(at + 1) % orders.length] as BenchOrder;
+    const other = payee === userId ? 'another' : payee;
+    return { id, userId, amount: -amount, postings: [{ userId: other, amount }] };
+  });
+}
+
 /** Spread without a pattern, the same in each run. */
 function spread(users: number): (index: number) => number {
   return (index) => (Math.imul(index, 2_654_435_761) >>> 0) % users;
@@ -206,6 +215,17 @@ const ofNoWork = Object.fromEntries(
 export const workloads = {
   closed: closedLoops(500_000, spread(10_000), { floor, ours: () => ours(), ...ofNoWork }),
   closedForgetful: closedLoops(500_000, spread(10_000), { bare, ours: () => ours(0), ...ofNoWork }),
+  transfers: steady(500_000, spread(10_000), {
+    plain: () => oneByOne(ours()),
+    transfers: () => {
+      const round = oneByOne(ours());
+      let made: BenchOrder[] | undefined;
+      return (orders) => {
+        made ??= asTransfers(orders);
+        return round(made);
+      };
+    },
+  }),
   bulk: steady(million, spread(150), {
     bare: () => oneByOne(bare()),
     floor: () => oneByOne(floor()),
@@ -244,6 +264,10 @@ export const workloads = {
     raw,
     ours: (orders) => throughFile(orders),
     oursStep: (orders) => throughFile(orders, { hasStep: true }),
+  }),
+  durableTransfers: onOrders(200_000, spread(10_000), {
+    plain: (orders) => throughFile(orders),
+    transfers: (orders) => throughFile(asTransfers(orders)),
   }),
   durableHot: onOrders(200_000, spread(1), { raw, ours: (orders) => throughFile(orders) }),
   durableOne: onOrders(2_000, spread(100), {
