@@ -166,7 +166,6 @@ function takePostings(order: ParsedOrder, postings: unknown): void {
   const fail = (name: string, form: string, value: unknown): OrderError =>
     invalid(name, form, value, id, userId);
   const own: Posting[] = [];
-  const users = new Set([userId]);
   let sum = 0;
   try {
     if (!Array.isArray(postings) || postings.length > mostPostings) {
@@ -174,11 +173,11 @@ function takePostings(order: ParsedOrder, postings: unknown): void {
     }
     for (let at = 0; at < postings.length; at += 1) {
       const posting = readPosting(postings[at], `postings[${at}]`, fail);
-      if (users.has(posting.userId)) {
+      const isTaken = ({ userId: other }: Posting): boolean => other === posting.userId;
+      if (posting.userId === userId || own.some(isTaken)) {
         const form = posting.userId === userId ? "its own user's" : "an earlier posting's";
         throw fail(`postings[${at}].userId`, `another than ${form}`, posting.userId);
       }
-      users.add(posting.userId);
       sum += posting.amount;
       own.push(posting);
     }
