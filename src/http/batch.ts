@@ -2,7 +2,6 @@ import type { Order } from '../core/order/order.ts';
 import { isOrderError, OrderError } from '../core/order/order-error.ts';
 import type { OrderOutcome } from '../core/order/outcome.ts';
 import type { OrderProcessor } from '../core/order-processor.ts';
-import { systemTime } from '../core/runtime/system-time.ts';
 import { type Access, checkMayOrder } from '../server/access.ts';
 import { ClientIds } from '../server/client-ids.ts';
 import { HttpError, unexpected } from '../server/http-error.ts';
@@ -13,9 +12,7 @@ import { check, orderInput } from './openapi/input-schemas.ts';
 import { type Line, LineParser, newline } from './request/json-lines.ts';
 import { checkIsLines, tooSlow } from './request/request-body.ts';
 import { inTime } from './request/request-timeouts.ts';
-
-/** An outcome that is known passes through so many promises at most. */
-const promisesOnTheWay = 16;
+import { Requested } from './requested.ts';
 
 /** About so many characters are sent at once: small pieces cost more than the orders do. */
 const pieceLength = 65_536;
@@ -159,12 +156,12 @@ function sent(
 ): ReadableStream {
   const encoder = new TextEncoder();
   let index = 0;
-  let next: NextOutcome | undefined;
+  let next: Requested<IteratorResult<OrderOutcome>> | undefined;
   return new ReadableStream<Uint8Array>({
     async pull(controller) {
       let text = '';
       do {
-        next ??= new NextOutcome(outcomes.next());
+        next ??= new Requested(outcomes.next());
         const { done, value } = await next.result;
         if (done) {
           if (text !== '') controller.enqueue(encoder.encode(text));
@@ -174,7 +171,7 @@ function sent(
         if (value.status !== 'completed' && value.error.code === 'internal') onError(value.error);
         text += `${lineOf(ids.outcome(value), index)}\n`;
         index += 1;
-        next = new NextOutcome(outcomes.next());
+        next = new Requested(outcomes.next());
       } while (text.length < pieceLength && (await next.isSoon()));
       controller.enqueue(encoder.encode(text));
     },
@@ -183,28 +180,6 @@ function sent(
       await outcomes.return?.();
     },
   });
-}
-
-/** An outcome that was requested. */
-class NextOutcome {
-  readonly result: Promise<IteratorResult<OrderOutcome>>;
-  #isKnown = false;
-
-  constructor(result: Promise<IteratorResult<OrderOutcome>>) {
-    this.result = result;
-    const note = (): void => {
-      this.#isKnown = true;
-    };
-    result.then(note, note);
-  }
-
-  /** Whether it is known in this turn of the event loop, or in the next one. */
-  async isSoon(): Promise<boolean> {
-    // A known outcome still passes through some promises, which cost less than a turn.
-    for (let step = 0; step < promisesOnTheWay && !this.#isKnown; step += 1) await undefined;
-    if (!this.#isKnown) await new Promise<void>(systemTime.setImmediate);
-    return this.#isKnown;
-  }
 }
 
 function lineOf(outcome: OrderOutcome, index: number): string {

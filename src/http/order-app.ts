@@ -17,7 +17,8 @@ import { Routes } from './routes/routes.ts';
  * | `GET /orders` | a page of orders; `userId`, `status`, `acceptedFrom`, `acceptedBefore`, `limit`, `cursor` |
  * | `GET /orders/{id}` | one order |
  * | `DELETE /orders/{id}` | cancels it: 200 if it is, 202 while its steps end, 409 `order_settled` |
- * | `GET /users/{userId}/balance` | the balance; 404 for an unknown user |
+ * | `GET /users/{userId}/balance` | the balance, now or `at` a time; 404 for an unknown user |
+ * | `GET /users/{userId}/movements` | a page of the user's statement; `from`, `to`, `limit`, `cursor` |
  * | `POST /users/{userId}/hold` | holds the user's lane, for operators; `{ reason }` |
  * | `DELETE /users/{userId}/hold` | releases it: 200, or 409 `not_held`; `action=retry` or `skip` where a failed order holds it |
  * | `GET /holds` | a page of holds, for operators; `limit`, `cursor` |
@@ -26,6 +27,7 @@ import { Routes } from './routes/routes.ts';
  * | `GET /livez`, `GET /readyz` | 200; 503 when shut down or about to be, the storage fails or orders are being recovered |
  * | `GET /metrics` | Prometheus text, if there are `metrics` |
  * | `GET /events` | the life cycle as Server-Sent Events; `userId`, `lastEventId` |
+ * | `GET /outcomes` | all settled orders (NDJSON), and then each when it is settled, for operators; `after` |
  * | `GET /openapi.json` | all of this, as OpenAPI 3.1 |
  *
  * Every error is a {@link problem} with a code of `OrderErrorCode` or {@link HttpErrorCode}.

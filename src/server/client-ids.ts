@@ -3,6 +3,7 @@ import type { Order } from '../core/order/order.ts';
 import { OrderError } from '../core/order/order-error.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from '../core/order/outcome.ts';
 import { nextOrderId } from '../core/runtime/uuid-v7.ts';
+import type { Movement } from '../core/storage/history/history-storage.ts';
 import { type Access, checkMayActFor, mayActFor } from './access.ts';
 
 /** As in `parseOrder`. */
@@ -102,6 +103,17 @@ export class ClientIds {
     if (!this.isScoped) return shown;
     // The balances of users for whom the client does not act are not its own to see.
     return withClientId(withoutBalances(shown, (userId) => mayActFor(this.#access, userId)));
+  }
+
+  /**
+   * A movement of one of the client's users. Which order of another user's client made it is not the client's to see:
+   * that id begins with its user.
+   */
+  movement(movement: Movement): Movement {
+    if (!this.isScoped) return movement;
+    const { orderId, ...rest } = withClientId(movement);
+    const isOthers = orderId === movement.orderId && orderId.startsWith('~');
+    return (isOthers ? rest : { ...rest, orderId }) as Movement;
   }
 
   /** Anything thrown. */

@@ -60,6 +60,7 @@ const calls: [string, Json][] = [
   ['holdLane', { userId: 'u-1' }],
   ['releaseLane', { userId: 'u-1' }],
   ['listHolds', {}],
+  ['listMovements', { userId: 'u-1' }],
 ];
 
 describe('credentials that come twice', () => {

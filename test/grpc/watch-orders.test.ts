@@ -210,7 +210,7 @@ describe('readers', () => {
         call.on('data', () => {});
       }),
     );
-    expect([refusal.code, refusal.details]).toEqual([14, 'There are too many readers of events']);
+    expect([refusal.code, refusal.details]).toEqual([14, 'There are too many readers']);
     readers[0]?.leave();
     await readers[0]?.ended;
     const next = await reader(client);

@@ -34,6 +34,8 @@ const routes: [method: string, path: string][] = [
   ['POST', '/users/u-1/hold'],
   ['DELETE', '/users/u-1/hold'],
   ['GET', '/holds'],
+  ['GET', '/users/u-1/movements'],
+  ['GET', '/outcomes'],
   ['GET', '/stats'],
   ['GET', '/metrics'],
   ['GET', '/events'],

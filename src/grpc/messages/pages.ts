@@ -1,4 +1,5 @@
 import { create, type DescMessage, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import type { OrderRecord } from '../../core/order/outcome.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import type { HoldQuery } from '../../core/queries/hold-query.ts';
 import type { OrderQuery } from '../../core/queries/order-query.ts';
@@ -59,6 +60,13 @@ export async function holdPageMessage(
     HoldSchema,
   );
   return { holds: messages, nextPageToken: cursor ?? '' };
+}
+
+/** A record that every client can read, without what may be long if it is too long. */
+export function fittingRecord(record: OrderRecord): MessageInitShape<typeof OrderRecordSchema> {
+  const message = recordMessage(record);
+  const fits = fittingCount([record], [message], OrderRecordSchema) === 1;
+  return fits ? message : { ...message, payload: undefined, results: {} };
 }
 
 interface Listed<T> {

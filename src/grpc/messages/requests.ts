@@ -9,12 +9,15 @@ import {
   longestReason,
 } from '../../core/processing/holds/hold-options.ts';
 import { isCursor } from '../../core/queries/cursor.ts';
+import type { MovementQuery } from '../../core/queries/history-query.ts';
 import { isHoldCursor } from '../../core/queries/hold-cursor.ts';
 import type { HoldQuery } from '../../core/queries/hold-query.ts';
 import type { OrderQuery } from '../../core/queries/order-query.ts';
 import {
+  type GetBalanceRequest,
   type HoldLaneRequest,
   type ListHoldsRequest,
+  type ListMovementsRequest,
   type ListOrdersRequest,
   type Order as OrderMessage,
   OrderStatus,
@@ -136,6 +139,28 @@ export function queryOf(request: ListOrdersRequest): OrderQuery {
     acceptedBefore: before && Math.ceil(before),
     ...pageOf(pageSize, pageToken),
   };
+}
+
+/** @throws OrderError `invalid_order` */
+export function movementQueryOf(request: ListMovementsRequest): MovementQuery {
+  const { settledFrom, settledBefore, pageSize, pageToken } = request;
+  const from = settledFrom && timestampMs(settledFrom);
+  const to = settledBefore && timestampMs(settledBefore);
+  const issues = [
+    ...pageIssues(pageSize, pageToken, () => true),
+    ...timeIssues('settled_from', from),
+    ...timeIssues('settled_before', to),
+  ];
+  if (issues.length > 0) throw invalid(issues);
+  return { from, to, ...pageOf(pageSize, pageToken) };
+}
+
+/** @throws OrderError `invalid_order` */
+export function balanceTimeOf({ at }: GetBalanceRequest): number | undefined {
+  const ms = at && timestampMs(at);
+  const issues = timeIssues('at', ms);
+  if (issues.length > 0) throw invalid(issues);
+  return ms;
 }
 
 /** The page of a request for holds. */

@@ -1,29 +1,45 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { checkMayActFor, checkOperator } from '../../server/access.ts';
-import { notFound } from '../../server/http-error.ts';
+import { balanceOf, movementsOf } from '../../server/history.ts';
 import { releaseLane } from '../../server/lanes.ts';
 import type { OrderService } from '../gen/orderprocessor/v1/orders_pb.js';
+import { movementsMessage } from '../messages/history-messages.ts';
 import { holdMessage, releasedMessage } from '../messages/hold-messages.ts';
 import { holdPageMessage } from '../messages/pages.ts';
-import { actionOf, checkName, holdOptionsOf, holdQueryOf } from '../messages/requests.ts';
+import {
+  actionOf,
+  balanceTimeOf,
+  checkName,
+  holdOptionsOf,
+  holdQueryOf,
+  movementQueryOf,
+} from '../messages/requests.ts';
 import type { Calls } from './calls.ts';
 
-type Name = 'getBalance' | 'holdLane' | 'releaseLane' | 'listHolds';
+type Name = 'getBalance' | 'listMovements' | 'holdLane' | 'releaseLane' | 'listHolds';
 
-/** Of users: their balances and their lanes. */
+/** Of users: their balances, statements and lanes. */
 export function userMethods(
   processor: OrderProcessor,
   calls: Calls,
 ): Pick<ServiceImpl<typeof OrderService>, Name> {
   return {
-    getBalance: ({ userId }, context) =>
+    getBalance: (request, context) =>
       calls.answer(context, async (access) => {
+        const { userId } = request;
         checkName('user_id', userId);
         checkMayActFor(access, userId);
-        const balance = await processor.balance(userId);
-        if (balance === undefined) throw notFound('There is no such user');
+        const balance = await balanceOf(processor, userId, balanceTimeOf(request));
         return { balance: BigInt(balance) };
+      }),
+    listMovements: (request, context) =>
+      calls.answer(context, async (access, ids) => {
+        const { userId } = request;
+        checkName('user_id', userId);
+        checkMayActFor(access, userId);
+        const query = movementQueryOf(request);
+        return movementsMessage(await movementsOf(processor, ids, userId, query));
       }),
     holdLane: (request, context) =>
       calls.answer(context, async (access) => {

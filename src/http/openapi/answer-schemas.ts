@@ -143,6 +143,36 @@ export const balance = z
   .object({ userId: z.string(), balance: minorUnits })
   .meta({ id: 'Balance' });
 
+export const movement = z
+  .object({
+    orderId: z.string().optional().meta({
+      description: 'Absent if a client of another user has handed in the order',
+    }),
+    userId: z.string(),
+    amount: minorUnits,
+    balance: z.int().meta({ description: 'Right after it' }),
+    settledAt: unixMs,
+    sequence: z.int().meta({ description: 'Its place in the order applied, of all users' }),
+  })
+  .meta({ id: 'Movement', description: 'One change of a balance' });
+
+export const movementPage = z
+  .object({
+    movements: z.array(movement),
+    cursor: z.string().optional().meta({ description: 'Absent if there are no more now' }),
+  })
+  .meta({ id: 'MovementPage', description: 'In the order applied, the oldest first' });
+
+export const settledLine = z
+  .union([
+    z.object({ cursor: z.string(), sequence: z.int(), order: record }),
+    z.object({ code: z.string(), message: z.string(), retryable: z.boolean() }),
+  ])
+  .meta({
+    id: 'SettledLine',
+    description: 'A settled order, or why the feed ends; blank lines are heartbeats',
+  });
+
 const holdFields = {
   userId: z.string(),
   reason: z.string().optional().meta({ description: 'Of a lane that was held by hand' }),

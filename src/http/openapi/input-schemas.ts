@@ -106,6 +106,36 @@ export const holdsQuery = z.strictObject({
     .meta({ description: 'Holds on a page at most; 100 by default' }),
   cursor: cursorOf(isHoldCursor),
 });
+/** Which storage a cursor is of, the processor finds out. */
+const historyCursor = z.string().min(1).max(2_048).optional();
+
+export const balanceQuery = z.strictObject({
+  at: digits(0, Number.MAX_SAFE_INTEGER).optional().meta({
+    description:
+      'Right after all that was settled up to then, in Unix milliseconds; now by default',
+  }),
+});
+
+export const movementsQuery = z.strictObject({
+  from: digits(0, Number.MAX_SAFE_INTEGER)
+    .optional()
+    .meta({ description: 'Settled then or later, in Unix milliseconds' }),
+  to: digits(0, Number.MAX_SAFE_INTEGER)
+    .optional()
+    .meta({ description: 'Settled before then, in Unix milliseconds' }),
+  limit: digits(1, 1_000)
+    .optional()
+    .meta({ description: 'Movements on a page at most; 100 by default' }),
+  cursor: historyCursor.meta({ description: 'Of the page before, as it came' }),
+});
+
+export const outcomesQuery = z.strictObject({
+  after: historyCursor.meta({
+    description:
+      'The `cursor` of the last outcome that was dealt with; from the first on by default',
+  }),
+});
+
 export const releaseQuery = z.strictObject({
   action: z.enum(['retry', 'skip']).optional().meta({
     description:

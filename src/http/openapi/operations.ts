@@ -32,6 +32,10 @@ export function operationsOf(hasMetrics: boolean, security: readonly Schema[]): 
       parameters: [path('userId')],
       get: { ...users, ...ofUsers.getBalance },
     },
+    '/users/{userId}/movements': {
+      parameters: [path('userId')],
+      get: { ...users, ...ofUsers.listMovements },
+    },
     '/users/{userId}/hold': {
       parameters: [path('userId')],
       post: { ...operation, ...ofUsers.holdLane },
@@ -40,6 +44,7 @@ export function operationsOf(hasMetrics: boolean, security: readonly Schema[]): 
     '/holds': { get: { ...operation, ...ofUsers.listHolds } },
     '/stats': { get: { ...operation, ...ofOperators.getStats } },
     '/events': { get: { ...operation, ...ofOperators.getEvents } },
+    '/outcomes': { get: { ...operation, ...ofOperators.getOutcomes } },
     ...(hasMetrics ? { '/metrics': { get: { ...operation, ...ofOperators.getMetrics } } } : {}),
     '/health': { get: { ...open, ...ofOperators.getHealth } },
     '/readyz': { get: { ...open, ...ofOperators.getReadiness } },

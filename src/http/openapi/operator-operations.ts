@@ -28,6 +28,18 @@ export const getEvents = {
   },
 };
 
+export const getOutcomes = {
+  operationId: 'getOutcomes',
+  summary: 'All settled orders, in the order applied',
+  description:
+    'For operators that act for all users. The answer goes on with each order that is settled. A consumer that stores `cursor` in the transaction that deals with the outcome, and comes back with it, deals with each exactly once. A cursor whose outcomes were forgotten is 410.',
+  parameters: parametersOf(inputs.outcomesQuery),
+  responses: {
+    200: reply('The settled orders', schemas.settledLine, 'application/x-ndjson'),
+    ...failed,
+  },
+};
+
 export const getMetrics = {
   operationId: 'getMetrics',
   summary: 'Metrics for Prometheus',

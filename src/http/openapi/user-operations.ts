@@ -5,8 +5,18 @@ import { content, failed, parametersOf, ref, reply } from './parts.ts';
 export const getBalance = {
   operationId: 'getBalance',
   summary: 'The balance of a user',
-  description: 'The sum of the orders that have completed.',
+  description: 'The sum of the orders that have completed, and of the credits of others.',
+  parameters: parametersOf(inputs.balanceQuery),
   responses: { 200: reply('The balance', schemas.balance), ...failed },
+};
+
+export const listMovements = {
+  operationId: 'listMovements',
+  summary: 'A page of the statement of a user',
+  description:
+    'Each change of the balance in the order applied, credits by orders of others included. `cursor` of a page gets the next one.',
+  parameters: parametersOf(inputs.movementsQuery),
+  responses: { 200: reply('The page', schemas.movementPage), ...failed },
 };
 
 export const holdLane = {

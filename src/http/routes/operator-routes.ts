@@ -1,10 +1,12 @@
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { checkMayActFor, checkOperator, isOperator } from '../../server/access.ts';
 import { readerOf } from '../../server/events/reader-permits.ts';
+import { checkOutcomeReader, OutcomeReaders } from '../../server/history.ts';
 import { notFound } from '../../server/http-error.ts';
 import { answer, json } from '../answers.ts';
-import { eventsQuery } from '../openapi/input-schemas.ts';
+import { eventsQuery, outcomesQuery } from '../openapi/input-schemas.ts';
 import type { AppSettings } from '../options.ts';
+import { outcomeFeed } from '../outcome-feed.ts';
 import { query } from '../request/request.ts';
 import { SseFeed } from '../sse-feed.ts';
 import { forOperators, type Route, type RouteRequest } from './route.ts';
@@ -12,10 +14,12 @@ import { forOperators, type Route, type RouteRequest } from './route.ts';
 /** Of what the processor does. */
 export function operatorRoutes(processor: OrderProcessor, settings: AppSettings): Route[] {
   const events = new SseFeed(processor, settings.events);
+  const outcomes = new OutcomeReaders(processor, settings.events);
   return [
     ['GET', '/stats', forOperators(() => json(processor.stats()))],
     ['GET', '/metrics', forOperators(() => getMetrics(settings))],
     ['GET', '/events', (of) => getEvents(events, of)],
+    ['GET', '/outcomes', (of) => getOutcomes(outcomes, settings, of)],
   ];
 }
 
@@ -40,4 +44,19 @@ function getEvents(feed: SseFeed, { request, access, ids }: RouteRequest): Respo
     'content-type': 'text/event-stream; charset=utf-8',
     'x-accel-buffering': 'no',
   });
+}
+
+async function getOutcomes(
+  readers: OutcomeReaders,
+  settings: AppSettings,
+  { request, access }: RouteRequest,
+): Promise<Response> {
+  const { after } = query(request, outcomesQuery);
+  checkOutcomeReader(access);
+  // A request for the head alone would never end a stream.
+  if (request.method === 'HEAD') {
+    return answer(null, 200, { 'content-type': 'application/x-ndjson' });
+  }
+  const onError = (error: unknown): void => settings.onError(error, request);
+  return outcomeFeed(readers, request, access, after, onError);
 }

@@ -1,18 +1,26 @@
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { checkMayActFor, checkOperator } from '../../server/access.ts';
-import { notFound } from '../../server/http-error.ts';
+import { balanceOf, movementsOf } from '../../server/history.ts';
 import { releaseLane } from '../../server/lanes.ts';
 import { json } from '../answers.ts';
-import { check, holdInput, holdsQuery, noQuery, releaseQuery } from '../openapi/input-schemas.ts';
+import {
+  balanceQuery,
+  check,
+  holdInput,
+  holdsQuery,
+  movementsQuery,
+  releaseQuery,
+} from '../openapi/input-schemas.ts';
 import type { AppSettings } from '../options.ts';
 import { query } from '../request/request.ts';
 import { readStrictly } from '../request/request-body.ts';
 import { forOperators, type Route, type RouteRequest, userOf } from './route.ts';
 
-/** Of users: their balances and their lanes. */
+/** Of users: their balances, statements and lanes. */
 export function userRoutes(processor: OrderProcessor, settings: AppSettings): Route[] {
   return [
     ['GET', '/users/:userId/balance', (of) => getBalance(processor, of)],
+    ['GET', '/users/:userId/movements', (of) => listMovements(processor, of)],
     ['POST', '/users/:userId/hold', forOperators((of) => postHold(processor, settings, of))],
     ['DELETE', '/users/:userId/hold', (of) => deleteHold(processor, of)],
     ['GET', '/holds', (of) => listHolds(processor, of)],
@@ -23,12 +31,20 @@ async function getBalance(
   processor: OrderProcessor,
   { request, access, param }: RouteRequest,
 ): Promise<Response> {
-  query(request, noQuery);
+  const { at } = query(request, balanceQuery);
   const userId = param('userId');
   checkMayActFor(access, userId);
-  const balance = await processor.balance(userId);
-  if (balance === undefined) throw notFound('There is no such user');
-  return json({ userId, balance });
+  return json({ userId, balance: await balanceOf(processor, userId, at) });
+}
+
+async function listMovements(
+  processor: OrderProcessor,
+  { request, access, ids, param }: RouteRequest,
+): Promise<Response> {
+  const wanted = query(request, movementsQuery);
+  const userId = param('userId');
+  checkMayActFor(access, userId);
+  return json(await movementsOf(processor, ids, userId, wanted));
 }
 
 async function postHold(

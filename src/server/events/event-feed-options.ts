@@ -1,6 +1,6 @@
 import { checkInteger, checkOptions } from '../../core/runtime/checks.ts';
 
-/** How a stream of events is bounded. */
+/** How streams of events are bounded; `readers` and `operatorReaders` bound those of outcomes too, counted apart. */
 export interface EventsOptions {
   /**
    * How many events are kept: for readers that come back, and those that are slow. One that is further

@@ -21,7 +21,7 @@ export function readerOf(access: Access, userId: string | undefined): Reader {
   return { isOperator: false, keys };
 }
 
-/** Counts the readers of events. Operators have permits of their own, so that no client can take the last one. */
+/** Counts readers, of events or of outcomes. Operators have permits of their own, so that no client can take the last one. */
 export class ReaderPermits {
   readonly #bounds: EventBounds;
   readonly #counts = new Map<unknown, number>();
@@ -40,10 +40,10 @@ export class ReaderPermits {
   take({ isOperator, keys }: Reader): () => void {
     const { readers, readersPerClient, operatorReaders } = this.#bounds;
     if (keys.some((key) => (this.#counts.get(key) ?? 0) >= readersPerClient)) {
-      throw tooMany(429, 'This client has as many readers of events as it may');
+      throw tooMany(429, 'This client has as many readers as it may');
     }
     const isFull = isOperator ? this.#operators >= operatorReaders : this.#clients >= readers;
-    if (isFull) throw tooMany(503, 'There are too many readers of events');
+    if (isFull) throw tooMany(503, 'There are too many readers');
     this.#count(isOperator, keys, 1);
     return () => this.#count(isOperator, keys, -1);
   }

@@ -231,6 +231,15 @@ describe('real answers', () => {
     const postings = [{ userId: 'fees', amount: 5 }];
     await check('POST', '/orders', post({ ...order, ...times, postings, id: 'split' }, wait));
     await check('GET', '/orders/{id}', get('/orders/split'));
+    const movements = '/users/{userId}/movements';
+    await check('GET', movements, get('/users/fees/movements?limit=1'));
+    await check('GET', movements, get('/users/fees/movements?limit=0'));
+    await check('GET', '/outcomes', get('/outcomes?after=x'));
+    const feed = await get('/outcomes');
+    const [line] = new TextDecoder()
+      .decode((await feed.body?.getReader().read())?.value)
+      .split('\n');
+    await check('GET', '/outcomes', Promise.resolve(new Response(line, { headers: feed.headers })));
     await check('GET', '/stats', get('/stats'));
     await check('GET', '/stats', get('/stats?a=1'));
     await check('GET', '/metrics', get('/metrics'));

@@ -1034,6 +1034,14 @@ export declare type GetBalanceRequest = Message<"orderprocessor.v1.GetBalanceReq
    * @generated from field: string user_id = 1;
    */
   userId: string;
+
+  /**
+   * The balance after all that was settled up to then, in whole milliseconds; now when left out. OUT_OF_RANGE if
+   * movements of that time were forgotten.
+   *
+   * @generated from field: optional google.protobuf.Timestamp at = 2;
+   */
+  at?: Timestamp | undefined;
 };
 
 /**
@@ -1061,6 +1069,136 @@ export declare type GetBalanceResponse = Message<"orderprocessor.v1.GetBalanceRe
  * Use `create(GetBalanceResponseSchema)` to create a new message.
  */
 export declare const GetBalanceResponseSchema: GenMessage<GetBalanceResponse>;
+
+/**
+ * The request of ListMovements; what is left out does not matter.
+ *
+ * @generated from message orderprocessor.v1.ListMovementsRequest
+ */
+export declare type ListMovementsRequest = Message<"orderprocessor.v1.ListMovementsRequest"> & {
+  /**
+   * Whose.
+   *
+   * @generated from field: string user_id = 1;
+   */
+  userId: string;
+
+  /**
+   * Settled at this time or later, in whole milliseconds.
+   *
+   * @generated from field: optional google.protobuf.Timestamp settled_from = 2;
+   */
+  settledFrom?: Timestamp | undefined;
+
+  /**
+   * Settled before this time, in whole milliseconds.
+   *
+   * @generated from field: optional google.protobuf.Timestamp settled_before = 3;
+   */
+  settledBefore?: Timestamp | undefined;
+
+  /**
+   * How many movements a page has at most: from 1 to 1 000; 100 when 0.
+   *
+   * @generated from field: int32 page_size = 4;
+   */
+  pageSize: number;
+
+  /**
+   * The next_page_token of the page before; the first page when empty.
+   *
+   * @generated from field: string page_token = 5;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message orderprocessor.v1.ListMovementsRequest.
+ * Use `create(ListMovementsRequestSchema)` to create a new message.
+ */
+export declare const ListMovementsRequestSchema: GenMessage<ListMovementsRequest>;
+
+/**
+ * One change of a balance.
+ *
+ * @generated from message orderprocessor.v1.Movement
+ */
+export declare type Movement = Message<"orderprocessor.v1.Movement"> & {
+  /**
+   * The order that made it; absent if a client of another user has handed it in.
+   *
+   * @generated from field: optional string order_id = 1;
+   */
+  orderId?: string | undefined;
+
+  /**
+   * Whose balance changed.
+   *
+   * @generated from field: string user_id = 2;
+   */
+  userId: string;
+
+  /**
+   * What was added, in minor units.
+   *
+   * @generated from field: int64 amount = 3;
+   */
+  amount: bigint;
+
+  /**
+   * The user's balance right after it, in minor units.
+   *
+   * @generated from field: int64 balance = 4;
+   */
+  balance: bigint;
+
+  /**
+   * When the order was settled.
+   *
+   * @generated from field: google.protobuf.Timestamp settled_at = 5;
+   */
+  settledAt?: Timestamp | undefined;
+
+  /**
+   * Its place in the order applied, of all users.
+   *
+   * @generated from field: int64 sequence = 6;
+   */
+  sequence: bigint;
+};
+
+/**
+ * Describes the message orderprocessor.v1.Movement.
+ * Use `create(MovementSchema)` to create a new message.
+ */
+export declare const MovementSchema: GenMessage<Movement>;
+
+/**
+ * The response of ListMovements.
+ *
+ * @generated from message orderprocessor.v1.ListMovementsResponse
+ */
+export declare type ListMovementsResponse = Message<"orderprocessor.v1.ListMovementsResponse"> & {
+  /**
+   * The movements, the oldest first.
+   *
+   * @generated from field: repeated orderprocessor.v1.Movement movements = 1;
+   */
+  movements: Movement[];
+
+  /**
+   * What gets the next page; empty if there are no more now.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message orderprocessor.v1.ListMovementsResponse.
+ * Use `create(ListMovementsResponseSchema)` to create a new message.
+ */
+export declare const ListMovementsResponseSchema: GenMessage<ListMovementsResponse>;
 
 /**
  * A user's lane is held: none of the user's orders begins before it is released.
@@ -1583,6 +1721,60 @@ export declare type WatchOrdersRequest = Message<"orderprocessor.v1.WatchOrdersR
  * Use `create(WatchOrdersRequestSchema)` to create a new message.
  */
 export declare const WatchOrdersRequestSchema: GenMessage<WatchOrdersRequest>;
+
+/**
+ * The request of WatchOutcomes.
+ *
+ * @generated from message orderprocessor.v1.WatchOutcomesRequest
+ */
+export declare type WatchOutcomesRequest = Message<"orderprocessor.v1.WatchOutcomesRequest"> & {
+  /**
+   * The cursor of the last outcome that was dealt with; from the first that the storage has when left out.
+   *
+   * @generated from field: optional string after = 1;
+   */
+  after?: string | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.WatchOutcomesRequest.
+ * Use `create(WatchOutcomesRequestSchema)` to create a new message.
+ */
+export declare const WatchOutcomesRequestSchema: GenMessage<WatchOutcomesRequest>;
+
+/**
+ * A message of WatchOutcomes: one settled order.
+ *
+ * @generated from message orderprocessor.v1.WatchOutcomesResponse
+ */
+export declare type WatchOutcomesResponse = Message<"orderprocessor.v1.WatchOutcomesResponse"> & {
+  /**
+   * What goes on behind this one.
+   *
+   * @generated from field: string cursor = 1;
+   */
+  cursor: string;
+
+  /**
+   * Its place in the order applied: greater than those before it.
+   *
+   * @generated from field: int64 sequence = 2;
+   */
+  sequence: bigint;
+
+  /**
+   * The order. Of one that would take 4 MiB or more the payload and the results are left out; GetOrder has them.
+   *
+   * @generated from field: orderprocessor.v1.OrderRecord record = 3;
+   */
+  record?: OrderRecord | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.WatchOutcomesResponse.
+ * Use `create(WatchOutcomesResponseSchema)` to create a new message.
+ */
+export declare const WatchOutcomesResponseSchema: GenMessage<WatchOutcomesResponse>;
 
 /**
  * One step of an order has ended.
@@ -2279,6 +2471,17 @@ export declare const OrderService: GenService<{
     output: typeof GetBalanceResponseSchema;
   },
   /**
+   * A page of the statement of a user: each change of the balance in the order applied, the oldest first, credits by
+   * orders of others included.
+   *
+   * @generated from rpc orderprocessor.v1.OrderService.ListMovements
+   */
+  listMovements: {
+    methodKind: "unary";
+    input: typeof ListMovementsRequestSchema;
+    output: typeof ListMovementsResponseSchema;
+  },
+  /**
    * Holds the lane of a user: none of its orders begins before it is released; they are accepted and wait. As durable as
    * orders are. For operators.
    *
@@ -2329,6 +2532,18 @@ export declare const OrderService: GenService<{
     methodKind: "server_streaming";
     input: typeof WatchOrdersRequestSchema;
     output: typeof WatchOrdersResponseSchema;
+  },
+  /**
+   * All settled orders in the order applied, behind a cursor and then each when it is settled. A consumer that stores the
+   * cursor in the transaction that deals with the outcome, and comes back with it, deals with each exactly once.
+   * OUT_OF_RANGE if outcomes behind the cursor were forgotten. For operators that act for all users.
+   *
+   * @generated from rpc orderprocessor.v1.OrderService.WatchOutcomes
+   */
+  watchOutcomes: {
+    methodKind: "server_streaming";
+    input: typeof WatchOutcomesRequestSchema;
+    output: typeof WatchOutcomesResponseSchema;
   },
 }>;
 
