@@ -2,10 +2,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Hold, isOrderError } from 'order-processor';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Hold, isOrderError, type MovementPage } from 'order-processor';
 import { SqliteStorage } from 'order-processor/sqlite';
 import { Credits, fees, shop } from './credits.ts';
 import { money } from './money.ts';
+import { Outbox } from './outbox.ts';
 import { bank, shelf, vendor } from './outside.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'credits-'));
@@ -41,6 +43,11 @@ async function codeOf(order: Promise<unknown>): Promise<string> {
     return error.code;
   }
 }
+
+const outbox = new Outbox(join(folder, 'outbox.db'));
+const ended: string[] = [];
+const failed = (error: Error): number => ended.push(error.message);
+let writer = outbox.follow(credits, undefined, 3).catch(failed);
 
 title('Top-up: a card is charged, and the credits come from outside');
 await credits.topUp('top-up-1', 'ann', 5_000, 'valid');
@@ -102,7 +109,10 @@ say(
   `ben's transfer waits; ann's goes on: ${await codeOf(credits.transfer('rent', 'ann', 'cleo', 700, 'rent'))}`,
 );
 const renewal = await credits.renewLater('ann', 'march', 300, Date.now() + 500);
+const restartedAt = Date.now();
 await restart();
+await writer;
+writer = outbox.follow(credits, undefined, 5).catch(failed);
 say(`the restart ends the waiting for ben's transfer, and not the order: ${await theft}`);
 const { holds } = await credits.processor.holds();
 for (const { userId, reason } of holds) say(`held after it: ${userId}, because ${reason}`);
@@ -115,6 +125,29 @@ title('Subscription: ordered before the restart, due after it');
 say(`${renewal}: ${(await credits.processor.outcome(renewal))?.status}`);
 await sayBalances('ann', shop);
 
+title('Statement: each change of the balance in the order applied, those by others too');
+let page: MovementPage | undefined;
+do {
+  page = await credits.processor.movements('ann', { limit: 5, cursor: page?.cursor });
+  for (const { amount, balance, orderId } of page.movements) {
+    say(`${money(amount).padStart(7)} ${money(balance).padStart(7)}  ${orderId}`);
+  }
+} while (page.cursor !== undefined);
+say(`at the restart: ${money(await credits.processor.balanceAt('ann', restartedAt))}`);
+
+title('Outbox: one mail for each outcome, though its writer failed twice');
+await writer;
+const stop = new AbortController();
+writer = outbox.follow(credits, stop.signal).catch(failed);
+const { orders } = await credits.processor.orders({ limit: 100 });
+while (outbox.mails.length < orders.length) await sleep(5);
+stop.abort();
+await writer;
+const { mails } = outbox;
+say(`failed: ${ended.length}; orders: ${orders.length}; mails: ${mails.length}`);
+say(`orders with a mail: ${new Set(mails.map(({ orderId: id }) => id)).size}`);
+for (const { text } of mails.slice(-3)) say(text);
+
 title('Night: nothing was made and nothing lost');
 const users = ['ann', 'ben', 'cleo', shop, fees];
 let sum = 0;
@@ -125,4 +158,5 @@ say(
 say(`what is wrong in the file: ${(await storage.check()).length}`);
 
 await credits.processor.shutdown();
+outbox.close();
 await rm(folder, { recursive: true });

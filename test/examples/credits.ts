@@ -48,6 +48,25 @@ Subscription: ordered before the restart, due after it
   renewal-march-ann: completed
   ann 8.00, shop 6.60
 
+Statement: each change of the balance in the order applied, those by others too
+    50.00   50.00  top-up-1
+   -18.00   32.00  ticket
+   -10.00   22.00  gift
+     3.00   25.00  debt
+    18.00   43.00  ticket-refund
+   -20.00   23.00  payout
+    -5.00   18.00  thanks
+    -7.00   11.00  rent
+    -3.00    8.00  renewal-march-ann
+  at the restart: 11.00
+
+Outbox: one mail for each outcome, though its writer failed twice
+  failed: 2; orders: 16; mails: 16
+  orders with a mail: 16
+  ann: transfer of -7.00 completed
+  ben: transfer of -20.00 canceled (canceled)
+  ann: renewal of -3.00 completed
+
 Night: nothing was made and nothing lost
   paid in by cards, less payouts 50.00, spent on calls 1.30, balances 48.70
   what is wrong in the file: 0
