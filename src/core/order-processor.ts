@@ -293,11 +293,11 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *   storage cannot say, a RangeError for a cursor of another storage
    * @throws TypeError or RangeError for an option that is unknown or wrong, also for a cursor of another storage
    */
-  outcomes(options: OutcomesOptions = {}): AsyncIterableIterator<SettledOutcome<Payload>> {
+  outcomes(options: OutcomesOptions = {}): AsyncIterableIterator<SettledOutcome<Payload, Results>> {
     const { history } = this.#engine;
     const after = readAfter(options, history.id);
     const outcomes: AsyncIterableIterator<SettledOutcome> = history.outcomes(after, options.signal);
-    return outcomes as AsyncIterableIterator<SettledOutcome<Payload>>;
+    return outcomes as AsyncIterableIterator<SettledOutcome<Payload, Results>>;
   }
 
   /**

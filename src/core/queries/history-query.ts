@@ -1,4 +1,5 @@
 import type { OrderRecord } from '../order/outcome.ts';
+import type { StepValues } from '../order/step-result.ts';
 import { checkInteger, checkOptions, wrong } from '../runtime/checks.ts';
 import type { Movement, StoredMovementQuery } from '../storage/history/history-storage.ts';
 import { settlementOf } from './cursor.ts';
@@ -35,14 +36,15 @@ export interface OutcomesOptions {
  * One settled order, as {@link OrderProcessor.outcomes} gives it.
  *
  * @typeParam Payload - the payload's type
+ * @typeParam Results - what the steps return, by name
  */
-export interface SettledOutcome<Payload = unknown> {
+export interface SettledOutcome<Payload = unknown, Results = StepValues> {
   /** What goes on behind this one: store it in the transaction that deals with the outcome. */
   readonly cursor: string;
   /** The place of the settlement in the order applied: an integer from 1 up, greater than those before it. */
   readonly sequence: number;
   /** The settled order. */
-  readonly order: OrderRecord<Payload>;
+  readonly order: OrderRecord<Payload, Results>;
 }
 
 const mostOnPage = 1_000;

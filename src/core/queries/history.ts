@@ -28,7 +28,7 @@ export class History {
   readonly #questions: UntilClosed;
   readonly #isEnding: () => boolean;
   /** The readers at the end of the outcomes. */
-  #waiting: (() => void)[] = [];
+  readonly #waiting = new Set<() => void>();
   /** Changes when there may be more outcomes. */
   #turn = 0;
   #isClosed = false;
@@ -110,8 +110,8 @@ export class History {
   /** An order was settled. */
   settled(): void {
     this.#turn += 1;
-    if (this.#waiting.length === 0) return;
-    for (const resolve of this.#waiting.splice(0)) resolve();
+    if (this.#waiting.size === 0) return;
+    for (const resolve of this.#waiting) resolve();
   }
 
   /** The processor has closed: nothing more is settled. */
@@ -139,13 +139,16 @@ export class History {
   }
 
   #more(signal: AbortSignal | undefined): Promise<void> {
+    // It may have aborted while the storage was asked.
+    if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const end = (): void => {
         signal?.removeEventListener('abort', end);
+        this.#waiting.delete(end);
         resolve();
       };
       signal?.addEventListener('abort', end, { once: true });
-      this.#waiting.push(end);
+      this.#waiting.add(end);
     });
   }
 

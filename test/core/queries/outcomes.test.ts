@@ -102,6 +102,18 @@ describe.each(storages)('with %s', (_, create) => {
     expect((await ended).map(({ order }) => order.id)).toEqual(['a']);
   });
 
+  it('invariant 4: ends when its signal aborts at any moment, also while the storage is asked', async () => {
+    await using processor = new OrderProcessor({ storage: create() });
+    for (const turns of range(40)) {
+      const controller = new AbortController();
+      const outcomes = processor.outcomes({ signal: controller.signal });
+      const aborted = take(outcomes, Number.POSITIVE_INFINITY);
+      for (const _turn of range(turns)) await undefined;
+      controller.abort();
+      expect(await aborted).toEqual([]);
+    }
+  });
+
   it('a cursor of another storage, and a wrong option, are errors at once', async () => {
     await using processor = new OrderProcessor({ storage: create() });
     await using other = new OrderProcessor({ storage: create() });
