@@ -145,6 +145,7 @@ export class Engine {
       inFlight,
       keepWaiting: (userId) => this.acceptance.keepWaiting(userId),
       heldBack: (job) => this.acceptance.heldBack(job),
+      stopped: () => this.recovery?.goOn(),
       recovered: () => this.ready,
       mayTryAgain: async (attempt) => {
         await this.availability?.pause(attempt);
@@ -194,7 +195,6 @@ export class Engine {
     // The host has a turn first, to listen to events.
     this.ready = Promise.resolve().then(() => {
       this.ownership?.join();
-      this.delayed.begin();
       return this.recovery?.run();
     });
   }
@@ -225,7 +225,7 @@ export class Engine {
     const { queue } = this.dispatcher;
     inFlight.isRecovering = true;
     return new Recovery(journal, this.clock, availability as Availability, {
-      loadHolds: () => this.heldLanes.load(),
+      begins: () => this.heldLanes.load().then(() => this.delayed.begin()),
       turnOf: (order, partition) => {
         if (this.ownership !== undefined) return this.ownership.turnOf(order, partition);
         // What waits in held lanes must not keep the others waiting.

@@ -11,8 +11,8 @@ import type { Availability } from './availability.ts';
 export type Turn = 'take' | 'wait' | 'skip';
 
 export interface RecoveryListener {
-  /** Reads the holds of lanes, once: no order of a held lane may begin. */
-  loadHolds(): Promise<void>;
+  /** Reads what must be known before an order is taken up, holds above all: no order of a held lane may begin. */
+  begins(): Promise<void>;
   /** @param partition - whose order it is, where several processors share the storage */
   turnOf(order: StoredOrder, partition: OwnedPartition | undefined): Turn;
   /** The next order waits, for room above all. */
@@ -115,7 +115,7 @@ export class Recovery {
   }
 
   async #takeAll(): Promise<void> {
-    await this.#listener.loadHolds();
+    await this.#listener.begins();
     for await (const { orders, partition, isCaughtUp } of this.#storage.unsettled()) {
       if (this.#isStopped) return;
       for (const order of orders) {

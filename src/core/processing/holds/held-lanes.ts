@@ -34,6 +34,8 @@ interface Sources extends HoldWriteSources {
   recovered(): Promise<void>;
   /** An order waits in a held lane. */
   heldBack(job: Job): void;
+  /** What waits in a lane keeps no recovery waiting any more. */
+  stopped(): void;
   /** Orders of the queue that their settlement was to accept are accepted before. */
   keepWaiting(userId: string): void;
 }
@@ -110,7 +112,7 @@ export class HeldLanes {
   /** An order has failed for good, and nothing of it runs: it holds its lane, at its head. */
   holdBy(job: Job): void {
     const { userId } = job;
-    const { dispatcher, heldBack } = this.#sources;
+    const { dispatcher, heldBack, stopped } = this.#sources;
     if (this.#isClosed && job.entry === undefined) {
       // No release can come any more, and no storage keeps the order.
       dispatcher.putBack(job);
@@ -118,12 +120,13 @@ export class HeldLanes {
       dispatcher.wake();
       return;
     }
-    const hold = holdBy(job, this.#holds.get(userId), this.#now());
-    this.#holds.set(userId, hold);
+    this.#holds.set(userId, holdBy(job, this.#holds.get(userId), this.#now()));
     dispatcher.queue.hold(userId);
     dispatcher.putBack(job);
-    this.#afterTurns(userId, () => this.#keep(hold));
+    const failure = job.tries?.held;
+    this.#afterTurns(userId, () => this.#keep(job, failure));
     heldBack(job);
+    stopped();
   }
 
   /** Whether a failed order holds its lane. */
@@ -166,9 +169,8 @@ export class HeldLanes {
   }
 
   #loadedAll(holds: ReadonlyMap<string, Hold>): void {
-    const { queue } = this.#sources.dispatcher;
     this.#holds = new Map([...holds].sort(([, one], [, other]) => one.heldAt - other.heldAt));
-    for (const userId of this.#holds.keys()) queue.hold(userId);
+    for (const userId of this.#holds.keys()) this.#sources.dispatcher.queue.hold(userId);
     this.#isLoaded = true;
     this.#loaded.resolve();
   }
@@ -195,6 +197,7 @@ export class HeldLanes {
     this.#stopping.add(userId, 1);
     this.#sources.dispatcher.queue.hold(userId);
     this.#sources.keepWaiting(userId);
+    this.#sources.stopped();
   }
 
   async #hold(userId: string, reason: string | undefined): Promise<Hold> {
@@ -202,11 +205,13 @@ export class HeldLanes {
     if (known?.reason !== undefined && (reason ?? known.reason) === known.reason) return known;
     const hold: Hold = { heldAt: this.#now(), ...known, userId, reason: reason ?? '' };
     await this.#writes.hold(hold);
-    this.#holds.set(userId, hold);
+    // An order may have failed meanwhile, and hold the lane too.
+    const whole: Hold = { ...hold, ...this.#holds.get(userId), reason: hold.reason };
+    this.#holds.set(userId, whole);
     const { lifecycle } = this.#sources;
-    if (known === undefined) lifecycle.events.tell.held?.(hold);
+    if (known === undefined) lifecycle.events.tell.held?.(whole);
     lifecycle.idleness.check();
-    return hold;
+    return whole;
   }
 
   async #release(userId: string, action: ReleaseAction | undefined): Promise<ReleasedLane> {
@@ -227,7 +232,12 @@ export class HeldLanes {
   }
 
   #released(hold: Hold, action: ReleaseAction | undefined): ReleasedLane {
+    const now = this.#holds.get(hold.userId);
     this.#holds.delete(hold.userId);
+    // An order has failed meanwhile: it holds the lane from now on.
+    if (now !== undefined && now !== hold) {
+      this.#holds.set(hold.userId, { ...now, reason: undefined, heldAt: this.#now() });
+    }
     const released = { ...hold, releasedAt: this.#now(), action };
     this.#sources.lifecycle.events.tell.released?.(released);
     this.#goOn(hold.userId);
@@ -247,7 +257,10 @@ export class HeldLanes {
     if (dispatcher.drop(job)) dispatcher.settle(job, decision, startedAt);
   }
 
-  async #keep(hold: Hold): Promise<void> {
+  async #keep(job: Job, failure: Failure | undefined): Promise<void> {
+    const hold = this.#holds.get(job.userId);
+    // Its turn may have come after its release or its cancellation.
+    if (hold?.orderId !== job.id || job.tries?.held !== failure) return;
     await this.#writes.keep(hold);
     this.#sources.lifecycle.events.tell.held?.(hold);
   }
@@ -256,9 +269,8 @@ export class HeldLanes {
   async #leftBy({ id, userId }: Job): Promise<void> {
     const hold = this.#holds.get(userId);
     if (hold?.orderId !== id || this.#isClosed) return;
-    const { reason, heldAt } = hold;
-    if (reason !== undefined) {
-      const rest = { userId, reason, heldAt };
+    if (hold.reason !== undefined) {
+      const rest = { userId, reason: hold.reason, heldAt: hold.heldAt };
       this.#holds.set(userId, rest);
       await this.#writes.keep(rest);
       return;

@@ -51,9 +51,9 @@ export class DelayedOrders {
     return this.#sources.stored?.count ?? this.#jobs.size;
   }
 
-  /** The processor begins to take up the orders of the storage. */
-  begin(): void {
-    this.#sources.stored?.read();
+  /** The processor begins to take up the orders of the storage. Rejects if the storage cannot say how many there are. */
+  async begin(): Promise<void> {
+    await this.#sources.stored?.begin();
   }
 
   /** Whether the time of an order has not come. */
@@ -127,7 +127,8 @@ export class DelayedOrders {
   left(job: Job): void {
     if (job.times !== undefined) {
       this.#remove(job);
-      this.#sources.stored?.left(job);
+      // One that is forgotten waits on in the storage, which gives it when it is due.
+      if (job.state !== 'kept') this.#sources.stored?.left(job);
     }
     if (!this.#due.isEmpty) this.#enterDue();
     this.#sources.stored?.roomMayHaveCome();

@@ -65,6 +65,16 @@ export class StoredDelays {
     });
   }
 
+  /** Counts the orders of an earlier process, before new ones come, and then reads those that are due. */
+  async begin(): Promise<void> {
+    if (!this.#isCounted) {
+      const count = await this.#sources.storage.delayed(this.#sources.startedAt);
+      this.count += count;
+      this.#isCounted = true;
+    }
+    this.read();
+  }
+
   /** The storage has an order whose time has not come. */
   add({ times, sequence }: Job, isCounted: boolean): void {
     if (!isCounted) this.count += 1;
@@ -134,10 +144,6 @@ export class StoredDelays {
 
   async #readDue(): Promise<void> {
     const { room, storage } = this.#sources;
-    if (!this.#isCounted) {
-      this.count += await storage.delayed(this.#sources.startedAt);
-      this.#isCounted = true;
-    }
     for (;;) {
       const limit = Math.min(pageSize, room());
       this.#isFull = limit <= 0;
@@ -150,6 +156,8 @@ export class StoredDelays {
       });
       if (this.#again === undefined && (next === undefined || next > Date.now())) {
         if (next !== undefined) this.#wakeAt(next);
+        // A call of the storage that failed may have kept or canceled an order all the same.
+        else this.count = 0;
         break;
       }
       this.#goBack();
