@@ -209,7 +209,7 @@ describe('GET /users/{userId}/balance', () => {
     await processor.onIdle();
     expect(await bodyOf(await get('/users/u-1/balance'))).toEqual({ userId: 'u-1', balance: -7 });
     await problemIn(await get('/users/u-2/balance'), 404, 'not_found');
-    await problemIn(await get('/users/u-1/balance?at=1'), 400, 'bad_request');
+    await problemIn(await get('/users/u-1/balance?date=1'), 400, 'bad_request');
   });
 });
 
