@@ -59,6 +59,7 @@ export type {
 } from './core/order/outcome.ts';
 export type {
   CompensationResult,
+  RememberedStep,
   StepProgress,
   StepResult,
   StepValues,
@@ -121,6 +122,8 @@ export type {
   AcceptResult,
   FailedResult,
   OrderStorage,
+  RememberedOrder,
+  RememberResult,
   Settlement,
   SettlementResult,
   StoredOrderPage,

@@ -4,6 +4,7 @@ import { Submitter } from './admission/submit.ts';
 import { Availability } from './durability/availability.ts';
 import { Ownership } from './durability/ownership.ts';
 import { Recovery } from './durability/recovery.ts';
+import { RememberedSteps } from './durability/remembered-steps.ts';
 import { InFlightOrders } from './lifecycle/in-flight-orders.ts';
 import { Job } from './lifecycle/job.ts';
 import { Lifecycle } from './lifecycle/lifecycle.ts';
@@ -57,8 +58,9 @@ export class Engine {
   readonly delayed: DelayedOrders;
   /** Unless the storage is of this process alone. */
   readonly availability: Availability | undefined;
-  /** Where the storage keeps orders. */
+  /** The next two where the storage keeps orders. */
   readonly recovery: Recovery | undefined;
+  readonly remembered: RememberedSteps | undefined;
   /** Where several processors share the storage. */
   readonly ownership: Ownership | undefined;
   /** Resolves when the orders that an earlier process left unsettled are taken up. */
@@ -68,8 +70,7 @@ export class Engine {
   constructor(settings: Settings, storage: Ledger, clock: Clock) {
     this.clock = clock;
     this.#settings = settings;
-    const { journal } = storage;
-    const { stalledAfterMs } = settings;
+    const [{ journal }, { stalledAfterMs }] = [storage, settings];
     const inFlight = new InFlightOrders({ countsUsers: isBoundPerUser(settings) });
     this.inFlight = inFlight;
     this.lifecycle = new Lifecycle({
@@ -110,6 +111,7 @@ export class Engine {
       settling: (job) => this.acceptance.settling(job),
       held: (job) => this.heldLanes.holdBy(job),
       cancelHeld: (job, cancellation) => this.heldLanes.cancel(job, cancellation),
+      remember: (job) => this.remembered?.add(job),
       told: (job, outcome) => {
         // An outcome of which a caller is notified must hold after a restart too.
         if (job.entry === undefined) this.lifecycle.told(job, outcome);
@@ -117,6 +119,8 @@ export class Engine {
       },
     });
     const { queue, runner } = this.dispatcher;
+    const told = { lost: (job: Job) => this.ownership?.lostOrder(job), storageFailed };
+    this.remembered = journal && new RememberedSteps(journal, this.lifecycle, stalledAfterMs, told);
     const here = journal?.shared && new Set<Job>();
     this.capacity = new Capacity(settings, inFlight, here, queue, counts, clock, runner);
     const later = { ownership: () => this.ownership, delayed: () => this.delayed };
@@ -136,13 +140,11 @@ export class Engine {
     });
     this.acceptance = new Acceptance({
       ...{ clock, lifecycle: this.lifecycle, inFlight, known: this.known, storage: journal },
-      ...{ dispatcher: this.dispatcher, stalledAfterMs, storageFailed },
-      ...later,
+      ...{ dispatcher: this.dispatcher, stalledAfterMs, storageFailed, ...later },
     });
     this.heldLanes = new HeldLanes({
       ...{ clock, lifecycle: this.lifecycle, dispatcher: this.dispatcher },
-      ...{ storage: storage.holds, questions: this.questions },
-      inFlight,
+      ...{ storage: storage.holds, questions: this.questions, inFlight },
       keepWaiting: (userId) => this.acceptance.keepWaiting(userId),
       heldBack: (job) => this.acceptance.heldBack(job),
       stopped: () => this.recovery?.goOn(),
@@ -165,9 +167,7 @@ export class Engine {
       settings,
       acceptor: this.acceptance,
       capacity: this.capacity,
-      known: this.known,
-      refusals: this.refusals,
-      awaited: runner.awaited,
+      ...{ known: this.known, refusals: this.refusals, awaited: runner.awaited },
       lifecycle: this.lifecycle,
       clock,
       steps: runner,
@@ -200,10 +200,10 @@ export class Engine {
   }
 
   #watch(journal: JournalStorage | undefined): Availability {
-    const { acceptance, admission, dispatcher, lifecycle, settler } = this;
-    const interruption = new Interruption({ acceptance, dispatcher, lifecycle, settler });
+    const { acceptance, admission, remembered, settler } = this;
+    const interruption = new Interruption(this);
     const ask = async (): Promise<void> => {
-      if (acceptance.journal?.isSlow || settler.isSlow) {
+      if (acceptance.journal?.isSlow || settler.isSlow || remembered?.isSlow) {
         throw new Error('A call is not answered yet');
       }
       await (journal === undefined ? settler.tryAgain() : journal.accept([]));

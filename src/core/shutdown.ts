@@ -151,6 +151,7 @@ async function giveUpAll(engine: Engine): Promise<string[]> {
   engine.recovery?.stop();
   engine.ownership?.close();
   acceptance.journal?.close();
+  engine.remembered?.close();
   engine.availability?.close();
   const ids: string[] = [];
   for (const job of inFlight.all()) {

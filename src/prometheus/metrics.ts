@@ -83,7 +83,7 @@ export const collected: readonly Collected[] = [
   {
     kind: 'counter',
     name: 'storage_failures_total',
-    help: 'Calls of the storage that failed, by operation (accept, settle).',
+    help: 'Calls of the storage that failed, by operation (accept, settle, remember).',
     label: 'operation',
     read: ({ storageFailures }) => storageFailures,
   },
@@ -206,13 +206,13 @@ export const recorded: Readonly<Record<keyof AllSeries, Recorded>> = {
   },
   storageBatch: {
     name: 'storage_batch_size',
-    help: 'How many orders a call of the storage took, by operation (accept, settle).',
+    help: 'How many orders a call of the storage took, by operation (accept, settle, remember).',
     labels: ['operation'],
     buckets: 'storageBatch',
   },
   storageCall: {
     name: 'storage_call_duration_seconds',
-    help: 'How long calls of the storage took, in seconds, by operation (accept, settle).',
+    help: 'How long calls of the storage took, in seconds, by operation (accept, settle, remember).',
     labels: ['operation'],
     buckets: 'storageCall',
   },

@@ -19,6 +19,8 @@ import type { Hold, RetriedOrder, StoredHoldQuery } from '../core/storage/holds/
 import type {
   AcceptResult,
   OrderStorage,
+  RememberedOrder,
+  RememberResult,
   Settlement,
   SettlementResult,
   StoredOrderPage,
@@ -30,6 +32,7 @@ import { OpenFile } from './open-file.ts';
 import { checkedOptions, type SqliteStorageOptions } from './open-options.ts';
 import { pruneFile } from './prune-file.ts';
 import * as codec from './thread/codec.ts';
+import { amending, remembering } from './thread/step-calls.ts';
 import { UnconfirmedSettlements } from './unconfirmed-settlements.ts';
 import { UnreadableOrders } from './unreadable.ts';
 import { delayedCount, duePage, unsettledPages } from './unsettled-pages.ts';
@@ -87,9 +90,9 @@ export class SqliteStorage implements OrderStorage {
    * @param path - the file; its folder must exist. A symbolic link is followed
    * @param options - how to keep it
    * @throws (rejects) TypeError or RangeError for an option that is unknown or out of range
-   * @throws (rejects) Error if the file is in use for `waitMs`, has several hard links, is mounted without its
-   *   folder, is not one of orders, is of a later version, is a copy beside another file's log, or cannot be read
-   *   and written; then it is left as it was
+   * @throws (rejects) Error if the file is in use for `waitMs`, has several hard links, is mounted without its folder,
+   *    is not one of orders, is of a later version, is a copy beside another file's log, or cannot be read and written;
+   *    then it is left as it was
    */
   static async open(path: string, options: SqliteStorageOptions = {}): Promise<SqliteStorage> {
     const checked = checkedOptions(path, options);
@@ -128,21 +131,19 @@ export class SqliteStorage implements OrderStorage {
     );
   }
 
+  /** Keeps what steps of unsettled orders have returned; see {@link OrderStorage.remember}. */
+  remember(orders: readonly RememberedOrder[]): Promise<readonly RememberResult[]> {
+    return this.#file.write('remember', ...remembering(orders));
+  }
+
   /** Replaces the results of a settled order's steps; see {@link OrderStorage.amend}. */
   amend(id: string, steps: readonly StepResult[]): Promise<void> {
-    return this.#file.write(
-      'amend',
-      (writer) => {
-        writer.text(id);
-        writer.text(codec.stepsJson(steps));
-      },
-      () => undefined,
-    );
+    return this.#file.write('amend', ...amending(id, steps));
   }
 
   /**
-   * Applies changes outside a processor, to set opening balances for example; each is kept as a
-   * completed order. Of an id that was applied or refused before, the answer is what it was then.
+   * Applies changes outside a processor, to set opening balances for example; each is kept as a completed order. Of an
+   * id that was applied or refused before, the answer is what it was then.
    *
    * @param changes - see {@link BalanceChange}
    * @throws (rejects) Error if an id belongs to an order that is unsettled, was canceled, or failed by itself
@@ -240,10 +241,9 @@ export class SqliteStorage implements OrderStorage {
   }
 
   /**
-   * Deletes settled orders, a few hundred at a time, so that other calls get their turn between. Their
-   * ids are forgotten: one that comes again is a new order. Balances stay. The file does not become
-   * smaller, but what was freed is used again. Orders whose `settle` has not been answered are passed
-   * over, since it will come again.
+   * Deletes settled orders, a few hundred at a time, so that other calls get their turn between. Their ids are
+   * forgotten: one that comes again is a new order. Balances stay. The file does not become smaller, but what was freed
+   * is used again. Orders whose `settle` has not been answered are passed over, since it will come again.
    *
    * @param options - which
    * @returns (resolves) how many were deleted
@@ -256,10 +256,10 @@ export class SqliteStorage implements OrderStorage {
   }
 
   /**
-   * Copies the file as it is now, while calls go on; the copy can be opened like any other. Its user alone
-   * may read and write it (mode 0600), even if the mode of the file is another. A copy by `cp` of a file in use is no backup:
-   * it lacks what is only in the log. To restore a copy, end the process, move the log (`-wal`, `-shm`) away, and put
-   * the copy in the file's place. A copy by `backup` beside the log of another file is refused.
+   * Copies the file as it is now, while calls go on; the copy can be opened like any other. Its user alone may read and
+   * write it (mode 0600), even if the mode of the file is another. A copy by `cp` of a file in use is no backup: it
+   * lacks what is only in the log. To restore a copy, end the process, move the log (`-wal`, `-shm`) away, and put the
+   * copy in the file's place. A copy by `backup` beside the log of another file is refused.
    *
    * @param path - where nothing may be yet
    * @throws (rejects) Error if something is there, or the copy fails
@@ -273,8 +273,8 @@ export class SqliteStorage implements OrderStorage {
   }
 
   /**
-   * Reads the whole file, while calls go on, and looks for damage: pages and indexes that SQLite finds
-   * broken, balances that are not the sum of their orders, orders that cannot be read. It makes no temporary files, and holds no more in
+   * Reads the whole file, while calls go on, and looks for damage: pages and indexes that SQLite finds broken, balances
+   * that are not the sum of their orders, orders that cannot be read. It makes no temporary files, and holds no more in
    * memory than a thousand users.
    *
    * @returns (resolves) what is wrong, for people; empty if nothing is
@@ -284,10 +284,7 @@ export class SqliteStorage implements OrderStorage {
     return problems ?? [];
   }
 
-  /**
-   * Waits for what is under way, brings the log into the file, and gives the file up. Every later call
-   * rejects, but for another `close`, which waits for the first.
-   */
+  /** Waits for what is under way, brings the log into the file, and gives the file up. Later calls reject. */
   close(): Promise<void> {
     return this.#file.close();
   }

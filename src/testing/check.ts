@@ -20,6 +20,7 @@ import {
 } from './rules/money/settlement-rules.ts';
 import { declareSettleRules } from './rules/settle-rules.ts';
 import { declareAmountRules } from './rules/steps/amount-rules.ts';
+import { declareDurableRememberRules, declareRememberRules } from './rules/steps/remember-rules.ts';
 import { declareDueRules, declareTimeRules } from './rules/times/due-rules.ts';
 import { declareUnsettledRules } from './rules/unsettled-rules.ts';
 import { SettlingBalances } from './settle-as-apply.ts';
@@ -85,6 +86,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   declareSettleRules(declare);
   declarePostingRules(declare);
   declareAmountRules(declare);
+  declareRememberRules(declare);
   declareAmendRules(declare);
   for (const isAccepted of [true, false]) {
     const kind = isAccepted ? 'accepted orders' : 'orders that were not accepted';
@@ -108,6 +110,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   declareDurableRules(declare);
   declareDurableSettlementRules(declare);
   declareDurableHoldRules(declare);
+  declareDurableRememberRules(declare);
 }
 
 function within<Storage>(contract: string, declare: Declare<Storage>): Declare<Storage> {

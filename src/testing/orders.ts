@@ -67,6 +67,7 @@ export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']):
     postings: order.postings.map((posting) => ({ ...posting, balance: undefined })),
     orderedAmount: amount,
     results: {},
+    remembered: [],
     status: 'pending',
     startedAt: undefined,
     settledAt: undefined,
@@ -147,6 +148,7 @@ function comparable(order: ExpectedOrder): object {
     labels: [...labels],
     postings: order.postings.map((each) => [each.userId, each.amount, each.balance ?? undefined]),
     results: JSON.parse(JSON.stringify(results)),
+    remembered: JSON.parse(JSON.stringify(order.remembered ?? [])),
     // A field that is absent is as good as one that is `undefined`.
     steps: JSON.parse(JSON.stringify(steps)),
     // Not specified for an unsettled order.

@@ -8,6 +8,8 @@ import {
   MemoryStorage,
   type NewOrder,
   type OrderStorage,
+  type RememberedOrder,
+  type RememberResult,
   type RetriedOrder,
   type Settlement,
   type SettlementResult,
@@ -34,7 +36,16 @@ export type Fate =
   | 'is killed after';
 
 /** The methods that may fail, and whose calls are counted. */
-export type Method = 'accept' | 'settle' | 'amend' | 'find' | 'get' | 'unsettled' | 'due' | Holding;
+export type Method =
+  | 'accept'
+  | 'settle'
+  | 'remember'
+  | 'amend'
+  | 'find'
+  | 'get'
+  | 'unsettled'
+  | 'due'
+  | Holding;
 
 /** Those of holds. */
 type Holding = 'hold' | 'release' | 'holds';
@@ -64,6 +75,7 @@ export class KeptStorage implements OrderStorage {
   isCut = false;
   #isAccepting = false;
   #isSettling = false;
+  #isRemembering = false;
 
   constructor(disk = new MemoryStorage(), payloads: 'any' | 'json' = 'any') {
     this.disk = disk;
@@ -109,6 +121,16 @@ export class KeptStorage implements OrderStorage {
       this.#isSettling = false;
     };
     return this.#call('settle', settlements.length, () => this.disk.settle(settlements), end);
+  }
+
+  remember(orders: readonly RememberedOrder[]): Promise<readonly RememberResult[]> {
+    if (this.#isRemembering) this.offences.push('Two calls of remember at once');
+    this.log.push(`remember ${orders.map(({ id, steps }) => `${id}:${steps.length}`).join(' ')}`);
+    this.#isRemembering = true;
+    const end = (): void => {
+      this.#isRemembering = false;
+    };
+    return this.#call('remember', orders.length, () => this.disk.remember(orders), end);
   }
 
   amend(id: string, steps: readonly StepResult[]): Promise<void> {

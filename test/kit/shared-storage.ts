@@ -5,6 +5,8 @@ import type {
   Hold,
   NewOrder,
   OrderStorage,
+  RememberedOrder,
+  RememberResult,
   RetriedOrder,
   Settlement,
   SettlementResult,
@@ -83,6 +85,15 @@ export class SharedStorage implements OrderStorage, SharedOrders {
         if (isSettled && isNew && !isProvisional) this.database.settled(id, this);
       }
       return results;
+    });
+  }
+
+  remember(orders: readonly RememberedOrder[]): Promise<readonly RememberResult[]> {
+    return this.#call(() => {
+      const isOwner = orders.every(({ userId }) => this.database.ownerOf(userId)?.storage === this);
+      if (isOwner || this.database.faults.hasNoFence) return this.database.disk.remember(orders);
+      for (const { userId } of orders) this.database.regain(userId, this);
+      return orders.map(() => ({ status: 'lost' }));
     });
   }
 

@@ -66,6 +66,7 @@ describe('rule 1: an order is kept as it came', () => {
       retryable: undefined,
       steps: [],
       results: {},
+      remembered: [],
       orderedAmount: 1,
       attempt: 1,
       decided: undefined,

@@ -30,6 +30,7 @@ class Reopenable implements OrderStorage {
   get: OrderStorage['get'] = (userId) => this.memory.get(userId);
   apply: OrderStorage['apply'] = (changes) => this.memory.apply(changes);
   settle: OrderStorage['settle'] = (settlements) => this.memory.settle(settlements);
+  remember: OrderStorage['remember'] = (orders) => this.memory.remember(orders);
   amend: OrderStorage['amend'] = (id, steps) => this.memory.amend(id, steps);
   list: OrderStorage['list'] = (query) => this.memory.list(query);
   hold: OrderStorage['hold'] = (hold) => this.memory.hold(hold);

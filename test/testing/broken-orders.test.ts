@@ -124,6 +124,12 @@ const lies: [rule: string, lie: string, part: Part][] = [
     }),
   ],
   ['order rule 3', 'loses steps', settling(() => ({ steps: [] }))],
+  ['order rule 16', 'remembers nothing', telling(() => ({ remembered: [] }))],
+  [
+    'order rule 16',
+    'remembers the last step alone',
+    telling(({ remembered }) => ({ remembered: remembered.slice(-1) })),
+  ],
   ['order rule 3', 'loses results', settling(() => ({ results: {} }))],
   [
     'order rule 3',

@@ -39,6 +39,7 @@ export function later(inner: OrderStorage, ask: () => Weather = () => 'fair'): O
     apply: (changes) => write(() => inner.apply(changes)),
     accept: (orders) => write(() => inner.accept(orders)),
     settle: (settlements) => write(() => inner.settle(settlements)),
+    remember: (orders) => write(() => inner.remember(orders)),
     amend: (id, steps) => write(() => inner.amend(id, steps)),
     find: async (id) => inner.find(id),
     list: async (query) => inner.list(query),

@@ -12,6 +12,7 @@ export function lying(part: Part): OrderStorage {
     apply: (changes) => inner.apply(changes),
     accept: (orders) => inner.accept(orders),
     settle: (settlements) => inner.settle(settlements),
+    remember: (orders) => inner.remember(orders),
     amend: (id, steps) => inner.amend(id, steps),
     find: (id) => inner.find(id),
     list: (query) => inner.list(query),

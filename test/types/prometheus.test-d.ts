@@ -33,7 +33,7 @@ describe('observe', () => {
 
 it('what metrics are made of is there for everybody', () => {
   new OrderProcessor().on('stored', (stored) => expectTypeOf(stored).toEqualTypeOf<StoredBatch>());
-  expectTypeOf<StoredBatch['operation']>().toEqualTypeOf<'accept' | 'settle'>();
+  expectTypeOf<StoredBatch['operation']>().toEqualTypeOf<'accept' | 'settle' | 'remember'>();
   expectTypeOf<OrderError['waitMs']>().toEqualTypeOf<number | undefined>();
   expectTypeOf<OrderError['durationMs']>().toEqualTypeOf<number | undefined>();
 });

@@ -111,6 +111,7 @@ export class Ownership {
     const awaited = inFlight.get(order.id);
     if (awaited !== undefined) {
       awaited.entry = taken.entry;
+      if (taken.remembered !== undefined) awaited.remembered = taken.remembered;
       awaited.takeTimes(order);
     }
     const job = awaited ?? taken;

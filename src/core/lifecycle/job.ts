@@ -3,7 +3,7 @@ import type { OrderOutcome, OrderRecord, Receipt } from '../order/outcome.ts';
 import { ParsedOrder } from '../order/parse-order.ts';
 import { appliedPostings } from '../order/receipt.ts';
 import { outcomeOfRecord } from '../order/record.ts';
-import { noResults, noSteps } from '../order/step-result.ts';
+import { noResults, noSteps, notUndone, type RememberedStep } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Lane, QueueEntry } from '../queue/lane.ts';
 import { rejectedWith } from '../runtime/caller-frames.ts';
@@ -52,6 +52,8 @@ export class Job extends ParsedOrder implements QueueEntry {
   declare scope: StepScope | undefined;
   /** Set from the beginning of its steps to their end; without steps there is no field. */
   declare run: StepRun<Job> | undefined;
+  /** What its steps have returned that are not run again; without any there is no field. */
+  declare remembered: readonly RememberedStep[] | undefined;
   /** Its caller's signal, which cancels it; without a signal there is no field. */
   declare signal: AbortSignal | undefined;
   /** Set when a storage that keeps orders is asked to keep it; else there is no field. */
@@ -77,6 +79,9 @@ export class Job extends ParsedOrder implements QueueEntry {
     job.sequence = order.sequence;
     job.takeTimes(order);
     if (order.compensations !== undefined) job.tries = triesOf(order.compensations);
+    if (order.remembered?.length > 0) {
+      job.remembered = notUndone(order.remembered, order.compensations);
+    }
     return job;
   }
 

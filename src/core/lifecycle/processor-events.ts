@@ -68,9 +68,9 @@ export interface RetriedStep {
 export interface StoredBatch {
   /**
    * `'accept'`: orders were to be kept. `'settle'`: outcomes and balances were to be recorded; for a {@link
-   * BalanceStorage} this is its `apply`.
+   * BalanceStorage} this is its `apply`. `'remember'`: what steps returned was to be kept.
    */
-  readonly operation: 'accept' | 'settle';
+  readonly operation: 'accept' | 'settle' | 'remember';
   /** How many orders were in the call. */
   readonly size: number;
   /** How long it took, in milliseconds and fractions of one. */

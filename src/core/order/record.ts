@@ -74,6 +74,7 @@ export function recordOf(stored: OrderRecord & Partial<StoredOrder>): OrderRecor
   const {
     content: _content,
     attempt: _attempt,
+    remembered: _remembered,
     decided: _decided,
     compensations: _compensations,
     sequence: _sequence,

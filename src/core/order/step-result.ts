@@ -51,5 +51,34 @@ export type StepValues = Readonly<Record<string, unknown>>;
 /** Shared by all orders whose steps have returned nothing. */
 export const noResults: StepValues = Object.freeze({});
 
+/** What a step has returned that is not run again for its order; see {@link Step.remember}. */
+export interface RememberedStep {
+  /** The step's name. */
+  readonly step: string;
+  /** What it returned; JSON, where the storage keeps JSON. */
+  readonly result: unknown;
+  /** What it said is settled, in minor units; see {@link StepContext.setAmount}. */
+  readonly amount: number | undefined;
+  /**
+   * How often the step had been compensated before, of an order that held its lane and was tried again; absent for 0.
+   * A step that was compensated since then is run again.
+   */
+  readonly compensations?: number | undefined;
+}
+
+/** Shared by all orders of which no step is remembered. */
+export const noneRemembered: readonly RememberedStep[] = Object.freeze([]);
+
+/** Those that were not compensated since; `undefined` if there are none. */
+export function notUndone(
+  steps: readonly RememberedStep[],
+  counts: Readonly<Record<string, number>> = {},
+): readonly RememberedStep[] | undefined {
+  const rest = steps.filter(({ step, compensations = 0 }) => {
+    return compensations === (Object.hasOwn(counts, step) ? counts[step] : 0);
+  });
+  return rest.length > 0 ? rest : undefined;
+}
+
 /** Shared by all orders without steps. */
 export const noSteps: readonly StepResult[] = Object.freeze([]);

@@ -1,5 +1,6 @@
 import type { AcceptedOrder } from './order.ts';
 import type { OrderCause, OrderRecord } from './outcome.ts';
+import type { RememberedStep } from './step-result.ts';
 
 /** An order that is handed to a storage, to be kept. */
 export interface NewOrder extends AcceptedOrder {
@@ -39,6 +40,11 @@ export interface StoredOrder extends OrderRecord {
    * above 1 some of its steps may have been run before.
    */
   readonly attempt: number;
+  /**
+   * What its steps have returned that are not run again, in the order in which they finished; see {@link
+   * OrderStorage.remember}. Empty once it is settled.
+   */
+  readonly remembered: readonly RememberedStep[];
   /** The certain outcome of the order while it is unsettled; callers may have been notified of it. */
   readonly decided: DecidedOutcome | undefined;
   /**

@@ -15,4 +15,6 @@ export interface ActiveRunsListener {
   wantsWorker(): void;
   /** The outcome is certain, and callers need not wait for the settlement. */
   told(job: Job, outcome: UnfulfilledOutcome): void;
+  /** What a step of the order has returned is to be kept. */
+  remember(job: Job): void;
 }

@@ -7,7 +7,7 @@ import { isLeft, isOver } from '../lifecycle/order-state.ts';
 import type { Decision, Verdict } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../order/outcome.ts';
-import type { StepResult } from '../order/step-result.ts';
+import type { RememberedStep, StepResult } from '../order/step-result.ts';
 import { AwaitedUsers } from '../queries/awaited-users.ts';
 import type { Cancellation } from '../runtime/abort.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
@@ -188,8 +188,10 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
     return false;
   }
 
-  isKept(job: Job): boolean {
-    return job.entry !== undefined && !isLeft(job);
+  remember(job: Job, step: RememberedStep): boolean {
+    job.remembered = [...(job.remembered ?? []), step];
+    if (this.isKept(job)) this.#listener.remember(job);
+    return this.isKept(job);
   }
 
   concluded(job: Job, decision: Decision, startedAt: number): void {
@@ -275,17 +277,15 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
   /** Why an order fails without its steps being run. */
   #refusalOf(job: Job): Awaitable<Verdict | undefined> {
     const decided = job.entry?.decided ?? job.entry?.canceled;
-    if (decided === undefined) return this.#funds.refusalOf(job);
-    // Its callers were notified already: its steps are compensated, and not run again.
-    return decided;
+    // If it was decided, its callers were notified: its steps are compensated, and not run again.
+    return decided ?? this.#funds.refusalOf(job);
   }
 
   /** None of the run's functions runs. */
   #leave(run: StepRun<Job>): void {
-    const { order: job } = run;
-    job.run = undefined;
+    run.order.run = undefined;
     this.#runs.remove(run);
-    this.awaited.delete(job.userId);
+    this.awaited.delete(run.order.userId);
   }
 
   /** The order is settled and its steps have ended. */

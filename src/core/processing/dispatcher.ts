@@ -33,6 +33,8 @@ export interface DispatchListener {
   told(job: Job, outcome: UnfulfilledOutcome): void;
   /** The order is decided without steps, and goes to the settler. */
   settling(job: Job): void;
+  /** What a step of the order has returned is to be kept; the runner's `remembered` is called when it is. */
+  remember(job: Job): void;
 }
 
 /**
@@ -65,7 +67,7 @@ export class Dispatcher {
     lifecycle: Lifecycle,
     settler: Settler,
     funds: FundsCheck,
-    { ended, told, held, cancelHeld, settling }: DispatchListener,
+    { ended, told, held, cancelHeld, settling, remember }: DispatchListener,
   ) {
     this.#settling = settling;
     this.#cancelHeld = cancelHeld;
@@ -80,6 +82,7 @@ export class Dispatcher {
       ended,
       told,
       began: ({ userId }: Job, startedAt: number) => this.rates?.began(userId, startedAt),
+      remember,
       released: (job: Job) => this.queue.release(job),
       held,
       wantsWorker: () => this.wake(),

@@ -1,3 +1,4 @@
+import type { RememberedSteps } from '../durability/remembered-steps.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { nothingToDo } from '../order/decision.ts';
 import type { OrderError } from '../order/order-error.ts';
@@ -11,6 +12,7 @@ interface Sources {
   readonly dispatcher: Dispatcher;
   readonly lifecycle: Lifecycle;
   readonly settler: Settler;
+  readonly remembered: RememberedSteps | undefined;
 }
 
 /** Stops processing while the storage fails. */
@@ -38,9 +40,10 @@ export class Interruption {
 
   /** The storage works again. */
   restored(): void {
-    const { acceptance, dispatcher, lifecycle, settler } = this.#sources;
+    const { acceptance, dispatcher, lifecycle, remembered, settler } = this.#sources;
     dispatcher.isHalted = acceptance.isLeaving;
     settler.release();
+    remembered?.release();
     dispatcher.wake(dispatcher.queue.size);
     lifecycle.events.tell.restored?.(undefined);
   }

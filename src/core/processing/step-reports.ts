@@ -1,5 +1,6 @@
 import type { Events } from '../lifecycle/events.ts';
 import type { Job } from '../lifecycle/job.ts';
+import { isLeft } from '../lifecycle/order-state.ts';
 import type { Verdict } from '../order/decision.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { StepProgress, StepResult } from '../order/step-result.ts';
@@ -17,6 +18,10 @@ export class StepReports implements StepListener<Job> {
   inScope({ scope }: Job, work: () => void): void {
     if (scope === undefined) work();
     else scope.enter(work, undefined);
+  }
+
+  isKept(job: Job): boolean {
+    return job.entry !== undefined && !isLeft(job);
   }
 
   abort(controller: AbortController, reason: OrderError): void {

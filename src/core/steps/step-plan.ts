@@ -32,6 +32,8 @@ export interface PlannedStep {
     | undefined;
   /** Whether an order needs it; its answer is not checked yet. */
   readonly when: ((order: never) => unknown) | undefined;
+  /** Whether what it returned is kept before anything that comes after it begins. */
+  readonly remembers: boolean;
   readonly limits: Limits;
   readonly compensation: Limits;
   /** Whether an order that fails by it holds its user's lane. */
@@ -75,6 +77,7 @@ export const stepFields = [
   'compensate',
   'after',
   'when',
+  'remember',
   'concurrency',
   'timeoutMs',
   'retry',
@@ -120,8 +123,10 @@ function readStep(step: Step, at: string, defaults: Defaults) {
   checkMethods(at, step, ['run']);
   // An instance of the host's own class may have fields of its own.
   if (Object.getPrototypeOf(step) === Object.prototype) checkOptions(at, step, stepFields);
-  const { name, after = [], concurrency, timeoutMs, compensation = {} } = step;
+  const { name, after = [], remember = false, concurrency, timeoutMs, compensation = {} } = step;
   if (!isName(name)) throw wrong(TypeError, `${at}.name`, nameForm, name);
+  if (typeof remember !== 'boolean')
+    throw wrong(TypeError, `${at}.remember`, 'a boolean', remember);
   if (concurrency !== undefined) checkInteger(`${at}.concurrency`, concurrency, 1);
   if (timeoutMs !== undefined) checkTimeout(`${at}.timeoutMs`, timeoutMs);
   for (const method of ['compensate', 'when'] as const) {
@@ -141,6 +146,7 @@ function readStep(step: Step, at: string, defaults: Defaults) {
     run: step.run.bind(step) as PlannedStep['run'],
     compensate: step.compensate?.bind(step) as PlannedStep['compensate'],
     when: step.when?.bind(step) as PlannedStep['when'],
+    remembers: remember,
     limits: { timeoutMs, retry, semaphore },
     holds: onFailure === 'hold',
     compensation: {

@@ -122,6 +122,13 @@ export interface Step<Payload = unknown, Result = unknown, Name extends string =
    */
   readonly when?: ((order: AcceptedOrder<Payload>) => boolean) | undefined;
   /**
+   * Whether what it returns is on disk, where the storage keeps orders, before anything that comes after it begins. After a
+   * restart it is not run again then: the steps after it and its compensation get what it returned, and so does the
+   * receipt. Without it a step is run again for an order that an earlier process left unsettled. That still
+   * happens if the process ends while the step runs, or right after it: hand the `idempotencyKey` on. `false` by default.
+   */
+  readonly remember?: boolean | undefined;
+  /**
    * How many orders may be in this step at once, over all workers: an integer from 1 up, no bound by
    * default. The others wait in order, with their worker; the wait does not count for the step's own
    * `timeoutMs`. Compensations are not counted.

@@ -10,6 +10,8 @@ import type { HistoryStorage } from './history/history-storage.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import type {
   AcceptResult,
+  RememberedOrder,
+  RememberResult,
   Settlement,
   StoredOrderPage,
   StoredOrderQuery,
@@ -96,6 +98,7 @@ export interface JournalStorage {
   readonly shared: SharedOrders | undefined;
   accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]>;
   find(id: string): Promise<StoredOrder | undefined>;
+  remember(orders: readonly RememberedOrder[]): Promise<readonly RememberResult[]>;
   /**
    * The orders that are to be processed here, in pages; one says that all earlier ones have come.
    */

@@ -9,7 +9,7 @@ import { VolatileLedger } from './volatile-ledger.ts';
 
 /** The methods of an order storage beside `accept`, `settle` and the methods of a balance storage. */
 const orderMethods = [
-  ...['amend', 'find', 'list', 'unsettled', 'due', 'delayed'],
+  ...['remember', 'amend', 'find', 'list', 'unsettled', 'due', 'delayed'],
   ...['hold', 'release', 'holds'],
   ...['settled', 'movements', 'balanceAt'],
 ] as const;

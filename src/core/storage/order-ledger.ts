@@ -21,6 +21,8 @@ import {
 import type {
   AcceptResult,
   OrderStorage,
+  RememberedOrder,
+  RememberResult,
   StoredOrderPage,
   StoredOrderQuery,
 } from './order-storage.ts';
@@ -74,6 +76,10 @@ export class OrderLedger implements Ledger, JournalStorage {
   async settle(settlements: readonly LedgerSettlement[]): Promise<readonly Settled[]> {
     const results = await this.#storage.settle(settlements);
     return settledOf(settlements, results, this.shared !== undefined);
+  }
+
+  async remember(orders: readonly RememberedOrder[]): Promise<readonly RememberResult[]> {
+    return checkAll('remember', await this.#storage.remember(orders), orders.length);
   }
 
   async amend(id: string, steps: readonly StepResult[]): Promise<void> {

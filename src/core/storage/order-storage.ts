@@ -1,6 +1,6 @@
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderCause, OrderStatus } from '../order/outcome.ts';
-import type { StepResult, StepValues } from '../order/step-result.ts';
+import type { RememberedStep, StepResult, StepValues } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { BalanceStorage } from './balance-storage.ts';
@@ -110,6 +110,30 @@ export type SettlementResult =
     }
   | FailedResult;
 
+/** What steps of an accepted order have returned that are not to be run again. */
+export interface RememberedOrder {
+  /** The order's id. */
+  readonly id: string;
+  /** Whose order it is. */
+  readonly userId: string;
+  /** The order's {@link StoredOrder.sequence}. */
+  readonly sequence: number;
+  /** All that are remembered by now, in the order in which they finished. */
+  readonly steps: readonly RememberedStep[];
+}
+
+/** A storage's answer to what it was given to remember. */
+export type RememberResult =
+  | {
+      /** It is kept now; or the order is settled, or not there, and nothing was changed. */
+      readonly status: 'remembered';
+    }
+  | {
+      /** The processor owns the orders of the call no longer; nothing of the call was done: see {@link SharedOrders}. */
+      readonly status: 'lost';
+    }
+  | FailedResult;
+
 /** Which orders a storage lists; a filter that is left out does not apply. */
 export interface StoredOrderQuery {
   /** Whose. */
@@ -183,6 +207,9 @@ export interface StoredOrderPage {
  * 14. It keeps the holds of lanes as {@link HoldStorage} says.
  * 15. `due` gives unsettled orders that have a `notBefore`, by `notBefore` and then by `sequence`, from a place on; it
  *    must not read those that it does not give. `delayed` counts them.
+ * 16. `remember` replaces what is remembered of the steps of accepted, unsettled orders, all or none, and answers one
+ *    result for each. When it has answered, that is as durable as the storage promises. `StoredOrder.remembered` gives it
+ *    until the order is settled. Of an order that is settled or not there, nothing is changed.
  *
  * Methods may answer at once or with a promise.
  */
@@ -217,6 +244,13 @@ export interface OrderStorage extends BalanceStorage, HistoryStorage, HoldStorag
    * @param settlements - one or more
    */
   settle(settlements: readonly Settlement[]): Awaitable<readonly SettlementResult[]>;
+  /**
+   * Keeps what steps of unsettled orders have returned, so that they are not run again after a restart. The processor has
+   * at most one call of it under way, and makes it again if it throws or rejects.
+   *
+   * @param orders - one or more
+   */
+  remember(orders: readonly RememberedOrder[]): Awaitable<readonly RememberResult[]>;
   /**
    * Replaces the results of a settled order's steps: a step has ended after the settlement.
    *

@@ -200,7 +200,7 @@ function isCovered(query: ListedOrders, source: Source): boolean {
 /** The texts of a row that may be long. */
 function sizeOf(row: Row): number {
   let size = 0;
-  for (const column of [12, 13, 14, 15, 16, 17, 18, 19, 20] as const)
+  for (const column of [12, 13, 14, 15, 16, 17, 18, 19, 20, 21] as const)
     size += row[column]?.length ?? 0;
   return size;
 }

@@ -1,5 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type Ending, type Fields, noData, pending } from '../incoming.ts';
+import { results } from '../thread/codec.ts';
+import type { Reader, Writer } from '../thread/wire.ts';
 import { columns } from './rows.ts';
 
 /** Takes more room than any page has left. */
@@ -16,6 +18,7 @@ export class OrderRows {
   readonly #seqOf: StatementSync;
   readonly #note: StatementSync;
   readonly #amend: StatementSync;
+  readonly #remember: StatementSync;
   readonly #forget: StatementSync;
   readonly #lower: StatementSync;
   #sequence = 0;
@@ -23,18 +26,21 @@ export class OrderRows {
   constructor(db: DatabaseSync, life: number) {
     this.#life = life;
     this.#insert = db.prepare(
-      `INSERT INTO orders (${columns}) VALUES (${new Array(23).fill('?').join(', ')})
+      `INSERT INTO orders (${columns}) VALUES (${new Array(24).fill('?').join(', ')})
        ON CONFLICT (id) DO NOTHING`,
     );
     this.#setTimes = db.prepare('UPDATE orders SET not_before = ?, expires_at = ? WHERE seq = ?');
     this.#settle = db.prepare(
       `UPDATE orders NOT INDEXED SET status = ?, started_at = ?, settled_at = ?, balance = ?, retryable = ?,
-       code = ?, message = ?, steps = ?, cause = ?, results = ?, decided = NULL, postings = coalesce(?, postings),
+       code = ?, message = ?, steps = ?, cause = ?, results = ?, decided = NULL, remembered = NULL, postings = coalesce(?, postings),
        settlement = ?, is_late = ? WHERE seq = ? AND id = ? AND settled_at IS NULL`,
     );
     this.#seqOf = db.prepare('SELECT seq FROM orders WHERE id = ?');
     this.#note = db.prepare('UPDATE orders SET decided = ? WHERE id = ? AND settled_at IS NULL');
     this.#amend = db.prepare('UPDATE orders SET steps = ? WHERE id = ? AND settled_at IS NOT NULL');
+    this.#remember = db.prepare(
+      'UPDATE orders NOT INDEXED SET remembered = ? WHERE seq = ? AND id = ? AND settled_at IS NULL',
+    );
     this.#lower = db.prepare('UPDATE orders SET amount = ?, ordered_amount = ? WHERE seq = ?');
     this.#forget = db.prepare('DELETE FROM orders WHERE id = ?');
   }
@@ -74,6 +80,7 @@ export class OrderRows {
       ending.decided,
       fields.postings,
       ending.results,
+      null,
       ending.settlement,
       null,
     );
@@ -122,6 +129,16 @@ export class OrderRows {
   /** Notes the outcome of an unsettled order that is decided and not yet final. */
   note(id: string, decided: string): void {
     this.#note.run(decided, id);
+  }
+
+  /** Replaces what is remembered of the steps of unsettled orders. */
+  remember(reader: Reader, writer: Writer): void {
+    for (let left = reader.number(); left > 0; left -= 1) {
+      const id = reader.text();
+      const sequence = reader.number();
+      this.#remember.run(reader.text(), sequence, id);
+      writer.number(results.done);
+    }
   }
 
   /** Replaces the results of a settled order's steps. */

@@ -4,7 +4,7 @@ import { beyond } from '../unreadable.ts';
 /** The columns of an order, in the order in which they are sent. */
 export const columns = `id, user_id, amount, priority, status, accepted_at, started_at, settled_at,
   balance, retryable, life, code, message, payload, content, labels, steps, cause, decided, postings, results,
-  settlement, ordered_amount`;
+  remembered, settlement, ordered_amount`;
 
 /** The same to be read. */
 export const selected = `${readable(columns)}, seq, ${readable('not_before, expires_at')}`;
@@ -51,6 +51,7 @@ export type Row = readonly [
   decided: string | null,
   postings: string | null,
   results: string | null,
+  remembered: string | null,
   settlement: number | null,
   orderedAmount: number | null,
   seq: number,
@@ -60,11 +61,11 @@ export type Row = readonly [
 
 /** Where these columns stand in a row. */
 export const PAYLOAD = 13;
-export const SEQ = 23;
-export const NOT_BEFORE = 24;
+export const SEQ = 24;
+export const NOT_BEFORE = 25;
 
 /** The columns that are numbers, but `seq`. */
-const numbers = [2, 5, 6, 7, 8, 9, 10, 21, 22, 24, 25] as const;
+const numbers = [2, 5, 6, 7, 8, 9, 10, 22, 23, 25, 26] as const;
 
 /** Whether all numbers of a row are safe integers. */
 export function isReadable(row: Row): boolean {
@@ -90,13 +91,13 @@ export function writeRow(writer: Writer, row: Row, life: number): void {
     writer.number((row[column] as number) ?? undefined);
   writer.number(life - row[10] + 1);
   writer.number(row[SEQ]);
-  writer.number(row[21] ?? undefined);
   writer.number(row[22] ?? undefined);
-  for (let column = 11; column < 21; column += 1) {
+  writer.number(row[23] ?? undefined);
+  for (let column = 11; column < 22; column += 1) {
     writer.text(textOf(row[column] as Text | null));
   }
-  writer.number(row[24] ?? undefined);
   writer.number(row[25] ?? undefined);
+  writer.number(row[26] ?? undefined);
 }
 
 export function textOf<T extends Text | null>(value: T): Exclude<T, Uint8Array> {

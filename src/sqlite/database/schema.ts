@@ -38,6 +38,7 @@ const migrations: readonly string[] = [
     is_late INTEGER,
     expires_at INTEGER,
     results TEXT,
+    remembered TEXT,
     ordered_amount INTEGER,
     not_before INTEGER
   ) STRICT;

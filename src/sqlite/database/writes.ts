@@ -214,9 +214,8 @@ export class Writes {
     this.#answer(writer, fields, isOpen, results.done, undefined);
   }
 
-  amend(reader: Reader): void {
-    this.rows.amend(reader.text(), reader.maybeText());
-  }
+  readonly remember = (reader: Reader, writer: Writer) => this.rows.remember(reader, writer);
+  readonly amend = (reader: Reader) => this.rows.amend(reader.text(), reader.maybeText());
 
   apply(reader: Reader, writer: Writer): void {
     const now = reader.number();

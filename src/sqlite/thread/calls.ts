@@ -2,7 +2,15 @@ import type { Failure } from '../failures.ts';
 import type { Message } from './wire.ts';
 
 /** What changes the file. */
-export type WriteKind = 'accept' | 'settle' | 'amend' | 'apply' | 'prune' | 'hold' | 'release';
+export type WriteKind =
+  | 'accept'
+  | 'settle'
+  | 'remember'
+  | 'amend'
+  | 'apply'
+  | 'prune'
+  | 'hold'
+  | 'release';
 
 /** What only reads it. */
 export type ReadKind = 'get' | 'find' | 'unsettled' | 'due' | 'delayed' | 'holds' | LongReadKind;

@@ -145,7 +145,7 @@ export function readAcceptResults(reader: Reader, count: number): AcceptResult[]
   });
 }
 
-function readFailed(reader: Reader): FailedResult {
+export function readFailed(reader: Reader): FailedResult {
   return { status: 'failed', error: new Error(reader.text()) };
 }
 

@@ -1,8 +1,10 @@
 import { noLabels, noPostings, type Priority, ranks } from '../../core/order/order.ts';
 import type { AppliedPosting, OrderCause, OrderStatus } from '../../core/order/outcome.ts';
 import {
+  noneRemembered,
   noResults,
   noSteps,
+  type RememberedStep,
   type StepResult,
   type StepValues,
 } from '../../core/order/step-result.ts';
@@ -68,6 +70,7 @@ export function readOrder(reader: Reader): StoredOrder {
   const decided = reader.maybeText();
   const postings = reader.maybeText();
   const results = reader.maybeText();
+  const remembered = reader.maybeText();
   const parse = parsed.bind(undefined, id);
   const payload = json === null ? undefined : parse('payload', json, () => true);
   if (!isPriority(priority)) throw new UnreadableOrder(id, 'its priority is none');
@@ -97,6 +100,10 @@ export function readOrder(reader: Reader): StoredOrder {
     content:
       content === null ? payload : (parse('content', content, Array.isArray) as unknown[])[0],
     attempt,
+    remembered:
+      remembered === null
+        ? noneRemembered
+        : (parse('remembered', remembered, areObjects) as RememberedStep[]),
     ...notedIn(decided === null ? undefined : parse('decided', decided, isObject)),
     sequence,
     settlement,

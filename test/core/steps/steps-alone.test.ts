@@ -44,6 +44,7 @@ function runAlone(steps: readonly Step[], { timeoutMs, stalledAfterMs = 1_000 }:
     certain: ({ id }, { status }) => void log.push(`${id} is certain to be ${status}`),
     isNoted: () => true,
     isKept: () => false,
+    remember: () => false,
     concluded: ({ id }, decision) => {
       log.push(`${id} is ${decision.outcome}`);
       decide(decision);

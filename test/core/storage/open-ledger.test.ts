@@ -33,6 +33,7 @@ function wrapped(inner: MemoryStorage, calls: string[] = []) {
       calls.push(`settle ${settlements.map(({ id }) => id).join(' ')}`);
       return inner.settle(settlements);
     },
+    remember: (orders) => inner.remember(orders),
     amend: (id, steps) => inner.amend(id, steps),
     find: (id): ReturnType<OrderStorage['find']> => inner.find(id),
     list: (query) => inner.list(query),

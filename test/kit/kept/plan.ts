@@ -62,6 +62,10 @@ export interface Scenario {
   readonly pageSize: number;
   /** Of each step, whether it can be compensated. */
   readonly steps: readonly boolean[];
+  /** Of each step, whether what it returned is remembered. */
+  readonly remembers: readonly boolean[];
+  /** Whether the second step comes after the first. */
+  readonly isInOrder: boolean;
   /** Whether there are listeners of the events before the outcome. */
   readonly isObserved: boolean;
   readonly msPerReading: number;
@@ -190,6 +194,8 @@ export const scenario: fc.Arbitrary<Scenario> = fc.record({
   payloads: fc.constantFrom('any', 'json'),
   pageSize: fc.integer({ min: 1, max: 4 }),
   steps: fc.oneof(fc.constant([]), fc.array(fc.boolean(), { minLength: 1, maxLength: 2 })),
+  remembers: fc.array(fc.boolean(), { minLength: 2, maxLength: 2 }),
+  isInOrder: fc.boolean(),
   isObserved: fc.constantFrom(false, false, false, true),
   msPerReading: fc.constantFrom(0, 0, 0.5),
   processes: fc.array(processPlan, { minLength: 1, maxLength: 3 }),

@@ -77,7 +77,7 @@ export class Process {
       ...{ concurrency, capacityPerUser, overflow, minBalance, timeoutMs },
       capacity: plan.capacity,
       stalledAfterMs,
-      steps: this.work.steps(),
+      steps: this.work.steps(scenario),
       rules: plan.isStrict
         ? [({ amount }) => (amount % 3 === 0 ? refuse('rule_refused', 'No thirds') : undefined)]
         : [],

@@ -7,7 +7,7 @@ import {
 } from 'order-processor';
 import { type KeptStorage, never } from '../kept-storage.ts';
 import type { VirtualClock } from '../virtual-clock.ts';
-import type { OrderPlan } from './plan.ts';
+import type { OrderPlan, Scenario } from './plan.ts';
 
 /** What a payment provider has, which knows nothing of processes: it goes on when they end. */
 export class Provider {
@@ -31,6 +31,7 @@ export class Work {
   /** Some step goes on until the process ends. */
   isEndless = false;
   readonly #canCompensate: readonly boolean[];
+  #remembers: readonly boolean[] = [];
   readonly #clock: VirtualClock;
   readonly #storage: KeptStorage;
   /** Ids of orders whose callers were notified in an earlier process. */
@@ -57,9 +58,12 @@ export class Work {
     this.#provider = provider;
   }
 
-  steps(): Step<OrderPlan>[] {
+  steps({ remembers, isInOrder }: Pick<Scenario, 'remembers' | 'isInOrder'>): Step<OrderPlan>[] {
+    this.#remembers = remembers;
     return this.#canCompensate.map((canCompensate, at) => ({
       name: `step-${at}`,
+      remember: remembers[at],
+      after: isInOrder && at > 0 ? [`step-${at - 1}`] : [],
       run: (order, context) => this.#run(order, context, at),
       ...(canCompensate && {
         compensate: (order, context) => this.#compensate(order, context, at),
@@ -75,14 +79,16 @@ export class Work {
     if (this.decided.has(order.id)) {
       this.wrong.push(`steps of ${order.id} are run, though it is decided`);
     }
+    this.#checkRemembered(order.id, context, at);
     this.#enter(order);
     const isRefused = plan.ends === 'refused';
     // The request may have its effect at once, even if its answer is lost.
     if (this.#canCompensate[at] && !isRefused) this.#provider.charge(order.id, idempotencyKey);
-    const end = (): void => {
+    const end = (): unknown => {
       this.#leave(order);
       if (isRefused) throw new OrderError('declined', 'Nothing was charged');
       if (plan.ends === 'badly') throw Object.assign(new Error(), { code: 'declined' });
+      return resultOf(order.id, at);
     };
     let { durationMs, isDeaf } = plan;
     if (durationMs === 'never') {
@@ -99,7 +105,7 @@ export class Work {
 
   async #compensate(
     order: AcceptedOrder<OrderPlan>,
-    { isFinished, idempotencyKey }: CompensationContext,
+    { isFinished, result, idempotencyKey }: CompensationContext,
     at: number,
   ): Promise<void> {
     if (this.#storage.isCut) return never();
@@ -109,7 +115,26 @@ export class Work {
     if (isFinished && order.payload.steps[at]?.ends !== 'well') {
       this.wrong.push(`${order.id} step-${at} is said to have finished`);
     }
+    if (isFinished && result !== resultOf(order.id, at)) {
+      this.wrong.push(`${order.id} step-${at} is compensated with ${result}`);
+    }
     this.#provider.refund(order.id, idempotencyKey);
+  }
+
+  /** A step whose result the disk has is not run again, and what comes after it has its result. */
+  #checkRemembered(id: string, { results }: StepContext, at: number): void {
+    const { remembered = [] } = this.#storage.disk.find(id) ?? {};
+    if (remembered.some(({ step }) => step === `step-${at}`)) {
+      this.wrong.push(`invariant 9: ${id} step-${at} is run again, though it is remembered`);
+    }
+    for (const [step, result] of Object.entries(results)) {
+      const place = Number(step.slice('step-'.length));
+      if (result !== resultOf(id, place)) this.wrong.push(`${id} ${step} gave ${result}`);
+      const isOnDisk = remembered.some((each) => each.step === step);
+      if (this.#remembers[place] && !isOnDisk) {
+        this.wrong.push(`invariant 9: ${id} step-${at} begins before ${step} is remembered`);
+      }
+    }
   }
 
   #enter({ id, userId }: AcceptedOrder): void {
@@ -127,4 +152,9 @@ export class Work {
     running.steps -= 1;
     if (running.steps === 0) this.#running.delete(userId);
   }
+}
+
+/** What a step returns. */
+function resultOf(id: string, at: number): string {
+  return `${id}/${at}`;
 }

@@ -3,7 +3,7 @@ import type { InFlightOrders } from '../../lifecycle/in-flight-orders.ts';
 import type { Job } from '../../lifecycle/job.ts';
 import { type Decision, nothingToDo } from '../../order/decision.ts';
 import { OrderError } from '../../order/order-error.ts';
-import { noSteps, type StepResult } from '../../order/step-result.ts';
+import { noSteps, notUndone, type StepResult } from '../../order/step-result.ts';
 import type { Cancellation } from '../../runtime/abort.ts';
 import { quote } from '../../runtime/thrown.ts';
 import type { Hold, RetriedOrder } from '../../storage/holds/hold.ts';
@@ -72,6 +72,7 @@ export function tryAgain(job: Job, { compensations }: RetriedOrder): void {
   const most = steps.reduce((count, { attempts }) => Math.max(count, attempts), 0);
   forgetFailure(job);
   job.tries = triesOf(compensations, (job.tries?.attempts ?? 0) + most);
+  if (job.remembered !== undefined) job.remembered = notUndone(job.remembered, compensations);
 }
 
 /** What was noted of its failure does not count any more. */

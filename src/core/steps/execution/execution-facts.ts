@@ -50,9 +50,10 @@ export class ExecutionFacts {
     return this.state !== 'over' && this.needs === 0;
   }
 
-  /** Whether it waits before its next attempt, or for a worker to make it. */
+  /** Whether it waits, and needs no worker meanwhile. */
   get isPaused(): boolean {
-    return this.state === 'paused' || this.state === 'due';
+    const { state } = this;
+    return state === 'paused' || state === 'due' || state === 'remembering';
   }
 
   /** Whether it is over, and is to be compensated if its order does not complete. */

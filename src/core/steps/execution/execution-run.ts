@@ -20,6 +20,10 @@ export interface ExecutionRun<Execution> extends ContextRun {
   pausing(execution: Execution, verdict: Verdict, delayMs: number): void;
   /** The pause is over: `start` the execution once there is a worker. */
   due(execution: Execution): void;
+  /** The execution has finished, and what it returned is to be kept first; false if that is no storage's to do. */
+  remember(execution: Execution): boolean;
+  /** An execution waits, and needs no worker meanwhile. */
+  waiting(): void;
   predicateFailed(step: string, cause: unknown): void;
 }
 

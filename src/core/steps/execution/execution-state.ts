@@ -5,7 +5,8 @@
  *            ┌────────────────┬── due ◀── paused ◀─┐
  *            ▼                ▼                    │
  * idle ─▶ queued ─────────▶ running ───────────────┴─▶ over
- *   │        │                └───▶ abandoned ─────────▶│
+ *   │        │                ├───▶ abandoned ─────────▶│
+ *   │        │                └───▶ remembering ─▶ due ─▶│
  *   └────────┴───────────────────────────────────────▶──┘
  * ```
  *
@@ -16,7 +17,8 @@
  * | `running` | has called its function, which has not ended |
  * | `abandoned` | the same, but its signal has aborted, and the function's result does not count |
  * | `paused` | waits before its next attempt |
- * | `due` | waits for a worker to make its next attempt |
+ * | `remembering` | has finished, and waits until the storage has what it returned |
+ * | `due` | waits for a worker to make its next attempt, or for what follows from its result |
  * | `over` | has ended, and none of its functions runs |
  */
 export type ExecutionState =
@@ -25,6 +27,7 @@ export type ExecutionState =
   | 'running'
   | 'abandoned'
   | 'paused'
+  | 'remembering'
   | 'due'
   | 'over';
 
@@ -32,9 +35,10 @@ export type ExecutionState =
 export const executionMoves: Readonly<Record<ExecutionState, readonly ExecutionState[]>> = {
   idle: ['running', 'queued', 'over'],
   queued: ['running', 'over'],
-  running: ['over', 'abandoned', 'paused'],
+  running: ['over', 'abandoned', 'paused', 'remembering'],
   abandoned: ['over'],
   paused: ['due', 'over'],
+  remembering: ['due', 'over'],
   due: ['running', 'queued', 'over'],
   over: [],
 };

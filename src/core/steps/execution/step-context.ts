@@ -10,7 +10,7 @@ import type { ExecutionFacts } from './execution-facts.ts';
 /** The run of an order as the contexts of its steps see it. */
 export interface ContextRun {
   readonly accepted: AcceptedOrder;
-  readonly order: Pick<RunOrder, 'earlierAttempts' | 'tries'>;
+  readonly order: Pick<RunOrder, 'earlierAttempts' | 'tries' | 'remembered'>;
   /** The order's signal, made when it is first asked for. */
   readonly signal: AbortSignal;
   /** Why the order failed, once it has. */

@@ -44,6 +44,11 @@ export class StepExecution extends ExecutionFacts implements Waiter {
 
   /** There is a worker, and the clock has just been read. */
   start(): void {
+    if (this.isFinished) {
+      // What it has returned is remembered by now.
+      this.#finish();
+      return;
+    }
     const { semaphore } = this.limits;
     if (semaphore === undefined || semaphore.acquire(this)) this.#try();
     else moveExecution(this, 'queued');
@@ -53,6 +58,27 @@ export class StepExecution extends ExecutionFacts implements Waiter {
   skip(): void {
     this.mayHaveActed = false;
     this.#end();
+  }
+
+  /** An earlier run has remembered what it returned. */
+  recall(value: unknown): void {
+    this.value = value;
+    this.isFinished = true;
+    if (!this.isOver) this.#end();
+  }
+
+  /** What it has returned is remembered: it goes on as soon as there is a worker. */
+  remembered(): void {
+    moveExecution(this, 'due');
+    this.#run.due(this);
+  }
+
+  /** The storage cannot keep what it has returned, so it fails, and is compensated with that. */
+  notRemembered(cause: unknown): void {
+    this.isUnfit = true;
+    this.#end();
+    const message = `${this.title} returned what the storage cannot keep`;
+    this.#owner.failed(this, { code: 'internal', message, cause });
   }
 
   admitted(): void {
@@ -74,7 +100,7 @@ export class StepExecution extends ExecutionFacts implements Waiter {
 
   /** How long it has taken so far, pauses included. */
   elapsed(): number {
-    if (this.attempts === 0 || this.state === 'over') return this.durationMs;
+    if (this.attempts === 0 || this.isFinished || this.state === 'over') return this.durationMs;
     return this.#run.clock.last - this.#begunAt;
   }
 
@@ -172,14 +198,28 @@ export class StepExecution extends ExecutionFacts implements Waiter {
   #attemptSucceeded(value: unknown): void {
     this.#leave();
     this.value = value;
+    this.durationMs = this.elapsed();
     this.isFinished = true;
     const fault = this.compensated === undefined && this.#run.isJson ? faultOf(this) : undefined;
     const isFailed = fault !== undefined && this.state === 'running';
     if (fault !== undefined) this.isUnfit = true;
-    this.#end();
-    if (isFailed) this.#owner.failed(this, fault);
-    else this.#owner.succeeded(this);
+    if (isFailed) {
+      this.#end();
+      this.#owner.failed(this, fault);
+    } else if (this.#isToRemember && this.#run.remember(this)) {
+      moveExecution(this, 'remembering');
+      this.#run.waiting();
+    } else this.#finish();
     this.limits.semaphore?.release();
+  }
+
+  #finish(): void {
+    this.#end();
+    this.#owner.succeeded(this);
+  }
+
+  get #isToRemember(): boolean {
+    return this.step.remembers && this.compensated === undefined && this.state === 'running';
   }
 
   #attemptFailed(thrown: unknown): void {

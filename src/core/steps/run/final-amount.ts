@@ -16,6 +16,13 @@ export class FinalAmount {
     this.#said = [...others, { execution, attempt: execution.attempts, amount }];
   }
 
+  /** What an execution that has just finished has said, if anything. */
+  of(execution: ExecutionFacts): number | undefined {
+    const { attempts } = execution;
+    return this.#said.find((each) => each.execution === execution && each.attempt === attempts)
+      ?.amount;
+  }
+
   /** `undefined` if what was ordered is settled. */
   get(): number | undefined {
     const isFinal = ({ execution, attempt }: SaidAmount): boolean =>

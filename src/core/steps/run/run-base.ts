@@ -1,7 +1,7 @@
 import type { Verdict } from '../../order/decision.ts';
 import type { AcceptedOrder } from '../../order/order.ts';
 import { OrderError } from '../../order/order-error.ts';
-import type { StepProgress, StepResult } from '../../order/step-result.ts';
+import type { RememberedStep, StepProgress, StepResult } from '../../order/step-result.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { ExecutionFacts } from '../execution/execution-facts.ts';
 import type { StepExecution } from '../execution/step-execution.ts';
@@ -134,6 +134,43 @@ export abstract class RunBase<Order extends RunOrder> {
   setAmount(execution: ExecutionFacts, amount: number): void {
     this.finalAmount ??= new FinalAmount();
     this.finalAmount.set(execution, amount);
+  }
+
+  remember(execution: StepExecution): boolean {
+    const { step, value: result } = execution;
+    const amount = this.finalAmount?.of(execution);
+    const compensations = this.order.tries?.compensations[step.name];
+    const remembered = { step: step.name, result, amount };
+    return this.settings.observer.remember(
+      this.order,
+      compensations === undefined ? remembered : { ...remembered, compensations },
+    );
+  }
+
+  /** The storage has what these steps have returned. */
+  remembered(steps: readonly RememberedStep[]): void {
+    this.#endRemembering(steps, (execution) => execution.remembered());
+  }
+
+  /** The storage cannot keep what these steps have returned. */
+  notRemembered(steps: readonly RememberedStep[], cause: unknown): void {
+    this.#endRemembering(steps, (execution) => execution.notRemembered(cause));
+  }
+
+  #endRemembering(steps: readonly RememberedStep[], end: (execution: StepExecution) => void): void {
+    this.inScope(() => {
+      this.clock.read();
+      for (const execution of this.executions) {
+        // What follows from one may end the others.
+        if (execution.state !== 'remembering') continue;
+        if (steps.some(({ step }) => step === execution.step.name)) end(execution);
+      }
+    });
+  }
+
+  waiting(): void {
+    this.#hasPaused = true;
+    this.releaseIfPaused();
   }
 
   /** Why the order failed or was canceled, as of now. */

@@ -77,7 +77,8 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
       execution.abort(this.error);
       if (!execution.isOver || execution.attempts === 0) continue;
       this.ended(execution);
-      this.#report(execution, resultOf(execution, 'canceled'));
+      // It may have finished, and have waited for the storage.
+      this.#report(execution, resultOf(execution, execution.isFinished ? 'ok' : 'canceled'));
     }
   }
 

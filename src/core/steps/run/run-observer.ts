@@ -2,7 +2,7 @@ import type { Decision, Verdict } from '../../order/decision.ts';
 import type { AcceptedOrder } from '../../order/order.ts';
 import type { OrderError } from '../../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../../order/outcome.ts';
-import type { StepProgress, StepResult } from '../../order/step-result.ts';
+import type { RememberedStep, StepProgress, StepResult } from '../../order/step-result.ts';
 
 /** The part of an order that its run needs. */
 export interface RunOrder {
@@ -18,6 +18,8 @@ export interface RunOrder {
   readonly earlierAttempts: number;
   /** Of an order that is tried again: how often each step was compensated before, by name. */
   readonly tries?: { readonly compensations: Readonly<Record<string, number>> } | undefined;
+  /** What its steps have returned that are not run again. */
+  readonly remembered?: readonly RememberedStep[] | undefined;
   /** The order as its steps see it, frozen. */
   toOrder(): AcceptedOrder;
 }
@@ -60,6 +62,12 @@ export interface RunObserver<Order> extends StepListener<Order> {
   inScope(order: Order, work: () => void): void;
   /** Aborts a signal that the host's code listens to. */
   abort(controller: AbortController, reason: OrderError): void;
+  /**
+   * Keeps what a step has returned.
+   *
+   * @returns false if no storage keeps the order; else `remembered` of the run is called when it is kept
+   */
+  remember(order: Order, step: RememberedStep): boolean;
   /** The order does not complete: its steps are aborted and compensated. */
   decidedAgainst(order: Order, holds: boolean): void;
   /** Whether an order that is to hold its user's lane may do so; the processor may be shutting down. */

@@ -58,6 +58,12 @@ export class StepGraph {
   /** Starts a step, unless the order does not need it. */
   #begin(execution: StepExecution): void {
     const { step } = execution;
+    if (this.#recall(execution)) {
+      execution.result = Object.freeze({ ...step.skipped, status: 'ok' });
+      this.finish();
+      this.startAfter(execution);
+      return;
+    }
     const answer = step.when === undefined || isNeeded(step, this.#run.accepted);
     // It may have canceled the order.
     if (execution.isOver) return;
@@ -75,6 +81,16 @@ export class StepGraph {
     this.startAfter(execution);
   }
 
+  /** Has a step finished by what an earlier run has remembered of it, if it has. */
+  #recall(execution: StepExecution): boolean {
+    const { step } = execution;
+    const known = this.#run.order.remembered?.find((each) => each.step === step.name);
+    if (known === undefined) return false;
+    execution.recall(known.result);
+    if (known.amount !== undefined) this.#run.setAmount(execution, known.amount);
+    return true;
+  }
+
   /** Starts the steps that come directly after one that has finished, and after no other. */
   startAfter({ step }: StepExecution): void {
     if (step.next.length === 0) return;
@@ -87,11 +103,13 @@ export class StepGraph {
   /** Steps with a compensation that have not begun in this process; steps that come after others are last. */
   unbegun(): StepExecution[] {
     const { accepted } = this.#run;
-    return this.#plan.steps
+    const unbegun = this.#plan.steps
       .filter((step) => step.compensate !== undefined && isNeeded(step, accepted) !== false)
       .sort((one, other) => one.before.length - other.before.length)
       .map((step) => this.#executionOf(step))
-      .filter(({ attempts }) => attempts === 0);
+      .filter(({ attempts, isFinished }) => attempts === 0 && !isFinished);
+    for (const execution of unbegun) this.#recall(execution);
+    return unbegun;
   }
 
   /** The results of all steps as of now, in declaration order. */

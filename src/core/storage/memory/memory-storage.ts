@@ -19,6 +19,8 @@ import { mergePages } from '../order-pages.ts';
 import type {
   AcceptResult,
   OrderStorage,
+  RememberedOrder,
+  RememberResult,
   Settlement,
   SettlementResult,
   StoredOrderPage,
@@ -204,12 +206,12 @@ export class MemoryStorage implements OrderStorage {
     return balance;
   }
 
-  /**
-   * Replaces the results of a settled order's steps.
-   *
-   * @param id - the order's id; nothing happens if it is not remembered
-   * @param steps - as they are now
-   */
+  /** Keeps what steps of unsettled orders have returned; see {@link OrderStorage.remember}. */
+  remember(orders: readonly RememberedOrder[]): readonly RememberResult[] {
+    return orders.map((order) => this.#unsettled.remember(order));
+  }
+
+  /** Replaces the results of a settled order's steps, if it is remembered; see {@link OrderStorage.amend}. */
   amend(id: string, steps: readonly StepResult[]): void {
     this.#settled.amend(id, steps);
   }

@@ -1,6 +1,6 @@
 import { noLabels, noPostings, type Priority } from '../../order/order.ts';
 import type { OrderOutcome, OrderRecord, OrderStatus } from '../../order/outcome.ts';
-import { noResults, noSteps } from '../../order/step-result.ts';
+import { noneRemembered, noResults, noSteps } from '../../order/step-result.ts';
 import type { StoredOrder, Times } from '../../order/stored-order.ts';
 import { NumberRows } from './number-rows.ts';
 import type { Extra, RememberedFields } from './settled-extra.ts';
@@ -105,7 +105,8 @@ export class SettledColumns {
     const content = this.extras[slot]?.content;
     const sequence = this.sequenceIn(slot);
     const record = this.#recordIn(slot);
-    return { ...record, content, attempt: 1, decided: undefined, sequence, settlement };
+    const unsettled = { attempt: 1, decided: undefined, remembered: noneRemembered };
+    return { ...record, ...unsettled, content, sequence, settlement };
   }
 
   #recordIn(slot: number): OrderRecord {

@@ -1,20 +1,32 @@
 import { appliedPostings } from '../../order/receipt.ts';
-import { noResults, noSteps } from '../../order/step-result.ts';
+import {
+  noneRemembered,
+  noResults,
+  noSteps,
+  type RememberedStep,
+} from '../../order/step-result.ts';
 import type { DecidedOutcome, NewOrder, StoredOrder } from '../../order/stored-order.ts';
 import { timeFields } from '../../order/times/order-times.ts';
 import { type DuePage, type DuePlace, type DueQuery, isBehind } from '../due/due-orders.ts';
 import type { RetriedOrder } from '../holds/hold.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
-import type { Settlement, StoredOrderPage, StoredOrderQuery } from '../order-storage.ts';
+import type {
+  RememberedOrder,
+  RememberResult,
+  Settlement,
+  StoredOrderPage,
+  StoredOrderQuery,
+} from '../order-storage.ts';
 
 /** How many orders come in one page. */
 const pageSize = 500;
 
 interface Entry {
-  readonly order: Omit<StoredOrder, 'attempt' | 'decided'>;
+  readonly order: Omit<StoredOrder, 'attempt' | 'decided' | 'remembered'>;
   /** The opening after which it was accepted. */
   readonly opening: number;
   decided: DecidedOutcome | undefined;
+  remembered: readonly RememberedStep[];
   compensations?: StoredOrder['compensations'];
 }
 
@@ -51,7 +63,8 @@ export class UnsettledOrders {
       steps: noSteps,
       results: noResults,
     };
-    const entry = { order, opening: this.#openings, decided: undefined };
+    const opening = this.#openings;
+    const entry = { order, opening, decided: undefined, remembered: noneRemembered };
     this.#entries.set(id, entry);
     return entry;
   }
@@ -75,6 +88,13 @@ export class UnsettledOrders {
     if (entry === undefined) return;
     entry.decided = undefined;
     entry.compensations = compensations;
+  }
+
+  /** Replaces what is remembered of an order's steps, if the order is here. */
+  remember({ id, steps }: RememberedOrder): RememberResult {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) entry.remembered = steps;
+    return { status: 'remembered' };
   }
 
   /** Removes the order and returns its sequence, if it was here. */
@@ -153,8 +173,8 @@ export class UnsettledOrders {
     return count;
   }
 
-  #storedOf({ order, opening, decided, compensations }: Entry): StoredOrder {
-    const stored = { ...order, attempt: this.#openings - opening + 1, decided };
+  #storedOf({ order, opening, decided, remembered, compensations }: Entry): StoredOrder {
+    const stored = { ...order, attempt: this.#openings - opening + 1, decided, remembered };
     return compensations === undefined ? stored : { ...stored, compensations };
   }
 }

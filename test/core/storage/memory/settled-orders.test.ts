@@ -96,7 +96,7 @@ describe('settled orders', () => {
         ...order,
         amount: isCompleted ? order.amount : order.orderedAmount,
         ...end.times,
-        ...{ attempt: 1, decided: undefined, sequence: 2, settlement: 2 },
+        ...{ attempt: 1, decided: undefined, remembered: [], sequence: 2, settlement: 2 },
         status,
         balance: isCompleted ? balance : undefined,
         code: isCompleted ? undefined : code,

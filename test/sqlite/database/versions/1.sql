@@ -25,6 +25,7 @@ CREATE TABLE orders (
   is_late INTEGER,
   expires_at INTEGER,
   results TEXT,
+  remembered TEXT,
   ordered_amount INTEGER,
   not_before INTEGER
 ) STRICT;
