@@ -76,7 +76,7 @@ export async function drain(
   engine.ownership?.leave();
   await engine.delayed.leave();
   const released = engine.heldLanes.close();
-  await engine.acceptance.leaveHeld(engine.heldLanes.users);
+  await engine.acceptance.leaveHeld(engine.dispatcher.queue.heldUsers);
   const timedOut = !(await deadline.comesAfter(whenDrained(engine)));
   const refused = engine.admission.shut();
   if (timedOut) {

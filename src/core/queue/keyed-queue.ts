@@ -43,6 +43,11 @@ export class KeyedQueue<T extends QueueEntry> {
     return this.#heldSize;
   }
 
+  /** The users who are held. */
+  get heldUsers(): string[] {
+    return [...this.#stopped.keys()].filter((userId) => this.isHeld(userId));
+  }
+
   /** How many users have entries waiting or taken. */
   get users(): number {
     return this.#alone === undefined ? this.#lanes.size : 1;

@@ -125,6 +125,24 @@ describe('lanes while the storage is asked', () => {
   });
 });
 
+describe('shutdown while a hold is written', () => {
+  it('invariants 4, 9: leaves the orders of the lane in the storage', async () => {
+    const storage = new KeptStorage();
+    const { processor } = await opened(storage, new Set());
+    const answer = slow(storage, 'hold');
+    const held = processor.hold('u');
+    await processor.enqueue(order('a'));
+    const outcome = processor.outcome('a');
+    const closed = processor.shutdown();
+    await clock.advance(10);
+    answer();
+    await clock.runAll();
+    await held;
+    expect(await outcome).toMatchObject({ error: { code: 'shut_down' } });
+    expect(await closed).toMatchObject({ kept: 1, unsettled: [], timedOut: false });
+  });
+});
+
 describe('delayed orders while the storage is asked', () => {
   it('invariants 3, 4: an order that is accepted while the storage is asked for an id begins when its time comes', async () => {
     const storage = new KeptStorage();

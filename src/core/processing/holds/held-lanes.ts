@@ -67,11 +67,6 @@ export class HeldLanes {
     return this.#holds.size;
   }
 
-  /** The users whose lanes are held. */
-  get users(): Iterable<string> {
-    return this.#holds.keys();
-  }
-
   /** For how long the oldest hold has held its lane, in milliseconds. */
   get oldestMs(): number {
     for (const { heldAt } of this.#holds.values()) return Math.max(0, this.#now() - heldAt);
