@@ -88,7 +88,7 @@ describe('an OrderProcessor', () => {
     [{ get: () => 0, apply: 5 }, 'Expected `storage.apply` to be a function, got `5`'],
     [
       { get: () => 0, apply: () => [], accept: () => [], settle: () => [], find: () => undefined },
-      'Expected `storage.amend` to be a function, got `undefined`',
+      'Expected `storage.remember` to be a function, got `undefined`',
     ],
   ])('refuses %o as `storage`', (storage, message) => {
     expect(() => make({ storage })).toThrow(TypeError);
@@ -143,7 +143,7 @@ describe('an OrderProcessor', () => {
     [
       [{ ...step, retries: 3 }],
       TypeError,
-      'Expected the options of steps[0] to be among name, run, compensate, after, when, concurrency, timeoutMs, retry, compensation, onFailure, got `retries`',
+      'Expected the options of steps[0] to be among name, run, compensate, after, when, remember, concurrency, timeoutMs, retry, compensation, onFailure, got `retries`',
     ],
   ])('refuses %o as `steps`', (steps, kind, message) => {
     expectThrows(() => make({ steps }), kind, message);

@@ -71,6 +71,7 @@ export function readOrder(reader: Reader): StoredOrder {
   const postings = reader.maybeText();
   const results = reader.maybeText();
   const remembered = reader.maybeText();
+  const times = readTimes(reader);
   const parse = parsed.bind(undefined, id);
   const payload = json === null ? undefined : parse('payload', json, () => true);
   if (!isPriority(priority)) throw new UnreadableOrder(id, 'its priority is none');
@@ -107,7 +108,7 @@ export function readOrder(reader: Reader): StoredOrder {
     ...notedIn(decided === null ? undefined : parse('decided', decided, isObject)),
     sequence,
     settlement,
-    ...readTimes(reader),
+    ...times,
   };
 }
 
