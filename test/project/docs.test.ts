@@ -34,7 +34,7 @@ const root = join(import.meta.dirname, '../..');
 const cache = join(root, 'node_modules/.cache/order-processor-docs');
 const sources = globSync('src/**/*.ts', { cwd: root }).sort();
 const blocks = [
-  ...['README.md', ...globSync('guides/*.md', { cwd: root })].flatMap((file) =>
+  ...['README.md', ...globSync('src/guides/*.md', { cwd: root })].flatMap((file) =>
     blocksOf(file, readFileSync(join(root, file), 'utf8')),
   ),
   ...sources.flatMap((file) => blocksOf(file, commentsOf(join(root, file)))),
@@ -178,7 +178,7 @@ describe('what a block prints is what it says', () => {
 });
 
 describe('every link to a file leads to one', () => {
-  const pages = globSync(['*.md', '{examples,guides}/**/*.md'], { cwd: root }).sort();
+  const pages = globSync(['*.md', '{examples,src/guides}/**/*.md'], { cwd: root }).sort();
 
   test.each(pages)('%s', (page) => {
     const text = readFileSync(join(root, page), 'utf8');
@@ -191,7 +191,7 @@ describe('every link to a file leads to one', () => {
 test('every file and folder that CONTRIBUTING.md names is there', () => {
   const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
   const named = [...text.matchAll(/`([\w./-]+(?:\/|\.ts))`/g)].map(([, path = '']) => path);
-  const paths = globSync('{src,test,examples,guides}/**', { cwd: root, withFileTypes: true }).map(
+  const paths = globSync('{src,test,examples}/**', { cwd: root, withFileTypes: true }).map(
     (entry) => `/${relative(root, join(entry.parentPath, entry.name))}${entry.isFile() ? '' : '/'}`,
   );
   expect(named.length).toBeGreaterThan(20);
