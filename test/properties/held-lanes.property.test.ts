@@ -130,6 +130,8 @@ class World {
       }
       case 'kill':
         this.storage.cut();
+        // A dead process retries nothing.
+        await clock.hold();
         await this.#restart();
         return;
       default:
