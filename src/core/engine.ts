@@ -146,7 +146,7 @@ export class Engine {
       ...{ clock, lifecycle: this.lifecycle, dispatcher: this.dispatcher },
       ...{ storage: storage.holds, questions: this.questions, inFlight },
       keepWaiting: (userId) => this.acceptance.keepWaiting(userId),
-      heldBack: (job) => this.acceptance.heldBack(job),
+      failed: (userId) => this.acceptance.heldOrders.laneHeld(userId),
       stopped: () => this.recovery?.goOn(),
       recovered: () => this.ready,
       mayTryAgain: async (attempt) => {
@@ -185,7 +185,7 @@ export class Engine {
         this.history.settled();
         this.capacity.admitWaiting(job.userId);
       },
-      heldOrders: () => queue.heldSize,
+      heldOrders: () => this.acceptance.heldOrders.idle,
       hasRunningSteps: () => !runner.isIdle,
     });
     this.availability = storage.isVolatile ? undefined : this.#watch(journal);

@@ -75,8 +75,8 @@ export async function drain(
 ): Promise<Pick<ShutdownSummary, 'unsettled' | 'running' | 'kept' | 'timedOut' | 'storageError'>> {
   engine.ownership?.leave();
   await engine.delayed.leave();
-  const released = engine.heldLanes.close();
-  await engine.acceptance.leaveHeld(engine.dispatcher.queue.heldUsers);
+  engine.heldLanes.close();
+  await engine.acceptance.heldOrders.leave();
   const timedOut = !(await deadline.comesAfter(whenDrained(engine)));
   const refused = engine.admission.shut();
   if (timedOut) {
@@ -91,7 +91,7 @@ export async function drain(
       await endsWithin(engine.lifecycle.idleness.whenIdle(), graceMs);
     }
   }
-  await endsWithin(released, graceMs);
+  await endsWithin(engine.heldLanes.whenWritten(), graceMs);
   if (engine.refusals !== undefined) await endsWithin(engine.refusals.close(), graceMs);
   await refused;
   const unsettled = await giveUpAll(engine);

@@ -15,6 +15,7 @@ import type { Cancellation } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { JournalStorage } from '../storage/ledger.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import { HeldOrders } from './holds/held-orders.ts';
 import type { DelayedOrders } from './timing/delayed-orders.ts';
 
 /** What `Acceptance` needs of others. */
@@ -41,6 +42,7 @@ interface Sources {
  */
 export class Acceptance implements JournalListener {
   readonly journal: Journal | undefined;
+  readonly heldOrders: HeldOrders;
   readonly #sources: Sources;
   /** By user: how many orders are on their way to be accepted by their settlement. */
   readonly #settling = new Tally();
@@ -48,12 +50,11 @@ export class Acceptance implements JournalListener {
   readonly #enqueued = new Map<Job, Waiter>();
   /** True from the deadline of `shutdown` on: orders that the journal keeps stay in the storage for the next start. */
   isLeaving = false;
-  /** From the call of `shutdown` on: what waits in held lanes ends, or stays in the storage. */
-  #leavesHeld = false;
 
   constructor(sources: Sources) {
     this.#sources = sources;
     const { storage, clock, stalledAfterMs } = sources;
+    this.heldOrders = new HeldOrders(sources);
     this.journal = storage && new Journal(storage, clock, stalledAfterMs, this);
   }
 
@@ -81,7 +82,7 @@ export class Acceptance implements JournalListener {
     lifecycle.pending(job);
     dispatcher.enqueue(job);
     dispatcher.wake();
-    if (dispatcher.queue.isHeld(job.userId)) this.heldBack(job);
+    this.heldOrders.entered(job);
   }
 
   /**
@@ -98,21 +99,6 @@ export class Acceptance implements JournalListener {
       const enqueued = this.#enqueued.get(job);
       if (enqueued !== undefined) {
         this.journal.whenKept(job).then(enqueued.resolve, enqueued.reject);
-      }
-    }
-  }
-
-  /**
-   * The processor shuts down: what waits in held lanes, and what comes into one from now on, stays in a storage that
-   * keeps orders. Any other is canceled: no release can come any more.
-   */
-  async leaveHeld(users: Iterable<string>): Promise<void> {
-    const { clock, dispatcher } = this.#sources;
-    this.#leavesHeld = true;
-    for (const userId of [...users]) {
-      for (const job of dispatcher.queue.waiting(userId)) {
-        if (!clock.hasTime()) await clock.nextSlice();
-        this.heldBack(job);
       }
     }
   }
@@ -271,16 +257,7 @@ export class Acceptance implements JournalListener {
     if (lifecycle.isAccepted(job)) lifecycle.accepted(job);
     if (cancellation !== undefined) dispatcher.cancel(job, cancellation);
     dispatcher.proceed(lifecycle.isTelling);
-    if (dispatcher.queue.isHeld(job.userId)) this.heldBack(job);
-  }
-
-  /** An order waits in a held lane. */
-  heldBack(job: Job): void {
-    const { dispatcher, lifecycle } = this.#sources;
-    if (!this.#leavesHeld) lifecycle.idleness.check();
-    else if (dispatcher.drop(job)) {
-      dispatcher.leave(job, "The processor shut down while the user's lane was held");
-    }
+    this.heldOrders.entered(job);
   }
 
   async #whenKept(job: Job, journal: Journal): Promise<OrderRecord> {

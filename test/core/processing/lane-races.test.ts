@@ -143,6 +143,33 @@ describe('shutdown while a hold is written', () => {
   });
 });
 
+describe('an order that holds its lane while the processor shuts down', () => {
+  it('invariants 1, 4, 9: leaves the orders behind it in the storage, and its hold is there when the storage closes', async () => {
+    const storage = new KeptStorage();
+    const { processor } = await opened(storage, new Set(['a']), 1_000);
+    storage.fate = (method) => (method === 'hold' ? clock.sleep(500).then(() => 'works') : 'works');
+    const waiting = Array.from({ length: 100 }, (_, at) => `b${at}`);
+    const outcomes = ['a', ...waiting].map((id) => codeOf(processor.submit(order(id))));
+    const other = codeOf(processor.submit(order('x', 'v')));
+    await clock.advance(1);
+    const closed = processor.shutdown();
+    await clock.runAll();
+    expect(await closed).toMatchObject({ kept: 101, unsettled: [], timedOut: false });
+    expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['shut_down']));
+    expect(await other).toBe('completed');
+    expect(storage.disk.holds({ limit: 9 })).toMatchObject([{ userId: 'u', orderId: 'a' }]);
+    const next = await opened(new KeptStorage(storage.disk), new Set(), 1_000);
+    const started: string[] = [];
+    next.processor.on('started', ({ id }) => started.push(id));
+    await clock.advance(100);
+    expect(started).toEqual([]);
+    await next.processor.release('u', 'skip');
+    await clock.runAll();
+    expect(started).toEqual(waiting);
+    await next.processor.shutdown();
+  });
+});
+
 describe('delayed orders while the storage is asked', () => {
   it('invariants 3, 4: an order that is accepted while the storage is asked for an id begins when its time comes', async () => {
     const storage = new KeptStorage();

@@ -32,8 +32,8 @@ interface Sources extends HoldWriteSources {
   readonly inFlight: InFlightOrders;
   /** Resolves when the orders of an earlier process are taken up. */
   recovered(): Promise<void>;
-  /** An order waits in a held lane. */
-  heldBack(job: Job): void;
+  /** A failed order holds the lane, with all that waits in it. */
+  failed(userId: string): void;
   /** What waits in a lane keeps no recovery waiting any more. */
   stopped(): void;
   /** Orders of the queue that their settlement was to accept are accepted before. */
@@ -107,7 +107,7 @@ export class HeldLanes {
   /** An order has failed for good, and nothing of it runs: it holds its lane, at its head. */
   holdBy(job: Job): void {
     const { userId } = job;
-    const { dispatcher, heldBack, stopped } = this.#sources;
+    const { dispatcher, failed, stopped } = this.#sources;
     if (this.#isClosed && job.entry === undefined) {
       // No release can come any more, and no storage keeps the order.
       dispatcher.putBack(job);
@@ -120,7 +120,7 @@ export class HeldLanes {
     dispatcher.putBack(job);
     const failure = job.tries?.held;
     this.#afterTurns(userId, () => this.#keep(job, failure));
-    heldBack(job);
+    failed(userId);
     stopped();
   }
 
@@ -155,12 +155,16 @@ export class HeldLanes {
     }
   }
 
-  /** The processor shuts down: nothing is held or released any more. Resolves when nothing is under way. */
-  async close(): Promise<void> {
+  /** The processor shuts down: no call holds or releases a lane any more. An order that fails may still hold its own. */
+  close(): void {
     this.#isClosed = true;
     this.#writes.isClosing = true;
     this.#loaded.resolve();
-    await this.#turns.whenDone();
+  }
+
+  /** Resolves when no hold is being written or ended. */
+  whenWritten(): Promise<void> {
+    return this.#turns.whenDone();
   }
 
   #loadedAll(holds: ReadonlyMap<string, Hold>): void {
