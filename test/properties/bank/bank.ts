@@ -196,7 +196,10 @@ export class Bank {
 
   /** A lane that is held by an order needs an action, another takes none. */
   async #release(userId: string, action: 'retry' | 'skip'): Promise<void> {
-    const { holds } = await this.#during(this.#processor.holds({ limit: 100 }), { holds: [] });
+    const { holds } = await this.#during(this.#processor.holds({ limit: 100 }), {
+      holds: [],
+      cursor: undefined,
+    });
     const hold = holds.find((each) => each.userId === userId);
     if (hold === undefined) return;
     const isByOrder = hold.orderId !== undefined;
@@ -224,7 +227,10 @@ export class Bank {
   async #finish(): Promise<void> {
     for (let round = 0; round < 10; round += 1) {
       await this.#clock.advance(1_000);
-      const { holds } = await this.#during(this.#processor.holds({ limit: 100 }), { holds: [] });
+      const { holds } = await this.#during(this.#processor.holds({ limit: 100 }), {
+        holds: [],
+        cursor: undefined,
+      });
       if (holds.length === 0) break;
       for (const { userId } of holds) await this.#release(userId, 'retry');
     }

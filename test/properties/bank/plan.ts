@@ -64,7 +64,7 @@ const order: fc.Arbitrary<OrderPlan> = fc
       maxLength: 3,
     }),
     percent: often<number | undefined>(undefined, 0, 33, 64, 100),
-    priority: often('medium', 'high', 'low'),
+    priority: often<OrderPlan['priority']>('medium', 'high', 'low'),
     failures: often(0, 1, 2, 3),
     holds: fc.boolean(),
     stepMs: often(0, 1, 3),
