@@ -32,6 +32,11 @@ export class GroupCommit {
     );
   }
 
+  /** Whether calls wait for a transaction. */
+  get isBusy(): boolean {
+    return this.#waiting.length > 0;
+  }
+
   /** Resolves with the answer when the call is committed. */
   call(kind: WriteKind, message: Message): Promise<Reader> {
     const waiting = { ...Promise.withResolvers<Reader>(), call: { kind, message } };

@@ -6,4 +6,6 @@
  */
 
 export type { SqliteStorageOptions } from './open-options.ts';
-export { type PruneOptions, SqliteStorage } from './sqlite-storage.ts';
+export type { RetainOptions } from './retention/retain-options.ts';
+export type { PruneOptions } from './retention/retention.ts';
+export { SqliteStorage } from './sqlite-storage.ts';

@@ -57,6 +57,11 @@ export class OpenFile {
     return this.#closing !== undefined;
   }
 
+  /** Whether calls wait until the thread that writes is free. */
+  get isBusy(): boolean {
+    return this.#threads.isBusy;
+  }
+
   /** How large the file and its log were after the last transaction, in bytes. */
   get sizes(): StorageSizes | undefined {
     return this.#threads.sizes;

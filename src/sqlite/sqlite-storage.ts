@@ -1,7 +1,7 @@
 import { isName, nameForm } from '../core/order/parse-order.ts';
 import type { StepResult } from '../core/order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../core/order/stored-order.ts';
-import { checkInteger, checkOptions, wrong } from '../core/runtime/checks.ts';
+import { wrong } from '../core/runtime/checks.ts';
 import type {
   BalanceChange,
   BalanceResult,
@@ -29,19 +29,12 @@ import type {
 import { realPathOf } from './file/file-name.ts';
 import * as calls from './history-calls.ts';
 import { OpenFile } from './open-file.ts';
-import { checkedOptions, type SqliteStorageOptions } from './open-options.ts';
-import { pruneFile } from './prune-file.ts';
+import { type CheckedOptions, checkedOptions, type SqliteStorageOptions } from './open-options.ts';
+import { type PruneOptions, Retention } from './retention/retention.ts';
 import * as codec from './thread/codec.ts';
 import { amending, remembering } from './thread/step-calls.ts';
-import { UnconfirmedSettlements } from './unconfirmed-settlements.ts';
 import { UnreadableOrders } from './unreadable.ts';
 import { delayedCount, duePage, unsettledPages } from './unsettled-pages.ts';
-
-/** Which settled orders are to go. */
-export interface PruneOptions {
-  /** Those accepted and settled before this time, in Unix milliseconds: a safe integer. */
-  readonly settledBefore: number;
-}
 
 /**
  * Keeps orders and balances in one file, through Node's own `node:sqlite`: an order that was
@@ -80,7 +73,7 @@ export class SqliteStorage implements OrderStorage {
   /** What an acknowledged order survives; see {@link SqliteStorageOptions}. */
   readonly durability: 'full' | 'relaxed';
   readonly #file: OpenFile;
-  readonly #unconfirmed = new UnconfirmedSettlements();
+  readonly #retention: Retention;
   readonly #unreadable: UnreadableOrders;
 
   /**
@@ -96,7 +89,7 @@ export class SqliteStorage implements OrderStorage {
    */
   static async open(path: string, options: SqliteStorageOptions = {}): Promise<SqliteStorage> {
     const checked = checkedOptions(path, options);
-    return new SqliteStorage(await OpenFile.open(path, checked), checked.durability);
+    return new SqliteStorage(await OpenFile.open(path, checked), checked);
   }
 
   /** Whether `close` has been called. */
@@ -104,8 +97,9 @@ export class SqliteStorage implements OrderStorage {
     return this.#file.isClosed;
   }
 
-  private constructor(file: OpenFile, durability: 'full' | 'relaxed') {
+  private constructor(file: OpenFile, { durability, retain }: CheckedOptions) {
     this.#file = file;
+    this.#retention = new Retention(file, retain);
     this.path = file.path;
     this.durability = durability;
     this.#unreadable = new UnreadableOrders(file.path);
@@ -122,7 +116,7 @@ export class SqliteStorage implements OrderStorage {
 
   /** Records outcomes and applies balances; see {@link OrderStorage.settle}. */
   settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
-    return this.#unconfirmed.during(settlements, () =>
+    return this.#retention.during(settlements, () =>
       this.#file.write(
         'settle',
         (writer) => codec.writeSettlements(writer, settlements),
@@ -243,16 +237,14 @@ export class SqliteStorage implements OrderStorage {
   /**
    * Deletes settled orders, a few hundred at a time, so that other calls get their turn between. Their ids are
    * forgotten: one that comes again is a new order. Balances stay. The file does not become smaller, but what was freed
-   * is used again. Orders whose `settle` has not been answered are passed over, since it will come again.
+   * is used again. Orders whose `settle` has not been answered are passed over, since it will come again. `retain` of
+   * {@link SqliteStorageOptions} deletes by itself, in the order of the settlements; see there.
    *
    * @param options - which
    * @returns (resolves) how many were deleted
    */
-  async prune(options: PruneOptions): Promise<number> {
-    checkOptions('prune', options, ['settledBefore']);
-    const { settledBefore } = options;
-    checkInteger('settledBefore', settledBefore, Number.MIN_SAFE_INTEGER);
-    return pruneFile(this.#file, settledBefore, this.#unconfirmed);
+  prune(options: PruneOptions): Promise<number> {
+    return this.#retention.prune(options);
   }
 
   /**
@@ -286,6 +278,7 @@ export class SqliteStorage implements OrderStorage {
 
   /** Waits for what is under way, brings the log into the file, and gives the file up. Later calls reject. */
   close(): Promise<void> {
+    this.#retention.close();
     return this.#file.close();
   }
 

@@ -3,7 +3,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, it } from 'vitest';
 import { configure } from '../../src/sqlite/database/database.ts';
 import { listQueries } from '../../src/sqlite/database/lists.ts';
-import { pruneQueries } from '../../src/sqlite/database/prune.ts';
+import { pruneQueries } from '../../src/sqlite/database/pruning/prune.ts';
+import { retainQueries } from '../../src/sqlite/database/pruning/retain.ts';
 import { queries } from '../../src/sqlite/database/reads.ts';
 import { schemaVersion } from '../../src/sqlite/database/schema.ts';
 import {
@@ -107,7 +108,7 @@ describe('the file', () => {
     expect(tables).toEqual([{ name: 'orders', strict: 1 }]);
   });
 
-  it.each(Object.entries({ ...queries, ...listQueries, ...pruneQueries }))(
+  it.each(Object.entries({ ...queries, ...listQueries, ...pruneQueries, ...retainQueries }))(
     'has an index for %s, and nothing to sort',
     async (_, sql) => {
       await folder.open();

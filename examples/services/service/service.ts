@@ -66,7 +66,6 @@ async function listen(settings: Settings, log: Logger): Promise<void> {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const metrics = observe(processor, { registry });
-  const pruning = pruneHourly(storage, settings.RETAIN_DAYS, log);
 
   const authenticate = authenticateBy(settings);
   const messageLimitBytes = settings.BODY_LIMIT_KB * 1_024;
@@ -99,7 +98,6 @@ async function listen(settings: Settings, log: Logger): Promise<void> {
     processor,
     beside: [grpc],
     onClosed: async (summary) => {
-      clearInterval(pruning);
       // Last, so that a probe is answered that the service ends.
       await probes.close();
       log.info(
@@ -129,11 +127,18 @@ function serveProbes(app: FetchApp, { HOST, PROBE_PORT }: Settings): Promise<Ord
   );
 }
 
-function openStorage({ DATA_DIR, DURABILITY, MAX_FILE_MB }: Settings): Promise<SqliteStorage> {
+function openStorage({
+  DATA_DIR,
+  DURABILITY,
+  MAX_FILE_MB,
+  RETAIN_DAYS,
+}: Settings): Promise<SqliteStorage> {
   mkdirSync(DATA_DIR, { recursive: true });
   return SqliteStorage.open(join(DATA_DIR, 'orders.db'), {
     durability: DURABILITY,
     maxBytes: MAX_FILE_MB * 1_048_576,
+    // The file would grow for ever; but an id that is forgotten is a new order when it comes again.
+    retain: { days: RETAIN_DAYS },
   });
 }
 
@@ -145,18 +150,4 @@ function authenticateBy({ CLIENT_TOKENS, OPERATOR_TOKENS }: Settings) {
     (token) => [token, { users: [], isOperator: true }] as const,
   );
   return bearer(Object.fromEntries([...clients, ...operators]));
-}
-
-/** The file would grow for ever; but an id that is forgotten is a new order when it comes again. */
-function pruneHourly(storage: SqliteStorage, days: number, log: Logger): NodeJS.Timeout {
-  const prune = async (): Promise<void> => {
-    try {
-      const deleted = await storage.prune({ settledBefore: Date.now() - days * 86_400_000 });
-      if (deleted > 0) log.info({ deleted }, 'pruned');
-    } catch (error) {
-      log.warn({ err: error }, 'could not prune');
-    }
-  };
-  void prune();
-  return setInterval(prune, 3_600_000).unref();
 }

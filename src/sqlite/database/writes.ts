@@ -24,7 +24,7 @@ import { Balances, type Refusal } from './accounts/balances.ts';
 import { Credits, jsonOf, writeApplied } from './accounts/credits.ts';
 import { Settlements } from './history/settlements.ts';
 import { OrderRows } from './order-rows.ts';
-import { prune } from './prune.ts';
+import { Pruning } from './pruning/pruning.ts';
 import type { Reads } from './reads.ts';
 import { type Row, writeRow } from './rows.ts';
 
@@ -41,6 +41,7 @@ export class Writes {
   readonly #life: number;
   readonly #reads: Reads;
   readonly #holds: HoldRows;
+  readonly #pruning: Pruning;
   readonly #writer = new Writer(0);
   #isEachAlone = false;
   readonly #failedUsers = new Set<string>();
@@ -53,6 +54,7 @@ export class Writes {
     this.#db = db;
     this.#reads = reads;
     this.#holds = new HoldRows(db);
+    this.#pruning = new Pruning(db, this.balances);
     this.#life = life;
   }
 
@@ -255,11 +257,8 @@ export class Writes {
     this.#complete(writer, { fields, ending, ...flags, minBalance, postings });
   }
 
-  prune(reader: Reader, writer: Writer): void {
-    // Before the deletions of the same transaction.
-    this.balances.write();
-    prune(this.#db, reader, writer);
-  }
+  readonly prune = (reader: Reader, writer: Writer) => this.#pruning.prune(reader, writer);
+  readonly retain = (reader: Reader, writer: Writer) => this.#pruning.retain(reader, writer);
 
   hold(reader: Reader): void {
     this.#holds.hold(reader);

@@ -9,6 +9,7 @@ export type WriteKind =
   | 'amend'
   | 'apply'
   | 'prune'
+  | 'retain'
   | 'hold'
   | 'release';
 

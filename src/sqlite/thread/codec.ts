@@ -264,6 +264,15 @@ export function readMovements(reader: Reader, userId: string): StoredMovementPag
   return { movements, next: reader.maybeNumber() ?? undefined };
 }
 
+/** Whether a file has more settled orders than are to be kept, and whether it is larger by far; sent as its index. */
+export const retainStates = ['done', 'more', 'behind'] as const;
+
+export type RetainState = (typeof retainStates)[number];
+
+export function readRetainState(reader: Reader): RetainState {
+  return retainStates[reader.number()] as RetainState;
+}
+
 /** One step of `prune`. */
 export interface PruneStep {
   readonly deleted: number;

@@ -53,6 +53,11 @@ export class FileThreads {
     return this.#opened?.id ?? '';
   }
 
+  /** Whether calls wait until the thread that writes is free. */
+  get isBusy(): boolean {
+    return this.#commits.isBusy;
+  }
+
   /** Resolves when the call is committed. */
   write(kind: WriteKind, message: Message): Promise<Reader> {
     return this.#commits.call(kind, message);

@@ -153,7 +153,7 @@ describe('open', () => {
     [['a', { maxBytes: 10 }], 'Expected `maxBytes` to be an integer from 65536 up, got `10`'],
     [
       ['a', { sync: true }],
-      'Expected the options of SqliteStorage to be among durability, maxBytes, waitMs, got `sync`',
+      'Expected the options of SqliteStorage to be among durability, maxBytes, waitMs, retain, got `sync`',
     ],
   ])('checks its options: %j', async (values, message) => {
     const open = SqliteStorage.open as (...values: unknown[]) => Promise<unknown>;

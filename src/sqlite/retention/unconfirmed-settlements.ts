@@ -1,4 +1,5 @@
-import type { Settlement } from '../core/storage/order-storage.ts';
+import type { Settlement } from '../../core/storage/order-storage.ts';
+import type { Writer } from '../thread/wire.ts';
 
 /**
  * Settlements that may be in the file without an answer that said so. The processor hands them in again, and then
@@ -25,10 +26,11 @@ export class UnconfirmedSettlements {
     }
   }
 
-  /** The ids of all. */
-  ids(): ReadonlySet<string> {
+  /** Writes the ids of all. */
+  write(writer: Writer): void {
     const ids = new Set(this.#failed);
     for (const settlements of this.#underWay) for (const { id } of settlements) ids.add(id);
-    return ids;
+    writer.number(ids.size);
+    for (const id of ids) writer.text(id);
   }
 }

@@ -1,5 +1,5 @@
-import type { OpenFile } from './open-file.ts';
-import { type PruneStep, readPruneStep } from './thread/codec.ts';
+import type { OpenFile } from '../open-file.ts';
+import { type PruneStep, readPruneStep } from '../thread/codec.ts';
 import type { UnconfirmedSettlements } from './unconfirmed-settlements.ts';
 
 /**
@@ -21,9 +21,7 @@ export async function pruneFile(
       'prune',
       (writer) => {
         for (const value of [settledBefore, from]) writer.number(value);
-        const kept = unconfirmed.ids();
-        writer.number(kept.size);
-        for (const id of kept) writer.text(id);
+        unconfirmed.write(writer);
       },
       readPruneStep,
     );
