@@ -10,6 +10,7 @@ import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
 import { outcomeOfRecord, recordOf } from '../order/record.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
+import { isDelayed } from '../order/times/order-times.ts';
 import type { KnownOrders } from '../queries/known-orders.ts';
 import type { Cancellation } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -72,7 +73,10 @@ export class Acceptance implements JournalListener {
     const { delayed, known, lifecycle } = this.#sources;
     if (job.state !== 'awaited') lifecycle.place(job);
     if (delayed().isEarly(job)) delayed().delay(job, false, false);
-    else this.enter(job);
+    else {
+      delayed().recovered(job);
+      this.enter(job);
+    }
     known.takenUp(job.id);
   }
 
@@ -155,14 +159,7 @@ export class Acceptance implements JournalListener {
   }
 
   accepted(job: Job, cancellation?: Cancellation): void {
-    const { lifecycle, inFlight } = this.#sources;
-    if (this.isLeaving) {
-      lifecycle.accepted(job);
-      lifecycle.keep(job);
-      return;
-    }
-    inFlight.addSequence(job);
-    this.#proceed(job, true, cancellation);
+    this.#kept(job, true, cancellation);
   }
 
   known(job: Job, stored: StoredOrder, cancellation?: Cancellation): OrderRecord {
@@ -179,7 +176,7 @@ export class Acceptance implements JournalListener {
       job.sequence = stored.sequence;
       job.acceptAt(stored.acceptedAt, clock);
       job.takeTimes(stored);
-      this.#acceptKnown(job, cancellation);
+      this.#acceptKnown(job, stored, cancellation);
     } else lifecycle.join(job, outcomeOfRecord(stored));
     return recordOf(stored);
   }
@@ -196,19 +193,25 @@ export class Acceptance implements JournalListener {
     this.#sources.storageFailed(error);
   }
 
-  #acceptKnown(job: Job, cancellation: Cancellation | undefined): void {
+  #acceptKnown(job: Job, stored: StoredOrder, cancellation: Cancellation | undefined): void {
+    const { lifecycle, ownership } = this.#sources;
+    // Any processor may have accepted it, and this one may have forgotten it.
+    const isNew = ownership() === undefined && !isDelayed(stored.notBefore, stored.acceptedAt);
+    if (isNew) lifecycle.pending(job);
+    else lifecycle.counts.duplicates += 1;
+    this.#kept(job, isNew, cancellation);
+  }
+
+  /** The storage has an order. */
+  #kept(job: Job, isNew: boolean, cancellation: Cancellation | undefined): void {
     const { inFlight, lifecycle } = this.#sources;
-    const ownership = this.#sources.ownership();
-    const waits = ownership !== undefined || this.#sources.delayed().isEarly(job);
-    if (this.isLeaving || !waits) {
-      lifecycle.pending(job);
-      this.accepted(job, cancellation);
+    if (this.isLeaving) {
+      if (isNew) lifecycle.accepted(job);
+      lifecycle.keep(job);
       return;
     }
-    // Any processor may have accepted it, and this one may have forgotten it.
-    lifecycle.counts.duplicates += 1;
     inFlight.addSequence(job);
-    this.#proceed(job, false, cancellation);
+    this.#proceed(job, isNew, cancellation);
   }
 
   #await(job: Job, ownership: Ownership, isNew: boolean, cancellation?: Cancellation): void {
@@ -241,20 +244,22 @@ export class Acceptance implements JournalListener {
     const delayed = this.#sources.delayed();
     const ownership = this.#sources.ownership();
     if (ownership !== undefined) this.#await(job, ownership, isNew, cancellation);
-    else if (!delayed.isEarly(job)) this.#enqueue(job, cancellation);
-    else {
+    else if (!delayed.isEarly(job)) {
+      if (!isNew) delayed.handedInAgain(job);
+      this.#enqueue(job, isNew, cancellation);
+    } else {
       delayed.delay(job, isNew);
       if (cancellation !== undefined) delayed.cancel(job, cancellation);
     }
   }
 
   /** The order is accepted, or will be by its settlement. */
-  #enqueue(job: Job, cancellation?: Cancellation): void {
+  #enqueue(job: Job, isNew: boolean, cancellation?: Cancellation): void {
     const { lifecycle, dispatcher } = this.#sources;
     lifecycle.pending(job);
     dispatcher.enqueue(job);
     // A listener may cancel it, or pause its user.
-    if (lifecycle.isAccepted(job)) lifecycle.accepted(job);
+    if (isNew && lifecycle.isAccepted(job)) lifecycle.accepted(job);
     if (cancellation !== undefined) dispatcher.cancel(job, cancellation);
     dispatcher.proceed(lifecycle.isTelling);
     this.heldOrders.entered(job);

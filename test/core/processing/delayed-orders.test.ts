@@ -170,6 +170,15 @@ describe.each(kinds)('an order with `notBefore`, in %s', (_, options) => {
     await processor.shutdown();
   });
 
+  it('invariant 11: `oldestWaitMs` counts its waiting from its time on', async () => {
+    const processor = new OrderProcessor(options());
+    await processor.enqueue(order('a', 1_000));
+    processor.pause();
+    await clock.advance(1_500);
+    expect(processor.stats()).toMatchObject({ queueLength: 1, oldestWaitMs: 500 });
+    await processor.shutdown();
+  });
+
   it('that comes when its time has come is as any other', async () => {
     const log: string[] = [];
     const processor = new OrderProcessor({ ...options(), steps: [noting(log)] });
@@ -397,4 +406,61 @@ describe('delayed orders in a storage that keeps orders', () => {
     expect(processor.stats()).toMatchObject({ scheduled: 0, unsettled: 0 });
     await processor.shutdown();
   });
+
+  describe.each([
+    ['with steps', [noting([])]],
+    ['without steps', []],
+  ])(
+    'an order %s that comes again before its time, and reaches the storage after it',
+    (_, steps) => {
+      /** Its second call of `accept` or `settle` ends after its time. */
+      async function comesAgain(second: object, fate: Fate) {
+        const storage = new KeptStorage();
+        const processor = await open(storage, { steps });
+        const log = logOf(processor);
+        await processor.enqueue(order('a', 100));
+        await processor.enqueue(order('later', 1_000));
+        await clock.advance(99);
+        storage.fate = (method) =>
+          method === 'accept' || method === 'settle' ? clock.sleep(10).then(() => fate) : 'works';
+        const code = codeOf(processor.submit({ id: 'a', userId: 'u', amount: 1, ...second }));
+        await clock.advance(5);
+        storage.fate = works;
+        await clock.advance(100);
+        return {
+          processor,
+          code: await code,
+          accepted: log.filter((line) => line === 'accepted:a'),
+        };
+      }
+
+      it('invariants 3, 11: is accepted once', async () => {
+        const { processor, code, accepted } = await comesAgain({ notBefore: epoch + 100 }, 'works');
+        expect(code).toBe('completed');
+        expect(accepted).toHaveLength(1);
+        expect(processor.stats()).toMatchObject({
+          accepted: 2,
+          duplicates: 1,
+          completed: 1,
+          scheduled: 1,
+        });
+        await processor.shutdown();
+      });
+
+      it.each([
+        ['has other content', { amount: 2 }, 'works', 'order_conflict'],
+        ['is not kept', {}, 'rejects', 'storage_failed'],
+      ] as const)(
+        'invariant 4: is not forgotten if the second %s',
+        async (__, second, fate, expected) => {
+          const { processor, code } = await comesAgain(second, fate);
+          expect(code).toBe(expected);
+          await clock.advance(20_000);
+          expect(await processor.order('a')).toMatchObject({ status: 'completed', amount: 1 });
+          expect(processor.stats()).toMatchObject({ accepted: 2, completed: 2, scheduled: 0 });
+          await processor.shutdown();
+        },
+      );
+    },
+  );
 });

@@ -59,6 +59,11 @@ export function timesOf(fields: TimeFields): OrderTimes | undefined {
   return hasTimes(fields) ? new OrderTimes(fields.notBefore, fields.expiresAt) : undefined;
 }
 
+/** Whether an order was accepted before its time; `acceptedAt` is in Unix milliseconds. */
+export function isDelayed(notBefore: number | undefined, acceptedAt: number): boolean {
+  return notBefore !== undefined && notBefore > acceptedAt;
+}
+
 /**
  * How long an order waited for its turn, in milliseconds. The time until it entered its lane does not count.
  *
@@ -69,6 +74,6 @@ export function waitMsOf(
   acceptedAt: number,
   startedAt: number,
 ): number {
-  if (notBefore === undefined || notBefore <= acceptedAt) return startedAt - acceptedAt;
-  return Math.max(0, startedAt - notBefore);
+  if (!isDelayed(notBefore, acceptedAt)) return startedAt - acceptedAt;
+  return Math.max(0, startedAt - (notBefore as number));
 }

@@ -3,7 +3,7 @@ import type { InFlightOrders } from '../../lifecycle/in-flight-orders.ts';
 import { Job } from '../../lifecycle/job.ts';
 import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
 import type { StoredOrder } from '../../order/stored-order.ts';
-import type { OrderTimes } from '../../order/times/order-times.ts';
+import { isDelayed, type OrderTimes } from '../../order/times/order-times.ts';
 import type { Cancellation } from '../../runtime/abort.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Dispatcher } from '../dispatcher.ts';
@@ -116,22 +116,30 @@ export class DelayedOrders {
 
   /** The time of an order in memory has come, and there is room. */
   enter(job: Job): void {
-    const { clock, enter, lifecycle } = this.#sources;
+    const { enter, lifecycle } = this.#sources;
     this.#remove(job);
-    (job.times as OrderTimes).enteredAt = clock.now();
+    this.#waitsFromNow(job);
     lifecycle.idleness.end();
     enter(job);
   }
 
+  /** An order of the storage enters its lane that is not early any more. */
+  recovered(job: Job): void {
+    const acceptedAt = job.unixOf(job.acceptedAt, this.#sources.clock);
+    if (isDelayed(job.times?.notBefore, acceptedAt)) this.#waitsFromNow(job);
+  }
+
+  /** The same of one that was delayed, and that its caller has handed in again. */
+  handedInAgain(job: Job): void {
+    this.#sources.stored?.entered(job);
+    this.#waitsFromNow(job);
+  }
+
   /** An order is in flight no longer: there may be room. */
   left(job: Job): void {
-    if (job.times !== undefined) {
-      this.#remove(job);
-      // One that is forgotten waits on in the storage, which gives it when it is due.
-      if (job.state !== 'kept') this.#sources.stored?.left(job);
-    }
+    if (job.times !== undefined) this.#remove(job);
     if (!this.#due.isEmpty) this.#enterDue();
-    this.#sources.stored?.roomMayHaveCome();
+    this.#sources.stored?.left(job);
   }
 
   /**
@@ -153,6 +161,10 @@ export class DelayedOrders {
     this.#remove(job);
     const message = 'The processor shut down before the `notBefore` of the order';
     this.#sources.dispatcher.leave(job, message);
+  }
+
+  #waitsFromNow({ times }: Job): void {
+    (times as OrderTimes).enteredAt = this.#sources.clock.now();
   }
 
   #enterDue(): void {

@@ -49,6 +49,8 @@ export class StoredDelays {
   #asked = 0;
   /** Orders that have left since then: an answer may have them, as they were before. */
   readonly #left = new Set<string>();
+  /** By id: the places of orders that were due while another order with the id was on its way into the storage. */
+  readonly #passedOver = new Map<string, DuePlace>();
   #isReading = false;
   #isCounted = false;
   #isFull = false;
@@ -79,10 +81,13 @@ export class StoredDelays {
   add({ times, sequence }: Job, isCounted: boolean): void {
     if (!isCounted) this.count += 1;
     const notBefore = times?.notBefore as number;
-    const before = { notBefore, sequence: sequence - 1 };
-    if (this.#isReading) this.#again = first(this.#again ?? before, before);
-    else this.#readUpTo = first(this.#readUpTo, before);
+    this.#readFrom({ notBefore, sequence });
     this.#wakeAt(notBefore);
+  }
+
+  /** An order enters its lane that its caller has handed in again, after its time and before it was read. */
+  entered({ times }: Job): void {
+    if ((times?.notBefore as number) > this.#sources.startedAt) this.count -= 1;
   }
 
   /** An order is canceled before its time. */
@@ -90,13 +95,12 @@ export class StoredDelays {
     this.count -= 1;
   }
 
-  /** An order is in flight no longer. */
-  left({ id }: Job): void {
-    if (this.#asked > 0) this.#left.add(id);
-  }
-
-  /** There may be room. */
-  roomMayHaveCome(): void {
+  /** An order is in flight no longer: there may be room. */
+  left(job: Job): void {
+    // One that is forgotten waits on in the storage, and one that is refused says nothing of the order there.
+    const isGone = job.state !== 'kept' && job.state !== 'refused';
+    if (this.#asked > 0 && job.times !== undefined && isGone) this.#left.add(job.id);
+    if (this.#passedOver.size > 0) this.#mayBeFree(job);
     if (this.#isFull && this.#sources.room() > 0) this.read();
   }
 
@@ -172,14 +176,31 @@ export class StoredDelays {
       if (!clock.hasTime()) await clock.nextSlice();
       if (this.#isClosed || room() <= 0) return false;
       this.#readUpTo = placeOf(order);
+      if (this.#left.has(order.id)) continue;
       const job = get(order.id);
-      // It may be on its way into the storage, or out of it.
-      if (this.#left.has(order.id) || (job !== undefined && job.state !== 'scheduled')) continue;
-      this.count -= 1;
-      if (job === undefined) this.#sources.recovered(order);
-      else this.#sources.enter(job);
+      if (job === undefined || job.state === 'scheduled') {
+        this.count -= 1;
+        if (job === undefined) this.#sources.recovered(order);
+        else this.#sources.enter(job);
+      } else this.#passedOver.set(order.id, placeOf(order));
     }
     return true;
+  }
+
+  /** If an order was refused, the one that was passed over for it is read again. */
+  #mayBeFree({ id, state }: Job): void {
+    const place = this.#passedOver.get(id);
+    this.#passedOver.delete(id);
+    if (place === undefined || state !== 'refused') return;
+    this.#readFrom(place);
+    this.read();
+  }
+
+  /** An order with this place is to be read, again or at all. */
+  #readFrom({ notBefore, sequence }: DuePlace): void {
+    const before = { notBefore, sequence: sequence - 1 };
+    if (this.#isReading) this.#again = first(this.#again ?? before, before);
+    else this.#readUpTo = first(this.#readUpTo, before);
   }
 
   #goBack(): void {
