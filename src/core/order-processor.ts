@@ -6,6 +6,7 @@ import {
   signalOf,
 } from './admission/caller-options.ts';
 import { type Enqueued, enqueue } from './admission/enqueue.ts';
+import { retryOrder } from './admission/retry/retry-order.ts';
 import { submitMany } from './admission/submit-many.ts';
 import { OutcomeStream } from './admission/submit-stream.ts';
 import { Engine } from './engine.ts';
@@ -328,6 +329,30 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
       mayCancel(job.userId) &&
       this.#engine.cancel(job, { message: 'The order was canceled' });
     return this.#engine.clock.paced(canceled);
+  }
+
+  /**
+   * Hands in an order once more that failed or was canceled, under a new id: `o-1` comes again as `o-1~2`, and that as
+   * `o-1~3`. Its user, amount, postings, payload and priority are those that were ordered, its times are not; schema,
+   * rules and `capacity` hold as for any new order. The record of each names the other, as `retriedAs` and `retryOf`;
+   * nothing else changes for the old id: its outcome stands, also for who submits it again. However often it is called,
+   * by several processes too, one order comes of it.
+   *
+   * @param id - the old order's id
+   * @param options - a signal that ends the waiting for the acceptance of the new order
+   * @returns the record of the new order, as {@link enqueue} gives it; of an order that was retried before, the present
+   *   record of what it came again as. For an order whose caller was notified while its steps end, it waits for that;
+   *   inside a step that may be a `deadlock`. Rejects with a TypeError for what can't be an id and for a wrong option; with `not_failed` for
+   *   an order that is unknown, not settled or completed, that was refused, or that holds its user's lane, where
+   *   {@link release} is the way; with `history_forgotten` if the order that it came again as was forgotten; with
+   *   `order_conflict` if another order has the new id; with an {@link OrderError} when the new order is refused; with
+   *   `storage_failed` if the storage cannot say
+   */
+  async retry(id: string, options?: EnqueueOptions): Promise<OrderRecord<Payload, Results>> {
+    if (!isName(id)) throw wrong(TypeError, 'id', nameForm, id);
+    const signal = signalOf('retry', options);
+    const record = retryOrder(this.#engine, id, this.#settings.overflow, signal);
+    return (await this.#engine.clock.paced(record)) as OrderRecord<Payload, Results>;
   }
 
   /**

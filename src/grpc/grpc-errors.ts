@@ -22,6 +22,7 @@ const codes: Readonly<Record<string, Code>> = {
   storage_failed: Code.Unavailable,
   deadlock: Code.Internal,
   not_held: Code.FailedPrecondition,
+  not_failed: Code.FailedPrecondition,
   internal: Code.Internal,
 };
 

@@ -30,6 +30,7 @@ export const defaultStatuses: Statuses = Object.freeze({
   storage_failed: 503,
   deadlock: 500,
   not_held: 409,
+  not_failed: 409,
   internal: 500,
 });
 

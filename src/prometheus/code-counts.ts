@@ -17,6 +17,7 @@ const ownCodes: ReadonlySet<string> = new Set(
     storage_failed: true,
     deadlock: true,
     not_held: true,
+    not_failed: true,
     compensation_failed: true,
     internal: true,
   } satisfies Record<OrderErrorCode, true>),

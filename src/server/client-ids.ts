@@ -145,6 +145,8 @@ interface Named {
   readonly id?: string | undefined;
   readonly orderId?: string | undefined;
   readonly userId?: string | undefined;
+  readonly retryOf?: string | undefined;
+  readonly retriedAs?: string | undefined;
 }
 
 /** A record, a receipt, an event or an error about an order, with the id that its user's own clients have for it. */
@@ -155,7 +157,8 @@ export function withClientId<T extends object>(of: T, fallback?: string): T {
   const clientId = clientIdOf(storedId, userId);
   if (clientId === storedId) return of;
   if (!(of instanceof Error)) {
-    return { ...of, ...(id === undefined ? { orderId: clientId } : { id: clientId }) };
+    const named = id === undefined ? { orderId: clientId } : { id: clientId };
+    return { ...of, ...named, ...clientLinks(of, userId) };
   }
   const message = of.message
     .replaceAll(inJson(storedId), inJson(clientId))
@@ -165,6 +168,14 @@ export function withClientId<T extends object>(of: T, fallback?: string): T {
     orderId: { value: clientId, enumerable: true },
     message: { value: message },
   });
+}
+
+/** The orders that a record names, with the ids that its user's own clients have for them. */
+function clientLinks({ retryOf, retriedAs }: Named, userId: string): Named {
+  return {
+    ...(retryOf !== undefined && { retryOf: clientIdOf(retryOf, userId) }),
+    ...(retriedAs !== undefined && { retriedAs: clientIdOf(retriedAs, userId) }),
+  };
 }
 
 function inJson(text: string): string {

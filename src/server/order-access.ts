@@ -1,6 +1,13 @@
 import type { OrderRecord } from '../core/order/outcome.ts';
 import type { OrderProcessor } from '../core/order-processor.ts';
-import { type Access, type Authenticate, checkAccess, everything, unauthorized } from './access.ts';
+import {
+  type Access,
+  type Authenticate,
+  checkAccess,
+  checkMayOrder,
+  everything,
+  unauthorized,
+} from './access.ts';
 import type { ClientIds } from './client-ids.ts';
 import { HttpError, notFound } from './http-error.ts';
 
@@ -67,4 +74,23 @@ export async function cancelOrder(
   if (isCanceled || record.status === 'canceled') return record;
   const message = `An order that is ${record.status} can no longer be canceled`;
   throw new HttpError(409, 'order_settled', message);
+}
+
+/**
+ * Hands in an order once more that failed or was canceled, for a client that might hand it in itself.
+ *
+ * @param signal - ends the waiting for the acceptance of the new order
+ * @returns the record of the new order
+ * @throws HttpError `not_found`, `forbidden`
+ */
+export async function retryOrder(
+  processor: OrderProcessor,
+  access: Access,
+  ids: ClientIds,
+  wanted: Wanted,
+  signal: AbortSignal,
+): Promise<OrderRecord> {
+  const { id, userId, orderedAmount: amount, postings } = await findOrder(processor, ids, wanted);
+  checkMayOrder(access, { userId, amount, postings });
+  return processor.retry(id, { signal });
 }

@@ -18,6 +18,8 @@ export interface Fields {
   postings: string | null;
   notBefore: number | null;
   expiresAt: number | null;
+  /** The order that came again as this one. */
+  retryOf: string | null;
 }
 
 /** A credit to another user that comes with an order. */
@@ -82,6 +84,7 @@ export const noData = {
   postings: null,
   notBefore: null,
   expiresAt: null,
+  retryOf: null,
 };
 
 const noCredits: readonly Credit[] = Object.freeze([]);
@@ -156,6 +159,7 @@ export function readData(reader: Reader, fields: Fields): void {
   fields.labels = reader.maybeText();
   fields.notBefore = reader.maybeNumber();
   fields.expiresAt = reader.maybeNumber();
+  fields.retryOf = reader.maybeText();
 }
 
 /** What is refused is recorded with the amount that was ordered. */

@@ -18,6 +18,7 @@ import {
   declareDurableSettlementRules,
   declareSettlementRules,
 } from './rules/money/settlement-rules.ts';
+import { declareDurableRetryRules, declareRetryRules } from './rules/retry-rules.ts';
 import { declareSettleRules } from './rules/settle-rules.ts';
 import { declareAmountRules } from './rules/steps/amount-rules.ts';
 import { declareDurableRememberRules, declareRememberRules } from './rules/steps/remember-rules.ts';
@@ -88,6 +89,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   declareAmountRules(declare);
   declareRememberRules(declare);
   declareAmendRules(declare);
+  declareRetryRules(declare);
   for (const isAccepted of [true, false]) {
     const kind = isAccepted ? 'accepted orders' : 'orders that were not accepted';
     declareBalanceRules((rule, claim, check) => {
@@ -111,6 +113,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   declareDurableSettlementRules(declare);
   declareDurableHoldRules(declare);
   declareDurableRememberRules(declare);
+  declareDurableRetryRules(declare);
 }
 
 function within<Storage>(contract: string, declare: Declare<Storage>): Declare<Storage> {

@@ -62,7 +62,7 @@ export type ExpectedOrder = Omit<StoredOrder, 'attempt' | 'sequence' | 'settleme
 export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']): ExpectedOrder {
   const { id, userId, amount, priority, payload, content, labels, acceptedAt } = order;
   return {
-    ...{ notBefore: order.notBefore, expiresAt: order.expiresAt },
+    ...{ notBefore: order.notBefore, expiresAt: order.expiresAt, retryOf: order.retryOf },
     ...{ id, userId, amount, priority, payload, content, labels, acceptedAt, decided },
     postings: order.postings.map((posting) => ({ ...posting, balance: undefined })),
     orderedAmount: amount,
@@ -145,6 +145,7 @@ function comparable(order: ExpectedOrder): object {
   return {
     ...{ id, userId, amount, orderedAmount, priority, payload, content, status, acceptedAt },
     ...{ notBefore: order.notBefore, expiresAt: order.expiresAt },
+    ...{ retryOf: order.retryOf, retriedAs: order.retriedAs },
     labels: [...labels],
     postings: order.postings.map((each) => [each.userId, each.amount, each.balance ?? undefined]),
     results: JSON.parse(JSON.stringify(results)),

@@ -153,6 +153,7 @@ describe('the table', () => {
       storage_failed: 503,
       deadlock: 500,
       not_held: 409,
+      not_failed: 409,
       internal: 500,
     });
     expect(Object.isFrozen(defaultStatuses)).toBe(true);

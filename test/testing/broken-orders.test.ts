@@ -130,6 +130,26 @@ const lies: [rule: string, lie: string, part: Part][] = [
     'remembers the last step alone',
     telling(({ remembered }) => ({ remembered: remembered.slice(-1) })),
   ],
+  ['order rule 17', 'loses what came again', telling(() => ({ retryOf: undefined }))],
+  ['order rule 17', 'never says that it came again', telling(() => ({ retriedAs: undefined }))],
+  [
+    'order rule 17',
+    'says that it came again as an order that has the id',
+    (inner) => {
+      const named = new Map<string, string>();
+      const find: typeof inner.find = (id) => {
+        const order = inner.find(id);
+        return order && { ...order, retriedAs: named.get(id) };
+      };
+      return {
+        find,
+        accept: (orders) => {
+          for (const { id, retryOf } of orders) if (retryOf !== undefined) named.set(retryOf, id);
+          return inner.accept(orders);
+        },
+      };
+    },
+  ],
   ['order rule 3', 'loses results', settling(() => ({ results: {} }))],
   [
     'order rule 3',

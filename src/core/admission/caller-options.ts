@@ -12,7 +12,7 @@ export interface SubmitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What {@link OrderProcessor.enqueue} takes beside the order. */
+/** What {@link OrderProcessor.enqueue} takes beside the order, and {@link OrderProcessor.retry} beside the id. */
 export interface EnqueueOptions {
   /**
    * When it aborts before the order is accepted, the waiting for that ends and the order is refused with

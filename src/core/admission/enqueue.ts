@@ -34,6 +34,7 @@ class Caller implements Follower {
  * Has an order accepted.
  *
  * @param tell - called with the outcome when a caller of `submit` is notified, perhaps before this resolves
+ * @param retryOf - the order that comes again as this one
  * @returns rejects if the order is refused
  */
 export async function enqueue(
@@ -42,6 +43,7 @@ export async function enqueue(
   overflow: Overflow,
   options?: EnqueueOptions,
   tell?: (outcome: OrderOutcome) => void,
+  retryOf?: string,
 ): Promise<Enqueued> {
   const { clock } = admission;
   let job: Job;
@@ -52,6 +54,7 @@ export async function enqueue(
   } catch (error) {
     throw await clock.paced(admission.refusalOf(error).error);
   }
+  if (retryOf !== undefined) job.retryOf = retryOf;
   const caller = new Caller(tell);
   const { known } = admission;
   if ((known.isShared || job.times !== undefined) && tell === undefined) job.isUnawaited = true;

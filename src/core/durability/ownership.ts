@@ -112,7 +112,7 @@ export class Ownership {
     if (awaited !== undefined) {
       awaited.entry = taken.entry;
       if (taken.remembered !== undefined) awaited.remembered = taken.remembered;
-      awaited.takeTimes(order);
+      awaited.takeFrom(order);
     }
     const job = awaited ?? taken;
     this.#owned.add(job, partition as OwnedPartition);

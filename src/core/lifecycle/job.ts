@@ -77,7 +77,7 @@ export class Job extends ParsedOrder implements QueueEntry {
     job.acceptAt(order.acceptedAt, clock);
     job.entry = entryOf(attempt, decided);
     job.sequence = order.sequence;
-    job.takeTimes(order);
+    job.takeFrom(order);
     if (order.compensations !== undefined) job.tries = triesOf(order.compensations);
     if (order.remembered?.length > 0) {
       job.remembered = notUndone(order.remembered, order.compensations);
@@ -88,9 +88,7 @@ export class Job extends ParsedOrder implements QueueEntry {
   /** The same order for its callers, to be settled by another processor. This one is forgotten. */
   toAwaited(): Job {
     const heir = new Job(this.id, this.userId, this.amount, this.rank, this.payload, this.labels);
-    if (this.content !== this.payload) heir.input = this.content;
-    if (this.ownPostings !== undefined) heir.ownPostings = this.ownPostings;
-    if (this.times !== undefined) heir.times = this.times;
+    this.completeCopy(heir);
     heir.acceptedAt = this.acceptedAt;
     heir.shift = this.shift;
     heir.entry = entryOf(1);

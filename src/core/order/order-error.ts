@@ -19,12 +19,13 @@ import type { StepResult } from './step-result.ts';
  * | `timeout` | failed | the steps, or an attempt at one, did not end within `timeoutMs` | yes | 504 |
  * | `canceled` | canceled, or refused before it was accepted | its `signal`, `cancel(id)` or the deadline of `shutdown`; or a `signal` ended the waiting for an `outcome` alone; `cause` has the signal's reason | yes | 408, or 409 if it was accepted |
  * | `expired` | canceled, or refused before it was accepted | it had not begun by its `expiresAt` | no | 409 |
- * | `history_forgotten` | (`balanceAt`, `outcomes`) | the storage has forgotten or pruned what was asked for | no | 410 |
+ * | `history_forgotten` | (`balanceAt`, `outcomes`, `retry`) | the storage has forgotten or pruned what was asked for | no | 410 |
  * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order goes on when it works again | yes | 503 |
  * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 422, or 400 if not retryable |
  * | `internal` | failed or refused | a step, a rule or the schema threw something without a code, or with one of these codes; `cause` has it | no | 500 |
  * | `deadlock` | refused, or awaited no longer | a step that awaits the order would wait for itself: it is behind the step's own order, or behind one that awaits that | no | 500 |
  * | `not_held` | (no order) | `release` of a lane that is not held | no | 409 |
+ * | `not_failed` | (no order) | `retry` of an order that has not failed and was not canceled, is not settled, or is unknown | no | 409 |
  * | `compensation_failed` | (`error` event) | a step of an order that failed, and that may have had its effect, could not be compensated | | |
  */
 export type OrderErrorCode =
@@ -42,6 +43,7 @@ export type OrderErrorCode =
   | 'storage_failed'
   | 'deadlock'
   | 'not_held'
+  | 'not_failed'
   | 'compensation_failed'
   | 'internal';
 
@@ -98,6 +100,7 @@ const ownCodes: ReadonlySet<string> = new Set([
   'storage_failed',
   'deadlock',
   'not_held',
+  'not_failed',
   'compensation_failed',
   'internal',
 ] satisfies OrderErrorCode[]);
@@ -118,6 +121,7 @@ const finalCodes: readonly string[] = [
   'history_forgotten',
   'deadlock',
   'not_held',
+  'not_failed',
   'compensation_failed',
   'internal',
 ] satisfies OrderErrorCode[];
@@ -168,8 +172,8 @@ export class OrderError extends Error {
   readonly issues: readonly OrderIssue[];
   /**
    * Whether the same order may succeed if it is tried again. An order that was refused may come again
-   * as it is. One that failed or was canceled needs a new `id`, since its outcome is remembered; but
-   * for `storage_failed`, which is not unless steps were compensated.
+   * as it is. One that failed or was canceled comes again by {@link OrderProcessor.retry}, under a new id, since its
+   * outcome is remembered; but for `storage_failed`, which is not unless steps were compensated.
    */
   readonly retryable: boolean;
   /** How long the order waited for its turn, in whole milliseconds; `undefined` if its processing never began. */

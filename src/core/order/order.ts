@@ -88,6 +88,8 @@ export interface AcceptedOrder<Payload = unknown> {
   readonly notBefore?: number | undefined;
   /** Until when it may begin, in Unix milliseconds; absent if it does not expire. */
   readonly expiresAt?: number | undefined;
+  /** The id of the order that came again as this one, see {@link OrderProcessor.retry}; absent for any other. */
+  readonly retryOf?: string | undefined;
 }
 
 /** Shared by all orders without labels. */

@@ -132,4 +132,6 @@ export interface OrderRecord<Payload = unknown, Results = StepValues>
    * {@link StepContext.progress}.
    */
   readonly progress?: StepProgress | undefined;
+  /** The id under which it came again, see {@link OrderProcessor.retry}; absent if it has not. */
+  readonly retriedAs?: string | undefined;
 }

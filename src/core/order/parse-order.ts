@@ -3,6 +3,7 @@ import { nextOrderId } from '../runtime/uuid-v7.ts';
 import type { AcceptedOrder, Order, Posting, Priority } from './order.ts';
 import { noLabels, noPostings, ranks } from './order.ts';
 import { OrderError } from './order-error.ts';
+import type { RetryLinks } from './retry/retry-links.ts';
 import {
   isTime,
   OrderTimes,
@@ -34,6 +35,8 @@ export class ParsedOrder implements AcceptedOrder {
   declare ownPostings?: readonly Posting[];
   /** When it may begin; not even a field where it may at any time. */
   declare times?: OrderTimes | undefined;
+  /** The order that came again as this one; not even a field where there is none. */
+  declare retryOf?: string | undefined;
 
   constructor(
     id: string,
@@ -59,10 +62,19 @@ export class ParsedOrder implements AcceptedOrder {
     return this.ownPostings ?? noPostings;
   }
 
-  /** Takes the times of the order that the storage has. */
-  takeTimes(order: TimeFields): void {
+  /** Takes what is no content from the order that the storage has. */
+  takeFrom(order: TimeFields & RetryLinks): void {
     const times = timesOf(order);
     if (times !== undefined || this.times !== undefined) this.times = times;
+    if (order.retryOf !== undefined) this.retryOf = order.retryOf;
+  }
+
+  /** Gives a copy of this order the fields that only some orders have. */
+  completeCopy(copy: ParsedOrder): void {
+    if (this.content !== this.payload) copy.input = this.content;
+    if (this.ownPostings !== undefined) copy.ownPostings = this.ownPostings;
+    if (this.times !== undefined) copy.times = this.times;
+    if (this.retryOf !== undefined) copy.retryOf = this.retryOf;
   }
 
   /** As records say it. */
@@ -72,11 +84,11 @@ export class ParsedOrder implements AcceptedOrder {
 
   /** What rules and steps see. */
   toOrder(): AcceptedOrder {
-    const { id, userId, amount, priority, payload, labels, postings, times } = this;
-    if (times === undefined)
-      return Object.freeze({ id, userId, amount, priority, payload, labels, postings });
-    const fields = timeFields(times);
-    return Object.freeze({ id, userId, amount, priority, payload, labels, postings, ...fields });
+    const { id, userId, amount, priority, payload, labels, postings, times, retryOf } = this;
+    const order = { id, userId, amount, priority, payload, labels, postings };
+    if (times === undefined && retryOf === undefined) return Object.freeze(order);
+    const fields = times && timeFields(times);
+    return Object.freeze({ ...order, ...fields, ...(retryOf !== undefined && { retryOf }) });
   }
 
   /** What events and errors say of it. */

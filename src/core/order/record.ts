@@ -55,6 +55,7 @@ export function recordOfOutcome(
     labels,
     postings: isCompleted ? outcome.postings : appliedPostings(order.postings),
     ...(order.times && timeFields(order.times)),
+    ...(order.retryOf !== undefined && { retryOf: order.retryOf }),
     status: isCompleted || outcome.status === 'canceled' ? outcome.status : 'failed',
     acceptedAt,
     startedAt,

@@ -12,6 +12,7 @@ export interface Content {
   readonly content: unknown;
   /** None, where a storage does not give any. */
   readonly postings?: readonly Posting[] | undefined;
+  readonly retryOf?: string | undefined;
 }
 
 /**
@@ -22,7 +23,11 @@ export interface Content {
  * @throws OrderError `order_conflict`
  */
 export function checkSame(known: Content, order: ParsedOrder, isJson: boolean): void {
-  const { id: orderId, userId, amount, content, postings } = order;
+  const { id: orderId, userId, amount, content, postings, retryOf } = order;
+  if (retryOf !== undefined && retryOf !== known.retryOf) {
+    const message = `The id ${quote(orderId)}, under which the order would come again, belongs to another order`;
+    throw new OrderError('order_conflict', message, { orderId, userId });
+  }
   const areSame = known.userId === userId && known.orderedAmount === amount;
   if (areSame && haveSamePostings(known.postings, postings)) {
     if (known.content === content || isSame(known.content, content, isJson)) return;

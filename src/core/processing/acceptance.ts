@@ -175,7 +175,7 @@ export class Acceptance implements JournalListener {
       job.entry = entryOf(stored.attempt, stored.decided);
       job.sequence = stored.sequence;
       job.acceptAt(stored.acceptedAt, clock);
-      job.takeTimes(stored);
+      job.takeFrom(stored);
       this.#acceptKnown(job, stored, cancellation);
     } else lifecycle.join(job, outcomeOfRecord(stored));
     return recordOf(stored);

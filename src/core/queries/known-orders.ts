@@ -1,6 +1,5 @@
 import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
 import type { Job, KnownOrder } from '../lifecycle/job.ts';
-import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
 import type { ParsedOrder } from '../order/parse-order.ts';
@@ -13,6 +12,8 @@ import type { Awaitable } from '../runtime/awaitable.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { UntilClosed } from '../runtime/until-closed.ts';
 import type { Ledger } from '../storage/ledger.ts';
+import type { KnownSources } from './known/known-sources.ts';
+import { withRetry } from './known/retried-orders.ts';
 
 /** The order that an id belongs to. */
 export type Known =
@@ -22,45 +23,17 @@ export type Known =
 
 const unknown: Known = { status: 'unknown' };
 
-/** Where several processors share the storage: orders that another one may process. */
-export interface SharedKnown {
-  /** The order that the storage has. One that is unsettled is in flight by then. */
-  watch(id: string): Promise<StoredOrder | undefined>;
-  /** The caller of an order waits no longer. */
-  unfollowed(job: Job): void;
-}
-
-/** The orders that wait for their `notBefore`. */
-interface DelayedKnown {
-  readonly size: number;
-  /** Takes an order of the storage into memory that waits for its time. */
-  asked(ask: () => Promise<StoredOrder | undefined>): Promise<StoredOrder | undefined>;
-}
-
-/** What `KnownOrders` needs of others. */
-interface Sources {
-  readonly ledger: Ledger;
-  readonly inFlight: InFlightOrders;
-  readonly lifecycle: Pick<Lifecycle, 'counts' | 'isAccepted'>;
-  readonly clock: Clock;
-  readonly questions: UntilClosed;
-  /** When the steps of an order began, on the processor's clock. */
-  startedAtOf(job: Job): number | undefined;
-  ownership(): SharedKnown | undefined;
-  delayed(): DelayedKnown;
-}
-
 /** The one place that says whether an id is known, and what the state of its order is (invariant 5). */
 export class KnownOrders {
   readonly #ledger: Ledger;
   readonly #inFlight: InFlightOrders;
-  readonly #lifecycle: Sources['lifecycle'];
+  readonly #lifecycle: KnownSources['lifecycle'];
   readonly #clock: Clock;
   readonly #questions: UntilClosed;
-  readonly #startedAtOf: Sources['startedAtOf'];
+  readonly #startedAtOf: KnownSources['startedAtOf'];
   readonly #isJson: boolean;
-  readonly #ownership: Sources['ownership'];
-  readonly #delayed: Sources['delayed'];
+  readonly #ownership: KnownSources['ownership'];
+  readonly #delayed: KnownSources['delayed'];
   /** Whether several processors share the storage. */
   readonly isShared: boolean;
   /** Callers that wait for an unsettled order of an earlier process to be taken up, by id. */
@@ -75,7 +48,7 @@ export class KnownOrders {
     startedAtOf,
     ownership,
     delayed,
-  }: Sources) {
+  }: KnownSources) {
     this.#ledger = ledger;
     this.#inFlight = inFlight;
     this.#lifecycle = lifecycle;
@@ -104,7 +77,7 @@ export class KnownOrders {
     if (stored === undefined) return unknown;
     this.checkSame(stored, order);
     this.#lifecycle.counts.duplicates += 1;
-    return { status: 'settled', record: recordOf(stored) };
+    return { status: 'settled', record: this.#recordOfSettled(stored) };
   }
 
   /**
@@ -159,7 +132,9 @@ export class KnownOrders {
     const job = this.#inFlight.get(id);
     if (job !== undefined) return this.ownsId(job) ? { status: 'in flight', job } : unknown;
     const stored = this.#ledger.record(id);
-    return stored === undefined ? unknown : { status: 'settled', record: recordOf(stored) };
+    return stored === undefined
+      ? unknown
+      : { status: 'settled', record: this.#recordOfSettled(stored) };
   }
 
   /**
@@ -168,6 +143,17 @@ export class KnownOrders {
    */
   ownsId(job: Job): boolean {
     return this.#lifecycle.isAccepted(job);
+  }
+
+  #recordOfSettled(stored: StoredOrder): OrderRecord {
+    return withRetry(recordOf(stored), { ledger: this.#ledger, inFlight: this.#inFlight });
+  }
+
+  /** The order that has an id, as the storage has it. */
+  async stored(id: string): Promise<StoredOrder | undefined> {
+    return (
+      this.#ledger.record(id) ?? (await this.#find(id, 'The storage could not give the order'))
+    );
   }
 
   /** The record of the order that has an id. */
@@ -270,7 +256,7 @@ export class KnownOrders {
   }
 
   async #storedRecord(id: string): Promise<OrderRecord | undefined> {
-    const stored = await this.#find(id, 'The storage could not give the order');
+    const stored = await this.stored(id);
     return stored && recordOf(stored);
   }
 

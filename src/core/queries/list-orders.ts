@@ -13,6 +13,7 @@ import type { Ledger } from '../storage/ledger.ts';
 import { isWanted, mergePages, nextOf, type PageOf } from '../storage/order-pages.ts';
 import type { StoredOrderPage } from '../storage/order-storage.ts';
 import { cursorOf } from './cursor.ts';
+import { withRetry } from './known/retried-orders.ts';
 import type { CheckedQuery, OrderPage } from './order-query.ts';
 
 /** What `OrderList` needs of others. */
@@ -117,9 +118,9 @@ export class OrderList {
     }
   }
 
-  /** Adds what the storage does not know of an unsettled order. */
+  /** Adds what the storage does not know of an order. */
   #asOfNow(order: StoredOrder): Listed {
-    if (order.settledAt !== undefined) return order;
+    if (order.settledAt !== undefined) return withRetry(order, this.#sources);
     const job = this.#sources.inFlight.get(order.id);
     const listed = job?.sequence === order.sequence ? this.#listed(job) : undefined;
     return listed ?? order;

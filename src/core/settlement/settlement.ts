@@ -40,6 +40,8 @@ export class OrderSettlement implements LedgerSettlement {
   declare readonly notBefore?: number | undefined;
   declare readonly expiresAt?: number | undefined;
   declare readonly holds?: boolean | undefined;
+  /** Not even a field unless another order came again as this one. */
+  declare readonly retryOf?: string | undefined;
   readonly #job: Job;
   #isOpen = false;
   #isAgain = false;
@@ -83,6 +85,7 @@ export class OrderSettlement implements LedgerSettlement {
     this.shift = job.shift;
     this.#job = job;
     if (job.times !== undefined) Object.assign(this, timeFields(job.times));
+    if (job.retryOf !== undefined) this.retryOf = job.retryOf;
   }
 
   get job(): Job {

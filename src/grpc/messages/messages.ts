@@ -110,6 +110,8 @@ export function recordMessage(
     notBefore: timeOf(record.notBefore),
     expiresAt: timeOf(record.expiresAt),
     progress: record.progress && progressOf(record.progress),
+    retryOf: record.retryOf,
+    retriedAs: record.retriedAs,
   };
 }
 

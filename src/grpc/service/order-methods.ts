@@ -1,7 +1,7 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { checkMayActFor } from '../../server/access.ts';
-import { cancelOrder, findOrder } from '../../server/order-access.ts';
+import { cancelOrder, findOrder, retryOrder } from '../../server/order-access.ts';
 import type { OrderService } from '../gen/orderprocessor/v1/orders_pb.js';
 import { receiptMessage, recordMessage } from '../messages/messages.ts';
 import { pageMessage } from '../messages/pages.ts';
@@ -15,7 +15,8 @@ type Name =
   | 'submitOrders'
   | 'getOrder'
   | 'listOrders'
-  | 'cancelOrder';
+  | 'cancelOrder'
+  | 'retryOrder';
 
 /** Of orders. */
 export function orderMethods(
@@ -51,6 +52,12 @@ export function orderMethods(
       calls.answer(context, async (_, ids) => {
         checkNames(wanted);
         return { record: recordMessage(ids.record(await cancelOrder(processor, ids, wanted))) };
+      }),
+    retryOrder: (wanted, context) =>
+      calls.answer(context, async (access, ids) => {
+        checkNames(wanted);
+        const record = await retryOrder(processor, access, ids, wanted, context.signal);
+        return { record: recordMessage(ids.record(record)) };
       }),
   };
 }

@@ -68,6 +68,8 @@ export const record = z
     steps: z.array(step),
     results,
     progress: progress.optional(),
+    retryOf: z.string().optional().meta({ description: 'The order that came again as this one' }),
+    retriedAs: z.string().optional().meta({ description: 'The id under which it came again' }),
   })
   .meta({ id: 'OrderRecord', description: 'All that is known of an accepted order' });
 

@@ -65,3 +65,14 @@ export const cancelOrder = {
     ...failed,
   },
 };
+
+export const retryOrder = {
+  operationId: 'retryOrder',
+  summary: 'Hand in a failed order once more',
+  description:
+    'An order that failed or was canceled comes again under a new id, which follows from the old one: however often this is asked for, one order comes of it. Any other order is `not_failed`.',
+  responses: {
+    202: { ...reply('The new order', schemas.record), headers: location },
+    ...failed,
+  },
+};

@@ -2,11 +2,12 @@ import type { OrderRecord } from '../../core/order/outcome.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { checkMayActFor } from '../../server/access.ts';
 import type { ClientIds } from '../../server/client-ids.ts';
-import { cancelOrder, findOrder, withoutCause } from '../../server/order-access.ts';
+import { cancelOrder, findOrder, retryOrder, withoutCause } from '../../server/order-access.ts';
 import { json } from '../answers.ts';
 import { listQuery, orderQuery } from '../openapi/input-schemas.ts';
 import type { AppSettings } from '../options.ts';
 import { query } from '../request/request.ts';
+import { acceptInTime, pathOf } from './accepting.ts';
 import { postOrder } from './post-order.ts';
 import type { Route, RouteRequest } from './route.ts';
 
@@ -17,6 +18,7 @@ export function orderRoutes(processor: OrderProcessor, settings: AppSettings): R
     ['GET', '/orders', (of) => listOrders(processor, of)],
     ['GET', '/orders/:id', (of) => getOrder(processor, of)],
     ['DELETE', '/orders/:id', (of) => deleteOrder(processor, of)],
+    ['POST', '/orders/:id/retry', (of) => postRetry(processor, settings, of)],
   ];
 }
 
@@ -45,6 +47,19 @@ async function deleteOrder(
   const { userId } = query(request, orderQuery);
   const record = await cancelOrder(processor, ids, { id: param('id'), userId });
   return json(shown(record, ids), record.status === 'canceled' ? 200 : 202);
+}
+
+async function postRetry(
+  processor: OrderProcessor,
+  settings: AppSettings,
+  { request, access, ids, param }: RouteRequest,
+): Promise<Response> {
+  const { userId } = query(request, orderQuery);
+  const wanted = { id: param('id'), userId };
+  const record = await acceptInTime(settings, request, { orderId: wanted.id, userId }, (signal) =>
+    retryOrder(processor, access, ids, wanted, signal),
+  );
+  return json(shown(record, ids), 202, { location: `../../${pathOf(record, ids)}` });
 }
 
 function shown(record: OrderRecord, ids: ClientIds): object {

@@ -1,11 +1,9 @@
 import type { Enqueued } from '../../core/admission/enqueue.ts';
 import type { Order } from '../../core/order/order.ts';
-import { OrderError } from '../../core/order/order-error.ts';
 import type { OrderOutcome } from '../../core/order/outcome.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { nextOrderId } from '../../core/runtime/uuid-v7.ts';
 import { checkMayOrder } from '../../server/access.ts';
-import type { ClientIds } from '../../server/client-ids.ts';
 import { badRequest } from '../../server/http-error.ts';
 import { aboutToCut } from '../../server/listening/server-draining.ts';
 import { withoutCause } from '../../server/order-access.ts';
@@ -14,7 +12,7 @@ import { check, noQuery, orderInput } from '../openapi/input-schemas.ts';
 import type { AppSettings } from '../options.ts';
 import { idempotencyKey, query, waitMs } from '../request/request.ts';
 import { readStrictly } from '../request/request-body.ts';
-import { bySignal } from '../request/request-timeouts.ts';
+import { acceptInTime, pathOf } from './accepting.ts';
 import { OutcomeWait } from './outcome-wait.ts';
 import type { ClientRequest } from './route.ts';
 
@@ -38,7 +36,7 @@ export async function postOrder(
     return acceptAndWait(processor, settings, of, named, ms);
   }
   const { record } = await accept(processor, settings, request, order);
-  return json(ids.record(withoutCause(record)), 202, { location: locationOf(record, ids) });
+  return json(ids.record(withoutCause(record)), 202, { location: pathOf(record, ids) });
 }
 
 async function acceptAndWait(
@@ -49,7 +47,8 @@ async function acceptAndWait(
   ms: number,
 ): Promise<Response> {
   const headers = {
-    location: locationOf(order, ids),
+    // Relative, so that it is right wherever the app is mounted.
+    location: pathOf(order, ids),
     'preference-applied': `wait=${ms / 1_000}`,
   };
   // Not by the id, which may stand for another order by then.
@@ -68,33 +67,15 @@ async function acceptAndWait(
 
 function accept(
   processor: OrderProcessor,
-  { acceptTimeoutMs }: AppSettings,
+  settings: AppSettings,
   request: Request,
   order: Order,
   settle?: (outcome: OrderOutcome) => void,
 ): Promise<Enqueued> {
   const { id: orderId, userId } = order;
-  const late = (): Error =>
-    new OrderError('queue_full', 'No room within the time for accepting', {
-      orderId,
-      userId,
-      retryAfterMs: acceptTimeoutMs,
-    });
-  const unanswered = (): Error =>
-    new OrderError('storage_failed', 'The storage does not say whether it keeps the order', {
-      orderId,
-      userId,
-    });
-  const handIn = (signal: AbortSignal): Promise<Enqueued> =>
-    processor.handIn(order, { signal }, settle);
-  return bySignal(request, acceptTimeoutMs, late, handIn, unanswered);
-}
-
-/** Relative, so that it is right wherever the app is mounted. */
-function locationOf({ id, userId }: { id: string; userId: string }, ids: ClientIds): string {
-  const path = `orders/${encodeURIComponent(ids.id(id, userId))}`;
-  const isNamed = !ids.isScoped || ids.onlyUser !== undefined;
-  return isNamed ? path : `${path}?${new URLSearchParams({ userId })}`;
+  return acceptInTime(settings, request, { orderId, userId }, (signal) =>
+    processor.handIn(order, { signal }, settle),
+  );
 }
 
 /** The header and the body may both name the id, if they agree. */

@@ -7,7 +7,7 @@ export const columns = `id, user_id, amount, priority, status, accepted_at, star
   remembered, settlement, ordered_amount`;
 
 /** The same to be read. */
-export const selected = `${readable(columns)}, seq, ${readable('not_before, expires_at')}`;
+export const selected = `${readable(columns)}, seq, ${readable('not_before, expires_at')}, links`;
 
 /**
  * Node 22 ends a text at a NUL, so a text with one is read as bytes. A number beyond the safe integers, which can only
@@ -57,6 +57,7 @@ export type Row = readonly [
   seq: number,
   notBefore: number | null,
   expiresAt: number | null,
+  links: string | null,
 ];
 
 /** Where these columns stand in a row. */
@@ -98,6 +99,7 @@ export function writeRow(writer: Writer, row: Row, life: number): void {
   }
   writer.number(row[25] ?? undefined);
   writer.number(row[26] ?? undefined);
+  writer.text(row[27]);
 }
 
 export function textOf<T extends Text | null>(value: T): Exclude<T, Uint8Array> {

@@ -72,7 +72,7 @@ function writeFields(writer: Writer, order: NewOrder): void {
 
 function writeData(
   writer: Writer,
-  { payload, content, labels, notBefore, expiresAt }: NewOrder,
+  { payload, content, labels, notBefore, expiresAt, retryOf }: NewOrder,
 ): void {
   writer.text(payload === undefined ? null : JSON.stringify(payload));
   // In an array, since `undefined` differs from being the payload.
@@ -80,6 +80,7 @@ function writeData(
   writer.text(labels.length === 0 ? null : JSON.stringify(labels));
   writer.number(notBefore);
   writer.number(expiresAt);
+  writer.text(retryOf);
 }
 
 export function writeSettlements(writer: Writer, settlements: readonly Settlement[]): void {

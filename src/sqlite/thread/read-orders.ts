@@ -1,5 +1,6 @@
 import { noLabels, noPostings, type Priority, ranks } from '../../core/order/order.ts';
 import type { AppliedPosting, OrderCause, OrderStatus } from '../../core/order/outcome.ts';
+import { type RetryLinks, retryLinks } from '../../core/order/retry/retry-links.ts';
 import {
   noneRemembered,
   noResults,
@@ -72,6 +73,7 @@ export function readOrder(reader: Reader): StoredOrder {
   const results = reader.maybeText();
   const remembered = reader.maybeText();
   const times = readTimes(reader);
+  const links = reader.maybeText();
   const parse = parsed.bind(undefined, id);
   const payload = json === null ? undefined : parse('payload', json, () => true);
   if (!isPriority(priority)) throw new UnreadableOrder(id, 'its priority is none');
@@ -109,6 +111,7 @@ export function readOrder(reader: Reader): StoredOrder {
     sequence,
     settlement,
     ...times,
+    ...(links === null ? undefined : retryLinks(parse('links', links, isObject) as RetryLinks)),
   };
 }
 

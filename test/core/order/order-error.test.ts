@@ -40,7 +40,7 @@ describe('the table of codes', () => {
 
   it('names every code of the type, once, and says of each when, whether to try again and the HTTP status', () => {
     expect(codes).toContain('invalid_order');
-    expect(codes).toHaveLength(16);
+    expect(codes).toHaveLength(17);
     const own = ['code', '---', "a rule's own", "a step's own"];
     expect([...rows.keys()].filter((code) => !own.includes(code)).toSorted()).toEqual(
       codes.toSorted(),
@@ -74,6 +74,7 @@ describe('the table of codes', () => {
       storage_failed: '503',
       deadlock: '500',
       not_held: '409',
+      not_failed: '409',
       compensation_failed: '',
       internal: '500',
     });

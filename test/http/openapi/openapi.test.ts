@@ -219,6 +219,11 @@ describe('real answers', () => {
     await check('POST', '/orders/batch', batch('{}', { 'content-type': 'text/plain' }));
     await check('GET', '/users/{userId}/balance', get('/users/u/balance'));
     await check('GET', '/users/{userId}/balance', get('/users/none/balance'));
+    const retry = '/orders/{id}/retry';
+    await check('POST', retry, post(undefined, {}, '/orders/unserved/retry'));
+    await processor.onIdle();
+    await check('GET', '/orders/{id}', get('/orders/unserved'));
+    await check('POST', retry, post(undefined, {}, '/orders/done/retry'));
     const hold = '/users/{userId}/hold';
     await check('POST', hold, post({ reason: 'Fraud' }, {}, '/users/frozen/hold'));
     await check('POST', hold, post({ reason: 1 }, {}, '/users/frozen/hold'));

@@ -117,6 +117,7 @@ export class SettledColumns {
     const kind = this.#numbers.at(slot, KIND);
     return {
       ...extra?.times,
+      ...extra?.links,
       id: this.ids[slot] as string,
       userId: this.userIds[slot] as string,
       amount,

@@ -3,6 +3,7 @@ import { causeOfOrder } from '../../order/order-cause.ts';
 import type { OrderError } from '../../order/order-error.ts';
 import type { AppliedPosting, OrderCause } from '../../order/outcome.ts';
 import { appliedPostings } from '../../order/receipt.ts';
+import type { RetryLinks } from '../../order/retry/retry-links.ts';
 import type { StepResult, StepValues } from '../../order/step-result.ts';
 import { noResults, noSteps } from '../../order/step-result.ts';
 import { hasTimes, type TimeFields, timeFields } from '../../order/times/order-times.ts';
@@ -18,6 +19,7 @@ export interface RememberedFields {
   readonly postings: readonly Posting[];
   readonly notBefore?: number | undefined;
   readonly expiresAt?: number | undefined;
+  readonly retryOf?: string | undefined;
   readonly cause?: OrderCause | undefined;
   readonly steps: readonly StepResult[];
   readonly results: StepValues;
@@ -41,6 +43,8 @@ export interface Extra {
   readonly postings: readonly AppliedPosting[];
   /** The times of an order that has any. */
   readonly times?: TimeFields | undefined;
+  /** The orders that an order names. */
+  readonly links?: RetryLinks | undefined;
   /** About how many bytes are kept for this order alone. */
   readonly bytes: number;
 }
@@ -58,6 +62,7 @@ export const noExtra: Extra = {
   retryable: undefined,
   cause: undefined,
   times: undefined,
+  links: undefined,
   bytes: 0,
 };
 
@@ -81,7 +86,7 @@ export function extraOfReceipt(
   const ofLabels = labels.length === 0 ? 0 : memoryOf(labels, most);
   const bytes = bytesOf(order, most) + ofLabels;
   const own = { payload, content, steps, results, orderedAmount, labels, postings, bytes };
-  return { ...noExtra, ...own, times: timesIn(order) };
+  return { ...noExtra, ...own, times: timesIn(order), links: linksIn(order) };
 }
 
 /** @param most - bytes; the counting ends soon after that */
@@ -92,8 +97,9 @@ export function extraOfError(order: RememberedFields, error: OrderError, most: n
   const cause = order.cause ?? causeOfOrder(error);
   const bytes = bytesOf(order, most) + memoryOf([message, cause, labels, steps], most);
   const times = timesIn(order);
+  const links = linksIn(order);
   const fields = { payload, content, steps, results, labels, postings, code, message, retryable };
-  return { ...fields, orderedAmount: undefined, cause, times, bytes };
+  return { ...fields, orderedAmount: undefined, cause, times, links, bytes };
 }
 
 /** Whether a completed order has nothing of its own that takes room, but for the results of its steps. */
@@ -102,11 +108,16 @@ export function isPlain(order: RememberedFields, postings: readonly AppliedPosti
   if (payload !== undefined || content !== undefined || labels.length + postings.length > 0)
     return false;
   if (results !== noResults || orderedAmount !== amount || hasTimes(order)) return false;
+  if (order.retryOf !== undefined) return false;
   return id.length + userId.length <= shortIds;
 }
 
 function timesIn(order: TimeFields): TimeFields | undefined {
   return hasTimes(order) ? timeFields(order) : undefined;
+}
+
+function linksIn({ retryOf }: RememberedFields): RetryLinks | undefined {
+  return retryOf === undefined ? undefined : { retryOf };
 }
 
 function bytesOf(

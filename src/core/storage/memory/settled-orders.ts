@@ -91,6 +91,7 @@ export class SettledOrders implements SettlementRing {
       isKept = this.#makeRoomFor(extra?.bytes ?? 0);
     }
     if (beginsSegment(slot)) this.#newestFirst.forget(segmentAt(slot));
+    if (order.retryOf !== undefined) this.retried(order.retryOf, order.id);
     this.#slots.add(slot, hashOf(order.id));
     this.#columns.write(slot, order, balance, sequence, status, isKept ? extra : undefined);
     if (!isKept) {
@@ -205,6 +206,14 @@ export class SettledOrders implements SettlementRing {
     // Most orders whose steps finished at once have their results in common.
     if (this.#lastPlain.steps !== steps) this.#lastPlain = { ...noExtra, steps };
     return this.#lastPlain;
+  }
+
+  /** An order has come again as another one. */
+  retried(id: string, retriedAs: string): void {
+    const slot = this.#slots.find(id);
+    if (slot === -1) return;
+    const extra = this.#columns.extras[slot] ?? noExtra;
+    this.#columns.extras[slot] = { ...extra, links: { ...extra.links, retriedAs } };
   }
 
   amend(id: string, steps: readonly StepResult[]): void {

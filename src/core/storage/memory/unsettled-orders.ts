@@ -1,4 +1,5 @@
 import { appliedPostings } from '../../order/receipt.ts';
+import { retryLinks } from '../../order/retry/retry-links.ts';
 import {
   noneRemembered,
   noResults,
@@ -49,6 +50,7 @@ export class UnsettledOrders {
     const { postings } = newOrder;
     const order = {
       ...timeFields(newOrder),
+      ...retryLinks(newOrder),
       ...{ id, userId, amount, priority, payload, labels, content, acceptedAt, sequence },
       postings: appliedPostings(postings),
       orderedAmount: amount,

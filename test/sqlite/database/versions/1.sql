@@ -27,7 +27,8 @@ CREATE TABLE orders (
   results TEXT,
   remembered TEXT,
   ordered_amount INTEGER,
-  not_before INTEGER
+  not_before INTEGER,
+  links TEXT
 ) STRICT;
 CREATE INDEX orders_by_user ON orders (user_id);
 CREATE INDEX orders_by_block ON orders (seq >> 12, accepted_at);

@@ -445,6 +445,20 @@ export declare type OrderRecord = Message<"orderprocessor.v1.OrderRecord"> & {
    * @generated from field: optional google.protobuf.Timestamp not_before = 21;
    */
   notBefore?: Timestamp | undefined;
+
+  /**
+   * The id of the order that came again as this one.
+   *
+   * @generated from field: optional string retry_of = 22;
+   */
+  retryOf?: string | undefined;
+
+  /**
+   * The id under which it came again.
+   *
+   * @generated from field: optional string retried_as = 23;
+   */
+  retriedAs?: string | undefined;
 };
 
 /**
@@ -1021,6 +1035,53 @@ export declare type CancelOrderResponse = Message<"orderprocessor.v1.CancelOrder
  * Use `create(CancelOrderResponseSchema)` to create a new message.
  */
 export declare const CancelOrderResponseSchema: GenMessage<CancelOrderResponse>;
+
+/**
+ * The request of RetryOrder.
+ *
+ * @generated from message orderprocessor.v1.RetryOrderRequest
+ */
+export declare type RetryOrderRequest = Message<"orderprocessor.v1.RetryOrderRequest"> & {
+  /**
+   * The order's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Whose order it is; to be named by a client that acts for several users, and not for all.
+   *
+   * @generated from field: optional string user_id = 2;
+   */
+  userId?: string | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.RetryOrderRequest.
+ * Use `create(RetryOrderRequestSchema)` to create a new message.
+ */
+export declare const RetryOrderRequestSchema: GenMessage<RetryOrderRequest>;
+
+/**
+ * The response of RetryOrder.
+ *
+ * @generated from message orderprocessor.v1.RetryOrderResponse
+ */
+export declare type RetryOrderResponse = Message<"orderprocessor.v1.RetryOrderResponse"> & {
+  /**
+   * The new order, which names the old one.
+   *
+   * @generated from field: orderprocessor.v1.OrderRecord record = 1;
+   */
+  record?: OrderRecord | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.RetryOrderResponse.
+ * Use `create(RetryOrderResponseSchema)` to create a new message.
+ */
+export declare const RetryOrderResponseSchema: GenMessage<RetryOrderResponse>;
 
 /**
  * The request of GetBalance.
@@ -2459,6 +2520,17 @@ export declare const OrderService: GenService<{
     methodKind: "unary";
     input: typeof CancelOrderRequestSchema;
     output: typeof CancelOrderResponseSchema;
+  },
+  /**
+   * Hands in an order once more that failed or was canceled, under a new id, which follows from the old one: however often
+   * it is called, one order comes of it. FAILED_PRECONDITION for any other order, NOT_FOUND if it is unknown.
+   *
+   * @generated from rpc orderprocessor.v1.OrderService.RetryOrder
+   */
+  retryOrder: {
+    methodKind: "unary";
+    input: typeof RetryOrderRequestSchema;
+    output: typeof RetryOrderResponseSchema;
   },
   /**
    * The balance of a user; NOT_FOUND if the user is unknown.
