@@ -117,6 +117,39 @@ describe('a durable storage that', () => {
       },
     ],
     [
+      'order rules 14 to 17',
+      'takes itself for another storage',
+      (closed) => Object.defineProperty(new Reopenable(closed), 'id', { value: 'another' }),
+    ],
+    [
+      'order rules 14 to 17',
+      'numbers settlements anew',
+      (closed) => {
+        const opened = new Reopenable(closed);
+        const { last } = opened.memory.settled({ after: 0, limit: 1 });
+        const tell = (order: StoredOrder): StoredOrder => {
+          const { settlement = 0 } = order;
+          return settlement > last ? { ...order, settlement: settlement - last } : order;
+        };
+        opened.settled = (query) => {
+          const page = opened.memory.settled(query);
+          return { ...page, orders: page.orders.map(tell) };
+        };
+        return opened;
+      },
+    ],
+    [
+      'order rules 14 to 17',
+      'loses the statement of before',
+      (closed) => {
+        const opened = new Reopenable(closed);
+        const { last } = opened.memory.settled({ after: 0, limit: 1 });
+        opened.movements = (query) =>
+          opened.memory.movements({ ...query, after: Math.max(last, query.after) });
+        return opened;
+      },
+    ],
+    [
       'order rule 13',
       'counts orders anew',
       (closed) => {

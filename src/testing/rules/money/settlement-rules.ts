@@ -6,18 +6,23 @@ import { apply, change, range } from '../../balances.ts';
 import { acceptNew, failure, idsOf, newOrder, settle, settlementOf, start } from '../../orders.ts';
 import type { Declare } from '../../suite.ts';
 
-/** All settled orders, read in pages of `limit`. */
-export async function readSettled(storage: OrderStorage, limit: number): Promise<StoredOrder[]> {
+/** All settled orders behind a settlement, read in pages of `limit`. */
+export async function readSettled(
+  storage: OrderStorage,
+  limit: number,
+  from = 0,
+): Promise<StoredOrder[]> {
   const orders: StoredOrder[] = [];
-  for (let after = 0; ; ) {
+  for (let after = from; ; ) {
     const page = await storage.settled({ after, limit });
     assert.ok(page.orders.length <= limit, `A page has at most ${limit} orders`);
     assert.equal(page.forgotten, 0, 'Nothing is forgotten');
     for (const order of page.orders) {
-      const before = orders.at(-1)?.settlement ?? 0;
+      const before = orders.at(-1)?.settlement ?? from;
       assert.ok((order.settlement ?? 0) > before, '`settlement` goes up');
       orders.push(order);
     }
+    assert.ok(page.next <= Math.max(after, page.last), '`next` is not above `last`');
     if (page.next === after) {
       assert.ok(page.last <= page.next, `The pages end at ${page.last}, got ${page.next}`);
       return orders;
@@ -123,9 +128,10 @@ function declareFeedRules(declare: Declare<OrderStorage>): void {
     const all = await readSettled(storage, 100);
     for (const at of [0, 7, 18, 19]) {
       const { settlement = 0 } = all[at] ?? {};
-      const page = await storage.settled({ after: settlement, limit: 5 });
-      assert.deepEqual(idsOf(page.orders), idsOf(all.slice(at + 1, at + 6)));
-      assert.equal(page.last, all.at(-1)?.settlement);
+      const rest = await readSettled(storage, 5, settlement);
+      assert.deepEqual(idsOf(rest), idsOf(all.slice(at + 1)));
+      const { last } = await storage.settled({ after: settlement, limit: 5 });
+      assert.equal(last, all.at(-1)?.settlement);
     }
   });
 }
