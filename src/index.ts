@@ -67,6 +67,7 @@ export type {
 export type { DecidedOutcome, NewOrder, StoredOrder } from './core/order/stored-order.ts';
 export { OrderProcessor } from './core/order-processor.ts';
 export type { HoldOptions } from './core/processing/holds/hold-options.ts';
+export type { ReleaseOptions } from './core/processing/holds/release-options.ts';
 export type { Rate } from './core/processing/timing/rate.ts';
 export type {
   MovementPage,

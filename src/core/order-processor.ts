@@ -21,6 +21,7 @@ import { isName, nameForm } from './order/parse-order.ts';
 import { storageFailed } from './order/processor-errors.ts';
 import type { StepValues } from './order/step-result.ts';
 import { type HoldOptions, readHoldOptions } from './processing/holds/hold-options.ts';
+import { type ReleaseOptions, readRelease } from './processing/holds/release-options.ts';
 import {
   type MovementPage,
   type MovementQuery,
@@ -401,17 +402,20 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *   then: `'retry'` runs it again, with the attempts of its steps counted on, and with another `idempotencyKey` for
    *   each step that was compensated; `'skip'` settles it as failed. A lane that is held by hand goes on with
    *   `'retry'` as without
-   * @returns what held it. Rejects with a TypeError for what can't be a user's id and for an action that is missing or
-   *   has no order, with a RangeError for one that is unknown, with `not_held` for a lane that is
-   *   not held, with `storage_failed` if the storage did not end the hold: the lane stays held in this process.
-   *   Rejects with `shut_down` once the processor is shutting down
+   * @param options - of which order
+   * @returns what held it. Rejects with a TypeError for what can't be a user's id, for an option that is unknown or
+   *   wrong and for an action that is missing or has no order, with a RangeError for one that is unknown, with
+   *   `not_held` for a lane that is not held, or not by the order that was named, with `storage_failed` if the storage
+   *   did not end the hold: the lane stays held in this process. Rejects with `shut_down` once the processor is
+   *   shutting down
    */
-  async release(userId: string, action?: 'retry' | 'skip'): Promise<ReleasedLane> {
+  async release(
+    userId: string,
+    action?: 'retry' | 'skip',
+    options: ReleaseOptions = {},
+  ): Promise<ReleasedLane> {
     checkName(userId);
-    if (action !== undefined && action !== 'retry' && action !== 'skip') {
-      throw wrong(RangeError, 'action', "'retry' or 'skip'", action);
-    }
-    return this.#engine.heldLanes.release(userId, action);
+    return this.#engine.heldLanes.release(userId, readRelease(action, options));
   }
 
   /**

@@ -21,7 +21,7 @@ import { Routes } from './routes/routes.ts';
  * | `GET /users/{userId}/balance` | the balance, now or `at` a time; 404 for an unknown user |
  * | `GET /users/{userId}/movements` | a page of the user's statement; `from`, `to`, `limit`, `cursor` |
  * | `POST /users/{userId}/hold` | holds the user's lane, for operators; `{ reason }` |
- * | `DELETE /users/{userId}/hold` | releases it: 200, or 409 `not_held`; `action=retry` or `skip` where a failed order holds it |
+ * | `DELETE /users/{userId}/hold` | releases it: 200, or 409 `not_held`; `action=retry` or `skip` where a failed order holds it, `orderId` to release no other |
  * | `GET /holds` | a page of holds, for operators; `limit`, `cursor` |
  * | `GET /stats` | see `ProcessorStats` |
  * | `GET /health` | 503 with the reasons when shut down or about to be, the storage fails or the queue is full |

@@ -170,6 +170,25 @@ describe('a failed order that holds its lane', () => {
     expect(await processor.outcome('o-1')).toMatchObject({ status });
   });
 
+  it('is released alone where it is named: a request that comes twice skips no later order', async () => {
+    const { client, remove, processor, fail } = failing();
+    await fail();
+    const held = new Promise((resolve) => processor.once('held', resolve));
+    await processor.enqueue({ id: 'o-2', userId: 'u-1', amount: 1 });
+    const skip = () => remove('/users/u-1/hold?action=skip&orderId=o-1', headers);
+    expect(await bodyOf(await skip())).toMatchObject({ orderId: 'o-1' });
+    await held;
+    await problemIn(await skip(), 409, 'not_held');
+    const named = (orderId: string) =>
+      client.releaseLane({ userId: 'u-1', action: ReleaseAction.SKIP, orderId }, { headers });
+    expect(await codeOf(named('o-1'))).toBe('not_held');
+    expect(await codeOf(named(''))).toBe('invalid_order');
+    const none = await remove('/users/u-1/hold?action=skip&orderId=', headers);
+    await problemIn(none, 400, 'bad_request');
+    expect(await processor.order('o-2')).toMatchObject({ status: 'pending' });
+    expect((await named('o-2')).released).toMatchObject({ hold: { orderId: 'o-2' } });
+  });
+
   it('is none where the lane is held by hand: there is nothing to skip', async () => {
     const { remove, processor } = failing();
     await processor.hold('u-1');

@@ -8,6 +8,7 @@ import {
   isReason,
   longestReason,
 } from '../../core/processing/holds/hold-options.ts';
+import type { Release } from '../../core/processing/holds/release-options.ts';
 import { isCursor } from '../../core/queries/cursor.ts';
 import type { MovementQuery } from '../../core/queries/history-query.ts';
 import { isHoldCursor } from '../../core/queries/hold-cursor.ts';
@@ -45,6 +46,12 @@ const statuses: Readonly<Record<number, Status>> = {
   [OrderStatus.COMPLETED]: 'completed',
   [OrderStatus.FAILED]: 'failed',
   [OrderStatus.CANCELED]: 'canceled',
+};
+
+const actions: Readonly<Record<number, 'retry' | 'skip' | undefined>> = {
+  [ReleaseAction.UNSPECIFIED]: undefined,
+  [ReleaseAction.RETRY]: 'retry',
+  [ReleaseAction.SKIP]: 'skip',
 };
 
 /**
@@ -178,11 +185,11 @@ export function holdOptionsOf({ reason }: HoldLaneRequest): HoldOptions {
 }
 
 /** @throws OrderError `invalid_order` */
-export function actionOf({ action }: ReleaseLaneRequest): 'retry' | 'skip' | undefined {
-  if (action === ReleaseAction.UNSPECIFIED) return undefined;
-  if (action === ReleaseAction.RETRY) return 'retry';
-  if (action === ReleaseAction.SKIP) return 'skip';
-  throw invalid([{ path: 'action', message: 'Expected a known action' }]);
+export function releaseOf({ action, orderId }: ReleaseLaneRequest): Release {
+  const issues = orderId === undefined ? [] : nameIssues('order_id', orderId);
+  if (!(action in actions)) issues.push({ path: 'action', message: 'Expected a known action' });
+  if (issues.length > 0) throw invalid(issues);
+  return { action: actions[action], orderId };
 }
 
 function pageIssues(

@@ -8,12 +8,12 @@ import { movementsMessage } from '../messages/history-messages.ts';
 import { holdMessage, releasedMessage } from '../messages/hold-messages.ts';
 import { holdPageMessage } from '../messages/pages.ts';
 import {
-  actionOf,
   balanceTimeOf,
   checkName,
   holdOptionsOf,
   holdQueryOf,
   movementQueryOf,
+  releaseOf,
 } from '../messages/requests.ts';
 import type { Calls } from './calls.ts';
 
@@ -53,7 +53,7 @@ export function userMethods(
         checkOperator(access);
         const { userId } = request;
         checkName('user_id', userId);
-        const released = await releaseLane(processor, userId, actionOf(request));
+        const released = await releaseLane(processor, userId, releaseOf(request));
         return { released: releasedMessage(released) };
       }),
     listHolds: (request, context) =>

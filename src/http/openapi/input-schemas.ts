@@ -141,6 +141,10 @@ export const releaseQuery = z.strictObject({
     description:
       'What becomes of the failed order that holds the lane: it runs again, or is settled as failed. To be given if one does',
   }),
+  orderId: name.optional().meta({
+    description:
+      'The failed order that is to be released, as the hold has it: if another one or none holds the lane by now, nothing is released. To be given wherever a request may be sent twice',
+  }),
 });
 export const noQuery = z.strictObject({});
 

@@ -32,7 +32,7 @@ export const releaseLane = {
   operationId: 'releaseLane',
   summary: 'Release the lane of a user',
   description:
-    'For operators. A lane that is not held is `not_held`. Where a failed order holds it, `action` is needed.',
+    'For operators. A lane that is not held, or not by `orderId`, is `not_held`. Where a failed order holds it, `action` is needed, and `orderId` makes the request safe to repeat.',
   parameters: parametersOf(inputs.releaseQuery),
   responses: { 200: reply('What held the lane', schemas.releasedLane), ...failed },
 };

@@ -59,8 +59,8 @@ async function postHold(
 
 async function deleteHold(processor: OrderProcessor, of: RouteRequest): Promise<Response> {
   checkOperator(of.access);
-  const { action } = query(of.request, releaseQuery);
-  return json(await releaseLane(processor, userOf(of), action));
+  const { action, orderId } = query(of.request, releaseQuery);
+  return json(await releaseLane(processor, userOf(of), { action, orderId }));
 }
 
 async function listHolds(

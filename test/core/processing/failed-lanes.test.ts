@@ -145,6 +145,51 @@ describe.each([
     await processor.shutdown();
   });
 
+  it.each(['retry', 'skip'] as const)(
+    'invariant 8: a release that names it and comes twice, by %s, does nothing to the next order that holds the lane',
+    async (action) => {
+      const { failing, steps } = world();
+      for (const id of ['a', 'b']) failing.add(id);
+      const processor = await opened(steps);
+      const codes = ['a', 'b'].map((id) => codeOf(processor.submit(order(id))));
+      await clock.runAll();
+      const release = () => processor.release('u', action, { orderId: 'a' });
+      failing.delete('a');
+      expect(await release()).toMatchObject({ orderId: 'a', action });
+      await clock.runAll();
+      const again = await errorOf(release());
+      expect(again).toMatchObject({
+        code: 'not_held',
+        userId: 'u',
+        orderId: 'a',
+        retryable: false,
+      });
+      expect(again.message).toBe(
+        'Expected order "a" to hold the lane of user "u", but order "b" does',
+      );
+      expect(processor.stats()).toMatchObject({ heldLanes: 1, heldOrders: 1 });
+      expect(await processor.order('b')).toMatchObject({ status: 'pending' });
+      await processor.release('u', 'skip', { orderId: 'b' });
+      expect(await codeOf(release())).toBe('not_held');
+      const first = action === 'skip' ? 'no_vendor' : 'completed';
+      expect(await Promise.all(codes)).toEqual([first, 'no_vendor']);
+      await processor.shutdown();
+    },
+  );
+
+  it('a release that names an order releases no lane that is held by hand alone', async () => {
+    const processor = await opened([]);
+    await processor.hold('u');
+    const error = await errorOf(processor.release('u', undefined, { orderId: 'a' }));
+    expect(error).toMatchObject({ code: 'not_held', orderId: 'a' });
+    for (const options of [{ orderId: '' }, { orderId: 5 }, { order: 'a' }, null, 'a']) {
+      await expect(processor.release('u', 'skip', options as never)).rejects.toThrow(TypeError);
+    }
+    expect(processor.stats().heldLanes).toBe(1);
+    await processor.release('u', undefined, { orderId: undefined });
+    await processor.shutdown();
+  });
+
   it.each(['cancel', 'its signal'])(
     'is settled as canceled by %s, and its lane goes on',
     async (how) => {

@@ -7,9 +7,7 @@ import { noSteps, notUndone, type StepResult } from '../../order/step-result.ts'
 import type { Cancellation } from '../../runtime/abort.ts';
 import { quote } from '../../runtime/thrown.ts';
 import type { Hold, RetriedOrder } from '../../storage/holds/hold.ts';
-
-/** What becomes of a failed order that holds its lane. */
-export type ReleaseAction = 'retry' | 'skip';
+import type { ReleaseAction } from './release-options.ts';
 
 /** The failed order that holds a lane and waits at its head. */
 export function orderOf(hold: Hold, inFlight: InFlightOrders): Job | undefined {
@@ -80,6 +78,27 @@ export function forgetFailure(job: Job): void {
   const { entry, tries } = job;
   if (tries !== undefined) job.tries = triesOf(tries.compensations, tries.attempts);
   if (entry !== undefined) job.entry = entryOf(entry.attempt);
+}
+
+/**
+ * The hold of a lane that is to be released.
+ *
+ * @param orderId - the order that is said to hold it, if one is
+ * @throws OrderError `not_held` if the lane is not held, or not by this order
+ */
+export function heldBy(hold: Hold | undefined, userId: string, orderId: string | undefined): Hold {
+  if (hold !== undefined && (orderId === undefined || hold.orderId === orderId)) return hold;
+  const message =
+    orderId === undefined
+      ? `The lane of user ${quote(userId)} is not held`
+      : `Expected order ${quote(orderId)} to hold the lane of user ${quote(userId)}, ${holderOf(hold)}`;
+  throw new OrderError('not_held', message, { userId, orderId });
+}
+
+function holderOf(hold: Hold | undefined): string {
+  if (hold === undefined) return 'which is not held';
+  const { orderId } = hold;
+  return orderId === undefined ? 'which is held by hand' : `but order ${quote(orderId)} does`;
 }
 
 /** @throws TypeError for an action that the lane does not allow */

@@ -7,7 +7,6 @@ import { storageFailed } from '../../order/processor-errors.ts';
 import type { Cancellation } from '../../runtime/abort.ts';
 import { isThenable } from '../../runtime/awaitable.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { quote } from '../../runtime/thrown.ts';
 import type { Hold, ReleasedLane, StoredHoldQuery } from '../../storage/holds/hold.ts';
 import type { Dispatcher } from '../dispatcher.ts';
 import {
@@ -15,14 +14,15 @@ import {
   checkAction,
   failureOf,
   forgetFailure,
+  heldBy,
   holdBy,
   orderOf,
-  type ReleaseAction,
   retriedOf,
   tryAgain,
 } from './failed-orders.ts';
 import { type HoldWriteSources, HoldWrites } from './hold-writes.ts';
 import { readHolds, readHoldsNow } from './read-holds.ts';
+import type { Release, ReleaseAction } from './release-options.ts';
 import { TurnsByUser } from './turns-by-user.ts';
 
 /** What `HeldLanes` needs of others. */
@@ -100,8 +100,8 @@ export class HeldLanes {
   }
 
   /** Ends the hold of a user. */
-  release(userId: string, action: ReleaseAction | undefined): Promise<ReleasedLane> {
-    return this.#inTurn(userId, () => this.#release(userId, action));
+  release(userId: string, release: Release): Promise<ReleasedLane> {
+    return this.#inTurn(userId, () => this.#release(userId, release));
   }
 
   /** An order has failed for good, and nothing of it runs: it holds its lane, at its head. */
@@ -213,12 +213,8 @@ export class HeldLanes {
     return whole;
   }
 
-  async #release(userId: string, action: ReleaseAction | undefined): Promise<ReleasedLane> {
-    const hold = this.#holds.get(userId);
-    if (hold === undefined) {
-      const message = `The lane of user ${quote(userId)} is not held`;
-      throw new OrderError('not_held', message, { userId });
-    }
+  async #release(userId: string, { action, orderId }: Release): Promise<ReleasedLane> {
+    const hold = heldBy(this.#holds.get(userId), userId, orderId);
     const { inFlight, recovered } = this.#sources;
     if (hold.orderId !== undefined && inFlight.isRecovering) await recovered();
     const job = orderOf(hold, inFlight);

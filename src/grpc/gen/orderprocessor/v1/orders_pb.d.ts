@@ -1390,6 +1390,14 @@ export declare type ReleaseLaneRequest = Message<"orderprocessor.v1.ReleaseLaneR
    * @generated from field: orderprocessor.v1.ReleaseAction action = 2;
    */
   action: ReleaseAction;
+
+  /**
+   * The failed order that is to be released, as the hold has it: if another one or none holds the lane by now, nothing
+   * is released. When left out, whatever holds it.
+   *
+   * @generated from field: optional string order_id = 3;
+   */
+  orderId?: string | undefined;
 };
 
 /**
@@ -2565,8 +2573,9 @@ export declare const OrderService: GenService<{
     output: typeof HoldLaneResponseSchema;
   },
   /**
-   * Releases the lane of a user; FAILED_PRECONDITION if it is not held, INVALID_ARGUMENT for an action that is missing
-   * where a failed order holds the lane, or that has no order. For operators.
+   * Releases the lane of a user; FAILED_PRECONDITION if it is not held, or not by order_id, INVALID_ARGUMENT for an action
+   * that is missing where a failed order holds the lane, or that has no order. For operators, who should name the order:
+   * a call that is made twice then does nothing to the next one.
    *
    * @generated from rpc orderprocessor.v1.OrderService.ReleaseLane
    */
