@@ -3,6 +3,7 @@ import {
   type AcceptedOrder,
   OrderError,
   OrderProcessor,
+  type OrderRecord,
   type Receipt,
   type Step,
 } from 'order-processor';
@@ -193,6 +194,11 @@ export class Credits {
       postings: [{ userId: purchase.userId, amount: -purchase.amount }],
       payload: { kind: 'refund', purchase: id, voucher: purchase.results.voucher.code },
     });
+  }
+
+  /** Hands in once more what failed, as it was ordered. */
+  again(id: string): Promise<OrderRecord<Action, Results>> {
+    return this.processor.retry(id);
   }
 
   /** Stops a user's orders, until an operator lets them go on. */

@@ -89,6 +89,14 @@ say(`asked for twice, done once: ${first === again || first.balance === again.ba
 say(`vouchers left: ${vendor.vouchers.join(', ')}`);
 await sayBalances('ann', shop, fees);
 
+title('Again: what failed for want of a vendor comes again, under an id that names the first one');
+const coffee = await credits.again('coffee');
+await credits.again('coffee'); // pressed twice, done once
+say(`${coffee.id}, of ${coffee.retryOf}: ${(await credits.processor.outcome(coffee.id))?.status}`);
+const before = await credits.processor.order('coffee');
+say(`coffee stays ${before?.status}, and names ${before?.retriedAs}`);
+await sayBalances('ben', shop, fees);
+
 title('Payout: one that fails holds the lane of its user, until an operator has it tried again');
 bank.isOpen = false;
 const held = new Promise<Hold>((resolve) => credits.processor.once('held', resolve));

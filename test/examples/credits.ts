@@ -31,22 +31,27 @@ Refund: by what the record of the purchase says, without a second charge or vouc
   vouchers left: V-2
   ann 43.00, shop 3.60, fees 2.40
 
+Again: what failed for want of a vendor comes again, under an id that names the first one
+  coffee~2, of coffee: completed
+  coffee stays failed, and names coffee~2
+  ben 14.70, shop 8.10, fees 2.90
+
 Payout: one that fails holds the lane of its user, until an operator has it tried again
   ann's lane is held by payout: The bank is closed
   what waits behind it: pending
   the bank is open: completed, then completed
-  ann 18.00, ben 24.70
+  ann 18.00, ben 19.70
 
 Freeze: a lane stops, and a restart does not thaw it
   ben's transfer waits; ann's goes on: completed
   the restart ends the waiting for ben's transfer, and not the order: shut_down
   held after it: ben, because his card was stolen
   the transfer, when ben goes on: canceled
-  ben 24.70, cleo 7.00
+  ben 19.70, cleo 7.00
 
 Subscription: ordered before the restart, due after it
   renewal-march-ann: completed
-  ann 8.00, shop 6.60
+  ann 8.00, shop 11.10
 
 Statement: each change of the balance in the order applied, those by others too
     50.00   50.00  top-up-1
@@ -61,8 +66,8 @@ Statement: each change of the balance in the order applied, those by others too
   at the restart: 11.00
 
 Outbox: one mail for each outcome, though its writer failed twice
-  failed: 2; orders: 16; mails: 16
-  orders with a mail: 16
+  failed: 2; orders: 17; mails: 17
+  orders with a mail: 17
   ann: transfer of -7.00 completed
   ben: transfer of -20.00 canceled (canceled)
   ann: renewal of -3.00 completed

@@ -1,5 +1,5 @@
 /**
- * A held lane runs nothing and loses nothing: random holds, releases, failures, cancellations, restarts and kills, in
+ * A held lane runs nothing and loses nothing: random holds, releases, failures, cancellations, retries, restarts and kills, in
  * one storage that keeps orders.
  */
 import assert from 'node:assert/strict';
@@ -17,6 +17,7 @@ const user = fc.constantFrom(...users);
 type Act =
   | { readonly do: 'submit'; readonly userId: string; readonly failures: number }
   | { readonly do: 'hold' | 'release' | 'skip' | 'cancel'; readonly userId: string }
+  | { readonly do: 'retry'; readonly userId: string; readonly killedAfter: number | undefined }
   | { readonly do: 'shut down' | 'kill' | 'wait' };
 
 const acts = fc.array(
@@ -34,6 +35,14 @@ const acts = fc.array(
       arbitrary: fc.record({
         do: fc.constantFrom('hold', 'release', 'release', 'skip', 'cancel' as const),
         userId: user,
+      }),
+    },
+    {
+      weight: 3,
+      arbitrary: fc.record({
+        do: fc.constant('retry' as const),
+        userId: user,
+        killedAfter: fc.constantFrom(undefined, undefined, 0, 2, 5, 10, 20),
       }),
     },
     { weight: 4, arbitrary: fc.record({ do: fc.constant('wait' as const) }) },
@@ -121,6 +130,9 @@ class World {
         if (await canceled) this.canceled.add(id);
         return;
       }
+      case 'retry':
+        await this.retry(act.userId, act.killedAfter);
+        return;
       case 'shut down': {
         const closed = processor.shutdown();
         await clock.runAll();
@@ -129,13 +141,38 @@ class World {
         return;
       }
       case 'kill':
-        this.storage.cut();
-        // A dead process retries nothing.
-        await clock.hold();
-        await this.#restart();
+        await this.kill();
         return;
       default:
         await clock.advance(1);
+    }
+  }
+
+  async kill(): Promise<void> {
+    this.storage.cut();
+    // A dead process retries nothing.
+    await clock.hold();
+    await this.#restart();
+  }
+
+  /** Hands in the first order once more that did not complete; perhaps its process is killed meanwhile. */
+  async retry(userId: string, killedAfter: number | undefined): Promise<void> {
+    const ids = this.accepted.get(userId) ?? [];
+    for (const id of ids) {
+      const record = await this.processor.order(id);
+      if (record?.settledAt === undefined || record.status === 'completed') continue;
+      if (record.retriedAs !== undefined) continue;
+      if (killedAfter !== undefined) {
+        this.processor.retry(id).catch(() => {});
+        for (let turns = 0; turns < killedAfter; turns += 1) await Promise.resolve();
+        await this.kill();
+      }
+      const calls = [this.processor.retry(id), this.processor.retry(id)];
+      await clock.settle();
+      const [one, other] = await Promise.all(calls);
+      assert.equal(one?.id, other?.id);
+      ids.push(one?.id as string);
+      return;
     }
   }
 
@@ -180,6 +217,9 @@ class World {
     for (const id of ids) {
       const record = await this.processor.order(id);
       assert.ok(record?.settledAt !== undefined, `${id} has an outcome`);
+      const { retryOf, retriedAs } = record;
+      if (retryOf !== undefined) assert.equal(this.disk.find(retryOf)?.retriedAs, id);
+      if (retriedAs !== undefined) assert.equal(this.disk.find(retriedAs)?.retryOf, id);
       if (this.canceled.has(id)) assert.equal(record.status, 'canceled');
       if (record.status !== 'completed') continue;
       completed += 1;
