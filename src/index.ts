@@ -40,7 +40,14 @@ export type {
 export type { ShutdownSummary } from './core/lifecycle/shutdown-summary.ts';
 export type { Percentiles, ProcessorStats } from './core/lifecycle/stats.ts';
 export type { OrderProcessorOptions } from './core/options.ts';
-export type { AcceptedOrder, Order, OrderFields, Posting, Priority } from './core/order/order.ts';
+export type {
+  AcceptedOrder,
+  FinalPosting,
+  Order,
+  OrderFields,
+  Posting,
+  Priority,
+} from './core/order/order.ts';
 export {
   isOrderError,
   OrderError,
@@ -83,6 +90,7 @@ export type {
   AttemptContext,
   CompensationContext,
   CompensationContextBase,
+  FinalAmountOptions,
   StepContext,
 } from './core/steps/contexts.ts';
 export { inOrder } from './core/steps/in-order.ts';

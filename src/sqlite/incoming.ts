@@ -26,6 +26,8 @@ export interface Fields {
 export interface Credit {
   readonly userId: string;
   readonly amount: number;
+  /** What was ordered for it, where that is more. */
+  readonly orderedAmount?: number | undefined;
 }
 
 /** The columns of an order that its settlement sets. */
@@ -150,6 +152,7 @@ export function readCredits(reader: Reader): Credit[] {
   return Array.from({ length: reader.number() }, () => ({
     userId: reader.text(),
     amount: reader.number(),
+    orderedAmount: reader.maybeNumber() ?? undefined,
   }));
 }
 
@@ -165,6 +168,14 @@ export function readData(reader: Reader, fields: Fields): void {
 /** What is refused is recorded with the amount that was ordered. */
 export function asOrdered(fields: Fields, orderedAmount: number | null): Fields {
   return orderedAmount === null ? fields : { ...fields, amount: orderedAmount };
+}
+
+/** The same of postings. */
+export function creditsAsOrdered(postings: readonly Credit[]): readonly Credit[] {
+  return postings.map(({ userId, amount, orderedAmount = amount }) => ({
+    userId,
+    amount: orderedAmount,
+  }));
 }
 
 /** The refusal's message is the processor's own. */

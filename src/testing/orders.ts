@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { inspect } from 'node:util';
 import { OrderError } from '../core/order/order-error.ts';
+import type { AppliedPosting } from '../core/order/outcome.ts';
+import { appliedPostings, orderedPostings } from '../core/order/receipt.ts';
 import type { NewOrder, StoredOrder } from '../core/order/stored-order.ts';
 import type {
   AcceptResult,
@@ -64,7 +66,7 @@ export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']):
   return {
     ...{ notBefore: order.notBefore, expiresAt: order.expiresAt, retryOf: order.retryOf },
     ...{ id, userId, amount, priority, payload, content, labels, acceptedAt, decided },
-    postings: order.postings.map((posting) => ({ ...posting, balance: undefined })),
+    postings: appliedPostings(order.postings),
     orderedAmount: amount,
     results: {},
     remembered: [],
@@ -93,10 +95,9 @@ export function settledOrder(
     ...pendingOrder(settlement),
     ...{ startedAt, settledAt, steps, results, orderedAmount },
     amount: isApplied ? amount : orderedAmount,
-    postings: settlement.postings.map((posting, at) => ({
-      ...posting,
-      balance: result.status === 'settled' ? result.balances?.[at] : undefined,
-    })),
+    postings: isApplied
+      ? appliedPostings(settlement.postings, (result as { balances?: readonly number[] }).balances)
+      : appliedPostings(orderedPostings(settlement.postings)),
     status: isRefused ? 'failed' : outcome,
     balance: result.status === 'settled' ? result.balance : undefined,
     code: isRefused ? result.code : error?.code,
@@ -133,6 +134,10 @@ export function idsOf(orders: readonly { readonly id: string }[]): string[] {
   return Array.from(orders, ({ id }) => id);
 }
 
+function postingFields({ userId, amount, orderedAmount, balance }: AppliedPosting): unknown[] {
+  return [userId, amount, orderedAmount, balance ?? undefined];
+}
+
 const refusals: readonly (string | undefined)[] = ['insufficient_funds', 'balance_overflow'];
 
 /** What two equal orders have in common, independent of how a storage makes them. */
@@ -147,7 +152,7 @@ function comparable(order: ExpectedOrder): object {
     ...{ notBefore: order.notBefore, expiresAt: order.expiresAt },
     ...{ retryOf: order.retryOf, retriedAs: order.retriedAs },
     labels: [...labels],
-    postings: order.postings.map((each) => [each.userId, each.amount, each.balance ?? undefined]),
+    postings: order.postings.map(postingFields),
     results: JSON.parse(JSON.stringify(results)),
     remembered: JSON.parse(JSON.stringify(order.remembered ?? [])),
     // A field that is absent is as good as one that is `undefined`.

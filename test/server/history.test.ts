@@ -180,7 +180,9 @@ describe('the feed of outcomes', () => {
     const lines = await rest;
     expect(lines.map(({ order }) => order.id)).toEqual(['o-2', 'o-3', 't-1']);
     expect(lines[1].order.payload).toEqual({ dish: 'soup' });
-    expect(lines[2].order.postings).toEqual([{ userId: 'u-2', amount: 40, balance: 41 }]);
+    expect(lines[2].order.postings).toEqual([
+      { userId: 'u-2', amount: 40, orderedAmount: 40, balance: 41 },
+    ]);
   });
 
   it('and over gRPC', async () => {

@@ -51,7 +51,7 @@ describe('an order with postings', () => {
   it('invariant 3: credits all of them with its own amount, and says so in every answer', async () => {
     const { post, get, batch, client } = bothProtocols();
     const order = { ...transfer('u-2'), id: 't-1' };
-    const applied = [{ userId: 'u-2', amount: 40, balance: 40 }];
+    const applied = [{ userId: 'u-2', amount: 40, orderedAmount: 40, balance: 40 }];
     const headers = as('operator');
     const receipt = await bodyOf(await post(order, { ...headers, ...waiting }));
     expect(receipt).toMatchObject({ amount: -40, balance: -40, postings: applied });
@@ -59,10 +59,12 @@ describe('an order with postings', () => {
     const { orders } = await bodyOf(await get('/orders?userId=u-1', headers));
     expect(orders).toMatchObject([{ postings: applied }]);
     const [line] = await linesOf(await batch(`${JSON.stringify(transfer('u-2', 2))}\n`, headers));
-    expect(line.postings).toEqual([{ userId: 'u-2', amount: 2, balance: 42 }]);
+    expect(line.postings).toEqual([{ userId: 'u-2', amount: 2, orderedAmount: 2, balance: 42 }]);
     const own = { ...inGrpc(transfer('u-2', 8)), id: 't-3' };
     const { receipt: message } = await client.submitOrder({ order: own }, { headers });
-    expect(message?.postings).toMatchObject([{ userId: 'u-2', amount: 8n, balance: 50n }]);
+    expect(message?.postings).toMatchObject([
+      { userId: 'u-2', amount: 8n, orderedAmount: 8n, balance: 50n },
+    ]);
     const { record } = await client.getOrder({ id: 't-3' }, { headers });
     expect(record?.postings).toMatchObject([{ userId: 'u-2', amount: 8n, balance: 50n }]);
   });
@@ -157,7 +159,7 @@ describe('a client that does not act for all users', () => {
     const events = await get('/events?userId=u-1', headers);
     const order = { ...transfer('shop-1'), id: 't-1' };
     const { postings } = await bodyOf(await post(order, { ...headers, ...waiting }));
-    expect(postings).toEqual([{ userId: 'shop-1', amount: 40 }]);
+    expect(postings).toEqual([{ userId: 'shop-1', amount: 40, orderedAmount: 40 }]);
     const watched = completedOf(client.watchOrders({ userId: 'u-1' }, { headers }), processor);
     const message = await client.submitOrder({ order: inGrpc(order) }, { headers }).catch(shown);
     const texts = [
@@ -180,13 +182,15 @@ describe('a client that does not act for all users', () => {
       expect(text).not.toMatch(/1234567|123456829/);
     }
     const own = await bodyOf(await get('/orders/~u-1~t-1', as('operator')));
-    expect(own.postings).toEqual([{ userId: 'shop-1', amount: 40, balance: 123_456_829 }]);
+    expect(own.postings).toEqual([
+      { userId: 'shop-1', amount: 40, orderedAmount: 40, balance: 123_456_829 },
+    ]);
   });
 
   it('sees those of its own users', async () => {
     const { post } = bothProtocols();
     const { postings } = await bodyOf(await post(transfer('u-2'), { ...as('pair'), ...waiting }));
-    expect(postings).toEqual([{ userId: 'u-2', amount: 40, balance: 40 }]);
+    expect(postings).toEqual([{ userId: 'u-2', amount: 40, orderedAmount: 40, balance: 40 }]);
   });
 
   it('with access that is none is admitted to nothing', async () => {

@@ -1,5 +1,6 @@
 /** The suite is worth something if an order storage that breaks a rule does not pass it. */
 import { describe, expect, it } from 'vitest';
+import { orderedPostings } from '../../src/core/order/receipt.ts';
 import type { StoredOrder } from '../../src/core/order/stored-order.ts';
 import type { Settlement } from '../../src/core/storage/order-storage.ts';
 import { range } from '../kit/helpers.ts';
@@ -170,6 +171,18 @@ const lies: [rule: string, lie: string, part: Part][] = [
     'order rule 4',
     'takes what was ordered for what was settled',
     telling(({ orderedAmount }) => ({ amount: orderedAmount })),
+  ],
+  [
+    'order rule 4',
+    'applies the postings that were ordered',
+    settling(({ postings }) => ({ postings: orderedPostings(postings) })),
+  ],
+  [
+    'order rule 4',
+    'forgets what was ordered of postings',
+    telling(({ postings }) => ({
+      postings: postings.map((each) => ({ ...each, orderedAmount: each.amount })),
+    })),
   ],
   ['order rule 3', 'loses when it began', settling(() => ({ startedAt: undefined }))],
   [

@@ -1,7 +1,7 @@
 import { ranks } from '../order/order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from '../order/outcome.ts';
 import { ParsedOrder } from '../order/parse-order.ts';
-import { appliedPostings } from '../order/receipt.ts';
+import { appliedPostings, orderedPostings } from '../order/receipt.ts';
 import { outcomeOfRecord } from '../order/record.ts';
 import { noResults, noSteps, notUndone, type RememberedStep } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
@@ -73,7 +73,7 @@ export class Job extends ParsedOrder implements QueueEntry {
     const { id, userId, amount, priority, payload, content, labels, attempt, decided } = order;
     const job = new Job(id, userId, amount, ranks.indexOf(priority), payload, labels);
     if (content !== payload) job.input = content;
-    if (order.postings.length > 0) job.ownPostings = order.postings;
+    if (order.postings.length > 0) job.ownPostings = orderedPostings(order.postings);
     job.acceptAt(order.acceptedAt, clock);
     job.entry = entryOf(attempt, decided);
     job.sequence = order.sequence;

@@ -1,6 +1,13 @@
+import type { FinalPosting } from './order.ts';
 import type { OrderError } from './order-error.ts';
 import type { StepResult, StepValues } from './step-result.ts';
 import { noResults, noSteps } from './step-result.ts';
+
+/** What is settled of an order, where a step has said so. */
+export interface FinalMoney {
+  readonly amount: number;
+  readonly postings: readonly FinalPosting[];
+}
 
 /** How an order's steps ended; with an error the order has failed or was canceled. */
 export interface Decision {
@@ -10,7 +17,7 @@ export interface Decision {
   /** What the steps have returned that have finished, by name. */
   readonly results: StepValues;
   /** Of a completed order: what is settled, where that is not what was ordered. */
-  readonly amount?: number | undefined;
+  readonly final?: FinalMoney | undefined;
   /** If the storage refuses the amount, the order has not failed yet: its steps are compensated first. */
   readonly isCompensable: boolean;
   /** The storage is only asked whether it takes the amount, before the steps are run. */
@@ -20,15 +27,15 @@ export interface Decision {
 /**
  * All steps have finished.
  *
- * @param amount - what is settled, where that is not what was ordered
+ * @param final - what is settled, where that is not what was ordered
  */
 export function completed(
   steps: readonly StepResult[],
   results: StepValues,
   isCompensable: boolean,
-  amount?: number,
+  final?: FinalMoney,
 ): Decision {
-  return { outcome: 'completed', error: undefined, steps, results, isCompensable, amount };
+  return { outcome: 'completed', error: undefined, steps, results, isCompensable, final };
 }
 
 /** Why a step, and with it the order, failed. */

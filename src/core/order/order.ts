@@ -9,6 +9,14 @@ export interface Posting {
   readonly amount: number;
 }
 
+/** A posting as it is settled: with what was ordered, or less; see {@link StepContext.setAmount}. */
+export interface FinalPosting extends Posting {
+  /** What is added, a safe integer in minor units from 0 up. */
+  readonly amount: number;
+  /** What was ordered for it, where that is more than `amount`; may be absent where it is as much. */
+  readonly orderedAmount?: number | undefined;
+}
+
 /** The fields of an order that do not depend on its payload. */
 export interface OrderFields {
   /**

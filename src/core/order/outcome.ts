@@ -4,8 +4,10 @@ import type { StepProgress, StepResult, StepValues } from './step-result.ts';
 
 /** A credit to another user that an order brings, with what became of it. */
 export interface AppliedPosting extends Posting {
-  /** What is added, in minor units; what was ordered, unless the order completed with less. */
+  /** What is added, in minor units: what was ordered, or what a step said once the order has completed. */
   readonly amount: number;
+  /** What was ordered for it, in minor units. */
+  readonly orderedAmount: number;
   /** The balance of its user right after it, in minor units; `undefined` unless the order has completed. */
   readonly balance: number | undefined;
 }

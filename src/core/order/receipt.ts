@@ -1,4 +1,4 @@
-import { noPostings, type Posting } from './order.ts';
+import { type FinalPosting, noPostings, type Posting } from './order.ts';
 import { OrderError } from './order-error.ts';
 import type { AppliedPosting, OrderOutcome, Receipt } from './outcome.ts';
 import type { StepResult, StepValues } from './step-result.ts';
@@ -19,13 +19,23 @@ interface Receivable
 
 /** @param balances - after each posting; none before the order has completed */
 export function appliedPostings(
-  postings: readonly Posting[],
+  postings: readonly FinalPosting[],
   balances: readonly (number | undefined)[] = noPostings,
 ): readonly AppliedPosting[] {
   if (postings.length === 0) return noPostings;
   return Object.freeze(
-    postings.map(({ userId, amount }, at) =>
-      Object.freeze({ userId, amount, balance: balances[at] }),
+    postings.map(({ userId, amount, orderedAmount = amount }, at) =>
+      Object.freeze({ userId, amount, orderedAmount, balance: balances[at] }),
+    ),
+  );
+}
+
+/** The same postings as they were ordered. */
+export function orderedPostings(postings: readonly FinalPosting[]): readonly Posting[] {
+  if (postings.length === 0) return noPostings;
+  return Object.freeze(
+    postings.map(({ userId, amount, orderedAmount = amount }) =>
+      Object.freeze({ userId, amount: orderedAmount }),
     ),
   );
 }

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { quote } from '../runtime/thrown.ts';
-import type { Posting } from './order.ts';
+import type { FinalPosting, Posting } from './order.ts';
 import { OrderError } from './order-error.ts';
 import type { ParsedOrder } from './parse-order.ts';
 
@@ -10,8 +10,8 @@ export interface Content {
   /** What was ordered; another amount may have been settled. */
   readonly orderedAmount: number;
   readonly content: unknown;
-  /** None, where a storage does not give any. */
-  readonly postings?: readonly Posting[] | undefined;
+  /** None, where a storage does not give any. What was ordered counts, and not what was settled. */
+  readonly postings?: readonly FinalPosting[] | undefined;
   readonly retryOf?: string | undefined;
 }
 
@@ -38,15 +38,16 @@ export function checkSame(known: Content, order: ParsedOrder, isJson: boolean): 
 
 /** In the same order. */
 function haveSamePostings(
-  known: readonly Posting[] | undefined,
+  known: readonly FinalPosting[] | undefined,
   postings: readonly Posting[],
 ): boolean {
   if (known === postings) return true;
   if (known === undefined) return postings.length === 0;
   if (known.length !== postings.length) return false;
-  return postings.every(
-    ({ userId, amount }, at) => known[at]?.userId === userId && known[at].amount === amount,
-  );
+  return known.every(({ userId, amount, orderedAmount = amount }, at) => {
+    const posting = postings[at];
+    return posting?.userId === userId && posting.amount === orderedAmount;
+  });
 }
 
 function isSame(a: unknown, b: unknown, isJson: boolean): boolean {

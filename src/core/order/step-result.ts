@@ -1,3 +1,5 @@
+import type { FinalPosting } from './order.ts';
+
 /** What became of one step of an order. */
 export interface StepResult {
   /** The step's name. */
@@ -59,6 +61,8 @@ export interface RememberedStep {
   readonly result: unknown;
   /** What it said is settled, in minor units; see {@link StepContext.setAmount}. */
   readonly amount: number | undefined;
+  /** What it said is settled of the order's postings; absent of an order without any, and with no `amount`. */
+  readonly postings?: readonly FinalPosting[] | undefined;
   /**
    * How often the step had been compensated before, of an order that held its lane and was tried again; absent for 0.
    * A step that was compensated since then is run again.

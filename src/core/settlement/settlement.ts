@@ -1,6 +1,6 @@
 import type { Job } from '../lifecycle/job.ts';
 import type { Decision } from '../order/decision.ts';
-import type { Posting, Priority } from '../order/order.ts';
+import type { FinalPosting, Priority } from '../order/order.ts';
 import { asError, causeOfOrder } from '../order/order-cause.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { OrderCause } from '../order/outcome.ts';
@@ -19,7 +19,7 @@ export class OrderSettlement implements LedgerSettlement {
   readonly priority: Priority;
   readonly payload: unknown;
   readonly labels: readonly string[];
-  readonly postings: readonly Posting[];
+  readonly postings: readonly FinalPosting[];
   readonly content: unknown;
   readonly acceptedAt: number;
   readonly isAccepted: boolean;
@@ -52,7 +52,7 @@ export class OrderSettlement implements LedgerSettlement {
    */
   constructor(
     job: Job,
-    { outcome, error, steps, results, amount, isCompensable, isTrial = false }: Decision,
+    { outcome, error, steps, results, final, isCompensable, isTrial = false }: Decision,
     clock: Clock,
     startedAt: number | undefined,
     minBalance: number | undefined,
@@ -60,12 +60,12 @@ export class OrderSettlement implements LedgerSettlement {
   ) {
     this.id = job.id;
     this.userId = job.userId;
-    this.amount = amount ?? job.amount;
+    this.amount = final === undefined ? job.amount : final.amount;
     this.orderedAmount = job.amount;
     this.priority = job.priority;
     this.payload = job.payload;
     this.labels = job.labels;
-    this.postings = job.postings;
+    this.postings = final === undefined ? job.postings : final.postings;
     this.content = job.content;
     this.acceptedAt = job.unixOf(job.acceptedAt, clock);
     this.isAccepted = job.entry !== undefined;

@@ -1,4 +1,4 @@
-import type { AcceptedOrder } from '../order/order.ts';
+import type { AcceptedOrder, Posting } from '../order/order.ts';
 import type { OrderError } from '../order/order-error.ts';
 
 /**
@@ -42,6 +42,15 @@ export interface AttemptContext<Payload = unknown> {
   progress(fraction: number, label?: string): void;
 }
 
+/** What is settled beside the amount of an order. */
+export interface FinalAmountOptions {
+  /**
+   * The credits that are applied, each to a user of the ordered postings: an integer in minor units from 0 to what was
+   * ordered for the user. A user that is left out gets 0. Needed if the order has postings.
+   */
+  readonly postings?: readonly Posting[] | undefined;
+}
+
 /**
  * What a step gets beside its order. Hand it on as it is, or its properties by name: they are made when they are read,
  * so a copy by `{ ...context }` has none of them.
@@ -56,10 +65,11 @@ export interface StepContext<Payload = unknown> extends AttemptContext<Payload> 
    * changes nothing.
    *
    * @param amount - an integer in minor units between 0 and the amount ordered
-   * @throws TypeError or RangeError for any other amount; TypeError when the attempt has ended, and for an order with
-   *   postings, whose sum with its amount must stay as it was ordered
+   * @param options - what is settled of the order's postings; needed if it has any
+   * @throws TypeError or RangeError for what is not so, and for an order that moves money, its amount being minus the sum
+   *   of its postings, if it would make or lose some; TypeError when the attempt has ended
    */
-  setAmount(amount: number): void;
+  setAmount(amount: number, options?: FinalAmountOptions): void;
 }
 
 /**

@@ -18,7 +18,7 @@ export interface BalanceChange {
 export interface BalanceCredit {
   /** Whose balance grows: never the user of the change, and each user at most once in a change. */
   readonly userId: string;
-  /** What is added, a safe integer in minor units from 1 up. */
+  /** What is added, a safe integer in minor units from 0 up. */
   readonly amount: number;
 }
 

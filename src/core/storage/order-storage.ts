@@ -1,3 +1,4 @@
+import type { FinalPosting } from '../order/order.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderCause, OrderStatus } from '../order/outcome.ts';
 import type { RememberedStep, StepResult, StepValues } from '../order/step-result.ts';
@@ -48,6 +49,11 @@ export interface Settlement extends NewOrder {
   readonly amount: number;
   /** What was ordered, in minor units; to be kept. What is refused, or does not complete, is recorded with it as `amount`. */
   readonly orderedAmount: number;
+  /**
+   * The credits to be applied with it; of a completed order what a step said, each between 0 and what was ordered. What
+   * was ordered is to be kept, too, and is recorded of what is refused.
+   */
+  readonly postings: readonly FinalPosting[];
   /** Whether a call of `accept` has kept it; if not, the order is new to the storage. */
   readonly isAccepted: boolean;
   /** The amount of a completed order is applied. If the storage refuses it, the order has failed. */

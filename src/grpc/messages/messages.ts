@@ -74,8 +74,13 @@ export function progressOf(progress: StepProgress): MessageInitShape<typeof Step
 }
 
 function postingOf(posting: AppliedPosting): MessageInitShape<typeof AppliedPostingSchema> {
-  const { userId, amount, balance } = posting;
-  return { userId, amount: BigInt(amount), balance: amountOf(balance) };
+  const { userId, amount, orderedAmount, balance } = posting;
+  return {
+    userId,
+    amount: BigInt(amount),
+    orderedAmount: BigInt(orderedAmount),
+    balance: amountOf(balance),
+  };
 }
 
 /** Records and receipts of events have neither payload nor results. */

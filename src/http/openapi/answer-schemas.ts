@@ -23,6 +23,7 @@ export const step = z
 const appliedPosting = z.object({
   userId: z.string(),
   amount: minorUnits,
+  orderedAmount: z.int().meta({ description: 'What was ordered for it, in minor units' }),
   balance: z.int().optional().meta({
     description:
       'Right after it; only once the order has completed, and of users for whom the client acts',

@@ -6,6 +6,7 @@ import { notedJson } from '../holds/noted-outcome.ts';
 import {
   asOrdered,
   type Credit,
+  creditsAsOrdered,
   type Ending,
   type Fields,
   type Incoming,
@@ -196,7 +197,7 @@ export class Writes {
     refusal: Refusal,
     isCompensable: boolean,
   ): void {
-    fields.postings = isAccepted ? null : jsonOf(postings);
+    fields.postings = isAccepted ? null : jsonOf(creditsAsOrdered(postings));
     const isDone = isCompensable
       ? this.#isOpen(fields.id, isAccepted)
       : this.#end(asOrdered(fields, orderedAmount), refused(ending, refusal), isAccepted);

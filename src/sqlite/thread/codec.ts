@@ -1,4 +1,4 @@
-import { noPostings, type Posting, ranks } from '../../core/order/order.ts';
+import { type FinalPosting, noPostings, ranks } from '../../core/order/order.ts';
 import { noResults, type StepResult, type StepValues } from '../../core/order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../../core/order/stored-order.ts';
 import type { BalanceChange, BalanceResult } from '../../core/storage/balance-storage.ts';
@@ -54,11 +54,12 @@ function writeNewOrder(writer: Writer, order: NewOrder): void {
   writer.text(postings.length === 0 ? null : JSON.stringify(postings));
 }
 
-function writePostings(writer: Writer, postings: readonly Posting[]): void {
+function writePostings(writer: Writer, postings: readonly FinalPosting[]): void {
   writer.number(postings.length);
-  for (const { userId, amount } of postings) {
+  for (const { userId, amount, orderedAmount } of postings) {
     writer.text(userId);
     writer.number(amount);
+    writer.number(orderedAmount === amount ? undefined : orderedAmount);
   }
 }
 

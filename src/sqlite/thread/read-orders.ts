@@ -85,10 +85,7 @@ export function readOrder(reader: Reader): StoredOrder {
     priority,
     payload,
     labels: labels === null ? noLabels : (parse('labels', labels, areTexts) as string[]),
-    postings:
-      postings === null
-        ? noPostings
-        : (parse('postings', postings, arePostings) as AppliedPosting[]),
+    postings: postings === null ? noPostings : postingsIn(parse('postings', postings, arePostings)),
     status,
     acceptedAt,
     startedAt,
@@ -118,6 +115,13 @@ export function readOrder(reader: Reader): StoredOrder {
 function readTimes(reader: Reader): TimeFields {
   const notBefore = reader.maybeNumber() ?? undefined;
   return timeFields({ notBefore, expiresAt: reader.maybeNumber() ?? undefined });
+}
+
+function postingsIn(value: unknown): AppliedPosting[] {
+  return (value as AppliedPosting[]).map(({ userId, amount, orderedAmount = amount, balance }) => ({
+    ...{ userId, amount, orderedAmount },
+    balance,
+  }));
 }
 
 /** The column `decided` also has how often the steps were compensated, of an order that is tried again. */
@@ -159,7 +163,12 @@ function areObjects(value: unknown): boolean {
 function arePostings(value: unknown): boolean {
   return (
     Array.isArray(value) &&
-    value.every((each) => typeof each?.userId === 'string' && Number.isSafeInteger(each.amount))
+    value.every(
+      (each) =>
+        typeof each?.userId === 'string' &&
+        Number.isSafeInteger(each.amount) &&
+        Number.isSafeInteger(each.orderedAmount ?? 0),
+    )
   );
 }
 

@@ -52,15 +52,19 @@ describe.each(storages)('with %s', (_, create) => {
     await processor.submit({ userId: 'fees', amount: 7 });
     const receipt = await processor.submit(split);
     const applied = [
-      { userId: 'seller', amount: 900, balance: 900 },
-      { userId: 'fees', amount: 100, balance: 107 },
+      { userId: 'seller', amount: 900, orderedAmount: 900, balance: 900 },
+      { userId: 'fees', amount: 100, orderedAmount: 100, balance: 107 },
     ];
     expect(receipt).toMatchObject({ amount: -1_000, balance: -1_000, postings: applied });
     expect(await processor.order('sale')).toMatchObject({ status: 'completed', postings: applied });
     expect((await processor.orders({ userId: 'buyer' })).orders[0]?.postings).toEqual(applied);
     expect(await processor.outcome('sale')).toEqual(receipt);
     expect(events.slice(2)).toEqual([
-      split.postings.map((posting) => ({ ...posting, balance: undefined })),
+      split.postings.map((posting) => ({
+        ...posting,
+        orderedAmount: posting.amount,
+        balance: undefined,
+      })),
       applied,
     ]);
     const balances = ['buyer', 'seller', 'fees'].map((userId) => processor.balance(userId));
@@ -94,7 +98,11 @@ describe.each(storages)('with %s', (_, create) => {
     expect(error).toMatchObject({ code: 'balance_overflow', outcome: 'failed' });
     expect(await processor.balance('buyer')).toBeUndefined();
     expect(await processor.balance('seller')).toBeUndefined();
-    const unapplied = split.postings.map((posting) => ({ ...posting, balance: undefined }));
+    const unapplied = split.postings.map((posting) => ({
+      ...posting,
+      orderedAmount: posting.amount,
+      balance: undefined,
+    }));
     const record = (await processor.order('sale')) as OrderRecord;
     expect(record).toMatchObject({ status: 'failed', code: 'balance_overflow' });
     expect(record.postings).toEqual(unapplied);

@@ -195,16 +195,6 @@ describe('`context.setAmount`', () => {
     },
   );
 
-  it('invariant 3: throws for an order with postings, so that no money is made', async () => {
-    const processor = new OrderProcessor({ steps: [setting('meter', -1)] });
-    const transfer = { userId: 'u', amount: -5, postings: [{ userId: 'v', amount: 5 }] };
-    expect(await codeOf(processor.submit(transfer))).toBe('internal');
-    expect([await processor.balance('u'), await processor.balance('v')]).toEqual([
-      undefined,
-      undefined,
-    ]);
-  });
-
   it('invariant 3: after the end of its attempt it throws, and changes nothing', async () => {
     const contexts: StepContext[] = [];
     const gate = deferred();

@@ -107,7 +107,8 @@ export class Bank {
         when: ({ payload }) => payload.percent !== undefined,
         run: async (order, context) => {
           await works(order, context);
-          context.setAmount(moneyOf(order.payload).amount);
+          const { amount, postings } = moneyOf(order.payload);
+          context.setAmount(amount, { postings });
         },
       },
     ];

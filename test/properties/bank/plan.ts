@@ -72,7 +72,6 @@ const order: fc.Arbitrary<OrderPlan> = fc
   })
   .map(({ money, amount, payees, ...rest }) => ({
     ...rest,
-    percent: money === 'transfer' ? undefined : rest.percent,
     outside: money === 'transfer' ? 0 : money === 'top-up' ? amount : -amount,
     payees: money === 'transfer' ? payees.filter((payee) => payee.userId !== rest.userId) : [],
   }));

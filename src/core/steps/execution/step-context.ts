@@ -1,11 +1,18 @@
+import type { FinalMoney } from '../../order/decision.ts';
 import type { AcceptedOrder } from '../../order/order.ts';
 import type { OrderError } from '../../order/order-error.ts';
 import type { StepProgress } from '../../order/step-result.ts';
 import { wrong } from '../../runtime/checks.ts';
-import type { AttemptContext, CompensationContextBase, StepContext } from '../contexts.ts';
+import type {
+  AttemptContext,
+  CompensationContextBase,
+  FinalAmountOptions,
+  StepContext,
+} from '../contexts.ts';
 import type { RunOrder } from '../run/run-observer.ts';
 import type { PlannedStep } from '../step-plan.ts';
 import type { ExecutionFacts } from './execution-facts.ts';
+import { readFinalMoney } from './final-money.ts';
 
 /** The run of an order as the contexts of its steps see it. */
 export interface ContextRun {
@@ -19,7 +26,7 @@ export interface ContextRun {
   resultsBefore(step: PlannedStep): Readonly<Record<string, unknown>>;
   progressed(progress: StepProgress): void;
   /** An attempt has said what is settled if it finishes. */
-  setAmount(execution: ExecutionFacts, amount: number): void;
+  setAmount(execution: ExecutionFacts, money: FinalMoney): void;
 }
 
 /** In UTF-16 code units. */
@@ -84,22 +91,12 @@ abstract class ContextOfAttempt implements AttemptContext<never> {
     this.#run.progressed({ step: step.name, isCompensation, fraction, label });
   }
 
-  protected setFinalAmount(amount: number): void {
-    const { amount: ordered, postings } = this.#run.accepted;
-    // Another amount for the same postings would make money, or destroy some.
-    if (postings.length > 0) {
-      throw new TypeError('Expected `setAmount` to be called for an order without postings');
-    }
-    const [least, most] = ordered < 0 ? [ordered, 0] : [0, ordered];
-    if (!Number.isSafeInteger(amount) || amount < least || amount > most) {
-      const kind = typeof amount === 'number' ? RangeError : TypeError;
-      throw wrong(kind, 'amount', `an integer from ${least} to ${most}`, amount);
-    }
+  protected setFinalAmount(amount: number, options: FinalAmountOptions | undefined): void {
+    const money = readFinalMoney(this.#run.accepted, amount, options);
     if (!this.#isCurrent) {
       throw new TypeError('Expected `setAmount` to be called before its attempt has ended');
     }
-    // `+ 0` makes of -0 a 0.
-    this.#run.setAmount(this.#execution, amount + 0);
+    this.#run.setAmount(this.#execution, money);
   }
 
   /** Whether the attempt has not ended. */
@@ -124,7 +121,7 @@ abstract class ContextOfAttempt implements AttemptContext<never> {
 export class Context extends ContextOfAttempt implements StepContext<never> {
   /** Bound as `progress` is. */
   get setAmount(): StepContext['setAmount'] {
-    return (amount) => this.setFinalAmount(amount);
+    return (amount, options) => this.setFinalAmount(amount, options);
   }
 }
 

@@ -1,32 +1,33 @@
+import type { FinalMoney } from '../../order/decision.ts';
 import type { ExecutionFacts } from '../execution/execution-facts.ts';
 
 /** What an attempt has said is to be settled. */
-interface SaidAmount {
+interface Said {
   readonly execution: ExecutionFacts;
   readonly attempt: number;
-  readonly amount: number;
+  readonly money: FinalMoney;
 }
 
 /** What the attempts of an order's steps have said is to be settled; the last one counts that has finished. */
 export class FinalAmount {
-  #said: readonly SaidAmount[] = [];
+  #said: readonly Said[] = [];
 
-  set(execution: ExecutionFacts, amount: number): void {
+  set(execution: ExecutionFacts, money: FinalMoney): void {
     const others = this.#said.filter((each) => each.execution !== execution);
-    this.#said = [...others, { execution, attempt: execution.attempts, amount }];
+    this.#said = [...others, { execution, attempt: execution.attempts, money }];
   }
 
   /** What an execution that has just finished has said, if anything. */
-  of(execution: ExecutionFacts): number | undefined {
+  of(execution: ExecutionFacts): FinalMoney | undefined {
     const { attempts } = execution;
     return this.#said.find((each) => each.execution === execution && each.attempt === attempts)
-      ?.amount;
+      ?.money;
   }
 
   /** `undefined` if what was ordered is settled. */
-  get(): number | undefined {
-    const isFinal = ({ execution, attempt }: SaidAmount): boolean =>
+  get(): FinalMoney | undefined {
+    const isFinal = ({ execution, attempt }: Said): boolean =>
       execution.isFinished && execution.attempts === attempt;
-    return this.#said.findLast(isFinal)?.amount;
+    return this.#said.findLast(isFinal)?.money;
   }
 }

@@ -1,5 +1,5 @@
-import type { Verdict } from '../../order/decision.ts';
-import type { AcceptedOrder } from '../../order/order.ts';
+import type { FinalMoney, Verdict } from '../../order/decision.ts';
+import { type AcceptedOrder, noPostings } from '../../order/order.ts';
 import { OrderError } from '../../order/order-error.ts';
 import type { RememberedStep, StepProgress, StepResult } from '../../order/step-result.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -131,16 +131,17 @@ export abstract class RunBase<Order extends RunOrder> {
     this.settings.observer.progressed(this.order, progress);
   }
 
-  setAmount(execution: ExecutionFacts, amount: number): void {
+  setAmount(execution: ExecutionFacts, money: FinalMoney): void {
     this.finalAmount ??= new FinalAmount();
-    this.finalAmount.set(execution, amount);
+    this.finalAmount.set(execution, money);
   }
 
   remember(execution: StepExecution): boolean {
     const { step, value: result } = execution;
-    const amount = this.finalAmount?.of(execution);
+    const { amount, postings = noPostings } = this.finalAmount?.of(execution) ?? {};
     const compensations = this.order.tries?.compensations[step.name];
-    const remembered = { step: step.name, result, amount };
+    const own = postings.length > 0 ? { postings } : undefined;
+    const remembered = { step: step.name, result, amount, ...own };
     return this.settings.observer.remember(
       this.order,
       compensations === undefined ? remembered : { ...remembered, compensations },

@@ -1,3 +1,4 @@
+import { noPostings } from '../../order/order.ts';
 import type { StepResult, StepValues } from '../../order/step-result.ts';
 import type { ExecutionOwner, ExecutionRun } from '../execution/execution-run.ts';
 import { isNeeded } from '../execution/step-condition.ts';
@@ -87,7 +88,8 @@ export class StepGraph {
     const known = this.#run.order.remembered?.find((each) => each.step === step.name);
     if (known === undefined) return false;
     execution.recall(known.result);
-    if (known.amount !== undefined) this.#run.setAmount(execution, known.amount);
+    const { amount, postings = noPostings } = known;
+    if (amount !== undefined) this.#run.setAmount(execution, { amount, postings });
     return true;
   }
 

@@ -260,8 +260,8 @@ export class StepRun<Order extends RunOrder = RunOrder>
     this.rest();
     const { observer, hasCompensations } = this.settings;
     const { graph, finalAmount } = this;
-    const amount = finalAmount?.get();
-    const decision = completed(graph.results(), graph.values(), hasCompensations, amount);
+    const final = finalAmount?.get();
+    const decision = completed(graph.results(), graph.values(), hasCompensations, final);
     observer.concluded(this.order, decision, this.startedAt);
     // False if the storage has refused the amount in this call.
     if (!this.hasEnded) return;

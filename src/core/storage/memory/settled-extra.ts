@@ -1,8 +1,8 @@
-import { noLabels, noPostings, type Posting } from '../../order/order.ts';
+import { type FinalPosting, noLabels, noPostings } from '../../order/order.ts';
 import { causeOfOrder } from '../../order/order-cause.ts';
 import type { OrderError } from '../../order/order-error.ts';
 import type { AppliedPosting, OrderCause } from '../../order/outcome.ts';
-import { appliedPostings } from '../../order/receipt.ts';
+import { appliedPostings, orderedPostings } from '../../order/receipt.ts';
 import type { RetryLinks } from '../../order/retry/retry-links.ts';
 import type { StepResult, StepValues } from '../../order/step-result.ts';
 import { noResults, noSteps } from '../../order/step-result.ts';
@@ -16,7 +16,7 @@ export interface RememberedFields {
   readonly payload: unknown;
   readonly content: unknown;
   readonly labels: readonly string[];
-  readonly postings: readonly Posting[];
+  readonly postings: readonly FinalPosting[];
   readonly notBefore?: number | undefined;
   readonly expiresAt?: number | undefined;
   readonly retryOf?: string | undefined;
@@ -92,7 +92,7 @@ export function extraOfReceipt(
 /** @param most - bytes; the counting ends soon after that */
 export function extraOfError(order: RememberedFields, error: OrderError, most: number): Extra {
   const { payload, content, labels, steps, results } = order;
-  const postings = appliedPostings(order.postings);
+  const postings = appliedPostings(orderedPostings(order.postings));
   const { code, message, retryable } = error;
   const cause = order.cause ?? causeOfOrder(error);
   const bytes = bytesOf(order, most) + memoryOf([message, cause, labels, steps], most);

@@ -33,10 +33,10 @@ export class Credits {
   after(postings: readonly Credit[]): readonly AppliedCredit[] | undefined {
     if (postings.length === 0) return none;
     const applied: AppliedCredit[] = [];
-    for (const { userId, amount } of postings) {
+    for (const { userId, amount, orderedAmount } of postings) {
       const balance = this.#balances.after(this.#balances.of(userId), amount, null);
       if (typeof balance !== 'number') return undefined;
-      applied.push({ userId, amount, balance });
+      applied.push({ userId, amount, orderedAmount, balance });
     }
     return applied;
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { OrderStorage } from '../../../core/storage/order-storage.ts';
-import { assertBalance } from '../../balances.ts';
+import { apply, assertBalance, change } from '../../balances.ts';
 import {
   acceptNew,
   assertOrder,
@@ -12,6 +12,19 @@ import {
   settlementOf,
 } from '../../orders.ts';
 import type { Declare } from '../../suite.ts';
+
+const ordered = Object.freeze([
+  Object.freeze({ userId: 'v', amount: 50 }),
+  Object.freeze({ userId: 'w', amount: 40 }),
+  Object.freeze({ userId: 'x', amount: 10 }),
+]);
+
+/** What is settled of them: less, all, nothing. */
+const final = Object.freeze([
+  Object.freeze({ userId: 'v', amount: 30, orderedAmount: 50 }),
+  Object.freeze({ userId: 'w', amount: 40 }),
+  Object.freeze({ userId: 'x', amount: 0, orderedAmount: 10 }),
+]);
 
 const insufficient = { status: 'refused', code: 'insufficient_funds' } as const;
 
@@ -43,6 +56,49 @@ export function declareAmountRules(declare: Declare<OrderStorage>): void {
       await assertBalance(storage, 'u', -34);
     },
   );
+
+  for (const isAccepted of [true, false]) {
+    const kind = isAccepted ? 'an accepted order' : 'an order that was not accepted';
+    declare(
+      'order rule 4',
+      `what is settled of the postings of ${kind} may be less than was ordered, and both are kept`,
+      async (storage) => {
+        const order = newOrder('o-1', { amount: -100, postings: ordered });
+        if (isAccepted) await acceptNew(storage, [order]);
+        const settlement = settlementOf(order, { amount: -70, postings: final, isAccepted });
+        const [result] = await settle(storage, [settlement]);
+        assert.deepEqual(result, { status: 'settled', balance: -70, balances: [30, 40, 0] });
+        const expected = settledOrder(settlement, result);
+        await assertStored(storage, expected);
+        const [known] = await settle(storage, [settlement]);
+        assertOrder(knownBy(known), expected);
+        await assertBalance(storage, 'v', 30);
+        await assertBalance(storage, 'w', 40);
+        const { movements } = await storage.movements({ userId: 'v', after: 0, limit: 9 });
+        assert.deepEqual(
+          movements.map(({ amount, balance }) => [amount, balance]),
+          [[30, 30]],
+        );
+      },
+    );
+
+    declare(
+      'order rule 4',
+      `what is refused of ${kind} is recorded with the postings that were ordered`,
+      async (storage) => {
+        await apply(storage, [change('start', 'w', Number.MAX_SAFE_INTEGER)]);
+        const order = newOrder('o-1', { amount: -100, postings: ordered });
+        if (isAccepted) await acceptNew(storage, [order]);
+        const settlement = settlementOf(order, { amount: -70, postings: final, isAccepted });
+        const [result] = await settle(storage, [settlement]);
+        assert.deepEqual(result, { status: 'refused', code: 'balance_overflow' });
+        const expected = settledOrder(settlement, result);
+        const amounts = expected.postings.map(({ amount }) => amount);
+        assert.deepEqual(amounts, [50, 40, 10]);
+        await assertStored(storage, expected);
+      },
+    );
+  }
 
   declare('order rule 4', 'what is refused is recorded with what was ordered', async (storage) => {
     const [one, two] = [newOrder('o-1', { amount: -100 }), newOrder('o-2', { amount: -100 })];

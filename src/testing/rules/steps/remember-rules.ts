@@ -19,7 +19,15 @@ import type { Declare } from '../../suite.ts';
 const steps: readonly RememberedStep[] = Object.freeze([
   { step: 'payment', result: someResults.payment, amount: -64 },
   { step: 'Küche "1"', result: null, amount: undefined },
-  { step: 'mail', result: undefined, amount: 0 },
+  {
+    step: 'mail',
+    result: undefined,
+    amount: 0,
+    postings: [
+      { userId: 'v', amount: 0, orderedAmount: 5 },
+      { userId: '"w"', amount: 7 },
+    ],
+  },
 ]);
 
 /** Declares what holds for `remember`. */

@@ -54,7 +54,7 @@ export declare type AppliedPosting = Message<"orderprocessor.v1.AppliedPosting">
   userId: string;
 
   /**
-   * In minor units.
+   * In minor units: what was ordered, or what a step said once the order has completed.
    *
    * @generated from field: int64 amount = 2;
    */
@@ -66,6 +66,13 @@ export declare type AppliedPosting = Message<"orderprocessor.v1.AppliedPosting">
    * @generated from field: optional int64 balance = 3;
    */
   balance?: bigint | undefined;
+
+  /**
+   * What was ordered for it, in minor units.
+   *
+   * @generated from field: int64 ordered_amount = 4;
+   */
+  orderedAmount: bigint;
 };
 
 /**
@@ -2143,7 +2150,7 @@ export declare type WatchOrdersResponse = Message<"orderprocessor.v1.WatchOrders
     case: "stalled";
   } | {
     /**
-     * The storage can keep no orders now.
+     * The storage fails or does not answer: new orders are refused, and none begins.
      *
      * @generated from field: orderprocessor.v1.OrderErrorDetail interrupted = 11;
      */
