@@ -259,7 +259,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @param userId - anything that is no user's id has no movements
    * @param query - which movements
    * @returns rejects with a TypeError or RangeError for an option that is unknown or out of range, also for a `cursor`
-   *   of another storage; with `storage_failed` if the storage cannot say
+   *   of another storage; with `history_forgotten` if movements after the cursor were forgotten or pruned meanwhile; with
+   *   `storage_failed` if the storage cannot say
    */
   async movements(userId: string, query: MovementQuery = {}): Promise<MovementPage> {
     const { history, clock } = this.#engine;

@@ -46,7 +46,8 @@ function stating(
       const real = inner.movements({ ...query, after: 0, limit: most }).movements;
       const all = change(real, inner, userId).filter(({ sequence }) => sequence > after);
       const movements = all.slice(0, limit);
-      return { movements, next: all.length > limit ? movements.at(-1)?.sequence : undefined };
+      const next = all.length > limit ? movements.at(-1)?.sequence : undefined;
+      return { movements, next, forgotten: 0 };
     },
   });
 }
@@ -297,6 +298,11 @@ const lies: [rule: string, lie: string, part: Part][] = [
           movementsOf(inner, query.userId).length > 0 ? query : { ...query, userId: 'u' },
         ),
     }),
+  ],
+  [
+    'order rule 16',
+    'has forgotten what it has',
+    (inner) => ({ movements: (query) => ({ ...inner.movements(query), forgotten: 1 }) }),
   ],
   ['order rule 17', 'selects by own times, which go back', byOwnTimes],
   [

@@ -19,7 +19,7 @@ import type { StepResult } from './step-result.ts';
  * | `timeout` | failed | the steps, or an attempt at one, did not end within `timeoutMs` | yes | 504 |
  * | `canceled` | canceled, or refused before it was accepted | its `signal`, `cancel(id)` or the deadline of `shutdown`; or a `signal` ended the waiting for an `outcome` alone; `cause` has the signal's reason | yes | 408, or 409 if it was accepted |
  * | `expired` | canceled, or refused before it was accepted | it had not begun by its `expiresAt` | no | 409 |
- * | `history_forgotten` | (`balanceAt`, `outcomes`, `retry`) | the storage has forgotten or pruned what was asked for | no | 410 |
+ * | `history_forgotten` | (`balanceAt`, `movements`, `outcomes`, `retry`) | the storage has forgotten or pruned what was asked for | no | 410 |
  * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order goes on when it works again | yes | 503 |
  * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 422, or 400 if not retryable |
  * | `internal` | failed or refused | a step, a rule or the schema threw something without a code, or with one of these codes; `cause` has it | no | 500 |

@@ -51,13 +51,17 @@ export class History {
     return this.#history.id;
   }
 
-  /** @throws OrderError `storage_failed` */
+  /** @throws OrderError `storage_failed`, or `history_forgotten` */
   async movements(query: StoredMovementQuery): Promise<MovementPage> {
     const movements: Movement[] = [];
     let { after } = query;
     for (let calls = 1; ; calls += 1) {
       const limit = query.limit - movements.length;
       const page = await this.#ask(() => this.#history.movements({ ...query, after, limit }));
+      // Of the first page the opening balance says what was before.
+      if (after > 0 && page.forgotten > after) {
+        throw forgotten('Movements after this cursor', query.userId);
+      }
       movements.push(...page.movements);
       const { next } = page;
       const isFull = movements.length >= query.limit || calls === mostCalls;
@@ -74,8 +78,7 @@ export class History {
   async balanceAt(userId: string, time: number): Promise<number | undefined> {
     const { balance, isForgotten } = await this.#ask(() => this.#history.balanceAt(userId, time));
     if (!isForgotten) return balance;
-    const message = 'The movements of that time were forgotten or pruned';
-    throw new OrderError('history_forgotten', message, { userId });
+    throw forgotten('The movements of that time', userId);
   }
 
   /**
@@ -134,8 +137,7 @@ export class History {
       throw new RangeError('Expected `after` to be the `cursor` of an outcome of this storage');
     }
     if (page.forgotten <= at) return page;
-    const message = 'Outcomes after this cursor were forgotten or pruned';
-    throw new OrderError('history_forgotten', message);
+    throw forgotten('Outcomes after this cursor');
   }
 
   #more(signal: AbortSignal | undefined): Promise<void> {
@@ -160,4 +162,9 @@ export class History {
       throw storageFailed('The storage could not give what was settled', cause);
     }
   }
+}
+
+function forgotten(what: string, userId?: string): OrderError {
+  const message = `${what} were forgotten or pruned`;
+  return new OrderError('history_forgotten', message, { userId });
 }

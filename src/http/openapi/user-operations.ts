@@ -14,7 +14,7 @@ export const listMovements = {
   operationId: 'listMovements',
   summary: 'A page of the statement of a user',
   description:
-    'Each change of the balance in the order applied, credits by orders of others included. `cursor` of a page gets the next one.',
+    'Each change of the balance in the order applied, credits by orders of others included. `cursor` of a page gets the next one; if movements after it were forgotten meanwhile, it is 410.',
   parameters: parametersOf(inputs.movementsQuery),
   responses: { 200: reply('The page', schemas.movementPage), ...failed },
 };

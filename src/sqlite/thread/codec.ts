@@ -263,7 +263,7 @@ export function readMovements(reader: Reader, userId: string): StoredMovementPag
     settledAt: reader.number(),
     sequence: reader.number(),
   }));
-  return { movements, next: reader.maybeNumber() ?? undefined };
+  return { movements, next: reader.maybeNumber() ?? undefined, forgotten: reader.number() };
 }
 
 /** Whether a file has more settled orders than are to be kept, and whether it is larger by far; sent as its index. */

@@ -122,6 +122,22 @@ describe('memory', () => {
     expect(await processor.balanceAt('u-1', Date.now() + 1_000)).toBe(storage.get('u-1'));
   });
 
+  it('invariant 10: movements that were forgotten between two pages are an error, and no hole', async () => {
+    const storage = new MemoryStorage({ retainSettled: 10 });
+    await using processor = new OrderProcessor({ storage });
+    const submit = (count: number) =>
+      processor.submitMany(range(count).map(() => ({ userId: 'u', amount: 1 })));
+    await submit(15);
+    const { movements, cursor } = await processor.movements('u', { limit: 2 });
+    expect(movements.map(({ balance }) => balance)).toEqual([6, 7]);
+    await submit(2);
+    const next = await processor.movements('u', { limit: 1, cursor });
+    expect(next.movements.map(({ balance }) => balance)).toEqual([8]);
+    await submit(1);
+    expect(await codeOf(processor.movements('u', { cursor }))).toBe('history_forgotten');
+    expect((await processor.movements('u', { limit: 1 })).movements[0]?.balance).toBe(9);
+  });
+
   it('invariant 6: an order whose payload is too large to keep leaves no hole in a statement', async () => {
     const storage = new MemoryStorage({ retainBytes: 1_000 });
     await using processor = new OrderProcessor({ storage });

@@ -299,11 +299,13 @@ it('invariant 10: a consumer notices what was deleted before it came', async () 
   await submit();
   const first = (await processor.outcomes().next()).value as SettledOutcome;
   await submit();
+  const { cursor } = await processor.movements('u', { limit: 1 });
   vi.setSystemTime(start + 2 * day);
   await retain(storage);
   await submit();
   const reading = processor.outcomes({ after: first.cursor }).next();
   expect(await codeOf(reading)).toBe('history_forgotten');
+  expect(await codeOf(processor.movements('u', { cursor }))).toBe('history_forgotten');
   const next = (await processor.outcomes().next()).value as SettledOutcome;
   expect([next.sequence, next.order.balance]).toEqual([3, 3]);
   expect(await processor.balanceAt('u', start + day)).toBe(2);

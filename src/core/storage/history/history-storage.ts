@@ -57,6 +57,8 @@ export interface StoredMovementPage {
   readonly movements: readonly Movement[];
   /** Where the next page begins, to be given as `after`; `undefined` if there are no more now. */
   readonly next: number | undefined;
+  /** Movements up to this settlement may be missing, because they were forgotten or pruned; 0 if none is. */
+  readonly forgotten: number;
 }
 
 /** What a balance was at a time. */

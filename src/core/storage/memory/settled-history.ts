@@ -65,7 +65,7 @@ export class SettledHistory implements HistoryStorage {
       const movement = this.#movementOf(userId, next);
       if (movement !== undefined) movements.push(movement);
     }
-    return { movements, next: next < upTo ? next : undefined };
+    return { movements, next: next < upTo ? next : undefined, forgotten };
   }
 
   balanceAt(userId: string, time: number): PastBalance {

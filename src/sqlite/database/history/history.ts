@@ -104,13 +104,15 @@ export class History {
     this.#atOnce(() => {
       const begin = from === null ? 0 : this.#lastUpTo(from - 1);
       const upTo = before === null ? this.#last() : this.#lastUpTo(before - 1);
-      const rows = this.#movementsAfter(userId, Math.max(after, begin, this.#pruned()), limit + 1);
+      const forgotten = this.#pruned();
+      const rows = this.#movementsAfter(userId, Math.max(after, begin, forgotten), limit + 1);
       const page = rows.filter(([, , , , settlement]) => settlement <= upTo);
       const hasMore = page.length > limit;
       if (hasMore) page.pop();
       writer.number(page.length);
       for (const row of page) writeMovement(writer, row);
       writer.number(hasMore ? page.at(-1)?.[4] : undefined);
+      writer.number(forgotten);
     });
   }
 

@@ -43,6 +43,7 @@ export async function readMovements(
   for (let after: number | undefined = 0; after !== undefined; ) {
     const page = await storage.movements({ userId, after, limit, ...times });
     assert.ok(page.movements.length <= limit, `A page has at most ${limit} movements`);
+    assert.equal(page.forgotten, 0, 'Nothing is forgotten');
     for (const movement of page.movements) {
       const { sequence = 0, balance } = movements.at(-1) ?? {};
       assert.ok(movement.sequence > sequence, '`sequence` goes up');
