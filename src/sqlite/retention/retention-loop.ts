@@ -3,8 +3,11 @@ import type { RetainState } from '../thread/codec.ts';
 /** How long nothing is deleted after nothing was left to delete. */
 const idleMs = 1_000;
 
-/** How long nothing is deleted between two steps: some four times as long as a step takes. */
-const pauseMs = 16;
+/** How long nothing is deleted after a step that left some: so many times as long as it took, with its commit. */
+const pauseFactor = 4;
+
+/** The least and the most of such a pause, in milliseconds. */
+const pauseMs = { least: 16, most: 1_000 } as const;
 
 /** How often it is looked whether calls still wait for the thread that writes. */
 const lookMs = 4;
@@ -69,9 +72,12 @@ export class RetentionLoop {
 
   async #step(): Promise<void> {
     try {
+      const startedAt = performance.now();
       this.#state = await this.#work.step();
       this.#failures = 0;
-      this.#after(this.#state === 'done' ? idleMs : pauseMs);
+      const pause = (performance.now() - startedAt) * pauseFactor;
+      const { least, most } = pauseMs;
+      this.#after(this.#state === 'done' ? idleMs : Math.min(Math.max(pause, least), most));
     } catch (error) {
       this.#failed(error as Error);
     }
