@@ -118,11 +118,13 @@ export type {
   StoredMovementPage,
   StoredMovementQuery,
 } from './core/storage/history/history-storage.ts';
+export type { HeldFailure } from './core/storage/holds/held-failure.ts';
 export type {
   Hold,
   HoldStorage,
   ReleasedLane,
   RetriedOrder,
+  StoredHold,
   StoredHoldQuery,
 } from './core/storage/holds/hold.ts';
 export type { MemoryStorageOptions } from './core/storage/memory/memory-options.ts';

@@ -6,7 +6,7 @@ import type {
   StoredMovementPage,
   StoredMovementQuery,
 } from '../core/storage/history/history-storage.ts';
-import type { Hold, RetriedOrder, StoredHoldQuery } from '../core/storage/holds/hold.ts';
+import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../core/storage/holds/hold.ts';
 import { readHolds, writeHold, writeRelease } from './holds/hold-codec.ts';
 import type { OpenFile } from './open-file.ts';
 import * as codec from './thread/codec.ts';
@@ -63,7 +63,7 @@ export function balanceAt(file: OpenFile, userId: string, time: number): Promise
   );
 }
 
-export function hold(file: OpenFile, held: Hold): Promise<void> {
+export function hold(file: OpenFile, held: StoredHold): Promise<void> {
   return file.write(
     'hold',
     (writer) => writeHold(writer, held),
@@ -82,7 +82,7 @@ export function release(file: OpenFile, userId: string, retried?: RetriedOrder):
 export function holds(
   file: OpenFile,
   { after = '', limit }: StoredHoldQuery,
-): Promise<readonly Hold[]> {
+): Promise<readonly StoredHold[]> {
   return file.read(
     'holds',
     (writer) => {

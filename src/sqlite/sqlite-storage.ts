@@ -15,7 +15,7 @@ import type {
   StoredMovementPage,
   StoredMovementQuery,
 } from '../core/storage/history/history-storage.ts';
-import type { Hold, RetriedOrder, StoredHoldQuery } from '../core/storage/holds/hold.ts';
+import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../core/storage/holds/hold.ts';
 import type {
   AcceptResult,
   OrderStorage,
@@ -205,7 +205,7 @@ export class SqliteStorage implements OrderStorage {
   }
 
   /** Keeps a hold; see {@link OrderStorage.hold}. */
-  hold(hold: Hold): Promise<void> {
+  hold(hold: StoredHold): Promise<void> {
     return calls.hold(this.#file, hold);
   }
 
@@ -215,7 +215,7 @@ export class SqliteStorage implements OrderStorage {
   }
 
   /** One page of holds, by the bytes of the user ids; see {@link OrderStorage.holds}. */
-  holds(query: StoredHoldQuery): Promise<readonly Hold[]> {
+  holds(query: StoredHoldQuery): Promise<readonly StoredHold[]> {
     return calls.holds(this.#file, query);
   }
 

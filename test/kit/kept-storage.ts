@@ -4,7 +4,6 @@ import {
   type BalanceResult,
   type DuePage,
   type DueQuery,
-  type Hold,
   MemoryStorage,
   type NewOrder,
   type OrderStorage,
@@ -14,6 +13,7 @@ import {
   type Settlement,
   type SettlementResult,
   type StepResult,
+  type StoredHold,
   type StoredHoldQuery,
   type StoredOrder,
   type StoredOrderPage,
@@ -173,7 +173,7 @@ export class KeptStorage implements OrderStorage {
     }
   }
 
-  hold(hold: Hold): Promise<void> {
+  hold(hold: StoredHold): Promise<void> {
     this.log.push(`hold ${hold.userId}`);
     return this.#call('hold', 1, () => this.disk.hold(hold));
   }
@@ -183,7 +183,7 @@ export class KeptStorage implements OrderStorage {
     return this.#call('release', 1, () => this.disk.release(userId, retried));
   }
 
-  holds(query: StoredHoldQuery): Promise<readonly Hold[]> {
+  holds(query: StoredHoldQuery): Promise<readonly StoredHold[]> {
     return this.#call('holds', 0, () => this.disk.holds(query));
   }
 

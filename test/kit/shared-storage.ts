@@ -2,7 +2,6 @@ import type {
   AcceptResult,
   BalanceChange,
   BalanceResult,
-  Hold,
   NewOrder,
   OrderStorage,
   RememberedOrder,
@@ -14,6 +13,7 @@ import type {
   SharedPage,
   SharedStorageListener,
   StepResult,
+  StoredHold,
   StoredHoldQuery,
   StoredOrder,
   StoredOrderPage,
@@ -126,7 +126,7 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     return this.database.disk.unsettled();
   }
 
-  hold(hold: Hold): void {
+  hold(hold: StoredHold): void {
     this.#checkOpen();
     this.database.disk.hold(hold);
   }
@@ -136,7 +136,7 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     this.database.disk.release(userId, retried);
   }
 
-  holds(query: StoredHoldQuery): readonly Hold[] {
+  holds(query: StoredHoldQuery): readonly StoredHold[] {
     this.#checkOpen();
     return this.database.disk.holds(query);
   }

@@ -315,6 +315,14 @@ const lies: [rule: string, lie: string, part: Part][] = [
     'loses the order of a hold',
     (inner) => ({ hold: ({ orderId: _, ...hold }) => inner.hold(hold) }),
   ],
+  [
+    'hold rule 1',
+    'loses what the steps of a held order have returned',
+    (inner) => ({
+      hold: ({ failure, ...hold }) =>
+        inner.hold({ ...hold, failure: failure && { ...failure, results: {} } }),
+    }),
+  ],
   ['hold rule 2', 'ends no hold', () => ({ release: () => undefined })],
   [
     'hold rule 2',

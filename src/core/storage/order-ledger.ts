@@ -42,8 +42,8 @@ export class OrderLedger implements Ledger, JournalStorage {
 
   constructor(storage: OrderStorage) {
     this.#storage = storage;
-    this.holds = new CheckedHolds(storage);
     this.isJson = storage.payloads === 'json';
+    this.holds = new CheckedHolds(storage, this.isJson);
     this.shared = storage.shared;
     if (this.shared !== undefined) checkMethods('storage.shared', this.shared, sharedMethods);
   }

@@ -28,7 +28,7 @@ export class VolatileLedger implements Ledger {
     if (storage.shared !== undefined) {
       throw new TypeError('Expected a volatile `storage` not to be shared');
     }
-    this.holds = new CheckedHolds(storage);
+    this.holds = new CheckedHolds(storage, false);
     this.#storage = storage as OrderStorage & Required<Pick<OrderStorage, 'nextSequence'>>;
   }
 

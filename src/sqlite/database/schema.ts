@@ -77,7 +77,8 @@ const migrations: readonly string[] = [
     order_id TEXT,
     code TEXT,
     message TEXT,
-    compensated TEXT
+    compensated TEXT,
+    failure TEXT
   ) STRICT, WITHOUT ROWID;
   CREATE TABLE meta (
     life INTEGER NOT NULL,

@@ -1,37 +1,55 @@
-import type { Hold, RetriedOrder } from '../../core/storage/holds/hold.ts';
+import { type HeldFailure, isHeldFailure } from '../../core/storage/holds/held-failure.ts';
+import type { RetriedOrder, StoredHold } from '../../core/storage/holds/hold.ts';
 import type { Reader, Writer } from '../thread/wire.ts';
 
-/** Writes a hold as `readHold` reads it. */
+/** Writes a hold as `HoldRows.hold` reads it. */
 export function writeHold(
   writer: Writer,
-  { userId, reason, heldAt, orderId, code, message, compensated }: Hold,
+  { userId, reason, heldAt, orderId, code, message, compensated, failure }: StoredHold,
 ): void {
   writer.text(userId);
   writer.number(heldAt);
   for (const text of [reason, orderId, code, message]) writer.text(text);
-  writer.text(compensated && JSON.stringify(compensated));
+  for (const value of [compensated, failure]) writer.text(value && JSON.stringify(value));
 }
 
-export function readHold(reader: Reader): Hold {
+/** Reads holds, as `HoldReads.holds` writes them. */
+export function readHolds(reader: Reader): readonly StoredHold[] {
+  const holds: StoredHold[] = [];
+  while (reader.number() !== 0) holds.push(readHold(reader));
+  return holds;
+}
+
+function readHold(reader: Reader): StoredHold {
   const userId = reader.text();
   const heldAt = reader.number();
-  const [reason, orderId, code, message] = Array.from(
-    { length: 4 },
-    () => reader.maybeText() ?? undefined,
-  );
-  const compensated = reader.maybeText();
+  const text = (): string | undefined => reader.maybeText() ?? undefined;
+  const [reason, orderId, code, message] = [text(), text(), text(), text()];
+  const compensated = valueIn(text(), areTexts);
+  const failure = valueIn<HeldFailure>(text(), isHeldFailure);
   return {
     ...{ userId, reason, heldAt },
     ...(orderId !== undefined && { orderId, code, message }),
-    ...(compensated !== null && { compensated: JSON.parse(compensated) as string[] }),
+    ...(compensated !== undefined && { compensated }),
+    ...(failure !== undefined && { failure }),
   };
 }
 
-/** Reads holds, each after a 1, with a 0 after the last. */
-export function readHolds(reader: Reader): readonly Hold[] {
-  const holds: Hold[] = [];
-  while (reader.number() !== 0) holds.push(readHold(reader));
-  return holds;
+/** What was changed at a shell must not hide the hold. */
+function valueIn<T>(
+  json: string | undefined,
+  isRight: (value: unknown) => value is T,
+): T | undefined {
+  try {
+    const value: unknown = json === undefined ? undefined : JSON.parse(json);
+    return isRight(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function areTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }
 
 /** Writes the end of a hold as `HoldRows.release` reads it. */

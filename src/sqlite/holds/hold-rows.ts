@@ -1,20 +1,12 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { readable, type Text, textOf } from '../database/rows.ts';
 import type { Reader, Writer } from '../thread/wire.ts';
-import { readHold, writeHold } from './hold-codec.ts';
 
 /** A row of holds. `heldAt` is a text beyond the safe integers, see `readable`. */
-type Row = readonly [
-  userId: Text,
-  reason: Text | null,
-  heldAt: number | string,
-  orderId: Text | null,
-  code: string | null,
-  message: Text | null,
-  compensated: string | null,
-];
+type Row = readonly [userId: Text, heldAt: number | string, ...(Text | null)[]];
 
-const columns = 'user_id, reason, held_at, order_id, code, message, compensated';
+const texts = ['reason', 'order_id', 'code', 'message', 'compensated', 'failure'] as const;
+const columns = `user_id, held_at, ${texts.join(', ')}`;
 
 /** Writes the holds of lanes inside a transaction that `Database` begins and ends. */
 export class HoldRows {
@@ -24,7 +16,7 @@ export class HoldRows {
 
   constructor(db: DatabaseSync) {
     this.#hold = db.prepare(
-      `INSERT OR REPLACE INTO holds (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?)`,
+      `INSERT OR REPLACE INTO holds (${columns}) VALUES (?, ?, ${texts.map(() => '?').join(', ')})`,
     );
     this.#release = db.prepare('DELETE FROM holds WHERE user_id = ?');
     this.#tryAgain = db.prepare(
@@ -33,10 +25,8 @@ export class HoldRows {
   }
 
   hold(reader: Reader): void {
-    const { userId, reason, heldAt, orderId, code, message, compensated } = readHold(reader);
-    const order = [orderId ?? null, code ?? null, message ?? null];
-    const steps = compensated === undefined ? null : JSON.stringify(compensated);
-    this.#hold.run(userId, reason ?? null, heldAt, ...order, steps);
+    const [userId, heldAt] = [reader.text(), reader.number()];
+    this.#hold.run(userId, heldAt, ...texts.map(() => reader.maybeText()));
   }
 
   release(reader: Reader): void {
@@ -58,34 +48,17 @@ export class HoldReads {
     this.#page.setReturnArrays(true);
   }
 
-  /** One page, as `readHolds` reads it. */
+  /** One page: each hold after a 1, with a 0 after the last. */
   holds(reader: Reader, writer: Writer): void {
     const [after, limit] = [reader.text(), reader.number()];
     for (const each of this.#page.iterate(after, limit) as Iterable<unknown>) {
-      const [userId, reason, heldAt, orderId, code, message, compensated] = each as Row;
+      const [userId, heldAt, ...rest] = each as Row;
       writer.number(1);
-      writeHold(writer, {
-        userId: textOf(userId),
-        reason: textOf(reason) ?? undefined,
-        // Its age is for people: a time that was changed at a shell must not hide the hold.
-        heldAt: typeof heldAt === 'number' ? heldAt : 0,
-        orderId: textOf(orderId) ?? undefined,
-        code: code ?? undefined,
-        message: textOf(message) ?? undefined,
-        compensated: textsIn(compensated),
-      });
+      writer.text(textOf(userId));
+      // Its age is for people: a time that was changed at a shell must not hide the hold.
+      writer.number(typeof heldAt === 'number' ? heldAt : 0);
+      for (const text of rest) writer.text(textOf(text));
     }
     writer.number(0);
-  }
-}
-
-/** What was changed at a shell must not hide the hold. */
-function textsIn(json: string | null): readonly string[] | undefined {
-  try {
-    const texts: unknown = json === null ? undefined : JSON.parse(json);
-    const isRight = Array.isArray(texts) && texts.every((each) => typeof each === 'string');
-    return isRight ? texts : undefined;
-  } catch {
-    return undefined;
   }
 }

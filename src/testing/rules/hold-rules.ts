@@ -1,22 +1,32 @@
 import assert from 'node:assert/strict';
 import type { NewOrder } from '../../core/order/stored-order.ts';
-import type { Hold } from '../../core/storage/holds/hold.ts';
+import type { HeldFailure } from '../../core/storage/holds/held-failure.ts';
+import type { StoredHold } from '../../core/storage/holds/hold.ts';
 import type { OrderStorage, Settlement } from '../../core/storage/order-storage.ts';
 import { awkwardNames } from '../awkward-ids.ts';
 import { assertBalance } from '../balances.ts';
 import { newOrder, settle, settlementOf, start } from '../orders.ts';
+import { someResults, someSteps } from '../samples.ts';
 import type { Declare } from '../suite.ts';
 
+const failure: HeldFailure = Object.freeze({
+  startedAt: start + 7,
+  retryable: false,
+  cause: Object.freeze({ name: 'RangeError', message: 'Too late \0 "1" \u{1f373}' }),
+  steps: someSteps,
+  results: someResults,
+});
+
 /** The hold of a lane, frozen like everything that the suite hands over. */
-export function holdOf(userId: string, fields: Partial<Hold> = {}): Hold {
+export function holdOf(userId: string, fields: Partial<StoredHold> = {}): StoredHold {
   return Object.freeze({ userId, reason: `Of ${userId}`, heldAt: start, ...fields });
 }
 
 /** A hold by a failed order. */
-function holdByOrder(userId: string, fields: Partial<Hold> = {}): Hold {
+function holdByOrder(userId: string, fields: Partial<StoredHold> = {}): StoredHold {
   const order = { orderId: 'o-1', code: 'kitchen_closed', message: 'Küche "1" \u{1f373}' };
   const compensated = Object.freeze(['payment', 'Küche "1"']);
-  return holdOf(userId, { reason: undefined, ...order, compensated, ...fields });
+  return holdOf(userId, { reason: undefined, ...order, compensated, failure, ...fields });
 }
 
 /** Declares what holds for `hold`, `release` and `holds`. */
@@ -28,6 +38,9 @@ export function declareHoldRules(declare: Declare<OrderStorage>): void {
       holdOf('c', { reason: 'x'.repeat(1_024), heldAt: start + 1 }),
       holdByOrder('d'),
       holdByOrder('e', { reason: 'Both, \0 and "quoted"' }),
+      holdByOrder('f', { failure: { ...failure, startedAt: undefined, cause: undefined } }),
+      holdByOrder('g', { failure: { ...failure, steps: [], results: {} } }),
+      holdByOrder('h', { failure: undefined }),
     ];
     for (const hold of holds) await storage.hold(hold);
     await assertHolds(storage, holds);
@@ -159,8 +172,8 @@ async function assertTried(
 }
 
 /** All holds of a storage, by pages of this size. */
-async function readHolds(storage: OrderStorage, limit: number): Promise<Hold[]> {
-  const holds: Hold[] = [];
+async function readHolds(storage: OrderStorage, limit: number): Promise<StoredHold[]> {
+  const holds: StoredHold[] = [];
   for (;;) {
     const page = await storage.holds({ after: holds.at(-1)?.userId, limit });
     assert.ok(page.length <= limit, `A page has ${limit} at most, got ${page.length}`);
@@ -171,14 +184,17 @@ async function readHolds(storage: OrderStorage, limit: number): Promise<Hold[]> 
   }
 }
 
-async function assertHolds(storage: OrderStorage, expected: readonly Hold[]): Promise<void> {
-  const byUser = (holds: readonly Hold[]) =>
+async function assertHolds(storage: OrderStorage, expected: readonly StoredHold[]): Promise<void> {
+  const byUser = (holds: readonly StoredHold[]) =>
     Object.fromEntries(holds.map((hold) => [JSON.stringify(hold.userId), comparable(hold)]));
   const holds = await readHolds(storage, 7);
   assert.deepEqual(byUser(holds), byUser(expected));
 }
 
 /** What is not there is not told from `undefined`. */
-function comparable({ userId, reason, heldAt, orderId, code, message, compensated }: Hold) {
-  return { userId, reason, heldAt, orderId, code, message, compensated };
+function comparable({ userId, reason, heldAt, failure, ...order }: StoredHold) {
+  const { orderId, code, message, compensated } = order;
+  const { startedAt, retryable, cause, steps, results } = failure ?? {};
+  const failed = failure && { startedAt, retryable, cause, steps, results };
+  return { userId, reason, heldAt, orderId, code, message, compensated, failed };
 }

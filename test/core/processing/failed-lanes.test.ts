@@ -1,4 +1,12 @@
-import { type Hold, MemoryStorage, OrderError, OrderProcessor, type Step } from 'order-processor';
+import {
+  type Hold,
+  MemoryStorage,
+  OrderError,
+  OrderProcessor,
+  type OrderRecord,
+  type Step,
+  type UnfulfilledOutcome,
+} from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, logOf, outcomeNow, watch } from '../../kit/helpers.ts';
 import { fatesOf, open } from '../../kit/kept/helpers.ts';
@@ -379,6 +387,68 @@ describe('a failed order that holds its lane, and a restart', () => {
       expect(disk.holds({ limit: 9 })).toEqual([]);
     },
   );
+
+  describe.each(['any', 'json'] as const)('in a storage that keeps %s', (payloads) => {
+    const steps: Step[] = [
+      { name: 'quote', run: () => ({ price: 5, left: undefined }), compensate() {} },
+      { name: 'stamp', after: 'quote', run: () => ['red'] },
+      {
+        name: 'vendor',
+        after: 'stamp',
+        run({ payload }, { results }) {
+          const cause = new RangeError('Too late');
+          if (payload === 'odd') (results.stamp as unknown[]).push(results);
+          throw new OrderError('no_vendor', 'Closed', { retryable: false, cause });
+        },
+      },
+    ];
+
+    /** What becomes of an order that holds its lane, and ends after a restart if there is one. */
+    async function endOf(how: 'skip' | 'cancel', payload: unknown, restarts: boolean) {
+      const storage = new KeptStorage(undefined, payloads);
+      let processor = await open(storage, { steps, onFailure: 'hold' });
+      await processor.enqueue({ ...order('a'), payload });
+      await clock.runAll();
+      if (restarts) {
+        await processor.shutdown();
+        const again = new KeptStorage(storage.disk, payloads);
+        processor = await open(again, { steps, onFailure: 'hold' });
+      }
+      const outcome = processor.outcome('a');
+      const holds: Hold[] = [...(await processor.holds()).holds];
+      if (how === 'skip') holds.push(await processor.release('u', how));
+      else await processor.cancel('a');
+      await clock.runAll();
+      const { error } = (await outcome) as UnfulfilledOutcome;
+      const record = (await processor.order('a')) as OrderRecord;
+      await processor.shutdown();
+      for (const hold of holds) expect(hold).not.toHaveProperty('failure');
+      const waitMs = (record.startedAt ?? Number.NaN) - record.acceptedAt;
+      const times = { acceptedAt: 0, startedAt: 0, settledAt: 0 };
+      const shown = { ...error.toJSON(), waitMs: 0, durationMs: 0 };
+      return { record: { ...record, ...times }, error: shown, waitMs };
+    }
+
+    it.each(['skip', 'cancel'] as const)(
+      'invariant 9: it ends by %s as without the restart: steps, their results, times and cause',
+      async (how) => {
+        const end = await endOf(how, 'even', true);
+        expect(end).toEqual(await endOf(how, 'even', false));
+        expect(end.record).toMatchObject({
+          results: { quote: { price: 5 }, stamp: ['red'] },
+          steps: [{ status: 'compensated' }, { status: 'ok' }, { status: 'error' }],
+          retryable: how !== 'skip',
+        });
+      },
+    );
+
+    it('invariant 1: a result that the storage cannot keep does not end its hold', async () => {
+      const { record } = await endOf('skip', 'odd', true);
+      expect(record).toMatchObject({ code: 'no_vendor', results: { quote: { price: 5 } } });
+      const kept = payloads === 'json' ? ['quote'] : ['quote', 'stamp'];
+      expect(Object.keys(record.results)).toEqual(kept);
+    });
+  });
 
   it('invariant 9: keeps the keys of an order that is tried again, though the process ends before its end', async () => {
     const disk = new MemoryStorage();

@@ -5,8 +5,10 @@ import { type Decision, nothingToDo } from '../../order/decision.ts';
 import { OrderError } from '../../order/order-error.ts';
 import { noSteps, notUndone, type StepResult } from '../../order/step-result.ts';
 import type { Cancellation } from '../../runtime/abort.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import { quote } from '../../runtime/thrown.ts';
-import type { Hold, RetriedOrder } from '../../storage/holds/hold.ts';
+import type { Hold, RetriedOrder, StoredHold } from '../../storage/holds/hold.ts';
+import { failureToKeep } from './kept-failure.ts';
 import type { ReleaseAction } from './release-options.ts';
 
 /** The failed order that holds a lane and waits at its head. */
@@ -20,31 +22,26 @@ export function orderOf(hold: Hold, inFlight: InFlightOrders): Job | undefined {
  *
  * @param known - the hold of its lane, if it is held by hand
  */
-export function holdBy(job: Job, known: Hold | undefined, now: number): Hold {
-  const { error, steps } = job.tries?.held?.decision ?? {};
-  const compensated = (steps ?? noSteps).filter(isCompensated).map(({ name }) => name);
+export function holdBy(
+  job: Job,
+  held: Failure,
+  known: StoredHold | undefined,
+  clock: Clock,
+): StoredHold {
+  const { error, steps } = held.decision;
+  const compensated = steps.filter(isCompensated).map(({ name }) => name);
   return {
     userId: job.userId,
     reason: known?.reason,
-    heldAt: known?.heldAt ?? now,
+    heldAt: known?.heldAt ?? clock.toUnix(clock.read()),
     ...{ orderId: job.id, code: error?.code, message: error?.message },
     ...(compensated.length > 0 && { compensated }),
+    failure: failureToKeep(job, held, clock),
   };
 }
 
 function isCompensated({ status, compensation }: StepResult): boolean {
   return status === 'compensated' || compensation?.status === 'ok';
-}
-
-/** How the order that holds a lane has failed. Of one that failed in an earlier process the results of its steps are gone. */
-export function failureOf(job: Job, { code, message }: Hold): Failure {
-  const held = job.tries?.held;
-  if (held !== undefined) return held;
-  const retryable = job.entry?.decided?.retryable;
-  const facts = { ...job.facts, outcome: 'failed', retryable } as const;
-  const error = new OrderError(code ?? 'internal', message ?? '', facts);
-  const decision: Decision = { ...nothingToDo, outcome: 'failed', error };
-  return { decision, startedAt: undefined };
 }
 
 /** The decision of an order that is canceled while it holds its lane. */
@@ -86,7 +83,11 @@ export function forgetFailure(job: Job): void {
  * @param orderId - the order that is said to hold it, if one is
  * @throws OrderError `not_held` if the lane is not held, or not by this order
  */
-export function heldBy(hold: Hold | undefined, userId: string, orderId: string | undefined): Hold {
+export function heldBy(
+  hold: StoredHold | undefined,
+  userId: string,
+  orderId: string | undefined,
+): StoredHold {
   if (hold !== undefined && (orderId === undefined || hold.orderId === orderId)) return hold;
   const message =
     orderId === undefined
@@ -117,4 +118,9 @@ export function checkAction(
   if (orderId === undefined && action === 'skip') {
     throw new TypeError(`Expected a failed order to hold ${lane}, which \`skip\` settles`);
   }
+}
+
+/** A hold as callers and listeners get it: what steps have returned is not for all of them. */
+export function shown<T extends StoredHold>({ failure: _, ...hold }: T): Omit<T, 'failure'> {
+  return hold;
 }

@@ -7,20 +7,21 @@ import { storageFailed } from '../../order/processor-errors.ts';
 import type { Cancellation } from '../../runtime/abort.ts';
 import { isThenable } from '../../runtime/awaitable.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { Hold, ReleasedLane, StoredHoldQuery } from '../../storage/holds/hold.ts';
+import type { Hold, ReleasedLane, StoredHold, StoredHoldQuery } from '../../storage/holds/hold.ts';
 import type { Dispatcher } from '../dispatcher.ts';
 import {
   canceledBy,
   checkAction,
-  failureOf,
   forgetFailure,
   heldBy,
   holdBy,
   orderOf,
   retriedOf,
+  shown,
   tryAgain,
 } from './failed-orders.ts';
 import { type HoldWriteSources, HoldWrites } from './hold-writes.ts';
+import { failureOf } from './kept-failure.ts';
 import { readHolds, readHoldsNow } from './read-holds.ts';
 import type { Release, ReleaseAction } from './release-options.ts';
 import { TurnsByUser } from './turns-by-user.ts';
@@ -48,7 +49,7 @@ export class HeldLanes {
   readonly #sources: Sources;
   readonly #writes: HoldWrites;
   /** By user, the oldest hold first. */
-  #holds = new Map<string, Hold>();
+  #holds = new Map<string, StoredHold>();
   /** By user: what is being done to the hold; a later call waits for that. */
   readonly #turns = new TurnsByUser();
   readonly #loaded = Promise.withResolvers<void>();
@@ -107,18 +108,18 @@ export class HeldLanes {
   /** An order has failed for good, and nothing of it runs: it holds its lane, at its head. */
   holdBy(job: Job): void {
     const { userId } = job;
-    const { dispatcher, failed, stopped } = this.#sources;
+    const { clock, dispatcher, failed, stopped } = this.#sources;
+    const failure = job.tries?.held as Failure;
     if (this.#isClosed && job.entry === undefined) {
       // No release can come any more, and no storage keeps the order.
       dispatcher.putBack(job);
-      this.#settle(job, job.tries?.held as Failure);
+      this.#settle(job, failure);
       dispatcher.wake();
       return;
     }
-    this.#holds.set(userId, holdBy(job, this.#holds.get(userId), this.#now()));
+    this.#holds.set(userId, holdBy(job, failure, this.#holds.get(userId), clock));
     dispatcher.queue.hold(userId);
     dispatcher.putBack(job);
-    const failure = job.tries?.held;
     this.#afterTurns(userId, () => this.#keep(job, failure));
     failed(userId);
     stopped();
@@ -136,11 +137,11 @@ export class HeldLanes {
     if (hold === undefined || !this.isHeldBy(job)) return false;
     // It has begun: no order expires then.
     if (cancellation.code === 'expired') return true;
-    const { startedAt, ...failure } = failureOf(job, hold);
-    const decision = canceledBy(job, { ...failure, startedAt }, cancellation);
+    const failure = failureOf(job, hold, this.#sources.clock);
+    const decision = canceledBy(job, failure, cancellation);
     forgetFailure(job);
     const settled = job.outcome();
-    this.#settle(job, { decision, startedAt });
+    this.#settle(job, { decision, startedAt: failure.startedAt });
     this.#afterTurns(job.userId, () => settled.then(() => this.#leftBy(job)));
     return true;
   }
@@ -149,7 +150,7 @@ export class HeldLanes {
   async page(query: StoredHoldQuery): Promise<readonly Hold[]> {
     try {
       const page = this.#sources.storage.holds(query);
-      return isThenable(page) ? await this.#sources.questions.ask(page) : page;
+      return (isThenable(page) ? await this.#sources.questions.ask(page) : page).map(shown);
     } catch (cause) {
       throw storageFailed('The storage could not give the holds', cause);
     }
@@ -167,7 +168,7 @@ export class HeldLanes {
     return this.#turns.whenDone();
   }
 
-  #loadedAll(holds: ReadonlyMap<string, Hold>): void {
+  #loadedAll(holds: ReadonlyMap<string, StoredHold>): void {
     this.#holds = new Map([...holds].sort(([, one], [, other]) => one.heldAt - other.heldAt));
     for (const userId of this.#holds.keys()) this.#sources.dispatcher.queue.hold(userId);
     this.#isLoaded = true;
@@ -201,16 +202,18 @@ export class HeldLanes {
 
   async #hold(userId: string, reason: string | undefined): Promise<Hold> {
     const known = this.#holds.get(userId);
-    if (known?.reason !== undefined && (reason ?? known.reason) === known.reason) return known;
-    const hold: Hold = { heldAt: this.#now(), ...known, userId, reason: reason ?? '' };
+    if (known?.reason !== undefined && (reason ?? known.reason) === known.reason) {
+      return shown(known);
+    }
+    const hold: StoredHold = { heldAt: this.#now(), ...known, userId, reason: reason ?? '' };
     await this.#writes.hold(hold);
     // An order may have failed meanwhile, and hold the lane too.
-    const whole: Hold = { ...hold, ...this.#holds.get(userId), reason: hold.reason };
+    const whole: StoredHold = { ...hold, ...this.#holds.get(userId), reason: hold.reason };
     this.#holds.set(userId, whole);
     const { lifecycle } = this.#sources;
-    if (known === undefined) lifecycle.events.tell.held?.(whole);
+    if (known === undefined) lifecycle.events.tell.held?.(shown(whole));
     lifecycle.idleness.check();
-    return whole;
+    return shown(whole);
   }
 
   async #release(userId: string, { action, orderId }: Release): Promise<ReleasedLane> {
@@ -226,23 +229,23 @@ export class HeldLanes {
     return this.#released(hold, job === undefined ? undefined : action);
   }
 
-  #released(hold: Hold, action: ReleaseAction | undefined): ReleasedLane {
+  #released(hold: StoredHold, action: ReleaseAction | undefined): ReleasedLane {
     const now = this.#holds.get(hold.userId);
     this.#holds.delete(hold.userId);
     // An order has failed meanwhile: it holds the lane from now on.
     if (now !== undefined && now !== hold) {
       this.#holds.set(hold.userId, { ...now, reason: undefined, heldAt: this.#now() });
     }
-    const released = { ...hold, releasedAt: this.#now(), action };
+    const released = { ...shown(hold), releasedAt: this.#now(), action };
     this.#sources.lifecycle.events.tell.released?.(released);
     this.#goOn(hold.userId);
     return released;
   }
 
   /** The order fails; rejects with `storage_failed` if the storage did not record that. */
-  async #skip(job: Job, hold: Hold): Promise<void> {
+  async #skip(job: Job, hold: StoredHold): Promise<void> {
     const settled = job.outcome();
-    this.#settle(job, failureOf(job, hold));
+    this.#settle(job, failureOf(job, hold, this.#sources.clock));
     const outcome = await settled;
     if ('error' in outcome && outcome.error.code === 'storage_failed') throw outcome.error;
   }
@@ -252,12 +255,12 @@ export class HeldLanes {
     if (dispatcher.drop(job)) dispatcher.settle(job, decision, startedAt);
   }
 
-  async #keep(job: Job, failure: Failure | undefined): Promise<void> {
+  async #keep(job: Job, failure: Failure): Promise<void> {
     const hold = this.#holds.get(job.userId);
     // Its turn may have come after its release or its cancellation.
     if (hold?.orderId !== job.id || job.tries?.held !== failure) return;
     await this.#writes.keep(hold);
-    this.#sources.lifecycle.events.tell.held?.(hold);
+    this.#sources.lifecycle.events.tell.held?.(shown(hold));
   }
 
   /** The order that held a lane is canceled: the lane goes on, unless it is held by hand. */

@@ -2,7 +2,7 @@ import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
 import { OrderError } from '../../order/order-error.ts';
 import { isThenable } from '../../runtime/awaitable.ts';
 import type { UntilClosed } from '../../runtime/until-closed.ts';
-import type { Hold, HoldStorage, RetriedOrder } from '../../storage/holds/hold.ts';
+import type { HoldStorage, RetriedOrder, StoredHold } from '../../storage/holds/hold.ts';
 
 /** What `HoldWrites` needs of others. */
 export interface HoldWriteSources {
@@ -24,7 +24,7 @@ export class HoldWrites {
   }
 
   /** Rejects with `storage_failed`. */
-  async hold(hold: Hold): Promise<void> {
+  async hold(hold: StoredHold): Promise<void> {
     try {
       await this.#written(this.#sources.storage.hold(hold));
     } catch (cause) {
@@ -42,7 +42,7 @@ export class HoldWrites {
   }
 
   /** Writes the hold of a lane that is held already: again and again as long as the storage fails. */
-  async keep(hold: Hold): Promise<void> {
+  async keep(hold: StoredHold): Promise<void> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         await this.hold(hold);

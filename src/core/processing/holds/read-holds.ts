@@ -1,12 +1,12 @@
 import { isThenable } from '../../runtime/awaitable.ts';
-import type { Hold, HoldStorage } from '../../storage/holds/hold.ts';
+import type { HoldStorage, StoredHold } from '../../storage/holds/hold.ts';
 
 /** How many holds are read at once. */
 const pageSize = 500;
 
 /** All holds of a storage, by user. */
-export async function readHolds(storage: HoldStorage): Promise<Map<string, Hold>> {
-  const holds = new Map<string, Hold>();
+export async function readHolds(storage: HoldStorage): Promise<Map<string, StoredHold>> {
+  const holds = new Map<string, StoredHold>();
   let after: string | undefined;
   do after = add(await storage.holds({ after, limit: pageSize }), holds);
   while (after !== undefined);
@@ -18,8 +18,8 @@ export async function readHolds(storage: HoldStorage): Promise<Map<string, Hold>
  *
  * @throws TypeError for one that does not
  */
-export function readHoldsNow(storage: HoldStorage): Map<string, Hold> {
-  const holds = new Map<string, Hold>();
+export function readHoldsNow(storage: HoldStorage): Map<string, StoredHold> {
+  const holds = new Map<string, StoredHold>();
   let after: string | undefined;
   do {
     const page = storage.holds({ after, limit: pageSize });
@@ -36,7 +36,7 @@ export function readHoldsNow(storage: HoldStorage): Map<string, Hold> {
  *
  * @returns behind whose hold the next page begins; `undefined` after the last one
  */
-function add(page: readonly Hold[], holds: Map<string, Hold>): string | undefined {
+function add(page: readonly StoredHold[], holds: Map<string, StoredHold>): string | undefined {
   for (const hold of page) {
     if (holds.has(hold.userId)) {
       throw new TypeError("Expected the storage's `holds` to give each hold once");

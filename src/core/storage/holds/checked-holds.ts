@@ -1,25 +1,31 @@
 import { isName } from '../../order/parse-order.ts';
 import { type Awaitable, asPromise, isThenable } from '../../runtime/awaitable.ts';
 import { show } from '../../runtime/thrown.ts';
-import type { Hold, HoldStorage, RetriedOrder, StoredHoldQuery } from './hold.ts';
+import { isHeldFailure, withJsonResults } from './held-failure.ts';
+import type { HoldStorage, RetriedOrder, StoredHold, StoredHoldQuery } from './hold.ts';
 
 /** The holds of a host's storage, believed as far as its answers can be checked. */
 export class CheckedHolds implements HoldStorage {
   readonly #storage: HoldStorage;
+  readonly #isJson: boolean;
 
-  constructor(storage: HoldStorage) {
+  /** @param isJson - whether the storage keeps JSON alone */
+  constructor(storage: HoldStorage, isJson: boolean) {
     this.#storage = storage;
+    this.#isJson = isJson;
   }
 
-  hold(hold: Hold): Awaitable<void> {
-    return this.#storage.hold(hold);
+  hold(hold: StoredHold): Awaitable<void> {
+    const { failure } = hold;
+    if (failure === undefined || !this.#isJson) return this.#storage.hold(hold);
+    return this.#storage.hold({ ...hold, failure: withJsonResults(failure) });
   }
 
   release(userId: string, retried?: RetriedOrder): Awaitable<void> {
     return this.#storage.release(userId, retried);
   }
 
-  holds(query: StoredHoldQuery): Awaitable<readonly Hold[]> {
+  holds(query: StoredHoldQuery): Awaitable<readonly StoredHold[]> {
     const page = this.#storage.holds(query);
     return isThenable(page)
       ? asPromise(page).then((late) => checked(late, query))
@@ -27,7 +33,10 @@ export class CheckedHolds implements HoldStorage {
   }
 }
 
-function checked(page: readonly Hold[], { after, limit }: StoredHoldQuery): readonly Hold[] {
+function checked(
+  page: readonly StoredHold[],
+  { after, limit }: StoredHoldQuery,
+): readonly StoredHold[] {
   const isPage = Array.isArray(page) && page.length <= limit;
   if (!isPage) {
     const got = Array.isArray(page) ? `${page.length}` : show(page);
@@ -36,13 +45,14 @@ function checked(page: readonly Hold[], { after, limit }: StoredHoldQuery): read
     );
   }
   // Not `every`, which passes over holes.
-  for (const hold of page as readonly (Hold | undefined)[]) {
-    const { userId, reason, heldAt } = hold ?? {};
+  for (const hold of page as readonly (StoredHold | undefined)[]) {
+    const { userId, reason, heldAt, failure } = hold ?? {};
     const isHold =
       isName(userId) &&
       userId !== after &&
       Number.isSafeInteger(heldAt) &&
-      (reason === undefined || typeof reason === 'string');
+      (reason === undefined || typeof reason === 'string') &&
+      (failure === undefined || isHeldFailure(failure));
     if (isHold) continue;
     throw new TypeError(
       `Expected the storage's \`holds\` to give holds behind ${show(after)}, got \`${show(userId)}\``,

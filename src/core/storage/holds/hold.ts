@@ -1,4 +1,5 @@
 import type { Awaitable } from '../../runtime/awaitable.ts';
+import type { HeldFailure } from './held-failure.ts';
 
 /** A user's lane is held: none of the user's orders begins before it is released. */
 export interface Hold {
@@ -19,6 +20,12 @@ export interface Hold {
   readonly message?: string | undefined;
   /** The names of the steps of that order that were compensated; absent if none was. */
   readonly compensated?: readonly string[] | undefined;
+}
+
+/** A hold as a storage keeps it. */
+export interface StoredHold extends Hold {
+  /** Of the failed order that holds the lane, if one does: what a `release` settles that skips it. */
+  readonly failure?: HeldFailure | undefined;
 }
 
 /** An order that held its lane and is tried again. */
@@ -51,7 +58,7 @@ export interface StoredHoldQuery {
 /**
  * Where holds are kept, as durable as orders are.
  *
- * 1. `hold` keeps one hold for each user: a later one of the same user replaces it.
+ * 1. `hold` keeps one hold for each user, with its `failure`: a later one of the same user replaces it.
  * 2. `release` ends the hold of a user. Where there is none it changes nothing. With an order that is tried again, it
  *    also forgets the order's `decided` and keeps its `compensations`, in the same transaction, if the order is
  *    unsettled. A later note of `decided` leaves `compensations` as they are.
@@ -68,7 +75,7 @@ export interface HoldStorage {
    *
    * @param hold - replaces the user's
    */
-  hold(hold: Hold): Awaitable<void>;
+  hold(hold: StoredHold): Awaitable<void>;
   /**
    * Ends the hold of a user.
    *
@@ -81,5 +88,5 @@ export interface HoldStorage {
    *
    * @param query - which
    */
-  holds(query: StoredHoldQuery): Awaitable<readonly Hold[]>;
+  holds(query: StoredHoldQuery): Awaitable<readonly StoredHold[]>;
 }

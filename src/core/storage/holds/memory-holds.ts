@@ -1,10 +1,10 @@
-import type { Hold, HoldStorage, StoredHoldQuery } from './hold.ts';
+import type { HoldStorage, StoredHold, StoredHoldQuery } from './hold.ts';
 
 /** Holds in memory. */
 export class MemoryHolds implements HoldStorage {
-  readonly #holds = new Map<string, Hold>();
+  readonly #holds = new Map<string, StoredHold>();
 
-  hold(hold: Hold): void {
+  hold(hold: StoredHold): void {
     this.#holds.set(hold.userId, hold);
   }
 
@@ -13,8 +13,8 @@ export class MemoryHolds implements HoldStorage {
   }
 
   /** By the code units of the user ids. */
-  holds({ after = '', limit }: StoredHoldQuery): readonly Hold[] {
+  holds({ after = '', limit }: StoredHoldQuery): readonly StoredHold[] {
     const users = [...this.#holds.keys()].filter((userId) => userId > after).sort();
-    return users.slice(0, limit).map((userId) => this.#holds.get(userId) as Hold);
+    return users.slice(0, limit).map((userId) => this.#holds.get(userId) as StoredHold);
   }
 }

@@ -13,7 +13,7 @@ import type {
   StoredMovementPage,
   StoredMovementQuery,
 } from '../history/history-storage.ts';
-import type { Hold, RetriedOrder, StoredHoldQuery } from '../holds/hold.ts';
+import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../holds/hold.ts';
 import { MemoryHolds } from '../holds/memory-holds.ts';
 import { mergePages } from '../order-pages.ts';
 import type {
@@ -253,7 +253,7 @@ export class MemoryStorage implements OrderStorage {
   }
 
   /** Keeps a hold; see {@link OrderStorage.hold}. The next processor of this storage finds it. */
-  hold(hold: Hold): void {
+  hold(hold: StoredHold): void {
     this.#holds.hold(hold);
   }
 
@@ -264,7 +264,7 @@ export class MemoryStorage implements OrderStorage {
   }
 
   /** One page of holds, by the code units of the user ids; see {@link OrderStorage.holds}. */
-  holds(query: StoredHoldQuery): readonly Hold[] {
+  holds(query: StoredHoldQuery): readonly StoredHold[] {
     return this.#holds.holds(query);
   }
 

@@ -64,9 +64,10 @@ CREATE TABLE holds (
   order_id TEXT,
   code TEXT,
   message TEXT,
-  compensated TEXT
+  compensated TEXT,
+  failure TEXT
 ) STRICT, WITHOUT ROWID;
-INSERT INTO holds VALUES ('u-held', 'fraud?', 1010, NULL, NULL, NULL, NULL);
+INSERT INTO holds VALUES ('u-held', 'fraud?', 1010, NULL, NULL, NULL, NULL, NULL);
 CREATE TABLE meta (
   life INTEGER NOT NULL,
   file_id TEXT NOT NULL,
