@@ -17,6 +17,9 @@ const random = randomFrom(Number(seed));
 const filling = 'x'.repeat(Number(bytes));
 const callers = 40;
 const users = 12;
+/** The accounts of a bank; half of its orders meet at a few of them. */
+const accounts = 1_000;
+const isBank = kind === 'bank';
 
 /** Written before it returns, as Node.js does with pipes, and waits where the pipe is full. */
 function acknowledge(line: Acknowledgement): void {
@@ -43,7 +46,10 @@ const steps: Step[] = [
     name: 'payment',
     run: ({ id }, { attempt }) => {
       const isOld = !id.startsWith(`${number}-`);
-      if (isOld !== attempt > 1) acknowledge({ fault: `attempt ${attempt}`, id });
+      // An order of a bank that held its lane is tried again.
+      if (isOld ? attempt === 1 : attempt > 1 && !isBank) {
+        acknowledge({ fault: `attempt ${attempt}`, id });
+      }
       if (random() < 0.1) throw Object.assign(new Error('declined'), { code: 'payment_declined' });
       return true;
     },
@@ -52,24 +58,66 @@ const steps: Step[] = [
   { name: 'courier', run: () => pause(), compensate: () => {} },
 ];
 
+/** Says of every second transfer that a part of it is settled, and keeps what it said. */
+const measure: Step = {
+  name: 'measure',
+  remember: true,
+  when: ({ id }) => /[02468]$/.test(id),
+  run({ postings }, { setAmount }) {
+    const final = postings.map((each) => ({ ...each, amount: Math.floor(each.amount / 2) }));
+    setAmount(-sumOf(final), { postings: final });
+  },
+};
+
 const processor = new OrderProcessor({
   storage: await SqliteStorage.open(file),
   capacity: 300,
   overflow: 'wait',
   ...(kind === 'steps' ? { steps, minBalance: -200 } : {}),
   // In every third process transfers are settled by one write.
-  ...(kind === 'bank' && Number(number) % 3 > 0 ? { steps } : {}),
+  ...(isBank && Number(number) % 3 > 0 ? { steps: [measure, ...steps], onFailure: 'hold' } : {}),
 });
+
+function sumOf(postings: readonly Posting[]): number {
+  return postings.reduce((sum, { amount }) => sum + amount, 0);
+}
+
+function anyUser(): string {
+  const most = isBank && random() < 0.5 ? accounts : users;
+  return `u-${Math.floor(random() * most)}`;
+}
 
 /** A transfer to up to three other users, which makes no money. */
 function transfer(userId: string): { amount: number; postings: readonly Posting[] } {
-  const payees = new Set(Array.from({ length: 3 }, () => `u-${Math.floor(random() * users)}`));
+  const payees = new Set(Array.from({ length: 3 }, anyUser));
   payees.delete(userId);
   const postings = [...payees].map((payee) => ({
     userId: payee,
     amount: Math.ceil(random() * 50),
   }));
-  return { amount: -postings.reduce((sum, { amount }) => sum + amount, 0), postings };
+  return { amount: -sumOf(postings), postings };
+}
+
+/** Holds lanes by hand, releases all that are held, and has orders that failed come again. */
+async function operate(): Promise<void> {
+  for (;;) {
+    await pause();
+    const userId = anyUser();
+    if (random() < 0.5) await processor.hold(userId, { reason: 'to be looked at' });
+    await pause();
+    const { holds } = await processor.holds({ limit: 100 });
+    for (const { userId: held, orderId } of holds) {
+      const action = random() < 0.5 ? 'retry' : 'skip';
+      const released =
+        orderId === undefined
+          ? processor.release(held)
+          : processor.release(held, action, { orderId });
+      // It may be another order that holds the lane by now, or none.
+      await released.catch(() => {});
+    }
+    const { orders } = await processor.orders({ status: 'failed', limit: 1 });
+    for (const { id } of orders) await processor.retry(id).catch(() => {});
+  }
 }
 
 async function call(caller: number): Promise<void> {
@@ -77,10 +125,14 @@ async function call(caller: number): Promise<void> {
     const how = random();
     const isEnqueued = how < 0.4;
     const id = `${number}-${isEnqueued ? 'e' : 's'}-${caller}-${at}`;
-    const userId = `u-${Math.floor(random() * users)}`;
+    const userId = anyUser();
     // Without debits the balances alone say in what order a user's orders were settled.
     const amount = Math.ceil(random() * 100) - (kind === 'steps' ? 40 : 0);
-    const money = kind === 'bank' ? transfer(userId) : { amount };
+    const isDelayed = isBank && random() < 0.1;
+    const money = {
+      ...(isBank ? transfer(userId) : { amount }),
+      ...(isDelayed && { notBefore: Date.now() + Math.floor(random() * 60) }),
+    };
     const order = { id, userId, ...money, payload: { caller, at, filling } };
     if (random() < 0.05) pauseBriefly(userId);
     try {
@@ -113,4 +165,5 @@ flushCompileCache();
 if (Number(number) % 2 === 0) processor.on('accepted', () => {});
 await processor.ready;
 acknowledge({ ready: processor.recovered });
+if (isBank) void operate();
 await Promise.all(Array.from({ length: callers }, (_, caller) => call(caller)));

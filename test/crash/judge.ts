@@ -90,12 +90,13 @@ interface Movement {
   readonly amount: number;
   readonly balance: number;
   readonly settlement: number;
-  /** Of an own order, and not of a posting. */
+  /** Of an own order that was not delayed, and not of a posting. */
   readonly accepted_at: number | null;
 }
 
 const movements = `
-  SELECT id, user_id, amount, balance, settlement, accepted_at FROM orders WHERE status = 'completed'
+  SELECT id, user_id, amount, balance, settlement, iif(not_before IS NULL, accepted_at, NULL) AS accepted_at
+  FROM orders WHERE status = 'completed'
   UNION ALL
   SELECT orders.id, postings.user_id, postings.amount, postings.balance, postings.settlement, NULL
   FROM postings JOIN orders USING (seq)

@@ -120,10 +120,12 @@ export class Bank {
         this.#handIn(this.#newOrder(act.plan), act.how);
         return;
       case 'again':
+      case 'try again':
       case 'cancel': {
         const id = this.#ids[act.order % this.#ids.length];
         if (id === undefined) return;
         if (act.do === 'again') this.#handIn(this.#orders.get(id) as Order<OrderPlan>, 'submit');
+        else if (act.do === 'try again') void this.#processor.retry(id).catch(ignoreRefusal);
         else {
           const canceled = this.#processor.cancel(id);
           canceled.then((is) => is && this.#tell(id, 'canceled'), ignoreRefusal);
@@ -183,7 +185,7 @@ export class Bank {
 
   #complete({ orderId, amount, balance, postings }: Receipt): void {
     this.#tell(orderId, balance);
-    const money = moneyOf(this.ledger.plans.get(orderId) as OrderPlan);
+    const money = moneyOf(this.ledger.planOf(orderId));
     const moved = [amount, ...postings.map((posting) => posting.amount)].join();
     const ought = [money.amount, ...money.postings.map((posting) => posting.amount)].join();
     if (moved !== ought) this.#wrong.push(`invariant 3: ${orderId} moved ${moved}, not ${ought}`);
@@ -243,6 +245,8 @@ export class Bank {
     for (const problem of this.ledger.check()) this.#wrong.push(`check: ${problem}`);
     for (const userId of this.ledger.moves.keys()) await this.#judgeStatement(userId);
     for (const id of this.#ids) this.#judgeOrder(id);
+    const { orders: unsettled } = this.ledger.list({ status: 'pending', limit: 1_000 });
+    for (const { id } of unsettled) this.#wrong.push(`invariant 4: ${id} is unsettled`);
   }
 
   async #judgeStatement(userId: string): Promise<void> {

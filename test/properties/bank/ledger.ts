@@ -43,11 +43,17 @@ export class Ledger extends MemoryStorage {
   #complete(id: string): void {
     if (this.completed.has(id)) this.wrong.push(`invariant 3: ${id} has completed twice`);
     this.completed.add(id);
-    const { userId, outside, percent = 100 } = this.plans.get(id) as OrderPlan;
-    const { amount, postings } = moneyOf(this.plans.get(id) as OrderPlan);
+    const plan = this.planOf(id);
+    const { userId, outside, percent = 100 } = plan;
+    const { amount, postings } = moneyOf(plan);
     this.#outside += Math.trunc((outside * percent) / 100);
     for (const change of [{ userId, amount }, ...postings]) this.#move(change);
     if (this.oughtOf(userId) < 0) this.wrong.push(`invariant 3: ${id} leaves less than 0`);
+  }
+
+  /** An order that comes again has its first id with a number behind it. */
+  planOf(id: string): OrderPlan {
+    return this.plans.get(id.replace(/~.*/, '')) as OrderPlan;
   }
 
   #move({ userId, amount }: { readonly userId: string; readonly amount: number }): void {

@@ -27,7 +27,8 @@ export interface OrderPlan {
 /** Numbers of orders are taken modulo how many there are. */
 export type Act =
   | { readonly do: 'order'; readonly how: 'submit' | 'enqueue'; readonly plan: OrderPlan }
-  | { readonly do: 'again' | 'cancel'; readonly order: number }
+  /** `again`: its caller hands it in once more. `try again`: one that did not complete comes under a new id. */
+  | { readonly do: 'again' | 'try again' | 'cancel'; readonly order: number }
   | { readonly do: 'hold' | 'retry' | 'skip'; readonly userId: string }
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'shut down' | 'kill' }
@@ -86,8 +87,11 @@ const act: fc.Arbitrary<Act> = fc.oneof(
     }),
   },
   {
-    weight: 3,
-    arbitrary: fc.record({ do: fc.constantFrom('again', 'cancel' as const), order: fc.nat(60) }),
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constantFrom('again', 'try again', 'cancel' as const),
+      order: fc.nat(60),
+    }),
   },
   {
     weight: 4,
