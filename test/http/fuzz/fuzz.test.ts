@@ -14,9 +14,11 @@ describe('any request', () => {
 
   it.each(range(seeds))('is answered as it deserves, seed %i more than now', async (n) => {
     const seed = first + n;
-    const { faults, acknowledged, statuses, scrapes } = await fuzzApp(seed, requests);
+    const { faults, acknowledged, statuses, scrapes, ...told } = await fuzzApp(seed, requests);
     expect(faults, `seed ${seed}`).toEqual([]);
     expect(acknowledged, `seed ${seed}`).toBeGreaterThan(100);
+    expect(told.outcomes, `seed ${seed}`).toBeGreaterThan(100);
+    expect(told.holds, `seed ${seed}`).toBeGreaterThan(5);
     scraped += scrapes;
     for (const [status, times] of Object.entries(statuses)) {
       seen[status] = (seen[status] ?? 0) + times;

@@ -12,6 +12,10 @@ export interface Verdict {
   readonly statuses: Readonly<Record<string, number>>;
   /** How often metrics came. */
   readonly scrapes: number;
+  /** How many outcomes feeds have told. */
+  readonly outcomes: number;
+  /** How often a lane was held. */
+  readonly holds: number;
 }
 
 const atOnce = 20;
@@ -37,14 +41,16 @@ export async function fuzzApp(seed: number, requests: number): Promise<Verdict> 
       if (isScrape(answer)) scrapes += 1;
       const fault = faultOf(spec.method, answer) ?? (isValid ? refusalOf(answer) : undefined);
       if (fault !== undefined) faults.push(`${at + index}: ${fault} for ${show(spec, answer)}`);
-      life.ledger.note(answer);
+      if (answer.isFeed) life.ledger.noteFeed(answer.text, life.world);
+      else life.ledger.note(answer);
     });
     if (await isLate(Promise.all(judged))) faults.push(`${at}: no answer for ${boundMs} ms`);
   }
   if (faults.length === 0) faults.push(...(await life.ledger.close(true)), ...(await leaks(life)));
   for (const error of life.internal) faults.push(`internal: ${error}`);
   await life.processor.shutdown();
-  return { faults, requests, acknowledged: life.ledger.acknowledged, statuses, scrapes };
+  const { acknowledged, outcomes, holds } = life.ledger;
+  return { faults, requests, acknowledged, statuses, scrapes, outcomes, holds };
 }
 
 export function isScrape({ status, text }: Answer): boolean {
@@ -74,18 +80,28 @@ async function answerOf(
   spec: Spec,
   dice: Dice,
   isWhole: boolean,
-): Promise<Answer | undefined> {
+): Promise<(Answer & { readonly isFeed: boolean }) | undefined> {
   const request = requestOf(spec, dice, isWhole);
   if (request === undefined) return undefined;
   const response = await app.fetch(request);
   const { status, headers } = response;
-  if (headers.get('content-type')?.startsWith('text/event-stream') && response.body !== null) {
-    const reader = response.body.getReader();
-    const { value = new Uint8Array() } = await reader.read();
-    await reader.cancel();
-    return { status, headers, text: Buffer.from(value).toString() };
+  const type = headers.get('content-type');
+  const isFeed = type === 'application/x-ndjson' && request.method === 'GET';
+  if ((type?.startsWith('text/event-stream') || isFeed) && response.body !== null) {
+    return { status, headers, text: await beginningOf(response.body), isFeed };
   }
-  return { status, headers, text: await response.text() };
+  return { status, headers, text: await response.text(), isFeed };
+}
+
+/** Of an answer that does not end; empty if nothing comes. */
+async function beginningOf(body: ReadableStream<Uint8Array>): Promise<string> {
+  const reader = body.getReader();
+  const nothing = new Promise<{ readonly value?: Uint8Array }>((resolve) => {
+    setTimeout(resolve, 20, {});
+  });
+  const { value = new Uint8Array() } = await Promise.race([reader.read(), nothing]);
+  await reader.cancel();
+  return Buffer.from(value).toString();
 }
 
 /** Not everything can be said with `fetch`; sockets say the rest. */
@@ -125,10 +141,12 @@ function streamOf(body: Buffer, dice: Dice, isWhole: boolean): ReadableStream<Ui
   });
 }
 
-/** Readers of events that are gone, but count. */
+/** Readers of events or of outcomes that are gone, but count. */
 async function leaks({ app }: Life): Promise<string[]> {
   const opened = await Promise.all(
-    Array.from({ length: readers }, () => app.fetch(new Request('http://localhost/events'))),
+    ['events', 'outcomes'].flatMap((feed) =>
+      Array.from({ length: readers }, () => app.fetch(new Request(`http://localhost/${feed}`))),
+    ),
   );
   await Promise.all(opened.map(({ body }) => body?.cancel()));
   const refused = opened.filter(({ status }) => status !== 200).length;

@@ -14,6 +14,8 @@ export interface World {
   readonly users: readonly string[];
   /** Ids that were sent already. */
   readonly ids: string[];
+  /** Of outcomes that came. */
+  readonly cursors: string[];
 }
 
 type Route = (dice: Dice, world: World) => Spec;
@@ -22,10 +24,9 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PU
 const priorities = ['high', 'medium', 'low'];
 
 function orderText(dice: Dice, { users, ids }: World): string {
-  const order: Record<string, unknown> = {
-    userId: dice.pick(users),
-    amount: dice.below(2_000) - 500,
-  };
+  const userId = dice.pick(users);
+  const order: Record<string, unknown> = { userId, amount: dice.below(2_000) - 500 };
+  if (dice.chance(0.25)) order.postings = postings(dice, users, userId);
   if (dice.chance(0.8)) {
     const isKnown = ids.length > 0 && dice.chance(0.1);
     const id = isKnown ? dice.pick(ids) : `f-${ids.length}`;
@@ -35,6 +36,13 @@ function orderText(dice: Dice, { users, ids }: World): string {
   if (dice.chance(0.3)) order.priority = dice.pick(priorities);
   if (dice.chance(0.3)) order.payload = { items: [dice.below(10)], note: 'n' };
   return JSON.stringify(order);
+}
+
+/** To one user or to several others, each once. */
+function postings(dice: Dice, users: readonly string[], payer: string): unknown {
+  const others = users.filter((userId) => userId !== payer && dice.chance(0.4));
+  const payees = others.length > 0 ? others : [payer === 'u-1' ? 'u-2' : 'u-1'];
+  return payees.map((userId) => ({ userId, amount: 1 + dice.below(300) }));
 }
 
 function json(body: string): Pick<Spec, 'headers' | 'body'> {
@@ -69,6 +77,25 @@ function encoded(text: string): string {
   return encodeURIComponent(text.toWellFormed());
 }
 
+function userPath(dice: Dice, { users }: World, rest: string): string {
+  return `/users/${encoded(dice.pick([...users, oddText(dice)]))}/${rest}`;
+}
+
+function hold(dice: Dice, { users }: World): Spec {
+  const reason = dice.pick(['{}', '{"reason":"a freeze"}']);
+  return { method: 'POST', path: `/users/${encoded(dice.pick(users))}/hold`, ...json(reason) };
+}
+
+function release(dice: Dice, world: World): Spec {
+  const query = dice.pick(['', '?action=skip', '?action=retry', '?action=retry&orderId=f-1']);
+  return { ...get(userPath(dice, world, `hold${query}`)), method: 'DELETE' };
+}
+
+function outcomes(dice: Dice, { cursors }: World): Spec {
+  const isBehind = cursors.length > 0 && dice.chance(0.5);
+  return get(`/outcomes${isBehind ? `?after=${encoded(dice.pick(cursors))}` : ''}`);
+}
+
 const others = ['/stats', '/metrics', '/health', '/livez', '/readyz', '/openapi.json', '/', '/x'];
 
 const routes: readonly Route[] = [
@@ -80,7 +107,13 @@ const routes: readonly Route[] = [
   (dice) => get(`/orders${oddQuery(dice)}`),
   (dice, world) => get(idPath(dice, world)),
   (dice, world) => ({ ...get(idPath(dice, world)), method: 'DELETE' }),
-  (dice, { users }) => get(`/users/${encoded(dice.pick([...users, oddText(dice)]))}/balance`),
+  (dice, world) => ({ ...get(`${idPath(dice, world)}/retry`), method: 'POST' }),
+  (dice, world) => get(userPath(dice, world, `balance${dice.pick(['', '?at=0'])}`)),
+  (dice, world) => get(userPath(dice, world, `movements${dice.pick(['', '?limit=2', '?from=0'])}`)),
+  hold,
+  release,
+  (dice) => get(`/holds${dice.pick(['', '?limit=1'])}`),
+  outcomes,
   (dice) => get(dice.pick(others)),
   (dice) => get(`/events${dice.pick(['', '?userId=u-1', '?userId='])}`),
 ];
@@ -91,6 +124,7 @@ const credentials = [
   'Bearer the-token-of-u-1',
   'bearer the-token-of-u-1',
   'Bearer the-token-of-none',
+  'Bearer the-token-of-operators',
   'Bearer guessed',
   'Bearer',
   'Basic dTpw',

@@ -60,13 +60,14 @@ export async function fuzzSockets(seed: number, connections: number): Promise<Ve
   if (faults.length === 0) faults.push(...(await ledger.close(false)));
   for (const error of life.internal) faults.push(`internal: ${error}`);
   await server.close();
-  return { faults, requests: connections, acknowledged: ledger.acknowledged, statuses, scrapes };
+  const { acknowledged, outcomes, holds } = ledger;
+  return { faults, requests: connections, acknowledged, statuses, scrapes, outcomes, holds };
 }
 
 function planOf(dice: Dice, { world }: Life): Plan {
   const specs = Array.from({ length: dice.pick([1, 1, 2, 4]) }, () => specOf(dice, world).spec)
     // Their answers do not end.
-    .filter(({ path }) => !path.includes('events'));
+    .filter(({ path }) => !/events|outcomes/.test(path));
   const isHttp = specs.every(isSendable) && dice.chance(0.4);
   const requests = specs.map((spec) => {
     // What is mutated may hide a request, and then it is not known whose answer has no body.

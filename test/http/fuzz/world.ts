@@ -40,6 +40,7 @@ const processors: readonly OrderProcessorOptions[] = [
   { steps, concurrency: 4 },
   { steps, concurrency: 1, capacity: 6 },
   { steps, capacity: 5, overflow: 'wait' },
+  { steps, concurrency: 3, onFailure: 'hold' },
   { rules: [({ amount }) => (amount % 5 === 0 ? refuse('no_fives', 'No fives') : undefined)] },
 ];
 
@@ -47,6 +48,7 @@ const withToken = bearer({
   'the-token-of-all': { users: 'all' },
   'the-token-of-u-1': { users: ['u-1'] },
   'the-token-of-none': { users: [] },
+  'the-token-of-operators': { users: [], isOperator: true },
 });
 
 /** Who says nothing may do anything, so that most requests come further than this. */
@@ -55,19 +57,33 @@ const authenticate: Authenticate = async (request) =>
 
 export const readers = 8;
 
+/** Requests wait for orders of held lanes, so no lane is held for long. */
+const heldMs = 5;
+
+function releaseSoon(processor: OrderProcessor): void {
+  processor.on('held', ({ userId, orderId }) => {
+    const release = (): void => {
+      // A request may have been first.
+      processor.release(userId, orderId === undefined ? undefined : 'skip').catch(() => {});
+    };
+    setTimeout(release, heldMs);
+  });
+}
+
 /** Seeds in a row get all kinds of processors. */
 export function lifeOf(seed: number, dice: Dice, options: OrderAppOptions = {}): Life {
   const internal: unknown[] = [];
   const processor = new OrderProcessor(processors[seed % processors.length]);
+  releaseSoon(processor);
   const app = createOrderApp(processor, {
     bodyLimitBytes: dice.pick([8_192, 1_048_576]),
-    events: { readers, buffer: 16 },
+    events: { readers, operatorReaders: readers, buffer: 16 },
     metrics: observe(processor),
     authenticate: dice.chance(0.5) ? authenticate : undefined,
     onError: (error) => internal.push(error),
     ...options,
   });
   const users = ['u-1', 'u-2', 'u-3', '__proto__', 'ä/b?c#d%', '👍'];
-  const world: World = { users, ids: [] };
+  const world: World = { users, ids: [], cursors: [] };
   return { processor, app, ledger: new Ledger(processor), world, internal };
 }
