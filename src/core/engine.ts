@@ -11,11 +11,11 @@ import { Lifecycle } from './lifecycle/lifecycle.ts';
 import type { ProcessorStats } from './lifecycle/stats.ts';
 import type { Settings } from './options.ts';
 import type { OrderError } from './order/order-error.ts';
-import type { UnfulfilledOutcome } from './order/outcome.ts';
 import { outcomeOfRecord } from './order/record.ts';
 import type { StoredOrder } from './order/stored-order.ts';
 import { Acceptance } from './processing/acceptance.ts';
 import { cancelOrder } from './processing/cancel-in-turn.ts';
+import { CompensationsAgain } from './processing/compensations/compensations-again.ts';
 import { Dispatcher } from './processing/dispatcher.ts';
 import { ForgottenOrders } from './processing/forgotten-orders.ts';
 import { HeldLanes } from './processing/holds/held-lanes.ts';
@@ -32,6 +32,7 @@ import type { Cancellation } from './runtime/abort.ts';
 import type { Clock } from './runtime/clock.ts';
 import { UntilClosed } from './runtime/until-closed.ts';
 import { FundsCheck } from './settlement/funds-check.ts';
+import { noted } from './settlement/noted-outcome.ts';
 import { Settler } from './settlement/settler.ts';
 import type { JournalStorage, Ledger } from './storage/ledger.ts';
 import type { SharedOrders } from './storage/shared-storage.ts';
@@ -43,6 +44,7 @@ export class Engine {
   readonly questions = new UntilClosed();
   readonly dispatcher: Dispatcher;
   readonly heldLanes: HeldLanes;
+  readonly compensations: CompensationsAgain;
   readonly inFlight: InFlightOrders;
   readonly known: KnownOrders;
   /** Where the storage keeps orders. */
@@ -88,7 +90,7 @@ export class Engine {
       refused: (job, error) => this.dispatcher.runner.refused(job, error),
       admitted: (job) => this.dispatcher.runner.admitted(job),
       known: (job, order) => this.#known(job, order),
-      noted: (job, outcome) => this.#noted(job, outcome),
+      noted: (job, outcome) => noted(this.lifecycle, job, outcome),
       lost: (job) => this.ownership?.lostOrder(job),
       settledBefore: (job) => this.ownership?.settledBefore(job),
       notAccepted: (job, error) => this.acceptance.refusedBySettlement(job, error),
@@ -129,6 +131,10 @@ export class Engine {
       startedAtOf: (job: Job) => runner.startedAtOf(job),
     };
     this.known = new KnownOrders({ ...sources, ...later });
+    this.compensations = new CompensationsAgain(stepSettings, {
+      ...{ dispatcher: this.dispatcher, known: this.known, ledger: storage },
+      ...{ clock, questions: this.questions },
+    });
     this.refusals = journal && new RefusalLookups(this.known);
     this.list = new OrderList(sources);
     const isEnding = (): boolean => !this.admission.isOpen;
@@ -268,18 +274,6 @@ export class Engine {
       // An earlier call of the storage had settled the order, and then failed.
       this.lifecycle.settled(job, outcomeOfRecord(stored), { ...stored, settledAt });
     }
-  }
-
-  /** The storage has noted that an accepted order does not complete. */
-  #noted(job: Job, outcome: UnfulfilledOutcome): void {
-    const { entry, run } = job;
-    if (entry !== undefined) entry.isNoted = true;
-    // It may have been noted only so that its compensations may begin.
-    if (run === undefined || run.told !== undefined || entry?.canceled !== undefined) {
-      if (entry !== undefined) entry.told = outcome;
-      this.lifecycle.told(job, outcome);
-    }
-    run?.noted();
   }
 
   /** Resolves when the order is settled, with whether this call canceled it. */

@@ -6,6 +6,7 @@ import {
   signalOf,
 } from './admission/caller-options.ts';
 import { type Enqueued, enqueue } from './admission/enqueue.ts';
+import { compensateOrder } from './admission/retry/compensate-order.ts';
 import { retryOrder } from './admission/retry/retry-order.ts';
 import { submitMany } from './admission/submit-many.ts';
 import { OutcomeStream } from './admission/submit-stream.ts';
@@ -354,6 +355,26 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
     if (!isName(id)) throw wrong(TypeError, 'id', nameForm, id);
     const signal = signalOf('retry', options);
     const record = retryOrder(this.#engine, id, this.#settings.overflow, signal);
+    return (await this.#engine.clock.paced(record)) as OrderRecord<Payload, Results>;
+  }
+
+  /**
+   * Runs the compensations of a settled order once more that have failed, the last step first, in the lane of its user:
+   * after the order that is being processed, before those that wait, and also while the lane is held. They get the same
+   * keys, and what their steps have returned. The order's outcome stands. Calls for one order at the same time are one.
+   * It is in this process alone: if that ends meanwhile, they have failed as before.
+   *
+   * @param id - the order's id
+   * @returns the order's record, when they have ended: `steps` says what came of each; the same record if none has
+   *   failed. For an order whose caller was notified while its steps end, it waits for that. Rejects with a TypeError
+   *   for what can't be an id, if `steps` has no such step with `compensate` any more, and where several processors
+   *   share the storage; with `not_failed` for an order that is unknown, not settled or completed; with `deadlock` in a
+   *   step of the order's user; with `shut_down` once the processor is shutting down; with `storage_failed` if the
+   *   storage cannot give the order, or did not record what came of it
+   */
+  async compensate(id: string): Promise<OrderRecord<Payload, Results>> {
+    if (!isName(id)) throw wrong(TypeError, 'id', nameForm, id);
+    const record = compensateOrder(this.#engine, id);
     return (await this.#engine.clock.paced(record)) as OrderRecord<Payload, Results>;
   }
 

@@ -76,6 +76,7 @@ export async function drain(
   engine.ownership?.leave();
   await engine.delayed.leave();
   engine.heldLanes.close();
+  engine.compensations.close();
   await engine.acceptance.heldOrders.leave();
   const timedOut = !(await deadline.comesAfter(whenDrained(engine)));
   const refused = engine.admission.shut();
@@ -91,6 +92,8 @@ export async function drain(
       await endsWithin(engine.lifecycle.idleness.whenIdle(), graceMs);
     }
   }
+  engine.compensations.giveUp();
+  await endsWithin(engine.compensations.whenDone(), graceMs);
   await endsWithin(engine.heldLanes.whenWritten(), graceMs);
   if (engine.refusals !== undefined) await endsWithin(engine.refusals.close(), graceMs);
   await refused;
@@ -101,8 +104,9 @@ export async function drain(
 }
 
 /** Nothing is left, and nothing more is taken up: a shared storage may have given an order meanwhile. */
-async function whenDrained({ lifecycle, recovery }: Engine): Promise<void> {
+async function whenDrained({ compensations, lifecycle, recovery }: Engine): Promise<void> {
   await lifecycle.idleness.whenDrained();
+  await compensations.whenDone();
   recovery?.stop();
   await lifecycle.idleness.whenDrained();
 }

@@ -18,6 +18,7 @@ import { Routes } from './routes/routes.ts';
  * | `GET /orders/{id}` | one order |
  * | `DELETE /orders/{id}` | cancels it: 200 if it is, 202 while its steps end, 409 `order_settled` |
  * | `POST /orders/{id}/retry` | hands in a failed or canceled order once more: 202 with the record of the new order and `Location`, or 409 `not_failed` |
+ * | `POST /orders/{id}/compensate` | runs its failed compensations once more, for operators: 200 with the record, or 409 `not_failed` |
  * | `GET /users/{userId}/balance` | the balance, now or `at` a time; 404 for an unknown user |
  * | `GET /users/{userId}/movements` | a page of the user's statement; `from`, `to`, `limit`, `cursor` |
  * | `POST /users/{userId}/hold` | holds the user's lane, for operators; `{ reason }` |

@@ -25,7 +25,7 @@ export interface Access {
   readonly seesResults?: boolean | undefined;
   /**
    * Whether it may read what is about all users (`/stats`, `/metrics`, the events of all users, holds), and hold and
-   * release lanes. By default if it may act for all.
+   * release lanes and run failed compensations once more. By default if it may act for all.
    */
   readonly isOperator?: boolean | undefined;
   /**

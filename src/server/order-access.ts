@@ -5,11 +5,12 @@ import {
   type Authenticate,
   checkAccess,
   checkMayOrder,
+  checkOperator,
   everything,
   unauthorized,
 } from './access.ts';
 import type { ClientIds } from './client-ids.ts';
-import { HttpError, notFound } from './http-error.ts';
+import { badRequest, HttpError, notFound } from './http-error.ts';
 
 /**
  * What the client of a request may do.
@@ -93,4 +94,25 @@ export async function retryOrder(
   const { id, userId, orderedAmount: amount, postings } = await findOrder(processor, ids, wanted);
   checkMayOrder(access, { userId, amount, postings });
   return processor.retry(id, { signal });
+}
+
+/**
+ * Runs the failed compensations of an order once more, for an operator.
+ *
+ * @returns the order's record after that
+ * @throws HttpError `not_found`, `forbidden`, `bad_request` where this processor has no such steps
+ */
+export async function compensateOrder(
+  processor: OrderProcessor,
+  access: Access,
+  ids: ClientIds,
+  wanted: Wanted,
+): Promise<OrderRecord> {
+  checkOperator(access);
+  const { id } = await findOrder(processor, ids, wanted);
+  try {
+    return await processor.compensate(id);
+  } catch (error) {
+    throw error instanceof TypeError ? badRequest(error.message) : error;
+  }
 }

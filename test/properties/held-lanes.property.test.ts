@@ -4,7 +4,13 @@
  */
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { MemoryStorage, OrderError, OrderProcessor, type Step } from 'order-processor';
+import {
+  MemoryStorage,
+  OrderError,
+  OrderProcessor,
+  type Step,
+  type StepResult,
+} from 'order-processor';
 import { describe, it } from 'vitest';
 import { isFull } from '../kit/full.ts';
 import { KeptStorage } from '../kit/kept-storage.ts';
@@ -15,8 +21,13 @@ const users = ['u', 'v', 'w'];
 const user = fc.constantFrom(...users);
 
 type Act =
-  | { readonly do: 'submit'; readonly userId: string; readonly failures: number }
-  | { readonly do: 'hold' | 'release' | 'skip' | 'cancel'; readonly userId: string }
+  | {
+      readonly do: 'submit';
+      readonly userId: string;
+      readonly failures: number;
+      readonly refusals: number;
+    }
+  | { readonly do: 'hold' | 'release' | 'skip' | 'cancel' | 'compensate'; readonly userId: string }
   | { readonly do: 'retry'; readonly userId: string; readonly killedAfter: number | undefined }
   | { readonly do: 'shut down' | 'kill' | 'wait' };
 
@@ -28,12 +39,15 @@ const acts = fc.array(
         do: fc.constant('submit' as const),
         userId: user,
         failures: fc.constantFrom(0, 0, 0, 1, 2),
+        refusals: fc.constantFrom(0, 0, 1, 2),
       }),
     },
     {
       weight: 8,
       arbitrary: fc.record({
-        do: fc.constantFrom('hold', 'release', 'release', 'skip', 'cancel' as const),
+        do: fc.constantFrom(
+          ...(['hold', 'release', 'release', 'skip', 'skip', 'cancel', 'compensate'] as const),
+        ),
         userId: user,
       }),
     },
@@ -55,6 +69,8 @@ class World {
   readonly disk = new MemoryStorage();
   /** By id: how often the order's last step is still to fail. */
   readonly failures = new Map<string, number>();
+  /** By id: how often the compensation of its first step is still to fail. */
+  readonly refusals = new Map<string, number>();
   /** Accepted orders of each user, in their order. */
   readonly accepted = new Map<string, string[]>(users.map((userId) => [userId, []]));
   /** Users whose hold has been acknowledged, and whose release has not been asked for. */
@@ -76,12 +92,16 @@ class World {
       run: async ({ id, userId }, { signal }) => {
         if (storage.isCut) return;
         if (this.held.has(userId)) this.offences.push(`${id} began in a held lane`);
-        const other = this.running.get(userId);
-        if (other !== undefined) this.offences.push(`${id} began beside ${other}`);
-        this.running.set(userId, id);
-        await clock.sleep(1, signal).finally(() => this.running.delete(userId));
+        await this.#runAlone(userId, id, signal);
       },
-      compensate() {},
+      compensate: async ({ id, userId }) => {
+        if (storage.isCut) return;
+        await this.#runAlone(userId, `undo ${id}`);
+        const left = this.refusals.get(id) ?? 0;
+        if (left === 0 || storage.isCut) return;
+        this.refusals.set(id, left - 1);
+        throw new OrderError('closed', 'The bank is closed', { retryable: false });
+      },
     };
     const fails: Step = {
       name: 'fails',
@@ -93,7 +113,16 @@ class World {
         throw new OrderError('unlucky', 'Once more');
       },
     };
-    return new OrderProcessor({ storage, steps: [begins, fails], onFailure: 'hold' });
+    const processor = new OrderProcessor({ storage, steps: [begins, fails], onFailure: 'hold' });
+    // Compensations fail.
+    return processor.on('error', () => {});
+  }
+
+  async #runAlone(userId: string, what: string, signal?: AbortSignal): Promise<void> {
+    const other = this.running.get(userId);
+    if (other !== undefined) this.offences.push(`${what} began beside ${other}`);
+    this.running.set(userId, what);
+    await clock.sleep(1, signal).finally(() => this.running.delete(userId));
   }
 
   async act(act: Act): Promise<void> {
@@ -103,6 +132,7 @@ class World {
         this.#count += 1;
         const id = `o-${this.#count}`;
         this.failures.set(id, act.failures);
+        this.refusals.set(id, act.refusals);
         const enqueued = processor.enqueue({ id, userId: act.userId, amount: 1 });
         await clock.settle();
         await enqueued;
@@ -130,6 +160,9 @@ class World {
         if (await canceled) this.canceled.add(id);
         return;
       }
+      case 'compensate':
+        await this.compensate(act.userId);
+        return;
       case 'retry':
         await this.retry(act.userId, act.killedAfter);
         return;
@@ -176,6 +209,21 @@ class World {
     }
   }
 
+  /** Runs what failed once more of the first order of which a compensation did; false if there is none. */
+  async compensate(userId: string): Promise<boolean> {
+    for (const id of this.accepted.get(userId) ?? []) {
+      const record = await this.processor.order(id);
+      if (record?.settledAt === undefined || !record.steps.some(isUndone)) continue;
+      const calls = [this.processor.compensate(id), this.processor.compensate(id)];
+      await clock.advance(100);
+      const [one, other] = await Promise.all(calls);
+      assert.deepEqual(one, other);
+      assert.deepEqual(this.disk.find(id)?.steps, one?.steps);
+      return true;
+    }
+    return false;
+  }
+
   async release(userId: string, action: 'retry' | 'skip'): Promise<void> {
     const { holds } = await this.processor.holds();
     const hold = holds.find((each) => each.userId === userId);
@@ -204,6 +252,7 @@ class World {
       await clock.advance(1_000);
     }
     assert.deepEqual((await this.processor.holds()).holds, []);
+    for (const userId of users) while (await this.compensate(userId));
     for (const [userId, ids] of this.accepted) await this.#judge(userId, ids);
     const closed = this.processor.shutdown();
     await clock.runAll();
@@ -229,6 +278,8 @@ class World {
     assert.equal(this.disk.get(userId) ?? 0, completed);
   }
 }
+
+const isUndone = ({ compensation }: StepResult): boolean => compensation?.status === 'error';
 
 describe('held lanes', () => {
   it('invariants 1, 3, 9: run nothing, and lose nothing over restarts', {

@@ -1,4 +1,4 @@
-/** Failed orders that come again, over HTTP and gRPC: for whoever may hand them in, by the client's own ids. */
+/** Failed orders that come again or are compensated again, over HTTP and gRPC, by the client's own ids. */
 import { ConnectError, createClient, createRouterTransport } from '@connectrpc/connect';
 import { OrderError, OrderProcessor } from 'order-processor';
 import { createOrderRoutes, OrderErrorDetailSchema, OrderService } from 'order-processor/grpc';
@@ -24,7 +24,9 @@ function bothProtocols() {
   const run = (): void => {
     if (!isOpen) throw new OrderError('closed', 'Closed');
   };
-  const processor = new OrderProcessor({ steps: [{ name: 'vendor', run }] });
+  const pay = { name: 'pay', run: () => {}, compensate: run };
+  const processor = new OrderProcessor({ steps: [pay, { name: 'vendor', after: 'pay', run }] });
+  processor.on('error', () => {});
   const app = createOrderApp(processor, { authenticate });
   const client = createClient(
     OrderService,
@@ -92,5 +94,22 @@ describe('an order that comes again', () => {
     const headers = as('one');
     expect(await codeOf(client.retryOrder({ id: 'o-1' }, { headers }))).toBe('forbidden');
     expect((await retry('o-1', 'operator')).status).toBe(202);
+  });
+});
+
+describe('a compensation that failed', () => {
+  it('is run once more for operators alone, over HTTP and gRPC', async () => {
+    const { failed, post, client } = bothProtocols();
+    const compensate = (who: string) => post(undefined, as(who), '/orders/~u-1~o-1/compensate');
+    await failed({ id: 'o-1' }, 'one');
+    await problemIn(await compensate('one'), 403, 'forbidden');
+    const wanted = { id: '~u-1~o-1' };
+    expect(await codeOf(client.compensateOrder(wanted, { headers: as('one') }))).toBe('forbidden');
+    const record = await bodyOf(await compensate('operator'));
+    expect(record.steps[0]).toMatchObject({ status: 'compensated', compensation: { attempts: 2 } });
+    const again = await client.compensateOrder(wanted, { headers: as('operator') });
+    expect(again.record?.steps[0]?.compensation).toMatchObject({ isOk: true, attempts: 2 });
+    const none = client.compensateOrder({ id: 'none' }, { headers: as('operator') });
+    expect(await codeOf(none)).toBe('not_found');
   });
 });

@@ -25,7 +25,7 @@ import type { StepResult } from './step-result.ts';
  * | `internal` | failed or refused | a step, a rule or the schema threw something without a code, or with one of these codes; `cause` has it | no | 500 |
  * | `deadlock` | refused, or awaited no longer | a step that awaits the order would wait for itself: it is behind the step's own order, or behind one that awaits that | no | 500 |
  * | `not_held` | (no order) | `release` of a lane that is not held, or not by the order that was named | no | 409 |
- * | `not_failed` | (no order) | `retry` of an order that has not failed and was not canceled, is not settled, or is unknown | no | 409 |
+ * | `not_failed` | (no order) | `retry` or `compensate` of an order that has not failed and was not canceled, is not settled, or is unknown | no | 409 |
  * | `compensation_failed` | (`error` event) | a step of an order that failed, and that may have had its effect, could not be compensated | | |
  */
 export type OrderErrorCode =

@@ -33,6 +33,11 @@ export interface CompensationResult {
   readonly code?: string;
   /** With `'error'`: the same for people. */
   readonly message?: string;
+  /**
+   * With `'error'`: how often the step had been compensated before, of an order that held its lane and was tried again;
+   * absent for 0. Its keys follow from that.
+   */
+  readonly compensations?: number;
 }
 
 /** How far a step of an order is, or its compensation, by what it said last. */

@@ -1,10 +1,8 @@
-import { Lane, type QueueEntry, Ring, stops } from './lane.ts';
+import { Lane, nextRing, type QueueEntry, Ring, stops } from './lane.ts';
+import { LaneClaims } from './lane-claims.ts';
 
 /** How many orders are taken from one lane at most before the next lane of its rank has a turn. */
 export const burst = 16;
-
-/** How many takes in a row may pass over the waiting lanes of each rank. */
-export const passedOverAtMost: readonly number[] = [0, 4, 16];
 
 /**
  * Accepted orders: FIFO per user, fair across users. A plain data structure without promises or
@@ -26,6 +24,7 @@ export class KeyedQueue<T extends QueueEntry> {
   readonly #rings = [new Ring(), new Ring(), new Ring()] as const;
   /** By user: the bits of `stops`. */
   readonly #stopped = new Map<string, number>();
+  readonly #claims = new LaneClaims();
   #size = 0;
   #heldSize = 0;
 
@@ -77,7 +76,7 @@ export class KeyedQueue<T extends QueueEntry> {
   /** How many entries of a user are waiting or taken. */
   countOf(userId: string): number {
     const lane = this.#get(userId);
-    return lane === undefined ? 0 : lane.waiting + lane.taken;
+    return lane === undefined ? 0 : lane.waiting + lane.taken - (lane.isClaimed ? 1 : 0);
   }
 
   /** The entries that wait, each user's in their order; only one user's if it is given. */
@@ -88,7 +87,8 @@ export class KeyedQueue<T extends QueueEntry> {
   }
 
   push(entry: T): void {
-    const lane = this.#laneOf(entry);
+    const lane = this.#laneOf(entry.userId);
+    entry.lane = lane;
     lane.push(entry);
     this.#count(lane, entry, 1);
     this.#place(lane);
@@ -96,7 +96,7 @@ export class KeyedQueue<T extends QueueEntry> {
 
   /** The next entry whose turn it is; the taker must release it. */
   take(): T | undefined {
-    const ring = this.#nextRing();
+    const ring = nextRing(this.#rings);
     const lane = ring?.head;
     if (lane === undefined) return undefined;
     const entry = lane.head as T;
@@ -116,18 +116,54 @@ export class KeyedQueue<T extends QueueEntry> {
     const lane = entry.lane;
     if (lane === undefined) return;
     entry.lane = undefined;
-    lane.taken -= 1;
-    if (lane.waiting === 0 && lane.taken === 0) this.#drop(lane);
-    else this.#place(lane);
+    this.#leave(lane);
   }
 
   /** An entry that was taken waits again, before all others of its lane. */
   putBack(entry: T): void {
     const lane = entry.lane as Lane;
-    lane.taken -= 1;
     lane.unshift(entry);
     this.#count(lane, entry, 1);
-    this.#place(lane);
+    this.#leave(lane);
+  }
+
+  /**
+   * Takes the lane of a user for something that is no entry, stopped or not, when no entry of it is taken. It waits for no
+   * other entry; `unclaim` ends that. For an exclusive queue.
+   *
+   * @param begin - called when the lane is taken, perhaps in this call
+   * @returns gives the claim up that has not been taken
+   */
+  claim(userId: string, begin: () => void): () => void {
+    const lane = this.#laneOf(userId);
+    if (lane.taken === 0) {
+      lane.taken += 1;
+      lane.isClaimed = true;
+      this.#place(lane);
+      begin();
+      return () => {};
+    }
+    return this.#claims.add(userId, begin);
+  }
+
+  /** What has taken the lane of a user by `claim` has ended. */
+  unclaim(userId: string): void {
+    const lane = this.#get(userId) as Lane;
+    lane.isClaimed = false;
+    this.#leave(lane);
+  }
+
+  /** One that has taken a lane leaves it: to a claim, if there is one. */
+  #leave(lane: Lane): void {
+    lane.taken -= 1;
+    const begin = lane.taken === 0 ? this.#claims.take(lane.userId) : undefined;
+    if (begin !== undefined) {
+      lane.taken += 1;
+      lane.isClaimed = true;
+    }
+    if (lane.waiting === 0 && lane.taken === 0) this.#drop(lane);
+    else this.#place(lane);
+    begin?.();
   }
 
   /** Removes a waiting entry; false if it does not wait here. */
@@ -195,15 +231,13 @@ export class KeyedQueue<T extends QueueEntry> {
     this.#place(lane);
   }
 
-  #laneOf(entry: T): Lane {
-    const { userId } = entry;
+  #laneOf(userId: string): Lane {
     let lane = this.#get(userId);
     if (lane === undefined) {
       lane = new Lane(userId);
       if (this.#stopped.size > 0) lane.stops = this.#stopped.get(userId) ?? 0;
       this.#add(lane);
     }
-    entry.lane = lane;
     return lane;
   }
 
@@ -255,19 +289,5 @@ export class KeyedQueue<T extends QueueEntry> {
     const ring = lane.ring as Ring;
     ring.remove(lane);
     lane.ring = undefined;
-  }
-
-  #nextRing(): Ring | undefined {
-    const [high, medium, low] = this.#rings;
-    let ring: Ring | undefined;
-    if (low.isDue(passedOverAtMost[2] as number)) ring = low;
-    else if (medium.isDue(passedOverAtMost[1] as number)) ring = medium;
-    else if (high.head !== undefined) ring = high;
-    else if (medium.head !== undefined) ring = medium;
-    else if (low.head !== undefined) ring = low;
-    if (medium.head !== undefined && ring !== medium) medium.passedOver += 1;
-    if (low.head !== undefined && ring !== low) low.passedOver += 1;
-    if (ring !== undefined) ring.passedOver = 0;
-    return ring;
   }
 }

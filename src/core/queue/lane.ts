@@ -18,8 +18,10 @@ export class Lane extends LinkedList<QueueEntry> implements Linked<Lane> {
   /** How many of the waiting entries have rank 0, and how many rank 1. */
   highs = 0;
   mediums = 0;
-  /** Taken and not yet released. */
+  /** Taken and not yet released; a claim counts as one. */
   taken = 0;
+  /** It is taken by a claim. */
+  isClaimed = false;
   /** How many were taken in a row since this lane came to the head of its ring. */
   streak = 0;
   /** The ring that the lane stands in, if any. */
@@ -59,4 +61,21 @@ export class Ring extends LinkedList<Lane> {
   isDue(most: number): boolean {
     return this.passedOver >= most && this.head !== undefined;
   }
+}
+
+/** How many takes in a row may pass over the waiting lanes of each rank. */
+export const passedOverAtMost: readonly number[] = [0, 4, 16];
+
+/** The ring whose turn it is, of the rings of the three ranks. */
+export function nextRing([high, medium, low]: readonly [Ring, Ring, Ring]): Ring | undefined {
+  let ring: Ring | undefined;
+  if (low.isDue(passedOverAtMost[2] as number)) ring = low;
+  else if (medium.isDue(passedOverAtMost[1] as number)) ring = medium;
+  else if (high.head !== undefined) ring = high;
+  else if (medium.head !== undefined) ring = medium;
+  else if (low.head !== undefined) ring = low;
+  if (medium.head !== undefined && ring !== medium) medium.passedOver += 1;
+  if (low.head !== undefined && ring !== low) low.passedOver += 1;
+  if (ring !== undefined) ring.passedOver = 0;
+  return ring;
 }

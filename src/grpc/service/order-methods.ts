@@ -1,7 +1,7 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { checkMayActFor } from '../../server/access.ts';
-import { cancelOrder, findOrder, retryOrder } from '../../server/order-access.ts';
+import { cancelOrder, compensateOrder, findOrder, retryOrder } from '../../server/order-access.ts';
 import type { OrderService } from '../gen/orderprocessor/v1/orders_pb.js';
 import { receiptMessage, recordMessage } from '../messages/messages.ts';
 import { pageMessage } from '../messages/pages.ts';
@@ -16,7 +16,8 @@ type Name =
   | 'getOrder'
   | 'listOrders'
   | 'cancelOrder'
-  | 'retryOrder';
+  | 'retryOrder'
+  | 'compensateOrder';
 
 /** Of orders. */
 export function orderMethods(
@@ -52,6 +53,12 @@ export function orderMethods(
       calls.answer(context, async (_, ids) => {
         checkNames(wanted);
         return { record: recordMessage(ids.record(await cancelOrder(processor, ids, wanted))) };
+      }),
+    compensateOrder: (wanted, context) =>
+      calls.answer(context, async (access, ids) => {
+        checkNames(wanted);
+        const record = await compensateOrder(processor, access, ids, wanted);
+        return { record: recordMessage(ids.record(record)) };
       }),
     retryOrder: (wanted, context) =>
       calls.answer(context, async (access, ids) => {

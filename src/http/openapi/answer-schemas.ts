@@ -7,6 +7,9 @@ const compensation = z.object({
   attempts: z.int(),
   code: z.string().optional(),
   message: z.string().optional(),
+  compensations: z.int().optional().meta({
+    description: 'How often the step had been compensated before, of an order that held its lane',
+  }),
 });
 
 export const step = z

@@ -28,6 +28,10 @@ export function operationsOf(hasMetrics: boolean, security: readonly Schema[]): 
       get: { ...orders, ...ofOrders.getOrder },
       delete: { ...orders, ...ofOrders.cancelOrder },
     },
+    '/orders/{id}/compensate': {
+      parameters: [path('id'), ...parametersOf(inputs.orderQuery)],
+      post: { ...operation, ...ofOrders.compensateOrder },
+    },
     '/orders/{id}/retry': {
       parameters: [path('id'), ...parametersOf(inputs.orderQuery)],
       post: { ...orders, ...ofOrders.retryOrder },

@@ -76,3 +76,11 @@ export const retryOrder = {
     ...failed,
   },
 };
+
+export const compensateOrder = {
+  operationId: 'compensateOrder',
+  summary: 'Run failed compensations once more',
+  description:
+    'For operators. Of an order that failed or was canceled; answers when they have ended, and `steps` says what came of each. The outcome of the order stands.',
+  responses: { 200: reply('The order', schemas.record), ...failed },
+};

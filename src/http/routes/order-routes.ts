@@ -2,7 +2,13 @@ import type { OrderRecord } from '../../core/order/outcome.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { checkMayActFor } from '../../server/access.ts';
 import type { ClientIds } from '../../server/client-ids.ts';
-import { cancelOrder, findOrder, retryOrder, withoutCause } from '../../server/order-access.ts';
+import {
+  cancelOrder,
+  compensateOrder,
+  findOrder,
+  retryOrder,
+  withoutCause,
+} from '../../server/order-access.ts';
 import { json } from '../answers.ts';
 import { listQuery, orderQuery } from '../openapi/input-schemas.ts';
 import type { AppSettings } from '../options.ts';
@@ -18,6 +24,7 @@ export function orderRoutes(processor: OrderProcessor, settings: AppSettings): R
     ['GET', '/orders', (of) => listOrders(processor, of)],
     ['GET', '/orders/:id', (of) => getOrder(processor, of)],
     ['DELETE', '/orders/:id', (of) => deleteOrder(processor, of)],
+    ['POST', '/orders/:id/compensate', (of) => postCompensate(processor, of)],
     ['POST', '/orders/:id/retry', (of) => postRetry(processor, settings, of)],
   ];
 }
@@ -60,6 +67,16 @@ async function postRetry(
     retryOrder(processor, access, ids, wanted, signal),
   );
   return json(shown(record, ids), 202, { location: `../../${pathOf(record, ids)}` });
+}
+
+async function postCompensate(
+  processor: OrderProcessor,
+  { request, access, ids, param }: RouteRequest,
+): Promise<Response> {
+  const { userId } = query(request, orderQuery);
+  return json(
+    shown(await compensateOrder(processor, access, ids, { id: param('id'), userId }), ids),
+  );
 }
 
 function shown(record: OrderRecord, ids: ClientIds): object {

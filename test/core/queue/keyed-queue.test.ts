@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { burst, KeyedQueue, passedOverAtMost } from '../../../src/core/queue/keyed-queue.ts';
-import type { QueueEntry } from '../../../src/core/queue/lane.ts';
+import { burst, KeyedQueue } from '../../../src/core/queue/keyed-queue.ts';
+import { passedOverAtMost, type QueueEntry } from '../../../src/core/queue/lane.ts';
 import { range } from '../../kit/helpers.ts';
 
 const HIGH = 0;
@@ -438,3 +438,45 @@ it.each([{ exclusive: true }, { exclusive: false }])(
     fc.assert(property, { numRuns: 100 });
   },
 );
+
+describe('a claim of a lane', () => {
+  it('invariant 1: has its turn after what is taken, before what waits, stopped or not', () => {
+    const queue = new KeyedQueue<Entry>({ exclusive: true });
+    const log: string[] = [];
+    const first = push(queue, 'u');
+    push(queue, 'u');
+    queue.take();
+    queue.claim('u', () => log.push('one'));
+    queue.claim('u', () => log.push('two'));
+    const giveUp = queue.claim('u', () => log.push('never'));
+    queue.hold('u');
+    push(queue, 'v');
+    expect(turns(queue, 9)).toBe('v');
+    expect(log).toEqual([]);
+    giveUp();
+    queue.release(first);
+    expect(log).toEqual(['one']);
+    expect(queue.countOf('u')).toBe(1);
+    queue.unclaim('u');
+    expect(log).toEqual(['one', 'two']);
+    queue.unhold('u');
+    expect(turns(queue, 9)).toBe('');
+    queue.unclaim('u');
+    expect(turns(queue, 9)).toBe('u');
+    expect(queue.users).toBe(0);
+  });
+
+  it('invariant 6: of an idle user takes the lane at once, and leaves nothing behind', () => {
+    const queue = new KeyedQueue<Entry>({ exclusive: true });
+    const log: string[] = [];
+    queue.claim('u', () => log.push('begun'))();
+    push(queue, 'u');
+    expect([log, queue.isRunnable, queue.countOf('u')]).toEqual([['begun'], false, 1]);
+    queue.unclaim('u');
+    expect(turns(queue, 9)).toBe('u');
+    queue.claim('u', () => {});
+    expect([queue.users, queue.countOf('u')]).toEqual([1, 0]);
+    queue.unclaim('u');
+    expect(queue.users).toBe(0);
+  });
+});

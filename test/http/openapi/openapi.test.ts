@@ -224,6 +224,9 @@ describe('real answers', () => {
     await processor.onIdle();
     await check('GET', '/orders/{id}', get('/orders/unserved'));
     await check('POST', retry, post(undefined, {}, '/orders/done/retry'));
+    const compensate = '/orders/{id}/compensate';
+    await check('POST', compensate, post(undefined, {}, '/orders/unserved/compensate'));
+    await check('POST', compensate, post(undefined, {}, '/orders/done/compensate'));
     const hold = '/users/{userId}/hold';
     await check('POST', hold, post({ reason: 'Fraud' }, {}, '/users/frozen/hold'));
     await check('POST', hold, post({ reason: 1 }, {}, '/users/frozen/hold'));

@@ -1,6 +1,6 @@
 import type { StepResult } from '../../order/step-result.ts';
 import type { Limits, PlannedStep } from '../step-plan.ts';
-import type { ExecutionState } from './execution-state.ts';
+import { type ExecutionState, moveExecution } from './execution-state.ts';
 
 /** What is known of the execution of a step, or of its compensation. */
 export class ExecutionFacts {
@@ -29,6 +29,17 @@ export class ExecutionFacts {
     this.compensated = compensated;
     this.needs = compensated === undefined ? step.needs : 0;
     this.mayHaveActed = mayHaveActed;
+  }
+
+  /** It has ended in an earlier run. */
+  restore(result: StepResult, isFinished: boolean, value: unknown): void {
+    this.attempts = result.attempts;
+    this.durationMs = result.durationMs;
+    this.isFinished = isFinished;
+    this.value = value;
+    this.result = result;
+    this.mayHaveActed = true;
+    moveExecution(this, 'over');
   }
 
   /** Whether it may start and has not. */

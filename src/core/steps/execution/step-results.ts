@@ -71,16 +71,23 @@ export function resultOfCompensated(
   return resultOf(execution, status, result?.code, compensation);
 }
 
-/** @param verdict - why the compensation failed, if it did */
+/**
+ * @param verdict - why the compensation failed, if it did
+ * @param earlier - how many attempts were made at it before
+ * @param compensations - how often the step had been compensated before
+ */
 export function compensationResult(
   execution: Execution,
   verdict: Verdict | undefined,
+  earlier: number,
+  compensations = 0,
 ): CompensationResult {
-  const { attempts } = execution;
+  const attempts = earlier + execution.attempts;
   const durationMs = execution.elapsed();
   if (verdict === undefined) return Object.freeze({ status: 'ok', durationMs, attempts });
   const { code, message } = verdict;
-  return Object.freeze({ status: 'error', durationMs, attempts, code, message });
+  const counted = compensations === 0 ? {} : { compensations };
+  return Object.freeze({ status: 'error', durationMs, attempts, code, message, ...counted });
 }
 
 /** The results of all steps, in declaration order. A step whose result is not certain yet counts as canceled. */

@@ -168,7 +168,10 @@ export class Compensations implements ExecutionOwner<StepExecution> {
 
   #report(compensation: StepExecution, verdict: Verdict | undefined): void {
     const step = compensation.compensated as StepExecution;
-    step.result = resultOfCompensated(step, compensationResult(compensation, verdict));
+    const compensated = this.#run.order.tries?.compensations[step.step.name];
+    const earlier = step.result?.compensation?.attempts ?? 0;
+    const result = compensationResult(compensation, verdict, earlier, compensated);
+    step.result = resultOfCompensated(step, result);
     this.#owner.reportCompensated(step, verdict);
   }
 }

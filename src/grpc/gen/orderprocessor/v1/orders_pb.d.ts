@@ -1091,6 +1091,53 @@ export declare type RetryOrderResponse = Message<"orderprocessor.v1.RetryOrderRe
 export declare const RetryOrderResponseSchema: GenMessage<RetryOrderResponse>;
 
 /**
+ * The request of CompensateOrder.
+ *
+ * @generated from message orderprocessor.v1.CompensateOrderRequest
+ */
+export declare type CompensateOrderRequest = Message<"orderprocessor.v1.CompensateOrderRequest"> & {
+  /**
+   * The order's id.
+   *
+   * @generated from field: string id = 1;
+   */
+  id: string;
+
+  /**
+   * Whose order it is; to be named by a client that acts for several users, and not for all.
+   *
+   * @generated from field: optional string user_id = 2;
+   */
+  userId?: string | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.CompensateOrderRequest.
+ * Use `create(CompensateOrderRequestSchema)` to create a new message.
+ */
+export declare const CompensateOrderRequestSchema: GenMessage<CompensateOrderRequest>;
+
+/**
+ * The response of CompensateOrder.
+ *
+ * @generated from message orderprocessor.v1.CompensateOrderResponse
+ */
+export declare type CompensateOrderResponse = Message<"orderprocessor.v1.CompensateOrderResponse"> & {
+  /**
+   * The order. Its steps say what came of each compensation.
+   *
+   * @generated from field: orderprocessor.v1.OrderRecord record = 1;
+   */
+  record?: OrderRecord | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.CompensateOrderResponse.
+ * Use `create(CompensateOrderResponseSchema)` to create a new message.
+ */
+export declare const CompensateOrderResponseSchema: GenMessage<CompensateOrderResponse>;
+
+/**
  * The request of GetBalance.
  *
  * @generated from message orderprocessor.v1.GetBalanceRequest
@@ -2546,6 +2593,17 @@ export declare const OrderService: GenService<{
     methodKind: "unary";
     input: typeof RetryOrderRequestSchema;
     output: typeof RetryOrderResponseSchema;
+  },
+  /**
+   * Runs the compensations of an order once more that have failed, and answers when they have ended.
+   * FAILED_PRECONDITION for an order that has not failed, NOT_FOUND if it is unknown. For operators.
+   *
+   * @generated from rpc orderprocessor.v1.OrderService.CompensateOrder
+   */
+  compensateOrder: {
+    methodKind: "unary";
+    input: typeof CompensateOrderRequestSchema;
+    output: typeof CompensateOrderResponseSchema;
   },
   /**
    * The balance of a user; NOT_FOUND if the user is unknown.

@@ -1,0 +1,173 @@
+import { triesOf } from '../../lifecycle/entry.ts';
+import { Job } from '../../lifecycle/job.ts';
+import { OrderError } from '../../order/order-error.ts';
+import { storageFailed } from '../../order/processor-errors.ts';
+import { outcomeOfRecord } from '../../order/record.ts';
+import type { StepResult } from '../../order/step-result.ts';
+import type { StoredOrder } from '../../order/stored-order.ts';
+import type { KnownOrders } from '../../queries/known-orders.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { UntilClosed } from '../../runtime/until-closed.ts';
+import { CompensationRun, isUncompensated } from '../../steps/run/compensation-run.ts';
+import { RunSettings } from '../../steps/run/run-settings.ts';
+import type { Ledger } from '../../storage/ledger.ts';
+import type { Dispatcher } from '../dispatcher.ts';
+
+/** What `CompensationsAgain` needs of others. */
+interface Sources {
+  readonly dispatcher: Dispatcher;
+  readonly known: KnownOrders;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly questions: UntilClosed;
+}
+
+/**
+ * Compensations of settled orders that have failed and are tried again. They take the lane of their user: no order of
+ * the user is processed meanwhile (invariant 1). The storage is written when they have ended, so after a crash they are
+ * failed as before.
+ */
+export class CompensationsAgain {
+  readonly #sources: Sources;
+  readonly #settings: RunSettings<Job>;
+  /** By id of the order: a second caller gets what the first one gets. */
+  readonly #underWay = new Map<string, Promise<StoredOrder>>();
+  readonly #runs = new Set<CompensationRun<Job>>();
+  /** Those that wait for their lane. */
+  readonly #waiting = new Set<() => void>();
+  #isClosed = false;
+
+  constructor(settings: ConstructorParameters<typeof RunSettings>[0], sources: Sources) {
+    this.#sources = sources;
+    this.#settings = new RunSettings(settings, sources.clock, sources.dispatcher.runner);
+  }
+
+  /**
+   * Tries the failed compensations of an order again.
+   *
+   * @returns the order with the results of its steps
+   * @throws TypeError if a step is missing by now; OrderError `deadlock`, `shut_down`, `storage_failed`
+   */
+  async run(stored: StoredOrder): Promise<StoredOrder> {
+    const { id } = stored;
+    const underWay = this.#underWay.get(id) ?? this.#run(stored);
+    this.#underWay.set(id, underWay);
+    try {
+      return await underWay;
+    } finally {
+      if (this.#underWay.get(id) === underWay) this.#underWay.delete(id);
+    }
+  }
+
+  /** The processor shuts down: what is under way goes on, and nothing else begins. */
+  close(): void {
+    this.#isClosed = true;
+    for (const refuse of this.#waiting) refuse();
+  }
+
+  /** Resolves when nothing is under way. */
+  async whenDone(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay.values());
+  }
+
+  /** The time of the shutdown is up: what is left fails. */
+  giveUp(): void {
+    for (const run of this.#runs) run.giveUp();
+  }
+
+  async #run(stored: StoredOrder): Promise<StoredOrder> {
+    const { dispatcher, known } = this.#sources;
+    const { id, userId } = stored;
+    if (this.#isClosed) throw shutDown(stored);
+    await this.#takeLane(stored);
+    let ended: Promise<void> | undefined;
+    try {
+      // Late steps may have changed it.
+      const now = (await known.stored(id)) ?? stored;
+      if (!now.steps.some(isUncompensated)) return now;
+      const run = this.#begin(now);
+      ended = run.ended;
+      const steps = await run.done;
+      await this.#record(now, steps);
+      return { ...now, steps };
+    } finally {
+      const leave = (): void => {
+        dispatcher.queue.unclaim(userId);
+        dispatcher.wake();
+      };
+      // A function whose time was up holds its user until it has ended.
+      if (ended === undefined) leave();
+      else void ended.then(leave);
+    }
+  }
+
+  /** Resolves when the lane is taken. */
+  async #takeLane(stored: StoredOrder): Promise<void> {
+    const { dispatcher, clock } = this.#sources;
+    // A step that awaits this waits for the end of its own order.
+    const end = dispatcher.runner.awaited.begin(Job.recovered(stored, clock));
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const leave = dispatcher.queue.claim(stored.userId, resolve);
+    const refuse = (): void => {
+      leave();
+      reject(shutDown(stored));
+    };
+    this.#waiting.add(refuse);
+    try {
+      await promise;
+    } finally {
+      this.#waiting.delete(refuse);
+      end?.();
+    }
+  }
+
+  #begin(stored: StoredOrder): CompensationRun<Job> {
+    const { clock, dispatcher } = this.#sources;
+    const { runner } = dispatcher;
+    const job = Job.recovered(stored, clock);
+    job.tries = triesOf(countsOf(stored.steps), attemptsOf(stored.steps));
+    const outcome = outcomeOfRecord(stored);
+    const error = 'error' in outcome ? outcome.error : undefined;
+    const run = new CompensationRun<Job>(job, this.#settings, {
+      ...stored,
+      error: error as OrderError,
+    });
+    runner.admit(job);
+    job.scope?.begin(run);
+    this.#runs.add(run);
+    void run.ended.then(() => {
+      this.#runs.delete(run);
+      job.leaveScope();
+    });
+    run.start();
+    return run;
+  }
+
+  async #record(stored: StoredOrder, steps: readonly StepResult[]): Promise<void> {
+    const { ledger, questions } = this.#sources;
+    try {
+      await questions.ask(Promise.resolve(ledger.amend(stored.id, steps)));
+    } catch (cause) {
+      const message = 'The storage did not record what became of the compensations';
+      throw storageFailed(message, cause, { ...stored, steps });
+    }
+  }
+}
+
+/** How often each step had been compensated before: its keys follow from that. */
+function countsOf(steps: readonly StepResult[]): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    steps.map(({ name, compensation }) => [name, compensation?.compensations ?? 0]),
+  );
+}
+
+/** How many attempts were made before, at most: above 0 each attempt now may be a repetition. */
+function attemptsOf(steps: readonly StepResult[]): number {
+  const attempts = steps.filter(isUncompensated).map(({ compensation }) => compensation?.attempts);
+  return Math.max(1, ...attempts.map((count) => count ?? 0));
+}
+
+function shutDown({ id: orderId, userId }: StoredOrder): OrderError {
+  const message = 'The processor compensates nothing any more';
+  return new OrderError('shut_down', message, { orderId, userId });
+}
