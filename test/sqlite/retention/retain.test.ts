@@ -185,6 +185,26 @@ it('invariant 6: the oldest settled orders go until no more than `bytes` are in 
   expect(await storage.check()).toEqual([]);
 });
 
+it('invariant 10: a file that is full by `maxBytes` has room again', async () => {
+  const [bytes, maxBytes] = [2 ** 20, 2 ** 20 + 2 ** 18];
+  const storage = await folder.open({ durability: 'relaxed', maxBytes, retain: { bytes } });
+  let count = 0;
+  const settle = () =>
+    storage.settle(range(20).map(() => settlement(`o-${count++}`, { payload: 'x'.repeat(2_000) })));
+  const fill = async (): Promise<string> => {
+    for (;;) {
+      const error = await settle().catch(({ message }: Error) => message);
+      if (typeof error === 'string') return error;
+    }
+  };
+  for (const _ of range(3)) {
+    expect(await fill()).toContain('`maxBytes` is reached');
+    await retain(storage);
+    expect((await settle())[0]?.status).toBe('settled');
+  }
+  expect(await storage.check()).toEqual([]);
+});
+
 it('invariants 3 and 9: what is not settled, held lanes, delayed orders and balances stay, even where they alone exceed `bytes`', async () => {
   const storage = await folder.open({ durability: 'relaxed', retain: { bytes: 2 ** 20 } });
   const payload = 'x'.repeat(2_000);
