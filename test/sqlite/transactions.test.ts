@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { configure } from '../../src/sqlite/database/database.ts';
 import { listQueries } from '../../src/sqlite/database/lists.ts';
 import { pruneQueries } from '../../src/sqlite/database/pruning/prune.ts';
-import { retainQueries } from '../../src/sqlite/database/pruning/retain.ts';
+import { retainQueries } from '../../src/sqlite/database/pruning/retention-step.ts';
 import { queries } from '../../src/sqlite/database/reads.ts';
 import { schemaVersion } from '../../src/sqlite/database/schema.ts';
 import {

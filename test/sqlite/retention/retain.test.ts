@@ -71,7 +71,7 @@ async function expectRight(storage: SqliteStorage, applied: readonly Applied[]):
   const left = applied.slice(forgotten);
   expect(all.orders.map(({ id }) => id)).toEqual(left.map(({ order }) => order.id));
   expect(all.last).toBe(applied.length);
-  const sample = Math.ceil(left.length / 20);
+  const sample = Math.ceil(left.length / 8);
   for (const userId of users) {
     const { movements } = await storage.movements({ userId, after: 0, limit: 10_000 });
     const expected = left.flatMap(({ order, balances }, at) => {

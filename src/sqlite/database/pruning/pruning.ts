@@ -3,13 +3,13 @@ import type { Reader, Writer } from '../../thread/wire.ts';
 import type { Balances } from '../accounts/balances.ts';
 import { Deletion } from './deletion.ts';
 import { prune } from './prune.ts';
-import { Retention } from './retain.ts';
+import { RetentionStep } from './retention-step.ts';
 
 /** Deletes settled orders inside a transaction that `Database` begins and ends. */
 export class Pruning {
   readonly #db: DatabaseSync;
   readonly #balances: Balances;
-  #prepared: { readonly deletion: Deletion; readonly retention: Retention } | undefined;
+  #prepared: { readonly deletion: Deletion; readonly step: RetentionStep } | undefined;
 
   constructor(db: DatabaseSync, balances: Balances) {
     this.#db = db;
@@ -21,7 +21,7 @@ export class Pruning {
   }
 
   retain(reader: Reader, writer: Writer): void {
-    this.#begin().retention.retain(reader, writer);
+    this.#begin().step.run(reader, writer);
   }
 
   #begin() {
@@ -34,6 +34,6 @@ export class Pruning {
 
   #prepare() {
     const deletion = new Deletion(this.#db);
-    return { deletion, retention: new Retention(this.#db, deletion) };
+    return { deletion, step: new RetentionStep(this.#db, deletion) };
   }
 }

@@ -23,7 +23,7 @@ export const retainQueries = {
 const behindFrom = 17 / 16;
 
 /** Deletes the settled orders that are not to be kept, in the order in which they were settled. */
-export class Retention {
+export class RetentionStep {
   readonly #deletion: Deletion;
   readonly #statements: Readonly<Record<keyof typeof retainQueries, StatementSync>>;
   readonly #pruned: StatementSync;
@@ -41,8 +41,8 @@ export class Retention {
     this.#pageSize = pragma(db, 'page_size');
   }
 
-  /** One step. Answers whether there is more to delete. */
-  retain(reader: Reader, writer: Writer): void {
+  /** Deletes for some milliseconds. Answers whether there is more to delete. */
+  run(reader: Reader, writer: Writer): void {
     const settledBefore = reader.number();
     const bytes = reader.number();
     const kept = new Set(Array.from({ length: reader.number() }, () => reader.text()));
