@@ -57,9 +57,10 @@ export class RetentionStep {
       if (count % ordersPerLook === 0) isTooLarge = this.#usedBytes() > bytes;
       // What only a shell can have made of an order is passed over.
       if (typeof order?.settled_at === 'number') {
-        isOver = !isTooLarge && order.settled_at >= settledBefore;
-        // Its settlement will come again.
-        if (isOver || kept.has(textOf(order.id))) break;
+        const isWanted = !isTooLarge && order.settled_at >= settledBefore;
+        // A settlement that is not answered yet may come again: nothing is to be done before it is.
+        isOver = isWanted || kept.has(textOf(order.id));
+        if (isOver) break;
         this.#deletion.delete(order);
       }
       upTo = settlement;
