@@ -1,3 +1,5 @@
+import { MoveTable } from '../collections/move-table.ts';
+
 /**
  * The states of an order, and every move between them. `moveTo` is the only function that changes a state.
  *
@@ -79,13 +81,51 @@ interface Stateful {
   readonly state: OrderState;
 }
 
+/** The states that most orders come to are first. */
+function numberOf(state: OrderState): number {
+  switch (state) {
+    case 'checking':
+      return 0;
+    case 'pending':
+      return 1;
+    case 'processing':
+      return 2;
+    case 'settling':
+      return 3;
+    case 'settled':
+      return 4;
+    case 'accepting':
+      return 5;
+    case 'ending':
+      return 6;
+    case 'released':
+      return 7;
+    case 'waiting':
+      return 8;
+    case 'awaited':
+      return 9;
+    case 'scheduled':
+      return 10;
+    case 'refused':
+      return 11;
+    case 'joined':
+      return 12;
+    case 'kept':
+      return 13;
+    default:
+      return 14;
+  }
+}
+
+const table = new MoveTable(moves, numberOf);
+
 /**
  * Moves an order to another state.
  *
  * @throws Error for a move that the table does not have: that is a fault of the library
  */
 export function moveTo(order: Stateful, state: OrderState): void {
-  if (!moves[order.state].includes(state)) {
+  if (!table.allows(order.state, state)) {
     throw new Error(`An order cannot move from \`${order.state}\` to \`${state}\``);
   }
   (order as { state: OrderState }).state = state;

@@ -121,6 +121,7 @@ export class Settler {
     }
     if (this.#settledNow.has(job.id)) settlement.comesAgain();
     if (this.#suspects.holds(job.userId)) this.#suspects.waitBehind([settlement]);
+    else if (this.#gathered.length === 0) this.#gathered = [settlement];
     else this.#gathered.push(settlement);
     // Gathering gains nothing in memory.
     if (this.#ledger.isVolatile) this.flush();

@@ -17,12 +17,9 @@ export function settledOf(
   isShared = false,
 ): Settled[] {
   checkAll('settle', results, settlements.length);
-  const settled: Settled[] = [];
-  for (let at = 0; at < results.length; at += 1) {
-    const result = results[at] as SettlementResult;
-    settled.push(toSettled(settlements[at] as LedgerSettlement, result, isShared));
-  }
-  return settled;
+  return results.map((result, at) =>
+    toSettled(settlements[at] as LedgerSettlement, result, isShared),
+  );
 }
 
 function toSettled(

@@ -1,3 +1,5 @@
+import { MoveTable } from '../../collections/move-table.ts';
+
 /**
  * Where the execution of a step, or of its compensation, is.
  *
@@ -43,6 +45,29 @@ export const executionMoves: Readonly<Record<ExecutionState, readonly ExecutionS
   over: [],
 };
 
+function numberOf(state: ExecutionState): number {
+  switch (state) {
+    case 'idle':
+      return 0;
+    case 'running':
+      return 1;
+    case 'over':
+      return 2;
+    case 'queued':
+      return 3;
+    case 'abandoned':
+      return 4;
+    case 'paused':
+      return 5;
+    case 'remembering':
+      return 6;
+    default:
+      return 7;
+  }
+}
+
+const table = new MoveTable(executionMoves, numberOf);
+
 /** What has such a state. */
 interface Stateful {
   readonly state: ExecutionState;
@@ -54,7 +79,7 @@ interface Stateful {
  * @throws Error for a move that the table does not have: that is a fault of the library
  */
 export function moveExecution(execution: Stateful, state: ExecutionState): void {
-  if (!executionMoves[execution.state].includes(state)) {
+  if (!table.allows(execution.state, state)) {
     throw new Error(`A step cannot move from \`${execution.state}\` to \`${state}\``);
   }
   (execution as { state: ExecutionState }).state = state;

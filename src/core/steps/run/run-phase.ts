@@ -1,3 +1,5 @@
+import { MoveTable } from '../../collections/move-table.ts';
+
 /**
  * Where the run of an order is.
  *
@@ -22,6 +24,23 @@ export const runMoves: Readonly<Record<RunPhase, readonly RunPhase[]>> = {
   concluded: ['ending', 'compensating'],
 };
 
+function numberOf(phase: RunPhase): number {
+  switch (phase) {
+    case 'running':
+      return 0;
+    case 'concluded':
+      return 1;
+    case 'asking':
+      return 2;
+    case 'ending':
+      return 3;
+    default:
+      return 4;
+  }
+}
+
+const table = new MoveTable(runMoves, numberOf);
+
 interface Phased {
   readonly phase: RunPhase;
 }
@@ -32,7 +51,7 @@ interface Phased {
  * @throws Error for a move that the table does not have: that is a fault of the library
  */
 export function moveRun(run: Phased, phase: RunPhase): void {
-  if (!runMoves[run.phase].includes(phase)) {
+  if (!table.allows(run.phase, phase)) {
     throw new Error(`A run cannot move from \`${run.phase}\` to \`${phase}\``);
   }
   (run as { phase: RunPhase }).phase = phase;
