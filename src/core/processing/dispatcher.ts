@@ -133,7 +133,7 @@ export class Dispatcher {
     const { size, heldSize } = this.queue;
     const mayGo = !this.hasSteps && !isNotifying && size - heldSize === 1 && !this.#settler.isFull;
     // With a whole call gathered, an urgent order still has its turn before the others.
-    if (!mayGo || this.#settler.hasCall || !this.#clock.hasTime() || this.#settleUpTo(1) === 0) {
+    if (!mayGo || this.#settler.hasCall || this.#settleUpTo(1) === 0) {
       this.wake();
     } else if (!this.#settler.isDirect) this.#settler.flushSoon();
   }
