@@ -118,16 +118,22 @@ function sharedResults(
 }
 
 /** What the steps have returned that have finished, by name. */
-export function valuesOf(executions: Executions): StepValues {
-  let entries: [string, unknown][] | undefined;
+export function valuesOf({ values }: StepPlan, executions: Executions): StepValues {
+  const count = executions.filter(hasValue).length;
+  if (count === 0) return noResults;
+  const all: Record<string, unknown> = { ...values };
   for (const execution of executions) {
-    if (execution === undefined || execution.value === undefined) continue;
-    if (!execution.isFinished || execution.isUnfit) continue;
-    entries ??= [];
-    entries.push([execution.step.name, execution.value]);
+    // Own properties, so that a step may be called `__proto__`.
+    if (hasValue(execution)) all[execution.step.name] = execution.value;
   }
-  // Not by assignment: a step may be called `__proto__`.
-  return entries === undefined ? noResults : Object.freeze(Object.fromEntries(entries));
+  if (count === executions.length) return Object.freeze(all);
+  const entries = Object.entries(all).filter(([, value]) => value !== undefined);
+  return Object.freeze(Object.fromEntries(entries));
+}
+
+function hasValue(execution: Execution | undefined): execution is Execution {
+  if (execution === undefined || execution.value === undefined) return false;
+  return execution.isFinished && !execution.isUnfit;
 }
 
 /** What the steps have returned that a step comes after, by name. */

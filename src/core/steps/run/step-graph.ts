@@ -119,12 +119,12 @@ export class StepGraph {
     return resultsOf(this.#plan, this.#executions);
   }
 
-  /** What the steps before a step have returned. */
   /** What the steps have returned that have finished, by name. */
   values(): StepValues {
-    return valuesOf(this.#executions);
+    return valuesOf(this.#plan, this.#executions);
   }
 
+  /** What the steps before a step have returned. */
   valuesBefore(step: PlannedStep): Readonly<Record<string, unknown>> {
     return valuesBefore(step, this.#executions);
   }
