@@ -3,7 +3,7 @@ import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { OrderRecord, UnfulfilledOutcome } from '../order/outcome.ts';
 import { type ParsedOrder, parseOrder } from '../order/parse-order.ts';
-import { bySignal, canceled, expired, storageFailed } from '../order/processor-errors.ts';
+import { canceled, expired, storageFailed } from '../order/processor-errors.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
 import type { AwaitedUsers } from '../queries/awaited-users.ts';
 import type { KnownOrders } from '../queries/known-orders.ts';
@@ -11,7 +11,7 @@ import type { RefusalLookups } from '../queries/refusal-lookups.ts';
 import type { Cancellation } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { StepScope } from '../runtime/step-scope.ts';
-import { awaitInStep, callOnAbort, leaveByAbort } from './callers.ts';
+import { awaitInStep, callOnAbort, cancelOnAbort, leaveByAbort } from './callers.ts';
 import type { Capacity, CapacitySettings, Overflow } from './capacity.ts';
 import { copyAsJson } from './json-payload.ts';
 import { PayloadCheck, type StandardSchema } from './payload-schema.ts';
@@ -199,11 +199,9 @@ export class Admission {
   }
 
   #accept(job: Job, { signal, isEnqueued = false }: Entry): undefined {
-    if (signal !== undefined && !isEnqueued) {
-      callOnAbort(signal, job, () => this.#sources.acceptor.cancelNow(job, bySignal(signal)));
-      job.signal = signal;
-    }
-    this.#sources.acceptor.accept(job);
+    const { acceptor } = this.#sources;
+    if (signal !== undefined && !isEnqueued) cancelOnAbort(signal, job, acceptor);
+    acceptor.accept(job);
   }
 
   /** Another order has the id: this one gets its outcome. */

@@ -1,7 +1,7 @@
 import type { Job } from '../lifecycle/job.ts';
-import { canceled } from '../order/processor-errors.ts';
+import { bySignal, canceled } from '../order/processor-errors.ts';
 import type { AwaitedUsers } from '../queries/awaited-users.ts';
-import { onAbort } from '../runtime/abort.ts';
+import { type Cancellation, onAbort } from '../runtime/abort.ts';
 import { badOptions } from './caller-options.ts';
 
 /**
@@ -17,6 +17,20 @@ export function callOnAbort(signal: AbortSignal, job: Job, callback: () => void)
     throw badOptions(cause);
   }
   job.follow({ notify: stop });
+}
+
+/**
+ * The signal of a caller cancels its order.
+ *
+ * @throws OrderError `invalid_order` if the signal throws
+ */
+export function cancelOnAbort(
+  signal: AbortSignal,
+  job: Job,
+  by: { cancelNow(job: Job, cancellation: Cancellation): boolean },
+): void {
+  callOnAbort(signal, job, () => by.cancelNow(job, bySignal(signal)));
+  job.signal = signal;
 }
 
 /** The signal of a caller ends its waiting for an order that another caller handed in. */

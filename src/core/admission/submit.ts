@@ -1,9 +1,35 @@
+import type { Follower } from '../lifecycle/entry.ts';
 import { type Job, toResult } from '../lifecycle/job.ts';
 import type { OrderOutcome, Receipt } from '../order/outcome.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { Admission, Entry } from './admission.ts';
 import { badOptions, type SubmitOptions, signalOf } from './caller-options.ts';
 import { ReceiptPromise } from './callers.ts';
 import type { Overflow } from './capacity.ts';
+
+/** A caller that hands in an order in a turn that is spent: if the order is settled at once, it gets that in the next. */
+class PacedCaller implements Follower {
+  /** False when `submit` has returned: the caller waits already. */
+  isInCall = true;
+  readonly #clock: Clock;
+  #resolve: ((receipt: Receipt | Promise<never>) => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  promiseOf(job: Job): Promise<Receipt> {
+    return new Promise((resolve) => {
+      this.#resolve = resolve;
+      job.follow(this);
+    });
+  }
+
+  notify(outcome: OrderOutcome): void {
+    if (!this.isInCall || !this.#clock.isTurnSpent) this.#resolve?.(toResult(outcome));
+    else this.#clock.nextTurn().then(() => this.#resolve?.(toResult(outcome)));
+  }
+}
 
 /** Has single orders processed. */
 export class Submitter {
@@ -28,10 +54,12 @@ export class Submitter {
     } catch (error) {
       return this.#deliver(this.#admission.refusalOf(error));
     }
-    const receipt = job.promise();
+    const { awaited, clock } = this.#admission;
+    const caller = clock.isTurnSpent ? new PacedCaller(clock) : undefined;
+    const receipt = caller === undefined ? job.promise() : caller.promiseOf(job);
     this.#admission.admit(job, entry);
-    if (!job.isFollowed) return this.#pace(receipt);
-    const { awaited } = this.#admission;
+    if (caller !== undefined) caller.isInCall = false;
+    if (!job.isFollowed) return caller === undefined ? this.#pace(receipt) : receipt;
     return awaited.step === undefined
       ? receipt
       : ReceiptPromise.of(receipt, () => awaited.begin(job));

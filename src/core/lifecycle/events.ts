@@ -10,6 +10,7 @@ import type { ShutdownSummary } from './shutdown-summary.ts';
 
 type Listener = (payload: never) => unknown;
 type Guard = (payload: unknown) => void;
+type Calls = Readonly<Record<EventName, { listeners?: Guard | undefined }>>;
 type Tellers = { [E in EventName]: ((payload: ProcessorEvents[E]) => void) | undefined };
 
 /** The typed emitter inside a processor. Errors of listeners are contained. */
@@ -24,7 +25,7 @@ export class Events {
   }[] = [];
   readonly #tell = Object.fromEntries(eventNames.map((name) => [name, undefined])) as Tellers;
   /** Calls the listeners of each event as they are now. */
-  readonly #calls = new Map<EventName, Guard>();
+  readonly #calls = Object.fromEntries(eventNames.map((name) => [name, {}])) as Calls;
   /** Events with a `once` listener, which must be looked at again when they have been raised. */
   readonly #onces = new Set<EventName>();
   #hasWarned = false;
@@ -44,7 +45,7 @@ export class Events {
    */
   idle(isStill: () => boolean): void {
     this.#notifications.notify((holds) => {
-      const listeners = holds() ? this.#calls.get('idle') : undefined;
+      const listeners = holds() ? this.#calls.idle.listeners : undefined;
       // Outside the step that has led to it, as all listeners.
       if (listeners !== undefined) StepScope.outside(listeners, undefined);
     }, isStill);
@@ -93,14 +94,15 @@ export class Events {
     const [first] = guards;
     const isSilent = this.#isOver && event !== 'refused';
     if (first === undefined || isSilent) this.#tell[event] = undefined;
-    if (first === undefined) this.#calls.delete(event);
+    const each = this.#calls[event];
+    if (first === undefined) each.listeners = undefined;
     // Events that were raised before the end and deferred still notify their listeners.
     if (first === undefined || isSilent) return;
     const isAlone = guards.length === 1 && !this.#onces.has(event);
-    this.#calls.set(event, isAlone ? first : (payload) => this.#emit(event, payload));
+    each.listeners = isAlone ? first : (payload) => this.#emit(event, payload);
     // Listeners are looked up at the call: they may have changed since the notification was deferred.
     const call = (payload: unknown): void => {
-      const listeners = this.#calls.get(event);
+      const { listeners } = each;
       if (listeners !== undefined) StepScope.outside(listeners, payload);
     };
     this.#tell[event] = (payload: unknown) => this.#notifications.notify(call, payload);

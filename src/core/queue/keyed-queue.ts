@@ -21,6 +21,8 @@ export class KeyedQueue<T extends QueueEntry> {
   readonly #lanes = new Map<string, Lane>();
   /** The only lane, while there is no other: many orders come and go alone, and use no table. */
   #alone: Lane | undefined = undefined;
+  /** The lane that was dropped last, to be used again. */
+  #spare: Lane | undefined = undefined;
   readonly #rings = [new Ring(), new Ring(), new Ring()] as const;
   /** By user: the bits of `stops`. */
   readonly #stopped = new Map<string, number>();
@@ -234,10 +236,19 @@ export class KeyedQueue<T extends QueueEntry> {
   #laneOf(userId: string): Lane {
     let lane = this.#get(userId);
     if (lane === undefined) {
-      lane = new Lane(userId);
+      lane = this.#newLane(userId);
       if (this.#stopped.size > 0) lane.stops = this.#stopped.get(userId) ?? 0;
       this.#add(lane);
     }
+    return lane;
+  }
+
+  #newLane(userId: string): Lane {
+    const lane = this.#spare;
+    if (lane === undefined) return new Lane(userId);
+    this.#spare = undefined;
+    lane.userId = userId;
+    lane.stops = 0;
     return lane;
   }
 
@@ -260,6 +271,7 @@ export class KeyedQueue<T extends QueueEntry> {
   #drop(lane: Lane): void {
     if (lane === this.#alone) this.#alone = undefined;
     else this.#lanes.delete(lane.userId);
+    this.#spare = lane;
   }
 
   #unlink(lane: Lane, entry: T): void {

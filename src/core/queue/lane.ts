@@ -13,7 +13,7 @@ export const stops = { paused: 1, held: 2, limited: 4 } as const;
 
 /** One user's waiting orders. It exists only while the user has orders waiting or taken. */
 export class Lane extends LinkedList<QueueEntry> implements Linked<Lane> {
-  readonly userId: string;
+  userId: string;
   waiting = 0;
   /** How many of the waiting entries have rank 0, and how many rank 1. */
   highs = 0;
