@@ -24,6 +24,8 @@ import type { SettlerListener, SettlerSettings } from './settler-listener.ts';
  * if the storage that is to accept it by its settlement does not have it.
  */
 export class Settler {
+  /** Whether orders are settled one by one, as in memory, and not gathered. */
+  readonly isDirect: boolean;
   readonly #ledger: Ledger;
   readonly #isKeeping: boolean;
   readonly #clock: Clock;
@@ -52,6 +54,7 @@ export class Settler {
   ) {
     this.#ledger = ledger;
     this.#isKeeping = ledger.journal !== undefined;
+    this.isDirect = ledger.isVolatile;
     this.#clock = clock;
     this.#minBalance = minBalance;
     this.#lifecycle = lifecycle;
@@ -81,11 +84,6 @@ export class Settler {
   /** A call has not been answered for too long. */
   get isSlow(): boolean {
     return this.#calls.isSlow;
-  }
-
-  /** Whether orders are settled one by one, as in memory, and not gathered. */
-  get isDirect(): boolean {
-    return this.#ledger.isVolatile;
   }
 
   /**
@@ -124,7 +122,7 @@ export class Settler {
     else if (this.#gathered.length === 0) this.#gathered = [settlement];
     else this.#gathered.push(settlement);
     // Gathering gains nothing in memory.
-    if (this.#ledger.isVolatile) this.flush();
+    if (this.isDirect) this.flush();
   }
 
   /** Lets the storage note that an accepted order's outcome is certain, unless it is settled at once. */
@@ -221,7 +219,7 @@ export class Settler {
   }
 
   #call(batch: readonly OrderSettlement[]) {
-    if (!this.#ledger.isVolatile) this.#callEnd = this.#lifecycle.calling('settle', batch.length);
+    if (!this.isDirect) this.#callEnd = this.#lifecycle.calling('settle', batch.length);
     return this.#ledger.settle(batch);
   }
 
@@ -261,7 +259,7 @@ export class Settler {
 
   #failed(batch: readonly OrderSettlement[], cause: unknown): void {
     this.#ended(true);
-    if (!this.#ledger.isVolatile) this.#leaveOpen(batch, cause);
+    if (!this.isDirect) this.#leaveOpen(batch, cause);
     else {
       for (const settlement of batch) this.#conclusion.end(settlement, cause);
       this.#listener.storageFailed(storageFailed('A call of the storage failed', cause));
