@@ -1,5 +1,6 @@
-import { Lane, nextRing, type QueueEntry, Ring, stops } from './lane.ts';
+import { type Lane, nextRing, type QueueEntry, Ring, stops } from './lane.ts';
 import { LaneClaims } from './lane-claims.ts';
+import { Lanes } from './lanes.ts';
 
 /** How many orders are taken from one lane at most before the next lane of its rank has a turn. */
 export const burst = 16;
@@ -18,11 +19,7 @@ export const burst = 16;
  */
 export class KeyedQueue<T extends QueueEntry> {
   readonly #exclusive: boolean;
-  readonly #lanes = new Map<string, Lane>();
-  /** The only lane, while there is no other: many orders come and go alone, and use no table. */
-  #alone: Lane | undefined = undefined;
-  /** The lane that was dropped last, to be used again. */
-  #spare: Lane | undefined = undefined;
+  readonly #lanes = new Lanes();
   readonly #rings = [new Ring(), new Ring(), new Ring()] as const;
   /** By user: the bits of `stops`. */
   readonly #stopped = new Map<string, number>();
@@ -51,7 +48,7 @@ export class KeyedQueue<T extends QueueEntry> {
 
   /** How many users have entries waiting or taken. */
   get users(): number {
-    return this.#alone === undefined ? this.#lanes.size : 1;
+    return this.#lanes.size;
   }
 
   /** Whether `take` would give something. */
@@ -77,14 +74,13 @@ export class KeyedQueue<T extends QueueEntry> {
 
   /** How many entries of a user are waiting or taken. */
   countOf(userId: string): number {
-    const lane = this.#get(userId);
+    const lane = this.#lanes.get(userId);
     return lane === undefined ? 0 : lane.waiting + lane.taken - (lane.isClaimed ? 1 : 0);
   }
 
   /** The entries that wait, each user's in their order; only one user's if it is given. */
   waiting(userId?: string): T[] {
-    const lanes =
-      userId === undefined ? [this.#alone, ...this.#lanes.values()] : [this.#get(userId)];
+    const lanes = userId === undefined ? this.#lanes.all() : [this.#lanes.get(userId)];
     return lanes.flatMap((lane) => (lane === undefined ? [] : (lane.all() as T[])));
   }
 
@@ -150,7 +146,7 @@ export class KeyedQueue<T extends QueueEntry> {
 
   /** What has taken the lane of a user by `claim` has ended. */
   unclaim(userId: string): void {
-    const lane = this.#get(userId) as Lane;
+    const lane = this.#lanes.get(userId) as Lane;
     lane.isClaimed = false;
     this.#leave(lane);
   }
@@ -163,7 +159,7 @@ export class KeyedQueue<T extends QueueEntry> {
       lane.taken += 1;
       lane.isClaimed = true;
     }
-    if (lane.waiting === 0 && lane.taken === 0) this.#drop(lane);
+    if (lane.waiting === 0 && lane.taken === 0) this.#lanes.drop(lane);
     else this.#place(lane);
     begin?.();
   }
@@ -171,12 +167,12 @@ export class KeyedQueue<T extends QueueEntry> {
   /** Removes a waiting entry; false if it does not wait here. */
   remove(entry: T): boolean {
     const lane = entry.lane;
-    if (lane === undefined || this.#get(entry.userId) !== lane) return false;
+    if (lane === undefined || this.#lanes.get(entry.userId) !== lane) return false;
     if (entry.prev === undefined && lane.head !== entry) return false;
     this.#unlink(lane, entry);
     entry.lane = undefined;
     this.#place(lane);
-    if (lane.waiting === 0 && lane.taken === 0) this.#drop(lane);
+    if (lane.waiting === 0 && lane.taken === 0) this.#lanes.drop(lane);
     return true;
   }
 
@@ -197,13 +193,13 @@ export class KeyedQueue<T extends QueueEntry> {
   /** Nothing more is taken of this user until `unhold`, whatever is paused or resumed. */
   hold(userId: string): void {
     if (this.isHeld(userId)) return;
-    this.#heldSize += this.#get(userId)?.waiting ?? 0;
+    this.#heldSize += this.#lanes.get(userId)?.waiting ?? 0;
     this.#stop(userId, stops.held);
   }
 
   unhold(userId: string): void {
     if (!this.isHeld(userId)) return;
-    this.#heldSize -= this.#get(userId)?.waiting ?? 0;
+    this.#heldSize -= this.#lanes.get(userId)?.waiting ?? 0;
     this.#go(userId, stops.held);
   }
 
@@ -227,51 +223,19 @@ export class KeyedQueue<T extends QueueEntry> {
   #setStops(userId: string, bits: number): void {
     if (bits === 0) this.#stopped.delete(userId);
     else this.#stopped.set(userId, bits);
-    const lane = this.#get(userId);
+    const lane = this.#lanes.get(userId);
     if (lane === undefined) return;
     lane.stops = bits;
     this.#place(lane);
   }
 
   #laneOf(userId: string): Lane {
-    let lane = this.#get(userId);
+    let lane = this.#lanes.get(userId);
     if (lane === undefined) {
-      lane = this.#newLane(userId);
+      lane = this.#lanes.add(userId);
       if (this.#stopped.size > 0) lane.stops = this.#stopped.get(userId) ?? 0;
-      this.#add(lane);
     }
     return lane;
-  }
-
-  #newLane(userId: string): Lane {
-    const lane = this.#spare;
-    if (lane === undefined) return new Lane(userId);
-    this.#spare = undefined;
-    lane.userId = userId;
-    lane.stops = 0;
-    return lane;
-  }
-
-  #get(userId: string): Lane | undefined {
-    const alone = this.#alone;
-    if (alone === undefined) return this.#lanes.get(userId);
-    return alone.userId === userId ? alone : undefined;
-  }
-
-  #add(lane: Lane): void {
-    const alone = this.#alone;
-    if (alone === undefined && this.#lanes.size === 0) this.#alone = lane;
-    else {
-      this.#alone = undefined;
-      if (alone !== undefined) this.#lanes.set(alone.userId, alone);
-      this.#lanes.set(lane.userId, lane);
-    }
-  }
-
-  #drop(lane: Lane): void {
-    if (lane === this.#alone) this.#alone = undefined;
-    else this.#lanes.delete(lane.userId);
-    this.#spare = lane;
   }
 
   #unlink(lane: Lane, entry: T): void {
