@@ -30,6 +30,7 @@ export {
 } from './core/admission/rules.ts';
 export type {
   EventName,
+  OrderEvent,
   ProcessorEvents,
   ProgressedStep,
   RetriedStep,
@@ -93,7 +94,7 @@ export type {
   FinalAmountOptions,
   StepContext,
 } from './core/steps/contexts.ts';
-export { inOrder } from './core/steps/in-order.ts';
+export { inOrder, type ResultsOf, type TypedSteps } from './core/steps/in-order.ts';
 export type {
   CompensationOptions,
   OnFailure,

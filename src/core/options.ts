@@ -3,6 +3,7 @@ import { type Rule, readRules } from './admission/rules.ts';
 import type { StepValues } from './order/step-result.ts';
 import { type Rate, readRate } from './processing/timing/rate.ts';
 import { checkInteger, checkMethods, checkOptions, checkTimeout, wrong } from './runtime/checks.ts';
+import type { TypedSteps } from './steps/in-order.ts';
 import { readRetry } from './steps/limits/retry.ts';
 import type { OnFailure, RetryOptions, StepOf } from './steps/step.ts';
 import { checkOnFailure, readSteps, type StepPlan } from './steps/step-plan.ts';
@@ -68,7 +69,10 @@ export interface OrderProcessorOptions<Payload = unknown, Input = Payload, Resul
    * What is done for each order before its balance changes, at most 100 steps; without steps only the
    * balance changes.
    */
-  readonly steps?: readonly StepOf<Payload, NoInfer<Results>>[] | undefined;
+  readonly steps?:
+    | readonly StepOf<Payload, NoInfer<Results>>[]
+    | TypedSteps<Payload, Results>
+    | undefined;
   /** How often a step without a `retry` of its own is tried. Once by default. */
   readonly retry?: RetryOptions | undefined;
   /**

@@ -4,14 +4,18 @@ import type { StepProgress, StepResult, StepValues } from '../order/step-result.
 import type { Hold, ReleasedLane } from '../storage/holds/hold.ts';
 import type { ShutdownSummary } from './shutdown-summary.ts';
 
-/** An order that holds its user for longer than it should. */
-export interface StalledOrder {
+/** Something happened to an order. */
+export interface OrderEvent {
   /** The order's id. */
   readonly orderId: string;
-  /** The user whose other orders wait behind it. */
+  /** Whose order it is. */
   readonly userId: string;
   /** What rules said of the order. */
   readonly labels: readonly string[];
+}
+
+/** An order that holds its user, whose other orders wait, for longer than it should. */
+export interface StalledOrder extends OrderEvent {
   /** For how long its steps have run, in milliseconds. */
   readonly runningMs: number;
   /** The names of the steps that have not ended. */
@@ -19,35 +23,16 @@ export interface StalledOrder {
 }
 
 /** One step of an order has ended. */
-export interface SteppedOrder {
-  /** The order's id. */
-  readonly orderId: string;
-  /** Whose order it is. */
-  readonly userId: string;
-  /** What rules said of the order. */
-  readonly labels: readonly string[];
+export interface SteppedOrder extends OrderEvent {
   /** How the step ended. */
   readonly step: StepResult;
 }
 
 /** A step of an order, or its compensation, has said how far it is. */
-export interface ProgressedStep extends StepProgress {
-  /** The order's id. */
-  readonly orderId: string;
-  /** Whose order it is. */
-  readonly userId: string;
-  /** What rules said of the order. */
-  readonly labels: readonly string[];
-}
+export interface ProgressedStep extends OrderEvent, StepProgress {}
 
 /** An attempt at a step failed, and there will be another. */
-export interface RetriedStep {
-  /** The order's id. */
-  readonly orderId: string;
-  /** Whose order it is. */
-  readonly userId: string;
-  /** What rules said of the order. */
-  readonly labels: readonly string[];
+export interface RetriedStep extends OrderEvent {
   /** The step's name. */
   readonly step: string;
   /** Whether it was the step's compensation that failed, and not the step. */

@@ -1,5 +1,10 @@
 /** Guarantees 4, 8 and 10: a memory that can take no more fails the order that it hits, and no other. */
-import { type OrderError, OrderProcessor, type OrderProcessorOptions } from 'order-processor';
+import {
+  type OrderError,
+  OrderProcessor,
+  type OrderProcessorOptions,
+  type Step,
+} from 'order-processor';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { UserBalances } from '../../../src/core/storage/memory/user-balances.ts';
 import { codeOf, errorOf, range } from '../../kit/helpers.ts';
@@ -52,7 +57,8 @@ describe.each(ways)('an order %s', (_, options, isQueued) => {
     expect((await many).map(({ status }) => status)).toEqual(['failed', 'completed']);
     expect(errors[0]).toMatchObject({ code: 'storage_failed', cause: expect.any(RangeError) });
     vi.restoreAllMocks();
-    if (options.steps?.[0]?.compensate === undefined) {
+    const steps = (options.steps ?? []) as readonly Step[];
+    if (steps[0]?.compensate === undefined) {
       expect(await codeOf(processor.submit({ id: 'a', userId: 'one too many', amount: 1 }))).toBe(
         'completed',
       );
