@@ -131,7 +131,7 @@ export class Driver {
       this.#meddled += 1;
       const plan = this.callers.find((caller) => caller.id === id)?.plan;
       const user = (plan?.user ?? 0) + (this.#meddled % 2);
-      const payload = { durationsMs: [0, 0, 1, 0, 2], quirks: [], needless: [] };
+      const payload = { durationsMs: [0, 0, 1, 0, 2], quirks: [], needless: [], percents: [] };
       const order = { user: user % users, amount: 1, priority: undefined, payload };
       this.#submit(order, undefined, true);
     }

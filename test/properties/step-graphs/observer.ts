@@ -15,6 +15,7 @@ import { checkReport } from './claims.ts';
 import { type Call, codeOfFailure, isDenial, type OrderLog, valueGiven } from './log.ts';
 import {
   attemptPlan,
+  finalAmount,
   graceMs,
   type Kind,
   limitsOf,
@@ -158,7 +159,7 @@ export class Observer {
   #call(
     of: Kind,
     at: number,
-    { id, payload }: AcceptedOrder<Payload>,
+    { id, amount, payload }: AcceptedOrder<Payload>,
     context: StepContext<Payload> | CompensationContext<Payload>,
   ): unknown {
     const log = this.log(id);
@@ -182,6 +183,8 @@ export class Observer {
     // The request arrives at once, even if its answer is lost.
     if (of === 'run' && !isDenial(plan.ends)) this.charges.add(context.idempotencyKey);
     log.calls.push(call);
+    const final = finalAmount(amount, plan);
+    if (of === 'run' && final !== undefined) (context as StepContext).setAmount(final);
     if (plan.meddles !== undefined) this.#meddle(plan.meddles, id);
     return this.#perform(call, id);
   }

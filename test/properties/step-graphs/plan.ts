@@ -13,6 +13,8 @@ export interface AttemptPlan {
   readonly whenAborted: 'gives up' | 'ends well' | 'cleans up' | 'goes on';
   /** What it does to the processor when it begins. */
   readonly meddles: Meddling['action'] | undefined;
+  /** How much it says is settled, of what was ordered; `undefined` if it says nothing. */
+  readonly percent: number | undefined;
 }
 
 /** What an attempt does that is not plain; the first one that fits counts. */
@@ -30,6 +32,8 @@ export interface Payload {
   readonly quirks: readonly Quirk[];
   /** Places of steps that the order does not need, where they ask. */
   readonly needless: readonly number[];
+  /** By step: what plain attempts say is settled. */
+  readonly percents: readonly (number | undefined)[];
 }
 
 export interface OrderPlan {
@@ -147,6 +151,7 @@ const quirk: fc.Arbitrary<Quirk> = fc.record({
     'goes on',
   ),
   meddles: rarely(action, 7),
+  percent: rarely(fc.constantFrom(0, 10, 25), 2),
 });
 
 const orderPlan: fc.Arbitrary<OrderPlan> = fc.record({
@@ -160,6 +165,7 @@ const orderPlan: fc.Arbitrary<OrderPlan> = fc.record({
     }),
     quirks: fc.array(quirk, { maxLength: 5 }),
     needless: fc.array(fc.nat(mostSteps - 1), { maxLength: 2 }),
+    percents: fc.array(rarely(fc.constantFrom(0, 33, 64, 100), 3), { maxLength: mostSteps }),
   }),
 });
 
@@ -300,6 +306,11 @@ export function skippedIn({ steps }: Scenario, { needless }: Payload): number[] 
   return needless.filter((at) => steps[at]?.hasWhen);
 }
 
+/** What an attempt says is settled, if it says so. */
+export function finalAmount(amount: number, { percent }: AttemptPlan): number | undefined {
+  return percent === undefined ? undefined : Math.trunc((amount * percent) / 100) + 0;
+}
+
 /** The pause after an attempt. */
 export function pauseAfter({ delayMs, factor, maxDelayMs }: RetryPlan, attempt: number): number {
   return Math.min(maxDelayMs, delayMs * factor ** (attempt - 1));
@@ -331,5 +342,6 @@ export function attemptPlan(payload: Payload, at: number, of: Kind, attempt: num
     ends: 'well',
     whenAborted: 'gives up',
     meddles: undefined,
+    percent: payload.percents[at],
   };
 }

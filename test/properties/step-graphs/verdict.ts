@@ -3,7 +3,7 @@ import type { StepResult } from 'order-processor';
 import type { Driver } from './driver.ts';
 import type { OrderLog } from './log.ts';
 import type { Observer } from './observer.ts';
-import { graceMs, type Scenario } from './plan.ts';
+import { finalAmount, graceMs, type Scenario } from './plan.ts';
 
 /** Compares what was seen of a whole run with what must be; gives everything that is wrong. */
 export async function verdict(driver: Driver, plan: Scenario): Promise<string[]> {
@@ -204,9 +204,11 @@ async function balancesWrong({ callers, observer, processor, storage }: Driver):
     const { settled, userId } = observer.logs.get(id) as OrderLog;
     const plan = callers.find((caller) => caller.id === id)?.plan;
     if (settled === undefined || !('balance' in settled.outcome) || plan === undefined) continue;
-    const { amount, balance } = settled.outcome;
-    const expected = (balances.get(userId) ?? 0) + plan.amount;
-    if (amount !== plan.amount) wrong.push(`${id} was applied with ${amount}`);
+    const { amount, orderedAmount, balance } = settled.outcome;
+    const owed = amountOwed(observer.logs.get(id) as OrderLog, plan.amount);
+    const expected = (balances.get(userId) ?? 0) + owed;
+    if (amount !== owed) wrong.push(`invariant 3: ${id} was applied with ${amount}, not ${owed}`);
+    if (orderedAmount !== plan.amount) wrong.push(`${id} was ordered with ${orderedAmount}`);
     if (balance !== expected) wrong.push(`invariant 3: ${id} led to ${balance}, not ${expected}`);
     const { minBalance = -Infinity } = observer.plan;
     if (amount < 0 && balance < minBalance) wrong.push(`invariant 3: ${id} led to ${balance}`);
@@ -227,6 +229,13 @@ async function balancesWrong({ callers, observer, processor, storage }: Driver):
     if (balance !== balances.get(userId)) wrong.push(`invariant 3: ${userId} ended at ${balance}`);
   }
   return wrong;
+}
+
+/** What the last attempt said of those that finished and said something; what was ordered if none did. */
+function amountOwed({ calls }: OrderLog, ordered: number): number {
+  const finished = calls.filter(({ of, ended }) => of === 'run' && ended === 'well');
+  const said = finished.map(({ plan }) => finalAmount(ordered, plan));
+  return said.findLast((amount) => amount !== undefined) ?? ordered;
 }
 
 /** Nothing is left but functions that never end, and each of these was reported. */
