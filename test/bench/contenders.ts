@@ -1,6 +1,12 @@
 import AsyncLock from 'async-lock';
 import fastq from 'fastq';
-import { MemoryStorage, OrderProcessor, type Posting, type Step } from 'order-processor';
+import {
+  type EventName,
+  MemoryStorage,
+  OrderProcessor,
+  type Posting,
+  type Step,
+} from 'order-processor';
 import PQueue from 'p-queue';
 
 /** What the workloads submit; ours takes it as it is. */
@@ -76,6 +82,23 @@ export function makeOurs(retainSettled?: number, capacity?: number): OrderProces
 
 export function ours(retainSettled?: number): Submit {
   const processor = makeOurs(retainSettled);
+  return (order) => processor.submit(order);
+}
+
+/** The events of an order's life. */
+const lifeCycle: readonly EventName[] = [
+  ...(['accepted', 'started', 'progress', 'stepped', 'retried', 'stalled'] as const),
+  ...(['failed', 'canceled', 'refused', 'held', 'released', 'idle'] as const),
+];
+
+/** The same with a listener on every one of them. */
+export function oursObserved(): Submit {
+  const processor = makeOurs();
+  for (const event of lifeCycle) {
+    processor.on(event, () => {
+      heard += 1;
+    });
+  }
   return (order) => processor.submit(order);
 }
 

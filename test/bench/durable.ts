@@ -63,7 +63,7 @@ export async function raw(orders: readonly BenchOrder[]): Promise<number> {
   });
 }
 
-const instant: Step = { name: 'work', run: () => true };
+export const instant: Step = { name: 'work', run: () => true };
 
 async function openOurs(file: string, steps: readonly Step[] = []): Promise<OrderProcessor> {
   const processor = new OrderProcessor({ storage: await SqliteStorage.open(file), steps });
@@ -72,17 +72,35 @@ async function openOurs(file: string, steps: readonly Step[] = []): Promise<Orde
   return processor;
 }
 
+interface ThroughFile {
+  readonly inFlight?: number;
+  readonly step?: Step;
+  /** Whether a consumer reads all outcomes meanwhile. */
+  readonly hasConsumer?: boolean;
+}
+
 /** A closed loop through a processor on a file of its own. */
 export function throughFile(
   orders: BenchOrder[],
-  { inFlight = 1_000, hasStep = false }: { inFlight?: number; hasStep?: boolean } = {},
+  { inFlight = 1_000, step, hasConsumer = false }: ThroughFile = {},
 ): Promise<number> {
   return onFile(async (file) => {
-    const processor = await openOurs(file, hasStep ? [instant] : []);
+    const processor = await openOurs(file, step === undefined ? [] : [step]);
+    const consumed = hasConsumer ? consume(processor, orders.length) : undefined;
     const rate = await closedLoop((order) => processor.submit(order), orders, inFlight);
+    await consumed;
     await processor.shutdown();
     return rate;
   });
+}
+
+/** Reads outcomes until it has so many. */
+async function consume(processor: OrderProcessor, count: number): Promise<void> {
+  let left = count;
+  for await (const { sequence } of processor.outcomes()) {
+    left -= sequence > 0 ? 1 : 0;
+    if (left === 0) return;
+  }
 }
 
 /** The limit for one caller: two transactions one after the other, each waiting for the disk. */

@@ -67,6 +67,15 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
     least('', 'times the best peer', 1.5, toBestPeer),
     least('', 'times p-queue per user', 8, ratio('ours', 'p-queue per user')),
   ],
+  closedObserved: [
+    least(
+      'the same with a listener on every life-cycle event',
+      'of `floor`',
+      0.4,
+      ratio('ours', 'floor'),
+    ),
+    least('', 'times the best peer', 1, toBestPeer),
+  ],
   closedForgetful: [
     least('the same with `retainSettled: 0`', 'of `bare`', 0.35, ratio('ours', 'bare')),
     least('', 'times the best peer', 2.5, toBestPeer),
@@ -150,6 +159,17 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
     least('', 'with one step that returns at once, of `raw`', 0.7, ratio('oursStep', 'raw')),
   ],
   durableTransfers: [least('', 'transfers, of plain orders', 0.7, ratio('transfers', 'plain'))],
+  durableRemember: [
+    least(
+      '',
+      'with one step that is remembered, of the same step',
+      0.7,
+      ratio('remembered', 'plain'),
+    ),
+  ],
+  durableFeed: [
+    least('', 'beside a consumer of `outcomes`, of the same without', 0.95, ratio('fed', 'alone')),
+  ],
   durableHot: [least('', 'one hot user, of `raw` on the same input', 0.5, ratio('ours', 'raw'))],
   durableOne: [
     least(

@@ -8,13 +8,22 @@ import {
   floor,
   makeOurs,
   ours,
+  oursObserved,
   oursWithSteps,
   peers,
   type Submit,
   type Work,
   works,
 } from './contenders.ts';
-import { delayUnderLoad, raw, recovery, recoveryHeap, throughFile, twoCommits } from './durable.ts';
+import {
+  delayUnderLoad,
+  instant,
+  raw,
+  recovery,
+  recoveryHeap,
+  throughFile,
+  twoCommits,
+} from './durable.ts';
 import { callsOverGrpc } from './grpc.ts';
 import { batchOverHttp, checkBareAnswer, ordersOverHttp } from './http.ts';
 import { closedLoop, heapUsed, perSecond } from './loops.ts';
@@ -214,6 +223,7 @@ const ofNoWork = Object.fromEntries(
 
 export const workloads = {
   closed: closedLoops(500_000, spread(10_000), { floor, ours: () => ours(), ...ofNoWork }),
+  closedObserved: closedLoops(500_000, spread(10_000), { floor, ours: oursObserved, ...ofNoWork }),
   closedForgetful: closedLoops(500_000, spread(10_000), { bare, ours: () => ours(0), ...ofNoWork }),
   transfers: steady(500_000, spread(10_000), {
     plain: () => oneByOne(ours()),
@@ -263,17 +273,25 @@ export const workloads = {
   durable: onOrders(200_000, spread(10_000), {
     raw,
     ours: (orders) => throughFile(orders),
-    oursStep: (orders) => throughFile(orders, { hasStep: true }),
+    oursStep: (orders) => throughFile(orders, { step: instant }),
   }),
   durableTransfers: onOrders(200_000, spread(10_000), {
     plain: (orders) => throughFile(orders),
     transfers: (orders) => throughFile(asTransfers(orders)),
   }),
+  durableRemember: onOrders(200_000, spread(10_000), {
+    plain: (orders) => throughFile(orders, { step: instant }),
+    remembered: (orders) => throughFile(orders, { step: { ...instant, remember: true } }),
+  }),
+  durableFeed: onOrders(200_000, spread(10_000), {
+    alone: (orders) => throughFile(orders),
+    fed: (orders) => throughFile(orders, { hasConsumer: true }),
+  }),
   durableHot: onOrders(200_000, spread(1), { raw, ours: (orders) => throughFile(orders) }),
   durableOne: onOrders(2_000, spread(100), {
     commits: (orders) => twoCommits(orders.length),
     ours: (orders) => throughFile(orders, { inFlight: 1 }),
-    oursStep: (orders) => throughFile(orders, { inFlight: 1, hasStep: true }),
+    oursStep: (orders) => throughFile(orders, { inFlight: 1, step: instant }),
   }),
   durableDelay: onOrders(200_000, spread(10_000), { ours: delayUnderLoad }),
   durableRecovery: onOrders(million, spread(10_000), {
