@@ -184,7 +184,7 @@ function takePostings(order: ParsedOrder, postings: unknown): void {
       throw fail('postings', `an array of at most ${mostPostings}`, postings);
     }
     for (let at = 0; at < postings.length; at += 1) {
-      const posting = readPosting(postings[at], `postings[${at}]`, fail);
+      const posting = readPosting(postings[at], at, fail);
       const isTaken = ({ userId: other }: Posting): boolean => other === posting.userId;
       if (posting.userId === userId || own.some(isTaken)) {
         const form = posting.userId === userId ? "its own user's" : "an earlier posting's";
@@ -203,14 +203,15 @@ function takePostings(order: ParsedOrder, postings: unknown): void {
 
 function readPosting(
   value: unknown,
-  name: string,
+  at: number,
   fail: (name: string, form: string, value: unknown) => OrderError,
 ): Posting {
-  if (typeof value !== 'object' || value === null) throw fail(name, 'an object', value);
+  if (typeof value !== 'object' || value === null)
+    throw fail(`postings[${at}]`, 'an object', value);
   const { userId, amount } = value as Record<keyof Posting, unknown>;
-  if (!isName(userId)) throw fail(`${name}.userId`, nameForm, userId);
+  if (!isName(userId)) throw fail(`postings[${at}].userId`, nameForm, userId);
   if (!Number.isSafeInteger(amount) || (amount as number) < 1) {
-    throw fail(`${name}.amount`, 'a safe integer in minor units from 1 up', amount);
+    throw fail(`postings[${at}].amount`, 'a safe integer in minor units from 1 up', amount);
   }
   return Object.freeze({ userId, amount: amount as number });
 }

@@ -6,7 +6,8 @@ import type { Remembered } from './settled-columns.ts';
 
 /** A change outside a processor, as the order that it is kept as. */
 export function appliedChange(change: BalanceChange): Remembered {
-  const { orderId: id, userId, amount, postings = noPostings } = change;
+  const { orderId: id, userId, amount } = change;
+  const postings = change.postings?.map((posting) => ({ ...posting })) ?? noPostings;
   const now = Date.now();
   return {
     ...{ id, userId, amount, labels: noLabels, payload: undefined, content: undefined, postings },

@@ -1,6 +1,6 @@
 import { noPostings } from '../../order/order.ts';
 import { OrderError } from '../../order/order-error.ts';
-import { appliedPostings, refusals } from '../../order/receipt.ts';
+import { refusals } from '../../order/receipt.ts';
 import type { StepResult } from '../../order/step-result.ts';
 import type { NewOrder, Refusal, StoredOrder } from '../../order/stored-order.ts';
 import { checkInteger } from '../../runtime/checks.ts';
@@ -173,16 +173,13 @@ export class MemoryStorage implements OrderStorage {
     balances: readonly number[],
   ): void {
     const { userId, amount, postings } = order;
-    const applied = appliedPostings(postings, balances);
     this.#balances.set(userId, balance);
     try {
-      for (const posting of applied) this.#balances.set(posting.userId, posting.balance as number);
-      this.#settled.remember(order, balance, undefined, sequence, 'completed', applied);
+      this.#balances.setAll(postings, balances);
+      this.#settled.remember(order, balance, undefined, sequence, 'completed', balances);
     } catch (cause) {
       this.#balances.set(userId, balance - amount);
-      for (const posting of applied) {
-        this.#balances.set(posting.userId, (posting.balance as number) - posting.amount);
-      }
+      this.#balances.setBack(postings, balances);
       throw cause;
     }
   }

@@ -1,5 +1,6 @@
 import { noLabels, noPostings, type Priority } from '../../order/order.ts';
 import type { OrderOutcome, OrderRecord, OrderStatus } from '../../order/outcome.ts';
+import { appliedPostings } from '../../order/receipt.ts';
 import { noneRemembered, noResults, noSteps } from '../../order/step-result.ts';
 import type { StoredOrder, Times } from '../../order/stored-order.ts';
 import { NumberRows } from './number-rows.ts';
@@ -134,7 +135,7 @@ export class SettledColumns {
       retryable: extra?.retryable,
       cause: extra?.cause,
       labels: extra?.labels ?? noLabels,
-      postings: extra?.postings ?? noPostings,
+      postings: extra === undefined ? noPostings : appliedPostings(extra.postings, extra.balances),
       steps: extra?.steps ?? noSteps,
       results: extra?.results ?? noResults,
     };

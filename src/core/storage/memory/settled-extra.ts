@@ -1,8 +1,8 @@
 import { type FinalPosting, noLabels, noPostings } from '../../order/order.ts';
 import { causeOfOrder } from '../../order/order-cause.ts';
 import type { OrderError } from '../../order/order-error.ts';
-import type { AppliedPosting, OrderCause } from '../../order/outcome.ts';
-import { appliedPostings, orderedPostings } from '../../order/receipt.ts';
+import type { OrderCause } from '../../order/outcome.ts';
+import { orderedPostings } from '../../order/receipt.ts';
 import type { RetryLinks } from '../../order/retry/retry-links.ts';
 import type { StepResult, StepValues } from '../../order/step-result.ts';
 import { noResults, noSteps } from '../../order/step-result.ts';
@@ -40,7 +40,9 @@ export interface Extra {
   readonly retryable: boolean | undefined;
   readonly cause: OrderCause | undefined;
   readonly labels: readonly string[];
-  readonly postings: readonly AppliedPosting[];
+  readonly postings: readonly FinalPosting[];
+  /** After each posting; none of an order that did not complete. */
+  readonly balances: readonly number[];
   /** The times of an order that has any. */
   readonly times?: TimeFields | undefined;
   /** The orders that an order names. */
@@ -57,6 +59,7 @@ export const noExtra: Extra = {
   orderedAmount: undefined,
   labels: noLabels,
   postings: noPostings,
+  balances: noPostings,
   code: undefined,
   message: undefined,
   retryable: undefined,
@@ -73,15 +76,15 @@ const shortIds = 128;
 const postingBytes = 96;
 
 /**
- * @param postings - as they were applied
+ * @param balances - after each posting
  * @param most - bytes; the counting ends soon after that
  */
 export function extraOfReceipt(
   order: RememberedFields,
-  postings: readonly AppliedPosting[],
+  balances: readonly number[],
   most: number,
 ): Extra {
-  const { payload, content, labels, steps, results, amount } = order;
+  const { payload, content, labels, postings, steps, results, amount } = order;
   const orderedAmount = order.orderedAmount === amount ? undefined : order.orderedAmount;
   const ofLabels = labels.length === 0 ? 0 : memoryOf(labels, most);
   const bytes = bytesOf(order, most) + ofLabels;
@@ -98,6 +101,7 @@ export function extraOfReceipt(
     cause: undefined,
     labels,
     postings,
+    balances,
     times: timesIn(order),
     links: linksIn(order),
     bytes,
@@ -107,19 +111,19 @@ export function extraOfReceipt(
 /** @param most - bytes; the counting ends soon after that */
 export function extraOfError(order: RememberedFields, error: OrderError, most: number): Extra {
   const { payload, content, labels, steps, results } = order;
-  const postings = appliedPostings(orderedPostings(order.postings));
+  const postings = orderedPostings(order.postings);
   const { code, message, retryable } = error;
   const cause = order.cause ?? causeOfOrder(error);
   const bytes = bytesOf(order, most) + memoryOf([message, cause, labels, steps], most);
   const times = timesIn(order);
   const links = linksIn(order);
   const fields = { payload, content, steps, results, labels, postings, code, message, retryable };
-  return { ...fields, orderedAmount: undefined, cause, times, links, bytes };
+  return { ...fields, orderedAmount: undefined, balances: noPostings, cause, times, links, bytes };
 }
 
 /** Whether a completed order has nothing of its own that takes room, but for the results of its steps. */
-export function isPlain(order: RememberedFields, postings: readonly AppliedPosting[]): boolean {
-  const { id, userId, payload, content, labels, results, amount, orderedAmount } = order;
+export function isPlain(order: RememberedFields): boolean {
+  const { id, userId, payload, content, labels, postings, results, amount, orderedAmount } = order;
   if (payload !== undefined || content !== undefined || labels.length + postings.length > 0)
     return false;
   if (results !== noResults || orderedAmount !== amount || hasTimes(order)) return false;
@@ -145,7 +149,9 @@ function bytesOf(
   const areLong = id.length + userId.length > shortIds;
   const ofIds = areLong ? memoryOf(id, enough) + memoryOf(userId, enough) : 0;
   let ofPostings = 0;
-  for (const { userId } of postings) ofPostings += postingBytes + 2 * userId.length;
+  for (let at = 0; at < postings.length; at += 1) {
+    ofPostings += postingBytes + 2 * (postings[at] as FinalPosting).userId.length;
+  }
   const ofResults = results === noResults ? 0 : memoryOf(results, enough);
   return memoryOf(payload, enough) + ofContent + ofIds + ofPostings + ofResults;
 }

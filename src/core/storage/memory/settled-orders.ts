@@ -1,7 +1,7 @@
 import { hashOf } from '../../collections/id-hash.ts';
 import { noPostings } from '../../order/order.ts';
 import type { OrderError } from '../../order/order-error.ts';
-import type { AppliedPosting, OrderOutcome } from '../../order/outcome.ts';
+import type { OrderOutcome } from '../../order/outcome.ts';
 import type { StepResult } from '../../order/step-result.ts';
 import type { StoredOrder } from '../../order/stored-order.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
@@ -60,7 +60,8 @@ export class SettledOrders implements SettlementRing {
   rememberOutcome(order: Remembered, outcome: OrderOutcome, sequence: number): void {
     if (outcome.status === 'completed') {
       const { balance, postings } = outcome;
-      this.remember(order, balance, undefined, sequence, 'completed', postings);
+      const balances = postings.map((posting) => posting.balance as number);
+      this.remember(order, balance, undefined, sequence, 'completed', balances);
     } else this.remember(order, undefined, outcome.error, sequence, outcome.status);
   }
 
@@ -68,7 +69,7 @@ export class SettledOrders implements SettlementRing {
    * @param balance - of a completed order
    * @param error - of an order that did not complete
    * @param sequence - the order's place in the order of acceptance
-   * @param postings - as they were applied
+   * @param balances - after each of its postings
    */
   remember(
     order: Remembered,
@@ -76,7 +77,7 @@ export class SettledOrders implements SettlementRing {
     error: OrderError | undefined,
     sequence: number,
     status: OrderOutcome['status'] = error === undefined ? 'completed' : 'failed',
-    postings: readonly AppliedPosting[] = noPostings,
+    balances: readonly number[] = noPostings,
   ): void {
     if (error !== undefined && mayComeAgain(order, error)) return;
     if (this.#limit === 0) {
@@ -84,7 +85,7 @@ export class SettledOrders implements SettlementRing {
       return;
     }
     const slot = this.#at;
-    const extra = this.#extraOf(order, error, postings);
+    const extra = this.#extraOf(order, error, balances);
     let isKept = true;
     if (this.#bytes + (extra?.bytes ?? 0) > 0) {
       this.#release(slot);
@@ -197,11 +198,11 @@ export class SettledOrders implements SettlementRing {
   #extraOf(
     order: Remembered,
     error: OrderError | undefined,
-    postings: readonly AppliedPosting[],
+    balances: readonly number[],
   ): Extra | undefined {
     if (error !== undefined) return extraOfError(order, error, this.#mostBytes);
     const { steps } = order;
-    if (!isPlain(order, postings)) return extraOfReceipt(order, postings, this.#mostBytes);
+    if (!isPlain(order)) return extraOfReceipt(order, balances, this.#mostBytes);
     if (steps.length === 0) return undefined;
     // Most orders whose steps finished at once have their results in common.
     if (this.#lastPlain.steps !== steps) this.#lastPlain = { ...noExtra, steps };

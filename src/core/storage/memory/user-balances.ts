@@ -24,12 +24,27 @@ export class UserBalances {
   after(postings: readonly Posting[]): readonly number[] | undefined {
     if (postings.length === 0) return noPostings;
     const balances: number[] = [];
-    for (const { userId, amount } of postings) {
+    for (let at = 0; at < postings.length; at += 1) {
+      const { userId, amount } = postings[at] as Posting;
       const balance = (this.get(userId) ?? 0) + amount;
       if (!Number.isSafeInteger(balance)) return undefined;
       balances.push(balance);
     }
     return balances;
+  }
+
+  /** @param balances - after each posting, as `after` gives them */
+  setAll(postings: readonly Posting[], balances: readonly number[]): void {
+    for (let at = 0; at < postings.length; at += 1) {
+      this.set((postings[at] as Posting).userId, balances[at] as number);
+    }
+  }
+
+  /** The same with the balances before each posting. */
+  setBack(postings: readonly Posting[], balances: readonly number[]): void {
+    for (const [at, { userId, amount }] of postings.entries()) {
+      this.set(userId, (balances[at] as number) - amount);
+    }
   }
 
   set(userId: string, balance: number): void {
