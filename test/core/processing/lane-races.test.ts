@@ -203,6 +203,20 @@ describe('delayed orders while the storage is asked', () => {
     await processor.shutdown();
   });
 
+  it('invariant 4: the outcome of an order that the storage kept though its call failed comes at its time', async () => {
+    const storage = new KeptStorage();
+    const { processor } = await opened(storage, new Set());
+    storage.fate = (method, size) => (method === 'accept' && size > 0 ? 'fails late' : 'works');
+    const enqueued = codeOf(processor.enqueue({ ...order('a'), notBefore: Date.now() + 50 }));
+    await clock.settle();
+    expect(await enqueued).toBe('storage_failed');
+    storage.fate = () => 'works';
+    const outcome = watch(processor.outcome('a'));
+    await clock.advance(10_000);
+    expect(outcome.isSettled).toBe(true);
+    await processor.shutdown();
+  });
+
   it('invariant 11: a delayed order that held its lane leaves nothing in `oldestWaitMs`', async () => {
     const { processor } = await opened(new KeptStorage(), new Set(['a']));
     const first = codeOf(processor.submit({ ...order('a'), notBefore: Date.now() + 50 }));

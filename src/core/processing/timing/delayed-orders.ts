@@ -103,6 +103,7 @@ export class DelayedOrders {
     lifecycle.move(job, 'scheduled');
     inFlight.add(job);
     this.#add(job);
+    this.#sources.stored?.awaited(job);
   }
 
   /** Cancels an order that waits for its time; false if it does not. */

@@ -85,6 +85,11 @@ export class StoredDelays {
     this.#wakeAt(notBefore);
   }
 
+  /** An order of the storage is in memory: a call that failed may have kept it, so that nothing else reads it. */
+  awaited({ times }: Job): void {
+    this.#wakeAt(times?.notBefore as number);
+  }
+
   /** An order enters its lane that its caller has handed in again, after its time and before it was read. */
   entered({ times }: Job): void {
     if ((times?.notBefore as number) > this.#sources.startedAt) this.count -= 1;
