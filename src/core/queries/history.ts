@@ -21,12 +21,17 @@ const mostCalls = 32;
 /** How many outcomes are read at once. */
 const pageSize = 500;
 
+/** How often a reader at the end asks again where other processors settle, too, in milliseconds. */
+const othersMs = 200;
+
 /** What was settled: a user's movements, and all outcomes in the order in which they were applied. */
 export class History {
   readonly #history: HistoryStorage;
   readonly #clock: Clock;
   readonly #questions: UntilClosed;
   readonly #isEnding: () => boolean;
+  /** Whether other processors settle, too. */
+  readonly #isShared: boolean;
   /** The readers at the end of the outcomes. */
   readonly #waiting = new Set<() => void>();
   /** Changes when there may be more outcomes. */
@@ -35,7 +40,7 @@ export class History {
 
   /** @param isEnding - whether the processor shuts down, and with it the storage */
   constructor(
-    { history }: Pick<Ledger, 'history'>,
+    { history, journal }: Pick<Ledger, 'history' | 'journal'>,
     clock: Clock,
     questions: UntilClosed,
     isEnding: () => boolean,
@@ -44,6 +49,7 @@ export class History {
     this.#clock = clock;
     this.#questions = questions;
     this.#isEnding = isEnding;
+    this.#isShared = journal?.shared !== undefined;
   }
 
   /** Identifies the storage. */
@@ -144,7 +150,9 @@ export class History {
     // It may have aborted while the storage was asked.
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
+      const timer = this.#isShared ? setTimeout(() => end(), othersMs) : undefined;
       const end = (): void => {
+        clearTimeout(timer);
         signal?.removeEventListener('abort', end);
         this.#waiting.delete(end);
         resolve();

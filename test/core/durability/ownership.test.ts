@@ -65,6 +65,23 @@ describe('where several processors share a storage', () => {
     await end();
   });
 
+  it('invariant 4: outcomes come at every processor, whichever settles', async () => {
+    const { a, b, end } = processors();
+    const leaving = new AbortController();
+    const seen: string[] = [];
+    const reading = (async () => {
+      for await (const { order } of b.outcomes({ signal: leaving.signal })) seen.push(order.id);
+    })();
+    await clock.advance(10);
+    const receipts = [a.submit({ id: 'o', userId: 'u', amount: 5 })];
+    await clock.advance(1_000);
+    await Promise.all(receipts);
+    expect(seen).toEqual(['o']);
+    leaving.abort();
+    await reading;
+    await end();
+  });
+
   it("an enqueued order that is another one's is forgotten here, and its outcome can be awaited", async () => {
     const gate = deferred();
     const { b, end } = processors(() => gate.promise);

@@ -80,7 +80,8 @@ export interface PastBalance {
  * 16. `movements` gives each change of a user's balance once, in the order applied: the user's completed orders and the
  *    postings to the user. The balance of each is that of the one before it and its amount.
  * 17. Times are those at which the storage had settled everything up to a movement: the greatest `settledAt` of all
- *    settlements up to it. So they never go back in the order applied, even if the machine's clock does.
+ *    settlements up to it, or of those alone that changed the user's balance. So a user's times never go back in the
+ *    order applied, even if a machine's clock does.
  *    `balanceAt` answers the balance after the user's last movement up to the time, and what pruned movements left.
  */
 export interface HistoryStorage {
