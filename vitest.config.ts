@@ -36,6 +36,11 @@ const long = [
   'test/http/fuzz/fuzz.test.ts',
   'test/examples/deploy/dockerfile.test.ts',
   'test/examples/services/service/restart.test.ts',
+  'test/postgres/conformance.test.ts',
+  'test/postgres/members/membership.test.ts',
+  'test/postgres/members/model.test.ts',
+  'test/postgres/members/orders.test.ts',
+  'test/postgres/members/outcomes.test.ts',
   'test/sqlite/million.test.ts',
 ];
 

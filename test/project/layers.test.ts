@@ -26,7 +26,7 @@ const packages = imports.filter(({ to }) => !to.endsWith('.ts') && !isGenerated(
  * a room of its own.
  */
 const rows: readonly (readonly string[])[] = [
-  ['index.ts', 'http', 'grpc', 'prometheus', 'sqlite', 'testing'],
+  ['index.ts', 'http', 'grpc', 'postgres', 'prometheus', 'sqlite', 'testing'],
   ['server'],
   ['core/order-processor.ts'],
   ['core/shutdown.ts'],
@@ -165,7 +165,7 @@ describe('packages', () => {
       const isKnown =
         files.includes(to) ||
         isGenerated(to) ||
-        /^(node:.*|p-queue|eventemitter3|hono|hono\/.*|@hono\/node-server|zod|prom-client|@bufbuild\/protobuf.*|@connectrpc\/connect(-node)?)$/.test(
+        /^(node:.*|p-queue|eventemitter3|hono|hono\/.*|@hono\/node-server|pg|zod|prom-client|@bufbuild\/protobuf.*|@connectrpc\/connect(-node)?)$/.test(
           to,
         );
       expect(isKnown, to).toBe(true);
@@ -185,6 +185,7 @@ describe('packages', () => {
     ['zod', 'http'],
     ['@bufbuild/protobuf', 'grpc'],
     ['@connectrpc/connect', 'grpc'],
+    ['pg', 'postgres'],
     ['prom-client', 'prometheus'],
   ])('%s, an optional peer, is imported by %s/ alone', (name, folder) => {
     const users = packages.filter(({ to }) => to === name || to.startsWith(`${name}/`));

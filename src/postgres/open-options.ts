@@ -1,0 +1,120 @@
+import { hostname } from 'node:os';
+import type { ClientConfig } from 'pg';
+import { checkInteger, checkOptions, checkTimeout, wrong } from '../core/runtime/checks.ts';
+import { partitionLimit } from './values/partition.ts';
+
+/** The options of a {@link PostgresStorage}. */
+export interface PostgresStorageOptions {
+  /** The database, as `postgres://user@host:5432/database`. Either this or `pg` is needed. */
+  readonly connectionString?: string | undefined;
+  /** The database as a `Client` of `pg` takes it: host, password as a function, TLS and certificates, for example. */
+  readonly pg?: ClientConfig | undefined;
+  /**
+   * The schema that has the tables: 1 to 63 bytes, not beginning with `pg_`. It is made where there is none. Default
+   * `'order_processor'`.
+   */
+  readonly schema?: string | undefined;
+  /**
+   * Into how many partitions the users are divided: a power of two from 1 to 64. So many processors at most can have
+   * orders to process. Stands when the schema is made, and never changes. Default 64.
+   */
+  readonly partitions?: number | undefined;
+  /** What the processor is called, for people: 1 to 40 characters. Two may have one name. The host's name by default. */
+  readonly name?: string | undefined;
+  /** How often the processor says that it is alive, in milliseconds: an integer from 10 up. Default 500. */
+  readonly beatMs?: number | undefined;
+  /**
+   * After how long without such a sign other processors take its partitions, by the server's clock, in milliseconds: an
+   * integer from 4 times `beatMs` up. All processors should have the same. Default 5 000.
+   */
+  readonly staleMs?: number | undefined;
+  /**
+   * Whether `open` makes the tables and brings them to the version of this release. `false`: it rejects where
+   * they are of another version. Default `true`.
+   */
+  readonly migrate?: boolean | undefined;
+}
+
+/** What a storage is opened with, the defaults filled in. */
+export interface CheckedOptions {
+  readonly config: ClientConfig;
+  readonly schema: string;
+  /** `undefined` for what the schema has. */
+  readonly partitions: number | undefined;
+  readonly name: string;
+  readonly beatMs: number;
+  readonly staleMs: number;
+  readonly migrate: boolean;
+}
+
+const optionNames = [
+  'connectionString',
+  'pg',
+  'schema',
+  'partitions',
+  'name',
+  'beatMs',
+  'staleMs',
+  'migrate',
+] satisfies (keyof PostgresStorageOptions)[];
+
+/** PostgreSQL cuts longer names. */
+const longestName = 63;
+
+/**
+ * No message has a value of `connectionString` or `pg`: they may have a password.
+ *
+ * @throws TypeError or RangeError for a wrong option
+ */
+export function checkedOptions(options: PostgresStorageOptions): CheckedOptions {
+  checkOptions('PostgresStorage', options, optionNames);
+  const { schema = 'order_processor', partitions, name = hostname() } = options;
+  const { beatMs = 500, staleMs = Math.max(5_000, 4 * beatMs), migrate = true } = options;
+  checkSchema(schema);
+  if (partitions !== undefined) checkPartitions(partitions);
+  if (typeof name !== 'string' || name === '' || name.length > 40 || name.includes('\0')) {
+    if (options.name !== undefined) throw wrong(TypeError, 'name', '1 to 40 characters', name);
+  }
+  checkTimeout('beatMs', beatMs);
+  checkInteger('beatMs', beatMs, 10);
+  checkTimeout('staleMs', staleMs);
+  checkInteger('staleMs', staleMs, 4 * beatMs);
+  if (typeof migrate !== 'boolean') throw wrong(TypeError, 'migrate', 'a boolean', migrate);
+  const config = configOf(options);
+  return { config, schema, partitions, name: name.slice(0, 40), beatMs, staleMs, migrate };
+}
+
+function configOf({ connectionString, pg }: PostgresStorageOptions): ClientConfig {
+  if ((connectionString === undefined) === (pg === undefined)) {
+    const got = pg === undefined ? 'none' : 'both';
+    throw new TypeError(`Expected one of \`connectionString\` and \`pg\`, got ${got}`);
+  }
+  if (pg !== undefined) {
+    if (typeof pg === 'object' && pg !== null && !('connect' in pg)) return pg;
+    throw new TypeError('Expected `pg` to be what `new Client` of `pg` takes, and no client');
+  }
+  if (typeof connectionString === 'string' && /^postgres(ql)?:\/\//.test(connectionString)) {
+    return { connectionString };
+  }
+  throw new TypeError('Expected `connectionString` to begin with `postgres://`');
+}
+
+function checkSchema(schema: unknown): void {
+  const isSchema =
+    typeof schema === 'string' &&
+    schema !== '' &&
+    schema.isWellFormed() &&
+    Buffer.byteLength(schema) <= longestName &&
+    !/^pg_|\0/.test(schema);
+  if (isSchema) return;
+  throw wrong(TypeError, 'schema', `1 to ${longestName} bytes, not beginning with \`pg_\``, schema);
+}
+
+function checkPartitions(partitions: unknown): void {
+  const form = `a power of two from 1 to ${partitionLimit}`;
+  if (typeof partitions !== 'number') throw wrong(TypeError, 'partitions', form, partitions);
+  const isPower = Number.isInteger(Math.log2(partitions)) && partitions >= 1;
+  if (!isPower || partitions > partitionLimit) {
+    throw wrong(RangeError, 'partitions', form, partitions);
+  }
+}

@@ -1,0 +1,228 @@
+import type { StepResult } from '../core/order/step-result.ts';
+import type { NewOrder, StoredOrder } from '../core/order/stored-order.ts';
+import { checkInteger, checkOptions } from '../core/runtime/checks.ts';
+import type { BalanceChange, BalanceResult } from '../core/storage/balance-storage.ts';
+import type { DuePage, DueQuery } from '../core/storage/due/due-orders.ts';
+import type {
+  PastBalance,
+  SettledPage,
+  SettledQuery,
+  StoredMovementPage,
+  StoredMovementQuery,
+} from '../core/storage/history/history-storage.ts';
+import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../core/storage/holds/hold.ts';
+import type {
+  AcceptResult,
+  OrderStorage,
+  RememberedOrder,
+  RememberResult,
+  Settlement,
+  SettlementResult,
+  StoredOrderPage,
+  StoredOrderQuery,
+} from '../core/storage/order-storage.ts';
+import type { SharedOrders } from '../core/storage/shared-storage.ts';
+import { openQuerySession } from './members/life.ts';
+import { Membership } from './members/membership.ts';
+import { checkedOptions, type PostgresStorageOptions } from './open-options.ts';
+import { openSchema } from './schema/opened.ts';
+import { QuerySessions } from './sessions/query-sessions.ts';
+import { Reads } from './statements/reads.ts';
+import { Writes } from './writes/writes.ts';
+
+/** Which orders {@link PostgresStorage.prune} deletes. */
+export interface PostgresPruneOptions {
+  /** Those accepted and settled before this time, in Unix milliseconds: a safe integer. */
+  readonly settledBefore: number;
+}
+
+/**
+ * Keeps orders and balances in a PostgreSQL database that any number of processors share: each of them takes orders of
+ * all users, and processes those of the users whose partitions it owns. PostgreSQL decides who owns which.
+ *
+ * Payloads come back as JSON has them.
+ */
+export class PostgresStorage implements OrderStorage {
+  /** The build renames a class that refers to itself to `_PostgresStorage`. @internal */
+  static readonly name = 'PostgresStorage';
+  /** Always `'json'`: payloads come back as JSON has them. */
+  readonly payloads = 'json';
+  /** Changes may have postings: always `true`. */
+  readonly appliesPostings = true;
+  /** Identifies what the schema keeps: the same in every process. */
+  readonly id: string;
+  /** The schema that has the tables. */
+  readonly schema: string;
+  readonly #members: Membership;
+  readonly #reads: Reads;
+  readonly #writes: Writes;
+  #isClosed = false;
+
+  /**
+   * Connects to the database, and makes the tables where there are none. Tables of an earlier version are brought to
+   * this one while other processors go on.
+   *
+   * @param options - which database, and how to share it
+   * @throws (rejects) TypeError or RangeError for an option that is unknown or out of range
+   * @throws (rejects) Error if the database cannot be reached, or its schema is of another version or of something else
+   */
+  static async open(options: PostgresStorageOptions): Promise<PostgresStorage> {
+    const checked = checkedOptions(options);
+    const { id, partitions } = await openSchema(checked);
+    const { schema } = checked;
+    const members = new Membership({ ...checked, partitions });
+    await members.open();
+    const sessions = new QuerySessions((onEnd) => openQuerySession(checked, onEnd));
+    const reads = new Reads(sessions, schema);
+    return new PostgresStorage(id, schema, members, reads, new Writes(members, schema, partitions));
+  }
+
+  private constructor(
+    id: string,
+    schema: string,
+    members: Membership,
+    reads: Reads,
+    writes: Writes,
+  ) {
+    this.id = id;
+    this.schema = schema;
+    this.#members = members;
+    this.#reads = reads;
+    this.#writes = writes;
+  }
+
+  /** Whether `close` has been called. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** How its processor shares it with others. */
+  get shared(): SharedOrders {
+    return this.#members;
+  }
+
+  /** Keeps orders; see {@link OrderStorage.accept}. */
+  accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
+    return this.#writes.accept(orders);
+  }
+
+  /** Records outcomes and applies balances; see {@link OrderStorage.settle}. */
+  settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
+    return this.#writes.settle(settlements);
+  }
+
+  /** Keeps what steps of unsettled orders have returned; see {@link OrderStorage.remember}. */
+  remember(orders: readonly RememberedOrder[]): Promise<readonly RememberResult[]> {
+    return this.#writes.remember(orders);
+  }
+
+  /** Replaces the results of a settled order's steps; see {@link OrderStorage.amend}. */
+  amend(id: string, steps: readonly StepResult[]): Promise<void> {
+    return this.#writes.amend(id, steps);
+  }
+
+  /**
+   * Applies changes outside a processor, to set opening balances for example; each is kept as a completed order. Of an
+   * id that was applied or refused before, the answer is what it was then.
+   *
+   * @param changes - see {@link BalanceChange}
+   * @throws (rejects) Error if an id belongs to an order that is unsettled, was canceled, or failed by itself
+   */
+  apply(changes: readonly BalanceChange[]): Promise<readonly BalanceResult[]> {
+    return this.#writes.apply(changes);
+  }
+
+  /**
+   * The user's balance in minor units, or `undefined` if the user has never had one.
+   *
+   * @param userId - any accepted order's `userId`
+   */
+  get(userId: string): Promise<number | undefined> {
+    return this.#reads.get(userId);
+  }
+
+  /** The order that has this id, unsettled or settled. */
+  find(id: string): Promise<StoredOrder | undefined> {
+    return this.#reads.find(id);
+  }
+
+  /** One page of orders; see {@link OrderStorage.list}. */
+  list(query: StoredOrderQuery): Promise<StoredOrderPage> {
+    return this.#reads.list(query);
+  }
+
+  /** One page of settled orders; see {@link OrderStorage.settled}. */
+  settled(query: SettledQuery): Promise<SettledPage> {
+    return this.#reads.settled(query);
+  }
+
+  /** One page of a user's movements; see {@link OrderStorage.movements}. */
+  movements(query: StoredMovementQuery): Promise<StoredMovementPage> {
+    return this.#reads.movements(query);
+  }
+
+  /** What a user's balance was; see {@link OrderStorage.balanceAt}. */
+  balanceAt(userId: string, time: number): Promise<PastBalance> {
+    return this.#reads.balanceAt(userId, time);
+  }
+
+  /** All unsettled orders of all processors in the order of their acceptance, in pages; see {@link OrderStorage.unsettled}. */
+  unsettled(upTo?: number): AsyncGenerator<readonly StoredOrder[], void, undefined> {
+    return this.#reads.unsettled(upTo);
+  }
+
+  /** Keeps a hold; see {@link OrderStorage.hold}. */
+  hold(hold: StoredHold): Promise<void> {
+    return this.#reads.hold(hold);
+  }
+
+  /** Ends the hold of a user; see {@link OrderStorage.release}. */
+  release(userId: string, retried?: RetriedOrder): Promise<void> {
+    return this.#reads.release(userId, retried);
+  }
+
+  /** One page of holds, by the bytes of the user ids; see {@link OrderStorage.holds}. */
+  holds(query: StoredHoldQuery): Promise<readonly StoredHold[]> {
+    return this.#reads.holds(query);
+  }
+
+  /** The next delayed orders; see {@link OrderStorage.due}. */
+  due(query: DueQuery): Promise<DuePage> {
+    return this.#reads.due(query);
+  }
+
+  /** How many unsettled orders have a `notBefore` above a time; see {@link OrderStorage.delayed}. */
+  delayed(after: number): Promise<number> {
+    return this.#reads.delayed(after);
+  }
+
+  /**
+   * Deletes settled orders, some hundreds at a time, while calls go on; no settlement waits for it. Their ids are
+   * forgotten: one that comes again is a new order. Balances stay.
+   *
+   * @param options - which
+   * @returns (resolves) how many were deleted
+   */
+  async prune(options: PostgresPruneOptions): Promise<number> {
+    checkOptions('prune', options, ['settledBefore']);
+    const { settledBefore } = options;
+    checkInteger('settledBefore', settledBefore, Number.MIN_SAFE_INTEGER);
+    return this.#reads.prune(settledBefore);
+  }
+
+  /**
+   * Reads all tables, while calls go on, and looks for contradictions: balances that are not the sum of their movements,
+   * orders that cannot be read, rows without their order. It holds no more in memory than a thousand of them.
+   *
+   * @returns (resolves) what is wrong, for people; empty if nothing is
+   */
+  check(): Promise<readonly string[]> {
+    return this.#reads.check();
+  }
+
+  /** Waits for what is under way, and leaves the other processors. Later calls reject. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([this.#members.close(), this.#reads.close()]);
+  }
+}

@@ -1,0 +1,43 @@
+import type { CheckedOptions } from '../open-options.ts';
+import { Session } from '../sessions/session.ts';
+import { checkVersion, migrate, schemaVersion } from './migrate.ts';
+import { quoteName } from './names.ts';
+
+/** What a schema says of itself. */
+export interface OpenedSchema {
+  /** Identifies what it keeps. */
+  readonly id: string;
+  readonly partitions: number;
+}
+
+/**
+ * Makes the schema, or brings it to this version, as far as `migrate` allows.
+ *
+ * @throws (rejects) Error if the database cannot be reached, or the schema is of another version, is not ours, or has
+ *    another number of partitions
+ */
+export async function openSchema(options: CheckedOptions): Promise<OpenedSchema> {
+  const { config, schema, partitions } = options;
+  const named = { ...config, application_name: `${options.name} open` };
+  const session = await Session.open(named, 'SELECT 1', () => {});
+  try {
+    if (options.migrate) await migrate(session, schema, partitions ?? 64);
+    else if ((await checkVersion(session, schema)) < schemaVersion) throw tooOld(schema);
+    const [meta] = await session.query<OpenedSchema>(
+      `SELECT storage_id AS id, partitions FROM ${quoteName(schema)}.meta`,
+    );
+    const found = meta as OpenedSchema;
+    if (partitions === undefined || found.partitions === partitions) return found;
+    throw new Error(
+      `Expected the schema ${quoteName(schema)} to have ${partitions} partitions, found ${found.partitions}: they never change`,
+    );
+  } finally {
+    await session.end();
+  }
+}
+
+function tooOld(schema: string): Error {
+  return new Error(
+    `The schema ${quoteName(schema)} is not of version ${schemaVersion}: run its migrations, or open it with \`migrate: true\``,
+  );
+}

@@ -1,0 +1,31 @@
+/** What a statement may require of the database; see the function `require` of the schema. */
+export type Requirement = 'lost' | 'settled' | 'balance';
+
+const requirements: readonly string[] = ['lost', 'settled', 'balance'] satisfies Requirement[];
+
+/** Values that cannot be, constraints, limits, what triggers of the host raise. */
+const ofOneOrder: readonly string[] = ['22', '23', '54', 'P0'];
+
+/** Serialization failures and deadlocks: the same may go well a moment later. */
+const passing: readonly string[] = ['40001', '40P01'];
+
+function codeOf(error: unknown): string {
+  const code = (error as { readonly code?: unknown } | undefined)?.code;
+  return typeof code === 'string' ? code : '';
+}
+
+/** What was required in vain; `undefined` if the statement failed in another way. */
+export function requirementOf(error: unknown): Requirement | undefined {
+  if (codeOf(error) !== 'OP001') return undefined;
+  const { message } = error as Error;
+  return requirements.includes(message) ? (message as Requirement) : undefined;
+}
+
+/** Whether a row of one order was refused, and would be again, while others can be written. */
+export function isOfOneOrder(error: unknown): boolean {
+  return ofOneOrder.includes(codeOf(error).slice(0, 2));
+}
+
+export function isPassing(error: unknown): boolean {
+  return passing.includes(codeOf(error));
+}

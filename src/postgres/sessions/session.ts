@@ -1,0 +1,142 @@
+import { Client, type ClientConfig, type Notification, type QueryResultRow, types } from 'pg';
+
+/** A statement that a session prepares when it first uses it. */
+export interface Statement {
+  /** At most 63 bytes; one name for one text. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** What a statement takes; arrays as their literals. */
+export type Value = string | number | boolean | null;
+
+/** What a session is for; its name shows in `pg_stat_activity`. */
+export type Role = 'accept' | 'settle' | 'read' | 'beat' | 'query';
+
+/** `bigint` in PostgreSQL. */
+const bigintType = 20;
+
+/** Beyond the safe integers a `bigint`: no sum takes it for a number, and the other rows can be read. */
+function integerOf(text: string): number | bigint {
+  const value = Number(text);
+  return Number.isSafeInteger(value) ? value : BigInt(text);
+}
+
+const parsers = {
+  getTypeParser: (type: number, format?: 'text' | 'binary') =>
+    type === bigintType ? integerOf : types.getTypeParser(type, format as 'text'),
+};
+
+/**
+ * One session of the database. It ends once and for all: whatever ends it ends the processor's time with all of its
+ * sessions, and a new time has new ones.
+ */
+export class Session {
+  readonly #client: Client;
+  readonly #onEnd: (error: Error) => void;
+  #isOver = false;
+  #failure = new Error('The session of the database has ended');
+  /** The end of the transactions that were begun. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(client: Client, onEnd: (error: Error) => void) {
+    this.#client = client;
+    this.#onEnd = onEnd;
+    client.on('error', (error) => {
+      this.#failure = error;
+      this.destroy();
+    });
+    client.on('end', () => this.#end());
+  }
+
+  /**
+   * @param config - how to connect
+   * @param setUp - statements that set the session up
+   * @param onEnd - called once, unless the session is ended by `end`
+   */
+  static async open(
+    config: ClientConfig,
+    setUp: string,
+    onEnd: (error: Error) => void,
+  ): Promise<Session> {
+    const client = new Client({ ...config, types: parsers, pipeline: true, keepAlive: true });
+    const session = new Session(client, onEnd);
+    try {
+      await client.connect();
+      await client.query(setUp);
+    } catch (error) {
+      session.#isOver = true;
+      client.connection.stream.destroy();
+      throw error;
+    }
+    return session;
+  }
+
+  /** The process of the server, as the server said it: behind a pooler it is another one's. */
+  get pid(): number {
+    // Not among the declared types, and documented nowhere: `pg` keeps it to cancel statements.
+    return (this.#client as unknown as { readonly processID: number }).processID;
+  }
+
+  /**
+   * Sends a statement at once, behind those that were sent; each one outside of a transaction is one of its own.
+   *
+   * @returns its rows
+   */
+  async query<Row extends QueryResultRow = QueryResultRow>(
+    statement: Statement | string,
+    values: readonly Value[] = [],
+  ): Promise<Row[]> {
+    if (this.#isOver) throw this.#failure;
+    const config =
+      typeof statement === 'string' ? { text: statement, values } : { ...statement, values };
+    const { rows } = await this.#client.query<Row>({ ...config, values: [...values] });
+    return rows;
+  }
+
+  /** Runs a transaction behind those that were begun; no other statement of the session may come between. */
+  transaction<T>(work: () => Promise<T>): Promise<T> {
+    return this.alone(async () => {
+      await this.query('BEGIN');
+      try {
+        const result = await work();
+        await this.query('COMMIT');
+        return result;
+      } catch (error) {
+        if (!this.#isOver) await this.query('ROLLBACK');
+        throw error;
+      }
+    });
+  }
+
+  /** Does something behind what was begun in this way before, so that no statement comes between its own. */
+  alone<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  onNote(listener: (channel: string, payload: string) => void): void {
+    this.#client.on('notification', ({ channel, payload = '' }: Notification) => {
+      if (!this.#isOver) listener(channel, payload);
+    });
+  }
+
+  /** Ends it without waiting for the server, which may not answer. */
+  destroy(): void {
+    this.#client.connection.stream.destroy();
+    this.#end();
+  }
+
+  async end(): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    await this.#client.end();
+  }
+
+  #end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#onEnd(this.#failure);
+  }
+}

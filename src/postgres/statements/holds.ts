@@ -1,0 +1,94 @@
+import { isHeldFailure } from '../../core/storage/holds/held-failure.ts';
+import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../../core/storage/holds/hold.ts';
+import type { Session } from '../sessions/session.ts';
+import { fromKept, toKept } from '../values/kept-text.ts';
+import { partOfUser } from '../values/partition.ts';
+
+const keep = {
+  name: 'hold',
+  text: `INSERT INTO holds (user_id, part, held_at, hold)
+    SELECT $1::text, ${partOfUser('$1::text')}, $2::bigint, $3::text
+    ON CONFLICT (user_id) DO UPDATE SET held_at = excluded.held_at, hold = excluded.hold`,
+};
+
+/** Keeps a hold, in place of the user's. */
+export async function keepHold(
+  session: Session,
+  { userId, heldAt, ...hold }: StoredHold,
+): Promise<void> {
+  await session.query(keep, [toKept(userId), heldAt, JSON.stringify(hold)]);
+}
+
+const end = { name: 'release', text: 'DELETE FROM holds WHERE user_id = $1::text' };
+
+const endAndRetry = {
+  name: 'release_retried',
+  text: `WITH ended AS (DELETE FROM holds WHERE user_id = $1::text)
+    UPDATE pending SET decided = NULL, compensations = $3::text
+    WHERE seq = (SELECT seq FROM orders WHERE id = $2::text)`,
+};
+
+/** Ends the hold of a user; of an order that is tried again, the outcome is forgotten with it. */
+export async function endHold(
+  session: Session,
+  userId: string,
+  retried?: RetriedOrder,
+): Promise<void> {
+  const user = toKept(userId);
+  if (retried === undefined) await session.query(end, [user]);
+  else {
+    const { orderId, compensations } = retried;
+    await session.query(endAndRetry, [user, toKept(orderId), JSON.stringify(compensations)]);
+  }
+}
+
+const page = {
+  name: 'holds_page',
+  text: `SELECT user_id, held_at, hold FROM holds WHERE user_id > $1::text
+    ORDER BY user_id LIMIT $2::int`,
+};
+
+interface Row {
+  readonly user_id: string;
+  readonly held_at: number | bigint;
+  readonly hold: string;
+}
+
+/** One page of holds, by the bytes of the user ids as the database keeps them. */
+export async function holdPage(
+  session: Session,
+  { after = '', limit }: StoredHoldQuery,
+): Promise<readonly StoredHold[]> {
+  const rows = await session.query<Row>(page, [toKept(after), limit]);
+  return rows.map(holdOf);
+}
+
+/** What was changed by hand must not hide the hold: its age and its reason are for people. */
+function holdOf({ user_id, held_at, hold }: Row): StoredHold {
+  const kept = fieldsIn(hold);
+  const { reason, orderId, code, message, compensated, failure } = kept;
+  return {
+    userId: fromKept(user_id),
+    reason: textOf(reason),
+    heldAt: typeof held_at === 'number' ? held_at : 0,
+    ...(typeof orderId === 'string' && { orderId, code: textOf(code), message: textOf(message) }),
+    ...(areTexts(compensated) && { compensated }),
+    ...(isHeldFailure(failure) && { failure }),
+  };
+}
+
+function fieldsIn(json: string): Readonly<Record<string, unknown>> {
+  try {
+    return (JSON.parse(json) as Readonly<Record<string, unknown>> | null) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
+}
+
+function areTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}

@@ -1,0 +1,95 @@
+import type { StoredOrder } from '../../core/order/stored-order.ts';
+import type { DuePage, DueQuery } from '../../core/storage/due/due-orders.ts';
+import type {
+  PastBalance,
+  SettledPage,
+  SettledQuery,
+  StoredMovementPage,
+  StoredMovementQuery,
+} from '../../core/storage/history/history-storage.ts';
+import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../../core/storage/holds/hold.ts';
+import type { StoredOrderPage, StoredOrderQuery } from '../../core/storage/order-storage.ts';
+import type { QuerySessions } from '../sessions/query-sessions.ts';
+import { UnreadableOrders } from '../values/unreadable.ts';
+import { checkSchema } from './check.ts';
+import { Feed } from './history/feed.ts';
+import { balanceAt, movementPage, readBalance } from './history/movements.ts';
+import { endHold, holdPage, keepHold } from './holds.ts';
+import { findOrders } from './orders/find.ts';
+import { listOrders } from './orders/list.ts';
+import { countDelayed, duePage, unsettledPages } from './orders/unsettled.ts';
+import { pruneOrders } from './prune.ts';
+
+/** Reads, the writes of holds, and the deletion of old orders. */
+export class Reads {
+  readonly #sessions: QuerySessions;
+  readonly #unreadable: UnreadableOrders;
+  readonly #feed: Feed;
+
+  constructor(sessions: QuerySessions, schema: string) {
+    this.#sessions = sessions;
+    this.#unreadable = new UnreadableOrders(schema);
+    this.#feed = new Feed(schema, this.#unreadable.report);
+  }
+
+  async get(userId: string): Promise<number | undefined> {
+    return this.#sessions.ask((session) => readBalance(session, userId));
+  }
+
+  async find(id: string): Promise<StoredOrder | undefined> {
+    const [order] = await this.#sessions.ask((session) => findOrders(session, [id]));
+    return order;
+  }
+
+  async list(query: StoredOrderQuery): Promise<StoredOrderPage> {
+    return this.#sessions.ask((session) => listOrders(session, query, this.#unreadable.report));
+  }
+
+  unsettled(upTo?: number): AsyncGenerator<readonly StoredOrder[], void, undefined> {
+    return unsettledPages((ask) => this.#sessions.ask(ask), this.#unreadable.report, upTo);
+  }
+
+  async due(query: DueQuery): Promise<DuePage> {
+    return this.#sessions.ask((session) => duePage(session, query, this.#unreadable.report));
+  }
+
+  async delayed(after: number): Promise<number> {
+    return this.#sessions.ask((session) => countDelayed(session, after));
+  }
+
+  async settled(query: SettledQuery): Promise<SettledPage> {
+    return this.#sessions.ask((session) => this.#feed.read(session, query));
+  }
+
+  async movements(query: StoredMovementQuery): Promise<StoredMovementPage> {
+    return this.#sessions.ask((session) => movementPage(session, query));
+  }
+
+  async balanceAt(userId: string, time: number): Promise<PastBalance> {
+    return this.#sessions.ask((session) => balanceAt(session, userId, time));
+  }
+
+  async hold(hold: StoredHold): Promise<void> {
+    await this.#sessions.ask((session) => keepHold(session, hold));
+  }
+
+  async release(userId: string, retried?: RetriedOrder): Promise<void> {
+    await this.#sessions.ask((session) => endHold(session, userId, retried));
+  }
+
+  async holds(query: StoredHoldQuery): Promise<readonly StoredHold[]> {
+    return this.#sessions.ask((session) => holdPage(session, query));
+  }
+
+  async check(): Promise<readonly string[]> {
+    return this.#sessions.alone(checkSchema);
+  }
+
+  async prune(settledBefore: number): Promise<number> {
+    return this.#sessions.alone((session) => pruneOrders(session, settledBefore));
+  }
+
+  close(): Promise<void> {
+    return this.#sessions.close();
+  }
+}

@@ -1,0 +1,214 @@
+import { randomBytes } from 'node:crypto';
+import type { NewOrder, StoredOrder } from '../../core/order/stored-order.ts';
+import { quote } from '../../core/runtime/thrown.ts';
+import type { AcceptResult } from '../../core/storage/order-storage.ts';
+import type { Life } from '../members/life.ts';
+import type { Membership } from '../members/membership.ts';
+import { listNotes } from '../notes/accept-note.ts';
+import { isOfOneOrder } from '../sessions/errors.ts';
+import type { Value } from '../sessions/session.ts';
+import {
+  acceptStatement,
+  columnArrays,
+  type InsertedRow,
+  noteStatement,
+  probe,
+} from '../statements/accept.ts';
+import { sendNotes } from '../statements/notify.ts';
+import { type AcceptedColumns, acceptedColumnsOf } from '../values/accepted-columns.ts';
+import { acceptedOrder } from '../values/accepted-order.ts';
+import { toKept } from '../values/kept-text.ts';
+import { integersOf, plainArray } from '../values/literals.ts';
+import { partitionOf } from '../values/partition.ts';
+import { type KnownResult, knownOrders } from './known-orders.ts';
+
+/** Takes more room than any page has left, even compressed. */
+const probeText = randomBytes(8_192).toString('hex');
+
+/** What became of an order: it is kept, its id is taken, or why the database refuses it. */
+type Kept = StoredOrder | undefined | { readonly error: unknown };
+
+function isStored(kept: Kept): kept is StoredOrder {
+  return kept !== undefined && !('error' in kept);
+}
+
+/** Keeps orders; see `OrderStorage.accept`. */
+export class AcceptOrders {
+  readonly #members: Membership;
+  readonly #partitions: number;
+  #calls = 0;
+
+  constructor(members: Membership, partitions: number) {
+    this.#members = members;
+    this.#partitions = partitions;
+  }
+
+  async accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
+    const { life } = this.#members;
+    if (orders.length === 0) return this.#probe(life);
+    this.#calls += 1;
+    const call = this.#calls;
+    const kept = await this.#keep(life, call, orders);
+    const own = new Map<string, StoredOrder>();
+    const awaited: StoredOrder[] = [];
+    const results = kept.map((order, at): AcceptResult | undefined => {
+      if (order === undefined) return undefined;
+      if (!isStored(order)) return { status: 'failed', error: order.error };
+      own.set(order.id, order);
+      if (orders[at]?.isAwaited !== false) awaited.push(order);
+      return { status: 'kept', sequence: order.sequence };
+    });
+    this.#members.awaits(awaited);
+    if (own.size === orders.length) return results as AcceptResult[];
+    return this.#withKnown(life, orders, results, own);
+  }
+
+  async #probe(life: Life): Promise<readonly AcceptResult[]> {
+    await life.accept.transaction(async () => {
+      await life.accept.query(probe.insert, [probeText]);
+      await life.accept.query(probe.remove);
+    });
+    return [];
+  }
+
+  async #keep(life: Life, call: number, orders: readonly NewOrder[]): Promise<readonly Kept[]> {
+    try {
+      return await life.accept.alone(() => this.#keepAll(life, call, orders));
+    } catch (error) {
+      if (!isOfOneOrder(error)) throw error;
+      return this.#keepOthers(life, call, orders);
+    }
+  }
+
+  async #keepAll(
+    life: Life,
+    call: number,
+    orders: readonly NewOrder[],
+  ): Promise<readonly (StoredOrder | undefined)[]> {
+    const { channels } = this.#members;
+    const columns = this.#columnsOf(orders);
+    const values = valuesOf(life, call, orders, columns);
+    const answer = life.accept.query<InsertedRow>(acceptStatement, values);
+    const note = life.accept.query(noteStatement, [channels.accepted, `${life.number} ${call} `]);
+    // The answer tells, if both fail.
+    note.catch(() => {});
+    const kept = keptOf(orders, (await answer)[0]);
+    const own = kept.filter((order) => order !== undefined);
+    const parts = columns.filter((_, at) => kept[at] !== undefined).map(({ part }) => part);
+    this.#members.accepted(life, call, own, parts);
+    await note;
+    return kept;
+  }
+
+  #columnsOf(orders: readonly NewOrder[]): readonly AcceptedColumns[] {
+    return orders.map((order) => acceptedColumnsOf(order, this.#partitions));
+  }
+
+  /** In one transaction, without the orders that the database refuses. */
+  async #keepOthers(
+    life: Life,
+    call: number,
+    orders: readonly NewOrder[],
+  ): Promise<readonly Kept[]> {
+    const { accept } = life;
+    const keepSome = async (some: readonly NewOrder[]): Promise<readonly Kept[]> => {
+      await accept.query('SAVEPOINT half');
+      try {
+        const values = valuesOf(life, call, some, this.#columnsOf(some));
+        const [row] = await accept.query<InsertedRow>(acceptStatement, values);
+        return keptOf(some, row);
+      } catch (error) {
+        if (!isOfOneOrder(error)) throw error;
+        await accept.query('ROLLBACK TO half');
+        if (some.length === 1) return [{ error }];
+        const half = some.length >> 1;
+        return [...(await keepSome(some.slice(0, half))), ...(await keepSome(some.slice(half)))];
+      }
+    };
+    const kept = await accept.transaction(() => keepSome(orders));
+    await this.#note(life, kept.filter(isStored));
+    return kept;
+  }
+
+  /** Notifies of unsettled orders one by one: no note of their transaction was sent, or perhaps none. */
+  async #note(life: Life, orders: readonly StoredOrder[]): Promise<void> {
+    const { accepted: channel } = this.#members.channels;
+    const listed = orders.map(({ sequence, userId }) => {
+      return { sequence, part: partitionOf(toKept(userId), this.#partitions) };
+    });
+    await sendNotes(
+      life.accept,
+      listNotes(listed).map((note) => ({ channel, note })),
+    );
+  }
+
+  /** Answers the orders whose ids are taken. */
+  async #withKnown(
+    life: Life,
+    orders: readonly NewOrder[],
+    results: readonly (AcceptResult | undefined)[],
+    own: ReadonlyMap<string, StoredOrder>,
+  ): Promise<readonly AcceptResult[]> {
+    const isTaken = (at: number, id: string): boolean => results[at] === undefined && !own.has(id);
+    const taken = orders.filter(({ id }, at) => isTaken(at, id));
+    const known = await knownOrders(
+      life.read,
+      taken.map(({ id }) => id),
+    );
+    await this.#await(life, taken, known);
+    return orders.map(({ id }, at): AcceptResult => {
+      const result = results[at] ?? known.get(id);
+      if (result !== undefined) return result;
+      const order = own.get(id);
+      if (order !== undefined) return { status: 'known', order };
+      throw new Error(`The order ${quote(id)} was there and is not`);
+    });
+  }
+
+  /** Their owners hear of unsettled ones for certain, and their outcomes come here. */
+  async #await(
+    life: Life,
+    taken: readonly NewOrder[],
+    known: Map<string, KnownResult>,
+  ): Promise<void> {
+    const unsettled = new Map<string, StoredOrder>();
+    for (const [id, result] of known) {
+      if (result.status === 'known' && result.order.status === 'pending') {
+        unsettled.set(id, result.order);
+      }
+    }
+    await this.#note(life, [...unsettled.values()]);
+    const awaited = taken.filter(({ id, isAwaited }) => isAwaited !== false && unsettled.has(id));
+    if (awaited.length === 0) return;
+    const ids = [...new Set(awaited.map(({ id }) => id))];
+    const watched = await this.#members.watch(ids);
+    for (const [at, id] of ids.entries()) {
+      const order = watched[at];
+      if (order !== undefined) known.set(id, { status: 'known', order });
+    }
+  }
+}
+
+function valuesOf(
+  life: Life,
+  call: number,
+  orders: readonly NewOrder[],
+  columns: readonly AcceptedColumns[],
+): Value[] {
+  const areAwaited = plainArray(orders.map(({ isAwaited }) => isAwaited !== false));
+  return [...columnArrays(columns), areAwaited, life.number, call];
+}
+
+/** For each order what it is kept as; `undefined` if its id was taken. */
+function keptOf(
+  orders: readonly NewOrder[],
+  row: InsertedRow | undefined,
+): readonly (StoredOrder | undefined)[] {
+  if (row === undefined) throw new Error('Expected an answer to `accept`, got none');
+  const drawn = integersOf(row.drawn);
+  const kept = row.count === orders.length ? undefined : new Set(integersOf(row.kept));
+  return orders.map((order, at) => {
+    const sequence = drawn[at] as number;
+    return kept === undefined || kept.has(sequence) ? acceptedOrder(order, sequence) : undefined;
+  });
+}

@@ -1,0 +1,182 @@
+import type { Settlement, SettlementResult } from '../../core/storage/order-storage.ts';
+import { KnownBalances } from '../decisions/known-balances.ts';
+import type { Life } from '../members/life.ts';
+import type { Membership } from '../members/membership.ts';
+import { isPassing, requirementOf } from '../sessions/errors.ts';
+import { balancesOf } from '../statements/balances.ts';
+import { settlementLock } from '../values/settlement-lock.ts';
+import { CallOrders } from './call-orders.ts';
+import { bitsOf, partsOf } from './owned-partitions.ts';
+import { SettlementPlan } from './plan.ts';
+import { Openings, settlementResults } from './settled-results.ts';
+import { tellOutcomes } from './tell-outcomes.ts';
+import { type WriteSettings, type Written, writePlan } from './write-plan.ts';
+
+/** How often a call is tried that others cross. */
+const mostTries = 30;
+
+/** After so many tries a call locks the balances before it decides. */
+const triesUnlocked = 3;
+
+/** What a call has done. */
+interface Done {
+  readonly plan: SettlementPlan;
+  readonly written: Written;
+}
+
+/**
+ * Records outcomes and applies balances; see `OrderStorage.settle`. What becomes of an order is decided here, by what
+ * balances were last; the database checks that it is right by what they are now, or nothing is done and it is decided
+ * again.
+ */
+export class SettleOrders {
+  readonly #members: Membership;
+  readonly #partitions: number;
+  readonly #lock: readonly [number, number];
+  readonly #balances = new KnownBalances();
+
+  constructor(members: Membership, schema: string, partitions: number) {
+    this.#members = members;
+    this.#partitions = partitions;
+    this.#lock = settlementLock(schema);
+  }
+
+  /** @param isFenced - whether the processor must own the partitions of all orders */
+  async settle(
+    settlements: readonly Settlement[],
+    isFenced = true,
+  ): Promise<readonly SettlementResult[]> {
+    const { life } = this.#members;
+    const parts = partsOf(settlements, this.#partitions);
+    const orders = new CallOrders(life.settle, settlements);
+    await orders.lookUp();
+    const settings = {
+      life,
+      partitions: this.#partitions,
+      lock: this.#lock,
+      bits: isFenced ? bitsOf(parts) : null,
+      sequences: orders.sequences,
+      hasBalance: (userId: string) => this.#balances.get(userId) !== undefined,
+    };
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const { plan, written } = await this.#try(settlements, orders, settings, tries);
+        this.#noteSettled(life, plan, orders, settlements, parts);
+        return await this.#answer(life, settlements, plan, written);
+      } catch (error) {
+        const requirement = requirementOf(error);
+        if (requirement === 'lost') {
+          this.#members.lost(life, parts);
+          return settlements.map(() => ({ status: 'lost' }));
+        }
+        const mayComeAgain = requirement !== undefined || isPassing(error);
+        if (!mayComeAgain || tries === mostTries) throw error;
+        if (requirement === 'settled') await orders.lookUpAgain();
+        else this.#forgetBalances(settlements);
+      }
+    }
+  }
+
+  #forgetBalances(settlements: readonly Settlement[]): void {
+    for (const userId of usersOf(settlements)) this.#balances.forget(userId);
+  }
+
+  async #try(
+    settlements: readonly Settlement[],
+    orders: CallOrders,
+    settings: WriteSettings,
+    tries: number,
+  ): Promise<Done> {
+    const { settle } = settings.life;
+    if (tries > triesUnlocked) {
+      return settle.transaction(async () => {
+        await this.#readBalances(settings.life, usersOf(settlements), true);
+        const plan = new SettlementPlan(settlements, orders, this.#balances);
+        return { plan, written: await writePlan(plan, settings) };
+      });
+    }
+    const plan = await this.#plan(settlements, orders, settings.life, tries);
+    const write = (): Promise<Written> => writePlan(plan, settings);
+    const written = await (plan.isOneStatement ? settle.alone(write) : settle.transaction(write));
+    return { plan, written };
+  }
+
+  async #plan(
+    settlements: readonly Settlement[],
+    orders: CallOrders,
+    life: Life,
+    tries: number,
+  ): Promise<SettlementPlan> {
+    // At first, balances that nothing may depend on are taken to be 0.
+    const isDecisive = ({ amount, minBalance }: Settlement): boolean =>
+      tries > 1 || (amount < 0 && minBalance !== undefined);
+    await this.#readBalances(life, usersOf(settlements.filter(isDecisive)), false);
+    const plan = new SettlementPlan(settlements, orders, this.#balances);
+    // One that is not changed must have a row, or be known to have none.
+    const unknown = plan.accounts.filter(
+      ({ isMoved, userId }) => !isMoved && !this.#balances.has(userId),
+    );
+    if (unknown.length === 0) return plan;
+    await this.#readBalances(life, new Set(unknown.map(({ userId }) => userId)), false);
+    return new SettlementPlan(settlements, orders, this.#balances);
+  }
+
+  async #readBalances(
+    { settle }: Life,
+    userIds: ReadonlySet<string>,
+    isLocking: boolean,
+  ): Promise<void> {
+    const users = [...userIds].filter((userId) => isLocking || !this.#balances.has(userId));
+    if (users.length === 0) return;
+    const read = () => balancesOf(settle, users, isLocking);
+    const balances = await (isLocking ? read() : settle.alone(read));
+    for (const userId of users) this.#balances.set(userId, balances.get(userId));
+  }
+
+  /** What was read of the orders before is worth nothing now. */
+  #noteSettled(
+    life: Life,
+    { treatments }: SettlementPlan,
+    orders: CallOrders,
+    settlements: readonly Settlement[],
+    parts: readonly number[],
+  ): void {
+    const sequences: number[] = [];
+    const own: number[] = [];
+    for (const [at, { id, isAccepted }] of settlements.entries()) {
+      const kind = treatments[at]?.kind;
+      const sequence = orders.sequences.get(id);
+      if (!isAccepted || sequence === undefined) continue;
+      if (kind !== 'settled' && kind !== 'closed') continue;
+      sequences.push(sequence);
+      own.push(parts[at] as number);
+    }
+    this.#members.settled(life, sequences, own);
+  }
+
+  async #answer(
+    life: Life,
+    settlements: readonly Settlement[],
+    plan: SettlementPlan,
+    { accounts, row }: Written,
+  ): Promise<readonly SettlementResult[]> {
+    const openings = new Openings(accounts, row?.openings ?? null);
+    for (const account of accounts) {
+      this.#balances.set(account.userId, openings.closingOf(account));
+    }
+    this.#balances.shrink();
+    if (row !== undefined) tellOutcomes(life, this.#members.channels, row.awaited);
+    return settlementResults(life.settle, settlements, plan, openings);
+  }
+}
+
+/** Everyone whose balance completed settlements may change. */
+function usersOf(settlements: readonly Settlement[]): ReadonlySet<string> {
+  const users = new Set<string>();
+  for (const { outcome, userId, postings } of settlements) {
+    if (outcome !== 'completed') continue;
+    users.add(userId);
+    for (const posting of postings) users.add(posting.userId);
+  }
+  return users;
+}
