@@ -61,6 +61,8 @@ export interface Tries {
   mayHold: boolean;
   /** Set while it holds its lane, if it failed in this process. */
   held: Failure | undefined;
+  /** How it had failed before its last release, in this process: what its steps came to, if it does not begin again. */
+  before: Failure | undefined;
   /** How often it was tried before its last release, in this process. */
   readonly attempts: number;
   /** How often each of its steps was compensated before that, by name. */
@@ -73,5 +75,5 @@ export function willHold(tries: Tries | undefined): Tries {
 }
 
 export function triesOf(compensations: Tries['compensations'] = {}, attempts = 0): Tries {
-  return { mayHold: false, held: undefined, attempts, compensations };
+  return { mayHold: false, held: undefined, before: undefined, attempts, compensations };
 }

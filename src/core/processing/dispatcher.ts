@@ -14,6 +14,7 @@ import type { FundsCheck } from '../settlement/funds-check.ts';
 import type { Settler } from '../settlement/settler.ts';
 import { ActiveRuns } from './active-runs.ts';
 import { cancelInTurn } from './cancel-in-turn.ts';
+import { canceledBy } from './holds/failed-orders.ts';
 import { OrderExpiry, waitsSince } from './timing/order-expiry.ts';
 import type { UserRates } from './timing/user-rates.ts';
 import { WorkerPool } from './worker-pool.ts';
@@ -229,10 +230,11 @@ export class Dispatcher {
     else this.settle(job, held.decision, held.startedAt);
   }
 
-  /** Settles an order as canceled that is in no lane and has not begun. */
-  settleCanceled(job: Job, { code = 'canceled', message, cause }: Cancellation): void {
-    const error = new OrderError(code, message, { ...job.facts, cause });
-    this.settle(job, { ...nothingToDo, outcome: 'canceled', error }, undefined);
+  /** Settles an order as canceled that is in no lane and has not begun, or not again. */
+  settleCanceled(job: Job, cancellation: Cancellation): void {
+    // If it was tried before, what its steps came to stands.
+    const before = job.tries?.before ?? { decision: nothingToDo, startedAt: undefined };
+    this.settle(job, canceledBy(job, before, cancellation), before.startedAt);
   }
 
   #expired(job: Job): void {

@@ -224,6 +224,34 @@ describe.each([
     await next.shutdown();
   });
 
+  it('invariant 4: is a deadlock in a step of its user that joins another caller', async () => {
+    let inStep: string | undefined;
+    const { bank, charge } = world();
+    const gate = deferred();
+    const pay = charge('pay', {
+      async run({ id }) {
+        if (id === 'a') throw new Error('No answer');
+        await gate.promise;
+        inStep = await codeOf(processor.compensate('a'));
+      },
+    });
+    const processor: OrderProcessor = new OrderProcessor({ storage: storageOf(), steps: [pay] });
+    processor.on('error', () => {});
+    await processor.ready;
+    expect(await codeOf(processor.submit(order))).toBe('internal');
+    bank.isOpen = true;
+    const b = codeOf(processor.submit({ ...order, id: 'b' }));
+    await clock.settle();
+    const again = processor.compensate('a');
+    await clock.settle();
+    gate.resolve();
+    await clock.settle();
+    expect(inStep).toBe('deadlock');
+    expect(await b).toBe('completed');
+    expect((await again).steps[0]?.compensation?.status).toBe('ok');
+    await processor.shutdown();
+  });
+
   it('invariant 4: a shutdown waits for it, and gives it up at the deadline', async () => {
     const { bank, processor, storage } = await failed();
     bank.gate = deferred().promise;

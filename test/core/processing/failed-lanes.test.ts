@@ -219,6 +219,44 @@ describe.each([
     },
   );
 
+  it.each(['cancel', 'its signal', 'a shutdown'])(
+    'invariant 3: keeps the compensation that failed if it is canceled by %s before it is tried again',
+    async (how) => {
+      let isOpen = false;
+      const { failing, steps } = world();
+      const [payment, vendor] = steps as [Step, Step];
+      const compensate = (): void => {
+        if (!isOpen) throw new OrderError('bank_closed', 'Closed', { retryable: false });
+      };
+      failing.add('a');
+      const processor = await opened([{ ...payment, compensate }, vendor]);
+      processor.on('error', () => {});
+      const controller = new AbortController();
+      const outcome = codeOf(processor.submit(order('a'), { signal: controller.signal }));
+      await clock.runAll();
+      const released = processor.release('u', 'retry');
+      const held = processor.hold('u');
+      await clock.runAll();
+      await Promise.all([released, held]);
+      if (how === 'cancel') await processor.cancel('a');
+      else if (how === 'its signal') controller.abort();
+      else await processor.shutdown();
+      await clock.runAll();
+      const isLeft = how === 'a shutdown' && isKept;
+      expect(await outcome).toBe(isLeft ? 'shut_down' : 'canceled');
+      if (how === 'a shutdown') return;
+      expect(await processor.order('a')).toMatchObject({
+        status: 'canceled',
+        steps: [{ name: 'payment', status: 'ok', compensation: { code: 'bank_closed' } }, {}],
+        results: { payment: 'charge' },
+      });
+      isOpen = true;
+      const { steps: after } = await processor.compensate('a');
+      expect(after[0]?.status).toBe('compensated');
+      await processor.shutdown();
+    },
+  );
+
   it('a lane that is held by hand too stays held when the order is canceled', async () => {
     const { failing, steps } = world();
     failing.add('a');

@@ -50,11 +50,15 @@ export class CompensationsAgain {
    */
   async run(stored: StoredOrder): Promise<StoredOrder> {
     const { id } = stored;
+    const { clock, dispatcher } = this.#sources;
+    // A step that awaits this waits for the end of its own order, also where another caller has begun it.
+    const end = dispatcher.runner.awaited.begin(Job.recovered(stored, clock));
     const underWay = this.#underWay.get(id) ?? this.#run(stored);
     this.#underWay.set(id, underWay);
     try {
       return await underWay;
     } finally {
+      end?.();
       if (this.#underWay.get(id) === underWay) this.#underWay.delete(id);
     }
   }
@@ -103,9 +107,7 @@ export class CompensationsAgain {
 
   /** Resolves when the lane is taken. */
   async #takeLane(stored: StoredOrder): Promise<void> {
-    const { dispatcher, clock } = this.#sources;
-    // A step that awaits this waits for the end of its own order.
-    const end = dispatcher.runner.awaited.begin(Job.recovered(stored, clock));
+    const { dispatcher } = this.#sources;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = dispatcher.queue.claim(stored.userId, resolve);
     const refuse = (): void => {
@@ -117,7 +119,6 @@ export class CompensationsAgain {
       await promise;
     } finally {
       this.#waiting.delete(refuse);
-      end?.();
     }
   }
 

@@ -44,7 +44,7 @@ function isCompensated({ status, compensation }: StepResult): boolean {
   return status === 'compensated' || compensation?.status === 'ok';
 }
 
-/** The decision of an order that is canceled while it holds its lane. */
+/** The decision of an order that is canceled while it holds its lane, or before it begins again. */
 export function canceledBy(
   job: Job,
   { decision: { steps, results } }: Failure,
@@ -63,10 +63,11 @@ export function retriedOf(job: Job, { compensated = [] }: Hold): RetriedOrder {
 
 /** The order runs again when its turn comes; its attempts go on. */
 export function tryAgain(job: Job, { compensations }: RetriedOrder): void {
-  const steps = job.tries?.held?.decision.steps ?? noSteps;
+  const before = job.tries?.held;
+  const steps = before?.decision.steps ?? noSteps;
   const most = steps.reduce((count, { attempts }) => Math.max(count, attempts), 0);
   forgetFailure(job);
-  job.tries = triesOf(compensations, (job.tries?.attempts ?? 0) + most);
+  job.tries = { ...triesOf(compensations, (job.tries?.attempts ?? 0) + most), before };
   if (job.remembered !== undefined) job.remembered = notUndone(job.remembered, compensations);
 }
 
