@@ -24,8 +24,9 @@ export interface Access {
    */
   readonly seesResults?: boolean | undefined;
   /**
-   * Whether it may read what is about all users (`/stats`, `/metrics`, the events of all users, holds), and hold and
-   * release lanes and run failed compensations once more. By default if it may act for all.
+   * Whether it may read what is about all users (`/stats`, `/metrics`, the events of all users, holds, each order by its
+   * id), and hold and release lanes and run failed compensations once more. By default if it may act for all. It has
+   * orders of users for whom it does not act by the ids of the storage, as holds and events show them.
    */
   readonly isOperator?: boolean | undefined;
   /**

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Order } from '../core/order/order.ts';
-import { OrderError } from '../core/order/order-error.ts';
+import { isOrderError, OrderError } from '../core/order/order-error.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from '../core/order/outcome.ts';
 import { nextOrderId } from '../core/runtime/uuid-v7.ts';
 import type { Movement } from '../core/storage/history/history-storage.ts';
-import { type Access, checkMayActFor, mayActFor } from './access.ts';
+import { type Access, checkMayActFor, isOperator, mayActFor } from './access.ts';
 
 /** As in `parseOrder`. */
 const longestId = 256;
@@ -63,20 +63,30 @@ export class ClientIds {
 
   /**
    * The ids under which the storage may have an order, the likelier one first. The second is of an order that the
-   * host, or a client that acts for all, has handed in for the user.
+   * host, or a client that acts for all, has handed in for the user. An operator has the ids of the storage for users
+   * that are not its own.
    *
    * @param userId - whose order, if the client says so
-   * @throws HttpError `forbidden` for a user that is not the client's
+   * @throws HttpError `forbidden` for a user that is not the client's, unless it is an operator
    */
   candidates(id: string, userId: string | undefined): readonly string[] {
-    if (userId !== undefined) checkMayActFor(this.#access, userId);
+    if (userId !== undefined) {
+      if (this.#isReadAsOperator(userId)) return [id];
+      checkMayActFor(this.#access, userId);
+    }
     const user = userId ?? this.onlyUser;
     return this.isScoped && user !== undefined ? [prefixOf(user) + id, id] : [id];
   }
 
   /** Whether the client may see an order of this user, when it has asked for one of `wanted`. */
   maySee(userId: string, wanted: string | undefined): boolean {
-    return mayActFor(this.#access, userId) && (wanted === undefined || wanted === userId);
+    const isSeen = isOperator(this.#access) || mayActFor(this.#access, userId);
+    return isSeen && (wanted === undefined || wanted === userId);
+  }
+
+  /** Whether the client sees a user's orders as the storage has them, since it is an operator and the user not its own. */
+  #isReadAsOperator(userId: string): boolean {
+    return isOperator(this.#access) && !mayActFor(this.#access, userId);
   }
 
   /** The user for whom alone the client acts. */
@@ -97,10 +107,12 @@ export class ClientIds {
     return this.#own(receipt);
   }
 
-  #own<T extends Partial<Pick<Receipt, 'postings' | 'results'>>>(of: T): T {
+  #own<T extends Pick<Receipt, 'userId'> & Partial<Pick<Receipt, 'postings' | 'results'>>>(
+    of: T,
+  ): T {
     const isShown = this.#access.seesResults !== false || of.results === undefined;
     const shown = isShown ? of : { ...of, results: {} };
-    if (!this.isScoped) return shown;
+    if (!this.isScoped || this.#isReadAsOperator(of.userId)) return shown;
     // The balances of users for whom the client does not act are not its own to see.
     return withClientId(withoutBalances(shown, (userId) => mayActFor(this.#access, userId)));
   }
@@ -119,6 +131,8 @@ export class ClientIds {
   /** Anything thrown. */
   error<T>(thrown: T): T {
     if (!this.isScoped || !(thrown instanceof Error)) return thrown;
+    const userId = isOrderError(thrown) ? thrown.userId : undefined;
+    if (userId !== undefined && this.#isReadAsOperator(userId)) return thrown;
     return withClientId(thrown as T & Error, this.onlyUser);
   }
 

@@ -4,6 +4,7 @@ import {
   type Access,
   type Authenticate,
   checkAccess,
+  checkMayActFor,
   checkMayOrder,
   checkOperator,
   everything,
@@ -41,7 +42,8 @@ export interface Wanted {
 }
 
 /**
- * Returns an order as the storage has it. An order of another user counts as none.
+ * Returns an order as the storage has it. An order of another user counts as none, but for an operator: it reads any
+ * order. Whether it may do more to that order is for the caller to check.
  *
  * @throws HttpError `not_found`, or `forbidden` for a user that is not the client's
  */
@@ -60,14 +62,16 @@ export async function findOrder(
 /**
  * Cancels an order. Returns its record: canceled, or about to be when its steps have ended.
  *
- * @throws HttpError `order_settled`
+ * @throws HttpError `not_found`, `forbidden`, `order_settled`
  */
 export async function cancelOrder(
   processor: OrderProcessor,
+  access: Access,
   ids: ClientIds,
   wanted: Wanted,
 ): Promise<OrderRecord> {
   const { id, userId } = await findOrder(processor, ids, wanted);
+  checkMayActFor(access, userId);
   const isCanceled = await processor.cancelIf(id, (of) => of === userId);
   const record = await processor.order(id);
   // A storage that forgets may have lost it meanwhile, and the id may be another order's by now.

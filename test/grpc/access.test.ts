@@ -173,7 +173,9 @@ it('an operator reads what is about everybody', async () => {
   expect(await statusOf('getOrder', { id: 'o-2' }, operator)).toBe('OK');
   // A client with an empty list may act for no user.
   expect(await statusOf('listOrders', {}, metrics)).toBe('PERMISSION_DENIED');
-  expect(await statusOf('getOrder', { id: 'o-1' }, metrics)).toBe('NOT_FOUND');
+  expect(await statusOf('cancelOrder', { id: 'o-1' }, metrics)).toBe('PERMISSION_DENIED');
+  // An operator reads each order by its id.
+  expect(await statusOf('getOrder', { id: 'o-1' }, metrics)).toBe('OK');
 });
 
 describe('authenticate', () => {

@@ -96,7 +96,6 @@ describe('a client that acts for some users', () => {
     ['user', 'u-2'],
     ['user', 'u-'],
     ['shop', 'u-1'],
-    ['watcher', 'u-1'],
   ] as const)('%s may do nothing for %s', async (who, userId) => {
     const { post, batch, get, remove, processor } = guarded();
     await processor.submit({ ...order, userId });
@@ -110,6 +109,18 @@ describe('a client that acts for some users', () => {
     expect(await (await get('/orders/o-1', as(who))).text()).toBe(none);
     const lines = await linesOf(await batch(JSON.stringify({ userId, amount: 1 }), as(who)));
     expect(lines).toMatchObject([{ status: 'refused', code: 'forbidden' }]);
+    expect(processor.stats().accepted).toBe(1);
+  });
+
+  it('watcher, an operator, reads the order of u-1 and may do nothing else for it', async () => {
+    const { post, get, remove, processor } = guarded();
+    await processor.submit({ ...order });
+    await problemIn(await post({ userId: 'u-1', amount: 1 }, as('watcher')), 403, 'forbidden');
+    await problemIn(await get('/users/u-1/balance', as('watcher')), 403, 'forbidden');
+    await problemIn(await get('/orders?userId=u-1', as('watcher')), 403, 'forbidden');
+    await problemIn(await get('/orders', as('watcher')), 403, 'forbidden');
+    expect(await bodyOf(await get('/orders/o-1', as('watcher')))).toMatchObject({ id: 'o-1' });
+    await problemIn(await remove('/orders/o-1', as('watcher')), 403, 'forbidden');
     expect(processor.stats().accepted).toBe(1);
   });
 

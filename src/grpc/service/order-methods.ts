@@ -50,9 +50,10 @@ export function orderMethods(
         return await pageMessage(processor, query, ids);
       }),
     cancelOrder: (wanted, context) =>
-      calls.answer(context, async (_, ids) => {
+      calls.answer(context, async (access, ids) => {
         checkNames(wanted);
-        return { record: recordMessage(ids.record(await cancelOrder(processor, ids, wanted))) };
+        const record = await cancelOrder(processor, access, ids, wanted);
+        return { record: recordMessage(ids.record(record)) };
       }),
     compensateOrder: (wanted, context) =>
       calls.answer(context, async (access, ids) => {

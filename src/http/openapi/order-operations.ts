@@ -50,7 +50,8 @@ export const postOrders = {
 export const getOrder = {
   operationId: 'getOrder',
   summary: 'One order',
-  description: 'An order of a user that the client may not act for is as good as none.',
+  description:
+    'An order of a user that the client may not act for is as good as none. Operators read any order by the id that holds and events show.',
   responses: { 200: reply('The order', schemas.record), ...failed },
 };
 

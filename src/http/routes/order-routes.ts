@@ -49,10 +49,10 @@ async function getOrder(
 
 async function deleteOrder(
   processor: OrderProcessor,
-  { request, ids, param }: RouteRequest,
+  { request, access, ids, param }: RouteRequest,
 ): Promise<Response> {
   const { userId } = query(request, orderQuery);
-  const record = await cancelOrder(processor, ids, { id: param('id'), userId });
+  const record = await cancelOrder(processor, access, ids, { id: param('id'), userId });
   return json(shown(record, ids), record.status === 'canceled' ? 200 : 202);
 }
 

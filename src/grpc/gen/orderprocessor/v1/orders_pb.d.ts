@@ -2554,7 +2554,7 @@ export declare const OrderService: GenService<{
     output: typeof SubmitOrdersResponseSchema;
   },
   /**
-   * One order; NOT_FOUND if it is unknown.
+   * One order; NOT_FOUND if it is unknown. Operators read any order by the id that holds and events show.
    *
    * @generated from rpc orderprocessor.v1.OrderService.GetOrder
    */

@@ -1,0 +1,131 @@
+/** Operators that do not act for all users, over HTTP and gRPC: what they do to the orders that holds show them. */
+import { ConnectError, createClient, createRouterTransport } from '@connectrpc/connect';
+import { type Hold, OrderError, OrderProcessor } from 'order-processor';
+import { createOrderRoutes, OrderErrorDetailSchema, OrderService } from 'order-processor/grpc';
+import { type Access, bearer, createOrderApp } from 'order-processor/http';
+import { describe, expect, it } from 'vitest';
+import { bodyOf, callsOf, problemIn } from '../http/helpers.ts';
+
+const tokens: Record<string, Access> = {
+  watcher: { users: [], isOperator: true },
+  lead: { users: ['u-1'], isOperator: true },
+  one: { users: ['u-1'] },
+  two: { users: ['u-2'] },
+};
+const tokenOf = (who: string): string => `the-long-random-token-of-${who}`;
+const as = (who: string) => ({ authorization: `Bearer ${tokenOf(who)}` });
+const authenticate = bearer(
+  Object.fromEntries(Object.entries(tokens).map(([who, access]) => [tokenOf(who), access])),
+);
+
+async function codeOf(call: Promise<unknown>): Promise<string | undefined> {
+  const error = ConnectError.from(await call.catch((thrown) => thrown));
+  return error.findDetails(OrderErrorDetailSchema)[0]?.code;
+}
+
+/** An order `o-1` of the client of `u-1` that holds its lane, and whose first compensation has failed. */
+async function heldOrder() {
+  let isClosed = true;
+  const processor = new OrderProcessor({
+    onFailure: 'hold',
+    steps: [
+      {
+        name: 'pay',
+        run: () => 'charge 1',
+        compensate() {
+          if (isClosed) throw new Error('closed');
+        },
+      },
+      {
+        name: 'vendor',
+        after: ['pay'],
+        run() {
+          throw new OrderError('vendor_closed', 'Closed');
+        },
+      },
+    ],
+  });
+  processor.on('error', () => {});
+  const calls = callsOf(createOrderApp(processor, { authenticate }));
+  const routes = createOrderRoutes(processor, { authenticate });
+  const client = createClient(OrderService, createRouterTransport(routes));
+  const held = new Promise<Hold>((resolve) => processor.once('held', resolve));
+  await calls.post({ id: 'o-1', userId: 'u-1', amount: 1, payload: 'rice' }, as('one'));
+  const { orderId: id = '' } = await held;
+  const open = (): void => {
+    isClosed = false;
+  };
+  return { processor, ...calls, client, id, path: `/orders/${encodeURIComponent(id)}`, open };
+}
+
+describe('an operator that acts for no user', () => {
+  const headers = as('watcher');
+
+  it('reads an order by the id that the hold shows', async () => {
+    const { get, client, id, path } = await heldOrder();
+    const { holds } = await bodyOf(await get('/holds', headers));
+    expect(holds).toMatchObject([{ orderId: id }]);
+    const shown = { id: '~u-1~o-1', userId: 'u-1', status: 'pending', payload: 'rice' };
+    for (const query of ['', '?userId=u-1']) {
+      expect(await bodyOf(await get(path + query, headers))).toMatchObject(shown);
+    }
+    await problemIn(await get(`${path}?userId=u-2`, headers), 404, 'not_found');
+    await problemIn(await get('/orders/o-1', headers), 404, 'not_found');
+    for (const userId of [undefined, 'u-1']) {
+      const { record } = await client.getOrder({ id, userId }, { headers });
+      expect(record).toMatchObject({ id, userId: 'u-1' });
+    }
+    expect(await codeOf(client.getOrder({ id, userId: 'u-2' }, { headers }))).toBe('not_found');
+  });
+
+  it.each(['HTTP', 'gRPC'])('compensates it over %s', async (protocol) => {
+    const { post, client, id, path, processor, open } = await heldOrder();
+    const early = await problemIn(await post({}, headers, `${path}/compensate`), 409, 'not_failed');
+    expect(early.orderId).toBe(id);
+    await processor.release('u-1', 'skip');
+    open();
+    if (protocol === 'HTTP') {
+      const record = await bodyOf(await post({}, headers, `${path}/compensate?userId=u-1`));
+      expect(record).toMatchObject({ id, steps: [{ compensation: { status: 'ok' } }, {}] });
+    } else {
+      const { record } = await client.compensateOrder({ id }, { headers });
+      expect(record).toMatchObject({ id, userId: 'u-1' });
+    }
+    const [pay] = (await processor.order(id))?.steps ?? [];
+    expect(pay).toMatchObject({ name: 'pay', status: 'compensated' });
+  });
+
+  it('invariant 8: neither cancels nor retries it, and lists no orders', async () => {
+    const { get, remove, post, client, id, path, processor } = await heldOrder();
+    await problemIn(await remove(path, headers), 403, 'forbidden');
+    await problemIn(await post({}, headers, `${path}/retry`), 403, 'forbidden');
+    await problemIn(await get('/orders?userId=u-1', headers), 403, 'forbidden');
+    expect(await codeOf(client.cancelOrder({ id }, { headers }))).toBe('forbidden');
+    expect(await codeOf(client.retryOrder({ id }, { headers }))).toBe('forbidden');
+    expect(processor.stats().heldLanes).toBe(1);
+  });
+});
+
+describe('an operator that acts for one user', () => {
+  it('has the ids of its client for that user, and those of the storage for any other', async () => {
+    const { get, post, processor } = await heldOrder();
+    const lead = as('lead');
+    await post({ id: 'o-1', userId: 'u-2', amount: 2 }, as('two'));
+    for (const id of ['o-1', '~u-1~o-1']) {
+      const own = await bodyOf(await get(`/orders/${id}`, lead));
+      expect(own).toMatchObject({ id: 'o-1', userId: 'u-1' });
+    }
+    const others = await bodyOf(await get('/orders/~u-2~o-1', lead));
+    expect(others).toMatchObject({ id: '~u-2~o-1', userId: 'u-2' });
+    expect(processor.stats().accepted).toBe(2);
+  });
+});
+
+it('invariant 8: a client that is no operator reads no order of another user by any id', async () => {
+  const { get, post, client, id, path } = await heldOrder();
+  const headers = as('two');
+  await problemIn(await get(path, headers), 404, 'not_found');
+  await problemIn(await get(`${path}?userId=u-1`, headers), 403, 'forbidden');
+  await problemIn(await post({}, headers, `${path}/compensate`), 403, 'forbidden');
+  expect(await codeOf(client.getOrder({ id }, { headers }))).toBe('not_found');
+});
