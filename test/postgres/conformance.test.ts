@@ -5,7 +5,7 @@ import { checkOrderStorage } from '../../src/testing/index.ts';
 import { isFull } from '../kit/full.ts';
 import { type PostgresRelease, PostgresServer } from '../kit/postgres-server.ts';
 
-const releases: readonly PostgresRelease[] = isFull ? [18, 14] : [18];
+const releases: readonly PostgresRelease[] = isFull ? [18, 15] : [18];
 
 describe.each(releases)('PostgresStorage on PostgreSQL %i', (release) => {
   let server: PostgresServer;
