@@ -12,6 +12,8 @@ export interface CompensatedRun extends ExecutionRun<StepExecution> {
 
 /** Is notified when compensations end. */
 export interface CompensationOwner {
+  /** Whether the results of the steps have not been recorded yet. */
+  readonly isOpen: boolean;
   /** Whether the outcome is noted, if it has to be; else `noted` is called when it is. */
   isNoted(): boolean;
   /** A compensation has ended: the step has another result. */
@@ -158,7 +160,9 @@ export class Compensations implements ExecutionOwner<StepExecution> {
 
   #ended(compensation: StepExecution, verdict: Verdict | undefined): void {
     if (compensation !== this.#current) {
-      // Its time was up, and it has failed.
+      // Its time was up, and it has failed; if it succeeds after all, it counts.
+      const counts = verdict === undefined && this.#owner.isOpen && !this.#isLeft;
+      if (counts) this.#report(compensation, undefined, true);
       this.#owner.oneEnded();
       return;
     }
@@ -166,10 +170,12 @@ export class Compensations implements ExecutionOwner<StepExecution> {
     this.startNext();
   }
 
-  #report(compensation: StepExecution, verdict: Verdict | undefined): void {
+  /** @param isLate - whether its failure has been reported already */
+  #report(compensation: StepExecution, verdict: Verdict | undefined, isLate = false): void {
     const step = compensation.compensated as StepExecution;
     const compensated = this.#run.order.tries?.compensations[step.step.name];
-    const earlier = step.result?.compensation?.attempts ?? 0;
+    const counted = isLate ? compensation.attempts : 0;
+    const earlier = (step.result?.compensation?.attempts ?? 0) - counted;
     const result = compensationResult(compensation, verdict, earlier, compensated);
     step.result = resultOfCompensated(step, result);
     this.#owner.reportCompensated(step, verdict);
