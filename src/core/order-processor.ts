@@ -319,17 +319,21 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
   }
 
   /**
-   * The same for an order that its caller may cancel: the id may belong to another order by then.
+   * The same for an order that its caller may cancel: the id may belong to another order by then. `holdsLane` says
+   * whether the order has failed and holds its lane. Rejects with what `mayCancel` throws.
    *
    * @internal
    */
-  async cancelIf(id: string, mayCancel: (userId: string) => boolean): Promise<boolean> {
+  async cancelIf(
+    id: string,
+    mayCancel: (userId: string, holdsLane: boolean) => boolean,
+  ): Promise<boolean> {
     if (!isName(id)) return false;
     const found = this.#engine.known.unsettled(id);
     const job = isThenable(found) ? await found : found;
     const canceled =
       job !== undefined &&
-      mayCancel(job.userId) &&
+      mayCancel(job.userId, this.#engine.heldLanes.isHeldBy(job)) &&
       this.#engine.cancel(job, { message: 'The order was canceled' });
     return this.#engine.clock.paced(canceled);
   }

@@ -89,8 +89,8 @@ export function checkMayOrder(access: Access, { userId, amount, postings }: Orde
 }
 
 /** @throws HttpError `forbidden` */
-export function checkOperator(access: Access): void {
-  if (!isOperator(access)) throw forbidden('This is for operators');
+export function checkOperator(access: Access, message = 'This is for operators'): void {
+  if (!isOperator(access)) throw forbidden(message);
 }
 
 export function unauthorized(): HttpError {

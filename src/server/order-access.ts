@@ -59,8 +59,13 @@ export async function findOrder(
   throw notFound('There is no such order');
 }
 
+/** To cancel it would release the lane. */
+const laneOfFailed =
+  "The failed order holds its user's lane: ask an operator to release the lane with `retry` or `skip`";
+
 /**
- * Cancels an order. Returns its record: canceled, or about to be when its steps have ended.
+ * Cancels an order. Returns its record: canceled, or about to be when its steps have ended. An order that holds its lane
+ * is canceled for operators alone.
  *
  * @throws HttpError `not_found`, `forbidden`, `order_settled`
  */
@@ -72,7 +77,10 @@ export async function cancelOrder(
 ): Promise<OrderRecord> {
   const { id, userId } = await findOrder(processor, ids, wanted);
   checkMayActFor(access, userId);
-  const isCanceled = await processor.cancelIf(id, (of) => of === userId);
+  const isCanceled = await processor.cancelIf(id, (of, holdsLane) => {
+    if (of === userId && holdsLane) checkOperator(access, laneOfFailed);
+    return of === userId;
+  });
   const record = await processor.order(id);
   // A storage that forgets may have lost it meanwhile, and the id may be another order's by now.
   if (record?.userId !== userId) throw notFound('There is no such order');

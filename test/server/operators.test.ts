@@ -129,3 +129,82 @@ it('invariant 8: a client that is no operator reads no order of another user by 
   await problemIn(await post({}, headers, `${path}/compensate`), 403, 'forbidden');
   expect(await codeOf(client.getOrder({ id }, { headers }))).toBe('not_found');
 });
+
+describe('an order that holds its lane', () => {
+  const message = /lane: ask an operator to release the lane with `retry` or `skip`/;
+
+  it('invariant 1: is not canceled by the client of its user, over HTTP and gRPC', async () => {
+    const { remove, client, processor, id } = await heldOrder();
+    const headers = as('one');
+    const { detail } = await problemIn(await remove('/orders/o-1', headers), 403, 'forbidden');
+    expect(detail).toMatch(message);
+    const refused = client.cancelOrder({ id: 'o-1' }, { headers });
+    await expect(refused).rejects.toThrow(message);
+    expect(await codeOf(client.cancelOrder({ id: 'o-1' }, { headers }))).toBe('forbidden');
+    expect(processor.stats()).toMatchObject({ heldLanes: 1, canceled: 0 });
+    expect(await processor.order(id)).toMatchObject({ status: 'pending' });
+  });
+
+  it.each(['HTTP', 'gRPC'])(
+    'is canceled by an operator that acts for its user, over %s',
+    async (protocol) => {
+      const { remove, client, processor } = await heldOrder();
+      const headers = as('lead');
+      if (protocol === 'HTTP') await bodyOf(await remove('/orders/o-1', headers));
+      else await client.cancelOrder({ id: 'o-1' }, { headers });
+      expect(await processor.outcome('~u-1~o-1')).toMatchObject({ status: 'canceled' });
+      await processor.onIdle();
+      expect(processor.stats().heldLanes).toBe(0);
+    },
+  );
+
+  it('is canceled by the library, whoever asks', async () => {
+    const { processor, id } = await heldOrder();
+    expect(await processor.cancel(id)).toBe(true);
+  });
+
+  it('holds up no cancellation of the orders behind it', async () => {
+    const { post, remove, processor } = await heldOrder();
+    await post({ id: 'o-2', userId: 'u-1', amount: 1 }, as('one'));
+    await bodyOf(await remove('/orders/o-2', as('one')));
+    expect(processor.stats()).toMatchObject({ heldLanes: 1, canceled: 1 });
+  });
+
+  it('is canceled by the client of its user as soon as it waits for its retry', async () => {
+    const { remove, processor, id } = await heldOrder();
+    processor.pause('u-1');
+    await processor.release('u-1', 'retry');
+    await bodyOf(await remove('/orders/o-1', as('one')));
+    expect(await processor.outcome(id)).toMatchObject({ status: 'canceled' });
+  });
+});
+
+it('invariant 1: a client does not cancel an order whose failure is certain, before it holds its lane', async () => {
+  const compensating = Promise.withResolvers<void>();
+  const ended = Promise.withResolvers<void>();
+  const processor = new OrderProcessor({
+    onFailure: 'hold',
+    steps: [
+      {
+        name: 'pay',
+        run() {
+          throw new Error('socket hang up');
+        },
+        async compensate() {
+          compensating.resolve();
+          await ended.promise;
+        },
+      },
+    ],
+  });
+  const { post, remove } = callsOf(createOrderApp(processor, { authenticate }));
+  const held = new Promise<Hold>((resolve) => processor.once('held', resolve));
+  await post({ id: 'o-1', userId: 'u-1', amount: 1 }, as('one'));
+  await compensating.promise;
+  const removed = remove('/orders/o-1', as('one'));
+  // The request has come that far when the compensation ends.
+  for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+  ended.resolve();
+  expect((await removed).status).toBe(409);
+  expect(await held).toMatchObject({ orderId: '~u-1~o-1' });
+});

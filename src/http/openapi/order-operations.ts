@@ -59,7 +59,7 @@ export const cancelOrder = {
   operationId: 'cancelOrder',
   summary: 'Cancel an order',
   description:
-    'One that waits is canceled at once; one that is processed when its steps have ended.',
+    'One that waits is canceled at once; one that is processed when its steps have ended. A failed order that holds its lane is canceled for operators alone.',
   responses: {
     200: reply('Canceled', schemas.record),
     202: reply('To be canceled when its steps have ended', schemas.record),

@@ -2574,7 +2574,8 @@ export declare const OrderService: GenService<{
     output: typeof ListOrdersResponseSchema;
   },
   /**
-   * Cancels an order; FAILED_PRECONDITION if it is settled otherwise.
+   * Cancels an order; FAILED_PRECONDITION if it is settled otherwise. A failed order that holds its lane is canceled for
+   * operators alone: PERMISSION_DENIED for others.
    *
    * @generated from rpc orderprocessor.v1.OrderService.CancelOrder
    */
