@@ -208,3 +208,37 @@ it('invariant 1: a client does not cancel an order whose failure is certain, bef
   expect((await removed).status).toBe(409);
   expect(await held).toMatchObject({ orderId: '~u-1~o-1' });
 });
+
+it('a hold shows operators what a step threw, over HTTP, gRPC and among the events', async () => {
+  const processor = new OrderProcessor({
+    onFailure: 'hold',
+    steps: [
+      {
+        name: 'pay',
+        run() {
+          throw new TypeError('socket hang up');
+        },
+      },
+    ],
+  });
+  const { get, post, remove } = callsOf(createOrderApp(processor, { authenticate }));
+  const routes = createOrderRoutes(processor, { authenticate });
+  const client = createClient(OrderService, createRouterTransport(routes));
+  const headers = as('watcher');
+  const response = await get('/events', headers);
+  await post({ id: 'o-1', userId: 'u-1', amount: 1 }, as('one'));
+  let text = '';
+  for await (const chunk of response.body ?? []) {
+    text += new TextDecoder().decode(chunk);
+    if (/event: held\ndata: .*\n/.test(text)) break;
+  }
+  const cause = { name: 'TypeError', message: 'socket hang up' };
+  const held = /event: held\ndata: (.*)\n/.exec(text)?.[1];
+  expect(JSON.parse(held ?? '')).toMatchObject({ code: 'internal', cause });
+  expect(await bodyOf(await get('/holds', headers))).toMatchObject({ holds: [{ cause }] });
+  expect((await client.listHolds({}, { headers })).holds).toMatchObject([{ cause }]);
+  const record = await bodyOf(await get('/orders/o-1', as('one')));
+  expect(JSON.stringify(record)).not.toContain('socket');
+  const released = await bodyOf(await remove('/users/u-1/hold?action=skip', headers));
+  expect(released).toMatchObject({ action: 'skip', cause });
+});

@@ -75,7 +75,7 @@ export type OrderOutcome<Payload = unknown, Results = StepValues> =
 
 /**
  * The cause of an order's error, as its record keeps it for the operator: a bug in a step, the answer of a payment
- * provider, the reason of a signal. No face shows it to a client.
+ * provider, the reason of a signal. HTTP and gRPC show it in holds alone, which are for operators.
  */
 export interface OrderCause {
   /** The error's name, `'TypeError'` for example; cut at 64 characters. */

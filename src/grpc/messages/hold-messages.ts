@@ -10,7 +10,7 @@ import { timeOf } from './wire.ts';
 const actions = { retry: ReleaseAction.RETRY, skip: ReleaseAction.SKIP } as const;
 
 export function holdMessage(hold: Hold): MessageInitShape<typeof HoldSchema> {
-  const { userId, reason, heldAt, orderId, code, message, compensated = [] } = hold;
+  const { userId, reason, heldAt, orderId, code, message, cause, compensated = [] } = hold;
   return {
     userId,
     reason,
@@ -18,6 +18,7 @@ export function holdMessage(hold: Hold): MessageInitShape<typeof HoldSchema> {
     orderId,
     code,
     message,
+    cause,
     compensated: [...compensated],
   };
 }

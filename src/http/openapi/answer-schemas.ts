@@ -186,6 +186,10 @@ const holdFields = {
   orderId: z.string().optional().meta({ description: 'The failed order that holds the lane' }),
   code: z.string().optional(),
   message: z.string().optional(),
+  cause: z
+    .object({ name: z.string(), message: z.string() })
+    .optional()
+    .meta({ description: 'The cause of that order’s error, as what a step threw' }),
   compensated: z
     .array(z.string())
     .optional()

@@ -12,7 +12,7 @@ export function withoutPayload<T extends OrderRecord | Receipt>(
   return rest;
 }
 
-/** What readers see of each event: no payload, no results, and no cause. */
+/** What readers see of each event: no payload, no results, and no cause but that of a hold. */
 export const views = {
   accepted: withoutPayload<OrderRecord>,
   refused: (error: OrderError) => error,

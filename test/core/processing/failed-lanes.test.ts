@@ -454,6 +454,30 @@ describe('a failed order that holds its lane, and a restart', () => {
     },
   );
 
+  it('invariant 9: its hold has the cause of its error before and after the restart', async () => {
+    const disk = new MemoryStorage();
+    const steps = [
+      {
+        name: 'payment',
+        run() {
+          throw new TypeError('socket hang up');
+        },
+      },
+    ];
+    const first = await open(new KeptStorage(disk), { steps, onFailure: 'hold' });
+    const held: Hold[] = [];
+    first.on('held', (hold) => held.push(hold));
+    await first.enqueue(order('a'));
+    await clock.runAll();
+    const cause = { name: 'TypeError', message: 'socket hang up' };
+    expect(held).toMatchObject([{ orderId: 'a', code: 'internal', cause }]);
+    await first.shutdown();
+    const second = await open(new KeptStorage(disk), { steps, onFailure: 'hold' });
+    expect((await second.holds()).holds).toEqual(held);
+    expect(await second.release('u', 'skip')).toMatchObject({ cause });
+    await second.shutdown();
+  });
+
   describe.each(['any', 'json'] as const)('in a storage that keeps %s', (payloads) => {
     const steps: Step[] = [
       { name: 'quote', run: () => ({ price: 5, left: undefined }), compensate() {} },

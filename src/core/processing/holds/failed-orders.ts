@@ -122,6 +122,7 @@ export function checkAction(
 }
 
 /** A hold as callers and listeners get it: what steps have returned is not for all of them. */
-export function shown<T extends StoredHold>({ failure: _, ...hold }: T): Omit<T, 'failure'> {
-  return hold;
+export function shown({ failure, ...hold }: StoredHold): Hold {
+  const cause = failure?.cause;
+  return cause === undefined ? hold : { ...hold, cause };
 }

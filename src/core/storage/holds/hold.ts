@@ -1,3 +1,4 @@
+import type { OrderCause } from '../../order/outcome.ts';
 import type { Awaitable } from '../../runtime/awaitable.ts';
 import type { HeldFailure } from './held-failure.ts';
 
@@ -18,12 +19,17 @@ export interface Hold {
   readonly code?: string | undefined;
   /** The same for people. */
   readonly message?: string | undefined;
+  /**
+   * The cause of its error, if there is one: what a step threw that has no code of its own, for example. Over the
+   * network operators alone see it, as they do holds.
+   */
+  readonly cause?: OrderCause | undefined;
   /** The names of the steps of that order that were compensated; absent if none was. */
   readonly compensated?: readonly string[] | undefined;
 }
 
-/** A hold as a storage keeps it. */
-export interface StoredHold extends Hold {
+/** A hold as a storage keeps it; the cause is kept with the `failure`. */
+export interface StoredHold extends Omit<Hold, 'cause'> {
   /** Of the failed order that holds the lane, if one does: what a `release` settles that skips it. */
   readonly failure?: HeldFailure | undefined;
 }

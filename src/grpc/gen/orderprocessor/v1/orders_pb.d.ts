@@ -1369,6 +1369,13 @@ export declare type Hold = Message<"orderprocessor.v1.Hold"> & {
    * @generated from field: repeated string compensated = 7;
    */
   compensated: string[];
+
+  /**
+   * The cause of that order's error, if there is one: what a step threw, for example.
+   *
+   * @generated from field: optional orderprocessor.v1.OrderCause cause = 8;
+   */
+  cause?: OrderCause | undefined;
 };
 
 /**
@@ -1376,6 +1383,33 @@ export declare type Hold = Message<"orderprocessor.v1.Hold"> & {
  * Use `create(HoldSchema)` to create a new message.
  */
 export declare const HoldSchema: GenMessage<Hold>;
+
+/**
+ * The cause of an order's error.
+ *
+ * @generated from message orderprocessor.v1.OrderCause
+ */
+export declare type OrderCause = Message<"orderprocessor.v1.OrderCause"> & {
+  /**
+   * The name of what was thrown, TypeError for example.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its message, and the messages of the errors that caused it.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+};
+
+/**
+ * Describes the message orderprocessor.v1.OrderCause.
+ * Use `create(OrderCauseSchema)` to create a new message.
+ */
+export declare const OrderCauseSchema: GenMessage<OrderCause>;
 
 /**
  * The request of HoldLane.
