@@ -31,6 +31,9 @@ const long = [
   'test/crash/crash.test.ts',
   'test/grpc/load.test.ts',
   'test/http/abuse/load.test.ts',
+  'test/http/abuse/sigterm.test.ts',
+  'test/http/abuse/slow.test.ts',
+  'test/http/amplification.test.ts',
   'test/http/delivery.test.ts',
   'test/http/fuzz/sockets.test.ts',
   'test/http/fuzz/fuzz.test.ts',
@@ -42,6 +45,10 @@ const long = [
   'test/postgres/members/orders.test.ts',
   'test/postgres/members/outcomes.test.ts',
   'test/sqlite/million.test.ts',
+  // That the suite finds broken storages, one after the other.
+  'test/testing/broken-durability.test.ts',
+  'test/testing/broken-lists.test.ts',
+  'test/testing/broken-orders.test.ts',
 ];
 
 const isOfMode = (mode: string) => (file: string) => mode === 'full' || !long.includes(file);
