@@ -83,7 +83,7 @@ export class Engine {
     });
     const { counts, events } = this.lifecycle;
     const storageFailed = (error: OrderError): void => {
-      events.tell.error?.(error);
+      events.notify.error?.(error);
       this.availability?.failed(error);
     };
     this.settler = new Settler(storage, clock, settings, this.lifecycle, {
@@ -97,9 +97,9 @@ export class Engine {
       storageFailed,
     });
     const funds = new FundsCheck(storage, settings, {
-      slow: (error) => events.tell.error?.(error),
+      slow: (error) => events.notify.error?.(error),
       failed: (error, attempt) => {
-        events.tell.error?.(error);
+        events.notify.error?.(error);
         return journal !== undefined && (this.availability?.mayAskAgain(attempt) ?? false);
       },
     });
@@ -114,15 +114,16 @@ export class Engine {
       held: (job) => this.heldLanes.holdBy(job),
       cancelHeld: (job, cancellation) => this.heldLanes.cancel(job, cancellation),
       remember: (job) => this.remembered?.add(job),
-      told: (job, outcome) => {
+      notified: (job, outcome) => {
         // An outcome of which a caller is notified must hold after a restart too.
-        if (job.entry === undefined) this.lifecycle.told(job, outcome);
+        if (job.entry === undefined) this.lifecycle.notified(job, outcome);
         else this.settler.note(job, outcome);
       },
     });
     const { queue, runner } = this.dispatcher;
-    const told = { lost: (job: Job) => this.ownership?.lostOrder(job), storageFailed };
-    this.remembered = journal && new RememberedSteps(journal, this.lifecycle, stalledAfterMs, told);
+    const notified = { lost: (job: Job) => this.ownership?.lostOrder(job), storageFailed };
+    this.remembered =
+      journal && new RememberedSteps(journal, this.lifecycle, stalledAfterMs, notified);
     const here = journal?.shared && new Set<Job>();
     this.capacity = new Capacity(settings, inFlight, here, queue, counts, clock, runner);
     const later = { ownership: () => this.ownership, delayed: () => this.delayed };

@@ -38,7 +38,7 @@ export function leaveByAbort(job: Job, signal: AbortSignal): void {
   const { joined } = job;
   job.leave();
   const order = joined?.status === 'in flight' ? joined.job : job;
-  job.tell({ status: 'canceled', error: canceled(order, signal) });
+  job.notify({ status: 'canceled', error: canceled(order, signal) });
 }
 
 /**

@@ -18,22 +18,22 @@ export interface Enqueued {
 /** A caller that has enqueued an order. */
 class Caller implements Follower {
   outcome: OrderOutcome | undefined;
-  readonly #tell: ((outcome: OrderOutcome) => void) | undefined;
+  readonly #notify: ((outcome: OrderOutcome) => void) | undefined;
 
-  constructor(tell: ((outcome: OrderOutcome) => void) | undefined) {
-    this.#tell = tell;
+  constructor(notify: ((outcome: OrderOutcome) => void) | undefined) {
+    this.#notify = notify;
   }
 
   notify(outcome: OrderOutcome): void {
     this.outcome = outcome;
-    if (outcome.status !== 'refused') this.#tell?.(outcome);
+    if (outcome.status !== 'refused') this.#notify?.(outcome);
   }
 }
 
 /**
  * Has an order accepted.
  *
- * @param tell - called with the outcome when a caller of `submit` is notified, perhaps before this resolves
+ * @param notify - called with the outcome when a caller of `submit` is notified, perhaps before this resolves
  * @param retryOf - the order that comes again as this one
  * @returns rejects if the order is refused
  */
@@ -42,7 +42,7 @@ export async function enqueue(
   order: unknown,
   overflow: Overflow,
   options?: EnqueueOptions,
-  tell?: (outcome: OrderOutcome) => void,
+  notify?: (outcome: OrderOutcome) => void,
   retryOf?: string,
 ): Promise<Enqueued> {
   const { clock } = admission;
@@ -55,9 +55,9 @@ export async function enqueue(
     throw await clock.paced(admission.refusalOf(error).error);
   }
   if (retryOf !== undefined) job.retryOf = retryOf;
-  const caller = new Caller(tell);
+  const caller = new Caller(notify);
   const { known } = admission;
-  if ((known.isShared || job.times !== undefined) && tell === undefined) job.isUnawaited = true;
+  if ((known.isShared || job.times !== undefined) && notify === undefined) job.isUnawaited = true;
   job.follow(caller);
   const waiting = admission.admit(job, entry);
   // The record of a known order is read now: it may be settled a moment later.

@@ -14,7 +14,7 @@ export interface Entry {
    */
   canceled: DecidedOutcome | undefined;
   /** The outcome that this process has noted. */
-  told: UnfulfilledOutcome | undefined;
+  notified: UnfulfilledOutcome | undefined;
   /** The storage has noted its outcome, in this process. */
   isNoted: boolean;
   /** Is notified when it is kept. */
@@ -42,7 +42,7 @@ export function entryOf(attempt: number, decided?: DecidedOutcome): Entry {
     attempt,
     decided,
     canceled: undefined,
-    told: undefined,
+    notified: undefined,
     isNoted: false,
     waiters: undefined,
   };

@@ -11,7 +11,7 @@ import type { ShutdownSummary } from './shutdown-summary.ts';
 type Listener = (payload: never) => unknown;
 type Guard = (payload: unknown) => void;
 type Calls = Readonly<Record<EventName, { listeners?: Guard | undefined }>>;
-type Tellers = { [E in EventName]: ((payload: ProcessorEvents[E]) => void) | undefined };
+type Notifiers = { [E in EventName]: ((payload: ProcessorEvents[E]) => void) | undefined };
 
 /** The typed emitter inside a processor. Errors of listeners are contained. */
 export class Events {
@@ -23,7 +23,7 @@ export class Events {
     readonly listener: Listener;
     readonly guard: Guard;
   }[] = [];
-  readonly #tell = Object.fromEntries(eventNames.map((name) => [name, undefined])) as Tellers;
+  readonly #notify = Object.fromEntries(eventNames.map((name) => [name, undefined])) as Notifiers;
   /** Calls the listeners of each event as they are now. */
   readonly #calls = Object.fromEntries(eventNames.map((name) => [name, {}])) as Calls;
   /** Events with a `once` listener, which must be looked at again when they have been raised. */
@@ -35,8 +35,8 @@ export class Events {
    * Notifies the listeners of each event; `undefined` if there is none, so that no payload is built for it. A single
    * listener is called directly.
    */
-  get tell(): Readonly<Tellers> {
-    return this.#tell;
+  get notify(): Readonly<Notifiers> {
+    return this.#notify;
   }
 
   /**
@@ -60,7 +60,7 @@ export class Events {
    * The processor has closed. After the `shutdown` event only refusals are raised: they answer calls that came after it.
    */
   end(summary: ShutdownSummary): void {
-    this.#tell.shutdown?.(summary);
+    this.#notify.shutdown?.(summary);
     this.#isOver = true;
     for (const name of eventNames) this.#update(name as EventName);
   }
@@ -93,7 +93,7 @@ export class Events {
     const guards = this.#emitter.listeners(event) as Guard[];
     const [first] = guards;
     const isSilent = this.#isOver && event !== 'refused';
-    if (first === undefined || isSilent) this.#tell[event] = undefined;
+    if (first === undefined || isSilent) this.#notify[event] = undefined;
     const each = this.#calls[event];
     if (first === undefined) each.listeners = undefined;
     // Events that were raised before the end and deferred still notify their listeners.
@@ -105,7 +105,7 @@ export class Events {
       const { listeners } = each;
       if (listeners !== undefined) StepScope.outside(listeners, payload);
     };
-    this.#tell[event] = (payload: unknown) => this.#notifications.notify(call, payload);
+    this.#notify[event] = (payload: unknown) => this.#notifications.notify(call, payload);
   }
 
   #emit(event: EventName, payload: unknown): void {
@@ -140,7 +140,7 @@ export class Events {
   }
 
   readonly #listenerFailed = (cause: unknown): void => {
-    const { error } = this.#tell;
+    const { error } = this.#notify;
     if (error === undefined) this.#warnOnce(cause);
     else error(new OrderError('internal', 'A listener threw', { cause }));
   };

@@ -231,7 +231,7 @@ export class Job extends ParsedOrder implements QueueEntry {
   }
 
   /** The order is settled. */
-  tell(outcome: OrderOutcome): void {
+  notify(outcome: OrderOutcome): void {
     const audience = this.#audience;
     this.#audience = undefined;
     if (audience === undefined) return;
@@ -241,10 +241,10 @@ export class Job extends ParsedOrder implements QueueEntry {
   }
 
   /** The outcome is certain: callers that do not wait until it is recorded get it. */
-  tellEarly(outcome: OrderOutcome): void {
+  notifyEarly(outcome: OrderOutcome): void {
     const audience = this.#audience;
     if (audience === undefined) return;
-    if (typeof audience === 'function') this.tell(outcome);
+    if (typeof audience === 'function') this.notify(outcome);
     else if (audience instanceof Set) {
       for (const each of audience) {
         if (each.notify(outcome, false) !== false) audience.delete(each);
@@ -256,16 +256,16 @@ export class Job extends ParsedOrder implements QueueEntry {
   join(known: KnownOrder): void {
     this.joined = known;
     if (known.status === 'settled') {
-      this.tell(outcomeOfRecord(known.record));
+      this.notify(outcomeOfRecord(known.record));
       return;
     }
-    const told = toldOf(known.job);
-    if (told !== undefined) this.tellEarly(told);
+    const notified = notifiedOf(known.job);
+    if (notified !== undefined) this.notifyEarly(notified);
     if (!this.isFollowed) return;
     this.forward = {
       notify: (outcome, isSettled) => {
-        if (isSettled) this.tell(outcome);
-        else this.tellEarly(outcome);
+        if (isSettled) this.notify(outcome);
+        else this.notifyEarly(outcome);
         return !this.isFollowed;
       },
     };
@@ -290,6 +290,6 @@ export function toResult(outcome: OrderOutcome): Receipt | Promise<never> {
 }
 
 /** The outcome of which an unsettled order's callers have been notified. */
-export function toldOf({ entry, run }: Job): OrderOutcome | undefined {
-  return entry === undefined ? run?.told : entry.told;
+export function notifiedOf({ entry, run }: Job): OrderOutcome | undefined {
+  return entry === undefined ? run?.notified : entry.notified;
 }

@@ -29,7 +29,7 @@ export class Lifecycle {
   readonly idleness: Idleness;
   readonly #sources: LifecycleSources;
   #listener: LifecycleListener | undefined;
-  #isTelling = false;
+  #isNotifying = false;
   /** How many accepted orders shutdown has left in the storage. */
   keptCount = 0;
 
@@ -69,7 +69,7 @@ export class Lifecycle {
   /** The id is known, but the caller cannot wait for the known order, which goes on. */
   leaveKnown(job: Job, outcome: UnfulfilledOutcome): void {
     moveTo(job, 'refused');
-    job.tell(outcome);
+    job.notify(outcome);
   }
 
   /** The order's id is known: the known order's outcome is this one's. */
@@ -90,14 +90,14 @@ export class Lifecycle {
 
   /** @param startedAt - on the processor's clock */
   started(job: Job, startedAt: number): void {
-    const { started } = this.events.tell;
+    const { started } = this.events.notify;
     // Otherwise `started` is raised when the settlement has accepted the order.
     if (started === undefined || !this.isAccepted(job)) return;
-    const wasTelling = this.#isTelling;
+    const wasNotifying = this.#isNotifying;
     // The order is in no queue and not decided: an order that a listener submits for its user must not overtake it.
-    this.#isTelling = true;
+    this.#isNotifying = true;
     started(job.toRecord(this.#sources.clock, startedAt));
-    this.#isTelling = wasTelling;
+    this.#isNotifying = wasNotifying;
   }
 
   /** The order does not complete. */
@@ -109,21 +109,21 @@ export class Lifecycle {
   /** The order is not accepted. */
   refuse(job: Job, error: OrderError): void {
     this.#leave(job, 'refused');
-    this.#tellLast(job, this.refused(error));
+    this.#notifyLast(job, this.refused(error));
   }
 
   /** Another order has the id of this one, and has this outcome. */
   join(job: Job, outcome: OrderOutcome): void {
     this.counts.duplicates += 1;
     this.#leave(job, 'joined');
-    this.#tellLast(job, outcome);
+    this.#notifyLast(job, outcome);
   }
 
   /** The order that is awaited is settled by another processor. */
   settledElsewhere(job: Job, outcome: OrderOutcome): void {
     if (outcome.status !== 'completed') noteOutcome(outcome.error, outcome.status);
     this.#leave(job, 'settled');
-    this.#tellLast(job, outcome);
+    this.#notifyLast(job, outcome);
   }
 
   /**
@@ -148,7 +148,7 @@ export class Lifecycle {
   keep(job: Job): void {
     this.keptCount += 1;
     this.#leave(job, 'kept');
-    this.#tellLast(job, leftBehind(job.facts));
+    this.#notifyLast(job, leftBehind(job.facts));
   }
 
   /**
@@ -164,7 +164,7 @@ export class Lifecycle {
     moveTo(job, isAccepted ? 'unknown' : 'refused');
     this.#sources.inFlight.remove(job);
     if (isAccepted) this.#report({ status: 'failed', error }, neverStarted, job);
-    else this.told(job, this.refused(error), true);
+    else this.notified(job, this.refused(error), true);
     return isAccepted;
   }
 
@@ -194,16 +194,16 @@ export class Lifecycle {
   }
 
   /** The order has ended in this process. */
-  #tellLast(job: Job, outcome: OrderOutcome): void {
-    this.told(job, outcome, true);
+  #notifyLast(job: Job, outcome: OrderOutcome): void {
+    this.notified(job, outcome, true);
     this.idleness.check();
   }
 
   /**
    * While listeners and callers are notified, an order that they submit goes to the queue, so the stack does not grow.
    */
-  get isTelling(): boolean {
-    return this.#isTelling;
+  get isNotifying(): boolean {
+    return this.#isNotifying;
   }
 
   #report(outcome: OrderOutcome, times: Times, job: Job): void {
@@ -219,41 +219,41 @@ export class Lifecycle {
       }
     }
     if (outcome.status !== 'completed') noteOutcome(outcome.error, outcome.status);
-    const wasTelling = this.#isTelling;
-    this.#isTelling = true;
+    const wasNotifying = this.#isNotifying;
+    this.#isNotifying = true;
     // Callers first: a listener that changes the outcome must not change what they get.
-    job.tell(outcome);
+    job.notify(outcome);
     const { counts, events } = this;
     if (outcome.status === 'completed') {
       counts.completed += 1;
-      events.tell.completed?.(outcome);
+      events.notify.completed?.(outcome);
     } else {
       const { status, error } = outcome;
       counts[status] += 1;
-      if (status !== 'refused') events.tell[status]?.(error);
+      if (status !== 'refused') events.notify[status]?.(error);
     }
-    this.#isTelling = wasTelling;
+    this.#isNotifying = wasNotifying;
   }
 
   /** An order was accepted. */
   accepted(job: Job): void {
     this.counts.accepted += 1;
-    this.events.tell.accepted?.(job.toRecord(this.#sources.clock));
+    this.events.notify.accepted?.(job.toRecord(this.#sources.clock));
   }
 
   /** The call that settled an order has accepted it, so the events before its outcome are raised now. */
   #acceptedBySettlement(job: Job, outcome: OrderOutcome, { startedAt }: Times): void {
     this.counts.accepted += 1;
-    const { accepted, started } = this.events.tell;
+    const { accepted, started } = this.events.notify;
     if (accepted === undefined && started === undefined) return;
     // The storage does not have it.
     if (outcome.status !== 'completed' && outcome.error.code === 'storage_failed') return;
-    const wasTelling = this.#isTelling;
-    this.#isTelling = true;
+    const wasNotifying = this.#isNotifying;
+    this.#isNotifying = true;
     const record = { ...job.toRecord(this.#sources.clock), status: 'pending' as const };
     accepted?.(record);
     if (startedAt !== undefined) started?.({ ...record, status: 'processing', startedAt });
-    this.#isTelling = wasTelling;
+    this.#isNotifying = wasNotifying;
   }
 
   /**
@@ -261,30 +261,30 @@ export class Lifecycle {
    *
    * @param isOver - there will be no later outcome
    */
-  told(job: Job, outcome: OrderOutcome, isOver = false): void {
-    const wasTelling = this.#isTelling;
-    this.#isTelling = true;
-    if (isOver) job.tell(outcome);
-    else job.tellEarly(outcome);
-    this.#isTelling = wasTelling;
+  notified(job: Job, outcome: OrderOutcome, isOver = false): void {
+    const wasNotifying = this.#isNotifying;
+    this.#isNotifying = true;
+    if (isOver) job.notify(outcome);
+    else job.notifyEarly(outcome);
+    this.#isNotifying = wasNotifying;
   }
 
   /** A call of the storage begins. The returned function is called at its end; `undefined` without listeners. */
   calling(operation: StoredBatch['operation'], size: number): CallEnd | undefined {
-    if (this.events.tell.stored === undefined) return undefined;
+    if (this.events.notify.stored === undefined) return undefined;
     const startedAt = systemTime.now();
     return (isFailed) => {
       const durationMs = systemTime.now() - startedAt;
-      this.events.tell.stored?.({ operation, size, durationMs, isFailed });
+      this.events.notify.stored?.({ operation, size, durationMs, isFailed });
     };
   }
 
   #notifyIdle(isStillIdle: () => boolean): void {
-    if (this.events.tell.idle === undefined) return;
-    const wasTelling = this.#isTelling;
-    this.#isTelling = true;
+    if (this.events.notify.idle === undefined) return;
+    const wasNotifying = this.#isNotifying;
+    this.#isNotifying = true;
     this.events.idle(isStillIdle);
-    this.#isTelling = wasTelling;
+    this.#isNotifying = wasNotifying;
   }
 
   /** The error of anything that was thrown on an order's way to acceptance. */
@@ -294,7 +294,7 @@ export class Lifecycle {
       : new OrderError('internal', 'The order could not be taken', { cause: thrown });
     noteOutcome(error, 'refused');
     this.counts.refused += 1;
-    this.events.tell.refused?.(error);
+    this.events.notify.refused?.(error);
     return { status: 'refused', error };
   }
 }

@@ -261,7 +261,7 @@ export class Acceptance implements JournalListener {
     // A listener may cancel it, or pause its user.
     if (isNew && lifecycle.isAccepted(job)) lifecycle.accepted(job);
     if (cancellation !== undefined) dispatcher.cancel(job, cancellation);
-    dispatcher.proceed(lifecycle.isTelling);
+    dispatcher.proceed(lifecycle.isNotifying);
     this.heldOrders.entered(job);
   }
 

@@ -14,7 +14,7 @@ export interface ActiveRunsListener {
   /** A run has something to do and no worker. */
   wantsWorker(): void;
   /** The outcome is certain, and callers need not wait for the settlement. */
-  told(job: Job, outcome: UnfulfilledOutcome): void;
+  notified(job: Job, outcome: UnfulfilledOutcome): void;
   /** What a step of the order has returned is to be kept. */
   remember(job: Job): void;
 }

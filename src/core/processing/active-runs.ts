@@ -177,7 +177,7 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
 
   certain(job: Job, outcome: UnfulfilledOutcome): void {
     if (isLeft(job)) return;
-    this.#listener.told(job, outcome);
+    this.#listener.notified(job, outcome);
   }
 
   isNoted(job: Job, outcome: UnfulfilledOutcome): boolean {

@@ -32,18 +32,18 @@ export function cancelOrder(
  * Cancels an order that waits and whose steps may have begun before a restart: they are compensated when its
  * turn comes.
  *
- * @param told - called when the cancellation is certain
+ * @param notified - called when the cancellation is certain
  * @returns false if the order is decided already, undefined for any other order
  */
 export function cancelInTurn(
   { entry, state, facts }: Job,
   { code: reason = 'canceled', message, cause }: Cancellation,
-  told: (outcome: UnfulfilledOutcome) => void,
+  notified: (outcome: UnfulfilledOutcome) => void,
 ): boolean | undefined {
   if (state !== 'pending' || entry === undefined || entry.attempt === 1) return undefined;
   if (entry.decided !== undefined || entry.canceled !== undefined) return false;
   const error = new OrderError(reason, message, { ...facts, outcome: 'canceled', cause });
-  told({ status: 'canceled', error });
+  notified({ status: 'canceled', error });
   const { code, retryable } = error;
   entry.canceled = { outcome: 'canceled', code, message, retryable };
   return true;

@@ -31,7 +31,7 @@ export interface DispatchListener {
   /** Cancels a failed order that holds its lane; false for any other. */
   cancelHeld(job: Job, cancellation: Cancellation): boolean;
   /** The outcome is certain before it is settled. */
-  told(job: Job, outcome: UnfulfilledOutcome): void;
+  notified(job: Job, outcome: UnfulfilledOutcome): void;
   /** The order is decided without steps, and goes to the settler. */
   settling(job: Job): void;
   /** What a step of the order has returned is to be kept; the runner's `remembered` is called when it is. */
@@ -57,7 +57,7 @@ export class Dispatcher {
   readonly #lifecycle: Lifecycle;
   readonly #settler: Settler;
   readonly #pool: WorkerPool;
-  readonly #told: DispatchListener['told'];
+  readonly #notified: DispatchListener['notified'];
   readonly #cancelHeld: DispatchListener['cancelHeld'];
   readonly #settling: DispatchListener['settling'];
   readonly hasSteps: boolean;
@@ -68,7 +68,7 @@ export class Dispatcher {
     lifecycle: Lifecycle,
     settler: Settler,
     funds: FundsCheck,
-    { ended, told, held, cancelHeld, settling, remember }: DispatchListener,
+    { ended, notified, held, cancelHeld, settling, remember }: DispatchListener,
   ) {
     this.#settling = settling;
     this.#cancelHeld = cancelHeld;
@@ -76,12 +76,12 @@ export class Dispatcher {
     this.#lifecycle = lifecycle;
     this.#settler = settler;
     this.#expiry = new OrderExpiry(clock, (job) => this.#expired(job));
-    this.#told = told;
+    this.#notified = notified;
     this.hasSteps = settings.plan.steps.length > 0;
     this.queue = new KeyedQueue({ exclusive: this.hasSteps });
     const listener = {
       ended,
-      told,
+      notified,
       began: ({ userId }: Job, startedAt: number) => this.rates?.began(userId, startedAt),
       remember,
       released: (job: Job) => this.queue.release(job),
@@ -95,7 +95,7 @@ export class Dispatcher {
       this.hasSteps ? settings.concurrency : 1,
       () => (this.hasSteps ? this.runner.work(() => this.#pool.leave()) : this.#workInBatches()),
       (cause) =>
-        lifecycle.events.tell.error?.(new OrderError('internal', 'A worker failed', { cause })),
+        lifecycle.events.notify.error?.(new OrderError('internal', 'A worker failed', { cause })),
     );
   }
 
@@ -212,7 +212,7 @@ export class Dispatcher {
   /** False if the order is decided already, undefined for one that need not wait for its turn. */
   #cancelInTurn(job: Job, cancellation: Cancellation): boolean | undefined {
     if (!this.runner.hasCompensations) return undefined;
-    return cancelInTurn(job, cancellation, (outcome) => this.#told(job, outcome));
+    return cancelInTurn(job, cancellation, (outcome) => this.#notified(job, outcome));
   }
 
   /** Why an order whose turn has come does not begin. */

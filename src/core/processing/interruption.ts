@@ -35,7 +35,7 @@ export class Interruption {
       settler.add(job, nothingToDo, undefined);
     }
     settler.flush();
-    lifecycle.events.tell.interrupted?.(error);
+    lifecycle.events.notify.interrupted?.(error);
   }
 
   /** The storage works again. */
@@ -45,6 +45,6 @@ export class Interruption {
     settler.release();
     remembered?.release();
     dispatcher.wake(dispatcher.queue.size);
-    lifecycle.events.tell.restored?.(undefined);
+    lifecycle.events.notify.restored?.(undefined);
   }
 }

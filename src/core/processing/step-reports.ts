@@ -29,34 +29,34 @@ export class StepReports implements StepListener<Job> {
   }
 
   progressed(job: Job, progress: StepProgress): void {
-    this.events.tell.progress?.({ ...job.facts, ...progress });
+    this.events.notify.progress?.({ ...job.facts, ...progress });
   }
 
   stepped(job: Job, step: StepResult): void {
-    this.events.tell.stepped?.({ ...job.facts, step });
+    this.events.notify.stepped?.({ ...job.facts, step });
   }
 
   retried(job: Job, { verdict, ...retry }: Retry): void {
     const { code, message, cause } = verdict;
-    this.events.tell.retried?.({ ...job.facts, ...retry, code, message, cause });
+    this.events.notify.retried?.({ ...job.facts, ...retry, code, message, cause });
   }
 
   compensationFailed(job: Job, step: string, { code, message, cause }: Verdict): void {
     const text = `Step \`${step}\` could not be compensated, \`${code}\`: ${message}`;
     const error = new OrderError('compensation_failed', text, { ...job.facts, cause });
-    const { tell } = this.events;
-    if (tell.error !== undefined) tell.error(error);
+    const { notify } = this.events;
+    if (notify.error !== undefined) notify.error(error);
     else warn(error.code, `Order ${quote(job.id)}: ${text}`);
   }
 
   predicateFailed(job: Job, step: string, cause: unknown): void {
     const message = `\`retryIf\` of step \`${step}\` threw, or answered with no boolean`;
     const error = new OrderError('internal', message, { ...job.facts, cause });
-    this.events.tell.error?.(error);
+    this.events.notify.error?.(error);
   }
 
   stalled(job: Job, runningMs: number, steps: readonly string[]): void {
-    const { stalled } = this.events.tell;
+    const { stalled } = this.events.notify;
     if (stalled !== undefined) {
       stalled({ ...job.facts, runningMs, steps });
       return;

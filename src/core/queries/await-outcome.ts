@@ -1,6 +1,6 @@
 import type { Follower } from '../lifecycle/entry.ts';
 import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
-import { type Job, toldOf } from '../lifecycle/job.ts';
+import { type Job, notifiedOf } from '../lifecycle/job.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
 import { leftBehind, storageFailed, waitingEnded } from '../order/processor-errors.ts';
@@ -58,8 +58,8 @@ export class OutcomeQuery {
   }
 
   #outcomeOf(job: Job, signal: AbortSignal | undefined): OrderOutcome | Promise<OrderOutcome> {
-    const told = toldOf(job);
-    if (told !== undefined) return told;
+    const notified = notifiedOf(job);
+    if (notified !== undefined) return notified;
     const error = (): OrderError => waitingEnded(job.id, signal);
     const end = this.#sources.awaited.begin(job);
     const outcome = untilAbort<OrderOutcome>(signal, error, (resolve) => {

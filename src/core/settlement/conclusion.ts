@@ -49,7 +49,7 @@ export class Conclusion {
   delayed(settlement: OrderSettlement, message: string, cause: unknown): void {
     if (settlement.isProvisional) return;
     const error = storageFailed(message, cause, settlement);
-    this.#lifecycle.told(settlement.job, { status: 'failed', error });
+    this.#lifecycle.notified(settlement.job, { status: 'failed', error });
   }
 
   /** Ends an order that the storage does not have: it may be submitted again. */

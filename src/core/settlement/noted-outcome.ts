@@ -7,9 +7,9 @@ export function noted(lifecycle: Lifecycle, job: Job, outcome: UnfulfilledOutcom
   const { entry, run } = job;
   if (entry !== undefined) entry.isNoted = true;
   // It may have been noted only so that its compensations may begin.
-  if (run === undefined || run.told !== undefined || entry?.canceled !== undefined) {
-    if (entry !== undefined) entry.told = outcome;
-    lifecycle.told(job, outcome);
+  if (run === undefined || run.notified !== undefined || entry?.canceled !== undefined) {
+    if (entry !== undefined) entry.notified = outcome;
+    lifecycle.notified(job, outcome);
   }
   run?.noted();
 }

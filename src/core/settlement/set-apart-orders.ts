@@ -175,11 +175,11 @@ export class SetApartOrders {
       const message = 'The storage cannot settle it; the order waits alone, and is tried again';
       const cause = causes.get(settlement);
       this.#conclusion.delayed(settlement, message, cause);
-      events.tell.error?.(storageFailed(message, cause, settlement));
+      events.notify.error?.(storageFailed(message, cause, settlement));
     }
     for (const [settlement, cause] of causes) {
       if (settlement.mayWait) continue;
-      events.tell.error?.(storageFailed('A call of the storage failed', cause));
+      events.notify.error?.(storageFailed('A call of the storage failed', cause));
       this.#conclusion.end(settlement, cause);
     }
     this.#notifyBehind(behind);

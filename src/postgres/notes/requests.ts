@@ -60,7 +60,7 @@ export async function watchOrders(
   }
 }
 
-/** Keeps a request to cancel an order, and tells its owner. */
+/** Keeps a request to cancel an order, and notifies its owner. */
 export async function requestCancel(
   { accept }: Life,
   id: string,

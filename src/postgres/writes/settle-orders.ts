@@ -6,10 +6,10 @@ import { isPassing, requirementOf } from '../sessions/errors.ts';
 import { balancesOf } from '../statements/balances.ts';
 import { settlementLock } from '../values/settlement-lock.ts';
 import { CallOrders } from './call-orders.ts';
+import { notifyOutcomes } from './notify-outcomes.ts';
 import { bitsOf, partsOf } from './owned-partitions.ts';
 import { SettlementPlan } from './plan.ts';
 import { Openings, settlementResults } from './settled-results.ts';
-import { tellOutcomes } from './tell-outcomes.ts';
 import { type WriteSettings, type Written, writePlan } from './write-plan.ts';
 
 /** How often a call is tried that others cross. */
@@ -165,7 +165,7 @@ export class SettleOrders {
       this.#balances.set(account.userId, openings.closingOf(account));
     }
     this.#balances.shrink();
-    if (row !== undefined) tellOutcomes(life, this.#members.channels, row.awaited);
+    if (row !== undefined) notifyOutcomes(life, this.#members.channels, row.awaited);
     return settlementResults(life.settle, settlements, plan, openings);
   }
 }

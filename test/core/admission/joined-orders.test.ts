@@ -26,7 +26,7 @@ describe('an order that has joined the order that has its id', () => {
     const third = job.outcome();
     moveTo(job, 'joined');
     job.join({ status: 'in flight', job: known });
-    known.tell(outcome);
+    known.notify(outcome);
     expect(await Promise.all([first, second, third])).toEqual([outcome, outcome, outcome]);
     expect(job.isFollowed).toBe(false);
   });
@@ -44,9 +44,9 @@ describe('an order that has joined the order that has its id', () => {
     });
     moveTo(job, 'joined');
     job.join({ status: 'in flight', job: known });
-    known.tellEarly(outcome);
+    known.notifyEarly(outcome);
     expect(log).toEqual(['early caller: false']);
-    known.tell(outcome);
+    known.notify(outcome);
     expect(log).toEqual(['early caller: false', 'late caller']);
   });
 

@@ -1,5 +1,5 @@
 import type { InFlightOrders } from '../../lifecycle/in-flight-orders.ts';
-import { type Job, toldOf } from '../../lifecycle/job.ts';
+import { type Job, notifiedOf } from '../../lifecycle/job.ts';
 import { OrderError } from '../../order/order-error.ts';
 import { waitingEnded } from '../../order/processor-errors.ts';
 import type { StoredOrder } from '../../order/stored-order.ts';
@@ -43,7 +43,7 @@ async function settledIfFailing(
     const message = "The order holds its user's lane: `release` the lane with 'retry'";
     throw new OrderError('not_failed', message, job.facts);
   }
-  if (toldOf(job) === undefined) throw notSettled(job.facts);
+  if (notifiedOf(job) === undefined) throw notSettled(job.facts);
   const end = admission.awaited.begin(job);
   const ended = (): OrderError => waitingEnded(id, signal);
   await untilAbort<void>(signal, ended, (resolve) => {

@@ -211,7 +211,7 @@ export class HeldLanes {
     const whole: StoredHold = { ...hold, ...this.#holds.get(userId), reason: hold.reason };
     this.#holds.set(userId, whole);
     const { lifecycle } = this.#sources;
-    if (known === undefined) lifecycle.events.tell.held?.(shown(whole));
+    if (known === undefined) lifecycle.events.notify.held?.(shown(whole));
     lifecycle.idleness.check();
     return shown(whole);
   }
@@ -237,7 +237,7 @@ export class HeldLanes {
       this.#holds.set(hold.userId, { ...now, reason: undefined, heldAt: this.#now() });
     }
     const released = { ...shown(hold), releasedAt: this.#now(), action };
-    this.#sources.lifecycle.events.tell.released?.(released);
+    this.#sources.lifecycle.events.notify.released?.(released);
     this.#goOn(hold.userId);
     return released;
   }
@@ -260,7 +260,7 @@ export class HeldLanes {
     // Its turn may have come after its release or its cancellation.
     if (hold?.orderId !== job.id || job.tries?.held !== failure) return;
     await this.#writes.keep(hold);
-    this.#sources.lifecycle.events.tell.held?.(shown(hold));
+    this.#sources.lifecycle.events.notify.held?.(shown(hold));
   }
 
   /** The order that held a lane is canceled: the lane goes on, unless it is held by hand. */

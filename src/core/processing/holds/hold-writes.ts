@@ -48,7 +48,7 @@ export class HoldWrites {
         await this.hold(hold);
         return;
       } catch (error) {
-        this.#sources.lifecycle.events.tell.error?.(error as OrderError);
+        this.#sources.lifecycle.events.notify.error?.(error as OrderError);
         if (this.isClosing || !(await this.#sources.mayTryAgain(attempt))) return;
       }
     }

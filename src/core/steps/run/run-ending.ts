@@ -42,7 +42,7 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
   /** The error as of the decision, for signals and compensations. */
   readonly error: OrderError;
   /** The outcome of which callers were notified before the order was settled. */
-  told: UnfulfilledOutcome | undefined = undefined;
+  notified: UnfulfilledOutcome | undefined = undefined;
   readonly #run: EndingRun<Order>;
   readonly #verdict: Verdict;
   readonly #compensations: Compensations;
@@ -87,16 +87,16 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
   }
 
   /** Notifies callers if no result of a step is open, or if they need not wait for the results. */
-  tellIfCertain(): void {
+  notifyIfCertain(): void {
     const isDue = this.#verdict.isTimeUp === true || this.outcome === 'canceled';
-    if (isDue || !this.#mayCompensate()) this.tell();
+    if (isDue || !this.#mayCompensate()) this.notify();
   }
 
-  tell(): void {
+  notify(): void {
     // Whether an order fails that holds its lane, its release says.
-    if (this.told !== undefined || this.#holds) return;
-    this.told = { status: this.outcome, error: this.error };
-    this.#observer.certain(this.#run.order, this.told);
+    if (this.notified !== undefined || this.#holds) return;
+    this.notified = { status: this.outcome, error: this.error };
+    this.#observer.certain(this.#run.order, this.notified);
   }
 
   /** Nothing runs, or the functions that run are not waited for. */
@@ -230,7 +230,7 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     moveTo(run, isHeld ? 'ending' : 'concluded');
     const worker = run.running > 0 ? run.leaveWorker() : undefined;
     if (run.running > 0) run.watch.raiseStalled();
-    if (isHeld) this.tell();
+    if (isHeld) this.notify();
     else {
       this.#settle();
       if (run.running === 0) run.end();

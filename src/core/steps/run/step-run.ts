@@ -59,8 +59,8 @@ export class StepRun<Order extends RunOrder = RunOrder>
   }
 
   /** The outcome of which callers were notified before the order was settled. */
-  get told(): UnfulfilledOutcome | undefined {
-    return this.#ending?.told;
+  get notified(): UnfulfilledOutcome | undefined {
+    return this.#ending?.notified;
   }
 
   /**
@@ -165,7 +165,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
       const { holds } = this.settings.plan;
       this.#decideAgainst('failed', { code: 'timeout', message, isTimeUp: true, holds });
       // It may have failed before, with compensations under way: callers are notified no later than this.
-      this.#ending?.tell();
+      this.#ending?.notify();
     });
   }
 
@@ -279,7 +279,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
     this.settings.observer.decidedAgainst(this.order, verdict.holds === true);
     ending.abortAll();
     this.abortSignal(ending.error);
-    ending.tellIfCertain();
+    ending.notifyIfCertain();
     if (this.running === 0) ending.proceed();
     else {
       this.watch.beginStall();

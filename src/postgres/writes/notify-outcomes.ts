@@ -11,7 +11,7 @@ const mostInNote = 450;
  *
  * @param awaited - see `SettledRow`
  */
-export function tellOutcomes(life: Life, channels: Channels, awaited: string | null): void {
+export function notifyOutcomes(life: Life, channels: Channels, awaited: string | null): void {
   if (awaited === null) return;
   const byProcessor = new Map<number, number[]>();
   const rows = JSON.parse(awaited) as [number, number | null, readonly number[] | null][];
