@@ -57,10 +57,6 @@ export class CompensationRun<Order extends RunOrder>
     this.#compensations = new Compensations(this, this);
   }
 
-  get isOpen(): boolean {
-    return !this.#isDone;
-  }
-
   /** To be called once. */
   start(): void {
     this.watch.beginStall();

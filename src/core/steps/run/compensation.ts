@@ -12,8 +12,6 @@ export interface CompensatedRun extends ExecutionRun<StepExecution> {
 
 /** Is notified when compensations end. */
 export interface CompensationOwner {
-  /** Whether the results of the steps have not been recorded yet. */
-  readonly isOpen: boolean;
   /** Whether the outcome is noted, if it has to be; else `noted` is called when it is. */
   isNoted(): boolean;
   /** A compensation has ended: the step has another result. */
@@ -160,9 +158,7 @@ export class Compensations implements ExecutionOwner<StepExecution> {
 
   #ended(compensation: StepExecution, verdict: Verdict | undefined): void {
     if (compensation !== this.#current) {
-      // Its time was up, and it has failed; if it succeeds after all, it counts.
-      const counts = verdict === undefined && this.#owner.isOpen && !this.#isLeft;
-      if (counts) this.#report(compensation, undefined, true);
+      // Its time was up, and it has failed.
       this.#owner.oneEnded();
       return;
     }
@@ -170,12 +166,10 @@ export class Compensations implements ExecutionOwner<StepExecution> {
     this.startNext();
   }
 
-  /** @param isLate - whether its failure has been reported already */
-  #report(compensation: StepExecution, verdict: Verdict | undefined, isLate = false): void {
+  #report(compensation: StepExecution, verdict: Verdict | undefined): void {
     const step = compensation.compensated as StepExecution;
     const compensated = this.#run.order.tries?.compensations[step.step.name];
-    const counted = isLate ? compensation.attempts : 0;
-    const earlier = (step.result?.compensation?.attempts ?? 0) - counted;
+    const earlier = step.result?.compensation?.attempts ?? 0;
     const result = compensationResult(compensation, verdict, earlier, compensated);
     step.result = resultOfCompensated(step, result);
     this.#owner.reportCompensated(step, verdict);

@@ -65,10 +65,6 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     return this.#compensations.begun;
   }
 
-  get isOpen(): boolean {
-    return !this.#isConcluded;
-  }
-
   /** No attempt at a step runs, and none will. */
   ended(execution: StepExecution): void {
     this.#compensations.ended(execution);
