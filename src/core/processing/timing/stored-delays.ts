@@ -51,6 +51,8 @@ export class StoredDelays {
   readonly #left = new Set<string>();
   /** By id: the places of orders that were due while another order with the id was on its way into the storage. */
   readonly #passedOver = new Map<string, DuePlace>();
+  /** Those of them that `count` has no more, since nothing was left to be read. */
+  readonly #uncounted = new Set<string>();
   #isReading = false;
   #isCounted = false;
   #isFull = false;
@@ -91,7 +93,8 @@ export class StoredDelays {
   }
 
   /** An order enters its lane that its caller has handed in again, after its time and before it was read. */
-  entered({ times }: Job): void {
+  entered({ id, times }: Job): void {
+    if (this.#uncounted.delete(id)) return;
     if ((times?.notBefore as number) > this.#sources.startedAt) this.count -= 1;
   }
 
@@ -166,7 +169,7 @@ export class StoredDelays {
       if (this.#again === undefined && (next === undefined || next > Date.now())) {
         if (next !== undefined) this.#wakeAt(next);
         // A call of the storage that failed may have kept or canceled an order all the same.
-        else this.count = 0;
+        else this.#countNone();
         break;
       }
       this.#goBack();
@@ -192,11 +195,18 @@ export class StoredDelays {
     return true;
   }
 
+  #countNone(): void {
+    this.count = 0;
+    for (const id of this.#passedOver.keys()) this.#uncounted.add(id);
+  }
+
   /** If an order was refused, the one that was passed over for it is read again. */
   #mayBeFree({ id, state }: Job): void {
     const place = this.#passedOver.get(id);
     this.#passedOver.delete(id);
+    const isUncounted = this.#uncounted.delete(id);
     if (place === undefined || state !== 'refused') return;
+    if (isUncounted) this.count += 1;
     this.#readFrom(place);
     this.read();
   }
