@@ -73,7 +73,7 @@ it('invariants 1, 3, 4, 6, 8 and 9 hold while listeners, steps, storages and sch
   const unhandled: unknown[] = [];
   const note = (error: unknown): number => unhandled.push(error);
   process.on('unhandledRejection', note);
-  const numRuns = Number(process.env.RUNS ?? (isFull ? 5_000 : 200));
+  const numRuns = Number(process.env.RUNS ?? (isFull ? 3_000 : 200));
   try {
     await fc.assert(
       fc.asyncProperty(fc.nat(), async (seed) => {
