@@ -29,6 +29,7 @@ const others = all.filter(
 /** What takes long, by its load or by its processes, is for `npm run full` alone, which CI runs as well. */
 const long = [
   'test/crash/crash.test.ts',
+  'test/grpc/contract.test.ts',
   'test/grpc/load.test.ts',
   'test/http/abuse/load.test.ts',
   'test/http/abuse/sigterm.test.ts',
@@ -44,6 +45,13 @@ const long = [
   'test/postgres/members/model.test.ts',
   'test/postgres/members/orders.test.ts',
   'test/postgres/members/outcomes.test.ts',
+  'test/postgres/open.test.ts',
+  'test/postgres/statements/feed.test.ts',
+  'test/postgres/statements/plans.test.ts',
+  'test/postgres/writes/attacks.test.ts',
+  'test/postgres/writes/crossing.test.ts',
+  'test/project/docs.test.ts',
+  'test/sqlite/file/file-lock.test.ts',
   'test/sqlite/million.test.ts',
   // That the suite finds broken storages, one after the other.
   'test/testing/broken-durability.test.ts',

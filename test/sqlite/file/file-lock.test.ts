@@ -211,6 +211,8 @@ describe.skipIf(process.platform !== 'linux')('locks that a copy of the folder h
          await storage.apply([change]).then(() => console.log(change.orderId), () => {});
        }`,
     );
+    // SIGBUS may end it before the kill does.
+    const closed = once(child, 'close');
     let text = '';
     child.stdout?.on('data', (chunk) => {
       text += String(chunk);
@@ -218,7 +220,7 @@ describe.skipIf(process.platform !== 'linux')('locks that a copy of the folder h
     await once(child.stdout as NodeJS.ReadableStream, 'data');
     for (let time = 0; time < 5; time += 1) await readElsewhere();
     child.kill('SIGKILL');
-    await once(child, 'close');
+    await closed;
     rmSync(`${dirname(folder.path())}-copied`, { recursive: true, force: true });
     const acknowledged = text.split('\n').slice(1, -1);
     expect(acknowledged.length).toBeGreaterThan(20);
