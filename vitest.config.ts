@@ -29,6 +29,7 @@ const others = all.filter(
 /** What takes long, by its load or by its processes, is for `npm run full` alone, which CI runs as well. */
 const long = [
   'test/crash/crash.test.ts',
+  'test/grpc/connections.test.ts',
   'test/grpc/contract.test.ts',
   'test/grpc/load.test.ts',
   'test/http/abuse/load.test.ts',
@@ -36,6 +37,7 @@ const long = [
   'test/http/abuse/slow.test.ts',
   'test/http/amplification.test.ts',
   'test/http/delivery.test.ts',
+  'test/http/sockets.test.ts',
   'test/http/fuzz/sockets.test.ts',
   'test/http/fuzz/fuzz.test.ts',
   'test/examples/deploy/dockerfile.test.ts',
@@ -52,6 +54,7 @@ const long = [
   'test/postgres/writes/crossing.test.ts',
   'test/project/docs.test.ts',
   'test/sqlite/file/file-lock.test.ts',
+  'test/sqlite/file/files.test.ts',
   'test/sqlite/million.test.ts',
   // That the suite finds broken storages, one after the other.
   'test/testing/broken-durability.test.ts',
