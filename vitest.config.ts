@@ -28,6 +28,7 @@ const others = all.filter(
 
 /** What takes long, by its load or by its processes, is for `npm run full` alone, which CI runs as well. */
 const long = [
+  'test/core/storage/conformance.test.ts',
   'test/crash/crash.test.ts',
   'test/grpc/connections.test.ts',
   'test/grpc/contract.test.ts',
@@ -50,6 +51,7 @@ const long = [
   'test/postgres/open.test.ts',
   'test/postgres/statements/feed.test.ts',
   'test/postgres/statements/plans.test.ts',
+  'test/postgres/statements/reads.test.ts',
   'test/postgres/writes/attacks.test.ts',
   'test/postgres/writes/crossing.test.ts',
   'test/project/docs.test.ts',
