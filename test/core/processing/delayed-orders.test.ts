@@ -414,12 +414,12 @@ describe('delayed orders in a storage that keeps orders', () => {
     'an order %s that comes again before its time, and reaches the storage after it',
     (_, steps) => {
       /** Its second call of `accept` or `settle` ends after its time. */
-      async function comesAgain(second: object, fate: Fate) {
+      async function comesAgain(second: object, fate: Fate, isLast = false) {
         const storage = new KeptStorage();
         const processor = await open(storage, { steps });
         const log = logOf(processor);
         await processor.enqueue(order('a', 100));
-        await processor.enqueue(order('later', 1_000));
+        if (!isLast) await processor.enqueue(order('later', 1_000));
         await clock.advance(99);
         storage.fate = (method) =>
           method === 'accept' || method === 'settle' ? clock.sleep(10).then(() => fate) : 'works';
@@ -446,6 +446,21 @@ describe('delayed orders in a storage that keeps orders', () => {
         });
         await processor.shutdown();
       });
+
+      it.each([
+        ['is the same order', {}, 'works', 'completed'],
+        ['has other content', { amount: 2 }, 'works', 'order_conflict'],
+      ] as const)(
+        'invariant 11: is `scheduled` no more, as the last one that was, if the second %s',
+        async (__, second, fate, expected) => {
+          const { processor, code } = await comesAgain(second, fate, true);
+          expect(code).toBe(expected);
+          await clock.advance(20_000);
+          expect(await processor.order('a')).toMatchObject({ status: 'completed', amount: 1 });
+          expect(processor.stats()).toMatchObject({ completed: 1, scheduled: 0 });
+          await processor.shutdown();
+        },
+      );
 
       it.each([
         ['has other content', { amount: 2 }, 'works', 'order_conflict'],
