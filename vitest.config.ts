@@ -54,7 +54,6 @@ const long = [
   'test/postgres/statements/reads.test.ts',
   'test/postgres/writes/attacks.test.ts',
   'test/postgres/writes/crossing.test.ts',
-  'test/project/docs.test.ts',
   'test/sqlite/file/file-lock.test.ts',
   'test/sqlite/file/files.test.ts',
   'test/sqlite/million.test.ts',
