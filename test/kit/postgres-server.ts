@@ -134,11 +134,14 @@ export class PostgresServer implements AsyncDisposable {
   readonly #start: (port: number) => ChildProcess;
   #process: ChildProcess | undefined;
   #log = '';
+  /** A test run that ends early leaves no server behind. */
+  readonly #kill = (): void => void this.#process?.kill('SIGQUIT');
 
   private constructor(home: string, port: number, start: (port: number) => ChildProcess) {
     this.#home = home;
     this.port = port;
     this.#start = start;
+    process.once('exit', this.#kill);
   }
 
   /** Makes a cluster of databases in a folder of its own, and starts a server for it. */
@@ -188,8 +191,6 @@ export class PostgresServer implements AsyncDisposable {
   async restart(): Promise<void> {
     const server = this.#start(this.port);
     this.#process = server;
-    // A test run that ends early leaves no server behind.
-    process.once('exit', () => server.kill('SIGQUIT'));
     server.stderr?.on('data', (text) => {
       this.#log = (this.#log + text).slice(-100_000);
     });
@@ -210,6 +211,7 @@ export class PostgresServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop('immediate');
+    process.off('exit', this.#kill);
     await rm(this.#home, { recursive: true, force: true });
   }
 }
