@@ -11,6 +11,7 @@ import {
 import { PartitionReading } from '../../../src/postgres/notes/partition-reading.ts';
 import { Session } from '../../../src/postgres/sessions/session.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
+import { explain } from '../explain.ts';
 import { newSchema } from '../members/kit.ts';
 
 const orders = 20_000;
@@ -33,27 +34,14 @@ afterAll(async () => {
   await server[Symbol.asyncDispose]();
 });
 
-interface Plan {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Actual Rows': number;
-  readonly 'Actual Loops': number;
-  readonly 'Rows Removed by Filter'?: number;
-  readonly Plans?: readonly Plan[];
-}
-
 /** How many rows of the tables of orders a prepared statement has looked at. */
 async function rowsRead(name: string, values: readonly string[]): Promise<number> {
-  const rows = await session.query<{ 'QUERY PLAN': readonly [{ readonly Plan: Plan }] }>(
-    `EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE "${name}" (${values.join(', ')})`,
-  );
-  const read = (plan: Plan): number => {
-    const own = plan['Actual Rows'] + (plan['Rows Removed by Filter'] ?? 0);
-    const isOfOrders = ['orders', 'pending'].includes(plan['Relation Name'] ?? '');
-    const below = (plan.Plans ?? []).reduce((sum, each) => sum + read(each), 0);
-    return below + (isOfOrders ? own * plan['Actual Loops'] : 0);
-  };
-  return rows.reduce((sum, row) => sum + read(row['QUERY PLAN'][0].Plan), 0);
+  let read = 0;
+  for (const node of await explain(session, name, values)) {
+    if (!['orders', 'pending'].includes(node['Relation Name'] ?? '')) continue;
+    read += (node['Actual Rows'] + (node['Rows Removed by Filter'] ?? 0)) * node['Actual Loops'];
+  }
+  return read;
 }
 
 const reading = new PartitionReading({ number: 0 }, 10);

@@ -4,6 +4,7 @@ import type { Session, Value } from '../../../src/postgres/sessions/session.ts';
 import type { Reads } from '../../../src/postgres/statements/reads.ts';
 import { isFull } from '../../kit/full.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
+import { explain, type PlanNode } from '../explain.ts';
 import { openSession, readsOf } from './kept.ts';
 
 const orders = isFull ? 200_000 : 12_000;
@@ -44,26 +45,10 @@ async function fill(): Promise<void> {
   await session.query(`SELECT setval('settlement_sequence', ${orders})`);
 }
 
-interface Plan {
-  readonly 'Node Type': string;
-  readonly 'Relation Name'?: string;
-  readonly 'Actual Rows': number;
-  readonly 'Actual Loops': number;
-  readonly 'Rows Removed by Filter'?: number;
-  readonly Plans?: readonly Plan[];
-}
-
-function nodesOf(plan: Plan): Plan[] {
-  return [plan, ...(plan.Plans ?? []).flatMap(nodesOf)];
-}
-
 /** Explains a statement that was prepared by a read. */
-async function nodesFor(name: string, values: readonly Value[]): Promise<Plan[]> {
+function nodesFor(name: string, values: readonly Value[]): Promise<PlanNode[]> {
   const literals = values.map((value) => (typeof value === 'string' ? `'${value}'` : `${value}`));
-  const rows = await session.query<{ 'QUERY PLAN': readonly [{ readonly Plan: Plan }] }>(
-    `EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE "${name}" (${literals.join(', ')})`,
-  );
-  return rows.flatMap((row) => nodesOf(row['QUERY PLAN'][0].Plan));
+  return explain(session, name, literals);
 }
 
 const user = { userId: 'u-5' };
