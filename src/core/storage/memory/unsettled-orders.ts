@@ -1,13 +1,5 @@
-import { appliedPostings } from '../../order/receipt.ts';
-import { retryLinks } from '../../order/retry/retry-links.ts';
-import {
-  noneRemembered,
-  noResults,
-  noSteps,
-  type RememberedStep,
-} from '../../order/step-result.ts';
+import { noneRemembered, type RememberedStep } from '../../order/step-result.ts';
 import type { DecidedOutcome, NewOrder, StoredOrder } from '../../order/stored-order.ts';
-import { timeFields } from '../../order/times/order-times.ts';
 import { type DuePage, type DuePlace, type DueQuery, isBehind } from '../due/due-orders.ts';
 import type { RetriedOrder } from '../holds/hold.ts';
 import { isWanted, nextOf } from '../order-pages.ts';
@@ -18,6 +10,7 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from '../order-storage.ts';
+import { acceptedRecord } from '../reading/accepted-record.ts';
 
 /** How many orders come in one page. */
 const pageSize = 500;
@@ -46,28 +39,10 @@ export class UnsettledOrders {
 
   /** @param sequence - greater than the sequences of all orders that were added before */
   add(newOrder: NewOrder, sequence: number): Entry {
-    const { id, userId, amount, priority, payload, labels, content, acceptedAt } = newOrder;
-    const { postings } = newOrder;
-    const order = {
-      ...timeFields(newOrder),
-      ...retryLinks(newOrder),
-      ...{ id, userId, amount, priority, payload, labels, content, acceptedAt, sequence },
-      postings: appliedPostings(postings),
-      orderedAmount: amount,
-      status: 'pending' as const,
-      startedAt: undefined,
-      settledAt: undefined,
-      balance: undefined,
-      code: undefined,
-      message: undefined,
-      retryable: undefined,
-      settlement: undefined,
-      steps: noSteps,
-      results: noResults,
-    };
+    const order = acceptedRecord(newOrder, sequence);
     const opening = this.#openings;
     const entry = { order, opening, decided: undefined, remembered: noneRemembered };
-    this.#entries.set(id, entry);
+    this.#entries.set(order.id, entry);
     return entry;
   }
 
