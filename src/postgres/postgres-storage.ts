@@ -1,6 +1,7 @@
 import type { StepResult } from '../core/order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../core/order/stored-order.ts';
 import { checkInteger, checkOptions } from '../core/runtime/checks.ts';
+import { quote } from '../core/runtime/thrown.ts';
 import type { BalanceChange, BalanceResult } from '../core/storage/balance-storage.ts';
 import type { DuePage, DueQuery } from '../core/storage/due/due-orders.ts';
 import type {
@@ -21,6 +22,7 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from '../core/storage/order-storage.ts';
+import { UnreadableOrders } from '../core/storage/reading/unreadable-orders.ts';
 import type { SharedOrders } from '../core/storage/shared-storage.ts';
 import { openQuerySession } from './members/life.ts';
 import { Membership } from './members/membership.ts';
@@ -70,10 +72,11 @@ export class PostgresStorage implements OrderStorage {
     const checked = checkedOptions(options);
     const { id, partitions } = await openSchema(checked);
     const { schema } = checked;
-    const members = new Membership({ ...checked, partitions });
+    const { report } = new UnreadableOrders(`the schema ${quote(schema)}`);
+    const members = new Membership({ ...checked, partitions }, report);
     await members.open();
     const sessions = new QuerySessions((onEnd) => openQuerySession(checked, onEnd));
-    const reads = new Reads(sessions, schema);
+    const reads = new Reads(sessions, schema, report);
     return new PostgresStorage(id, schema, members, reads, new Writes(members, schema, partitions));
   }
 

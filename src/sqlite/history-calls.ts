@@ -7,11 +7,11 @@ import type {
   StoredMovementQuery,
 } from '../core/storage/history/history-storage.ts';
 import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../core/storage/holds/hold.ts';
+import type { UnreadableOrders } from '../core/storage/reading/unreadable-orders.ts';
 import { readHolds, writeHold, writeRelease } from './holds/hold-codec.ts';
 import type { OpenFile } from './open-file.ts';
 import * as codec from './thread/codec.ts';
-import { readOrders, rethrow } from './thread/read-orders.ts';
-import type { UnreadableOrders } from './unreadable.ts';
+import { readOrders } from './thread/read-orders.ts';
 
 // Calls that read a file, and those of held lanes.
 
@@ -27,7 +27,10 @@ export async function find(file: OpenFile, id: string): Promise<StoredOrder | un
   const orders = await file.read(
     'find',
     (writer) => writer.text(id),
-    (reader) => readOrders(reader, rethrow),
+    (reader) =>
+      readOrders(reader, (error) => {
+        throw error;
+      }),
   );
   return orders[0];
 }
@@ -40,7 +43,7 @@ export function settled(
   return file.read(
     'settled',
     (writer) => writer.numbers(after, limit),
-    (reader) => codec.readSettledPage(reader, (error) => unreadable.report(error)),
+    (reader) => codec.readSettledPage(reader, unreadable.report),
   );
 }
 

@@ -26,6 +26,7 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from '../core/storage/order-storage.ts';
+import { UnreadableOrders } from '../core/storage/reading/unreadable-orders.ts';
 import { realPathOf } from './file/file-name.ts';
 import * as calls from './history-calls.ts';
 import { OpenFile } from './open-file.ts';
@@ -33,7 +34,6 @@ import { type CheckedOptions, checkedOptions, type SqliteStorageOptions } from '
 import { type PruneOptions, Retention } from './retention/retention.ts';
 import * as codec from './thread/codec.ts';
 import { amending, remembering } from './thread/step-calls.ts';
-import { UnreadableOrders } from './unreadable.ts';
 import { delayedCount, duePage, unsettledPages } from './unsettled-pages.ts';
 
 /**
@@ -175,7 +175,7 @@ export class SqliteStorage implements OrderStorage {
     return this.#file.read(
       'list',
       (writer) => codec.writeQuery(writer, query),
-      (reader) => codec.readListPage(reader, (error) => this.#unreadable.report(error)),
+      (reader) => codec.readListPage(reader, this.#unreadable.report),
     );
   }
 
@@ -201,7 +201,7 @@ export class SqliteStorage implements OrderStorage {
 
   /** All unsettled orders in the order of their acceptance, in pages; see {@link OrderStorage.unsettled}. */
   unsettled(upTo?: number): AsyncGenerator<readonly StoredOrder[], void, undefined> {
-    return unsettledPages(this.#file, (error) => this.#unreadable.report(error), upTo);
+    return unsettledPages(this.#file, this.#unreadable.report, upTo);
   }
 
   /** Keeps a hold; see {@link OrderStorage.hold}. */
@@ -221,7 +221,7 @@ export class SqliteStorage implements OrderStorage {
 
   /** The next delayed orders; see {@link OrderStorage.due}. */
   due(query: DueQuery): Promise<DuePage> {
-    return duePage(this.#file, (error) => this.#unreadable.report(error), query);
+    return duePage(this.#file, this.#unreadable.report, query);
   }
 
   /** How many unsettled orders have a `notBefore` above a time; see {@link OrderStorage.delayed}. */

@@ -1,8 +1,9 @@
 import type { StoredOrder } from '../core/order/stored-order.ts';
 import type { DuePage, DueQuery } from '../core/storage/due/due-orders.ts';
+import type { TakeUnreadable } from '../core/storage/reading/unreadable-orders.ts';
 import type { OpenFile } from './open-file.ts';
 import { readPage } from './thread/codec.ts';
-import { readOrders, type TakeUnreadable } from './thread/read-orders.ts';
+import { readOrders } from './thread/read-orders.ts';
 
 /** How many unsettled orders a page has at most. */
 const PAGE = 500;

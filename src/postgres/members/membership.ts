@@ -1,4 +1,5 @@
 import type { StoredOrder } from '../../core/order/stored-order.ts';
+import type { TakeUnreadable } from '../../core/storage/reading/unreadable-orders.ts';
 import type {
   SharedOrders,
   SharedPage,
@@ -10,7 +11,6 @@ import { OrderReader } from '../notes/order-reader.ts';
 import { OrderStream } from '../notes/order-stream.ts';
 import type { ReadBounds } from '../notes/read-bounds.ts';
 import { parseCancelNote, requestCancel, watchOrders } from '../notes/requests.ts';
-import { type TakeUnreadable, UnreadableOrders } from '../values/unreadable.ts';
 import { Channels } from './channels.ts';
 import { evict } from './evict.ts';
 import { farewell } from './farewell.ts';
@@ -60,14 +60,14 @@ export class Membership implements SharedOrders {
   #shareTimer: NodeJS.Timeout | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: MembershipOptions) {
+  constructor(options: MembershipOptions, takeUnreadable: TakeUnreadable) {
     this.#options = options;
     this.#channels = new Channels(options.schema);
-    this.#takeUnreadable = new UnreadableOrders(options.schema).report;
+    this.#takeUnreadable = takeUnreadable;
     this.#awaited = new AwaitedOrders(
       () => this.#life,
       (order) => this.#listener?.settled(order),
-      this.#takeUnreadable,
+      takeUnreadable,
     );
   }
 

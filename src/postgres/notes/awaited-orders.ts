@@ -1,10 +1,10 @@
 import type { StoredOrder } from '../../core/order/stored-order.ts';
+import type { TakeUnreadable } from '../../core/storage/reading/unreadable-orders.ts';
 import type { Life } from '../members/life.ts';
 import type { Session, Statement } from '../sessions/session.ts';
 import { rowsAt } from '../statements/orders/find.ts';
 import { integersOf, plainArray } from '../values/literals.ts';
 import { ordersOf } from '../values/rows.ts';
-import type { TakeUnreadable } from '../values/unreadable.ts';
 
 /** How many outcomes one statement asks for. */
 const mostAtOnce = 1_000;

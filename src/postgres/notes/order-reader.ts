@@ -1,9 +1,9 @@
 import type { StoredOrder } from '../../core/order/stored-order.ts';
+import type { TakeUnreadable } from '../../core/storage/reading/unreadable-orders.ts';
 import type { OwnedPartition, SharedPage } from '../../core/storage/shared-storage.ts';
 import type { Life } from '../members/life.ts';
 import { fromKept } from '../values/kept-text.ts';
 import { orderOf } from '../values/rows.ts';
-import type { TakeUnreadable } from '../values/unreadable.ts';
 import { type AcceptNote, isOf } from './accept-note.ts';
 import { NoteQueue } from './note-queue.ts';
 import {

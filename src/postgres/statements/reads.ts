@@ -9,8 +9,8 @@ import type {
 } from '../../core/storage/history/history-storage.ts';
 import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../../core/storage/holds/hold.ts';
 import type { StoredOrderPage, StoredOrderQuery } from '../../core/storage/order-storage.ts';
+import type { TakeUnreadable } from '../../core/storage/reading/unreadable-orders.ts';
 import type { QuerySessions } from '../sessions/query-sessions.ts';
-import { UnreadableOrders } from '../values/unreadable.ts';
 import { checkSchema } from './check.ts';
 import { Feed } from './history/feed.ts';
 import { balanceAt, movementPage, readBalance } from './history/movements.ts';
@@ -23,13 +23,13 @@ import { pruneOrders } from './prune.ts';
 /** Reads, the writes of holds, and the deletion of old orders. */
 export class Reads {
   readonly #sessions: QuerySessions;
-  readonly #unreadable: UnreadableOrders;
+  readonly #takeUnreadable: TakeUnreadable;
   readonly #feed: Feed;
 
-  constructor(sessions: QuerySessions, schema: string) {
+  constructor(sessions: QuerySessions, schema: string, takeUnreadable: TakeUnreadable) {
     this.#sessions = sessions;
-    this.#unreadable = new UnreadableOrders(schema);
-    this.#feed = new Feed(schema, this.#unreadable.report);
+    this.#takeUnreadable = takeUnreadable;
+    this.#feed = new Feed(schema, takeUnreadable);
   }
 
   async get(userId: string): Promise<number | undefined> {
@@ -42,15 +42,15 @@ export class Reads {
   }
 
   async list(query: StoredOrderQuery): Promise<StoredOrderPage> {
-    return this.#sessions.ask((session) => listOrders(session, query, this.#unreadable.report));
+    return this.#sessions.ask((session) => listOrders(session, query, this.#takeUnreadable));
   }
 
   unsettled(upTo?: number): AsyncGenerator<readonly StoredOrder[], void, undefined> {
-    return unsettledPages((ask) => this.#sessions.ask(ask), this.#unreadable.report, upTo);
+    return unsettledPages((ask) => this.#sessions.ask(ask), this.#takeUnreadable, upTo);
   }
 
   async due(query: DueQuery): Promise<DuePage> {
-    return this.#sessions.ask((session) => duePage(session, query, this.#unreadable.report));
+    return this.#sessions.ask((session) => duePage(session, query, this.#takeUnreadable));
   }
 
   async delayed(after: number): Promise<number> {

@@ -18,8 +18,19 @@ import {
 } from '../../core/order/step-result.ts';
 import type { DecidedOutcome, StoredOrder } from '../../core/order/stored-order.ts';
 import { timeFields } from '../../core/order/times/order-times.ts';
+import {
+  areObjects,
+  arePostings,
+  areTexts,
+  isObject,
+  parseKept,
+} from '../../core/storage/reading/kept-json.ts';
+import {
+  beyond,
+  type TakeUnreadable,
+  UnreadableOrder,
+} from '../../core/storage/reading/unreadable-orders.ts';
 import { fromKept } from './kept-text.ts';
-import { type TakeUnreadable, UnreadableOrder } from './unreadable.ts';
 
 /** A status is kept as its place here. */
 export const statuses = ['pending', 'completed', 'failed', 'canceled'] as const;
@@ -153,7 +164,7 @@ export function orderOf(row: OrderRow): StoredOrder {
   }
   const { amount } = row;
   const message = row.message ?? undefined;
-  const parse = parsed.bind(undefined, id);
+  const parse = parseKept.bind(undefined, id);
   const payload = row.payload === null ? undefined : parse('payload', row.payload, () => true);
   return {
     id,
@@ -199,10 +210,6 @@ function idIn(kept: string | null | undefined): string | undefined {
   return kept === null || kept === undefined ? undefined : fromKept(kept);
 }
 
-function beyond(id: string): UnreadableOrder {
-  return new UnreadableOrder(id, 'one of its numbers is beyond the safe integers');
-}
-
 function priorityOf(id: string, place: number): Priority {
   const priority = ranks[place];
   if (priority === undefined) throw new UnreadableOrder(id, 'its priority is none');
@@ -214,7 +221,7 @@ function unknownStatus(id: string): never {
 }
 
 function compensationsOf(id: string, row: OrderRow): Pick<StoredOrder, 'compensations'> {
-  const compensations = parsed(id, 'compensations', row.compensations, isObject);
+  const compensations = parseKept(id, 'compensations', row.compensations, isObject);
   if (compensations === undefined) return {};
   return { compensations: compensations as Readonly<Record<string, number>> };
 }
@@ -236,42 +243,5 @@ function postingsOf(id: string, row: OrderRow): readonly AppliedPosting[] {
 }
 
 function postingsIn(id: string, json: string | null | undefined): readonly Posting[] | undefined {
-  return parsed(id, 'postings', json, arePostings) as readonly Posting[] | undefined;
-}
-
-/** A JSON text that was checked; `undefined` for none. */
-function parsed(
-  id: string,
-  name: string,
-  json: string | null | undefined,
-  isRight: (value: unknown) => boolean,
-): unknown {
-  if (json === null || json === undefined) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw new UnreadableOrder(id, `its ${name} is no JSON`);
-  }
-  if (isRight(value)) return value;
-  throw new UnreadableOrder(id, `its ${name} is not what it must be`);
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function areObjects(value: unknown): boolean {
-  return Array.isArray(value) && value.every(isObject);
-}
-
-function arePostings(value: unknown): boolean {
-  return (
-    Array.isArray(value) &&
-    value.every((each) => typeof each?.userId === 'string' && Number.isSafeInteger(each.amount))
-  );
-}
-
-function areTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+  return parseKept(id, 'postings', json, arePostings) as readonly Posting[] | undefined;
 }

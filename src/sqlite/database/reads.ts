@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { beyondBalance } from '../../core/storage/reading/unreadable-orders.ts';
 import { HoldReads } from '../holds/hold-rows.ts';
 import type { ReadKind } from '../thread/calls.ts';
 import { type Message, Reader, Writer } from '../thread/wire.ts';
-import { beyondBalance } from '../unreadable.ts';
 import { History } from './history/history.ts';
 import { Lists } from './lists.ts';
 import {

@@ -1,5 +1,5 @@
+import { beyond } from '../../core/storage/reading/unreadable-orders.ts';
 import type { Writer } from '../thread/wire.ts';
-import { beyond } from '../unreadable.ts';
 
 /** The columns of an order, in the order in which they are sent. */
 export const columns = `id, user_id, amount, priority, status, accepted_at, started_at, settled_at,

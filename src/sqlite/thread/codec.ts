@@ -16,7 +16,8 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from '../../core/storage/order-storage.ts';
-import { readOrder, readOrders, type TakeUnreadable } from './read-orders.ts';
+import type { TakeUnreadable } from '../../core/storage/reading/unreadable-orders.ts';
+import { readOrder, readOrders } from './read-orders.ts';
 import type { Reader, Writer } from './wire.ts';
 
 /** The flags of a settlement, one bit each. */
@@ -243,11 +244,6 @@ export function readSettledPage(reader: Reader, takeUnreadable: TakeUnreadable):
   const orders = readOrders(reader, takeUnreadable);
   const next = reader.number();
   return { orders, next, last: reader.number(), forgotten: reader.number() };
-}
-
-export function writeBalanceQuery(writer: Writer, userId: string, time: number): void {
-  writer.text(userId);
-  writer.number(time);
 }
 
 export function readPastBalance(reader: Reader): PastBalance {

@@ -11,16 +11,19 @@ import {
 } from '../../core/order/step-result.ts';
 import type { DecidedOutcome, StoredOrder } from '../../core/order/stored-order.ts';
 import { type TimeFields, timeFields } from '../../core/order/times/order-times.ts';
-import { beyond, UnreadableOrder } from '../unreadable.ts';
+import {
+  areObjects,
+  arePostings,
+  areTexts,
+  isObject,
+  parseKept,
+} from '../../core/storage/reading/kept-json.ts';
+import {
+  beyond,
+  type TakeUnreadable,
+  UnreadableOrder,
+} from '../../core/storage/reading/unreadable-orders.ts';
 import type { Reader } from './wire.ts';
-
-/** Throws what cannot be read. */
-export const rethrow: TakeUnreadable = (error) => {
-  throw error;
-};
-
-/** Reports an order that cannot be read, or throws the error. */
-export type TakeUnreadable = (error: UnreadableOrder) => void;
 
 /**
  * Reads orders as `writeRow` writes them, each after a 1, with a 0 after the last. After a 2 comes the id of an order
@@ -74,7 +77,7 @@ export function readOrder(reader: Reader): StoredOrder {
   const remembered = reader.maybeText();
   const times = readTimes(reader);
   const links = reader.maybeText();
-  const parse = parsed.bind(undefined, id);
+  const parse = parseKept.bind(undefined, id);
   const payload = json === null ? undefined : parse('payload', json, () => true);
   if (!isPriority(priority)) throw new UnreadableOrder(id, 'its priority is none');
   return {
@@ -84,7 +87,7 @@ export function readOrder(reader: Reader): StoredOrder {
     orderedAmount,
     priority,
     payload,
-    labels: labels === null ? noLabels : (parse('labels', labels, areTexts) as string[]),
+    labels: (parse('labels', labels, areTexts) as string[] | undefined) ?? noLabels,
     postings: postings === null ? noPostings : postingsIn(parse('postings', postings, arePostings)),
     status,
     acceptedAt,
@@ -94,17 +97,16 @@ export function readOrder(reader: Reader): StoredOrder {
     code,
     message,
     retryable: retryable === null ? undefined : retryable === 1,
-    cause: cause === null ? undefined : (parse('cause', cause, isObject) as OrderCause),
-    steps: steps === null ? noSteps : (parse('steps', steps, areObjects) as StepResult[]),
-    results: results === null ? noResults : (parse('results', results, isObject) as StepValues),
+    cause: parse('cause', cause, isObject) as OrderCause | undefined,
+    steps: (parse('steps', steps, areObjects) as StepResult[] | undefined) ?? noSteps,
+    results: (parse('results', results, isObject) as StepValues | undefined) ?? noResults,
     content:
       content === null ? payload : (parse('content', content, Array.isArray) as unknown[])[0],
     attempt,
     remembered:
-      remembered === null
-        ? noneRemembered
-        : (parse('remembered', remembered, areObjects) as RememberedStep[]),
-    ...notedIn(decided === null ? undefined : parse('decided', decided, isObject)),
+      (parse('remembered', remembered, areObjects) as RememberedStep[] | undefined) ??
+      noneRemembered,
+    ...notedIn(parse('decided', decided, isObject)),
     sequence,
     settlement,
     ...times,
@@ -132,46 +134,6 @@ function notedIn(noted: unknown): Pick<StoredOrder, 'decided' | 'compensations'>
   return compensations === undefined ? { decided: outcome } : { decided: outcome, compensations };
 }
 
-function parsed(
-  id: string,
-  name: string,
-  json: string,
-  isRight: (value: unknown) => boolean,
-): unknown {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw new UnreadableOrder(id, `its ${name} is no JSON`);
-  }
-  if (isRight(value)) return value;
-  throw new UnreadableOrder(id, `its ${name} is not what it must be`);
-}
-
 function isPriority(value: string): value is Priority {
   return (ranks as readonly string[]).includes(value);
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function areObjects(value: unknown): boolean {
-  return Array.isArray(value) && value.every(isObject);
-}
-
-function arePostings(value: unknown): boolean {
-  return (
-    Array.isArray(value) &&
-    value.every(
-      (each) =>
-        typeof each?.userId === 'string' &&
-        Number.isSafeInteger(each.amount) &&
-        Number.isSafeInteger(each.orderedAmount ?? 0),
-    )
-  );
-}
-
-function areTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }

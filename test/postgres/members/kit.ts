@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OwnedPartition, SharedPage, StoredOrder } from 'order-processor';
+import { UnreadableOrders } from '../../../src/core/storage/reading/unreadable-orders.ts';
 import { Membership, type MembershipOptions } from '../../../src/postgres/members/membership.ts';
 import { migrate } from '../../../src/postgres/schema/migrate.ts';
 import { Session } from '../../../src/postgres/sessions/session.ts';
@@ -63,7 +64,10 @@ export class Node implements AsyncDisposable {
     schema: string,
     options: Partial<MembershipOptions> = {},
   ): Promise<Node> {
-    const members = new Membership(nodeOptions(server, schema, options));
+    const members = new Membership(
+      nodeOptions(server, schema, options),
+      new UnreadableOrders(schema).report,
+    );
     await members.open();
     return new Node(members);
   }

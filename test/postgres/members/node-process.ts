@@ -1,5 +1,7 @@
 /** A processor in a process of its own, which can be killed or stopped. It settles nothing unless it is told to. */
+
 import type { StoredOrder } from 'order-processor';
+import { UnreadableOrders } from '../../../src/core/storage/reading/unreadable-orders.ts';
 import { Membership, type MembershipOptions } from '../../../src/postgres/members/membership.ts';
 import { settle } from './raw-writes.ts';
 
@@ -7,7 +9,7 @@ const options = JSON.parse(process.argv[2] as string) as MembershipOptions;
 const send = (message: unknown): void => void process.send?.(message);
 const given: StoredOrder[] = [];
 
-const members = new Membership(options);
+const members = new Membership(options, new UnreadableOrders(options.schema).report);
 await members.open();
 const first = members.life;
 members.join({

@@ -1,4 +1,5 @@
 /** Sessions of schemas of their own, and orders as a processor would have kept them. */
+
 import {
   type FinalPosting,
   MemoryStorage,
@@ -8,6 +9,7 @@ import {
   type Settlement,
   type StoredOrder,
 } from 'order-processor';
+import { UnreadableOrders } from '../../../src/core/storage/reading/unreadable-orders.ts';
 import { setUpOf } from '../../../src/postgres/members/life.ts';
 import { migrate } from '../../../src/postgres/schema/migrate.ts';
 import { quoteName } from '../../../src/postgres/schema/names.ts';
@@ -102,6 +104,8 @@ export async function openSession(server: PostgresServer, schema: string): Promi
   return session;
 }
 
+export const reportOf = (schema: string) => new UnreadableOrders(`the schema "${schema}"`).report;
+
 /** Reads by a session, and what takes long by the same one. */
 export function readsOf(session: Session, schema: string): Reads {
   class Same extends QuerySessions {
@@ -109,7 +113,7 @@ export function readsOf(session: Session, schema: string): Reads {
       return work(session);
     }
   }
-  return new Reads(new Same(async () => session), schema);
+  return new Reads(new Same(async () => session), schema, reportOf(schema));
 }
 
 const json = (value: unknown): string | null =>

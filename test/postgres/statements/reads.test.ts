@@ -7,7 +7,7 @@ import { Session } from '../../../src/postgres/sessions/session.ts';
 import { Reads } from '../../../src/postgres/statements/reads.ts';
 import { Random } from '../../../src/testing/random.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
-import { filledMemory, keep, openSession, readsOf, start, users } from './kept.ts';
+import { filledMemory, keep, openSession, readsOf, reportOf, start, users } from './kept.ts';
 
 let server: PostgresServer;
 let session: Session;
@@ -295,7 +295,7 @@ describe('sessions', () => {
       opened += 1;
       return Session.open({ connectionString: server.url }, 'SET search_path = reads', onEnd);
     });
-    const several = new Reads(sessions, 'reads');
+    const several = new Reads(sessions, 'reads', reportOf('reads'));
     await Promise.all([several.get('u-0'), several.find('o-0'), several.holds({ limit: 1 })]);
     expect(opened).toBe(1);
     const pid = await sessions.ask(async (each) => each.pid);
@@ -316,7 +316,7 @@ describe('sessions', () => {
       const url = tries === 1 ? 'postgres://me@127.0.0.1:1/none' : server.url;
       return Session.open({ connectionString: url }, 'SET search_path = reads', onEnd);
     });
-    const several = new Reads(sessions, 'reads');
+    const several = new Reads(sessions, 'reads', reportOf('reads'));
     await expect(several.get('u-0')).rejects.toThrow('ECONNREFUSED');
     expect(await several.get('u-0')).toBe(memory.get('u-0'));
     await several.close();

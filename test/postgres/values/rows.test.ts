@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { NewOrder } from '../../../src/core/order/stored-order.ts';
+import {
+  type UnreadableOrder,
+  UnreadableOrders,
+} from '../../../src/core/storage/reading/unreadable-orders.ts';
 import { acceptedColumnsOf } from '../../../src/postgres/values/accepted-columns.ts';
 import { type OrderRow, orderOf, ordersOf } from '../../../src/postgres/values/rows.ts';
-import { type UnreadableOrder, UnreadableOrders } from '../../../src/postgres/values/unreadable.ts';
 
 function newOrder(fields: Partial<NewOrder> = {}): NewOrder {
   const order = { id: 'o-1', userId: 'u', amount: 100, priority: 'medium', acceptedAt: 5 } as const;
@@ -132,7 +135,7 @@ describe('UnreadableOrders', () => {
     const warnings: Error[] = [];
     const take = (warning: Error): void => void warnings.push(warning);
     process.on('warning', take);
-    const unreadable = new UnreadableOrders('op');
+    const unreadable = new UnreadableOrders('the schema "op"');
     const row = rowOf(newOrder(), { payload: '{' });
     for (const _ of [1, 2]) ordersOf([row], unreadable.report);
     await new Promise(setImmediate);

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SettledPage, SettledQuery } from '../../../core/storage/history/history-storage.ts';
+import type { TakeUnreadable } from '../../../core/storage/reading/unreadable-orders.ts';
 import type { Session } from '../../sessions/session.ts';
 import { bounded, type SizedRow, selectedSize } from '../../values/pages.ts';
 import { besideSettled, type OrderRow, ordersOf, settledColumns } from '../../values/rows.ts';
 import { settlementLock } from '../../values/settlement-lock.ts';
-import type { TakeUnreadable } from '../../values/unreadable.ts';
 
 /** How many settlements a call of `settle` may have: so far apart are the numbers that two calls draw. */
 const numbersOfCall = 1_024;

@@ -4,9 +4,9 @@ import type {
   StoredMovementPage,
   StoredMovementQuery,
 } from '../../../core/storage/history/history-storage.ts';
+import { beyond, beyondBalance } from '../../../core/storage/reading/unreadable-orders.ts';
 import type { Session } from '../../sessions/session.ts';
 import { fromKept, toKept } from '../../values/kept-text.ts';
-import { beyondBalance, UnreadableOrder } from '../../values/unreadable.ts';
 
 const { MAX_SAFE_INTEGER: most } = Number;
 
@@ -114,9 +114,7 @@ function movementOf(
 ): Movement {
   const orderId = fromKept(id ?? '');
   for (const number of [amount, balance, settled_at]) {
-    if (!Number.isSafeInteger(number)) {
-      throw new UnreadableOrder(orderId, 'one of its numbers is beyond the safe integers');
-    }
+    if (!Number.isSafeInteger(number)) throw beyond(orderId);
   }
   const settledAt = settled_at as number;
   return { orderId, userId, amount, balance, settledAt, sequence: settlement as number };

@@ -1,9 +1,9 @@
 import type { StoredOrderPage, StoredOrderQuery } from '../../../core/storage/order-storage.ts';
+import type { TakeUnreadable } from '../../../core/storage/reading/unreadable-orders.ts';
 import type { Session } from '../../sessions/session.ts';
 import { toKept } from '../../values/kept-text.ts';
 import { isCut, type SizedRow } from '../../values/pages.ts';
 import { type OrderRow, ordersOf } from '../../values/rows.ts';
-import type { TakeUnreadable } from '../../values/unreadable.ts';
 import {
   blockBits,
   blocks,

@@ -1,9 +1,9 @@
 import type { StoredOrder } from '../../../core/order/stored-order.ts';
 import type { DuePage, DueQuery } from '../../../core/storage/due/due-orders.ts';
+import type { TakeUnreadable } from '../../../core/storage/reading/unreadable-orders.ts';
 import type { Session } from '../../sessions/session.ts';
 import { bounded, isCut, pendingSize, type SizedRow } from '../../values/pages.ts';
 import { type OrderRow, ordersOf, pendingColumns } from '../../values/rows.ts';
-import type { TakeUnreadable } from '../../values/unreadable.ts';
 
 /** How many unsettled orders a page looks at. */
 const pageRows = 500;

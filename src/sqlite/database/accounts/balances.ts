@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { beyondBalance } from '../../../core/storage/reading/unreadable-orders.ts';
 import { results } from '../../thread/codec.ts';
-import { beyondBalance } from '../../unreadable.ts';
 import { readable } from '../rows.ts';
 
 /** How many users' balances are kept in memory between transactions: some 10 MB. */

@@ -1,9 +1,9 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { quote } from '../../../core/runtime/thrown.ts';
+import { beyond } from '../../../core/storage/reading/unreadable-orders.ts';
 import type { Credit } from '../../incoming.ts';
 import { results } from '../../thread/codec.ts';
 import type { Writer } from '../../thread/wire.ts';
-import { beyond } from '../../unreadable.ts';
 import { isReadable, type Row } from '../rows.ts';
 import type { Balances } from './balances.ts';
 

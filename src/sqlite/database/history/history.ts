@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { beyond } from '../../../core/storage/reading/unreadable-orders.ts';
 import type { Reader, Writer } from '../../thread/wire.ts';
-import { beyond } from '../../unreadable.ts';
 import { type Row, readable, selected, type Text, textOf } from '../rows.ts';
 import { lastSettlement, type SettlementsRow, unpacked } from './settlements.ts';
 

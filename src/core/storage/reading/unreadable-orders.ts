@@ -1,12 +1,17 @@
-/** The row of an order was changed at a shell, or by a fault of the disk, to an impossible value. */
+import { quote } from '../../runtime/thrown.ts';
+
+/** What is kept of an order was changed by hand, or by a fault of the disk, to an impossible value. */
 export class UnreadableOrder extends Error {
   readonly id: string;
 
   constructor(id: string, reason: string) {
-    super(`The order ${JSON.stringify(id)} cannot be read: ${reason}`);
+    super(`The order ${quote(id)} cannot be read: ${reason}`);
     this.id = id;
   }
 }
+
+/** Takes an order that cannot be read, or throws the error. */
+export type TakeUnreadable = (error: UnreadableOrder) => void;
 
 /** A number of an order is no safe integer. */
 export function beyond(id: string): UnreadableOrder {
@@ -15,8 +20,9 @@ export function beyond(id: string): UnreadableOrder {
 
 /** A balance is no safe integer. */
 export function beyondBalance(userId: string, balance: string | bigint): Error {
-  const user = JSON.stringify(userId);
-  return new Error(`The balance of user ${user} cannot be read: ${balance} is no safe integer`);
+  return new Error(
+    `The balance of user ${quote(userId)} cannot be read: ${balance} is no safe integer`,
+  );
 }
 
 /** How many orders are reported at most, each once. */
@@ -24,24 +30,21 @@ const mostReported = 100;
 
 /** Reports orders that cannot be read, and are left out where others can. */
 export class UnreadableOrders {
-  readonly #path: string;
+  readonly #place: string;
   readonly #reported = new Set<string>();
 
-  /** @param path - the file */
-  constructor(path: string) {
-    this.#path = path;
+  /** @param place - what has the orders, and a `check()` */
+  constructor(place: string) {
+    this.#place = place;
   }
 
   /** Warns once for each order. */
-  report({ id, message }: UnreadableOrder): void {
+  readonly report: TakeUnreadable = ({ id, message }) => {
     if (this.#reported.has(id) || this.#reported.size === mostReported) return;
     this.#reported.add(id);
     process.emitWarning(
-      `${message}; it is left out of lists. \`check()\` of ${this.#path} finds all`,
-      {
-        type: 'OrderProcessorWarning',
-        code: 'unreadable_order',
-      },
+      `${message}; it is left out of lists. \`check()\` of ${this.#place} finds all`,
+      { type: 'OrderProcessorWarning', code: 'unreadable_order' },
     );
-  }
+  };
 }
