@@ -1,5 +1,5 @@
 /**
- * Prints the table of figures that the README shows, as ratios, each against its target.
+ * Prints the table of figures that `src/guides/performance.md` shows, as ratios, each against its target.
  *
  * ```sh
  * npm run bench                      # everything: about half an hour

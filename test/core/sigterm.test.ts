@@ -10,10 +10,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 const folder = mkdtempSync(join(tmpdir(), 'sigterm-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The README's program that ends by `SIGTERM`, on a free port, with a step that takes so long. */
+/** The guide's program that ends by `SIGTERM`, on a free port, with a step that takes so long. */
 function program(stepMs: number): string {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-  const blocks = [...readme.matchAll(/^```ts\n(.*?)^```\n/gms)].map(([, code = '']) => code);
+  const guide = readFileSync(new URL('../../src/guides/stopping.md', import.meta.url), 'utf8');
+  const blocks = [...guide.matchAll(/^```ts\n(.*?)^```\n/gms)].map(([, code = '']) => code);
   const block = blocks.find((code) => code.includes("'SIGTERM'")) as string;
   const step = `{ name: 'work', run: () => new Promise((end) => setTimeout(end, ${stepMs})) }`;
   const code = block
@@ -38,7 +38,7 @@ async function start(stepMs: number) {
   return { child, request, end: () => agent.destroy() };
 }
 
-describe('the server of the README', () => {
+describe('the server of the guide about stopping', () => {
   it('invariant 4: answers what is under way and ends by SIGTERM, though a client keeps its connection', async () => {
     const { child, request, end } = await start(500);
     expect(await request()).toBe('200 1200\n');

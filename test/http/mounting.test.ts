@@ -23,7 +23,7 @@ function urlOf(server: Server): string {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** As the README has them. */
+/** As the guide has them. */
 const options = { overrideGlobalObjects: false };
 
 /** Each way of mounting the same app under a prefix, on a real socket. */

@@ -177,15 +177,31 @@ describe('what a block prints is what it says', () => {
   });
 });
 
-describe('every link to a file leads to one', () => {
+/** The anchors of a page's titles, as the places that show Markdown make them. */
+function anchorsOf(path: string): string[] {
+  const text = readFileSync(path, 'utf8').replace(/^```.*?^```/gms, '');
+  const titles = [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = '']) => title.toLowerCase());
+  return titles.map((title) => title.replace(/[^\w\- ]/g, '').replaceAll(' ', '-'));
+}
+
+describe('every link to a file, and to a title in it, leads to one', () => {
   const pages = globSync(['*.md', '{examples,src/guides}/**/*.md'], { cwd: root }).sort();
 
   test.each(pages)('%s', (page) => {
     const text = readFileSync(join(root, page), 'utf8');
-    const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map(([, to = '']) => to);
-    const missing = targets.filter((to) => !existsSync(join(root, dirname(page), to)));
-    expect(missing).toEqual([]);
+    const links = [...text.matchAll(/\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)/g)];
+    const missing = links.filter(([, to = '', anchor]) => {
+      const path = to === '' ? join(root, page) : join(root, dirname(page), to);
+      if (!existsSync(path)) return true;
+      return anchor !== undefined && !anchorsOf(path).includes(anchor);
+    });
+    expect(missing.map(([link]) => link)).toEqual([]);
   });
+});
+
+test('README.md has at most 300 lines', () => {
+  const lines = readFileSync(join(root, 'README.md'), 'utf8').split('\n');
+  expect(lines.length).toBeLessThanOrEqual(300);
 });
 
 test('every file and folder that CONTRIBUTING.md names is there', () => {

@@ -110,7 +110,7 @@ async function checkLoad(service: Service): Promise<void> {
   await assertMetrics(service, accepted + 2, 2, 0);
 }
 
-/** The dashboard of `service` fits here too, as the README says. */
+/** The dashboard of `service` fits here too, as the guide says. */
 async function checkDashboard(service: Service): Promise<void> {
   const { text } = await service.get('/metrics');
   const shown = shownIn(text);
