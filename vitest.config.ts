@@ -91,6 +91,7 @@ export default defineConfig(({ mode }) => ({
     alias: {
       'order-processor/grpc': fileURLToPath(new URL('src/grpc/index.ts', import.meta.url)),
       'order-processor/http': fileURLToPath(new URL('src/http/index.ts', import.meta.url)),
+      'order-processor/postgres': fileURLToPath(new URL('src/postgres/index.ts', import.meta.url)),
       'order-processor/prometheus': fileURLToPath(
         new URL('src/prometheus/index.ts', import.meta.url),
       ),

@@ -1,5 +1,6 @@
 /**
- * Many processors on one PostgreSQL database.
+ * Share one PostgreSQL database among any number of processors: each user's orders are processed by one of them at a
+ * time. Start at {@link PostgresStorage}. Needs `pg`, which you install beside it, and `@types/pg` for its types.
  *
  * @module
  */

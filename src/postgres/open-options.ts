@@ -7,7 +7,10 @@ import { partitionLimit } from './values/partition.ts';
 export interface PostgresStorageOptions {
   /** The database, as `postgres://user@host:5432/database`. Either this or `pg` is needed. */
   readonly connectionString?: string | undefined;
-  /** The database as a `Client` of `pg` takes it: host, password as a function, TLS and certificates, for example. */
+  /**
+   * The database as a `Client` of `pg` takes it: host, password as a function, TLS and certificates, for example. Names
+   * of applications are set by the storage.
+   */
   readonly pg?: ClientConfig | undefined;
   /**
    * The schema that has the tables: 1 to 63 bytes, not beginning with `pg_`. It is made where there is none. Default
@@ -29,6 +32,13 @@ export interface PostgresStorageOptions {
    */
   readonly staleMs?: number | undefined;
   /**
+   * For how long the orders of a partition that have begun may go on when it is handed over to another processor, in
+   * milliseconds: an integer from 1 up. Others begin none of the partition's orders meanwhile. After that it is lost:
+   * what runs is aborted, and the next owner runs those orders again, with a higher `attempt`. Choose more than your
+   * steps take. Default 30 000.
+   */
+  readonly handOverMs?: number | undefined;
+  /**
    * Whether `open` makes the tables and brings them to the version of this release. `false`: it rejects where
    * they are of another version. Default `true`.
    */
@@ -44,6 +54,7 @@ export interface CheckedOptions {
   readonly name: string;
   readonly beatMs: number;
   readonly staleMs: number;
+  readonly handOverMs: number;
   readonly migrate: boolean;
 }
 
@@ -55,6 +66,7 @@ const optionNames = [
   'name',
   'beatMs',
   'staleMs',
+  'handOverMs',
   'migrate',
 ] satisfies (keyof PostgresStorageOptions)[];
 
@@ -69,7 +81,8 @@ const longestName = 63;
 export function checkedOptions(options: PostgresStorageOptions): CheckedOptions {
   checkOptions('PostgresStorage', options, optionNames);
   const { schema = 'order_processor', partitions, name = hostname() } = options;
-  const { beatMs = 500, staleMs = Math.max(5_000, 4 * beatMs), migrate = true } = options;
+  const { beatMs = 500, staleMs = Math.max(5_000, 4 * beatMs) } = options;
+  const { handOverMs = 30_000, migrate = true } = options;
   checkSchema(schema);
   if (partitions !== undefined) checkPartitions(partitions);
   if (typeof name !== 'string' || name === '' || name.length > 40 || name.includes('\0')) {
@@ -79,9 +92,11 @@ export function checkedOptions(options: PostgresStorageOptions): CheckedOptions 
   checkInteger('beatMs', beatMs, 10);
   checkTimeout('staleMs', staleMs);
   checkInteger('staleMs', staleMs, 4 * beatMs);
+  checkTimeout('handOverMs', handOverMs);
   if (typeof migrate !== 'boolean') throw wrong(TypeError, 'migrate', 'a boolean', migrate);
   const config = configOf(options);
-  return { config, schema, partitions, name: name.slice(0, 40), beatMs, staleMs, migrate };
+  const times = { beatMs, staleMs, handOverMs };
+  return { config, schema, partitions, name: name.slice(0, 40), ...times, migrate };
 }
 
 function configOf({ connectionString, pg }: PostgresStorageOptions): ClientConfig {

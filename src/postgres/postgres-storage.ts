@@ -39,10 +39,29 @@ export interface PostgresPruneOptions {
 }
 
 /**
- * Keeps orders and balances in a PostgreSQL database that any number of processors share: each of them takes orders of
- * all users, and processes those of the users whose partitions it owns. PostgreSQL decides who owns which.
+ * Keeps orders and balances in a PostgreSQL database (14 or newer) that any number of processors share: each of them
+ * takes orders of all users, and processes those of the users whose partitions it owns. PostgreSQL decides who owns
+ * which. A processor that dies or is silent for `staleMs` loses its partitions to the others, and changes nothing any
+ * more, however late it wakes; it joins again by itself.
  *
- * Payloads come back as JSON has them.
+ * Each storage is for one processor. It has four sessions at the database, and up to two more for what a host asks: they
+ * must be sessions of its own, so a pooler in transaction mode is refused. While the database cannot be reached, calls
+ * reject, and the storage connects again by itself.
+ *
+ * Payloads come back as JSON has them. The clocks of the machines need not agree.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ * import { PostgresStorage } from 'order-processor/postgres';
+ *
+ * // The same on every machine.
+ * const storage = await PostgresStorage.open({ connectionString: process.env.DATABASE_URL });
+ * const processor = new OrderProcessor({ storage });
+ * const receipt = await processor.submit({ id: 'o-1', userId: 'u-1', amount: 1200 });
+ * console.log(receipt.balance); // the balance, wherever the order was processed
+ * await processor.shutdown(); // hands the partitions over as they drain, and closes the storage
+ * ```
  */
 export class PostgresStorage implements OrderStorage {
   /** The build renames a class that refers to itself to `_PostgresStorage`. @internal */

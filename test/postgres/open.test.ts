@@ -37,6 +37,7 @@ describe('options', () => {
     [{ connectionString: secret, name: '' }, '1 to 40 characters'],
     [{ connectionString: secret, beatMs: 0 }, '`beatMs`'],
     [{ connectionString: secret, beatMs: 500, staleMs: 1_999 }, 'an integer from 2000 up'],
+    [{ connectionString: secret, handOverMs: 0 }, '`handOverMs`'],
     [{ connectionString: secret, migrate: 1 }, '`migrate`'],
   ])('a wrong one is an error that says so, without the password: %j', (options, message) => {
     expect(() => checkedOptions(options as object)).toThrow(message);

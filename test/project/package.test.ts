@@ -57,4 +57,10 @@ describe('the package', () => {
     expect(size).toBeGreaterThan(1_000);
     expect(size).toBeLessThanOrEqual(71_000);
   });
+
+  it('has a storage for many processors of at most 40 kB beside `pg`', async () => {
+    const size = await bundleSize('postgres/index.ts', ['pg']);
+    expect(size).toBeGreaterThan(1_000);
+    expect(size).toBeLessThanOrEqual(40_000);
+  });
 });
