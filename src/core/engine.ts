@@ -134,7 +134,7 @@ export class Engine {
     this.known = new KnownOrders({ ...sources, ...later });
     this.compensations = new CompensationsAgain(stepSettings, {
       ...{ dispatcher: this.dispatcher, known: this.known, ledger: storage },
-      ...{ clock, questions: this.questions },
+      ...{ clock, questions: this.questions, storageFailed },
     });
     this.refusals = journal && new RefusalLookups(this.known);
     this.list = new OrderList(sources);

@@ -80,7 +80,10 @@ export interface ProcessorEvents<Payload = unknown, Results = StepValues> {
   started: OrderRecord<Payload, Results>;
   /** A step of an order, or its compensation, said how far it is; see {@link StepContext.progress}. */
   progress: ProgressedStep;
-  /** One step of an order ended, or was compensated. */
+  /**
+   * One step of an order ended, or its compensation did. A compensation whose time was up has failed; if it succeeds after
+   * all, the event comes once more.
+   */
   stepped: SteppedOrder;
   /** An attempt at a step, or at its compensation, failed, and there will be another. */
   retried: RetriedStep;

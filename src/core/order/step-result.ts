@@ -23,7 +23,10 @@ export interface StepResult {
 
 /** What became of the compensation of a step. */
 export interface CompensationResult {
-  /** `'ok'`: the step was compensated. `'error'`: that failed; see `code` and `message`. */
+  /**
+   * `'ok'`: the step was compensated, in time or later. `'error'`: that failed; see `code` and `message`. One with
+   * `'timeout'` or `'shut_down'` becomes `'ok'` if it succeeds after all.
+   */
   readonly status: 'ok' | 'error';
   /** How long it took, in whole milliseconds, pauses between attempts included. */
   readonly durationMs: number;

@@ -40,7 +40,9 @@ export interface CompensationOptions {
   /**
    * How long each attempt at the compensation may take, in milliseconds: an integer from 1 to
    * 2 147 483 647. By default what the step has, else what the processor has as `timeoutMs`, else
-   * `stalledAfterMs`.
+   * `stalledAfterMs`. When the time of the last attempt is up, its signal aborts, the compensation fails with `timeout`, and
+   * the next one begins. If it succeeds after all, it counts: the step is compensated, also in the record of an order that
+   * is settled by then.
    */
   readonly timeoutMs?: number | undefined;
   /** How often the compensation is tried. By default as often as the step. */
@@ -158,7 +160,8 @@ export interface Step<Payload = unknown, Result = unknown, Name extends string =
    * Undoes what `run` did, when the order has failed or was canceled after `run` had begun. `run` has really ended by
    * then, in this process or with an earlier one. It need not have finished: if `context.isFinished` is false, look by
    * the `idempotencyKey` for what it did, if anything. It may be called again for the same order: use the
-   * `compensationKey`. It is not called if `run` has said that it failed without effect.
+   * `compensationKey`. It is not called if `run` has said that it failed without effect. What it comes to in the end counts,
+   * even if its time was up before: an order does not hold its lane, nor run again, before all of its functions have ended.
    *
    * @param order - the order, frozen
    * @param context - what `run` returned if it finished, why the order failed, a signal of its own

@@ -134,6 +134,29 @@ describe.each([
     await processor.shutdown();
   });
 
+  it('invariant 10: counts if it succeeds after its time', async () => {
+    const { bank, log, processor } = await failed();
+    const hangs = deferred();
+    bank.gate = hangs.promise;
+    const first = processor.compensate('a');
+    await clock.advance(120_000);
+    const codes = (await first).steps.map(({ compensation }) => compensation?.code);
+    expect(codes).toEqual(Array(3).fill('timeout'));
+    const second = processor.compensate('a');
+    log.splice(0);
+    bank.isOpen = true;
+    hangs.resolve();
+    const { steps } = await second;
+    expect(log).toEqual([]);
+    expect(steps).toMatchObject([
+      { status: 'compensated', compensation: { status: 'ok', attempts: 2 } },
+      { status: 'compensated', compensation: { status: 'ok', attempts: 2 } },
+      { status: 'error', compensation: { status: 'ok', attempts: 2 } },
+    ]);
+    expect((await processor.order('a'))?.steps).toEqual(steps);
+    await processor.shutdown();
+  });
+
   it('is tried once by two callers at once', async () => {
     const { bank, log, processor } = await failed();
     bank.isOpen = true;

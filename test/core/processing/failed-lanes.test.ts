@@ -219,6 +219,34 @@ describe.each([
     },
   );
 
+  it.each([true, false])(
+    'invariant 3: runs a step again that was compensated late, with another key; `remember: %s`',
+    async (remember) => {
+      const { failing, log, steps } = world();
+      const [payment, vendor] = steps as [Step, Step];
+      const slow: Step = {
+        ...payment,
+        remember,
+        compensation: { timeoutMs: 50 },
+        compensate: () => clock.sleep(80),
+      };
+      failing.add('a');
+      const processor = await opened([slow, vendor]);
+      processor.on('error', () => {});
+      const outcome = codeOf(processor.submit(order('a')));
+      await clock.runAll();
+      const [hold] = (await processor.holds()).holds;
+      expect(hold?.compensated).toEqual(['payment']);
+      failing.clear();
+      log.splice(0);
+      await processor.release('u', 'retry');
+      await clock.runAll();
+      expect(await outcome).toBe('completed');
+      expect(log).toEqual(['pay a#2 a:payment/2', 'vendor a#2']);
+      await processor.shutdown();
+    },
+  );
+
   it.each(['cancel', 'its signal', 'a shutdown'])(
     'invariant 3: keeps the compensation that failed if it is canceled by %s before it is tried again',
     async (how) => {

@@ -1,15 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type BalanceStorage,
+  MemoryStorage,
   OrderError,
   OrderProcessor,
   type OrderProcessorOptions,
   type OrderRecord,
+  type OrderStorage,
   type Step,
 } from 'order-processor';
 import { describe, expect, it, vi } from 'vitest';
 import { FailingMemory } from '../../kit/failing-memory.ts';
 import { codeOf, deferred, errorOf, logOf, outcomeNow } from '../../kit/helpers.ts';
+import { KeptStorage } from '../../kit/kept-storage.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
@@ -33,10 +36,18 @@ const fails: Step = {
 };
 
 describe('a compensation whose time was up, and that ends later', () => {
-  it.each<[string, () => void]>([
-    ['well', ignore],
-    ['badly', () => { throw noRefund; }], // biome-ignore format: short
-  ])('%s, invariant 1: frees its order, user and worker at once', async (_, end) => {
+  it.each<[string, () => void, object]>([
+    [
+      'well',
+      ignore,
+      { status: 'compensated', compensation: { status: 'ok', durationMs: 80, attempts: 1 } },
+    ],
+    [
+      'badly',
+      () => { throw noRefund; }, // biome-ignore format: short
+      { status: 'ok', compensation: { status: 'error', code: 'timeout', durationMs: 50 } },
+    ],
+  ])('%s, invariant 1: frees its order, user and worker at once', async (_, end, result) => {
     const slow = charge({
       compensation: { timeoutMs: 50 },
       compensate: () => clock.sleep(80).then(end),
@@ -49,15 +60,49 @@ describe('a compensation whose time was up, and that ends later', () => {
     expect(processor.stats()).toMatchObject({ failed: 0, activeWorkers: 1, queueLength: 1 });
     await clock.advance(1);
     expect((await outcomeNow(behind)) === 'pending').toBe(false);
-    expect((await failed).steps).toMatchObject([
-      { status: 'ok', compensation: { status: 'error', code: 'timeout', durationMs: 50 } },
-      { status: 'error' },
-    ]);
+    expect((await failed).steps).toMatchObject([result, { status: 'error' }]);
     expect(processor.stats()).toMatchObject({ stalled: 0, activeWorkers: 0, unsettled: 0 });
     await clock.runAll();
     expect(events.filter((line) => line.includes('stalled'))).toEqual([]);
     expect(clock.timers).toBe(0);
   });
+
+  it.each<[string, () => OrderStorage]>([
+    ['memory', () => new MemoryStorage()],
+    ['a storage that keeps orders', () => new KeptStorage()],
+  ])(
+    'invariant 10: counts if it succeeds after its order was settled: the record in %s learns of it',
+    async (_, storage) => {
+      let calls = 0;
+      const slow = charge({
+        compensation: { timeoutMs: 50 },
+        async compensate() {
+          calls += 1;
+          await clock.sleep(200);
+        },
+      });
+      const options = { storage: storage(), steps: [slow, fails], stalledAfterMs: 20 };
+      const processor = new OrderProcessor(options);
+      await processor.ready;
+      processor.on('stalled', ignore).on('error', ignore);
+      const said: unknown[] = [];
+      processor.on('stepped', ({ step }) => said.push(step.compensation?.status));
+      const failed = errorOf(processor.submit(order));
+      await clock.advance(100);
+      const late = { name: 'charge', status: 'ok', compensation: { code: 'timeout', attempts: 1 } };
+      expect((await failed).steps).toMatchObject([late, {}]);
+      expect((await processor.order('a'))?.steps).toMatchObject([late, {}]);
+      const again = processor.compensate('a');
+      await clock.runAll();
+      const compensation = { status: 'ok', durationMs: 200, attempts: 1 };
+      const steps = [{ name: 'charge', status: 'compensated', compensation }, { status: 'error' }];
+      expect((await again).steps).toMatchObject(steps);
+      expect((await processor.order('a'))?.steps).toMatchObject(steps);
+      expect(said).toEqual([undefined, undefined, 'error', 'ok']);
+      expect(calls).toBe(1);
+      await processor.shutdown();
+    },
+  );
 
   it('is final if what it throws in the end says so', async () => {
     const final = Object.assign(new Error('No'), { code: 'never_paid', retryable: false });

@@ -10,10 +10,18 @@ export function checkReport(observer: Observer, log: OrderLog, report: Report): 
   const of = result.compensation === undefined ? 'run' : 'compensate';
   const said = `${log.id} s${at} is said to be ${JSON.stringify(result)}`;
   const wrong: Wrong = (what) => observer.wrong(`${said}: ${what}`);
-  if (log.reportOf(at, of) !== undefined) wrong('twice');
+  if (!maySayAgain(log.reportOf(at, of), report)) wrong('twice');
   if (log.settled !== undefined && log.stalledAt === undefined) wrong('the order is settled');
   if (of === 'run') checkRun(observer, log, report, wrong);
   else checkCompensation(observer, log, report, wrong);
+}
+
+/** A compensation that was given up may succeed after all, and that is said too. */
+function maySayAgain(before: Report | undefined, { result: { compensation } }: Report): boolean {
+  if (before === undefined) return true;
+  const { status, code = '' } = before.result.compensation ?? {};
+  const wasGivenUp = status === 'error' && ['timeout', 'shut_down'].includes(code);
+  return wasGivenUp && compensation?.status === 'ok';
 }
 
 function checkRun(observer: Observer, log: OrderLog, { at, result }: Report, wrong: Wrong): void {

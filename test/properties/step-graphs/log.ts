@@ -104,9 +104,9 @@ export class OrderLog {
     return Math.max(last, this.reportOf(at, 'run')?.saidAt ?? -Infinity);
   }
 
-  /** What was said of a step's run, or of its compensation. */
+  /** What was said last of a step's run, or of its compensation. */
   reportOf(at: number, of: Kind): Report | undefined {
-    return this.reports.find(
+    return this.reports.findLast(
       (report) => report.at === at && (report.result.compensation === undefined) === (of === 'run'),
     );
   }

@@ -34,7 +34,9 @@ function orderWrong(log: OrderLog, { charges, closedAt }: Observer, { steps }: S
   for (const [at, { canCompensate }] of steps.entries()) {
     const report = log.reportOf(at, 'compensate');
     const calls = log.callsOf(at, 'compensate');
-    if (report?.result.compensation?.status === 'error') failures += 1;
+    failures += log.reports.filter(
+      (each) => each.at === at && each.result.compensation?.status === 'error',
+    ).length;
     const isRunning = log.running.some((call) => call.at === at && call.of === 'run');
     const isAgainst = settled.status !== 'completed' && !settled.isUnknown;
     const mayBeDue = isAgainst && canCompensate && !isRunning;
@@ -46,9 +48,10 @@ function orderWrong(log: OrderLog, { charges, closedAt }: Observer, { steps }: S
     if (mayBeDue && !hasFailed && !isSilent && charges.has(`${id}:s${at}`)) {
       wrong.push(`invariant 3: the charge of ${id} s${at} stands`);
     }
-    // One that was given up may end well all the same.
     const well = calls.filter(({ ended }) => ended === 'well');
     if (well.length > 1) wrong.push(`${id} s${at} was taken back ${well.length} times`);
+    // One that was given up counts if it ends well all the same.
+    if (hasFailed && well.length > 0 && !isSilent) wrong.push(`${id} s${at} was taken back late`);
   }
   if (log.compensationErrors !== failures) {
     wrong.push(`${id}: ${failures} failed compensations, ${log.compensationErrors} events`);

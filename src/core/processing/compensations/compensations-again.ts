@@ -20,6 +20,7 @@ interface Sources {
   readonly ledger: Ledger;
   readonly clock: Clock;
   readonly questions: UntilClosed;
+  storageFailed(error: OrderError): void;
 }
 
 /**
@@ -80,29 +81,38 @@ export class CompensationsAgain {
   }
 
   async #run(stored: StoredOrder): Promise<StoredOrder> {
-    const { dispatcher, known } = this.#sources;
-    const { id, userId } = stored;
     if (this.#isClosed) throw shutDown(stored);
     await this.#takeLane(stored);
-    let ended: Promise<void> | undefined;
+    let run: CompensationRun<Job> | undefined;
     try {
       // Late steps may have changed it.
-      const now = (await known.stored(id)) ?? stored;
+      const now = (await this.#sources.known.stored(stored.id)) ?? stored;
       if (!now.steps.some(isUncompensated)) return now;
-      const run = this.#begin(now);
-      ended = run.ended;
+      run = this.#begin(now);
       const steps = await run.done;
       await this.#record(now, steps);
       return { ...now, steps };
     } finally {
-      const leave = (): void => {
-        dispatcher.queue.unclaim(userId);
-        dispatcher.wake();
-      };
-      // A function whose time was up holds its user until it has ended.
-      if (ended === undefined) leave();
-      else void ended.then(leave);
+      if (run === undefined) this.#leaveLane(stored);
+      else void this.#whenEnded(stored, run);
     }
+  }
+
+  /** A function whose time was up holds its user until it has ended. If it has succeeded, its step is compensated. */
+  async #whenEnded(stored: StoredOrder, run: CompensationRun<Job>): Promise<void> {
+    const late = await run.ended;
+    try {
+      if (late !== undefined) await this.#record(stored, late);
+    } catch (error) {
+      this.#sources.storageFailed(error as OrderError);
+    }
+    this.#leaveLane(stored);
+  }
+
+  #leaveLane({ userId }: StoredOrder): void {
+    const { dispatcher } = this.#sources;
+    dispatcher.queue.unclaim(userId);
+    dispatcher.wake();
   }
 
   /** Resolves when the lane is taken. */

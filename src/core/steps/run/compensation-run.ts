@@ -36,15 +36,16 @@ export class CompensationRun<Order extends RunOrder>
   readonly phase = 'compensating';
   /** Resolves with the results of all steps when no compensation is left. */
   readonly done: Promise<readonly StepResult[]>;
-  /** Resolves when none of its functions runs either. */
-  readonly ended: Promise<void>;
+  /** Resolves when none of its functions runs either; with the results if a compensation has succeeded since `done`. */
+  readonly ended: Promise<readonly StepResult[] | undefined>;
   readonly error: OrderError;
   readonly #settled: SettledSteps;
   readonly #executions: readonly StepExecution[];
   readonly #compensations: Compensations;
   readonly #done = Promise.withResolvers<readonly StepResult[]>();
-  readonly #ended = Promise.withResolvers<void>();
+  readonly #ended = Promise.withResolvers<readonly StepResult[] | undefined>();
   #isDone = false;
+  #isAmended = false;
 
   /** @throws TypeError if a step is missing by now, or its `compensate` */
   constructor(order: Order, settings: RunSettings<Order>, settled: SettledSteps) {
@@ -99,6 +100,7 @@ export class CompensationRun<Order extends RunOrder>
   reportCompensated(execution: StepExecution, verdict: Verdict | undefined): void {
     const { observer } = this.settings;
     observer.stepped(this.order, execution.result as StepResult);
+    this.#isAmended = this.#isDone;
     if (verdict === undefined) return;
     observer.compensationFailed(this.order, execution.step.name, verdict);
   }
@@ -106,20 +108,23 @@ export class CompensationRun<Order extends RunOrder>
   compensated(): void {
     if (this.#isDone) return;
     this.#isDone = true;
-    const now = new Map(this.#executions.map(({ step, result }) => [step.name, result]));
-    const steps = this.#settled.steps.map((each) => now.get(each.name) ?? each);
-    this.#done.resolve(Object.freeze(steps));
+    this.#done.resolve(this.#results());
     this.oneEnded();
   }
 
   oneEnded(): void {
     if (!this.#isDone || this.running > 0) return;
     this.rest();
-    this.#ended.resolve();
+    this.#ended.resolve(this.#isAmended ? this.#results() : undefined);
   }
 
   protected get executions(): readonly StepExecution[] {
     return this.#compensations.begun;
+  }
+
+  #results(): readonly StepResult[] {
+    const now = new Map(this.#executions.map(({ step, result }) => [step.name, result]));
+    return Object.freeze(this.#settled.steps.map((each) => now.get(each.name) ?? each));
   }
 
   #restored(result: StepResult): StepExecution {

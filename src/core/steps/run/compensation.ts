@@ -14,7 +14,7 @@ export interface CompensatedRun extends ExecutionRun<StepExecution> {
 export interface CompensationOwner {
   /** Whether the outcome is noted, if it has to be; else `noted` is called when it is. */
   isNoted(): boolean;
-  /** A compensation has ended: the step has another result. */
+  /** A compensation has ended, or has succeeded after its time: the step has another result. */
   reportCompensated(execution: StepExecution, verdict: Verdict | undefined): void;
   /** No compensation is left. */
   compensated(): void;
@@ -137,7 +137,7 @@ export class Compensations implements ExecutionOwner<StepExecution> {
     this.#ended(compensation, verdict);
   }
 
-  /** Its failure has been reported already. */
+  /** It has failed again, and its failure has been reported already. */
   stopped(): void {
     this.#owner.oneEnded();
   }
@@ -158,7 +158,8 @@ export class Compensations implements ExecutionOwner<StepExecution> {
 
   #ended(compensation: StepExecution, verdict: Verdict | undefined): void {
     if (compensation !== this.#current) {
-      // Its time was up, and it has failed.
+      // Its time was up, and it has failed; if it succeeds after all, the step is compensated.
+      if (verdict === undefined && !this.#isLeft) this.#report(compensation, undefined, true);
       this.#owner.oneEnded();
       return;
     }
@@ -166,10 +167,12 @@ export class Compensations implements ExecutionOwner<StepExecution> {
     this.startNext();
   }
 
-  #report(compensation: StepExecution, verdict: Verdict | undefined): void {
+  /** @param isLate - whether its failure has been reported, and its attempts with it */
+  #report(compensation: StepExecution, verdict: Verdict | undefined, isLate = false): void {
     const step = compensation.compensated as StepExecution;
     const compensated = this.#run.order.tries?.compensations[step.step.name];
-    const earlier = step.result?.compensation?.attempts ?? 0;
+    const counted = isLate ? compensation.attempts : 0;
+    const earlier = (step.result?.compensation?.attempts ?? 0) - counted;
     const result = compensationResult(compensation, verdict, earlier, compensated);
     step.result = resultOfCompensated(step, result);
     this.#owner.reportCompensated(step, verdict);

@@ -170,7 +170,9 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
     else if (phase !== 'concluded') return;
     // The step went on in spite of its signal, and the order was settled without it.
     else if (this.#compensations.areDue) this.proceed();
-    else if (running === 0) {
+    else {
+      this.#amend();
+      if (running > 0) return;
       this.#run.rest();
       this.#run.end();
     }
@@ -184,7 +186,7 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
   reportCompensated(execution: StepExecution, verdict: Verdict | undefined): void {
     const { order } = this.#run;
     this.#observer.stepped(order, execution.result as StepResult);
-    this.#isAmended = this.#isConcluded;
+    this.#isAmended ||= this.#isConcluded;
     if (verdict === undefined) return;
     this.#observer.compensationFailed(order, execution.step.name, verdict);
   }
@@ -235,13 +237,13 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
   }
 
   #settle(): void {
-    const { order, graph, startedAt } = this.#run;
-    const steps = graph.results();
     if (this.#isConcluded) {
-      if (this.#isAmended) this.#observer.amended(order, steps);
+      this.#amend();
       return;
     }
     this.#isConcluded = true;
+    const { order, graph, startedAt } = this.#run;
+    const steps = graph.results();
     const decision = {
       outcome: this.outcome,
       error: this.#errorOf(steps),
@@ -249,6 +251,13 @@ export class RunEnding<Order extends RunOrder> implements CompensationOwner {
       results: graph.values(),
     };
     this.#observer.concluded(order, { ...decision, isCompensable: false }, startedAt);
+  }
+
+  /** The record is to have what its steps came to since. */
+  #amend(): void {
+    if (!this.#isAmended) return;
+    this.#isAmended = false;
+    this.#observer.amended(this.#run.order, this.#run.graph.results());
   }
 
   /**
