@@ -128,6 +128,7 @@ export type {
   StoredHold,
   StoredHoldQuery,
 } from './core/storage/holds/hold.ts';
+export type { LaneSettlement } from './core/storage/holds/lane-settlement.ts';
 export type { MemoryStorageOptions } from './core/storage/memory/memory-options.ts';
 export { MemoryStorage } from './core/storage/memory/memory-storage.ts';
 export type {

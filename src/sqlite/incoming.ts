@@ -76,8 +76,12 @@ export interface Incoming {
   readonly isCompensable: boolean;
   readonly isProvisional: boolean;
   readonly holds: boolean;
+  readonly endsHold: boolean;
   readonly minBalance: number | null;
 }
+
+/** One that may change a balance. */
+export type Completing = Omit<Incoming, 'isProvisional' | 'holds' | 'endsHold'>;
 
 export const noData = {
   payload: null,
@@ -132,6 +136,7 @@ export function readSettlement(reader: Reader): Incoming {
     isCompensable: (flag & flags.compensable) !== 0,
     isProvisional: (flag & flags.provisional) !== 0,
     holds: (flag & flags.holds) !== 0,
+    endsHold: (flag & flags.endsHold) !== 0,
     minBalance,
   };
 }

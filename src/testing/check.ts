@@ -11,7 +11,11 @@ import { declareBalanceRules } from './rules/balance-rules.ts';
 import { declareCloseRules, declareDurableRules } from './rules/durable-rules.ts';
 import { declareBalanceFaults, declareOrderFaults } from './rules/fault-rules.ts';
 import { declareHistoryRules } from './rules/history-rules.ts';
-import { declareDurableHoldRules, declareHoldRules } from './rules/hold-rules.ts';
+import {
+  declareDurableHoldRules,
+  declareEndedHoldRules,
+  declareHoldRules,
+} from './rules/hold-rules.ts';
 import { declareListRules } from './rules/list-rules.ts';
 import { declareCreditRules, declarePostingRules } from './rules/money/posting-rules.ts';
 import {
@@ -103,6 +107,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   if (beside === undefined) declareDueRules(declare, reopen !== undefined);
   declareListRules(declare);
   declareHoldRules(declare);
+  declareEndedHoldRules(declare);
   declareSettlementRules(declare);
   declareHistoryRules(declare, { seed, canReopen: reopen !== undefined });
   declareOrderFaults(declare, faults);

@@ -334,6 +334,22 @@ const lies: [rule: string, lie: string, part: Part][] = [
     'forgets that an order is to hold its lane',
     settling(() => ({ holds: undefined })),
   ],
+  ['hold rule 6', 'keeps the hold of a settled order', settling(() => ({ endsHold: false }))],
+  [
+    'hold rule 6',
+    'ends the hold of each settled order',
+    settling(({ isProvisional }) => ({ endsHold: !isProvisional })),
+  ],
+  [
+    'hold rule 6',
+    'ends the hold that was made by hand with that of the order',
+    (inner) => ({
+      settle: (settlements) => {
+        for (const { endsHold, userId } of settlements) if (endsHold) inner.release(userId);
+        return inner.settle(settlements);
+      },
+    }),
+  ],
   [
     'hold rule 3',
     'begins each page with the first hold',

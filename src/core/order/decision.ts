@@ -22,6 +22,8 @@ export interface Decision {
   readonly isCompensable: boolean;
   /** The storage is only asked whether it takes the amount, before the steps are run. */
   readonly isTrial?: boolean;
+  /** The order has failed before and holds its lane: its hold ends with the settlement. */
+  readonly endsHold?: boolean | undefined;
 }
 
 /**

@@ -227,7 +227,7 @@ export class Dispatcher {
     const held = job.tries?.held;
     if (job.entry !== undefined) this.#lifecycle.keep(job);
     else if (held === undefined) this.settleCanceled(job, { message });
-    else this.settle(job, held.decision, held.startedAt);
+    else this.settle(job, { ...held.decision, endsHold: true }, held.startedAt);
   }
 
   /** Settles an order as canceled that is in no lane and has not begun, or not again. */

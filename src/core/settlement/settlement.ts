@@ -40,6 +40,7 @@ export class OrderSettlement implements LedgerSettlement {
   declare readonly notBefore?: number | undefined;
   declare readonly expiresAt?: number | undefined;
   declare readonly holds?: boolean | undefined;
+  declare readonly endsHold?: boolean | undefined;
   /** Not even a field unless another order came again as this one. */
   declare readonly retryOf?: string | undefined;
   readonly #job: Job;
@@ -52,7 +53,7 @@ export class OrderSettlement implements LedgerSettlement {
    */
   constructor(
     job: Job,
-    { outcome, error, steps, results, final, isCompensable, isTrial = false }: Decision,
+    { outcome, error, steps, results, final, isCompensable, isTrial = false, endsHold }: Decision,
     clock: Clock,
     startedAt: number | undefined,
     minBalance: number | undefined,
@@ -81,6 +82,7 @@ export class OrderSettlement implements LedgerSettlement {
     this.isProvisional = isProvisional;
     this.isTrial = isTrial;
     if (isProvisional && job.tries?.mayHold) this.holds = true;
+    if (endsHold === true) this.endsHold = true;
     this.sequence = job.sequence;
     this.shift = job.shift;
     this.#job = job;
@@ -123,9 +125,9 @@ export class OrderSettlement implements LedgerSettlement {
 export function asDecidedBefore(job: Job, decision: Decision): Decision {
   const decided = job.entry?.decided;
   if (decided === undefined) return decision;
-  const { steps, results } = decision;
+  const { steps, results, endsHold } = decision;
   const { outcome, code, message, retryable, cause: kept } = decided;
   const cause = kept && asError(kept);
   const error = new OrderError(code, message, { ...job.facts, outcome, retryable, steps, cause });
-  return { outcome, error, steps, results, isCompensable: false };
+  return { outcome, error, steps, results, isCompensable: false, endsHold };
 }

@@ -8,6 +8,7 @@ import type { BalanceStorage } from './balance-storage.ts';
 import type { DuePage, DueQuery } from './due/due-orders.ts';
 import type { HistoryStorage } from './history/history-storage.ts';
 import type { HoldStorage } from './holds/hold.ts';
+import type { LaneSettlement } from './holds/lane-settlement.ts';
 import type { SharedOrders } from './shared-storage.ts';
 
 /** A storage's answer to an order that it is asked to keep. */
@@ -41,7 +42,7 @@ export interface FailedResult {
 }
 
 /** An order with its outcome. */
-export interface Settlement extends NewOrder {
+export interface Settlement extends NewOrder, LaneSettlement {
   /**
    * What is to be applied, in minor units: what was ordered, or of a completed order what a step said, between 0 and
    * that.
@@ -79,8 +80,6 @@ export interface Settlement extends NewOrder {
    * the outcome as `decided` and leaves the order unsettled. The order comes again.
    */
   readonly isProvisional: boolean;
-  /** Of a provisional settlement: to be noted in `decided`, see {@link DecidedOutcome.holds}. Absent for most. */
-  readonly holds?: boolean | undefined;
   /**
    * The order's {@link StoredOrder.sequence}, if the storage has given it before, in `accept` or by {@link
    * OrderStorage.nextSequence}. 0 or `undefined` if the storage gives it now.

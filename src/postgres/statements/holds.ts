@@ -1,7 +1,10 @@
 import { isHeldFailure } from '../../core/storage/holds/held-failure.ts';
 import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../../core/storage/holds/hold.ts';
+import { withoutOrder } from '../../core/storage/holds/lane-settlement.ts';
+import type { Settlement } from '../../core/storage/order-storage.ts';
 import type { Session } from '../sessions/session.ts';
 import { fromKept, toKept } from '../values/kept-text.ts';
+import { textArray } from '../values/literals.ts';
 import { partOfUser } from '../values/partition.ts';
 
 const keep = {
@@ -39,6 +42,32 @@ export async function endHold(
   else {
     const { orderId, compensations } = retried;
     await session.query(endAndRetry, [user, toKept(orderId), JSON.stringify(compensations)]);
+  }
+}
+
+/** $1 users. In the order in which all transactions lock them. */
+const ofUsers = {
+  name: 'holds_of_users',
+  text: `SELECT user_id, held_at, hold FROM holds WHERE user_id = ANY ($1::text[])
+    ORDER BY user_id FOR UPDATE`,
+};
+
+/**
+ * Ends the holds of failed orders that are settled in the same transaction; a lane that is held by hand as well stays
+ * held.
+ */
+export async function endHoldsOf(
+  session: Session,
+  settlements: readonly Pick<Settlement, 'id' | 'userId'>[],
+): Promise<void> {
+  const users = [...new Set(settlements.map(({ userId }) => toKept(userId)))];
+  const ids = new Set(settlements.map(({ id }) => id));
+  for (const row of await session.query<Row>(ofUsers, [textArray(users)])) {
+    const hold = holdOf(row);
+    if (hold.orderId === undefined || !ids.has(hold.orderId)) continue;
+    const left = withoutOrder(hold);
+    if (left === undefined) await session.query(end, [row.user_id]);
+    else await keepHold(session, left);
   }
 }
 

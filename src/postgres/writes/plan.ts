@@ -56,7 +56,13 @@ export class SettlementPlan {
 
   /** Whether it is one statement, which is a transaction of its own. */
   get isOneStatement(): boolean {
-    return this.notes.size === 0 && this.left.size === 0 && this.unaccepted.length === 0;
+    const isAlone = this.notes.size === 0 && this.left.size === 0 && this.unaccepted.length === 0;
+    return isAlone && this.endedHolds.length === 0;
+  }
+
+  /** The settlements of orders that hold their lane. */
+  get endedHolds(): readonly Settlement[] {
+    return this.outcomes.map(({ settlement }) => settlement).filter(({ endsHold }) => endsHold);
   }
 
   /** The settlements whose orders the storage does not have. */

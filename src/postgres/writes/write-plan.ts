@@ -3,6 +3,7 @@ import type { Settlement } from '../../core/storage/order-storage.ts';
 import type { Account } from '../decisions/account.ts';
 import type { Life } from '../members/life.ts';
 import { columnArrays, type InsertedRow, insertStatement } from '../statements/accept.ts';
+import { endHoldsOf } from '../statements/holds.ts';
 import { type SettledRow, settleCreditsStatement, settleStatement } from '../statements/settle.ts';
 import { decideStatement } from '../statements/unsettled-writes.ts';
 import { acceptedColumnsOf } from '../values/accepted-columns.ts';
@@ -44,6 +45,7 @@ export async function writePlan(plan: SettlementPlan, settings: WriteSettings): 
   const { life, bits, lock, sequences } = settings;
   if (plan.notes.size > 0 || plan.left.size > 0) await writeNotes(plan, settings);
   const added = await insertUnaccepted(plan, settings);
+  if (plan.endedHolds.length > 0) await endHoldsOf(life.settle, plan.endedHolds);
   if (plan.outcomes.length === 0) return { accounts: [], row: undefined };
   const isPresent = ({ isMoved, userId }: Account): boolean =>
     isMoved || settings.hasBalance(userId);

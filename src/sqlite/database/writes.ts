@@ -5,6 +5,7 @@ import { HoldRows } from '../holds/hold-rows.ts';
 import { notedJson } from '../holds/noted-outcome.ts';
 import {
   asOrdered,
+  type Completing,
   type Credit,
   creditsAsOrdered,
   type Ending,
@@ -142,6 +143,7 @@ export class Writes {
     } else {
       fields.postings = isAccepted ? null : jsonOf(settlement.postings);
       const isDone = this.#end(fields, ending, isAccepted);
+      if (isDone && settlement.endsHold) this.#holds.settled(fields.userId, fields.id);
       this.#answer(writer, fields, isDone, results.done, undefined);
     }
   }
@@ -154,7 +156,7 @@ export class Writes {
     return isDone;
   }
 
-  #complete(writer: Writer, settlement: Omit<Incoming, 'isProvisional' | 'holds'>): void {
+  #complete(writer: Writer, settlement: Completing): void {
     const { fields, ending, isAccepted, isCompensable, minBalance, postings } = settlement;
     const { orderedAmount } = settlement;
     const account = this.balances.of(fields.userId);
@@ -187,13 +189,7 @@ export class Writes {
 
   #refuse(
     writer: Writer,
-    {
-      fields,
-      ending,
-      isAccepted,
-      postings,
-      orderedAmount,
-    }: Omit<Incoming, 'isProvisional' | 'holds'>,
+    { fields, ending, isAccepted, postings, orderedAmount }: Completing,
     refusal: Refusal,
     isCompensable: boolean,
   ): void {

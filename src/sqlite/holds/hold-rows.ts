@@ -13,6 +13,8 @@ export class HoldRows {
   readonly #hold: StatementSync;
   readonly #release: StatementSync;
   readonly #tryAgain: StatementSync;
+  readonly #settled: StatementSync;
+  readonly #left: StatementSync;
 
   constructor(db: DatabaseSync) {
     this.#hold = db.prepare(
@@ -22,6 +24,12 @@ export class HoldRows {
     this.#tryAgain = db.prepare(
       'UPDATE orders SET decided = ? WHERE id = ? AND settled_at IS NULL',
     );
+    const held = 'WHERE user_id = ? AND order_id = ?';
+    this.#settled = db.prepare(`DELETE FROM holds ${held} AND reason IS NULL`);
+    const none = ['order_id', 'code', 'message', 'compensated', 'failure'].map(
+      (name) => `${name} = NULL`,
+    );
+    this.#left = db.prepare(`UPDATE holds SET ${none.join(', ')} ${held}`);
   }
 
   hold(reader: Reader): void {
@@ -34,6 +42,12 @@ export class HoldRows {
     const orderId = reader.maybeText();
     const compensations = reader.maybeText();
     if (orderId !== null) this.#tryAgain.run(compensations, orderId);
+  }
+
+  /** The failed order that holds the lane is settled: the lane stays held by hand, if it is. */
+  settled(userId: string, orderId: string): void {
+    this.#settled.run(userId, orderId);
+    this.#left.run(userId, orderId);
   }
 }
 

@@ -27,6 +27,7 @@ export const flags = {
   provisional: 4,
   posting: 8,
   holds: 16,
+  endsHold: 32,
 } as const;
 
 /** A status is sent as its index here. */
@@ -98,6 +99,7 @@ function writeSettlement(writer: Writer, settlement: Settlement): void {
       (isCompensable ? flags.compensable : 0) |
       (isProvisional ? flags.provisional : 0) |
       (settlement.holds ? flags.holds : 0) |
+      (settlement.endsHold ? flags.endsHold : 0) |
       (postings.length > 0 ? flags.posting : 0),
   );
   writeFields(writer, settlement);

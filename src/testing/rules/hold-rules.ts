@@ -134,6 +134,39 @@ export function declareHoldRules(declare: Declare<OrderStorage>): void {
   });
 }
 
+/** Declares what becomes of the hold of an order that is settled. */
+export function declareEndedHoldRules(declare: Declare<OrderStorage>): void {
+  declare('hold rule 6', 'a hold ends with the settlement of its order', async (storage) => {
+    const [one, two, three] = ['o-1', 'o-2', 'o-3'].map((id, at) =>
+      newOrder(id, { userId: `u-${at + 1}` }),
+    ) as [NewOrder, NewOrder, NewOrder];
+    await storage.accept([one, two, three]);
+    await storage.hold(holdByOrder('u-1'));
+    await storage.hold(holdByOrder('u-2', { orderId: 'o-2', reason: 'By hand' }));
+    await storage.hold(holdByOrder('u-3', { orderId: 'o-4' }));
+    await storage.hold(holdByOrder('v'));
+    const ended = (order: NewOrder, outcome: 'failed' | 'canceled') =>
+      settlementOf(order, { outcome, endsHold: true });
+    await settle(storage, [ended(one, 'failed'), ended(two, 'canceled'), ended(three, 'failed')]);
+    await assertHolds(storage, [
+      holdOf('u-2', { reason: 'By hand' }),
+      holdByOrder('u-3', { orderId: 'o-4' }),
+      holdByOrder('v'),
+    ]);
+    assert.equal((await storage.find('o-2'))?.status, 'canceled');
+  });
+
+  declare('hold rule 6', 'other settlements end no hold', async (storage) => {
+    const order = newOrder('o-1');
+    await storage.accept([order]);
+    await storage.hold(holdByOrder('u'));
+    await settle(storage, [noted(order)]);
+    await assertHolds(storage, [holdByOrder('u')]);
+    await settle(storage, [settlementOf(order, { outcome: 'failed' })]);
+    await assertHolds(storage, [holdByOrder('u')]);
+  });
+}
+
 /** Declares what a storage that is opened again has kept of holds. */
 export function declareDurableHoldRules(declare: Declare<OrderStorage>): void {
   declare(

@@ -4,6 +4,7 @@ import {
   OrderError,
   OrderProcessor,
   type OrderRecord,
+  type OrderStorage,
   type Step,
   type UnfulfilledOutcome,
 } from 'order-processor';
@@ -615,4 +616,71 @@ describe('a failed order that holds its lane, and a restart', () => {
     expect(await first).toBe('no_vendor');
     await processor.shutdown();
   });
+});
+
+describe('the hold of a failed order that is settled', () => {
+  /** A processor whose order `a` holds the lane of `u`, by hand as well if there is a reason. */
+  async function heldIn(storage: OrderStorage, reason?: string) {
+    const { failing, steps } = world();
+    failing.add('a');
+    const options = { steps, onFailure: 'hold' } as const;
+    const processor = new OrderProcessor({ ...options, storage });
+    await processor.ready;
+    const outcome = codeOf(processor.submit(order('a')));
+    await clock.runAll();
+    if (reason !== undefined) await processor.hold('u', { reason });
+    expect((await processor.holds()).holds).toMatchObject([{ orderId: 'a', reason }]);
+    return { outcome, processor, options };
+  }
+
+  const isHeldByHand = (holds: readonly Hold[]): unknown[] =>
+    holds.map(({ orderId, code, compensated, reason }) => [orderId, code, compensated, reason]);
+
+  it.each<['skip' | 'cancel', string | undefined]>([
+    ['skip', undefined],
+    ['skip', 'fraud?'],
+    ['cancel', undefined],
+    ['cancel', 'fraud?'],
+  ])(
+    'invariant 9: ends with the settlement: `%s` of a lane, held by hand too: %s, and a kill after it',
+    async (how, reason) => {
+      const storage = new KeptStorage();
+      const { processor, options } = await heldIn(storage, reason);
+      storage.fate = (method) =>
+        method === 'hold' || method === 'release' ? 'is killed before' : 'works';
+      if (how === 'skip') processor.release('u', 'skip').catch(() => {});
+      else processor.cancel('a').catch(() => {});
+      await clock.runAll();
+      expect(storage.isCut).toBe(true);
+      const next = await open(new KeptStorage(storage.disk), options);
+      const status = how === 'skip' ? 'failed' : 'canceled';
+      expect(await next.order('a')).toMatchObject({ status });
+      const { holds } = await next.holds();
+      const byHand = reason === undefined ? [] : [[undefined, undefined, undefined, reason]];
+      expect(isHeldByHand(holds)).toEqual(byHand);
+      const later = codeOf(next.submit(order('b')));
+      await clock.runAll();
+      if (reason !== undefined) await next.release('u');
+      await clock.runAll();
+      expect(await later).toBe('completed');
+      await next.shutdown();
+    },
+  );
+
+  it.each([undefined, 'fraud?'])(
+    'invariant 1: ends with the shutdown of a processor in memory, unless it is held by hand: %s',
+    async (reason) => {
+      const storage = new MemoryStorage();
+      const { outcome, processor, options } = await heldIn(storage, reason);
+      const closed = processor.shutdown();
+      await clock.runAll();
+      await closed;
+      expect(await outcome).toBe('no_vendor');
+      const next = new OrderProcessor({ ...options, storage });
+      const { holds } = await next.holds();
+      const byHand = reason === undefined ? [] : [[undefined, undefined, undefined, reason]];
+      expect(isHeldByHand(holds)).toEqual(byHand);
+      await next.shutdown();
+    },
+  );
 });

@@ -8,6 +8,7 @@ import type { Cancellation } from '../../runtime/abort.ts';
 import { isThenable } from '../../runtime/awaitable.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Hold, ReleasedLane, StoredHold, StoredHoldQuery } from '../../storage/holds/hold.ts';
+import { withoutOrder } from '../../storage/holds/lane-settlement.ts';
 import type { Dispatcher } from '../dispatcher.ts';
 import {
   canceledBy,
@@ -252,7 +253,7 @@ export class HeldLanes {
 
   #settle(job: Job, { decision, startedAt }: Failure): void {
     const { dispatcher } = this.#sources;
-    if (dispatcher.drop(job)) dispatcher.settle(job, decision, startedAt);
+    if (dispatcher.drop(job)) dispatcher.settle(job, { ...decision, endsHold: true }, startedAt);
   }
 
   async #keep(job: Job, failure: Failure): Promise<void> {
@@ -267,10 +268,10 @@ export class HeldLanes {
   async #leftBy({ id, userId }: Job): Promise<void> {
     const hold = this.#holds.get(userId);
     if (hold?.orderId !== id || this.#isClosed) return;
-    if (hold.reason !== undefined) {
-      const rest = { userId, reason: hold.reason, heldAt: hold.heldAt };
-      this.#holds.set(userId, rest);
-      await this.#writes.keep(rest);
+    const left = withoutOrder(hold);
+    if (left !== undefined) {
+      this.#holds.set(userId, left);
+      await this.#writes.keep(left);
       return;
     }
     await this.#writes.end(userId);

@@ -74,6 +74,9 @@ export interface StoredHoldQuery {
  *    the processor that begins none.
  * 5. When `hold` or `release` has answered, that is as durable as an accepted order. A call that throws or rejects
  *    may have done its work, and may come again.
+ * 6. A settlement with `endsHold` ends the hold whose `orderId` is its order's, in its own transaction, and no other hold. A
+ *    lane that is held by hand as well, so that its hold has a `reason`, stays held: the hold is then without the order,
+ *    its `code`, `message`, `compensated` and `failure`.
  */
 export interface HoldStorage {
   /**

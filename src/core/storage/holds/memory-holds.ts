@@ -1,4 +1,5 @@
 import type { HoldStorage, StoredHold, StoredHoldQuery } from './hold.ts';
+import { withoutOrder } from './lane-settlement.ts';
 
 /** Holds in memory. */
 export class MemoryHolds implements HoldStorage {
@@ -10,6 +11,15 @@ export class MemoryHolds implements HoldStorage {
 
   release(userId: string): void {
     this.#holds.delete(userId);
+  }
+
+  /** The failed order that holds the lane is settled. */
+  settled(userId: string, orderId: string): void {
+    const hold = this.#holds.get(userId);
+    if (hold?.orderId !== orderId) return;
+    const left = withoutOrder(hold);
+    if (left === undefined) this.#holds.delete(userId);
+    else this.#holds.set(userId, left);
   }
 
   /** By the code units of the user ids. */

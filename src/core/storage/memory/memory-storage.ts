@@ -153,6 +153,7 @@ export class MemoryStorage implements OrderStorage {
       return settledWithoutBalance;
     }
     if (outcome !== 'completed') {
+      if (order.endsHold) this.#holds.settled(userId, id);
       this.#settled.remember(order, undefined, order.error, this.#sequenceOf(order), outcome);
       return settledWithoutBalance;
     }
