@@ -49,6 +49,7 @@ const long = [
   'test/postgres/members/orders.test.ts',
   'test/postgres/members/outcomes.test.ts',
   'test/postgres/open.test.ts',
+  'test/postgres/operation/cluster.test.ts',
   'test/postgres/statements/feed.test.ts',
   'test/postgres/statements/plans.test.ts',
   'test/postgres/statements/reads.test.ts',

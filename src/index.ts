@@ -143,6 +143,8 @@ export type {
   StoredOrderQuery,
 } from './core/storage/order-storage.ts';
 export type {
+  ClusterProcessor,
+  ClusterStats,
   OwnedPartition,
   SharedOrders,
   SharedPage,

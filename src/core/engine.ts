@@ -27,7 +27,7 @@ import { History } from './queries/history.ts';
 import { KnownOrders } from './queries/known-orders.ts';
 import { OrderList } from './queries/list-orders.ts';
 import { RefusalLookups } from './queries/refusal-lookups.ts';
-import { readStats } from './read-stats.ts';
+import { type OwnStats, readStats } from './read-stats.ts';
 import type { Cancellation } from './runtime/abort.ts';
 import type { Clock } from './runtime/clock.ts';
 import { UntilClosed } from './runtime/until-closed.ts';
@@ -289,7 +289,7 @@ export class Engine {
     this.acceptance.keepWaiting(userId);
   }
 
-  stats(own: Pick<ProcessorStats, 'state' | 'storageSizes'>): ProcessorStats {
-    return { ...own, ...readStats(this, this.#settings) };
+  stats(own: OwnStats): ProcessorStats {
+    return readStats(this, this.#settings, own);
   }
 }

@@ -398,7 +398,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
 
   /** What the processor does and has done; cheap enough to be called every second. */
   stats(): ProcessorStats {
-    return this.#engine.stats({ state: this.#state, storageSizes: this.#storage.sizes?.() });
+    const storageSizes = this.#storage.sizes?.();
+    const cluster = this.#storage.cluster?.();
+    return this.#engine.stats({ state: this.#state, storageSizes, cluster });
   }
 
   /**

@@ -27,15 +27,26 @@ interface Stages {
   readonly recovery: Recovery | undefined;
 }
 
-/** What the stages do and have done. */
+/** What the processor and its storage say by themselves. */
+export type OwnStats = Pick<ProcessorStats, 'state' | 'storageSizes' | 'cluster'>;
+
+/** What the stages do and have done, beside that. */
 export function readStats(
   stages: Stages,
   { capacity, concurrency }: Pick<Settings, 'capacity' | 'concurrency'>,
-): Omit<ProcessorStats, 'state' | 'storageSizes'> {
+  own: OwnStats,
+): ProcessorStats {
   const { admission, clock, delayed, dispatcher, heldLanes, inFlight, lifecycle } = stages;
   const now = clock.read();
+  const isInterrupted = own.cluster?.isMember === false && own.state !== 'closed';
   return {
-    storage: isFailing(stages) ? 'failing' : inFlight.isRecovering ? 'recovering' : 'ready',
+    ...own,
+    storage:
+      isInterrupted || isFailing(stages)
+        ? 'failing'
+        : inFlight.isRecovering
+          ? 'recovering'
+          : 'ready',
     recovered: stages.recovery?.recovered ?? 0,
     isPaused: dispatcher.isPaused,
     capacity,

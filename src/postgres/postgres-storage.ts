@@ -27,6 +27,7 @@ import type { SharedOrders } from '../core/storage/shared-storage.ts';
 import { openQuerySession } from './members/life.ts';
 import { Membership } from './members/membership.ts';
 import { checkedOptions, type PostgresStorageOptions } from './open-options.ts';
+import { ClusterView } from './operation/cluster-view.ts';
 import { openSchema } from './schema/opened.ts';
 import { QuerySessions } from './sessions/query-sessions.ts';
 import { Reads } from './statements/reads.ts';
@@ -77,6 +78,7 @@ export class PostgresStorage implements OrderStorage {
   readonly #members: Membership;
   readonly #reads: Reads;
   readonly #writes: Writes;
+  readonly #view: ClusterView;
   #isClosed = false;
 
   /**
@@ -92,11 +94,15 @@ export class PostgresStorage implements OrderStorage {
     const { id, partitions } = await openSchema(checked);
     const { schema } = checked;
     const { report } = new UnreadableOrders(`the schema ${quote(schema)}`);
-    const members = new Membership({ ...checked, partitions }, report);
-    await members.open();
     const sessions = new QuerySessions((onEnd) => openQuerySession(checked, onEnd));
+    const view = new ClusterView((work) => sessions.ask(work));
+    const members = new Membership({ ...checked, partitions }, report);
+    members.cluster = () => view.stats(() => members.life.number);
+    await members.open();
+    await view.read();
     const reads = new Reads(sessions, schema, report);
-    return new PostgresStorage(id, schema, members, reads, new Writes(members, schema, partitions));
+    const writes = new Writes(members, schema, partitions);
+    return new PostgresStorage(id, schema, members, reads, writes, view);
   }
 
   private constructor(
@@ -105,12 +111,14 @@ export class PostgresStorage implements OrderStorage {
     members: Membership,
     reads: Reads,
     writes: Writes,
+    view: ClusterView,
   ) {
     this.id = id;
     this.schema = schema;
     this.#members = members;
     this.#reads = reads;
     this.#writes = writes;
+    this.#view = view;
   }
 
   /** Whether `close` has been called. */
@@ -245,6 +253,7 @@ export class PostgresStorage implements OrderStorage {
   /** Waits for what is under way, and leaves the other processors. Later calls reject. */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#view.close();
     await Promise.all([this.#members.close(), this.#reads.close()]);
   }
 }

@@ -167,6 +167,55 @@ export const collected: readonly Collected[] = [
   },
   {
     kind: 'gauge',
+    name: 'cluster_member',
+    help: 'Whether this processor is one of those that share the storage (1), or interrupted (0); absent if none share it.',
+    read: ({ stats: { cluster } }) => cluster && Number(cluster.isMember),
+  },
+  {
+    kind: 'gauge',
+    name: 'cluster_processors',
+    help: 'Processors that share the storage, this one included.',
+    read: ({ stats }) => stats.cluster?.processors.length,
+  },
+  {
+    kind: 'gauge',
+    name: 'cluster_partitions_owned',
+    help: 'Partitions that this processor owns.',
+    read: ({ stats }) => stats.cluster?.ownedPartitions,
+  },
+  {
+    kind: 'gauge',
+    name: 'cluster_partitions_free',
+    help: 'Partitions that no processor owns: their orders wait.',
+    read: ({ stats }) => stats.cluster?.freePartitions,
+  },
+  {
+    kind: 'gauge',
+    name: 'cluster_backlog',
+    help: 'Unsettled orders of all processors; above 100 000 it may be an estimate.',
+    read: ({ stats }) => stats.cluster?.backlog,
+  },
+  {
+    kind: 'gauge',
+    name: 'cluster_oldest_wait_seconds',
+    help: 'For how long the oldest unsettled order of all processors has been accepted, in seconds; 0 if there is none.',
+    read: ({ stats: { cluster } }) => cluster && cluster.oldestWaitMs / 1_000,
+  },
+  {
+    kind: 'gauge',
+    name: 'cluster_oldest_beat_seconds',
+    help: 'How old the oldest sign of life of a processor was, in seconds.',
+    read: ({ stats: { cluster } }) =>
+      cluster && Math.max(0, ...cluster.processors.map(({ beatAgeMs }) => beatAgeMs)) / 1_000,
+  },
+  {
+    kind: 'gauge',
+    name: 'cluster_age_seconds',
+    help: 'How long ago the other metrics of the cluster were read from the storage, in seconds.',
+    read: ({ stats: { cluster } }) => cluster && cluster.ageMs / 1_000,
+  },
+  {
+    kind: 'gauge',
     name: 'recovering',
     help: 'Whether orders that the previous process left are being recovered (1) or not (0).',
     read: ({ stats }) => (stats.storage === 'recovering' ? 1 : 0),

@@ -3,6 +3,8 @@ import { status } from '@grpc/grpc-js';
 import { OrderError, prioritize } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { gates } from '../http/helpers.ts';
+import { SharedDatabase } from '../kit/shared-database.ts';
+import { SharedStorage } from '../kit/shared-storage.ts';
 import { detailsOf, type Json, refusalOf, useServers } from './helpers.ts';
 
 const start = useServers();
@@ -232,6 +234,25 @@ describe('@grpc/grpc-js', () => {
       unsettled: '0',
       wait: { p50: duration, p95: duration, p99: duration, max: duration, mean: duration },
       uptime: duration,
+    });
+  });
+
+  it('GetStats tells of all processors where several share the storage', async () => {
+    const database = new SharedDatabase(2);
+    const storage = new SharedStorage(database);
+    for (const partition of [0, 1]) database.give(partition, storage);
+    const { grpc, processor } = await start({ processor: { storage } });
+    await processor.ready;
+    const { cluster } = await grpc.call('getStats', {});
+    expect(cluster).toEqual({
+      ...{ age: duration, isMember: true, partitions: '2', ownedPartitions: '2' },
+      ...{ freePartitions: '0', backlog: '0', oldestWait: duration },
+      processors: [
+        {
+          ...{ name: 'double', isSelf: true, beatAge: duration, partitions: '2' },
+          joinedAt: { seconds: '0', nanos: 0 },
+        },
+      ],
     });
   });
 

@@ -2,6 +2,8 @@ import { serve } from 'order-processor/http';
 import { expect, it } from 'vitest';
 import { deferred } from '../kit/helpers.ts';
 import { type Fate, KeptStorage } from '../kit/kept-storage.ts';
+import { SharedDatabase } from '../kit/shared-database.ts';
+import { SharedStorage } from '../kit/shared-storage.ts';
 import { appOf, bodyOf, gates, order } from './helpers.ts';
 
 const ok = { status: 'ok', reasons: [] };
@@ -138,4 +140,18 @@ it.each(['/health', '/livez', '/readyz', '/openapi.json'])(
 
 it('/stats takes no query', async () => {
   expect((await appOf().get('/stats?a=1')).status).toBe(400);
+});
+
+it('one that is none of those that share its storage is neither, and lives (invariant 10)', async () => {
+  const database = new SharedDatabase(1);
+  const storage = new SharedStorage(database);
+  database.give(0, storage);
+  const all = appOf({ storage });
+  await all.processor.ready;
+  expect(await probes(all)).toEqual([ok, ok, ok]);
+  database.members.delete(storage);
+  const down = unavailable('storage_failed');
+  expect(await probes(all)).toEqual([down, down, ok]);
+  database.members.add(storage);
+  expect(await probes(all)).toEqual([ok, ok, ok]);
 });

@@ -1,4 +1,9 @@
-import { MemoryStorage, type OwnedPartition, type StoredOrder } from 'order-processor';
+import {
+  type ClusterStats,
+  MemoryStorage,
+  type OwnedPartition,
+  type StoredOrder,
+} from 'order-processor';
 import type { SharedStorage } from './shared-storage.ts';
 
 /** What is taken out of the storage, to see tests fail. */
@@ -185,6 +190,26 @@ export class SharedDatabase {
     if (this.owners[partition]?.storage !== storage) return;
     this.take(partition);
     this.give(partition, storage);
+  }
+
+  /** As one of the processors is told. */
+  clusterOf(storage: SharedStorage): ClusterStats {
+    const ownedBy = (member: SharedStorage | undefined): number =>
+      this.owners.filter((owner) => owner?.storage === member).length;
+    const [oldest] = [...this.#unsettled.values()].sort((a, b) => a.acceptedAt - b.acceptedAt);
+    return {
+      ageMs: 0,
+      isMember: this.members.has(storage),
+      processors: [...this.members].map((member) => ({
+        ...{ name: 'double', isSelf: member === storage, joinedAt: 0, beatAgeMs: 0 },
+        partitions: ownedBy(member),
+      })),
+      partitions: this.owners.length,
+      ownedPartitions: ownedBy(storage),
+      freePartitions: ownedBy(undefined),
+      backlog: this.#unsettled.size,
+      oldestWaitMs: oldest === undefined ? 0 : Math.max(0, Date.now() - oldest.acceptedAt),
+    };
   }
 
   /** A processor leaves: the others gain its partitions as it releases them. */

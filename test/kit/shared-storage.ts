@@ -2,6 +2,7 @@ import type {
   AcceptResult,
   BalanceChange,
   BalanceResult,
+  ClusterStats,
   NewOrder,
   OrderStorage,
   RememberedOrder,
@@ -197,6 +198,10 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     await this.database.delay();
     this.#checkOpen();
     this.database.cancel(id);
+  }
+
+  cluster(): ClusterStats {
+    return this.database.clusterOf(this);
   }
 
   /** @param most - how long it may take at most, in milliseconds */

@@ -12,6 +12,8 @@ import { describe, expect, it, vi } from 'vitest';
 import { codeOf, deferred, range } from '../kit/helpers.ts';
 import { fatesOf, keepFirst, open } from '../kit/kept/helpers.ts';
 import { KeptStorage } from '../kit/kept-storage.ts';
+import { SharedDatabase } from '../kit/shared-database.ts';
+import { SharedStorage } from '../kit/shared-storage.ts';
 import { useVirtualClock } from '../kit/virtual-clock.ts';
 import { scrape } from './helpers.ts';
 
@@ -43,6 +45,14 @@ const types = {
   storage_up: 'GAUGE',
   storage_file_bytes: 'GAUGE',
   storage_log_bytes: 'GAUGE',
+  cluster_member: 'GAUGE',
+  cluster_processors: 'GAUGE',
+  cluster_partitions_owned: 'GAUGE',
+  cluster_partitions_free: 'GAUGE',
+  cluster_backlog: 'GAUGE',
+  cluster_oldest_wait_seconds: 'GAUGE',
+  cluster_oldest_beat_seconds: 'GAUGE',
+  cluster_age_seconds: 'GAUGE',
   recovering: 'GAUGE',
   paused: 'GAUGE',
   order_wait_seconds: 'HISTOGRAM',
@@ -555,6 +565,22 @@ it('the sizes of a storage are there if it says them, and nothing fails if it li
       ]);
     }
   }
+});
+
+it('the metrics of the cluster are there where several processors share the storage', async () => {
+  const names = Object.keys(types).filter((name) => name.startsWith('cluster_'));
+  const alone = await scrape(observe(new OrderProcessor()));
+  expect(names.map((name) => alone.value(name))).toEqual(names.map(() => undefined));
+  const storage = new SharedStorage(new SharedDatabase(4));
+  const processor = (name: string, beatAgeMs: number) => ({
+    ...{ name, isSelf: name === 'a', joinedAt: 0, beatAgeMs, partitions: 1 },
+  });
+  storage.cluster = () => ({
+    ...{ ageMs: 2_000, isMember: true, processors: [processor('a', 10), processor('b', 500)] },
+    ...{ partitions: 4, ownedPartitions: 1, freePartitions: 2, backlog: 7, oldestWaitMs: 3_000 },
+  });
+  const at = await scrape(observe(new OrderProcessor({ storage })));
+  expect(names.map((name) => at.value(name))).toEqual([1, 2, 1, 2, 7, 3, 0.5, 2]);
 });
 
 function balances(): BalanceStorage {

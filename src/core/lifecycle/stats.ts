@@ -1,4 +1,5 @@
 import type { StorageSizes } from '../storage/balance-storage.ts';
+import type { ClusterStats } from '../storage/shared-storage.ts';
 
 /** How long the older half of a percentile's window may be, in milliseconds. */
 const windowMs = 60_000;
@@ -148,18 +149,23 @@ export class Counts {
   }
 }
 
-/** What `stats()` answers. Counts are since the processor was made. */
+/**
+ * What `stats()` answers. Counts are since the processor was made. Where several processors share the storage, all but
+ * `cluster` is of this one alone: what it has accepted, and what of all orders it has processed.
+ */
 export interface ProcessorStats {
   /** `'running'`, then `'draining'` from the call of `shutdown` on, then `'closed'`. */
   readonly state: 'running' | 'draining' | 'closed';
   /**
    * `'recovering'` while orders are taken up that an earlier process left unsettled, and new ones wait; `'failing'`
-   * after a call of the storage has failed until it works again, and while a call is not answered: new orders are
-   * refused with `storage_failed`.
+   * after a call of the storage has failed until it works again, while a call is not answered, and while the processor is
+   * not a member of its `cluster`: new orders are refused with `storage_failed`.
    */
   readonly storage: 'ready' | 'recovering' | 'failing';
   /** How much room the storage takes, if it says so, as `SqliteStorage` does: its file and its log. */
   readonly storageSizes: StorageSizes | undefined;
+  /** What is known of all processors, where several share the storage and it says so, as `PostgresStorage` does. */
+  readonly cluster: ClusterStats | undefined;
   /** Orders taken up that an earlier process left unsettled; they do not count in `accepted`. */
   readonly recovered: number;
   /** Whether the whole processor is paused. */

@@ -1,6 +1,7 @@
 import { type Awaitable, asPromise, isThenable } from '../runtime/awaitable.ts';
 import { show } from '../runtime/thrown.ts';
 import type { BalanceStorage, StorageSizes } from './balance-storage.ts';
+import type { ClusterStats, SharedOrders } from './shared-storage.ts';
 
 /** A user's balance as a host's storage answers it, checked. */
 export function balanceIn(storage: BalanceStorage, userId: string): Awaitable<number | undefined> {
@@ -28,4 +29,14 @@ export function sizesOf(storage: BalanceStorage): StorageSizes | undefined {
 
 function isSize(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** What a host's storage knows of all processors, if it says so. */
+export function clusterOf(shared: SharedOrders | undefined): ClusterStats | undefined {
+  try {
+    return shared?.cluster?.();
+  } catch {
+    // Reading statistics must not fail.
+    return undefined;
+  }
 }

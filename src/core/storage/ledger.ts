@@ -16,7 +16,7 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from './order-storage.ts';
-import type { SharedOrders, SharedPage } from './shared-storage.ts';
+import type { ClusterStats, SharedOrders, SharedPage } from './shared-storage.ts';
 
 /** A settlement as the core makes it. */
 export interface LedgerSettlement extends Settlement {
@@ -80,6 +80,8 @@ export interface Ledger extends Pick<BalanceStorage, 'get' | 'sizes' | 'close'> 
   settleUncompleted?(settlement: LedgerSettlement): OrderOutcome;
   /** What was settled, in the order in which it was applied. */
   readonly history: HistoryStorage;
+  /** What is known of all processors, of a storage that several share. */
+  cluster?(): ClusterStats | undefined;
   /** A settled order, if the storage can answer at once. */
   record(id: string): StoredOrder | undefined;
   /** One page of the orders that it has. */

@@ -8,7 +8,7 @@ import { checkDuePage, type DuePage, type DueQuery } from './due/due-orders.ts';
 import type { HistoryStorage } from './history/history-storage.ts';
 import { CheckedHolds } from './holds/checked-holds.ts';
 import type { HoldStorage } from './holds/hold.ts';
-import { balanceIn, sizesOf } from './host-balances.ts';
+import { balanceIn, clusterOf, sizesOf } from './host-balances.ts';
 import type { JournalStorage, Ledger, LedgerSettlement, Settled } from './ledger.ts';
 import {
   checkAccepted,
@@ -26,7 +26,7 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from './order-storage.ts';
-import type { SharedOrders, SharedPage } from './shared-storage.ts';
+import type { ClusterStats, SharedOrders, SharedPage } from './shared-storage.ts';
 
 const sharedMethods = ['join', 'orders', 'watch', 'cancel', 'leave'] as const;
 
@@ -131,6 +131,10 @@ export class OrderLedger implements Ledger, JournalStorage {
 
   sizes(): StorageSizes | undefined {
     return sizesOf(this.#storage);
+  }
+
+  cluster(): ClusterStats | undefined {
+    return clusterOf(this.shared);
   }
 
   close(): Awaitable<void> {

@@ -20,6 +20,40 @@ export interface SharedPage {
   readonly isCaughtUp?: boolean | undefined;
 }
 
+/** One of the processors that share a storage. */
+export interface ClusterProcessor {
+  /** Its name, for people: two may have one. */
+  readonly name: string;
+  /** Whether it is this one. */
+  readonly isSelf: boolean;
+  /** Since when it is one of them, in Unix milliseconds by the storage's clock: it joins again after an interruption. */
+  readonly joinedAt: number;
+  /** How old its last sign of life was when this was read, in milliseconds. */
+  readonly beatAgeMs: number;
+  /** How many partitions it owned when this was read. */
+  readonly partitions: number;
+}
+
+/** What a shared storage knows of all processors: read from time to time, and not when it is asked for. */
+export interface ClusterStats {
+  /** How long ago it was read, in milliseconds. Grows while the storage cannot be read. */
+  readonly ageMs: number;
+  /** Whether this processor is one of the others now: not while it is interrupted. */
+  readonly isMember: boolean;
+  /** All processors, this one included, in the order in which they joined. */
+  readonly processors: readonly ClusterProcessor[];
+  /** Into how many partitions the users are divided. */
+  readonly partitions: number;
+  /** How many of them this processor owned. */
+  readonly ownedPartitions: number;
+  /** How many no processor owned: their orders wait. */
+  readonly freePartitions: number;
+  /** How many orders of all processors were unsettled; above 100 000 it may be an estimate. */
+  readonly backlog: number;
+  /** For how long the oldest of them that could be processed had been accepted, in milliseconds; 0 if there was none. */
+  readonly oldestWaitMs: number;
+}
+
 /** What a shared storage says to its processor. No function throws, waits for room or calls the storage in its call. */
 export interface SharedStorageListener {
   /** The processor owns the partition from now on. Comes before the first page of it. */
@@ -72,6 +106,8 @@ export interface SharedStorageListener {
  *    does not end in time loses it.
  * 11. `leave` is called when the processor begins to shut down. Where there are other processors, its partitions are
  *    released and no further one is gained. The processor calls `close` when nothing is left that it could process.
+ * 12. `cluster`, where there is one, answers at once with what was read of all processors not long ago. `isMember` is of
+ *    now: while it is `false` the processor counts as one whose storage fails.
  */
 export interface SharedOrders {
   /** Begins: gives the storage the processor's listener. */
@@ -93,4 +129,9 @@ export interface SharedOrders {
   cancel(id: string): Awaitable<void>;
   /** The processor shuts down. */
   leave(): void;
+  /**
+   * What the storage knows of all processors, for `stats()` and metrics. Called each time they are read, so it answers at
+   * once; `undefined` if it has not read it yet.
+   */
+  cluster?(): ClusterStats | undefined;
 }

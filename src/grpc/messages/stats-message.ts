@@ -1,6 +1,11 @@
 import type { MessageInitShape } from '@bufbuild/protobuf';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { Percentiles, ProcessorStats } from '../../core/lifecycle/stats.ts';
-import type { GetStatsResponseSchema } from '../gen/orderprocessor/v1/orders_pb.js';
+import type { ClusterStats } from '../../core/storage/shared-storage.ts';
+import type {
+  ClusterStatsSchema,
+  GetStatsResponseSchema,
+} from '../gen/orderprocessor/v1/orders_pb.js';
 import { durationOf } from './wire.ts';
 
 function percentilesMessage({ p50, p95, p99, max, mean }: Percentiles) {
@@ -42,5 +47,22 @@ export function statsMessage(
     heldOrders: BigInt(stats.heldOrders),
     scheduled: BigInt(stats.scheduled),
     oldestHold: durationOf(stats.oldestHoldMs),
+    ...(stats.cluster && { cluster: clusterMessage(stats.cluster) }),
+  };
+}
+
+function clusterMessage(cluster: ClusterStats): MessageInitShape<typeof ClusterStatsSchema> {
+  return {
+    age: durationOf(cluster.ageMs),
+    isMember: cluster.isMember,
+    processors: cluster.processors.map(({ name, isSelf, joinedAt, beatAgeMs, partitions }) => ({
+      ...{ name, isSelf, joinedAt: timestampFromMs(joinedAt) },
+      ...{ beatAge: durationOf(beatAgeMs), partitions: BigInt(partitions) },
+    })),
+    partitions: BigInt(cluster.partitions),
+    ownedPartitions: BigInt(cluster.ownedPartitions),
+    freePartitions: BigInt(cluster.freePartitions),
+    backlog: BigInt(cluster.backlog),
+    oldestWait: durationOf(cluster.oldestWaitMs),
   };
 }

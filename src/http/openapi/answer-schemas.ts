@@ -235,11 +235,31 @@ const percentiles = z.object({
   mean: z.number(),
 });
 
+const cluster = z.object({
+  ageMs: z.number().meta({ description: 'How long ago it was read from the storage' }),
+  isMember: z.boolean(),
+  processors: z.array(
+    z.object({
+      name: z.string(),
+      isSelf: z.boolean(),
+      joinedAt: unixMs,
+      beatAgeMs: z.number(),
+      partitions: z.int(),
+    }),
+  ),
+  partitions: z.int(),
+  ownedPartitions: z.int(),
+  freePartitions: z.int(),
+  backlog: z.int(),
+  oldestWaitMs: z.number(),
+});
+
 export const stats = z
   .object({
     state: z.enum(['running', 'draining', 'closed']),
     storage: z.enum(['ready', 'recovering', 'failing']),
     storageSizes: z.object({ fileBytes: z.int(), logBytes: z.int() }).optional(),
+    cluster: cluster.optional().meta({ description: 'Of all processors; the rest is of this one' }),
     recovered: z.int(),
     isPaused: z.boolean(),
     capacity: z.int(),

@@ -1,6 +1,7 @@
 import type { StoredOrder } from '../../core/order/stored-order.ts';
 import type { TakeUnreadable } from '../../core/storage/reading/unreadable-orders.ts';
 import type {
+  ClusterStats,
   SharedOrders,
   SharedPage,
   SharedStorageListener,
@@ -9,27 +10,14 @@ import { parseAcceptNote } from '../notes/accept-note.ts';
 import { AwaitedOrders } from '../notes/awaited-orders.ts';
 import { OrderReader } from '../notes/order-reader.ts';
 import { OrderStream } from '../notes/order-stream.ts';
-import type { ReadBounds } from '../notes/read-bounds.ts';
 import { parseCancelNote, requestCancel, watchOrders } from '../notes/requests.ts';
 import { Channels } from './channels.ts';
 import { evict } from './evict.ts';
 import { farewell } from './farewell.ts';
-import { Life, type Place } from './life.ts';
+import { Life } from './life.ts';
+import type { MembershipOptions } from './membership-options.ts';
 import { Shares } from './shares.ts';
 import type { Peer } from './statements.ts';
-
-export interface MembershipOptions extends Place {
-  /** Between two beats, in milliseconds. */
-  readonly beatMs: number;
-  /** After so much silence, by the server's clock, the others end this processor's time. */
-  readonly staleMs: number;
-  /** For how long what runs of a partition is waited for when it is handed over, in milliseconds; 30 000 by default. */
-  readonly handOverMs?: number | undefined;
-  /** Between two looks for what no note has come of, in milliseconds; 5 000 by default. */
-  readonly sweepMs?: number | undefined;
-  /** Bounds of what is read. */
-  readonly bounds?: Partial<ReadBounds> | undefined;
-}
 
 /** How long a new time at the database waits after a failure: the pause doubles, in milliseconds. */
 const pauseMs = { first: 50, most: 500 } as const;
@@ -39,6 +27,8 @@ const mostFormer = 8;
 
 /** A processor among those that share the database: one life after the other, and what outlives them. */
 export class Membership implements SharedOrders {
+  /** What is known of all processors. */
+  cluster: () => ClusterStats | undefined = () => undefined;
   readonly #options: MembershipOptions;
   readonly #channels: Channels;
   #life: Life | undefined;

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { OrderStorage } from '../../core/storage/order-storage.ts';
+import type { ClusterStats } from '../../core/storage/shared-storage.ts';
 import { assertBalance, range } from '../balances.ts';
 import { assertOrder, newOrder, pendingOrder, settledOrder, settlementOf } from '../orders.ts';
 import type { Declare } from '../suite.ts';
@@ -92,6 +93,22 @@ export function declareSharedRules(declare: Declare<OrderStorage>): void {
     await other.until('The order comes', () => other.given.length > 0);
     assert.equal(other.given[0]?.order.attempt, 1);
     assert.deepEqual(one.given, []);
+  });
+
+  shared(12, 'where it is told of all processors, they own the partitions', async (one, other) => {
+    const find = (): ClusterStats | undefined => other.shared.cluster?.();
+    if (find() === undefined) return;
+    await one.storage.accept([newOrder('o-1')]);
+    const isTold = (): boolean => find()?.processors.length === 2 && find()?.backlog === 1;
+    await other.until('Both processors and the order show', isTold);
+    const { isMember, processors, partitions, ownedPartitions, freePartitions } =
+      find() as ClusterStats;
+    assert.equal(isMember, true);
+    const [self, ...others] = processors.filter(({ isSelf }) => isSelf);
+    assert.equal(self?.partitions, ownedPartitions);
+    assert.deepEqual(others, [], 'It is one of them');
+    const owned = processors.reduce((sum, each) => sum + each.partitions, freePartitions);
+    assert.equal(owned, partitions);
   });
 }
 

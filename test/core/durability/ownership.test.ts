@@ -65,6 +65,28 @@ describe('where several processors share a storage', () => {
     await end();
   });
 
+  it('stats tell of all processors, and fail while this one is none of them (invariant 10)', async () => {
+    const gate = deferred();
+    const { b, database, storages, end } = processors(() => gate.promise);
+    await Promise.all([b.enqueue({ id: 'o', userId: 'u', amount: 5 }), clock.runAll()]);
+    const { cluster, storage, unsettled } = b.stats();
+    expect({ storage, unsettled }).toEqual({ storage: 'ready', unsettled: 0 });
+    expect(cluster).toMatchObject({
+      ...{ isMember: true, partitions: 2, ownedPartitions: 0, freePartitions: 0, backlog: 1 },
+      processors: [{ partitions: 2 }, { partitions: 0, isSelf: true }],
+    });
+    const [, own] = storages as [SharedStorage, SharedStorage];
+    database.members.delete(own);
+    expect(b.stats().storage).toBe('failing');
+    database.members.add(own);
+    own.cluster = () => {
+      throw new Error('It cannot tell');
+    };
+    expect(b.stats()).toMatchObject({ cluster: undefined, storage: 'ready' });
+    gate.resolve();
+    await end();
+  });
+
   it('invariant 4: outcomes come at every processor, whichever settles', async () => {
     const { a, b, end } = processors();
     const leaving = new AbortController();

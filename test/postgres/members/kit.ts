@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { OwnedPartition, SharedPage, StoredOrder } from 'order-processor';
 import { UnreadableOrders } from '../../../src/core/storage/reading/unreadable-orders.ts';
-import { Membership, type MembershipOptions } from '../../../src/postgres/members/membership.ts';
+import { Membership } from '../../../src/postgres/members/membership.ts';
+import type { MembershipOptions } from '../../../src/postgres/members/membership-options.ts';
 import { migrate } from '../../../src/postgres/schema/migrate.ts';
 import { Session } from '../../../src/postgres/sessions/session.ts';
 import type { PostgresServer } from '../../kit/postgres-server.ts';

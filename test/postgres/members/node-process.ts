@@ -2,7 +2,8 @@
 
 import type { StoredOrder } from 'order-processor';
 import { UnreadableOrders } from '../../../src/core/storage/reading/unreadable-orders.ts';
-import { Membership, type MembershipOptions } from '../../../src/postgres/members/membership.ts';
+import { Membership } from '../../../src/postgres/members/membership.ts';
+import type { MembershipOptions } from '../../../src/postgres/members/membership-options.ts';
 import { settle } from './raw-writes.ts';
 
 const options = JSON.parse(process.argv[2] as string) as MembershipOptions;

@@ -1665,7 +1665,125 @@ export declare type Percentiles = Message<"orderprocessor.v1.Percentiles"> & {
 export declare const PercentilesSchema: GenMessage<Percentiles>;
 
 /**
- * The response of GetStats. Counts are since the processor was made.
+ * One of the processors that share a storage.
+ *
+ * @generated from message orderprocessor.v1.ClusterProcessor
+ */
+export declare type ClusterProcessor = Message<"orderprocessor.v1.ClusterProcessor"> & {
+  /**
+   * Its name, for people: two may have one.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Whether it is the one that answers.
+   *
+   * @generated from field: bool is_self = 2;
+   */
+  isSelf: boolean;
+
+  /**
+   * Since when it is one of them, by the storage's clock.
+   *
+   * @generated from field: google.protobuf.Timestamp joined_at = 3;
+   */
+  joinedAt?: Timestamp | undefined;
+
+  /**
+   * How old its last sign of life was.
+   *
+   * @generated from field: google.protobuf.Duration beat_age = 4;
+   */
+  beatAge?: Duration | undefined;
+
+  /**
+   * How many partitions it owned.
+   *
+   * @generated from field: int64 partitions = 5;
+   */
+  partitions: bigint;
+};
+
+/**
+ * Describes the message orderprocessor.v1.ClusterProcessor.
+ * Use `create(ClusterProcessorSchema)` to create a new message.
+ */
+export declare const ClusterProcessorSchema: GenMessage<ClusterProcessor>;
+
+/**
+ * What is known of all processors that share a storage.
+ *
+ * @generated from message orderprocessor.v1.ClusterStats
+ */
+export declare type ClusterStats = Message<"orderprocessor.v1.ClusterStats"> & {
+  /**
+   * How long ago it was read from the storage.
+   *
+   * @generated from field: google.protobuf.Duration age = 1;
+   */
+  age?: Duration | undefined;
+
+  /**
+   * Whether the processor that answers is one of the others now.
+   *
+   * @generated from field: bool is_member = 2;
+   */
+  isMember: boolean;
+
+  /**
+   * All processors, in the order in which they joined.
+   *
+   * @generated from field: repeated orderprocessor.v1.ClusterProcessor processors = 3;
+   */
+  processors: ClusterProcessor[];
+
+  /**
+   * Into how many partitions the users are divided.
+   *
+   * @generated from field: int64 partitions = 4;
+   */
+  partitions: bigint;
+
+  /**
+   * How many of them the processor that answers owned.
+   *
+   * @generated from field: int64 owned_partitions = 5;
+   */
+  ownedPartitions: bigint;
+
+  /**
+   * How many no processor owned.
+   *
+   * @generated from field: int64 free_partitions = 6;
+   */
+  freePartitions: bigint;
+
+  /**
+   * How many orders of all processors were unsettled.
+   *
+   * @generated from field: int64 backlog = 7;
+   */
+  backlog: bigint;
+
+  /**
+   * For how long the oldest of them had been accepted.
+   *
+   * @generated from field: google.protobuf.Duration oldest_wait = 8;
+   */
+  oldestWait?: Duration | undefined;
+};
+
+/**
+ * Describes the message orderprocessor.v1.ClusterStats.
+ * Use `create(ClusterStatsSchema)` to create a new message.
+ */
+export declare const ClusterStatsSchema: GenMessage<ClusterStats>;
+
+/**
+ * The response of GetStats. Counts are since the processor was made. Where several processors share the storage, all but
+ * the cluster is of the one that answers.
  *
  * @generated from message orderprocessor.v1.GetStatsResponse
  */
@@ -1844,6 +1962,13 @@ export declare type GetStatsResponse = Message<"orderprocessor.v1.GetStatsRespon
    * @generated from field: int64 scheduled = 25;
    */
   scheduled: bigint;
+
+  /**
+   * What is known of all processors, where several share the storage.
+   *
+   * @generated from field: optional orderprocessor.v1.ClusterStats cluster = 26;
+   */
+  cluster?: ClusterStats | undefined;
 };
 
 /**
