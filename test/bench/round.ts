@@ -3,7 +3,8 @@
  * in the heap or in the compiler, and prints the figures of its rounds as JSON. The first rounds, which
  * do not count, warm up.
  */
-import { type Workload, type WorkloadName, workloads } from './workloads.ts';
+import type { Workload } from './workload.ts';
+import { type WorkloadName, workloads } from './workloads.ts';
 
 const [, , workloadName, contender, rounds] = process.argv;
 const { prepare, isSteady = false }: Workload = workloads[workloadName as WorkloadName];

@@ -13,50 +13,11 @@ import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { bundleSize } from '../project/bundle-size.ts';
 import { peers } from './contenders.ts';
-import { type Workload, workloads } from './workloads.ts';
+import { postgresRows } from './postgres/rows.ts';
+import { least, type MedianOf, most, type Row, ratio } from './row.ts';
+import type { Workload } from './workload.ts';
+import { workloads } from './workloads.ts';
 
-/** One line of the table. */
-interface Row {
-  readonly workload: string;
-  readonly figure: string;
-  readonly target: number;
-  /** `'least'`: the target is met from there up; `'most'`: up to there. */
-  readonly bound: 'least' | 'most';
-  readonly digits: number;
-  readonly measured: (of: MedianOf) => number;
-}
-
-/** The median of a contender's figures. */
-type MedianOf = (contender: string) => number;
-
-const least = (
-  workload: string,
-  figure: string,
-  target: number,
-  measured: Row['measured'],
-): Row => ({
-  workload,
-  figure,
-  target,
-  bound: 'least',
-  digits: 2,
-  measured,
-});
-const most = (
-  workload: string,
-  figure: string,
-  target: number,
-  measured: Row['measured'],
-): Row => ({
-  ...least(workload, figure, target, measured),
-  bound: 'most',
-  digits: 1,
-});
-
-const ratio =
-  (over: string, under: string) =>
-  (of: MedianOf): number =>
-    of(over) / of(under);
 const toBestPeer = (of: MedianOf): number =>
   of('ours') / Math.max(...Object.keys(peers).map((peer) => of(peer)));
 
@@ -219,6 +180,7 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
       ratio('grpc', 'grpcBare'),
     ),
   ],
+  ...postgresRows,
   size: [
     most('core with its dependencies, minified and gzipped', 'kB', 15, (of) => of('core') / 1_000),
   ],

@@ -27,35 +27,15 @@ import {
 import { callsOverGrpc } from './grpc.ts';
 import { batchOverHttp, checkBareAnswer, ordersOverHttp } from './http.ts';
 import { closedLoop, heapUsed, perSecond } from './loops.ts';
-
-/** One round of a contender: orders per second, or the figure that the workload is about. */
-type Run = () => Promise<number>;
-
-export interface Workload {
-  readonly contenders: readonly string[];
-  /**
-   * One contender goes through all rounds of its process, as a host has one processor for life. Otherwise each
-   * round has a new one.
-   */
-  readonly isSteady?: boolean;
-  /** Makes the input and the contender's round. */
-  prepare(contender: string): Run;
-  /** Done once before all rounds: rejects if contenders are not worth comparing. */
-  check?(): Promise<void>;
-}
-
-/** Made before the clock starts, ids hashed, so that nothing but the contender is measured. */
-function makeOrders(count: number, userOf: (index: number) => number): BenchOrder[] {
-  const users: string[] = [];
-  const ids = new Set<string>();
-  return Array.from({ length: count }, (_, index) => {
-    const user = userOf(index);
-    users[user] ??= `user-${user}`;
-    const id = `order-${index}`;
-    ids.add(id);
-    return { id, userId: users[user], amount: 1 + (index % 100) };
-  });
-}
+import { postgresWorkloads } from './postgres/workloads.ts';
+import {
+  type Makers,
+  makeOrders,
+  onOrders,
+  type Round,
+  spread,
+  type Workload,
+} from './workload.ts';
 
 /** The same orders as transfers: each moves its amount to another user. */
 function asTransfers(orders: readonly BenchOrder[]): BenchOrder[] {
@@ -66,15 +46,7 @@ function asTransfers(orders: readonly BenchOrder[]): BenchOrder[] {
   });
 }
 
-/** Spread without a pattern, the same in each run. */
-function spread(users: number): (index: number) => number {
-  return (index) => (Math.imul(index, 2_654_435_761) >>> 0) % users;
-}
-
 const million = 1_000_000;
-
-type Round = (orders: BenchOrder[]) => Promise<number>;
-type Makers = Readonly<Record<string, () => Round>>;
 
 /** Contenders that are made once for all rounds and take the same orders in each. */
 function steady(count: number, userOf: (index: number) => number, makers: Makers): Workload {
@@ -128,22 +100,6 @@ function oneStep(count: number, run: Work, concurrency: number, inFlight: number
     },
   ]);
   return steady(count, spread(10_000), Object.fromEntries(rounds));
-}
-
-/** Contenders that all take the same orders, each round from the beginning. */
-function onOrders(
-  count: number,
-  userOf: (index: number) => number,
-  runs: Readonly<Record<string, Round>>,
-): Workload {
-  return {
-    contenders: Object.keys(runs),
-    prepare: (contender) => {
-      const orders = makeOrders(count, userOf);
-      const run = runs[contender] as Round;
-      return () => run(orders);
-    },
-  };
 }
 
 /** Accepts a backlog while paused, then drains it; throughput of both together. */
@@ -306,6 +262,7 @@ export const workloads = {
       contender === 'batch' ? batchOverHttp(contender) : ordersOverHttp(contender),
   },
   grpc: { contenders: ['grpcBare', 'grpc'], prepare: callsOverGrpc },
+  ...postgresWorkloads,
 } satisfies Record<string, Workload>;
 
 export type WorkloadName = keyof typeof workloads;

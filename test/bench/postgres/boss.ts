@@ -1,0 +1,38 @@
+import { PgBoss } from 'pg-boss';
+import type { BenchOrder } from '../contenders.ts';
+import { perSecond } from '../loops.ts';
+import { onServer } from './server.ts';
+
+const batch = 1_000;
+const queue = 'orders';
+
+/**
+ * pg-boss with one job at a time for each user, at its best: inserted, fetched and completed by hand, a thousand at a
+ * time. It keeps no balance.
+ */
+export function bossDrain(orders: readonly BenchOrder[]): Promise<number> {
+  return onServer(async ({ url }) => {
+    const boss = new PgBoss(url);
+    await boss.start();
+    await boss.createQueue(queue, { policy: 'key_strict_fifo' });
+    const start = performance.now();
+    for (let at = 0; at < orders.length; at += batch) {
+      const jobs = orders.slice(at, at + batch).map(({ userId, amount }) => ({
+        singletonKey: userId,
+        data: { userId, amount },
+      }));
+      await boss.insert(queue, jobs);
+    }
+    for (let left = orders.length; left > 0; ) {
+      const jobs = await boss.fetch(queue, { batchSize: batch });
+      await boss.complete(
+        queue,
+        jobs.map(({ id }) => id),
+      );
+      left -= jobs.length;
+    }
+    const rate = perSecond(orders.length, start);
+    await boss.stop({ graceful: false });
+    return rate;
+  });
+}
