@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import type { OrderFields } from '../core/order/order.ts';
+import { noPostings, type OrderFields, type Posting } from '../core/order/order.ts';
 import type { Awaitable } from '../core/runtime/awaitable.ts';
 import { wrong } from '../core/runtime/checks.ts';
 import { forbidden, HttpError } from './http-error.ts';
@@ -13,9 +13,14 @@ export interface Access {
    */
   readonly users: 'all' | readonly string[] | ((userId: string) => boolean);
   /**
+   * Whether its orders may add money to the balances of its users: an `amount` above 0, or `postings` for which the
+   * amount does not pay. By default if it may act for all, or is an operator. Any other client spends and transfers:
+   * the `amount` of its orders is at most 0, and pays for all of their postings.
+   */
+  readonly mayAddMoney?: boolean | undefined;
+  /**
    * Other users whose balances its orders may add to by `postings`: their ids, a function that says so, or `'all'`.
-   * None by default. The amount of such an order must pay for all of its postings. The client does not see the
-   * balances of those users.
+   * None by default. The client does not see the balances of those users.
    */
   readonly mayCredit?: 'all' | readonly string[] | ((userId: string) => boolean) | undefined;
   /**
@@ -69,23 +74,37 @@ export function checkMayActFor(access: Access, userId: string | undefined): void
 }
 
 /**
- * Checks that a client may hand in an order. The postings of a client that does not act for all users make no money:
- * rules on the amount of an order hold for what it credits then, too. What is no order yet is refused by the processor.
+ * Checks that a client may hand in an order. The orders of most clients move money and make none: rules on the amount of
+ * an order hold for what it credits then, too. What is no order yet is refused by the processor.
  *
  * @throws HttpError `forbidden`
  */
-export function checkMayOrder(access: Access, { userId, amount, postings }: OrderFields): void {
+export function checkMayOrder(
+  access: Access,
+  { userId, amount, postings = noPostings }: OrderFields,
+): void {
   checkMayActFor(access, userId);
-  if (access.users === 'all' || postings === undefined || postings.length === 0) return;
+  if (postings.length > 0) checkMayCredit(access, postings);
+  if (mayAddMoney(access)) return;
+  const most = postings.reduce((left, posting) => left - posting.amount, 0);
+  if (amount <= most) return;
+  const expected = postings.length > 0 ? `${most}, which pays for all \`postings\`` : '0';
+  throw forbidden(
+    `You may not add money: expected \`amount\` to be at most ${expected}, got ${amount}; to add money, the access of the client needs \`mayAddMoney: true\``,
+  );
+}
+
+function mayAddMoney(access: Access): boolean {
+  return access.mayAddMoney ?? (access.users === 'all' || isOperator(access));
+}
+
+/** @throws HttpError `forbidden` */
+function checkMayCredit(access: Access, postings: readonly Posting[]): void {
   const { mayCredit = [] } = access;
-  let sum = amount;
-  for (const [at, posting] of postings.entries()) {
-    if (!mayActFor(access, posting.userId) && !includes(mayCredit, posting.userId)) {
-      throw forbidden(`You may not credit the user of \`postings[${at}]\``);
-    }
-    sum += posting.amount;
+  for (const [at, { userId }] of postings.entries()) {
+    if (mayActFor(access, userId) || includes(mayCredit, userId)) continue;
+    throw forbidden(`You may not credit the user of \`postings[${at}]\``);
   }
-  if (sum > 0) throw forbidden('Expected an `amount` that pays for all `postings`');
 }
 
 /** @throws HttpError `forbidden` */
@@ -161,14 +180,15 @@ export function checkAuthenticate(authenticate: unknown): void {
 
 /** @throws TypeError for what an `authenticate` must not answer */
 export function checkAccess(access: Access): Access {
-  const { users, mayCredit, seesResults, client, isOperator } = Object(access) as Partial<Access>;
+  const { users, mayCredit, client, ...rest } = Object(access) as Partial<Access>;
+  const { isOperator, mayAddMoney, seesResults } = rest;
   checkUsers('access.users', users);
   if (mayCredit !== undefined) checkUsers('access.mayCredit', mayCredit);
   if (client !== undefined && typeof client !== 'string') {
     throw wrong(TypeError, 'access.client', 'a string', client);
   }
   // A word of the environment, `'false'` too, would be taken for yes.
-  for (const [name, value] of Object.entries({ isOperator, seesResults })) {
+  for (const [name, value] of Object.entries({ isOperator, mayAddMoney, seesResults })) {
     if (value !== undefined && typeof value !== 'boolean') {
       throw wrong(TypeError, `access.${name}`, 'a boolean', value);
     }

@@ -19,7 +19,7 @@ async function startGuarded() {
     routes: {
       authenticate: bearer({
         'the-token-of-an-operator': { users: 'all' },
-        'the-token-of-user-one': { users: ['u-1'] },
+        'the-token-of-user-one': { users: ['u-1'], mayAddMoney: true },
         'the-token-of-a-dashboard': { users: [], isOperator: true },
       }),
     },

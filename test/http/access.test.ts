@@ -14,8 +14,8 @@ const tokens = {
 
 const authenticate = bearer({
   [tokens.operator]: { users: 'all' },
-  [tokens.user]: { users: ['u-1', 'u-1b'] },
-  [tokens.shop]: { users: (id) => id.startsWith('shop:') },
+  [tokens.user]: { users: ['u-1', 'u-1b'], mayAddMoney: true },
+  [tokens.shop]: { users: (id) => id.startsWith('shop:'), mayAddMoney: true },
   [tokens.watcher]: { users: [], isOperator: true },
   [tokens.superuser]: { users: 'all', isOperator: false },
 });
@@ -158,7 +158,7 @@ describe('what is about everybody', () => {
 
 describe('authenticate', () => {
   it('may take its time, and say something else', async () => {
-    const late = async (): Promise<Access> => ({ users: ['u-1'] });
+    const late = async (): Promise<Access> => ({ users: ['u-1'], mayAddMoney: true });
     expect((await appOf({}, { authenticate: late }).post(order)).status).toBe(202);
     const blocked = () => {
       throw new HttpError(429, 'too_many', 'Slowly', { headers: { 'retry-after': '9' } });

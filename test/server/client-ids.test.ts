@@ -12,9 +12,9 @@ import { bodyOf, callsOf, type Json, linesOf, problemIn } from '../http/helpers.
 
 const tokens = {
   operator: { users: 'all' },
-  one: { users: ['u-1'] },
-  two: { users: ['u-2'] },
-  shop: { users: (id: string) => id.startsWith('shop:') },
+  one: { users: ['u-1'], mayAddMoney: true },
+  two: { users: ['u-2'], mayAddMoney: true },
+  shop: { users: (id: string) => id.startsWith('shop:'), mayAddMoney: true },
 } as const;
 type Who = keyof typeof tokens;
 const tokenOf = (who: Who) => `the-long-random-token-of-${who}`;
@@ -246,7 +246,7 @@ describe('the id of a client', () => {
     async (userId) => {
       const processor = new OrderProcessor();
       const { post, batch } = callsOf(
-        createOrderApp(processor, { authenticate: () => ({ users: [userId] }) }),
+        createOrderApp(processor, { authenticate: () => ({ users: [userId], mayAddMoney: true }) }),
       );
       const id = 'k'.repeat(190);
       expect(await bodyOf(await post({ ...order(userId), id }), 202)).toMatchObject({ id });

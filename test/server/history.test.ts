@@ -12,7 +12,7 @@ const tokens: Record<string, Access> = {
   operator: { users: 'all' },
   watcher: { users: [], isOperator: true },
   superuser: { users: 'all', isOperator: false },
-  one: { users: ['u-1'], mayCredit: 'all' },
+  one: { users: ['u-1'], mayCredit: 'all', mayAddMoney: true },
   two: { users: ['u-2'] },
 };
 const tokenOf = (who: string): string => `the-long-random-token-of-${who}`;

@@ -9,8 +9,8 @@ import { bodyOf, callsOf, problemIn } from '../http/helpers.ts';
 const tokens: Record<string, Access> = {
   watcher: { users: [], isOperator: true },
   lead: { users: ['u-1'], isOperator: true },
-  one: { users: ['u-1'] },
-  two: { users: ['u-2'] },
+  one: { users: ['u-1'], mayAddMoney: true },
+  two: { users: ['u-2'], mayAddMoney: true },
 };
 const tokenOf = (who: string): string => `the-long-random-token-of-${who}`;
 const as = (who: string) => ({ authorization: `Bearer ${tokenOf(who)}` });

@@ -219,7 +219,7 @@ describe.each(Object.keys(storages))('two users and one id, with %s', (name) => 
       const { processor, end } = scene;
       const a = codeOf(scene.a);
       await turns();
-      const calls = everyCall(processor, { users: ['b'] });
+      const calls = everyCall(processor, { users: ['b'], mayAddMoney: true });
       const mine = [
         codeOf(processor.submit(ofB)),
         codeOf(processor.enqueue(ofB)),

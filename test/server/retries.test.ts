@@ -8,9 +8,9 @@ import { bodyOf, callsOf, problemIn } from '../http/helpers.ts';
 
 const tokens: Record<string, Access> = {
   operator: { users: 'all' },
-  one: { users: ['u-1'] },
-  pair: { users: ['u-1', 'u-2'] },
-  other: { users: ['u-2'] },
+  one: { users: ['u-1'], mayAddMoney: true },
+  pair: { users: ['u-1', 'u-2'], mayAddMoney: true },
+  other: { users: ['u-2'], mayAddMoney: true },
 };
 const tokenOf = (who: string): string => `the-long-random-token-of-${who}`;
 const as = (who: string) => ({ authorization: `Bearer ${tokenOf(who)}` });

@@ -22,7 +22,10 @@ export const orderInput = z
   .strictObject({
     id: name.optional().meta({ description: 'The idempotency key; generated when absent' }),
     userId: name,
-    amount: z.int().meta({ description: 'In minor units (cents); negative is a debit' }),
+    amount: z.int().meta({
+      description:
+        'In minor units (cents); negative is a debit. Above 0 of clients alone that may add money',
+    }),
     priority: priority.optional().meta({ description: '`medium` by default' }),
     postings: z.array(posting).max(mostPostings).optional().meta({
       description:

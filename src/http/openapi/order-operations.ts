@@ -8,7 +8,7 @@ export const postOrder = {
   operationId: 'postOrder',
   summary: 'Hand in an order',
   description:
-    'Answers when the order is accepted, durably where the storage is durable, or, with `Prefer: wait`, when it is settled. The same `id` with the same content is the same order. A client that does not act for all users has ids for each user, of up to 190 characters.',
+    'Answers when the order is accepted, durably where the storage is durable, or, with `Prefer: wait`, when it is settled. The same `id` with the same content is the same order. A client that does not act for all users has ids for each user, of up to 190 characters. Unless it may add money, the `amount` of its orders is at most 0 and pays for all of their postings: any other is `forbidden`.',
   parameters: [
     header('Idempotency-Key', 'The id of the order', inputs.idempotencyKey),
     header('Prefer', '`wait=N`: wait up to N seconds for the outcome', inputs.preferredWait),
@@ -36,7 +36,7 @@ export const postOrders = {
   operationId: 'postOrders',
   summary: 'Hand in a stream of orders',
   description:
-    'A line of JSON for each order in, one for each outcome out, in the same order and no faster than the slower side.',
+    'A line of JSON for each order in, one for each outcome out, in the same order and no faster than the slower side. Which orders a client may hand in, `POST /orders` says.',
   requestBody: {
     required: true,
     content: content('application/x-ndjson', ref(inputs.orderInput)),

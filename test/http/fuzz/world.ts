@@ -46,7 +46,7 @@ const processors: readonly OrderProcessorOptions[] = [
 
 const withToken = bearer({
   'the-token-of-all': { users: 'all' },
-  'the-token-of-u-1': { users: ['u-1'] },
+  'the-token-of-u-1': { users: ['u-1'], mayAddMoney: true },
   'the-token-of-none': { users: [] },
   'the-token-of-operators': { users: [], isOperator: true },
 });
