@@ -58,7 +58,6 @@ export {
 } from './core/order/order-error.ts';
 export type {
   AppliedPosting,
-  OrderCause,
   OrderOutcome,
   OrderRecord,
   OrderStatus,
@@ -67,6 +66,7 @@ export type {
 } from './core/order/outcome.ts';
 export type {
   CompensationResult,
+  OrderCause,
   RememberedStep,
   StepProgress,
   StepResult,

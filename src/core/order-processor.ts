@@ -365,7 +365,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
   /**
    * Runs the compensations of a settled order once more that have failed, the last step first, in the lane of its user:
    * after the order that is being processed, before those that wait, and also while the lane is held. They get the same
-   * keys, and what their steps have returned. The order's outcome stands. Calls for one order at the same time are one.
+   * keys, and what their steps have returned. The order's outcome stands. An order that holds its lane is not settled yet
+   * and `not_failed`, and its lane stays held: {@link release} it with `'skip'` first, or with `'retry'` to run it again.
+   * Calls for one order at the same time are one.
    * It is in this process alone: if that ends meanwhile, they have failed as before.
    *
    * @param id - the order's id

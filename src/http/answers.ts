@@ -1,5 +1,6 @@
 import { STATUS_CODES } from 'node:http';
 import { isOrderError, isRemembered, type OrderError } from '../core/order/order-error.ts';
+import { withoutCauses } from '../core/order/step-result.ts';
 import { HttpError, unexpected } from '../server/http-error.ts';
 import { secure } from '../server/listening/secure-headers.ts';
 
@@ -9,11 +10,12 @@ const jsonHeaders = { ...secure, 'content-type': 'application/json' };
 export type Statuses = Readonly<Record<string, number>>;
 
 /**
- * The status of each `OrderErrorCode`. A code of a rule's own is 422, one of a step's own 503, or
- * 400 if trying again cannot help.
+ * The status of each `OrderErrorCode`. A code of a rule's own is 422. A code of a step's own, with which an order has
+ * failed, is 422 too, or 400 if trying again cannot help (`retryable` is `false`). Any other `OrderError` with a code of
+ * its own, as a route of a host's throws it, is 503, or 400 if trying again cannot help.
  *
- * An order that has failed or was canceled gets the same answer each time. So a status that invites a client to
- * repeat its request is replaced: 422 for 503, 409 for 408.
+ * An order that has failed or was canceled gets the same answer each time, so its status never invites a client to repeat
+ * its request: it is 422 in place of 503, and 409 in place of 408. `statuses` of an app counts as it is.
  */
 export const defaultStatuses: Statuses = Object.freeze({
   invalid_order: 400,
@@ -134,7 +136,8 @@ function statusOfOwn({ outcome, retryable }: OrderError): number {
   return retryable ? 503 : 400;
 }
 
-function listsOf({ issues, labels, steps }: OrderError): Record<string, readonly unknown[]> {
+function listsOf({ issues, labels, ...error }: OrderError): Record<string, readonly unknown[]> {
+  const steps = withoutCauses(error.steps);
   return Object.fromEntries(
     Object.entries({ issues, labels, steps }).filter(([, list]) => list.length > 0),
   );

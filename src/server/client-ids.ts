@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Order } from '../core/order/order.ts';
 import { isOrderError, OrderError } from '../core/order/order-error.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from '../core/order/outcome.ts';
+import { withoutCauses } from '../core/order/step-result.ts';
 import { nextOrderId } from '../core/runtime/uuid-v7.ts';
 import type { Movement } from '../core/storage/history/history-storage.ts';
 import { type Access, checkMayActFor, isOperator, mayActFor } from './access.ts';
@@ -99,8 +100,9 @@ export class ClientIds {
     return this.isScoped ? clientIdOf(storedId, userId) : storedId;
   }
 
-  record<T extends Pick<OrderRecord, 'id' | 'userId' | 'postings'>>(record: T): T {
-    return this.#own(record);
+  record<T extends Pick<OrderRecord, 'id' | 'userId' | 'postings' | 'steps'>>(record: T): T {
+    const steps = isOperator(this.#access) ? record.steps : withoutCauses(record.steps);
+    return this.#own(steps === record.steps ? record : { ...record, steps });
   }
 
   receipt<T extends Pick<Receipt, 'orderId' | 'userId' | 'postings'>>(receipt: T): T {

@@ -15,6 +15,7 @@ export const someSteps: readonly StepResult[] = Object.freeze([
       attempts: 3,
       code: 'timeout',
       message: 'No courier there \u{1f6b4}',
+      cause: { name: 'TypeError', message: 'fetch failed; caused by Error: "504"' },
     },
   },
   { name: 'mail', status: 'skipped', durationMs: 0, attempts: 0 },

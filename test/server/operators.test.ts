@@ -18,6 +18,9 @@ const authenticate = bearer(
   Object.fromEntries(Object.entries(tokens).map(([who, access]) => [tokenOf(who), access])),
 );
 
+const shown = (value: unknown): string =>
+  JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? `${each}` : each));
+
 async function codeOf(call: Promise<unknown>): Promise<string | undefined> {
   const error = ConnectError.from(await call.catch((thrown) => thrown));
   return error.findDetails(OrderErrorDetailSchema)[0]?.code;
@@ -33,7 +36,7 @@ async function heldOrder() {
         name: 'pay',
         run: () => 'charge 1',
         compensate() {
-          if (isClosed) throw new Error('closed');
+          if (isClosed) throw new Error('door 7');
         },
       },
       {
@@ -93,6 +96,36 @@ describe('an operator that acts for no user', () => {
     }
     const [pay] = (await processor.order(id))?.steps ?? [];
     expect(pay).toMatchObject({ name: 'pay', status: 'compensated' });
+  });
+
+  it('invariant 8: sees what a failed compensation threw, and the client of the user does not', async () => {
+    const { get, post, client, id, path, processor } = await heldOrder();
+    await processor.release('u-1', 'skip');
+    const cause = { name: 'Error', message: 'door 7' };
+    const seen = { steps: [{ compensation: { code: 'internal', cause } }, {}] };
+    expect(await bodyOf(await get(path, headers))).toMatchObject(seen);
+    expect(await bodyOf(await post({}, headers, `${path}/compensate`))).toMatchObject(seen);
+    const { record } = await client.getOrder({ id }, { headers });
+    expect(record?.steps[0]?.compensation?.cause).toMatchObject(cause);
+    const own = as('one');
+    const order = { order: { id: 'o-1', userId: 'u-1', amount: 1n, payload: 'rice' } };
+    const failure = await client.submitOrder(order, { headers: own }).catch(ConnectError.from);
+    const answers = [
+      await (await get('/orders/o-1', own)).text(),
+      await (await get('/orders?userId=u-1', own)).text(),
+      await (
+        await post(
+          { id: 'o-1', userId: 'u-1', amount: 1, payload: 'rice' },
+          { ...own, prefer: 'wait=5' },
+        )
+      ).text(),
+      shown(await client.getOrder({ id: 'o-1' }, { headers: own })),
+      shown((failure as ConnectError).findDetails(OrderErrorDetailSchema)),
+    ];
+    for (const text of answers) {
+      expect(text).toContain('threw an error');
+      expect(text).not.toContain('door 7');
+    }
   });
 
   it('invariant 8: neither cancels nor retries it, and lists no orders', async () => {

@@ -1,6 +1,6 @@
 import { messageOf, show } from '../runtime/thrown.ts';
 import { isOrderError, type OrderError } from './order-error.ts';
-import type { OrderCause } from './outcome.ts';
+import type { OrderCause } from './step-result.ts';
 
 /** Names and messages are cut at so many characters, since they are kept with the order. */
 const longestName = 64;
@@ -10,10 +10,12 @@ const longestMessage = 1_024;
 const deepest = 4;
 
 /** What is kept of the error behind an order's own; it may be anything that was thrown. */
-export function causeOfOrder(error: OrderError): OrderCause | undefined {
-  const { cause } = error;
+export function causeOfOrder({
+  code,
+  cause,
+}: Pick<OrderError, 'code' | 'cause'>): OrderCause | undefined {
   // What a step threw is the order's own error, if it gave that its code and its message.
-  const first = isOrderError(cause) && cause.code === error.code ? cause.cause : cause;
+  const first = isOrderError(cause) && cause.code === code ? cause.cause : cause;
   if (first === undefined) return undefined;
   let message = textOf(first);
   let under = underneath(first);

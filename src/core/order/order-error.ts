@@ -1,5 +1,5 @@
 import { codeForm, show } from '../runtime/thrown.ts';
-import type { StepResult } from './step-result.ts';
+import { type StepResult, withoutCauses } from './step-result.ts';
 
 /**
  * The codes that the library itself gives. Rules and steps give codes of their own, so
@@ -20,7 +20,7 @@ import type { StepResult } from './step-result.ts';
  * | `canceled` | canceled, or refused before it was accepted | its `signal`, `cancel(id)` or the deadline of `shutdown`; or a `signal` ended the waiting for an `outcome` alone; `cause` has the signal's reason | yes | 408, or 409 if it was accepted |
  * | `expired` | canceled, or refused before it was accepted | it had not begun by its `expiresAt` | no | 409 |
  * | `history_forgotten` | (`balanceAt`, `movements`, `outcomes`, `retry`) | the storage has forgotten or pruned what was asked for | no | 410 |
- * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order goes on when it works again | yes | 503 |
+ * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order goes on when it works again | yes | 503, or 422 if steps were compensated |
  * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 422, or 400 if not retryable |
  * | `internal` | failed or refused | a step, a rule or the schema threw something without a code, or with one of these codes; `cause` has it | no | 500 |
  * | `deadlock` | refused, or awaited no longer | a step that awaits the order would wait for itself: it is behind the step's own order, or behind one that awaits that | no | 500 |
@@ -231,12 +231,12 @@ export class OrderError extends Error {
     throw new TypeError(`Expected what \`toJSON\` of an OrderError gives, got \`${show(json)}\``);
   }
 
-  /** For `JSON.stringify`: all but the cause, which is not for strangers. See {@link OrderError.from}. */
+  /** For `JSON.stringify`: all but causes, which are not for strangers. See {@link OrderError.from}. */
   toJSON(): Record<string, unknown> {
     const { code, message, outcome, orderId, userId, retryable, retryAfterMs } = this;
-    const { waitMs, durationMs, issues, labels, steps } = this;
+    const { waitMs, durationMs, issues, labels } = this;
     const facts = { code, message, outcome, orderId, userId, retryable, retryAfterMs };
-    return { ...facts, waitMs, durationMs, issues, labels, steps };
+    return { ...facts, waitMs, durationMs, issues, labels, steps: withoutCauses(this.steps) };
   }
 }
 

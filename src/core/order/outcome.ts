@@ -1,6 +1,6 @@
 import type { AcceptedOrder, Posting } from './order.ts';
 import type { OrderError } from './order-error.ts';
-import type { StepProgress, StepResult, StepValues } from './step-result.ts';
+import type { OrderCause, StepProgress, StepResult, StepValues } from './step-result.ts';
 
 /** A credit to another user that an order brings, with what became of it. */
 export interface AppliedPosting extends Posting {
@@ -72,17 +72,6 @@ export interface UnfulfilledOutcome {
 export type OrderOutcome<Payload = unknown, Results = StepValues> =
   | Receipt<Payload, Results>
   | UnfulfilledOutcome;
-
-/**
- * The cause of an order's error, as its record keeps it for the operator: a bug in a step, the answer of a payment
- * provider, the reason of a signal. HTTP and gRPC show it in holds alone, which are for operators.
- */
-export interface OrderCause {
-  /** The error's name, `'TypeError'` for example; cut at 64 characters. */
-  readonly name: string;
-  /** Its message, and the messages of the errors that caused it; cut at 1 024 characters. */
-  readonly message: string;
-}
 
 /** Where an accepted order is. The last three are outcomes, and final. */
 export type OrderStatus = 'pending' | 'processing' | 'completed' | 'failed' | 'canceled';

@@ -11,14 +11,29 @@ export interface StepResult {
    * a `compensation`.
    */
   readonly status: 'ok' | 'error' | 'canceled' | 'skipped' | 'compensated';
-  /** How long it took, in whole milliseconds, pauses between attempts included. */
+  /** How long it took in the last run of its order, in whole milliseconds, pauses between attempts included. */
   readonly durationMs: number;
-  /** How often it was tried; 0 if it never began. */
+  /**
+   * How often it was tried in the last run of its order; 0 if it never began in that. An order runs once more when it is
+   * released with `'retry'`, and after a restart: then this begins at 1 again, and the `attempt` that the step gets counts
+   * on; see {@link AttemptContext.attempt}.
+   */
   readonly attempts: number;
   /** With `'error'`: the error's own code, or `'internal'`. */
   readonly code?: string;
   /** How its compensation ended, if there was one. If that failed, what the step did may still stand. */
   readonly compensation?: CompensationResult;
+}
+
+/**
+ * What was thrown, as a record keeps it for the operator: a bug in a step, the answer of a payment provider, the reason
+ * of a signal. HTTP and gRPC show it to operators alone: in holds, and in the results of compensations.
+ */
+export interface OrderCause {
+  /** The error's name, `'TypeError'` for example; cut at 64 characters. */
+  readonly name: string;
+  /** Its message, and the messages of the errors that caused it; cut at 1 024 characters. */
+  readonly message: string;
 }
 
 /** What became of the compensation of a step. */
@@ -30,17 +45,32 @@ export interface CompensationResult {
   readonly status: 'ok' | 'error';
   /** How long it took, in whole milliseconds, pauses between attempts included. */
   readonly durationMs: number;
-  /** How often it was tried. */
+  /** How often it was tried, by {@link OrderProcessor.compensate} too. */
   readonly attempts: number;
   /** With `'error'`: the error's own code, `'timeout'` or `'internal'`. */
   readonly code?: string;
   /** With `'error'`: the same for people. */
   readonly message?: string;
+  /** With `'error'`: the error behind it, if there was one. For the operator, and not for callers. */
+  readonly cause?: OrderCause;
   /**
    * With `'error'`: how often the step had been compensated before, of an order that held its lane and was tried again;
    * absent for 0. Its keys follow from that.
    */
   readonly compensations?: number;
+}
+
+/** The results of steps as callers may see them: without the causes of failed compensations. */
+export function withoutCauses(steps: readonly StepResult[]): readonly StepResult[] {
+  if (steps.every(({ compensation }) => compensation?.cause === undefined)) return steps;
+  return steps.map(withoutCause);
+}
+
+/** The same of one step. */
+export function withoutCause(result: StepResult): StepResult {
+  if (result.compensation?.cause === undefined) return result;
+  const { cause: _cause, ...compensation } = result.compensation;
+  return { ...result, compensation };
 }
 
 /** How far a step of an order is, or its compensation, by what it said last. */

@@ -1,6 +1,6 @@
 import type { AcceptedOrder } from './order.ts';
-import type { OrderCause, OrderRecord } from './outcome.ts';
-import type { RememberedStep } from './step-result.ts';
+import type { OrderRecord } from './outcome.ts';
+import type { OrderCause, RememberedStep } from './step-result.ts';
 
 /** An order that is handed to a storage, to be kept. */
 export interface NewOrder extends AcceptedOrder {

@@ -17,7 +17,8 @@ export interface AttemptContext<Payload = unknown> {
   readonly signal: AbortSignal;
   /**
    * Which attempt at this step it is, from 1 up: above 1 the step may have had an effect already. With a
-   * durable storage, each start of the process since the order was accepted counts as one more.
+   * durable storage, each start of the process since the order was accepted counts as one more. It counts on when a held
+   * order is released with `'retry'`; `attempts` of a {@link StepResult} counts those of the last run alone.
    */
   readonly attempt: number;
   /** The order, frozen; the same as the first argument. */

@@ -1,7 +1,7 @@
 import type { FinalPosting } from '../order/order.ts';
 import type { OrderError } from '../order/order-error.ts';
-import type { OrderCause, OrderStatus } from '../order/outcome.ts';
-import type { RememberedStep, StepResult, StepValues } from '../order/step-result.ts';
+import type { OrderStatus } from '../order/outcome.ts';
+import type { OrderCause, RememberedStep, StepResult, StepValues } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { BalanceStorage } from './balance-storage.ts';

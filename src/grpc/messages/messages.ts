@@ -6,7 +6,12 @@ import type {
   OrderRecord,
   Receipt,
 } from '../../core/order/outcome.ts';
-import type { StepProgress, StepResult, StepValues } from '../../core/order/step-result.ts';
+import {
+  type StepProgress,
+  type StepResult,
+  type StepValues,
+  withoutCauses,
+} from '../../core/order/step-result.ts';
 import {
   type AppliedPostingSchema,
   ErrorOutcome,
@@ -64,6 +69,7 @@ export function stepOf(step: StepResult): MessageInitShape<typeof StepResultSche
       attempts: compensation.attempts,
       code: compensation.code,
       message: compensation.message,
+      cause: compensation.cause,
     },
   };
 }
@@ -152,7 +158,7 @@ export function errorMessage(error: OrderError): MessageInitShape<typeof OrderEr
     retryAfter: retryAfterMs === undefined ? undefined : durationOf(retryAfterMs),
     issues: error.issues.map(({ path, message: what }) => ({ path, message: what })),
     labels: [...error.labels],
-    steps: error.steps.map(stepOf),
+    steps: withoutCauses(error.steps).map(stepOf),
     outcome: outcome === undefined ? ErrorOutcome.UNSPECIFIED : outcomes[outcome],
   };
 }

@@ -1,12 +1,17 @@
 import * as z from 'zod';
 import { labels, milliseconds, minorUnits, priority, status, unixMs } from './fields.ts';
 
+const cause = z.object({ name: z.string(), message: z.string() });
+
 const compensation = z.object({
   status: z.enum(['ok', 'error']),
   durationMs: milliseconds,
   attempts: z.int(),
   code: z.string().optional(),
   message: z.string().optional(),
+  cause: cause
+    .optional()
+    .meta({ description: 'What the compensation threw; in records, for operators' }),
   compensations: z.int().optional().meta({
     description: 'How often the step had been compensated before, of an order that held its lane',
   }),
@@ -17,7 +22,7 @@ export const step = z
     name: z.string(),
     status: z.enum(['ok', 'error', 'canceled', 'skipped', 'compensated']),
     durationMs: milliseconds,
-    attempts: z.int(),
+    attempts: z.int().meta({ description: 'In the last run of the order; 0 if it never began' }),
     code: z.string().optional(),
     compensation: compensation.optional(),
   })
@@ -186,8 +191,7 @@ const holdFields = {
   orderId: z.string().optional().meta({ description: 'The failed order that holds the lane' }),
   code: z.string().optional(),
   message: z.string().optional(),
-  cause: z
-    .object({ name: z.string(), message: z.string() })
+  cause: cause
     .optional()
     .meta({ description: 'The cause of that order’s error, as what a step threw' }),
   compensated: z

@@ -5,13 +5,14 @@ import {
   type Priority,
   ranks,
 } from '../../core/order/order.ts';
-import type { AppliedPosting, OrderCause } from '../../core/order/outcome.ts';
+import type { AppliedPosting } from '../../core/order/outcome.ts';
 import { appliedPostings } from '../../core/order/receipt.ts';
 import { retryLinks } from '../../core/order/retry/retry-links.ts';
 import {
   noneRemembered,
   noResults,
   noSteps,
+  type OrderCause,
   type RememberedStep,
   type StepResult,
   type StepValues,

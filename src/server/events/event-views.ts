@@ -1,6 +1,7 @@
 import type { EventName, ProcessorEvents } from '../../core/lifecycle/processor-events.ts';
 import type { OrderError } from '../../core/order/order-error.ts';
 import type { OrderRecord, Receipt } from '../../core/order/outcome.ts';
+import { withoutCause } from '../../core/order/step-result.ts';
 import { withClientId, withoutBalances } from '../client-ids.ts';
 
 /** Without the payload and the results, which may be long and are not for every reader, and without the cause. */
@@ -18,7 +19,7 @@ export const views = {
   refused: (error: OrderError) => error,
   started: withoutPayload<OrderRecord>,
   progress: (progressed: ProcessorEvents['progress']) => progressed,
-  stepped: (stepped: ProcessorEvents['stepped']) => stepped,
+  stepped: ({ step, ...rest }: ProcessorEvents['stepped']) => ({ ...rest, step: withoutCause(step) }),
   retried: ({ cause: _cause, ...retried }: ProcessorEvents['retried']) => retried,
   completed: withoutPayload<Receipt>,
   failed: (error: OrderError) => error,

@@ -1,10 +1,11 @@
 import { noLabels, noPostings, type Priority, ranks } from '../../core/order/order.ts';
-import type { AppliedPosting, OrderCause, OrderStatus } from '../../core/order/outcome.ts';
+import type { AppliedPosting, OrderStatus } from '../../core/order/outcome.ts';
 import { type RetryLinks, retryLinks } from '../../core/order/retry/retry-links.ts';
 import {
   noneRemembered,
   noResults,
   noSteps,
+  type OrderCause,
   type RememberedStep,
   type StepResult,
   type StepValues,

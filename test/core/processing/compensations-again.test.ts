@@ -347,6 +347,10 @@ describe('a compensation that is tried again', () => {
     bank.isOpen = false;
     await processor.release('u', 'retry');
     await clock.settle();
+    // It is not settled while it holds its lane, and nothing is compensated.
+    const held = await errorOf(processor.compensate('a'));
+    expect([held.code, processor.stats().heldLanes]).toEqual(['not_failed', 1]);
+    expect(held.message).toContain("'skip' to settle it as failed");
     await processor.release('u', 'skip');
     bank.isOpen = true;
     await processor.compensate('a');

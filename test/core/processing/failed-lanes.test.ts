@@ -101,6 +101,9 @@ describe.each([
     expect(released).toMatchObject({ action: 'retry', orderId: 'a' });
     await clock.runAll();
     expect([await first, await second]).toEqual(['completed', 'completed']);
+    // Those of the last run alone.
+    const { steps: results = [] } = (await processor.order('a')) ?? {};
+    expect(results.map(({ attempts }) => attempts)).toEqual([1, 1]);
     expect(log).toEqual([
       'pay a#1 a:payment',
       'vendor a#1',

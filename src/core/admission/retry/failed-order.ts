@@ -40,7 +40,8 @@ async function settledIfFailing(
   const job = inFlight.get(id);
   if (job === undefined || !admission.known.ownsId(job)) return;
   if (heldLanes.isHeldBy(job)) {
-    const message = "The order holds its user's lane: `release` the lane with 'retry'";
+    const message =
+      "The order holds its user's lane: `release` it with 'retry' to run it again, or with 'skip' to settle it as failed";
     throw new OrderError('not_failed', message, job.facts);
   }
   if (notifiedOf(job) === undefined) throw notSettled(job.facts);

@@ -1,5 +1,6 @@
 /** The results of steps. */
 import type { Verdict } from '../../order/decision.ts';
+import { causeOfOrder } from '../../order/order-cause.ts';
 import {
   type CompensationResult,
   noResults,
@@ -86,8 +87,16 @@ export function compensationResult(
   const durationMs = execution.elapsed();
   if (verdict === undefined) return Object.freeze({ status: 'ok', durationMs, attempts });
   const { code, message } = verdict;
-  const counted = compensations === 0 ? {} : { compensations };
-  return Object.freeze({ status: 'error', durationMs, attempts, code, message, ...counted });
+  const cause = causeOfOrder({ code, cause: verdict.cause });
+  return Object.freeze({
+    status: 'error',
+    durationMs,
+    attempts,
+    code,
+    message,
+    ...(cause !== undefined && { cause }),
+    ...(compensations > 0 && { compensations }),
+  });
 }
 
 /** The results of all steps, in declaration order. A step whose result is not certain yet counts as canceled. */

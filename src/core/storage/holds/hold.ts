@@ -1,4 +1,4 @@
-import type { OrderCause } from '../../order/outcome.ts';
+import type { OrderCause } from '../../order/step-result.ts';
 import type { Awaitable } from '../../runtime/awaitable.ts';
 import type { HeldFailure } from './held-failure.ts';
 

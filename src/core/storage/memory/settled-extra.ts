@@ -1,10 +1,9 @@
 import { type FinalPosting, noLabels, noPostings } from '../../order/order.ts';
 import { causeOfOrder } from '../../order/order-cause.ts';
 import type { OrderError } from '../../order/order-error.ts';
-import type { OrderCause } from '../../order/outcome.ts';
 import { orderedPostings } from '../../order/receipt.ts';
 import type { RetryLinks } from '../../order/retry/retry-links.ts';
-import type { StepResult, StepValues } from '../../order/step-result.ts';
+import type { OrderCause, StepResult, StepValues } from '../../order/step-result.ts';
 import { noResults, noSteps } from '../../order/step-result.ts';
 import { hasTimes, type TimeFields, timeFields } from '../../order/times/order-times.ts';
 import { memoryOf } from '../../runtime/size-of.ts';
