@@ -95,6 +95,7 @@ export type {
   StepContext,
 } from './core/steps/contexts.ts';
 export { inOrder, type ResultsOf, type TypedSteps } from './core/steps/in-order.ts';
+export { type ConditionalStep, onlyWhen } from './core/steps/only-when.ts';
 export type {
   CompensationOptions,
   OnFailure,

@@ -1,9 +1,9 @@
 /** A service of prepaid credits: what users may do, and what each of these orders takes. */
 import {
-  type AcceptedOrder,
   OrderError,
   OrderProcessor,
   type OrderRecord,
+  onlyWhen,
   type Receipt,
   type Step,
 } from 'order-processor';
@@ -38,8 +38,7 @@ function only<K extends Kind, Result, Name extends string>(
   kind: K,
   step: Step<ActionOf<K>, Result, Name>,
 ): Step<Action, Result, Name> {
-  const when = ({ payload }: AcceptedOrder<Action>): boolean => payload.kind === kind;
-  return { ...step, when } as Step<Action, Result, Name>;
+  return onlyWhen((payload: Action): payload is ActionOf<K> => payload.kind === kind, step);
 }
 
 /** Money from outside. */

@@ -1,6 +1,5 @@
 import { STATUS_CODES } from 'node:http';
 import { isOrderError, isRemembered, type OrderError } from '../core/order/order-error.ts';
-import { withoutCauses } from '../core/order/step-result.ts';
 import { HttpError, unexpected } from '../server/http-error.ts';
 import { secure } from '../server/listening/secure-headers.ts';
 
@@ -136,8 +135,7 @@ function statusOfOwn({ outcome, retryable }: OrderError): number {
   return retryable ? 503 : 400;
 }
 
-function listsOf({ issues, labels, ...error }: OrderError): Record<string, readonly unknown[]> {
-  const steps = withoutCauses(error.steps);
+function listsOf({ issues, labels, steps }: OrderError): Record<string, readonly unknown[]> {
   return Object.fromEntries(
     Object.entries({ issues, labels, steps }).filter(([, list]) => list.length > 0),
   );

@@ -219,7 +219,7 @@ describe("codes of the host's own", () => {
     const schema = { '~standard': { version: 1, vendor: 'test', validate: () => ({ issues }) } };
     const { refusal, order: detail, badRequest } = await refusalBy({ schema: schema as never });
     expect(status[refusal.code]).toBe('INVALID_ARGUMENT');
-    expect(detail?.issues[1]).toMatchObject({ path: 'items[1]', message: 'Wrong 1' });
+    expect(detail?.issues[1]).toMatchObject({ path: 'order.payload.items[1]', message: 'Wrong 1' });
     expect(detail?.issues).toHaveLength(20);
     expect(badRequest?.fieldViolations).toHaveLength(detail?.issues.length as number);
   });

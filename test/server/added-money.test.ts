@@ -74,7 +74,10 @@ it.each<[who: string, order: ReturnType<typeof order>, isAllowed: boolean]>([
   const code = isAllowed ? undefined : 'forbidden';
   expect(line.code).toBe(code);
   const message = { order: inGrpc(given) };
-  const calls = [client.enqueueOrder(message, { headers }), client.submitOrder(message, { headers })];
+  const calls = [
+    client.enqueueOrder(message, { headers }),
+    client.submitOrder(message, { headers }),
+  ];
   const codes = calls.map((call) => call.then(() => undefined, codeOf));
   expect(await Promise.all(codes)).toEqual([code, code]);
   async function* messages() {
@@ -82,7 +85,9 @@ it.each<[who: string, order: ReturnType<typeof order>, isAllowed: boolean]>([
   }
   for await (const { outcome } of client.submitOrders(messages(), { headers })) {
     const { value } = outcome;
-    expect(outcome.case === 'unfulfilled' ? outcome.value.error?.code : value && undefined).toBe(code);
+    expect(outcome.case === 'unfulfilled' ? outcome.value.error?.code : value && undefined).toBe(
+      code,
+    );
   }
   await processor.onIdle();
   expect(processor.stats().accepted).toBe(isAllowed ? 5 : 0);

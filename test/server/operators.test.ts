@@ -108,7 +108,8 @@ describe('an operator that acts for no user', () => {
     const { record } = await client.getOrder({ id }, { headers });
     expect(record?.steps[0]?.compensation?.cause).toMatchObject(cause);
     const own = as('one');
-    const order = { order: { id: 'o-1', userId: 'u-1', amount: 1n, payload: 'rice' } };
+    const payload = { kind: { case: 'stringValue', value: 'rice' } } as const;
+    const order = { order: { id: 'o-1', userId: 'u-1', amount: 1n, payload } };
     const failure = await client.submitOrder(order, { headers: own }).catch(ConnectError.from);
     const answers = [
       await (await get('/orders/o-1', own)).text(),

@@ -1,5 +1,6 @@
-import { issueOf, OrderError } from '../order/order-error.ts';
+import { OrderError } from '../order/order-error.ts';
 import type { ParsedOrder } from '../order/parse-order.ts';
+import { issueOf } from '../runtime/json/issues.ts';
 import { jsonIssueIn } from '../runtime/json/json-issue.ts';
 
 /**

@@ -1,9 +1,10 @@
-import { issueOf, mostIssues, OrderError, type OrderIssue, placeOf } from '../order/order-error.ts';
+import { OrderError, type OrderIssue } from '../order/order-error.ts';
 import type { ParsedOrder } from '../order/parse-order.ts';
 import { canceled } from '../order/processor-errors.ts';
 import { onAbort } from '../runtime/abort.ts';
 import { isThenable } from '../runtime/awaitable.ts';
 import { checkMethods, wrong } from '../runtime/checks.ts';
+import { issueOf, mostIssues, placeOf } from '../runtime/json/issues.ts';
 import type { StepScope } from '../runtime/step-scope.ts';
 import { causeOf, show } from '../runtime/thrown.ts';
 
@@ -69,6 +70,9 @@ export interface StandardSchemaPathSegment {
   /** The key. */
   readonly key: PropertyKey;
 }
+
+/** What the places of issues begin with. */
+const root = 'payload';
 
 /** How many issues stand in the message of a refusal at most; `issues` has more of them. */
 const shownIssues = 10;
@@ -226,14 +230,14 @@ function read(order: ParsedOrder, result: unknown): undefined {
   }
   const listed = issues
     .slice(0, shownIssues)
-    .map(({ path, message }) => (path === '' ? message : `${path}: ${message}`));
+    .map(({ path, message }) => (path === root ? message : `${path}: ${message}`));
   if (count > shownIssues) listed.push(`and ${count - shownIssues} more`);
   const message = `The payload does not fit the schema: ${listed.join('; ') || 'it names no issue'}`;
   throw new OrderError('invalid_order', message, { orderId: id, userId, issues });
 }
 
 function toIssue({ message, path = [] }: StandardSchemaIssue): OrderIssue {
-  const place = placeOf(keysOf(path));
+  const place = placeOf(keysOf(path), root);
   return issueOf(place, typeof message === 'string' ? message : show(message));
 }
 

@@ -20,7 +20,7 @@ import { type StepResult, withoutCauses } from './step-result.ts';
  * | `canceled` | canceled, or refused before it was accepted | its `signal`, `cancel(id)` or the deadline of `shutdown`; or a `signal` ended the waiting for an `outcome` alone; `cause` has the signal's reason | yes | 408, or 409 if it was accepted |
  * | `expired` | canceled, or refused before it was accepted | it had not begun by its `expiresAt` | no | 409 |
  * | `history_forgotten` | (`balanceAt`, `movements`, `outcomes`, `retry`) | the storage has forgotten or pruned what was asked for | no | 410 |
- * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order goes on when it works again | yes | 503, or 422 if steps were compensated |
+ * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order goes on when it works again | yes | 503 |
  * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 422, or 400 if not retryable |
  * | `internal` | failed or refused | a step, a rule or the schema threw something without a code, or with one of these codes; `cause` has it | no | 500 |
  * | `deadlock` | refused, or awaited no longer | a step that awaits the order would wait for itself: it is behind the step's own order, or behind one that awaits that | no | 500 |
@@ -47,9 +47,12 @@ export type OrderErrorCode =
   | 'compensation_failed'
   | 'internal';
 
-/** One thing that is wrong with a payload, as the `schema` has it. */
+/** One thing that is wrong with an order, as the `schema` has it for example. */
 export interface OrderIssue {
-  /** Where, as `items[0].quantity`; empty for the payload itself. */
+  /**
+   * Where in the order, as `payload.items[0].quantity`: a JSONPath (RFC 9535) without its `$.`, so a name that is no plain
+   * one stands in brackets and quotes, as `payload["a.b"]`, and a number in brackets is an index. Empty for all of it.
+   */
   readonly path: string;
   /** What, for people. */
   readonly message: string;
@@ -161,7 +164,10 @@ export class OrderError extends Error {
   readonly userId: string | undefined;
   /** With `queue_full`: milliseconds after which trying again is worth it, an estimate from 1 up. */
   readonly retryAfterMs: number | undefined;
-  /** The results of the order's steps, in declaration order; empty if its processing never began. */
+  /**
+   * The results of the order's steps, in declaration order; empty if its processing never began. Without the causes of
+   * failed compensations, which only the record has.
+   */
   readonly steps: readonly StepResult[];
   /** What rules said of the order. */
   readonly labels: readonly string[];
@@ -201,7 +207,7 @@ export class OrderError extends Error {
     this.orderId = facts.orderId;
     this.userId = facts.userId;
     this.retryAfterMs = facts.retryAfterMs;
-    this.steps = facts.steps ?? [];
+    this.steps = withoutCauses(facts.steps ?? []);
     this.labels = facts.labels ?? [];
     this.issues = facts.issues ?? [];
     this.retryable = facts.retryable ?? !finalCodes.includes(code);
@@ -231,12 +237,12 @@ export class OrderError extends Error {
     throw new TypeError(`Expected what \`toJSON\` of an OrderError gives, got \`${show(json)}\``);
   }
 
-  /** For `JSON.stringify`: all but causes, which are not for strangers. See {@link OrderError.from}. */
+  /** For `JSON.stringify`: all but the cause, which is not for strangers. See {@link OrderError.from}. */
   toJSON(): Record<string, unknown> {
     const { code, message, outcome, orderId, userId, retryable, retryAfterMs } = this;
-    const { waitMs, durationMs, issues, labels } = this;
+    const { waitMs, durationMs, issues, labels, steps } = this;
     const facts = { code, message, outcome, orderId, userId, retryable, retryAfterMs };
-    return { ...facts, waitMs, durationMs, issues, labels, steps: withoutCauses(this.steps) };
+    return { ...facts, waitMs, durationMs, issues, labels, steps };
   }
 }
 
@@ -269,29 +275,4 @@ export function isOrderError(value: unknown): value is OrderError {
     // A proxy may throw.
     return false;
   }
-}
-
-/** How many issues an error has at most: a caller may send a payload in which everything is wrong. */
-export const mostIssues = 20;
-
-/** In UTF-16 code units. Both may repeat what was sent. */
-export const longest = 200;
-
-export function issueOf(path: string, message: string): OrderIssue {
-  return Object.freeze({ path: beginOf(path), message: beginOf(message) });
-}
-
-/** A place, as `items[0].quantity`. */
-export function placeOf(path: Iterable<PropertyKey>): string {
-  let place = '';
-  for (const key of path) {
-    if (typeof key === 'number' || /^\d+$/.test(String(key))) place += `[${String(key)}]`;
-    else place += `${place === '' ? '' : '.'}${String(key)}`;
-    if (place.length > longest) break;
-  }
-  return place;
-}
-
-export function beginOf(text: string): string {
-  return text.length > longest ? `${text.slice(0, longest).toWellFormed()}…` : text;
 }

@@ -51,7 +51,7 @@ export interface CompensationResult {
   readonly code?: string;
   /** With `'error'`: the same for people. */
   readonly message?: string;
-  /** With `'error'`: the error behind it, if there was one. For the operator, and not for callers. */
+  /** With `'error'`: the error behind it, if there was one. In records alone: it is for the operator, and not for callers. */
   readonly cause?: OrderCause;
   /**
    * With `'error'`: how often the step had been compensated before, of an order that held its lane and was tried again;

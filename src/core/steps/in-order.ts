@@ -33,7 +33,7 @@ export type ResultsOf<Steps extends readonly Step<never>[]> = string extends Ste
  *
  * A processor of these steps alone has their results typed, if the compiler knows their names: they stand here as literals,
  * or their types say so, as of a `Step<unknown, Charge, 'pay'>`. Such a type does not say whether there is a `when`: then
- * let it be a `Step<unknown, Charge | undefined, 'pay'>`.
+ * let it be a `Step<unknown, Charge | undefined, 'pay'>`, or make it by {@link onlyWhen}, whose type says so.
  *
  * @typeParam Payload - the payload's type
  * @typeParam Steps - the steps, as they are given
@@ -86,11 +86,11 @@ export function inOrder<
 }
 
 /** An instance of a class has methods in its prototype, which may need its private fields. */
-function copyOf<Payload>(step: Step<Payload>): Step<Payload> {
+export function copyOf<S extends Step<never>>(step: S): S {
   if (Object.getPrototypeOf(step) === Object.prototype) return step;
   const fields = stepFields.map((field): [string, unknown] => {
     const value: unknown = step[field];
     return [field, typeof value === 'function' ? value.bind(step) : value];
   });
-  return Object.fromEntries(fields) as unknown as Step<Payload>;
+  return Object.fromEntries(fields) as unknown as S;
 }

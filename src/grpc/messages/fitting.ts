@@ -30,13 +30,13 @@ export function fittingDetail(error: OrderError): OrderErrorDetail {
   const isLong = facts.length > longestFacts;
   return Object.assign(detail, {
     message: fittingText(error.message),
-    issues: detail.issues.slice(0, fittingCount(error.issues)),
+    issues: detail.issues.slice(0, fittingCount(detail.issues)),
     labels: isLong ? [] : labels,
     steps: isLong ? [] : steps,
   });
 }
 
-function fittingCount(issues: readonly OrderIssue[]): number {
+function fittingCount(issues: readonly Pick<OrderIssue, 'path' | 'message'>[]): number {
   let room = longestIssues;
   const after = issues.findIndex(({ path, message }) => {
     room -= path.length + message.length + issueOverhead;

@@ -6,12 +6,7 @@ import type {
   OrderRecord,
   Receipt,
 } from '../../core/order/outcome.ts';
-import {
-  type StepProgress,
-  type StepResult,
-  type StepValues,
-  withoutCauses,
-} from '../../core/order/step-result.ts';
+import type { StepProgress, StepResult, StepValues } from '../../core/order/step-result.ts';
 import {
   type AppliedPostingSchema,
   ErrorOutcome,
@@ -149,6 +144,8 @@ export function receiptMessage(
 
 export function errorMessage(error: OrderError): MessageInitShape<typeof OrderErrorDetailSchema> {
   const { code, message, orderId, userId, outcome, retryable, retryAfterMs } = error;
+  // Of an order that was read the places begin in the order; the user of a message that could not be read is unknown.
+  const root = userId === undefined ? '' : 'order.';
   return {
     code,
     message,
@@ -156,9 +153,9 @@ export function errorMessage(error: OrderError): MessageInitShape<typeof OrderEr
     userId,
     isRetryable: retryable,
     retryAfter: retryAfterMs === undefined ? undefined : durationOf(retryAfterMs),
-    issues: error.issues.map(({ path, message: what }) => ({ path, message: what })),
+    issues: error.issues.map(({ path, message: what }) => ({ path: root + path, message: what })),
     labels: [...error.labels],
-    steps: withoutCauses(error.steps).map(stepOf),
+    steps: error.steps.map(stepOf),
     outcome: outcome === undefined ? ErrorOutcome.UNSPECIFIED : outcomes[outcome],
   };
 }

@@ -101,7 +101,13 @@ export const receipt = z
   })
   .meta({ id: 'Receipt', description: 'What a completed order gives' });
 
-const issue = z.object({ path: z.string(), message: z.string() });
+const issue = z.object({
+  path: z.string().meta({
+    description:
+      'Where in the body, as `payload.items[0].quantity` or `payload["a.b"]`: a JSONPath (RFC 9535) without `$.`; empty for all of it',
+  }),
+  message: z.string(),
+});
 
 const unfulfilled = z.object({
   code: z.string().meta({ description: 'Lower snake case, stable' }),

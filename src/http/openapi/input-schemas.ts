@@ -1,8 +1,8 @@
 import * as z from 'zod';
-import { issueOf, mostIssues, placeOf } from '../../core/order/order-error.ts';
 import { isReason, longestReason } from '../../core/processing/holds/hold-options.ts';
 import { isCursor } from '../../core/queries/cursor.ts';
 import { isHoldCursor } from '../../core/queries/hold-cursor.ts';
+import { issueOf, mostIssues, placeOf } from '../../core/runtime/json/issues.ts';
 import { HttpError, type HttpErrorCode } from '../../server/http-error.ts';
 import { preferredWaitMs } from '../request/prefer.ts';
 import { longestName, name, priority, status, unixMs } from './fields.ts';

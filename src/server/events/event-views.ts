@@ -19,7 +19,10 @@ export const views = {
   refused: (error: OrderError) => error,
   started: withoutPayload<OrderRecord>,
   progress: (progressed: ProcessorEvents['progress']) => progressed,
-  stepped: ({ step, ...rest }: ProcessorEvents['stepped']) => ({ ...rest, step: withoutCause(step) }),
+  stepped: ({ step, ...rest }: ProcessorEvents['stepped']) => ({
+    ...rest,
+    step: withoutCause(step),
+  }),
   retried: ({ cause: _cause, ...retried }: ProcessorEvents['retried']) => retried,
   completed: withoutPayload<Receipt>,
   failed: (error: OrderError) => error,

@@ -94,7 +94,9 @@ describe.each(schemas)('a schema of %s', (_, schema) => {
       retryable: false,
     });
     expect(error.cause).toBeUndefined();
-    expect(error.issues.map(({ path }) => path)).toEqual(['dish', 'portions', 'at', 'tags[1]']);
+    const paths = error.issues.map(({ path }) => path);
+    const [dish, portions, at, tag] = ['dish', 'portions', 'at', 'tags[1]'];
+    expect(paths).toEqual([dish, portions, at, tag].map((path) => `payload.${path}`));
     const listed = error.issues.map(({ path, message }) => `${path}: ${message}`).join('; ');
     expect(error.message).toBe(`The payload does not fit the schema: ${listed}`);
     for (const { message } of error.issues) expect(message).toMatch(/\w+ \w+/);
@@ -109,7 +111,7 @@ describe.each(schemas)('a schema of %s', (_, schema) => {
   it('names no path for the payload itself', async () => {
     const processor = new OrderProcessor({ schema });
     const error = await errorOf(processor.submit({ userId: 'u', amount: 1 } as never));
-    expect(error.issues.map(({ path }) => path)).toEqual(['']);
+    expect(error.issues.map(({ path }) => path)).toEqual(['payload']);
     const [issue] = error.issues;
     expect(error.message).toBe(`The payload does not fit the schema: ${issue?.message}`);
   });
@@ -146,20 +148,24 @@ describe('issues', () => {
   const failing = (issues: unknown) => new OrderProcessor({ schema: schemaOf(() => ({ issues })) });
 
   it.each<[string, readonly unknown[] | undefined]>([
-    ['', undefined],
-    ['', []],
-    ['items[0].quantity', ['items', 0, 'quantity']],
-    ['items[0].quantity', ['items', '0', 'quantity']],
-    ['[3][4]', [3, 4]],
-    ['items[2].sku', [{ key: 'items' }, { key: 2 }, { key: 'sku' }]],
-    ['meta.Symbol(hidden).x', ['meta', Symbol('hidden'), 'x']],
-    ['Symbol(Symbol.iterator)', [Symbol.iterator]],
-    ['Symbol(s)', [{ key: Symbol('s') }]],
-    ['__proto__.constructor', ['__proto__', 'constructor']],
+    ['payload', undefined],
+    ['payload', []],
+    ['payload.items[0].quantity', ['items', 0, 'quantity']],
+    ['payload.items["0"].quantity', ['items', '0', 'quantity']],
+    ['payload["items[0].quantity"]', ['items[0].quantity']],
+    ['payload["a.b"]["c\\"d"][""]', ['a.b', 'c"d', '']],
+    ['payload.a.b', ['a', 'b']],
+    ['payload.größe.a_1["1a"]["with space"]', ['größe', 'a_1', '1a', 'with space']],
+    ['payload[3][4]', [3, 4]],
+    ['payload.items[2].sku', [{ key: 'items' }, { key: 2 }, { key: 'sku' }]],
+    ['payload.meta["Symbol(hidden)"].x', ['meta', Symbol('hidden'), 'x']],
+    ['payload["Symbol(Symbol.iterator)"]', [Symbol.iterator]],
+    ['payload["Symbol(s)"]', [{ key: Symbol('s') }]],
+    ['payload.__proto__.constructor', ['__proto__', 'constructor']],
   ])('show a path as `%s`', async (text, path) => {
     const error = await errorOf(failing([{ message: 'No', path }]).submit(order('a')));
     expect(error.issues).toEqual([{ path: text, message: 'No' }]);
-    const listed = text === '' ? 'No' : `${text}: No`;
+    const listed = text === 'payload' ? 'No' : `${text}: No`;
     expect(error.message).toBe(`The payload does not fit the schema: ${listed}`);
   });
 
@@ -168,12 +174,14 @@ describe('issues', () => {
     const heard = async (count: number) =>
       errorOf(failing(issues.slice(0, count)).submit(order('a')));
     const ten = await heard(10);
-    expect(ten.message).toMatch(/f8: m8; f9: m9$/);
+    expect(ten.message).toMatch(/f8: m8; payload.f9: m9$/);
     const eleven = await heard(11);
-    expect(eleven.message).toMatch(/f8: m8; f9: m9; and 1 more$/);
+    expect(eleven.message).toMatch(/f8: m8; payload.f9: m9; and 1 more$/);
     const twelve = await heard(12);
-    expect(twelve.message).toMatch(/f8: m8; f9: m9; and 2 more$/);
-    expect(twelve.issues).toEqual(issues.map(({ message }, at) => ({ path: `f${at}`, message })));
+    expect(twelve.message).toMatch(/f8: m8; payload.f9: m9; and 2 more$/);
+    expect(twelve.issues).toEqual(
+      issues.map(({ message }, at) => ({ path: `payload.f${at}`, message })),
+    );
   });
 
   it('that are none refuse all the same, as the specification has it', async () => {
@@ -190,7 +198,7 @@ describe('issues', () => {
     const error = await errorOf(failing([{ message: 'No', path }]).submit(order('a')));
     expect(Object.isFrozen(error.issues[0])).toBe(true);
     path[0] = 'b';
-    expect(error.issues[0]?.path).toBe('a');
+    expect(error.issues[0]?.path).toBe('payload.a');
   });
 });
 

@@ -33,7 +33,7 @@ describe('an asynchronous schema', () => {
       const error = await errorOf(submitted);
       expect([error.code, error.issues]).toEqual([
         'invalid_order',
-        [{ path: '', message: 'Sold out' }],
+        [{ path: 'payload', message: 'Sold out' }],
       ]);
     } else expect((await submitted).payload).toBe('SOUP');
   });

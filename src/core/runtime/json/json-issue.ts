@@ -1,3 +1,5 @@
+import { placeIn } from './issues.ts';
+
 /** Deeper than this a value may as well be endless. */
 const maxDepth = 200;
 
@@ -9,76 +11,86 @@ export interface JsonIssue {
   readonly message: string;
 }
 
+/** What is found, with the keys that lead there, the last one first. */
+interface Found {
+  readonly keys: PropertyKey[];
+  readonly message: string;
+}
+
 /**
  * The first thing in a value that does not come back from JSON as it went in, but for properties that are `undefined`.
  *
  * @param path - of the value
  */
 export function jsonIssueIn(value: unknown, path: string): JsonIssue | undefined {
-  return issueIn(value, path, []);
+  const issue = issueIn(value, []);
+  if (issue === undefined) return undefined;
+  return {
+    path: issue.keys.reduceRight((place: string, key) => placeIn(place, key), path),
+    message: issue.message,
+  };
 }
 
-function issueIn(value: unknown, path: string, above: readonly object[]): JsonIssue | undefined {
+function found(message: string): Found {
+  return { keys: [], message };
+}
+
+/** The way to an issue, seen from the object above it. */
+function under(key: PropertyKey, issue: Found): Found {
+  issue.keys.push(key);
+  return issue;
+}
+
+function issueIn(value: unknown, above: readonly object[]): Found | undefined {
   switch (typeof value) {
     case 'string':
-      return value.isWellFormed() ? undefined : { path, message: 'a string with a lone surrogate' };
+      return value.isWellFormed() ? undefined : found('a string with a lone surrogate');
     case 'boolean':
       return undefined;
     case 'number':
       if (Number.isFinite(value) && !Object.is(value, -0)) return undefined;
-      return { path, message: Object.is(value, -0) ? '-0' : `${value}` };
+      return found(Object.is(value, -0) ? '-0' : `${value}`);
     case 'object':
-      return value === null ? undefined : issueInObject(value, path, above);
+      return value === null ? undefined : issueInObject(value, above);
     default:
-      return { path, message: value === undefined ? 'undefined' : `a ${typeof value}` };
+      return found(value === undefined ? 'undefined' : `a ${typeof value}`);
   }
 }
 
-function issueInObject(
-  value: object,
-  path: string,
-  above: readonly object[],
-): JsonIssue | undefined {
-  if (above.includes(value)) return { path, message: 'part of itself' };
-  if (above.length === maxDepth) return { path, message: `nested more than ${maxDepth} deep` };
+function issueInObject(value: object, above: readonly object[]): Found | undefined {
+  if (above.includes(value)) return found('part of itself');
+  if (above.length === maxDepth) return found(`nested more than ${maxDepth} deep`);
   try {
     const inside = [...above, value];
     const message = oddityOf(value);
-    if (message !== undefined) return { path, message };
+    if (message !== undefined) return found(message);
     return Array.isArray(value)
-      ? issueInArray(value, path, inside)
-      : issueInProperties(value as Record<string, unknown>, path, inside);
+      ? issueInArray(value, inside)
+      : issueInProperties(value as Record<string, unknown>, inside);
   } catch {
-    return { path, message: 'an object that throws when it is read' };
+    return found('an object that throws when it is read');
   }
 }
 
-function issueInArray(
-  array: readonly unknown[],
-  path: string,
-  inside: readonly object[],
-): JsonIssue | undefined {
+function issueInArray(array: readonly unknown[], inside: readonly object[]): Found | undefined {
   // Not over entries, which pass over holes.
   for (let at = 0; at < array.length; at += 1) {
-    const issue = issueIn(array[at], `${path}[${at}]`, inside);
-    if (issue !== undefined) return issue;
+    const issue = issueIn(array[at], inside);
+    if (issue !== undefined) return under(at, issue);
   }
   const isPlain = Object.keys(array).length === array.length;
-  return isPlain ? undefined : { path, message: 'an array with properties of its own' };
+  return isPlain ? undefined : found('an array with properties of its own');
 }
 
 function issueInProperties(
   object: Readonly<Record<string, unknown>>,
-  path: string,
   inside: readonly object[],
-): JsonIssue | undefined {
+): Found | undefined {
   for (const [key, value] of Object.entries(object)) {
-    const at = `${path}.${key}`;
     // The property would become the prototype, or another one.
-    if (key === '__proto__' || !key.isWellFormed())
-      return { path: at, message: 'no JSON property' };
-    const issue = value === undefined ? undefined : issueIn(value, at, inside);
-    if (issue !== undefined) return issue;
+    if (key === '__proto__' || !key.isWellFormed()) return under(key, found('no JSON property'));
+    const issue = value === undefined ? undefined : issueIn(value, inside);
+    if (issue !== undefined) return under(key, issue);
   }
   return undefined;
 }

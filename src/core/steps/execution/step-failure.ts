@@ -1,6 +1,7 @@
 /** What a step says by what it throws. */
 import type { Verdict } from '../../order/decision.ts';
-import { isOrderError, isOwnCode, issueOf, type OrderError } from '../../order/order-error.ts';
+import { isOrderError, isOwnCode, type OrderError } from '../../order/order-error.ts';
+import { issueOf, placeIn } from '../../runtime/json/issues.ts';
 import { jsonIssueIn } from '../../runtime/json/json-issue.ts';
 import { causeOf, codeOf, messageOf } from '../../runtime/thrown.ts';
 import { retryableOf } from '../limits/retry.ts';
@@ -30,7 +31,7 @@ export function verdictOn(thrown: unknown, title: string): Verdict {
 
 /** Why a step fails although it has finished: the storage keeps JSON alone, and cannot keep what it returned. */
 export function faultOf({ value, step, title }: ExecutionFacts): Verdict | undefined {
-  const issue = value === undefined ? undefined : jsonIssueIn(value, `results.${step.name}`);
+  const issue = value === undefined ? undefined : jsonIssueIn(value, placeIn('results', step.name));
   if (issue === undefined) return undefined;
   const { path, message } = issueOf(issue.path, issue.message);
   const text = `${title} returned what the storage cannot keep, which is JSON alone: ${path} is ${message}`;

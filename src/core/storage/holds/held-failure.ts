@@ -1,4 +1,9 @@
-import { noResults, type OrderCause, type StepResult, type StepValues } from '../../order/step-result.ts';
+import {
+  noResults,
+  type OrderCause,
+  type StepResult,
+  type StepValues,
+} from '../../order/step-result.ts';
 import { jsonIssueIn } from '../../runtime/json/json-issue.ts';
 
 /** What is kept of the failure of an order that holds its lane, beside the code and the message: see {@link OrderRecord}. */

@@ -145,7 +145,8 @@ export declare type Order = Message<"orderprocessor.v1.Order"> & {
   userId: string;
 
   /**
-   * In minor units (cents), from -(2^53 - 1) to 2^53 - 1; negative is a debit.
+   * In minor units (cents), from -(2^53 - 1) to 2^53 - 1; negative is a debit. At most 0 of a client that may not add
+   * money: PERMISSION_DENIED (forbidden) otherwise.
    *
    * @generated from field: int64 amount = 3;
    */
@@ -167,8 +168,8 @@ export declare type Order = Message<"orderprocessor.v1.Order"> & {
 
   /**
    * Credits to other users, at most 100, each to another user, together at most 2^53 - 1. They are applied with the
-   * amount or not at all. A client that does not act for all users credits only those that it may, and its amount must
-   * pay for all of them.
+   * amount or not at all. A client that does not act for all users credits only those that it may, and the amount of a
+   * client that may not add money must pay for all of them.
    *
    * @generated from field: repeated orderprocessor.v1.Posting postings = 6;
    */
@@ -237,6 +238,13 @@ export declare type CompensationResult = Message<"orderprocessor.v1.Compensation
    * @generated from field: optional string message = 5;
    */
   message?: string | undefined;
+
+  /**
+   * The error behind it, if there was one: what the compensation threw. For operators, and not in errors and events.
+   *
+   * @generated from field: optional orderprocessor.v1.OrderCause cause = 6;
+   */
+  cause?: OrderCause | undefined;
 };
 
 /**
@@ -273,7 +281,8 @@ export declare type StepResult = Message<"orderprocessor.v1.StepResult"> & {
   duration?: Duration | undefined;
 
   /**
-   * How often it was tried; 0 if it never began.
+   * How often it was tried in the last run of its order, which a release with retry and a restart begin; 0 if it never
+   * began in that.
    *
    * @generated from field: int32 attempts = 4;
    */
@@ -585,7 +594,8 @@ export declare const ReceiptSchema: GenMessage<Receipt>;
  */
 export declare type OrderIssue = Message<"orderprocessor.v1.OrderIssue"> & {
   /**
-   * Where, as items[0].quantity; empty for the payload itself.
+   * Where in the request, as order.payload.items[0].quantity; a name that is no plain one stands in brackets and quotes,
+   * as order.payload["a.b"].
    *
    * @generated from field: string path = 1;
    */
@@ -1385,7 +1395,7 @@ export declare type Hold = Message<"orderprocessor.v1.Hold"> & {
 export declare const HoldSchema: GenMessage<Hold>;
 
 /**
- * The cause of an order's error.
+ * What was thrown: the cause of an order's error, or of a failed compensation.
  *
  * @generated from message orderprocessor.v1.OrderCause
  */
