@@ -185,7 +185,7 @@ describe('authenticate', () => {
       routes: {
         authenticate: async ({ method, url, headers }) => {
           seen.push([method, new URL(url).pathname, headers.get('x-tenant')]);
-          return { users: (id) => id.startsWith('u-') };
+          return { users: (id) => id.startsWith('u-'), mayAddMoney: true };
         },
       },
     });

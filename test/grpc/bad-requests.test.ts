@@ -196,7 +196,7 @@ describe('an order', () => {
     const { client } = await start({ processor: { schema: schema as never } });
     const payload = fromJson(ValueSchema, { dish: 5 });
     const violations = await violationsOf(client.submitOrder({ order: { ...valid, payload } }));
-    expect(violations).toEqual([['dish', expect.stringContaining('string')]]);
+    expect(violations).toEqual([['order.payload.dish', expect.stringContaining('string')]]);
   });
 });
 
