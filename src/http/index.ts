@@ -5,7 +5,7 @@
  * @module
  */
 
-export { type Access, type Authenticate, bearer } from '../server/access.ts';
+export { type Access, type Authenticate, bearer, mayActFor } from '../server/access.ts';
 export type { EventsOptions } from '../server/events/event-feed-options.ts';
 export { HttpError, type HttpErrorCode, type HttpErrorFacts } from '../server/http-error.ts';
 export type { ListenOptions, OrderServer } from '../server/listening/listen.ts';
@@ -22,4 +22,5 @@ export type {
 export { createOrderApp } from './order-app.ts';
 export { toMinorUnits } from './request/minor-units.ts';
 export { type ReadJsonOptions, readJson } from './request/request-body.ts';
+export { type AnswerOrderOptions, answerOrder } from './routes/answer-order.ts';
 export { type FetchApp, type ServeOptions, serve } from './serve.ts';

@@ -131,6 +131,9 @@ export interface AppSettings {
   readonly onError: (error: unknown, request: Request) => void;
 }
 
+export const defaultAcceptTimeoutMs = 10_000;
+export const defaultMaxWaitMs = 30_000;
+
 const names = [
   'authenticate',
   'metrics',
@@ -150,7 +153,7 @@ export function readOptions(options: OrderAppOptions): AppSettings {
   checkOptions('createOrderApp', options, names);
   const { authenticate, metrics, statuses = {}, events, cors, openapi = {} } = options;
   const { bodyLimitBytes = defaultBodyLimitBytes, readTimeoutMs = defaultReadTimeoutMs } = options;
-  const { acceptTimeoutMs = 10_000, maxWaitMs = 30_000 } = options;
+  const { acceptTimeoutMs = defaultAcceptTimeoutMs, maxWaitMs = defaultMaxWaitMs } = options;
   const { onError = (error: unknown) => console.error(error) } = options;
   checkAuthenticate(authenticate);
   checkFunction('onError', onError);
@@ -200,7 +203,8 @@ function checkOpenApi(openapi: OpenApiOptions): void {
   }
 }
 
-function checkStatuses(statuses: Statuses): void {
+/** @throws TypeError or RangeError */
+export function checkStatuses(statuses: Statuses): void {
   checkOptions('statuses', statuses, Object.keys(Object(statuses)));
   for (const [code, status] of Object.entries(statuses)) {
     if (!isErrorStatus(status)) throw wrong(RangeError, `statuses.${code}`, statusForm, status);

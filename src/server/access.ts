@@ -54,7 +54,12 @@ export function isOperator({ users, isOperator = users === 'all' }: Access): boo
   return isOperator;
 }
 
-/** Whether a client may act for a user; for all of them if `undefined`. */
+/**
+ * Whether a client may act for a user, for a route of a host's own.
+ *
+ * @param access - what the client may do
+ * @param userId - the user; all of them if `undefined`
+ */
 export function mayActFor({ users }: Access, userId: string | undefined): boolean {
   if (users === 'all') return true;
   return userId !== undefined && includes(users, userId);

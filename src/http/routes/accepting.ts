@@ -11,7 +11,7 @@ interface Facts {
 
 /** Has an order accepted within the time that a request may take for that. */
 export function acceptInTime<T>(
-  { acceptTimeoutMs }: AppSettings,
+  { acceptTimeoutMs }: Pick<AppSettings, 'acceptTimeoutMs'>,
   request: Request,
   facts: Facts,
   handIn: (signal: AbortSignal) => Promise<T>,
@@ -26,9 +26,17 @@ export function acceptInTime<T>(
   return bySignal(request, acceptTimeoutMs, late, handIn, unanswered);
 }
 
-/** The path of an order, from where the app is mounted. */
-export function pathOf({ id, userId }: { id: string; userId: string }, ids: ClientIds): string {
-  const path = `orders/${encodeURIComponent(ids.id(id, userId))}`;
+/**
+ * The path of an order.
+ *
+ * @param orders - the path of all orders; by default relative, so that it is right wherever the app is mounted
+ */
+export function pathOf(
+  { id, userId }: { id: string; userId: string },
+  ids: ClientIds,
+  orders = 'orders',
+): string {
+  const path = `${orders}/${encodeURIComponent(ids.id(id, userId))}`;
   const isNamed = !ids.isScoped || ids.onlyUser !== undefined;
   return isNamed ? path : `${path}?${new URLSearchParams({ userId })}`;
 }

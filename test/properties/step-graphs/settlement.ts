@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { StepResult } from 'order-processor';
+import { withoutCause } from '../../../src/core/order/step-result.ts';
 import { runsInTime } from './begin.ts';
 import type { OrderLog, Settled } from './log.ts';
 import type { Observer } from './observer.ts';
@@ -9,7 +10,8 @@ export function expectedSteps({ plan }: Observer, log: OrderLog): readonly StepR
   if (log.startedAt === undefined) return [];
   return plan.steps.map(({ name }, at) => {
     const report = log.reportOf(at, 'compensate') ?? log.reportOf(at, 'run');
-    if (report !== undefined) return report.result;
+    // What a compensation threw stands in the record, and not in the error.
+    if (report !== undefined) return withoutCause(report.result);
     const attempts = log.callsOf(at, 'run').length;
     // `stalled` names the steps that still run; how long they ran is not checked.
     const status = attempts === 0 ? 'skipped' : 'canceled';
@@ -54,7 +56,9 @@ function checkResults(
   const known = steps.map((step, at) => {
     const is = expected[at];
     if (Number.isNaN(is?.durationMs)) return { ...step, durationMs: Number.NaN };
-    const isEarlier = log.reports.some(({ result }) => isDeepStrictEqual(result, step));
+    const isEarlier = log.reports.some(({ result }) =>
+      isDeepStrictEqual(withoutCause(result), step),
+    );
     const isUnreported = step.status === 'canceled' && step.attempts === is?.attempts;
     return isOnItsWay(observer, log) && (isEarlier || isUnreported) ? is : step;
   });
