@@ -12,6 +12,7 @@ import type { Step } from './step.ts';
  */
 export interface ConditionalStep<Payload, Result, Name extends string = string>
   extends Step<Payload, Result, Name> {
+  /** Whether an order needs the step. */
   readonly when: (order: AcceptedOrder<Payload>) => boolean;
 }
 
