@@ -44,6 +44,8 @@ const long = [
   'test/examples/deploy/dockerfile.test.ts',
   'test/examples/services/service/restart.test.ts',
   'test/postgres/conformance.test.ts',
+  'test/postgres/hosts/host-transaction.test.ts',
+  'test/postgres/hosts/sql-enqueue.test.ts',
   'test/postgres/members/membership.test.ts',
   'test/postgres/members/model.test.ts',
   'test/postgres/members/orders.test.ts',

@@ -144,10 +144,16 @@ export type {
   StoredOrderQuery,
 } from './core/storage/order-storage.ts';
 export type {
+  OrderTransaction,
+  TransactionClient,
+  TransactionResult,
+} from './core/storage/order-transaction.ts';
+export type {
   ClusterProcessor,
   ClusterStats,
   OwnedPartition,
   SharedOrders,
   SharedPage,
+  SharedStorage,
   SharedStorageListener,
 } from './core/storage/shared-storage.ts';

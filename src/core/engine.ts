@@ -178,7 +178,7 @@ export class Engine {
       lifecycle: this.lifecycle,
       clock,
       steps: runner,
-      isJson: journal?.isJson === true,
+      journal,
       appliesPostings: storage.appliesPostings,
     });
     this.submitter = new Submitter(this.admission, settings.overflow);

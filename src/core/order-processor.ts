@@ -120,11 +120,17 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * Has an order accepted, to be processed later. Without steps it may be settled when this resolves. To follow it,
    * await {@link OrderProcessor.outcome}, listen to the events, or call {@link OrderProcessor.order}.
    *
+   * With `client`, it is accepted in a transaction of the host's own: it is there when that commits, and never if it does
+   * not. Schema and rules run now. `capacity` bounds nothing: the order is in the database alone until its owner takes it up.
+   * Await {@link OrderProcessor.outcome} after the commit; before that, the id is known to no other session. No processor
+   * counts it as accepted, and none raises `accepted` for it.
+   *
    * @param order - see {@link submit}
-   * @param options - a signal that ends the waiting for its acceptance
-   * @returns the order's record, when it is accepted, durably where the storage is durable; for an id
-   *   that is known already, the record of the known order. Rejects with an {@link OrderError} when
-   *   the order was refused, with `canceled` by its signal
+   * @param options - a signal that ends the waiting for its acceptance; the `client` of a transaction
+   * @returns the order's record, when it is accepted, durably where the storage is durable; with `client` when it is
+   *   written in the transaction; for an id that is known already, the record of the known order. Rejects with an {@link
+   *   OrderError} when the order was refused, with `canceled` by its signal, with `storage_failed` if the transaction did
+   *   not take it, with the `cause` that the client gave; with a TypeError for a `client` that the storage cannot use
    */
   async enqueue(
     order: Order<Input>,
@@ -355,7 +361,10 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *   `order_conflict` if another order has the new id; with an {@link OrderError} when the new order is refused; with
    *   `storage_failed` if the storage cannot say
    */
-  async retry(id: string, options?: EnqueueOptions): Promise<OrderRecord<Payload, Results>> {
+  async retry(
+    id: string,
+    options?: Pick<EnqueueOptions, 'signal'>,
+  ): Promise<OrderRecord<Payload, Results>> {
     if (!isName(id)) throw wrong(TypeError, 'id', nameForm, id);
     const signal = signalOf('retry', options);
     const record = retryOrder(this.#engine, id, this.#settings.overflow, signal);

@@ -22,8 +22,10 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from '../core/storage/order-storage.ts';
+import type { OrderTransaction, TransactionClient } from '../core/storage/order-transaction.ts';
 import { UnreadableOrders } from '../core/storage/reading/unreadable-orders.ts';
 import type { SharedOrders } from '../core/storage/shared-storage.ts';
+import { HostTransactions } from './hosts/host-transaction.ts';
 import { openQuerySession } from './members/life.ts';
 import { Membership } from './members/membership.ts';
 import { checkedOptions, type PostgresStorageOptions } from './open-options.ts';
@@ -79,6 +81,7 @@ export class PostgresStorage implements OrderStorage {
   readonly #reads: Reads;
   readonly #writes: Writes;
   readonly #view: ClusterView;
+  readonly #transactions: HostTransactions;
   #isClosed = false;
 
   /**
@@ -119,6 +122,7 @@ export class PostgresStorage implements OrderStorage {
     this.#reads = reads;
     this.#writes = writes;
     this.#view = view;
+    this.#transactions = new HostTransactions(schema, (id) => reads.find(id));
   }
 
   /** Whether `close` has been called. */
@@ -134,6 +138,18 @@ export class PostgresStorage implements OrderStorage {
   /** Keeps orders; see {@link OrderStorage.accept}. */
   accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
     return this.#writes.accept(orders);
+  }
+
+  /**
+   * Keeps orders in a transaction of the host's; see {@link SharedStorage}. Processors call it for `enqueue` with a
+   * `client`.
+   *
+   * @param client - a `Client` of `pg` that is in a transaction, or any object with `query(text, values)` that sends the
+   *   statement in one
+   * @throws TypeError for a pool, and for a client that is in no transaction, as far as it says so
+   */
+  transaction(client: TransactionClient): OrderTransaction {
+    return this.#transactions.of(client);
   }
 
   /** Records outcomes and applies balances; see {@link OrderStorage.settle}. */

@@ -5,17 +5,19 @@ import type { OrderRecord, UnfulfilledOutcome } from '../order/outcome.ts';
 import { type ParsedOrder, parseOrder } from '../order/parse-order.ts';
 import { canceled, expired, storageFailed } from '../order/processor-errors.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
+import type { Acceptance } from '../processing/acceptance.ts';
 import type { AwaitedUsers } from '../queries/awaited-users.ts';
 import type { KnownOrders } from '../queries/known-orders.ts';
 import type { RefusalLookups } from '../queries/refusal-lookups.ts';
-import type { Cancellation } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { StepScope } from '../runtime/step-scope.ts';
-import { awaitInStep, callOnAbort, cancelOnAbort, leaveByAbort } from './callers.ts';
-import type { Capacity, CapacitySettings, Overflow } from './capacity.ts';
+import type { JournalStorage } from '../storage/ledger.ts';
+import { awaitInStep, callOnAbort, cancelOnAbort, type Entry, leaveByAbort } from './callers.ts';
+import type { Capacity, CapacitySettings } from './capacity.ts';
 import { copyAsJson } from './json-payload.ts';
 import { PayloadCheck, type StandardSchema } from './payload-schema.ts';
 import { applyRules, type Rule } from './rules.ts';
+import { HostTransaction } from './transactions/host-transaction.ts';
 import { type WaitEnd, waitForRoom } from './wait-for-room.ts';
 
 /** The options of the processor that admission depends on. */
@@ -24,31 +26,11 @@ export interface AdmissionSettings extends CapacitySettings {
   readonly rules: readonly Rule[];
 }
 
-/** How a caller hands an order in. */
-export interface Entry {
-  readonly overflow: Overflow;
-  /** Refuses the order before it is accepted, and cancels it afterwards; an enqueued order is not canceled. */
-  readonly signal?: AbortSignal | undefined;
-  /** Whether it belongs to a list or a stream, whose caller awaits it and hands in the next order after it. */
-  readonly isListed?: boolean | undefined;
-  /** Whether the caller waits for its acceptance, and not for its outcome. */
-  readonly isEnqueued?: boolean | undefined;
-}
-
-/** What follows admission. */
-export interface Acceptor {
-  /** Accepts an order for which there is room. It may be settled by then. */
-  accept(job: Job): void;
-  /** Cancels an order that is not decided yet. */
-  cancelNow(job: Job, cancellation: Cancellation): boolean;
-  /** The record of an order that is being accepted, when its acceptance is certain; rejects if it is refused. */
-  whenKept(job: Job): Promise<OrderRecord> | undefined;
-}
-
 /** What admission needs of others. */
 interface Sources {
   readonly settings: AdmissionSettings;
-  readonly acceptor: Acceptor;
+  /** What follows admission. */
+  readonly acceptor: Pick<Acceptance, 'accept' | 'cancelNow' | 'whenKept'>;
   readonly capacity: Capacity;
   readonly known: KnownOrders;
   /** Where the storage keeps orders. */
@@ -58,8 +40,8 @@ interface Sources {
   readonly clock: Clock;
   /** The owner of the steps that may hand in orders while the processor shuts down. */
   readonly steps: object;
-  /** Whether payloads must be JSON. */
-  readonly isJson: boolean;
+  /** Where the storage keeps orders. */
+  readonly journal: JournalStorage | undefined;
   readonly appliesPostings: boolean;
 }
 
@@ -122,6 +104,15 @@ export class Admission {
   }
 
   /**
+   * A transaction of the host's, for the entry of an order.
+   *
+   * @throws TypeError if the storage keeps no orders in it
+   */
+  transaction(client: unknown): HostTransaction {
+    return new HostTransaction(client, this.#sources.journal, this.#sources);
+  }
+
+  /**
    * Admits an order that its caller follows.
    *
    * @returns a promise while it is checked by an asynchronous schema, looked up in the storage or waits for room;
@@ -179,13 +170,20 @@ export class Admission {
   }
 
   #makeRoom(job: Job, entry: Entry): Promise<void> | undefined {
-    if (this.#sources.isJson && copyAsJson(job) && !this.#isStillNew(job, entry)) return undefined;
+    const isJson = this.#sources.journal?.isJson;
+    if (isJson && copyAsJson(job) && !this.#isStillNew(job, entry)) return undefined;
+    if (entry.transaction !== undefined) return this.#keepIn(entry.transaction, job, entry);
     if (entry.isListed) awaitInStep(this.awaited, job, job);
     if (this.#sources.capacity.hasRoomFor(job)) return this.#accept(job, entry);
     if (entry.overflow === 'reject' && !this.#sources.capacity.mayWait)
       return this.#refuseFull(job, entry);
     this.#sources.lifecycle.move(job, 'waiting');
     return waitForRoom(job, entry, this.#sources, (end) => this.#afterWaiting(job, entry, end));
+  }
+
+  /** In the database it needs no room here. */
+  #keepIn(transaction: HostTransaction, job: Job, entry: Entry): Promise<void> {
+    return transaction.accept(job).catch((error) => this.#refuse(error, job, entry));
   }
 
   #afterWaiting(job: Job, entry: Entry, end: WaitEnd): Promise<void> | undefined {

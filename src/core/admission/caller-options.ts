@@ -2,6 +2,7 @@ import { OrderError } from '../order/order-error.ts';
 import { isAbortSignal } from '../runtime/abort.ts';
 import { checkOptions, wrong } from '../runtime/checks.ts';
 import { messageOf, show } from '../runtime/thrown.ts';
+import type { TransactionClient } from '../storage/order-transaction.ts';
 
 /** What {@link OrderProcessor.submit} takes beside the order. */
 export interface SubmitOptions {
@@ -19,6 +20,12 @@ export interface EnqueueOptions {
    * `canceled`. An order that is accepted, or on its way into a storage that keeps orders, goes on.
    */
   readonly signal?: AbortSignal | undefined;
+  /**
+   * The host's own connection, on which it has begun a transaction. The order is accepted in that: it is there when the
+   * transaction commits, and never if it does not. Only of `enqueue`, and only where the storage can do so, as a
+   * `PostgresStorage`. None by default.
+   */
+  readonly client?: TransactionClient | undefined;
 }
 
 /** What {@link OrderProcessor.outcome} takes beside the id. */
@@ -31,16 +38,18 @@ export interface OutcomeOptions {
  * The signal of a caller's options.
  *
  * @param method - whose options they are
+ * @param known - all that it has
  * @throws TypeError for an option that is unknown or wrong, and what reading the options throws
  */
 export function signalOf(
   method: string,
   options: SubmitOptions | undefined,
+  known: readonly string[] = ['signal'],
 ): AbortSignal | undefined {
   if (options === undefined) return undefined;
   // A signal has no fields of its own, so it would be ignored.
   if (isAbortSignal(options)) throw wrong(TypeError, `${method} options`, '`{ signal }`', options);
-  checkOptions(method, options, ['signal']);
+  checkOptions(method, options, known);
   const { signal } = options;
   if (signal === undefined || isAbortSignal(signal)) return signal;
   throw wrong(TypeError, 'signal', 'an AbortSignal', signal);

@@ -3,6 +3,21 @@ import { bySignal, canceled } from '../order/processor-errors.ts';
 import type { AwaitedUsers } from '../queries/awaited-users.ts';
 import { type Cancellation, onAbort } from '../runtime/abort.ts';
 import { badOptions } from './caller-options.ts';
+import type { Overflow } from './capacity.ts';
+import type { HostTransaction } from './transactions/host-transaction.ts';
+
+/** How a caller hands an order in. */
+export interface Entry {
+  readonly overflow: Overflow;
+  /** Refuses the order before it is accepted, and cancels it afterwards; an enqueued order is not canceled. */
+  readonly signal?: AbortSignal | undefined;
+  /** Whether it belongs to a list or a stream, whose caller awaits it and hands in the next order after it. */
+  readonly isListed?: boolean | undefined;
+  /** Whether the caller waits for its acceptance, and not for its outcome. */
+  readonly isEnqueued?: boolean | undefined;
+  /** Where it is accepted, if not in the processor's own way. */
+  readonly transaction?: HostTransaction | undefined;
+}
 
 /**
  * Calls back when a signal aborts before the order has notified its callers.

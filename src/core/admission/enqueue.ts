@@ -1,8 +1,9 @@
 import type { Follower } from '../lifecycle/entry.ts';
 import type { Job } from '../lifecycle/job.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
-import type { Admission, Entry } from './admission.ts';
+import type { Admission } from './admission.ts';
 import { badOptions, type EnqueueOptions, signalOf } from './caller-options.ts';
+import type { Entry } from './callers.ts';
 import type { Overflow } from './capacity.ts';
 
 /** An order that was enqueued. */
@@ -47,13 +48,17 @@ export async function enqueue(
 ): Promise<Enqueued> {
   const { clock } = admission;
   let job: Job;
-  let entry: Entry;
+  let signal: AbortSignal | undefined;
+  let client: unknown;
   try {
-    entry = { overflow, signal: readSignal(options), isEnqueued: true };
+    signal = readSignal(options);
+    client = options?.client;
     job = admission.parse(order);
   } catch (error) {
     throw await clock.paced(admission.refusalOf(error).error);
   }
+  const transaction = client === undefined ? undefined : admission.transaction(client);
+  const entry: Entry = { overflow, signal, isEnqueued: true, transaction };
   if (retryOf !== undefined) job.retryOf = retryOf;
   const caller = new Caller(notify);
   const { known } = admission;
@@ -62,7 +67,7 @@ export async function enqueue(
   const waiting = admission.admit(job, entry);
   // The record of a known order is read now: it may be settled a moment later.
   if (waiting !== undefined) await waiting;
-  const record = await clock.paced(recordOf(admission, job, caller));
+  const record = await clock.paced(transaction?.record ?? recordOf(admission, job, caller));
   const leave = (): void => {
     job.unfollow(caller);
     if (known.isShared) known.unfollowed(orderOf(job));
@@ -74,7 +79,7 @@ export async function enqueue(
 /** @throws OrderError `invalid_order` */
 function readSignal(options: EnqueueOptions | undefined): AbortSignal | undefined {
   try {
-    return signalOf('enqueue', options);
+    return signalOf('enqueue', options, ['signal', 'client']);
   } catch (cause) {
     throw badOptions(cause);
   }

@@ -2,8 +2,9 @@ import type { Follower } from '../lifecycle/entry.ts';
 import type { Job } from '../lifecycle/job.ts';
 import { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome } from '../order/outcome.ts';
-import type { Admission, Entry } from './admission.ts';
+import type { Admission } from './admission.ts';
 import { checkIterable } from './caller-options.ts';
+import type { Entry } from './callers.ts';
 import type { Overflow } from './capacity.ts';
 
 /** How many orders of a list an asynchronous schema may check at once; it keeps each user's orders in order. */

@@ -2,9 +2,9 @@ import type { Follower } from '../lifecycle/entry.ts';
 import { type Job, toResult } from '../lifecycle/job.ts';
 import type { OrderOutcome, Receipt } from '../order/outcome.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { Admission, Entry } from './admission.ts';
+import type { Admission } from './admission.ts';
 import { badOptions, type SubmitOptions, signalOf } from './caller-options.ts';
-import { ReceiptPromise } from './callers.ts';
+import { type Entry, ReceiptPromise } from './callers.ts';
 import type { Overflow } from './capacity.ts';
 
 /** A caller that hands in an order in a turn that is spent: if the order is settled at once, it gets that in the next. */

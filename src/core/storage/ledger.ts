@@ -16,6 +16,7 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from './order-storage.ts';
+import type { TransactionClient, TransactionResult } from './order-transaction.ts';
 import type { ClusterStats, SharedOrders, SharedPage } from './shared-storage.ts';
 
 /** A settlement as the core makes it. */
@@ -92,6 +93,9 @@ export interface Ledger extends Pick<BalanceStorage, 'get' | 'sizes' | 'close'> 
   amend(id: string, steps: readonly StepResult[]): Awaitable<void>;
 }
 
+/** Keeps an order in a transaction of the host's. */
+export type KeepInTransaction = (order: NewOrder) => Promise<TransactionResult>;
+
 /** The part of an `OrderStorage` for orders before their settlement. */
 export interface JournalStorage {
   /** Whether payloads must be JSON. */
@@ -99,6 +103,12 @@ export interface JournalStorage {
   /** Of a storage that several processors share. */
   readonly shared: SharedOrders | undefined;
   accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]>;
+  /**
+   * What keeps an order in a transaction of the host's; `undefined` if the storage cannot do so.
+   *
+   * @throws TypeError for a connection that the storage cannot use
+   */
+  transaction(client: TransactionClient): KeepInTransaction | undefined;
   find(id: string): Promise<StoredOrder | undefined>;
   remember(orders: readonly RememberedOrder[]): Promise<readonly RememberResult[]>;
   /**

@@ -9,7 +9,13 @@ import type { HistoryStorage } from './history/history-storage.ts';
 import { CheckedHolds } from './holds/checked-holds.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import { balanceIn, clusterOf, sizesOf } from './host-balances.ts';
-import type { JournalStorage, Ledger, LedgerSettlement, Settled } from './ledger.ts';
+import type {
+  JournalStorage,
+  KeepInTransaction,
+  Ledger,
+  LedgerSettlement,
+  Settled,
+} from './ledger.ts';
 import {
   checkAccepted,
   checkAll,
@@ -26,6 +32,7 @@ import type {
   StoredOrderPage,
   StoredOrderQuery,
 } from './order-storage.ts';
+import type { TransactionClient, TransactionResult } from './order-transaction.ts';
 import type { ClusterStats, SharedOrders, SharedPage } from './shared-storage.ts';
 
 const sharedMethods = ['join', 'orders', 'watch', 'cancel', 'leave'] as const;
@@ -71,6 +78,20 @@ export class OrderLedger implements Ledger, JournalStorage {
       }
       return { status: result.status, order: withMessage(result.order) };
     });
+  }
+
+  transaction(client: TransactionClient): KeepInTransaction | undefined {
+    if (this.shared === undefined) return undefined;
+    const transaction = this.#storage.transaction?.(client);
+    if (transaction === undefined) return undefined;
+    return async (order) => {
+      const results = [await transaction.accept(order)];
+      const [result] = checkAll('transaction', results, 1) as [TransactionResult];
+      if (result.status === 'known') return { status: 'known', order: withMessage(result.order) };
+      checkAccepted(result.status, true);
+      checkSequence('transaction', result.sequence);
+      return result;
+    };
   }
 
   async settle(settlements: readonly LedgerSettlement[]): Promise<readonly Settled[]> {

@@ -9,7 +9,7 @@ import type { DuePage, DueQuery } from './due/due-orders.ts';
 import type { HistoryStorage } from './history/history-storage.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import type { LaneSettlement } from './holds/lane-settlement.ts';
-import type { SharedOrders } from './shared-storage.ts';
+import type { SharedStorage } from './shared-storage.ts';
 
 /** A storage's answer to an order that it is asked to keep. */
 export type AcceptResult =
@@ -220,7 +220,7 @@ export interface StoredOrderPage {
  *
  * Methods may answer at once or with a promise.
  */
-export interface OrderStorage extends BalanceStorage, HistoryStorage, HoldStorage {
+export interface OrderStorage extends BalanceStorage, HistoryStorage, HoldStorage, SharedStorage {
   /**
    * `'json'` if payloads come back as JSON has them: the processor then refuses orders whose payload is not JSON. Any
    * value by default.
@@ -232,8 +232,6 @@ export interface OrderStorage extends BalanceStorage, HistoryStorage, HoldStorag
    * whether an id is known. {@link OrderStorage.nextSequence} is needed. `false` by default.
    */
   readonly isVolatile?: boolean;
-  /** Of a storage that several processors share, and of no other. */
-  readonly shared?: SharedOrders | undefined;
   /**
    * Reserves the next {@link StoredOrder.sequence} for an order that is accepted now and comes with its settlement, if
    * it comes at all. Called only if `isVolatile`, and required then.

@@ -1,5 +1,6 @@
 import type { StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
+import type { OrderTransaction, TransactionClient } from './order-transaction.ts';
 
 /**
  * A partition of the users, as long as one processor owns it. The storage makes another object each time that the
@@ -134,4 +135,27 @@ export interface SharedOrders {
    * once; `undefined` if it has not read it yet.
    */
   cluster?(): ClusterStats | undefined;
+}
+
+/**
+ * The part of an {@link OrderStorage} that only a storage has that several processors share. It may keep orders in
+ * transactions of the host's own:
+ *
+ * 1. When the transaction commits, its orders come by {@link SharedOrders.orders} as any others. The acceptance of each
+ *    counts from the call of `accept` to the commit: it comes before an order that is handed in after that, and after
+ *    one whose acceptance was answered before the call.
+ * 2. If the transaction does not commit, nothing of its orders is left; nor of those that a savepoint takes back.
+ * 3. No processor awaits them, unless it watches them after the commit.
+ * 4. Until the transaction ends, other calls with the id of one of its orders may wait for it, and must end all the same.
+ */
+export interface SharedStorage {
+  /** How its processor shares it with others; of no other storage. */
+  readonly shared?: SharedOrders | undefined;
+  /**
+   * Keeps orders in a transaction of the host's. Not every shared storage can.
+   *
+   * @param client - the host's connection, as the storage knows it
+   * @throws TypeError for a connection that it cannot use
+   */
+  transaction?(client: TransactionClient): OrderTransaction;
 }

@@ -41,7 +41,7 @@ const roles: readonly Role[] = ['accept', 'settle', 'read', 'beat'];
 /** Plans may turn when a table was nearly empty while its statistics were made: these leave none that could. */
 const setUps: Readonly<Record<Role, string>> = {
   accept: `SET enable_seqscan = off; SET enable_nestloop = off;
-    SET plan_cache_mode = force_generic_plan; SET statement_timeout = '30s'`,
+    SET plan_cache_mode = force_generic_plan; SET statement_timeout = '30s'; SET lock_timeout = '1s'`,
   settle: `SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off;
     SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET statement_timeout = '30s'`,
   read: `SET enable_seqscan = off; SET enable_bitmapscan = off;

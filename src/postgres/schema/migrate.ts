@@ -1,9 +1,10 @@
 import type { Session } from '../sessions/session.ts';
+import { enqueueFunctions } from './enqueue.ts';
 import { quoteName, quoteText } from './names.ts';
 import { tables } from './tables.ts';
 
 /** What leads from each version of the schema to the next. One that was released is never changed. */
-const migrations: readonly string[] = [tables];
+const migrations: readonly string[] = [`${tables}\n${enqueueFunctions}`];
 
 /** The version that this library reads and writes. */
 export const schemaVersion = migrations.length;
@@ -18,7 +19,8 @@ export function migrationSql(schema: string, partitions: number, from = 0): stri
 INSERT INTO partitions (part) SELECT generate_series(0, ${partitions - 1});`;
   return [
     `CREATE SCHEMA IF NOT EXISTS ${name};`,
-    `SET LOCAL search_path = ${name};`,
+    // Functions keep it, so that no temporary table of their callers stands for one of the schema.
+    `SET LOCAL search_path = ${name}, pg_temp;`,
     ...migrations.slice(from),
     ...(from === 0 ? [fills] : []),
     `COMMENT ON SCHEMA ${name} IS ${quoteText(versionText(schemaVersion))};`,

@@ -21,6 +21,11 @@ export function requirementOf(error: unknown): Requirement | undefined {
   return requirements.includes(message) ? (message as Requirement) : undefined;
 }
 
+/** Whether a lock was not got in time: for an id, another transaction is about to take it. */
+export function isLocked(error: unknown): boolean {
+  return codeOf(error) === '55P03';
+}
+
 /** Whether a row of one order was refused, and would be again, while others can be written. */
 export function isOfOneOrder(error: unknown): boolean {
   return ofOneOrder.includes(codeOf(error).slice(0, 2));

@@ -5,7 +5,7 @@ import type { AcceptResult } from '../../core/storage/order-storage.ts';
 import type { Life } from '../members/life.ts';
 import type { Membership } from '../members/membership.ts';
 import { listNotes } from '../notes/accept-note.ts';
-import { isOfOneOrder } from '../sessions/errors.ts';
+import { isLocked, isOfOneOrder } from '../sessions/errors.ts';
 import type { Value } from '../sessions/session.ts';
 import {
   acceptStatement,
@@ -24,6 +24,12 @@ import { type KnownResult, knownOrders } from './known-orders.ts';
 
 /** Takes more room than any page has left, even compressed. */
 const probeText = randomBytes(8_192).toString('hex');
+
+/** For how long an id is waited for, in milliseconds, where a host's transaction is known to take one. */
+const lockMs = 20;
+
+/** How many ids of one call may be waited for in vain. */
+const mostLocked = 8;
 
 /** What became of an order: it is kept, its id is taken, or why the database refuses it. */
 type Kept = StoredOrder | undefined | { readonly error: unknown };
@@ -75,7 +81,7 @@ export class AcceptOrders {
     try {
       return await life.accept.alone(() => this.#keepAll(life, call, orders));
     } catch (error) {
-      if (!isOfOneOrder(error)) throw error;
+      if (!isOfOneOrder(error) && !isLocked(error)) throw error;
       return this.#keepOthers(life, call, orders);
     }
   }
@@ -104,13 +110,14 @@ export class AcceptOrders {
     return orders.map((order) => acceptedColumnsOf(order, this.#partitions));
   }
 
-  /** In one transaction, without the orders that the database refuses. */
+  /** In one transaction, without the orders that the database refuses, or whose ids a host's transaction is taking. */
   async #keepOthers(
     life: Life,
     call: number,
     orders: readonly NewOrder[],
   ): Promise<readonly Kept[]> {
     const { accept } = life;
+    let locked = 0;
     const keepSome = async (some: readonly NewOrder[]): Promise<readonly Kept[]> => {
       await accept.query('SAVEPOINT half');
       try {
@@ -118,14 +125,21 @@ export class AcceptOrders {
         const [row] = await accept.query<InsertedRow>(acceptStatement, values);
         return keptOf(some, row);
       } catch (error) {
-        if (!isOfOneOrder(error)) throw error;
+        const isOneLocked = isLocked(error) && some.length === 1;
+        if (isOneLocked) locked += 1;
+        // It is no matter of ids.
+        if (locked > mostLocked) throw error;
+        if (!isOfOneOrder(error) && !isLocked(error)) throw error;
         await accept.query('ROLLBACK TO half');
-        if (some.length === 1) return [{ error }];
+        if (some.length === 1) return [{ error: isOneLocked ? idIsBeingTaken(error) : error }];
         const half = some.length >> 1;
         return [...(await keepSome(some.slice(0, half))), ...(await keepSome(some.slice(half)))];
       }
     };
-    const kept = await accept.transaction(() => keepSome(orders));
+    const kept = await accept.transaction(async () => {
+      await accept.query(`SET LOCAL lock_timeout = ${lockMs}`);
+      return keepSome(orders);
+    });
     await this.#note(life, kept.filter(isStored));
     return kept;
   }
@@ -187,6 +201,12 @@ export class AcceptOrders {
       if (order !== undefined) known.set(id, { status: 'known', order });
     }
   }
+}
+
+function idIsBeingTaken(cause: unknown): Error {
+  return new Error('Another transaction has accepted an order with its id, and has not ended', {
+    cause,
+  });
 }
 
 function valuesOf(
