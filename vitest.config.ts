@@ -45,6 +45,7 @@ const long = [
   'test/examples/services/service/restart.test.ts',
   'test/postgres/conformance.test.ts',
   'test/postgres/hosts/host-transaction.test.ts',
+  'test/postgres/hosts/on-settle.test.ts',
   'test/postgres/hosts/sql-enqueue.test.ts',
   'test/postgres/members/membership.test.ts',
   'test/postgres/members/model.test.ts',

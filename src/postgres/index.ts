@@ -5,6 +5,7 @@
  * @module
  */
 
+export type { OnSettle, SettlementClient, SettlementQuery } from './hosts/on-settle.ts';
 export type { PostgresStorageOptions } from './open-options.ts';
 export type { PostgresPruneOptions } from './postgres-storage.ts';
 export { PostgresStorage } from './postgres-storage.ts';

@@ -1,6 +1,13 @@
 import { hostname } from 'node:os';
 import type { ClientConfig } from 'pg';
-import { checkInteger, checkOptions, checkTimeout, wrong } from '../core/runtime/checks.ts';
+import {
+  checkFunction,
+  checkInteger,
+  checkOptions,
+  checkTimeout,
+  wrong,
+} from '../core/runtime/checks.ts';
+import type { OnSettle } from './hosts/on-settle.ts';
 import { partitionLimit } from './values/partition.ts';
 
 /** The options of a {@link PostgresStorage}. */
@@ -39,6 +46,16 @@ export interface PostgresStorageOptions {
    */
   readonly handOverMs?: number | undefined;
   /**
+   * Runs the host's own statements in each transaction that settles orders: they hold if and only if the outcomes do. What
+   * it throws rolls both back, and the settlement is tried again; see {@link OnSettle}. None by default.
+   */
+  readonly onSettle?: OnSettle | undefined;
+  /**
+   * For how long `onSettle` may run, in milliseconds: an integer from 1 up. No order is settled meanwhile. After that it
+   * counts as failed; the server ends a statement of it after as long. Default 5 000.
+   */
+  readonly onSettleTimeoutMs?: number | undefined;
+  /**
    * Whether `open` makes the tables and brings them to the version of this release. `false`: it rejects where
    * they are of another version. Default `true`.
    */
@@ -55,6 +72,8 @@ export interface CheckedOptions {
   readonly beatMs: number;
   readonly staleMs: number;
   readonly handOverMs: number;
+  readonly onSettle: OnSettle | undefined;
+  readonly onSettleTimeoutMs: number;
   readonly migrate: boolean;
 }
 
@@ -67,6 +86,8 @@ const optionNames = [
   'beatMs',
   'staleMs',
   'handOverMs',
+  'onSettle',
+  'onSettleTimeoutMs',
   'migrate',
 ] satisfies (keyof PostgresStorageOptions)[];
 
@@ -82,7 +103,7 @@ export function checkedOptions(options: PostgresStorageOptions): CheckedOptions 
   checkOptions('PostgresStorage', options, optionNames);
   const { schema = 'order_processor', partitions, name = hostname() } = options;
   const { beatMs = 500, staleMs = Math.max(5_000, 4 * beatMs) } = options;
-  const { handOverMs = 30_000, migrate = true } = options;
+  const { handOverMs = 30_000, migrate = true, onSettle, onSettleTimeoutMs = 5_000 } = options;
   checkSchema(schema);
   if (partitions !== undefined) checkPartitions(partitions);
   if (typeof name !== 'string' || name === '' || name.length > 40 || name.includes('\0')) {
@@ -93,10 +114,12 @@ export function checkedOptions(options: PostgresStorageOptions): CheckedOptions 
   checkTimeout('staleMs', staleMs);
   checkInteger('staleMs', staleMs, 4 * beatMs);
   checkTimeout('handOverMs', handOverMs);
+  if (onSettle !== undefined) checkFunction('onSettle', onSettle);
+  checkTimeout('onSettleTimeoutMs', onSettleTimeoutMs);
   if (typeof migrate !== 'boolean') throw wrong(TypeError, 'migrate', 'a boolean', migrate);
   const config = configOf(options);
-  const times = { beatMs, staleMs, handOverMs };
-  return { config, schema, partitions, name: name.slice(0, 40), ...times, migrate };
+  const times = { beatMs, staleMs, handOverMs, onSettleTimeoutMs };
+  return { config, schema, partitions, name: name.slice(0, 40), ...times, onSettle, migrate };
 }
 
 function configOf({ connectionString, pg }: PostgresStorageOptions): ClientConfig {

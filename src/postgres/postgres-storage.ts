@@ -26,6 +26,7 @@ import type { OrderTransaction, TransactionClient } from '../core/storage/order-
 import { UnreadableOrders } from '../core/storage/reading/unreadable-orders.ts';
 import type { SharedOrders } from '../core/storage/shared-storage.ts';
 import { HostTransactions } from './hosts/host-transaction.ts';
+import { SettleHook } from './hosts/settle-hook.ts';
 import { openQuerySession } from './members/life.ts';
 import { Membership } from './members/membership.ts';
 import { checkedOptions, type PostgresStorageOptions } from './open-options.ts';
@@ -104,7 +105,9 @@ export class PostgresStorage implements OrderStorage {
     await members.open();
     await view.read();
     const reads = new Reads(sessions, schema, report);
-    const writes = new Writes(members, schema, partitions);
+    const { onSettle, onSettleTimeoutMs } = checked;
+    const hook = onSettle && new SettleHook(onSettle, onSettleTimeoutMs, schema);
+    const writes = new Writes(members, schema, partitions, hook);
     return new PostgresStorage(id, schema, members, reads, writes, view);
   }
 

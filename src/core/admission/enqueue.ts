@@ -79,7 +79,7 @@ export async function enqueue(
 /** @throws OrderError `invalid_order` */
 function readSignal(options: EnqueueOptions | undefined): AbortSignal | undefined {
   try {
-    return signalOf('enqueue', options, ['signal', 'client']);
+    return signalOf('enqueue', options, ['client', 'signal']);
   } catch (cause) {
     throw badOptions(cause);
   }

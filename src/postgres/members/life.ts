@@ -39,16 +39,25 @@ const probeMs = 2_000;
 const roles: readonly Role[] = ['accept', 'settle', 'read', 'beat'];
 
 /** Plans may turn when a table was nearly empty while its statistics were made: these leave none that could. */
-const setUps: Readonly<Record<Role, string>> = {
-  accept: `SET enable_seqscan = off; SET enable_nestloop = off;
-    SET plan_cache_mode = force_generic_plan; SET statement_timeout = '30s'; SET lock_timeout = '1s'`,
-  settle: `SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off;
-    SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan; SET statement_timeout = '30s'`,
-  read: `SET enable_seqscan = off; SET enable_bitmapscan = off;
-    SET plan_cache_mode = force_generic_plan; SET statement_timeout = '60s'`,
-  beat: "SET synchronous_commit = off; SET statement_timeout = '30s'",
-  query: `SET enable_seqscan = off; SET enable_bitmapscan = off;
-    SET plan_cache_mode = force_generic_plan; SET statement_timeout = '60s'`,
+const settings: Readonly<Record<Role, Readonly<Record<string, string>>>> = {
+  accept: {
+    ...{ enable_seqscan: 'off', enable_nestloop: 'off', plan_cache_mode: 'force_generic_plan' },
+    ...{ statement_timeout: "'30s'", lock_timeout: "'1s'" },
+  },
+  settle: {
+    ...{ enable_seqscan: 'off', enable_bitmapscan: 'off', enable_hashjoin: 'off' },
+    ...{ enable_mergejoin: 'off', plan_cache_mode: 'force_generic_plan' },
+    statement_timeout: "'30s'",
+  },
+  read: {
+    ...{ enable_seqscan: 'off', enable_bitmapscan: 'off', plan_cache_mode: 'force_generic_plan' },
+    statement_timeout: "'60s'",
+  },
+  beat: { synchronous_commit: 'off', statement_timeout: "'30s'" },
+  query: {
+    ...{ enable_seqscan: 'off', enable_bitmapscan: 'off', plan_cache_mode: 'force_generic_plan' },
+    statement_timeout: "'60s'",
+  },
 };
 
 /** A server that has lost its client ends the session, and with it the processor's lock, soon. */
@@ -56,15 +65,17 @@ const keepAlive = `SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2;
 SET tcp_user_timeout = 10000;
 DO $$ BEGIN SET client_connection_check_interval = 1000; EXCEPTION WHEN OTHERS THEN NULL; END $$`;
 
+/** The settings of a session of the processor. */
+export function settingsOf(role: Role, schema: string): ReadonlyMap<string, string> {
+  const own = { search_path: quoteName(schema), jit: 'off', ...settings[role] };
+  const isolation = ['default_transaction_isolation', "'read committed'"] as const;
+  return new Map([isolation, ...Object.entries(own)]);
+}
+
 /** What sets up a session of the processor. */
 export function setUpOf(role: Role, schema: string): string {
-  return [
-    `SET search_path = ${quoteName(schema)}`,
-    "SET default_transaction_isolation = 'read committed'",
-    'SET jit = off',
-    setUps[role],
-    keepAlive,
-  ].join('; ');
+  const set = [...settingsOf(role, schema)].map(([name, value]) => `SET ${name} = ${value}`);
+  return [...set, keepAlive].join('; ');
 }
 
 /**

@@ -1,4 +1,12 @@
-import { Client, type ClientConfig, type Notification, type QueryResultRow, types } from 'pg';
+import {
+  Client,
+  type ClientConfig,
+  type Notification,
+  type QueryConfig,
+  type QueryResult,
+  type QueryResultRow,
+  types,
+} from 'pg';
 
 /** A statement that a session prepares when it first uses it. */
 export interface Statement {
@@ -87,11 +95,21 @@ export class Session {
     statement: Statement | string,
     values: readonly Value[] = [],
   ): Promise<Row[]> {
-    if (this.#isOver) throw this.#failure;
     const config =
       typeof statement === 'string' ? { text: statement, values } : { ...statement, values };
-    const { rows } = await this.#client.query<Row>({ ...config, values: [...values] });
+    const { rows } = await this.send<Row>({ ...config, values: [...values] });
     return rows;
+  }
+
+  /** The same for a statement as `pg` takes it, with the result as `pg` gives it. */
+  async send<Row extends QueryResultRow>(query: QueryConfig): Promise<QueryResult<Row>> {
+    if (this.#isOver) throw this.#failure;
+    return this.#client.query<Row>(query);
+  }
+
+  /** Whether a transaction is under way in which no statement has failed, as the last answer of the server says. */
+  get isInTransaction(): boolean {
+    return this.#client.getTransactionStatus() === 'T';
   }
 
   /** Runs a transaction behind those that were begun; no other statement of the session may come between. */
@@ -100,7 +118,9 @@ export class Session {
       await this.query('BEGIN');
       try {
         const result = await work();
-        await this.query('COMMIT');
+        const { command } = await this.send({ text: 'COMMIT' });
+        // What the server says to it if a statement has failed.
+        if (command === 'ROLLBACK') throw new Error('The transaction could not be committed');
         return result;
       } catch (error) {
         if (!this.#isOver) await this.query('ROLLBACK');

@@ -1,5 +1,8 @@
 import type { Settlement, SettlementResult } from '../../core/storage/order-storage.ts';
 import { KnownBalances } from '../decisions/known-balances.ts';
+import { writeApart } from '../hosts/apart.ts';
+import { OnSettleError, type SettleHook } from '../hosts/settle-hook.ts';
+import { settledRecord } from '../hosts/settled-record.ts';
 import type { Life } from '../members/life.ts';
 import type { Membership } from '../members/membership.ts';
 import { isPassing, requirementOf } from '../sessions/errors.ts';
@@ -18,10 +21,15 @@ const mostTries = 30;
 /** After so many tries a call locks the balances before it decides. */
 const triesUnlocked = 3;
 
-/** What a call has done. */
+/** How often the host's part is tried with all orders of a call, before it is with halves of them. */
+const hookTries = 2;
+
+/** What a call, or a part of it, has done. */
 interface Done {
+  readonly settlements: readonly Settlement[];
   readonly plan: SettlementPlan;
   readonly written: Written;
+  readonly openings: Openings;
 }
 
 /**
@@ -33,12 +41,20 @@ export class SettleOrders {
   readonly #members: Membership;
   readonly #partitions: number;
   readonly #lock: readonly [number, number];
+  readonly #hook: SettleHook | undefined;
   readonly #balances = new KnownBalances();
 
-  constructor(members: Membership, schema: string, partitions: number) {
+  /** @param hook - the host's part of each transaction */
+  constructor(
+    members: Membership,
+    schema: string,
+    partitions: number,
+    hook: SettleHook | undefined,
+  ) {
     this.#members = members;
     this.#partitions = partitions;
     this.#lock = settlementLock(schema);
+    this.#hook = hook;
   }
 
   /** @param isFenced - whether the processor must own the partitions of all orders */
@@ -58,18 +74,23 @@ export class SettleOrders {
       sequences: orders.sequences,
       hasBalance: (userId: string) => this.#balances.get(userId) !== undefined,
     };
-    for (let tries = 1; ; tries += 1) {
+    for (let tries = 1, hookFailures = 0; ; tries += 1) {
       try {
-        const { plan, written } = await this.#try(settlements, orders, settings, tries);
-        this.#noteSettled(life, plan, orders, settlements, parts);
-        return await this.#answer(life, settlements, plan, written);
+        if (hookFailures === hookTries)
+          return await this.#settleApart(settlements, orders, settings);
+        const done = await this.#try(settlements, orders, settings, tries);
+        this.#noteSettled(life, done, orders, parts);
+        return await this.#answer(life, done);
       } catch (error) {
+        if (error instanceof OnSettleError) hookFailures += 1;
         const requirement = requirementOf(error);
         if (requirement === 'lost') {
           this.#members.lost(life, parts);
           return settlements.map(() => ({ status: 'lost' }));
         }
-        const mayComeAgain = requirement !== undefined || isPassing(error);
+        const mayComeAgain =
+          requirement !== undefined || isPassing(error) || error instanceof OnSettleError;
+        if (hookFailures > hookTries) throw error;
         if (!mayComeAgain || tries === mostTries) throw error;
         if (requirement === 'settled') await orders.lookUpAgain();
         else this.#forgetBalances(settlements);
@@ -89,16 +110,62 @@ export class SettleOrders {
   ): Promise<Done> {
     const { settle } = settings.life;
     if (tries > triesUnlocked) {
-      return settle.transaction(async () => {
-        await this.#readBalances(settings.life, usersOf(settlements), true);
-        const plan = new SettlementPlan(settlements, orders, this.#balances);
-        return { plan, written: await writePlan(plan, settings) };
-      });
+      return settle.transaction(() => this.#writeLocked(settlements, orders, settings));
     }
     const plan = await this.#plan(settlements, orders, settings.life, tries);
-    const write = (): Promise<Written> => writePlan(plan, settings);
-    const written = await (plan.isOneStatement ? settle.alone(write) : settle.transaction(write));
-    return { plan, written };
+    const write = (): Promise<Done> => this.#write(settlements, plan, settings);
+    const isOneStatement = plan.isOneStatement && this.#hook === undefined;
+    return isOneStatement ? settle.alone(write) : settle.transaction(write);
+  }
+
+  /** Without the orders with which the host's part fails. */
+  async #settleApart(
+    settlements: readonly Settlement[],
+    orders: CallOrders,
+    settings: WriteSettings,
+  ): Promise<readonly SettlementResult[]> {
+    const { life } = settings;
+    const parts = await writeApart(life.settle, settlements, (some) =>
+      this.#writeLocked(some, orders, settings),
+    );
+    const results = new Map<Settlement, SettlementResult>();
+    for (const part of parts) {
+      if ('error' in part) {
+        for (const each of part.settlements)
+          results.set(each, { status: 'failed', error: part.error });
+        continue;
+      }
+      this.#noteSettled(life, part, orders, partsOf(part.settlements, this.#partitions));
+      for (const [at, result] of (await this.#answer(life, part)).entries()) {
+        results.set(part.settlements[at] as Settlement, result);
+      }
+    }
+    return settlements.map((each) => results.get(each) as SettlementResult);
+  }
+
+  /** In a transaction that its caller has begun: no other one changes the balances before it has ended. */
+  async #writeLocked(
+    settlements: readonly Settlement[],
+    orders: CallOrders,
+    settings: WriteSettings,
+  ): Promise<Done> {
+    await this.#readBalances(settings.life, usersOf(settlements), true);
+    const plan = new SettlementPlan(settlements, orders, this.#balances);
+    return this.#write(settlements, plan, settings);
+  }
+
+  async #write(
+    settlements: readonly Settlement[],
+    plan: SettlementPlan,
+    settings: WriteSettings,
+  ): Promise<Done> {
+    const written = await writePlan(plan, settings);
+    const openings = new Openings(written.accounts, written.row?.openings ?? null);
+    if (this.#hook !== undefined && plan.outcomes.length > 0) {
+      const records = plan.outcomes.map((outcome) => settledRecord(outcome, openings));
+      await this.#hook.run(settings.life.settle, records);
+    }
+    return { settlements, plan, written, openings };
   }
 
   async #plan(
@@ -136,9 +203,8 @@ export class SettleOrders {
   /** What was read of the orders before is worth nothing now. */
   #noteSettled(
     life: Life,
-    { treatments }: SettlementPlan,
+    { settlements, plan: { treatments } }: Done,
     orders: CallOrders,
-    settlements: readonly Settlement[],
     parts: readonly number[],
   ): void {
     const sequences: number[] = [];
@@ -156,11 +222,8 @@ export class SettleOrders {
 
   async #answer(
     life: Life,
-    settlements: readonly Settlement[],
-    plan: SettlementPlan,
-    { accounts, row }: Written,
+    { settlements, plan, written: { accounts, row }, openings }: Done,
   ): Promise<readonly SettlementResult[]> {
-    const openings = new Openings(accounts, row?.openings ?? null);
     for (const account of accounts) {
       this.#balances.set(account.userId, openings.closingOf(account));
     }

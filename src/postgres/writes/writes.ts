@@ -12,6 +12,7 @@ import type {
   Settlement,
   SettlementResult,
 } from '../../core/storage/order-storage.ts';
+import type { SettleHook } from '../hosts/settle-hook.ts';
 import type { Membership } from '../members/membership.ts';
 import { requirementOf } from '../sessions/errors.ts';
 import { amendStatement, rememberStatement } from '../statements/unsettled-writes.ts';
@@ -28,11 +29,17 @@ export class Writes {
   readonly #accept: AcceptOrders;
   readonly #settle: SettleOrders;
 
-  constructor(members: Membership, schema: string, partitions: number) {
+  /** @param hook - the host's part of settlements */
+  constructor(
+    members: Membership,
+    schema: string,
+    partitions: number,
+    hook: SettleHook | undefined,
+  ) {
     this.#members = members;
     this.#partitions = partitions;
     this.#accept = new AcceptOrders(members, partitions);
-    this.#settle = new SettleOrders(members, schema, partitions);
+    this.#settle = new SettleOrders(members, schema, partitions, hook);
   }
 
   async accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]> {
