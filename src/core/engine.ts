@@ -167,6 +167,7 @@ export class Engine {
       recover: (job) => this.acceptance.recover(job),
       enter: (job) => this.acceptance.enter(job),
       waits: (userId) => this.acceptance.keepWaiting(userId),
+      heldOrderBeganAt: (userId) => this.heldLanes.beganAt(userId),
       ...{ rate: settings.rate, ledger: storage, storageFailed },
       whenAvailable: () => this.availability?.whenAvailable() ?? Promise.resolve(),
     });

@@ -36,7 +36,7 @@ export interface OrderProcessorOptions<Payload = unknown, Input = Payload, Resul
   readonly overflow?: 'reject' | 'wait' | undefined;
   /**
    * How often orders of one user may begin: at most `limit` within any `intervalMs`, also over restarts where the
-   * storage keeps orders. Later orders of the user wait, those of others do not. No bound by default.
+   * storage keeps orders; an order that a process left unsettled counts when it begins again. Later orders of the user wait, those of others do not. No bound by default.
    */
   readonly rate?: Rate | undefined;
   /**

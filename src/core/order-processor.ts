@@ -426,7 +426,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @returns the hold, when the storage has it; if the lane was held before, that hold, with a new `reason` if one is
    *   given. Rejects with a TypeError or RangeError for what can't be a user's id and for an option that is unknown
    *   or wrong, with `storage_failed` if the storage did not keep it: a lane that was not held goes on then, though
-   *   the hold may be there after the next start. Rejects with `shut_down` once the processor is shutting down
+   *   the storage may have the hold, which counts after the next start: {@link release} ends it there. Rejects with
+   *   `shut_down` once the processor is shutting down
    */
   async hold(userId: string, options: HoldOptions = {}): Promise<Hold> {
     checkName(userId);
@@ -445,8 +446,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @returns what held it. Rejects with a TypeError for what can't be a user's id, for an option that is unknown or
    *   wrong and for an action that is missing or has no order, with a RangeError for one that is unknown, with
    *   `not_held` for a lane that is not held, or not by the order that was named, with `storage_failed` if the storage
-   *   did not end the hold: the lane stays held in this process. Rejects with `shut_down` once the processor is
-   *   shutting down
+   *   did not end the hold: the lane stays held in this process, and may go on after the next start. Rejects with
+   *   `shut_down` once the processor is shutting down
    */
   async release(
     userId: string,

@@ -686,4 +686,22 @@ describe('the hold of a failed order that is settled', () => {
       await next.shutdown();
     },
   );
+
+  it('invariant 2: a lane goes on whose order is canceled, though the storage fails to end the hold', async () => {
+    const { failing, steps } = world();
+    failing.add('a');
+    const storage = new KeptStorage();
+    const processor = await open(storage, { steps, onFailure: 'hold' });
+    const errors: string[] = [];
+    processor.on('error', ({ code }) => errors.push(code));
+    const [first, second] = ['a', 'b'].map((id) => codeOf(processor.submit(order(id))));
+    await clock.runAll();
+    storage.fate = fatesOf('release', 'rejects', 'throws');
+    expect(await processor.cancel('a')).toBe(true);
+    await clock.runAll();
+    expect([await first, await second]).toEqual(['canceled', 'completed']);
+    expect(errors).toEqual(['storage_failed', 'storage_failed']);
+    expect(processor.stats()).toMatchObject({ heldLanes: 0 });
+    await processor.shutdown();
+  });
 });

@@ -267,6 +267,33 @@ describe('hold', () => {
     await processor.shutdown();
   });
 
+  it('invariant 9: a lane is held that is held again after its release failed, though the release was done', async () => {
+    const disk = new MemoryStorage();
+    const storage = new KeptStorage(disk);
+    const first = await open(storage);
+    await first.hold('u', { reason: 'fraud?' });
+    storage.fate = fatesOf('release', 'fails late');
+    expect(await codeOf(first.release('u'))).toBe('storage_failed');
+    expect(await first.hold('u')).toMatchObject({ reason: 'fraud?' });
+    storage.cut();
+    const second = await open(new KeptStorage(disk));
+    expect(second.stats()).toMatchObject({ heldLanes: 1 });
+    await second.shutdown();
+  });
+
+  it('invariant 9: a hold that the storage kept, and did not answer so, is ended by a release', async () => {
+    const disk = new MemoryStorage();
+    const storage = new KeptStorage(disk);
+    const processor = await open(storage);
+    storage.fate = fatesOf('hold', 'fails late');
+    expect(await codeOf(processor.hold('u', { reason: 'fraud?' }))).toBe('storage_failed');
+    expect((await processor.holds()).holds).toMatchObject([{ userId: 'u' }]);
+    expect(await processor.release('u')).toMatchObject({ reason: 'fraud?', action: undefined });
+    expect(disk.holds({ limit: 1 })).toEqual([]);
+    expect(await codeOf(processor.release('u'))).toBe('not_held');
+    await processor.shutdown();
+  });
+
   it('invariant 4: a hold that the storage never answers rejects when the processor has closed', async () => {
     const storage = new KeptStorage();
     const processor = await open(storage);

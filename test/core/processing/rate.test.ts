@@ -1,8 +1,15 @@
 import fc from 'fast-check';
-import { OrderProcessor, type OrderProcessorOptions, type Step } from 'order-processor';
+import {
+  MemoryStorage,
+  OrderError,
+  OrderProcessor,
+  type OrderProcessorOptions,
+  type Step,
+} from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { isFull } from '../../kit/full.ts';
 import { codeOf, range } from '../../kit/helpers.ts';
+import { open } from '../../kit/kept/helpers.ts';
 import { type Fate, KeptStorage } from '../../kit/kept-storage.ts';
 import { checkScenarios } from '../../kit/scenarios.ts';
 import { useVirtualClock, type VirtualClock } from '../../kit/virtual-clock.ts';
@@ -117,6 +124,51 @@ describe('rate', () => {
     await clock.advance(2_000);
     expect(log).toEqual(['a@0', 'b@0', 'e@300', 'c@1000', 'd@1000']);
     await second.shutdown();
+  });
+
+  it('counts an order over a restart that had failed and holds its lane', async () => {
+    const log: string[] = [];
+    const failing: Step = {
+      name: 'fails',
+      run: ({ id }) => {
+        log.push(`${id}@${clock.now}`);
+        if (id === 'a') throw new OrderError('no_vendor', 'None');
+      },
+    };
+    const options = { rate: { limit: 1, intervalMs: 1_000 }, steps: [failing] };
+    const disk = new MemoryStorage();
+    const first = await open(new KeptStorage(disk), { ...options, onFailure: 'hold' });
+    for (const id of ['a', 'b']) await first.enqueue({ id, userId: 'u', amount: 1 });
+    await clock.advance(300);
+    await first.shutdown();
+    const second = await open(new KeptStorage(disk), options);
+    await second.release('u', 'skip');
+    await clock.advance(699);
+    expect(log).toEqual(['a@0']);
+    await clock.advance(1);
+    expect(log).toEqual(['a@0', 'b@1000']);
+    await second.shutdown();
+  });
+
+  it('holds over a restart with any number of orders that wait', async () => {
+    const log: string[] = [];
+    const options = { rate: { limit: 1, intervalMs: 1_000 }, steps: [noting(log)] };
+    const disk = new MemoryStorage();
+    const storage = new KeptStorage(disk);
+    const first = await open(storage, options);
+    const orders = range(1_200).map((at) => ({ id: `${at}`, userId: 'u', amount: 1 }));
+    await Promise.all(orders.map((order) => first.enqueue(order)));
+    await clock.advance(300);
+    storage.cut();
+    await clock.hold();
+    const second = await open(new KeptStorage(disk), options);
+    await clock.advance(699);
+    expect(log).toEqual(['0@0']);
+    await clock.advance(1);
+    expect(log).toEqual(['0@0', '1@1000']);
+    const closed = second.shutdown({ timeoutMs: 1 });
+    await clock.advance(10_000);
+    await closed;
   });
 
   it('waits for a storage that cannot say what had begun', async () => {

@@ -1,5 +1,12 @@
-import type { AcceptedOrder, OrderProcessor, OrderRecord, ShutdownSummary } from 'order-processor';
+import type {
+  AcceptedOrder,
+  MemoryStorage,
+  OrderProcessor,
+  OrderRecord,
+  ShutdownSummary,
+} from 'order-processor';
 import type { Plan, Works } from './plan.ts';
+import { Starts } from './starts.ts';
 
 /** Sees what orders do, in one process after the other, and says what they must not do. */
 export class Witness {
@@ -16,10 +23,9 @@ export class Witness {
   readonly holders = new Map<string, { readonly id: string; readonly at: number }>();
   /** By process: orders in the order in which they began. */
   readonly begun: Set<string>[] = [new Set()];
-  readonly #rate: Plan['rate'];
+  readonly #starts: Starts;
   readonly #accepted = new Set<string>();
   readonly #late = new Set<string>();
-  readonly #startsOf = new Map<string, number[]>();
   /** By user: orders whose steps run, each as often as steps of it run. */
   readonly #running = new Map<string, string[]>();
   /** Steps that have finished, and those whose result is on disk, as `id:step`. */
@@ -27,14 +33,22 @@ export class Witness {
   readonly #remembered = new Set<string>();
 
   constructor(rate: Plan['rate']) {
-    this.#rate = rate;
+    this.#starts = new Starts(rate);
   }
 
-  /** The process has ended, and another one begins. */
+  /**
+   * The process has ended.
+   *
+   * @param disk - what the next one knows of it, if its storage keeps orders
+   */
+  end(disk: MemoryStorage | undefined): void {
+    this.wrong.push(...this.#starts.end(disk));
+  }
+
+  /** Another process begins. */
   restart(): void {
     this.holders.clear();
     this.#running.clear();
-    this.#startsOf.clear();
     this.begun.push(new Set());
   }
 
@@ -118,21 +132,7 @@ export class Witness {
       this.#offend(`1: ${id} begins in a held lane`);
     }
     this.begun.at(-1)?.add(id);
-    if (!hasBegun && this.#rate !== undefined) this.#count(userId, startedAt, this.#rate);
-  }
-
-  #count(
-    userId: string,
-    startedAt: number,
-    { limit, intervalMs }: NonNullable<Plan['rate']>,
-  ): void {
-    const starts = this.#startsOf.get(userId) ?? [];
-    this.#startsOf.set(userId, starts);
-    starts.push(startedAt);
-    const before = starts.at(-1 - limit);
-    if (before !== undefined && startedAt - before < intervalMs) {
-      this.#offend(`an order of ${userId} begins ${startedAt - before} ms after the one before`);
-    }
+    this.#starts.begins(userId, startedAt);
   }
 
   #tell(id: string, outcome: string): void {

@@ -48,6 +48,7 @@ export class World {
     judgeStats(this.#processor, this.#witness);
     await this.#shutDown();
     if (this.#witness.isInDoubt) await this.#takeUpTheRest();
+    this.#witness.end(undefined);
     judgeEnd(this.#disk, this.#witness);
     this.#witness.wrong.push(...(this.#storage?.offences ?? []));
     await this.#bury();
@@ -240,6 +241,7 @@ export class World {
   #restart(): void {
     this.#dead.push(this.#processor);
     this.#life += 1;
+    this.#witness.end(this.#plan.isKept ? this.#disk : undefined);
     this.#releases.clear();
     this.#witness.restart();
     this.#processor = this.#open();

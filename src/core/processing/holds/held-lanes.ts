@@ -3,9 +3,7 @@ import type { Failure } from '../../lifecycle/entry.ts';
 import type { InFlightOrders } from '../../lifecycle/in-flight-orders.ts';
 import type { Job } from '../../lifecycle/job.ts';
 import { OrderError } from '../../order/order-error.ts';
-import { storageFailed } from '../../order/processor-errors.ts';
 import type { Cancellation } from '../../runtime/abort.ts';
-import { isThenable } from '../../runtime/awaitable.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Hold, ReleasedLane, StoredHold, StoredHoldQuery } from '../../storage/holds/hold.ts';
 import { withoutOrder } from '../../storage/holds/lane-settlement.ts';
@@ -23,7 +21,7 @@ import {
 } from './failed-orders.ts';
 import { type HoldWriteSources, HoldWrites } from './hold-writes.ts';
 import { failureOf } from './kept-failure.ts';
-import { readHolds, readHoldsNow } from './read-holds.ts';
+import { readHolds, readHoldsNow, readPage } from './read-holds.ts';
 import type { Release, ReleaseAction } from './release-options.ts';
 import { TurnsByUser } from './turns-by-user.ts';
 
@@ -147,14 +145,16 @@ export class HeldLanes {
     return true;
   }
 
+  /** When the failed order began that holds a lane, in Unix milliseconds, if one does. */
+  async beganAt(userId: string): Promise<number | undefined> {
+    await this.#loaded.promise;
+    return this.#holds.get(userId)?.failure?.startedAt;
+  }
+
   /** One page of the holds that the storage has. */
   async page(query: StoredHoldQuery): Promise<readonly Hold[]> {
-    try {
-      const page = this.#sources.storage.holds(query);
-      return (isThenable(page) ? await this.#sources.questions.ask(page) : page).map(shown);
-    } catch (cause) {
-      throw storageFailed('The storage could not give the holds', cause);
-    }
+    const { storage, questions } = this.#sources;
+    return (await readPage(storage, query, questions)).map(shown);
   }
 
   /** The processor shuts down: no call holds or releases a lane any more. An order that fails may still hold its own. */
@@ -203,10 +203,10 @@ export class HeldLanes {
 
   async #hold(userId: string, reason: string | undefined): Promise<Hold> {
     const known = this.#holds.get(userId);
-    if (known?.reason !== undefined && (reason ?? known.reason) === known.reason) {
-      return shown(known);
-    }
-    const hold: StoredHold = { heldAt: this.#now(), ...known, userId, reason: reason ?? '' };
+    const given = reason ?? known?.reason ?? '';
+    // A release that failed may have ended it in the storage.
+    if (known?.reason === given && !this.#writes.isUnsure(userId)) return shown(known);
+    const hold: StoredHold = { heldAt: this.#now(), ...known, userId, reason: given };
     await this.#writes.hold(hold);
     // An order may have failed meanwhile, and hold the lane too.
     const whole: StoredHold = { ...hold, ...this.#holds.get(userId), reason: hold.reason };
@@ -218,7 +218,9 @@ export class HeldLanes {
   }
 
   async #release(userId: string, { action, orderId }: Release): Promise<ReleasedLane> {
-    const hold = heldBy(this.#holds.get(userId), userId, orderId);
+    // A call of `hold` that failed may have left it in the storage.
+    const known = this.#holds.get(userId) ?? this.#writes.unsure(userId);
+    const hold = heldBy(known, userId, orderId);
     const { inFlight, recovered } = this.#sources;
     if (hold.orderId !== undefined && inFlight.isRecovering) await recovered();
     const job = orderOf(hold, inFlight);
@@ -274,8 +276,7 @@ export class HeldLanes {
       await this.#writes.keep(left);
       return;
     }
-    await this.#writes.end(userId);
-    this.#released(hold, undefined);
+    if (await this.#writes.endLeft(userId)) this.#released(hold, undefined);
   }
 
   /**

@@ -18,16 +18,29 @@ export class HoldWrites {
   readonly #sources: HoldWriteSources;
   /** Nothing is tried again: the processor shuts down. */
   isClosing = false;
+  /** By user of whom the last write has failed: the hold that the storage may have got, beside what is known. */
+  readonly #unsure = new Map<string, StoredHold | undefined>();
 
   constructor(sources: HoldWriteSources) {
     this.#sources = sources;
   }
 
+  /** Whether the last write for a user has failed: only another one shows what the storage has. */
+  isUnsure(userId: string): boolean {
+    return this.#unsure.has(userId);
+  }
+
+  /** The hold of a user that the storage may have, though it did not answer so. */
+  unsure(userId: string): StoredHold | undefined {
+    return this.#unsure.get(userId);
+  }
+
   /** Rejects with `storage_failed`. */
   async hold(hold: StoredHold): Promise<void> {
     try {
-      await this.#written(this.#sources.storage.hold(hold));
+      await this.#written(hold.userId, this.#sources.storage.hold(hold));
     } catch (cause) {
+      this.#unsure.set(hold.userId, hold);
       throw failed('The storage did not keep the hold', cause, hold.userId);
     }
   }
@@ -35,27 +48,39 @@ export class HoldWrites {
   /** Rejects with `storage_failed`. */
   async end(userId: string, retried?: RetriedOrder): Promise<void> {
     try {
-      await this.#written(this.#sources.storage.release(userId, retried));
+      await this.#written(userId, this.#sources.storage.release(userId, retried));
     } catch (cause) {
+      if (!this.#unsure.has(userId)) this.#unsure.set(userId, undefined);
       throw failed('The storage did not end the hold', cause, userId);
     }
   }
 
   /** Writes the hold of a lane that is held already: again and again as long as the storage fails. */
-  async keep(hold: StoredHold): Promise<void> {
+  keep(hold: StoredHold): Promise<boolean> {
+    return this.#untilWritten(() => this.hold(hold));
+  }
+
+  /** Ends the hold of a lane that nothing holds any more, in the same way. */
+  endLeft(userId: string): Promise<boolean> {
+    return this.#untilWritten(() => this.end(userId));
+  }
+
+  /** Resolves with false if the processor shuts down before it is written. */
+  async #untilWritten(write: () => Promise<void>): Promise<boolean> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await this.hold(hold);
-        return;
+        await write();
+        return true;
       } catch (error) {
         this.#sources.lifecycle.events.notify.error?.(error as OrderError);
-        if (this.isClosing || !(await this.#sources.mayTryAgain(attempt))) return;
+        if (this.isClosing || !(await this.#sources.mayTryAgain(attempt))) return false;
       }
     }
   }
 
-  async #written(writing: unknown): Promise<void> {
+  async #written(userId: string, writing: unknown): Promise<void> {
     if (isThenable(writing)) await this.#sources.questions.ask(writing);
+    this.#unsure.delete(userId);
   }
 }
 

@@ -1,5 +1,7 @@
+import { storageFailed } from '../../order/processor-errors.ts';
 import { isThenable } from '../../runtime/awaitable.ts';
-import type { HoldStorage, StoredHold } from '../../storage/holds/hold.ts';
+import type { UntilClosed } from '../../runtime/until-closed.ts';
+import type { HoldStorage, StoredHold, StoredHoldQuery } from '../../storage/holds/hold.ts';
 
 /** How many holds are read at once. */
 const pageSize = 500;
@@ -29,6 +31,20 @@ export function readHoldsNow(storage: HoldStorage): Map<string, StoredHold> {
     after = add(page, holds);
   } while (after !== undefined);
   return holds;
+}
+
+/** One page of them for a caller; rejects with `storage_failed`. */
+export async function readPage(
+  storage: HoldStorage,
+  query: StoredHoldQuery,
+  questions: UntilClosed,
+): Promise<readonly StoredHold[]> {
+  try {
+    const page = storage.holds(query);
+    return isThenable(page) ? await questions.ask(page) : page;
+  } catch (cause) {
+    throw storageFailed('The storage could not give the holds', cause);
+  }
 }
 
 /**

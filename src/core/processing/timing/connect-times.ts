@@ -26,6 +26,8 @@ interface Sources {
   enter(job: Job): void;
   readonly ledger: Ledger;
   readonly rate: Rate | undefined;
+  /** When the failed order began that holds a user's lane, in Unix milliseconds, if one does. */
+  heldOrderBeganAt(userId: string): Promise<number | undefined>;
   /** Orders of a user wait, since it has used up its rate. */
   waits(userId: string): void;
   storageFailed(error: OrderError): void;
@@ -68,6 +70,7 @@ function ratesOf(sources: Sources): UserRates | undefined {
   return new UserRates({
     ...{ clock, queue: dispatcher.queue, rate, waits, whenAvailable },
     ledger: journal && ledger,
+    heldOrderBeganAt: sources.heldOrderBeganAt,
     wake: () => dispatcher.wake(),
     failed: sources.storageFailed,
   });

@@ -22,6 +22,8 @@ interface Sources {
   readonly queue: KeyedQueue<Job>;
   /** Has the orders that earlier processes began; only where the storage keeps orders. */
   readonly ledger: Ledger | undefined;
+  /** When the failed order began that holds a user's lane, in Unix milliseconds, if one does. */
+  heldOrderBeganAt(userId: string): Promise<number | undefined>;
   /** Orders of a user wait from now on. */
   waits(userId: string): void;
   /** An order may begin. */
@@ -48,7 +50,8 @@ class Recent implements Timed {
 /**
  * Bounds how often orders of a user begin: at most `limit` in any `intervalMs`. The lane of a user that has used up its
  * rate is stopped until the oldest beginning is `intervalMs` ago. A user without a beginning in the last `intervalMs`
- * is not in memory. If the storage keeps orders, its records say what earlier processes began.
+ * is not in memory. If the storage keeps orders, its records say what earlier processes began: what is settled, or holds
+ * its lane. An order that a process had begun and left unsettled counts when it begins again.
  */
 export class UserRates {
   readonly #sources: Sources;
@@ -135,10 +138,10 @@ export class UserRates {
   }
 
   async #ask(recent: Recent, ledger: Ledger): Promise<void> {
-    const { rate, clock, failed, whenAvailable } = this.#sources;
+    const { clock, failed, whenAvailable } = this.#sources;
     while (!this.#isClosed) {
       try {
-        const starts = await startsIn(ledger, recent.userId, Date.now() - rate.intervalMs);
+        const starts = await this.#startsBefore(recent.userId, ledger);
         const now = this.#now();
         const unixNow = clock.toUnix(clock.read());
         // A clock that was set back since makes none of them later than now.
@@ -151,6 +154,17 @@ export class UserRates {
         await whenAvailable();
       }
     }
+  }
+
+  /** When orders of a user began in earlier processes within the interval, in Unix milliseconds, the oldest first. */
+  async #startsBefore(userId: string, ledger: Ledger): Promise<number[]> {
+    const after = Date.now() - this.#sources.rate.intervalMs;
+    const held = this.#sources.heldOrderBeganAt(userId);
+    const starts = await startsIn(ledger, userId, after);
+    const heldAt = await held;
+    // An order that holds its lane is not settled. It is the last one that has begun.
+    if (heldAt !== undefined && heldAt > after) starts.push(heldAt);
+    return starts;
   }
 
   /** Milliseconds that pass as the timers do: a test may have replaced these. */
