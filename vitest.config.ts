@@ -58,6 +58,7 @@ const long = [
   'test/postgres/statements/reads.test.ts',
   'test/postgres/writes/attacks.test.ts',
   'test/postgres/writes/crossing.test.ts',
+  'test/project/docs-pages.test.ts',
   'test/sqlite/file/file-lock.test.ts',
   'test/sqlite/file/files.test.ts',
   'test/sqlite/million.test.ts',

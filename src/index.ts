@@ -2,7 +2,7 @@
  * Process a stream of orders one at a time per user and in parallel across users, with every user's
  * balance exactly right. Start at {@link OrderProcessor}.
  *
- * @module
+ * @module order-processor
  */
 
 export type {

@@ -4,7 +4,7 @@
  * `@connectrpc/connect` and `@bufbuild/protobuf`, and {@link serveGrpc} requires
  * `@connectrpc/connect-node`.
  *
- * @module
+ * @module order-processor/grpc
  */
 
 export { type Access, type Authenticate, bearer } from '../server/access.ts';

@@ -2,7 +2,7 @@
  * An `OrderProcessor` over HTTP, on Hono: {@link createOrderApp} and {@link serve}, and what a service with routes of
  * its own needs. It requires the packages `hono` and `zod`, and {@link serve} requires `@hono/node-server`.
  *
- * @module
+ * @module order-processor/http
  */
 
 export { type Access, type Authenticate, bearer, mayActFor } from '../server/access.ts';

@@ -2,7 +2,7 @@
  * Share one PostgreSQL database among any number of processors: each user's orders are processed by one of them at a
  * time. Start at {@link PostgresStorage}. Needs `pg`, which you install beside it, and `@types/pg` for its types.
  *
- * @module
+ * @module order-processor/postgres
  */
 
 export type { OnSettle, SettlementClient, SettlementQuery } from './hosts/on-settle.ts';

@@ -1,7 +1,7 @@
 /**
  * Metrics of an `OrderProcessor` for Prometheus, on prom-client. Start at {@link observe}.
  *
- * @module
+ * @module order-processor/prometheus
  */
 
 export { type Observation, observe } from './observe.ts';

@@ -2,7 +2,7 @@
  * Keep orders and balances in one file, so that what was acknowledged survives `kill -9`. Start at
  * {@link SqliteStorage}.
  *
- * @module
+ * @module order-processor/sqlite
  */
 
 export type { SqliteStorageOptions } from './open-options.ts';

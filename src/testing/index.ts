@@ -2,7 +2,7 @@
  * The tests that every storage passes, to be run on a host's own: {@link checkBalanceStorage} and
  * {@link checkOrderStorage}.
  *
- * @module
+ * @module order-processor/testing
  */
 
 export { checkBalanceStorage, checkOrderStorage } from './check.ts';

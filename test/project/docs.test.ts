@@ -199,6 +199,13 @@ describe('every link to a file, and to a title in it, leads to one', () => {
   });
 });
 
+test('llms.txt lists every guide', () => {
+  const text = readFileSync(join(root, 'src/guides/llms.txt'), 'utf8');
+  const listed = [...text.matchAll(/\]\(([\w-]+\.md)\)/g)].map(([, page]) => page);
+  const guides = globSync('*.md', { cwd: join(root, 'src/guides') });
+  expect([...new Set(listed)].sort()).toEqual(guides.sort());
+});
+
 test('README.md has at most 300 lines', () => {
   const lines = readFileSync(join(root, 'README.md'), 'utf8').split('\n');
   expect(lines.length).toBeLessThanOrEqual(300);

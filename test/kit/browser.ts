@@ -1,0 +1,15 @@
+/** A browser of the tests' own, from npm: `npm ci` alone brings it, and no test downloads anything. Linux on x64 alone. */
+import chromium from '@sparticuz/chromium';
+import puppeteer, { type Browser } from 'puppeteer-core';
+
+/** Whether the package has a browser for this machine. */
+export const hasBrowser = process.platform === 'linux' && process.arch === 'x64';
+
+/** Root has no sandbox to run it in. */
+export async function launchBrowser(): Promise<Browser> {
+  return puppeteer.launch({
+    args: [...chromium.args, '--no-sandbox'],
+    executablePath: await chromium.executablePath(),
+    headless: 'shell',
+  });
+}
