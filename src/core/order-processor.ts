@@ -358,7 +358,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *   inside a step that may be a `deadlock`. Rejects with a TypeError for what can't be an id and for a wrong option; with `not_failed` for
    *   an order that is unknown, not settled or completed, that was refused, or that holds its user's lane, where
    *   {@link release} is the way; with `history_forgotten` if the order that it came again as was forgotten; with
-   *   `order_conflict` if another order has the new id; with an {@link OrderError} when the new order is refused; with
+   *   `order_conflict` if another order has the new id, also one that came again of an earlier order with the id, which was
+   *   forgotten; with an {@link OrderError} when the new order is refused; with
    *   `storage_failed` if the storage cannot say
    */
   async retry(

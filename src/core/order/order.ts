@@ -96,7 +96,10 @@ export interface AcceptedOrder<Payload = unknown> {
   readonly notBefore?: number | undefined;
   /** Until when it may begin, in Unix milliseconds; absent if it does not expire. */
   readonly expiresAt?: number | undefined;
-  /** The id of the order that came again as this one, see {@link OrderProcessor.retry}; absent for any other. */
+  /**
+   * The id of the order that came again as this one, see {@link OrderProcessor.retry}; absent for any other. Where the
+   * storage has forgotten or pruned that order, another one may have the id: it was accepted after this one.
+   */
   readonly retryOf?: string | undefined;
 }
 

@@ -146,7 +146,7 @@ export class KnownOrders {
   }
 
   #recordOfSettled(stored: StoredOrder): OrderRecord {
-    return withRetry(recordOf(stored), { ledger: this.#ledger, inFlight: this.#inFlight });
+    return recordOf(withRetry(stored, { ledger: this.#ledger, inFlight: this.#inFlight }));
   }
 
   /** The order that has an id, as the storage has it. */

@@ -216,7 +216,7 @@ export interface StoredOrderPage {
  *    result for each. When it has answered, that is as durable as the storage promises. `StoredOrder.remembered` gives it
  *    until the order is settled. Of an order that is settled or not there, nothing is changed.
  * 17. It keeps an order's `retryOf`. When it first keeps the order, in `accept` or with its settlement, it sets
- *    `retriedAs` of the order that has that id, in the same transaction, if it has that order.
+ *    `retriedAs` of the order that has that id, in the same transaction, if it has that order, and not a later one.
  *
  * Methods may answer at once or with a promise.
  */

@@ -2,6 +2,7 @@ import type { Order } from '../../order/order.ts';
 import { OrderError } from '../../order/order-error.ts';
 import type { OrderRecord } from '../../order/outcome.ts';
 import { retryIdOf } from '../../order/retry/retry-id.ts';
+import type { StoredOrder } from '../../order/stored-order.ts';
 import { quote } from '../../runtime/thrown.ts';
 import type { Overflow } from '../capacity.ts';
 import { enqueue } from '../enqueue.ts';
@@ -25,13 +26,33 @@ export async function retryOrder(
   const { retriedAs } = stored;
   if (retriedAs !== undefined) {
     const record = await admission.known.record(retriedAs);
-    if (record !== undefined) return record;
+    // The id may be another order's by now.
+    if (record?.retryOf === id) return record;
     const { userId } = stored;
     const message = `The order came again as ${quote(retriedAs)}, which the storage has forgotten or pruned`;
     throw new OrderError('history_forgotten', message, { orderId: id, userId });
   }
+  const newId = retryIdOf(stored);
+  await checkNotEarlier(sources, newId, stored);
   const { userId, orderedAmount: amount, postings, priority, content: payload } = stored;
-  const order: Order = { id: retryIdOf(stored), userId, amount, postings, priority, payload };
+  const order: Order = { id: newId, userId, amount, postings, priority, payload };
   const { record } = await enqueue(admission, order, overflow, { signal }, undefined, id);
   return record;
+}
+
+/**
+ * Checks that no order came again as `newId` before this one was accepted: of an earlier order with the same id, that the
+ * storage has forgotten.
+ *
+ * @throws OrderError `order_conflict`
+ */
+async function checkNotEarlier(
+  { admission, inFlight }: FailedOrderSources,
+  newId: string,
+  { id, userId, sequence }: StoredOrder,
+): Promise<void> {
+  const known = inFlight.get(newId) ?? (await admission.known.stored(newId));
+  if (known === undefined || known.sequence === 0 || known.sequence > sequence) return;
+  const message = `The id ${quote(newId)} belongs to an order that is older than order ${quote(id)}: an earlier order with that id came again as it`;
+  throw new OrderError('order_conflict', message, { orderId: id, userId });
 }

@@ -1,6 +1,6 @@
 import type { InFlightOrders } from '../../lifecycle/in-flight-orders.ts';
-import type { OrderRecord } from '../../order/outcome.ts';
 import { retryIdOf } from '../../order/retry/retry-id.ts';
+import type { StoredOrder } from '../../order/stored-order.ts';
 import type { Ledger } from '../../storage/ledger.ts';
 
 interface Sources {
@@ -9,12 +9,14 @@ interface Sources {
 }
 
 /**
- * The record of an order with the id under which it came again. A storage that gets orders with their settlement does
+ * An order with the id under which it came again. A storage that gets orders with their settlement does
  * not know that while the other order is in flight.
  */
-export function withRetry<T extends OrderRecord>(record: T, { ledger, inFlight }: Sources): T {
-  const { code, retriedAs } = record;
-  if (code === undefined || retriedAs !== undefined || ledger.journal !== undefined) return record;
-  const job = inFlight.size === 0 ? undefined : inFlight.get(retryIdOf(record));
-  return job?.retryOf === record.id ? { ...record, retriedAs: job.id } : record;
+export function withRetry(order: StoredOrder, { ledger, inFlight }: Sources): StoredOrder {
+  const { code, retriedAs } = order;
+  if (code === undefined || retriedAs !== undefined || ledger.journal !== undefined) return order;
+  const job = inFlight.size === 0 ? undefined : inFlight.get(retryIdOf(order));
+  // One that is older came again for an earlier order with the id.
+  const isRetry = job?.retryOf === order.id && job.sequence > order.sequence;
+  return isRetry ? { ...order, retriedAs: job.id } : order;
 }

@@ -129,7 +129,7 @@ export class MemoryStorage implements OrderStorage {
       if (known !== undefined) return { status: 'known', order: known };
       const sequence = this.nextSequence();
       this.#unsettled.add(order, sequence);
-      if (order.retryOf !== undefined) this.#settled.retried(order.retryOf, order.id);
+      if (order.retryOf !== undefined) this.#settled.retried(order.retryOf, order.id, sequence);
       return { status: 'accepted', sequence };
     });
   }

@@ -92,7 +92,7 @@ export class SettledOrders implements SettlementRing {
       isKept = this.#makeRoomFor(extra?.bytes ?? 0);
     }
     if (beginsSegment(slot)) this.#newestFirst.forget(segmentAt(slot));
-    if (order.retryOf !== undefined) this.retried(order.retryOf, order.id);
+    if (order.retryOf !== undefined) this.retried(order.retryOf, order.id, sequence);
     this.#slots.add(slot, hashOf(order.id));
     this.#columns.write(slot, order, balance, sequence, status, isKept ? extra : undefined);
     if (!isKept) {
@@ -209,10 +209,14 @@ export class SettledOrders implements SettlementRing {
     return this.#lastPlain;
   }
 
-  /** An order has come again as another one. */
-  retried(id: string, retriedAs: string): void {
+  /**
+   * An order has come again as another one.
+   *
+   * @param sequence - of that one; if it is less than the order's, an earlier order with the id came again as it
+   */
+  retried(id: string, retriedAs: string, sequence: number): void {
     const slot = this.#slots.find(id);
-    if (slot === -1) return;
+    if (slot === -1 || this.#columns.sequenceIn(slot) > sequence) return;
     const extra = this.#columns.extras[slot] ?? noExtra;
     this.#columns.extras[slot] = { ...extra, links: { ...extra.links, retriedAs } };
   }

@@ -1,4 +1,11 @@
-import { MemoryStorage, OrderError, OrderProcessor, refuse, type Step } from 'order-processor';
+import {
+  MemoryStorage,
+  OrderError,
+  OrderProcessor,
+  type OrderStorage,
+  refuse,
+  type Step,
+} from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, outcomeNow } from '../../../kit/helpers.ts';
 import { fatesOf, open } from '../../../kit/kept/helpers.ts';
@@ -235,6 +242,80 @@ describe('retry', () => {
     )(storage.find.bind(storage));
     expect(await codeOf(processor.retry('a'))).toBe('history_forgotten');
     await processor.shutdown();
+  });
+
+  it('is `history_forgotten` where the id that it came again as is another order by now', async () => {
+    const { failing, step } = vendor();
+    const storage = new MemoryStorage();
+    const processor = new OrderProcessor({ storage, steps: [step] });
+    expect(await codeOf(processor.submit(order))).toBe('closed');
+    failing.clear();
+    await processor.retry('a');
+    await processor.outcome('a~2');
+    const find = storage.find.bind(storage);
+    storage.find = (id) => {
+      const found = find(id);
+      return id === 'a~2' && found !== undefined ? { ...found, retryOf: undefined } : found;
+    };
+    expect(await codeOf(processor.retry('a'))).toBe('history_forgotten');
+    await processor.shutdown();
+  });
+
+  describe.each<[string, (disk: MemoryStorage) => OrderStorage]>([
+    ['in memory', (disk) => disk],
+    ['kept', (disk) => new KeptStorage(disk)],
+  ])('of an order with the id of one that was retried and forgotten, %s', (_, storageOf) => {
+    /** The order `a` is forgotten while `a~2`, as which it came again, waits for the gate. */
+    async function forgotten() {
+      const { failing, step } = vendor();
+      const gate = deferred();
+      const slow: Step = {
+        name: 'slow',
+        run: ({ id }) => (id === 'a~2' ? gate.promise : undefined),
+      };
+      const storage = storageOf(new MemoryStorage({ retainSettled: 2 }));
+      const processor = new OrderProcessor({ storage, steps: [slow, { ...step, after: 'slow' }] });
+      await processor.ready;
+      expect(await codeOf(processor.submit(order))).toBe('closed');
+      failing.clear();
+      await processor.retry('a');
+      for (const id of ['x', 'y', 'z']) await processor.submit({ id, userId: 'v', amount: 1 });
+      expect(await processor.order('a')).toBeUndefined();
+      return { failing, gate, processor };
+    }
+
+    it('invariant 3: is `order_conflict`, and no record names the wrong order', async () => {
+      const { failing, gate, processor } = await forgotten();
+      const links = async () => {
+        const { orders } = await processor.orders({ userId: 'w' });
+        return [await processor.order('a'), orders[0]].map((each) => each?.retriedAs);
+      };
+      failing.add('w');
+      expect(await codeOf(processor.submit({ ...order, userId: 'w' }))).toBe('closed');
+      expect(await links()).toEqual([undefined, undefined]);
+      const error = await errorOf(processor.retry('a'));
+      expect([error.code, error.message]).toEqual([
+        'order_conflict',
+        expect.stringContaining('an earlier order with that id'),
+      ]);
+      gate.resolve();
+      expect(await processor.outcome('a~2')).toMatchObject({ status: 'completed' });
+      expect(await links()).toEqual([undefined, undefined]);
+      expect(await codeOf(processor.retry('a'))).toBe('order_conflict');
+      await processor.shutdown();
+    });
+
+    it('invariant 3: is no success of the earlier one, with the same content either', async () => {
+      const { failing, gate, processor } = await forgotten();
+      processor.on('completed', () => failing.add('u'));
+      const later = codeOf(processor.submit(order));
+      await clock.settle();
+      gate.resolve();
+      expect(await later).toBe('closed');
+      expect((await processor.order('a~2'))?.status).toBe('completed');
+      expect(await codeOf(processor.retry('a'))).toBe('order_conflict');
+      await processor.shutdown();
+    });
   });
 
   it('invariant 5: two processors that share a storage make one order of it', async () => {
