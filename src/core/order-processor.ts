@@ -312,7 +312,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
 
   /**
    * Cancels an order: one that waits is settled `canceled`; of one that is processed the steps' signal
-   * aborts, and its user's next order waits until they have ended.
+   * aborts, and its user's next order waits until they have ended. A failed order that holds its user's lane is settled
+   * `canceled` too, and the lane goes on, unless it is held by hand as well.
    *
    * @param id - the order's id
    * @returns whether the order was canceled by this call, once that is certain; it is settled when its

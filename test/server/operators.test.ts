@@ -192,6 +192,27 @@ describe('an order that holds its lane', () => {
     },
   );
 
+  it.each(['its client', 'its deadline'])(
+    'invariant 1: is not canceled when %s ends its SubmitOrder call',
+    async (by) => {
+      const { client, processor } = await heldOrder();
+      const giveUp = new AbortController();
+      const options = by === 'its client' ? { signal: giveUp.signal } : { timeoutMs: 400 };
+      const held = new Promise<Hold>((resolve) => processor.once('held', resolve));
+      const order = { id: 'o-1', userId: 'u-2', amount: 1n };
+      const call = codeOf(client.submitOrder({ order }, { headers: as('two'), ...options }));
+      const { orderId = '' } = await held;
+      giveUp.abort();
+      await call;
+      // The call of the server has ended too, and did nothing to the order.
+      for (let turn = 0; turn < 50; turn += 1) await new Promise(setImmediate);
+      expect(processor.stats()).toMatchObject({ heldLanes: 2, canceled: 0 });
+      expect(await processor.order(orderId)).toMatchObject({ status: 'pending' });
+      await processor.release('u-2', 'skip');
+      expect(await processor.outcome(orderId)).toMatchObject({ status: 'failed' });
+    },
+  );
+
   it('is canceled by the library, whoever asks', async () => {
     const { processor, id } = await heldOrder();
     expect(await processor.cancel(id)).toBe(true);

@@ -196,21 +196,21 @@ export class Admission {
     }
   }
 
-  #accept(job: Job, { signal, isEnqueued = false }: Entry): undefined {
+  #accept(job: Job, { signal, caller }: Entry): undefined {
     const { acceptor } = this.#sources;
-    if (signal !== undefined && !isEnqueued) cancelOnAbort(signal, job, acceptor);
+    if (signal !== undefined && caller !== undefined) cancelOnAbort(signal, job, caller, acceptor);
     acceptor.accept(job);
   }
 
   /** Another order has the id: this one gets its outcome. */
-  #join(job: Job, known: KnownOrder, { signal, isListed, isEnqueued }: Entry): undefined {
+  #join(job: Job, known: KnownOrder, { signal, isListed, caller }: Entry): undefined {
     this.clock.now();
     try {
       if (signal?.aborted) throw canceled(job, signal);
       if (known.status === 'in flight') {
         if (isListed) awaitInStep(this.awaited, known.job, job);
         // The known order belongs to another caller, and goes on.
-        if (signal !== undefined && !isEnqueued)
+        if (signal !== undefined && caller !== undefined)
           callOnAbort(signal, job, () => leaveByAbort(job, signal));
       }
     } catch (error) {

@@ -8,7 +8,8 @@ import type { TransactionClient } from '../storage/order-transaction.ts';
 export interface SubmitOptions {
   /**
    * Cancels the order when it aborts, as {@link OrderProcessor.cancel} does, with its reason as the
-   * error's `cause`. For an order whose id is known already it only ends this caller's waiting.
+   * error's `cause`. For an order whose id is known already it only ends this caller's waiting. So it is for an order that
+   * has failed and holds its user's lane, or is about to: what becomes of that, {@link OrderProcessor.release} says.
    */
   readonly signal?: AbortSignal | undefined;
 }

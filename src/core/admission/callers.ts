@@ -1,5 +1,6 @@
+import type { Follower } from '../lifecycle/entry.ts';
 import type { Job } from '../lifecycle/job.ts';
-import { bySignal, canceled } from '../order/processor-errors.ts';
+import { bySignal, canceled, waitingEnded } from '../order/processor-errors.ts';
 import type { AwaitedUsers } from '../queries/awaited-users.ts';
 import { type Cancellation, onAbort } from '../runtime/abort.ts';
 import { badOptions } from './caller-options.ts';
@@ -9,12 +10,12 @@ import type { HostTransaction } from './transactions/host-transaction.ts';
 /** How a caller hands an order in. */
 export interface Entry {
   readonly overflow: Overflow;
-  /** Refuses the order before it is accepted, and cancels it afterwards; an enqueued order is not canceled. */
+  /** Refuses the order before it is accepted. */
   readonly signal?: AbortSignal | undefined;
+  /** Waits for the outcome; its signal cancels the order afterwards. */
+  readonly caller?: Follower | undefined;
   /** Whether it belongs to a list or a stream, whose caller awaits it and hands in the next order after it. */
   readonly isListed?: boolean | undefined;
-  /** Whether the caller waits for its acceptance, and not for its outcome. */
-  readonly isEnqueued?: boolean | undefined;
   /** Where it is accepted, if not in the processor's own way. */
   readonly transaction?: HostTransaction | undefined;
 }
@@ -22,29 +23,44 @@ export interface Entry {
 /**
  * Calls back when a signal aborts before the order has notified its callers.
  *
+ * @returns what waits for that
  * @throws OrderError `invalid_order` if the signal throws
  */
-export function callOnAbort(signal: AbortSignal, job: Job, callback: () => void): void {
+export function callOnAbort(signal: AbortSignal, job: Job, callback: () => void): Follower {
   let stop: () => void;
   try {
     stop = onAbort(signal, callback);
   } catch (cause) {
     throw badOptions(cause);
   }
-  job.follow({ notify: stop });
+  const follower = { notify: stop };
+  job.follow(follower);
+  return follower;
 }
 
 /**
- * The signal of a caller cancels its order.
+ * The signal of a caller cancels its order. If the order has failed and holds its lane, or is about to, the signal ends
+ * the caller's wait alone: what becomes of the order is for operators.
  *
+ * @param caller - waits for the order
  * @throws OrderError `invalid_order` if the signal throws
  */
 export function cancelOnAbort(
   signal: AbortSignal,
   job: Job,
+  caller: Follower,
   by: { cancelNow(job: Job, cancellation: Cancellation): boolean },
 ): void {
-  callOnAbort(signal, job, () => by.cancelNow(job, bySignal(signal)));
+  const abort = callOnAbort(signal, job, () => {
+    if (job.tries?.mayHold !== true) {
+      by.cancelNow(job, bySignal(signal));
+      return;
+    }
+    job.signal = undefined;
+    job.unfollow(abort);
+    job.unfollow(caller);
+    caller.notify({ status: 'canceled', error: waitingEnded(job.facts, signal) }, true);
+  });
   job.signal = signal;
 }
 

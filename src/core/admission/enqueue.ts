@@ -58,7 +58,7 @@ export async function enqueue(
     throw await clock.paced(admission.refusalOf(error).error);
   }
   const transaction = client === undefined ? undefined : admission.transaction(client);
-  const entry: Entry = { overflow, signal, isEnqueued: true, transaction };
+  const entry: Entry = { overflow, signal, transaction };
   if (retryOf !== undefined) job.retryOf = retryOf;
   const caller = new Caller(notify);
   const { known } = admission;

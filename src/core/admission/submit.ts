@@ -7,8 +7,11 @@ import { badOptions, type SubmitOptions, signalOf } from './caller-options.ts';
 import { type Entry, ReceiptPromise } from './callers.ts';
 import type { Overflow } from './capacity.ts';
 
-/** A caller that hands in an order in a turn that is spent: if the order is settled at once, it gets that in the next. */
-class PacedCaller implements Follower {
+/**
+ * A caller that may leave before the order ends, or hands in an order in a turn that is spent: if the order is settled at
+ * once, it gets that in the next.
+ */
+class Caller implements Follower {
   /** False when `submit` has returned: the caller waits already. */
   isInCall = true;
   readonly #clock: Clock;
@@ -48,14 +51,15 @@ export class Submitter {
   submit(order: unknown, options: SubmitOptions | undefined): Promise<Receipt> {
     let job: Job;
     let entry = this.#entry;
+    let caller: Caller | undefined;
+    const { awaited, clock } = this.#admission;
+    if (options !== undefined || clock.isTurnSpent) caller = new Caller(clock);
     try {
-      if (options !== undefined) entry = this.#entryOf(options);
+      if (options !== undefined) entry = this.#entryOf(options, caller);
       job = this.#admission.parse(order);
     } catch (error) {
       return this.#deliver(this.#admission.refusalOf(error));
     }
-    const { awaited, clock } = this.#admission;
-    const caller = clock.isTurnSpent ? new PacedCaller(clock) : undefined;
     const receipt = caller === undefined ? job.promise() : caller.promiseOf(job);
     this.#admission.admit(job, entry);
     if (caller !== undefined) caller.isInCall = false;
@@ -66,9 +70,9 @@ export class Submitter {
   }
 
   /** @throws OrderError `invalid_order` */
-  #entryOf(options: SubmitOptions): Entry {
+  #entryOf(options: SubmitOptions, caller: Follower | undefined): Entry {
     try {
-      return { overflow: this.#overflow, signal: signalOf('submit', options) };
+      return { overflow: this.#overflow, signal: signalOf('submit', options), caller };
     } catch (cause) {
       throw badOptions(cause);
     }

@@ -41,9 +41,9 @@ export function expired({ facts }: ParsedOrder, times: OrderTimes): OrderError {
 }
 
 /** A caller waits no longer for an order, which goes on. */
-export function waitingEnded(orderId: string, signal: AbortSignal | undefined): OrderError {
+export function waitingEnded(facts: OrderErrorFacts, signal: AbortSignal | undefined): OrderError {
   const message = 'The signal ended the waiting for the outcome, not the order';
-  return new OrderError('canceled', message, { orderId, cause: reasonOf(signal) });
+  return new OrderError('canceled', message, { ...facts, cause: reasonOf(signal) });
 }
 
 /** The refusal of an order whose caller gave up. The order may have several callers. */

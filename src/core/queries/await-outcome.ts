@@ -34,7 +34,7 @@ export class OutcomeQuery {
    * @param signal - ends the waiting, and never the order
    */
   async outcome(id: string, signal: AbortSignal | undefined): Promise<OrderOutcome | undefined> {
-    if (signal?.aborted) throw waitingEnded(id, signal);
+    if (signal?.aborted) throw waitingEnded({ orderId: id }, signal);
     const { inFlight, known, isLeaving } = this.#sources;
     for (let isAgain = false; ; isAgain = true) {
       const job = inFlight.get(id);
@@ -60,7 +60,7 @@ export class OutcomeQuery {
   #outcomeOf(job: Job, signal: AbortSignal | undefined): OrderOutcome | Promise<OrderOutcome> {
     const notified = notifiedOf(job);
     if (notified !== undefined) return notified;
-    const error = (): OrderError => waitingEnded(job.id, signal);
+    const error = (): OrderError => waitingEnded({ orderId: job.id }, signal);
     const end = this.#sources.awaited.begin(job);
     const outcome = untilAbort<OrderOutcome>(signal, error, (resolve) => {
       const follower: Follower = { notify: (outcome) => resolve(outcome) };

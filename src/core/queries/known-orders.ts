@@ -112,7 +112,7 @@ export class KnownOrders {
     const { journal } = this.#ledger;
     if (journal === undefined) return undefined;
     const error = (): OrderError =>
-      order === undefined ? waitingEnded(id, signal) : canceled(order, signal);
+      order === undefined ? waitingEnded({ orderId: id }, signal) : canceled(order, signal);
     const stored = await untilAbort<StoredOrder | undefined>(signal, error, (resolve, reject) => {
       const failure = 'The storage could not say whether it knows the order';
       const watch = this.#ownership()?.watch(id);

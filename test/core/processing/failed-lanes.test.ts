@@ -202,23 +202,51 @@ describe.each([
     await processor.shutdown();
   });
 
-  it.each(['cancel', 'its signal'])(
-    'is settled as canceled by %s, and its lane goes on',
-    async (how) => {
+  it('is settled as canceled by cancel, and its lane goes on', async () => {
+    const { failing, steps } = world();
+    failing.add('a');
+    const processor = await opened(steps);
+    const first = errorOf(processor.submit(order('a')));
+    const second = codeOf(processor.submit(order('b')));
+    await clock.runAll();
+    expect(await processor.cancel('a')).toBe(true);
+    await clock.runAll();
+    expect(await first).toMatchObject({ code: 'canceled', outcome: 'canceled' });
+    expect(await second).toBe('completed');
+    expect(processor.stats()).toMatchObject({ heldLanes: 0, canceled: 1, completed: 1 });
+    expect(await codeOf(processor.release('u'))).toBe('not_held');
+    await processor.shutdown();
+  });
+
+  it.each(['while it holds it', 'while it is compensated', 'in the listener of `held`'])(
+    "invariant 1: goes on to hold its lane when its caller's signal aborts %s, which ends the wait alone",
+    async (when) => {
       const { failing, steps } = world();
+      const [payment, vendor] = steps as [Step, Step];
       failing.add('a');
-      const processor = await opened(steps);
-      const controller = new AbortController();
-      const first = errorOf(processor.submit(order('a'), { signal: controller.signal }));
-      const second = codeOf(processor.submit(order('b')));
+      const slow: Step = { ...payment, compensate: () => clock.sleep(50) };
+      const processor = await opened([slow, vendor]);
+      const giveUp = new AbortController();
+      if (when === 'in the listener of `held`') processor.on('held', () => giveUp.abort('gone'));
+      const first = errorOf(processor.submit(order('a'), { signal: giveUp.signal }));
+      const again = codeOf(processor.submit(order('a')));
+      const second = watch(processor.submit(order('b')));
+      await clock.advance(20);
+      if (when === 'while it is compensated') giveUp.abort('gone');
       await clock.runAll();
-      if (how === 'cancel') expect(await processor.cancel('a')).toBe(true);
-      else controller.abort();
+      if (when === 'while it holds it') giveUp.abort('gone');
+      await clock.settle();
+      expect(await first).toMatchObject({
+        ...{ code: 'canceled', orderId: 'a', userId: 'u', outcome: undefined, cause: 'gone' },
+        message: expect.stringContaining('not the order'),
+      });
+      expect(second.isSettled).toBe(false);
+      expect(processor.stats()).toMatchObject({ heldLanes: 1, heldOrders: 2, canceled: 0 });
+      failing.clear();
+      await processor.release('u', 'retry');
       await clock.runAll();
-      expect(await first).toMatchObject({ code: 'canceled', outcome: 'canceled' });
-      expect(await second).toBe('completed');
-      expect(processor.stats()).toMatchObject({ heldLanes: 0, canceled: 1, completed: 1 });
-      expect(await codeOf(processor.release('u'))).toBe('not_held');
+      expect(await again).toBe('completed');
+      expect(processor.stats()).toMatchObject({ heldLanes: 0, completed: 2 });
       await processor.shutdown();
     },
   );

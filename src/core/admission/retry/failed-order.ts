@@ -46,7 +46,7 @@ async function settledIfFailing(
   }
   if (notifiedOf(job) === undefined) throw notSettled(job.facts);
   const end = admission.awaited.begin(job);
-  const ended = (): OrderError => waitingEnded(id, signal);
+  const ended = (): OrderError => waitingEnded({ orderId: id }, signal);
   await untilAbort<void>(signal, ended, (resolve) => {
     void job.outcome().then(() => resolve());
     return undefined;

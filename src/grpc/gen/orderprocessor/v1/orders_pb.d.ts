@@ -2691,7 +2691,7 @@ export declare const NoticeSchema: GenEnum<Notice>;
 export declare const OrderService: GenService<{
   /**
    * Has an order processed and waits for its outcome. The deadline and the cancellation of the call cancel the
-   * order, as long as it is not settled.
+   * order, as long as it is not settled. They end the call alone if the order has failed and holds its lane.
    *
    * @generated from rpc orderprocessor.v1.OrderService.SubmitOrder
    */
