@@ -42,11 +42,12 @@ export const workerInside: Plugin = {
 };
 
 export default defineConfig({
-  // One entry per subpath of package.json's `exports`; test/package.test.ts holds the two together.
+  // One entry per subpath of package.json's `exports`, and per `bin`; test/project/package.test.ts holds them together.
   entry: {
     index: 'src/index.ts',
     'grpc/index': 'src/grpc/index.ts',
     'http/index': 'src/http/index.ts',
+    'postgres/command': 'src/postgres/command.ts',
     'postgres/index': 'src/postgres/index.ts',
     'prometheus/index': 'src/prometheus/index.ts',
     'sqlite/index': 'src/sqlite/index.ts',

@@ -8,7 +8,7 @@ import {
   wrong,
 } from '../core/runtime/checks.ts';
 import type { OnSettle } from './hosts/on-settle.ts';
-import { partitionLimit } from './values/partition.ts';
+import { checkPartitions, checkSchema } from './schema/schema-options.ts';
 
 /** The options of a {@link PostgresStorage}. */
 export interface PostgresStorageOptions {
@@ -91,9 +91,6 @@ const optionNames = [
   'migrate',
 ] satisfies (keyof PostgresStorageOptions)[];
 
-/** PostgreSQL cuts longer names. */
-const longestName = 63;
-
 /**
  * No message has a value of `connectionString` or `pg`: they may have a password.
  *
@@ -135,24 +132,4 @@ function configOf({ connectionString, pg }: PostgresStorageOptions): ClientConfi
     return { connectionString };
   }
   throw new TypeError('Expected `connectionString` to begin with `postgres://`');
-}
-
-function checkSchema(schema: unknown): void {
-  const isSchema =
-    typeof schema === 'string' &&
-    schema !== '' &&
-    schema.isWellFormed() &&
-    Buffer.byteLength(schema) <= longestName &&
-    !/^pg_|\0/.test(schema);
-  if (isSchema) return;
-  throw wrong(TypeError, 'schema', `1 to ${longestName} bytes, not beginning with \`pg_\``, schema);
-}
-
-function checkPartitions(partitions: unknown): void {
-  const form = `a power of two from 1 to ${partitionLimit}`;
-  if (typeof partitions !== 'number') throw wrong(TypeError, 'partitions', form, partitions);
-  const isPower = Number.isInteger(Math.log2(partitions)) && partitions >= 1;
-  if (!isPower || partitions > partitionLimit) {
-    throw wrong(RangeError, 'partitions', form, partitions);
-  }
 }

@@ -1,6 +1,7 @@
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { PostgresStorage } from '../../src/postgres/postgres-storage.ts';
+import { commandOutput } from '../../src/postgres/schema/command-output.ts';
 import { checkOrderStorage } from '../../src/testing/index.ts';
 import { isFull } from '../kit/full.ts';
 import { type PostgresRelease, PostgresServer } from '../kit/postgres-server.ts';
@@ -11,11 +12,13 @@ describe.each(releases)('PostgresStorage on PostgreSQL %i', (release) => {
   let server: PostgresServer;
   let admin: Client;
   let count = 0;
+  let turn: Promise<unknown> = Promise.resolve();
 
   beforeAll(async () => {
     server = await PostgresServer.start({ release });
     admin = new Client({ connectionString: server.url });
     await admin.connect();
+    await admin.query('CREATE ROLE processors LOGIN');
   }, 30_000);
 
   afterAll(async () => {
@@ -23,20 +26,34 @@ describe.each(releases)('PostgresStorage on PostgreSQL %i', (release) => {
     await server[Symbol.asyncDispose]();
   });
 
+  /** One after the other: tests run beside each other. */
+  const query = (text: string): Promise<unknown> => {
+    turn = turn.then(() => admin.query(text));
+    return turn;
+  };
+
+  // With no more rights than are documented.
   const open = (schema: string): Promise<PostgresStorage> =>
-    PostgresStorage.open({ connectionString: server.url, schema });
+    PostgresStorage.open({
+      connectionString: server.url.replace('postgres@', 'processors@'),
+      schema,
+      migrate: false,
+    });
 
   checkOrderStorage({
     // Pages of one order are as many questions to the server.
     test: (name, run) => test.concurrent(name, run, 120_000),
-    create: () => {
+    create: async () => {
       count += 1;
-      return open(`test_${count}`);
+      const schema = `test_${count}`;
+      await query(commandOutput(['sql', '--schema', schema]));
+      await query(commandOutput(['grants', '--schema', schema, '--role', 'processors']));
+      return open(schema);
     },
     reopen: ({ schema }) => open(schema),
     beside: ({ schema }) => open(schema),
     destroy: async ({ schema }) => {
-      await admin.query(`DROP SCHEMA ${schema} CASCADE`);
+      await query(`DROP SCHEMA ${schema} CASCADE`);
     },
   });
 });

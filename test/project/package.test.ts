@@ -10,13 +10,16 @@ import { bundleSize } from './bundle-size.ts';
 const root = join(import.meta.dirname, '../..');
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   exports: Record<string, string | { types: string; default: string }>;
+  bin: Record<string, string>;
   dependencies: Record<string, string>;
 };
 
 describe('the package', () => {
   it('exports what tsup builds, each entry with its types', () => {
     const { entry } = tsup as { entry: Record<string, string> };
-    const names = Object.keys(entry);
+    const programs = Object.values(manifest.bin);
+    const names = Object.keys(entry).filter((name) => !programs.includes(`./dist/${name}.js`));
+    expect(Object.keys(entry).length - names.length).toBe(programs.length);
     const built = names.map((name) => {
       const subpath = name === 'index' ? '.' : `./${name.replace(/\/index$/, '')}`;
       return [subpath, { types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` }];

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { ClientConfig } from 'pg';
 import { quoteName } from '../schema/names.ts';
+import { explained, withoutPassword } from '../sessions/connection-error.ts';
 import { type Role, Session } from '../sessions/session.ts';
 import { plainArray } from '../values/literals.ts';
 import type { Channels } from './channels.ts';
-import { withoutPassword } from './connection-error.ts';
 
 /** Which database a processor shares with others, and how its sessions reach it. */
 export interface Place {
@@ -131,7 +131,7 @@ export class Life {
     } catch (error) {
       const reason = failure ?? error;
       life?.destroy();
-      throw withoutPassword(reason, options.place.config);
+      throw explained(withoutPassword(reason, options.place.config));
     }
   }
 
@@ -235,13 +235,8 @@ export async function openQuerySession(
   { config, schema }: Pick<Place, 'config' | 'schema'>,
   onEnd: () => void,
 ): Promise<Session> {
-  const named = { connectionTimeoutMillis: 10_000, ...config };
-  try {
-    const application = { ...named, application_name: 'order-processor query' };
-    return await Session.open(application, setUpOf('query', schema), onEnd);
-  } catch (error) {
-    throw withoutPassword(error, config);
-  }
+  const named = { ...config, application_name: 'order-processor query' };
+  return Session.open(named, setUpOf('query', schema), onEnd);
 }
 
 /** All sessions, or none. */
@@ -253,11 +248,7 @@ async function openAll(
   const opened = await Promise.allSettled(
     roles.map((role) =>
       Session.open(
-        {
-          connectionTimeoutMillis: 10_000,
-          ...config,
-          application_name: applicationName(role, token),
-        },
+        { ...config, application_name: applicationName(role, token) },
         setUpOf(role, schema),
         onEnd,
       ),

@@ -1,4 +1,5 @@
 import type { CheckedOptions } from '../open-options.ts';
+import { explained } from '../sessions/connection-error.ts';
 import { Session } from '../sessions/session.ts';
 import { checkVersion, migrate, schemaVersion } from './migrate.ts';
 import { quoteName } from './names.ts';
@@ -22,7 +23,7 @@ export async function openSchema(options: CheckedOptions): Promise<OpenedSchema>
   const session = await Session.open(named, 'SELECT 1', () => {});
   try {
     if (options.migrate) await migrate(session, schema, partitions ?? 64);
-    else if ((await checkVersion(session, schema)) < schemaVersion) throw tooOld(schema);
+    else await requireVersion(session, schema);
     const [meta] = await session.query<OpenedSchema>(
       `SELECT storage_id AS id, partitions FROM ${quoteName(schema)}.meta`,
     );
@@ -31,13 +32,21 @@ export async function openSchema(options: CheckedOptions): Promise<OpenedSchema>
     throw new Error(
       `Expected the schema ${quoteName(schema)} to have ${partitions} partitions, found ${found.partitions}: they never change`,
     );
+  } catch (error) {
+    throw explained(error as Error);
   } finally {
     await session.end();
   }
 }
 
-function tooOld(schema: string): Error {
+/** @throws (rejects) Error if the schema is of an earlier version */
+async function requireVersion(session: Session, schema: string): Promise<void> {
+  const version = await checkVersion(session, schema);
+  if (version < schemaVersion) throw tooOld(schema, version);
+}
+
+function tooOld(schema: string, version: number): Error {
   return new Error(
-    `The schema ${quoteName(schema)} is not of version ${schemaVersion}: run its migrations, or open it with \`migrate: true\``,
+    `The schema ${quoteName(schema)} has version ${version}, and this release of order-processor needs ${schemaVersion}: run what \`order-processor-postgres sql --from ${version}\` prints, or open it with \`migrate: true\``,
   );
 }

@@ -9,28 +9,29 @@ const ofOneOrder: readonly string[] = ['22', '23', '54', 'P0'];
 /** Serialization failures and deadlocks: the same may go well a moment later. */
 const passing: readonly string[] = ['40001', '40P01'];
 
-function codeOf(error: unknown): string {
+/** PostgreSQL's code of an error, of five characters; empty if it is another one. */
+export function sqlStateOf(error: unknown): string {
   const code = (error as { readonly code?: unknown } | undefined)?.code;
   return typeof code === 'string' ? code : '';
 }
 
 /** What was required in vain; `undefined` if the statement failed in another way. */
 export function requirementOf(error: unknown): Requirement | undefined {
-  if (codeOf(error) !== 'OP001') return undefined;
+  if (sqlStateOf(error) !== 'OP001') return undefined;
   const { message } = error as Error;
   return requirements.includes(message) ? (message as Requirement) : undefined;
 }
 
 /** Whether a lock was not got in time: for an id, another transaction is about to take it. */
 export function isLocked(error: unknown): boolean {
-  return codeOf(error) === '55P03';
+  return sqlStateOf(error) === '55P03';
 }
 
 /** Whether a row of one order was refused, and would be again, while others can be written. */
 export function isOfOneOrder(error: unknown): boolean {
-  return ofOneOrder.includes(codeOf(error).slice(0, 2));
+  return ofOneOrder.includes(sqlStateOf(error).slice(0, 2));
 }
 
 export function isPassing(error: unknown): boolean {
-  return passing.includes(codeOf(error));
+  return passing.includes(sqlStateOf(error));
 }

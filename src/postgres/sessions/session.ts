@@ -7,6 +7,7 @@ import {
   type QueryResultRow,
   types,
 } from 'pg';
+import { connectionError } from './connection-error.ts';
 
 /** A statement that a session prepares when it first uses it. */
 export interface Statement {
@@ -61,13 +62,15 @@ export class Session {
    * @param config - how to connect
    * @param setUp - statements that set the session up
    * @param onEnd - called once, unless the session is ended by `end`
+   * @throws (rejects) Error that says what was tried, without a password
    */
   static async open(
     config: ClientConfig,
     setUp: string,
     onEnd: (error: Error) => void,
   ): Promise<Session> {
-    const client = new Client({ ...config, types: parsers, pipeline: true, keepAlive: true });
+    const given = { connectionTimeoutMillis: 10_000, ...config };
+    const client = new Client({ ...given, types: parsers, pipeline: true, keepAlive: true });
     const session = new Session(client, onEnd);
     try {
       await client.connect();
@@ -75,7 +78,7 @@ export class Session {
     } catch (error) {
       session.#isOver = true;
       client.connection.stream.destroy();
-      throw error;
+      throw connectionError(error, config, client);
     }
     return session;
   }
