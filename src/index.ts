@@ -143,6 +143,12 @@ export type {
   StoredOrderPage,
   StoredOrderQuery,
 } from './core/storage/order-storage.ts';
+export type { FencedWrite } from './core/storage/requests/fenced-write.ts';
+export type {
+  KeptRequest,
+  OwnerRequest,
+  OwnerRequests,
+} from './core/storage/requests/owner-requests.ts';
 export type {
   OrderTransaction,
   TransactionClient,

@@ -33,7 +33,9 @@ import { checkedOptions, type PostgresStorageOptions } from './open-options.ts';
 import { ClusterView } from './operation/cluster-view.ts';
 import { openSchema } from './schema/opened.ts';
 import { QuerySessions } from './sessions/query-sessions.ts';
+import { PostgresSharedOrders } from './shared-orders.ts';
 import { Reads } from './statements/reads.ts';
+import { FencedWrites } from './writes/fenced-writes.ts';
 import { Writes } from './writes/writes.ts';
 
 /** Which orders {@link PostgresStorage.prune} deletes. */
@@ -81,6 +83,9 @@ export class PostgresStorage implements OrderStorage {
   readonly #members: Membership;
   readonly #reads: Reads;
   readonly #writes: Writes;
+  readonly #fenced: FencedWrites;
+  /** How its processor shares it with others. */
+  readonly shared: SharedOrders;
   readonly #view: ClusterView;
   readonly #transactions: HostTransactions;
   #isClosed = false;
@@ -101,14 +106,14 @@ export class PostgresStorage implements OrderStorage {
     const sessions = new QuerySessions((onEnd) => openQuerySession(checked, onEnd));
     const view = new ClusterView((work) => sessions.ask(work));
     const members = new Membership({ ...checked, partitions }, report);
-    members.cluster = () => view.stats(() => members.life.number);
     await members.open();
     await view.read();
     const reads = new Reads(sessions, schema, report);
     const { onSettle, onSettleTimeoutMs } = checked;
     const hook = onSettle && new SettleHook(onSettle, onSettleTimeoutMs, schema);
     const writes = new Writes(members, schema, partitions, hook);
-    return new PostgresStorage(id, schema, members, reads, writes, view);
+    const fenced = new FencedWrites(members, partitions);
+    return new PostgresStorage(id, schema, members, reads, writes, fenced, view);
   }
 
   private constructor(
@@ -117,6 +122,7 @@ export class PostgresStorage implements OrderStorage {
     members: Membership,
     reads: Reads,
     writes: Writes,
+    fenced: FencedWrites,
     view: ClusterView,
   ) {
     this.id = id;
@@ -124,6 +130,8 @@ export class PostgresStorage implements OrderStorage {
     this.#members = members;
     this.#reads = reads;
     this.#writes = writes;
+    this.#fenced = fenced;
+    this.shared = new PostgresSharedOrders(members, reads, fenced, view);
     this.#view = view;
     this.#transactions = new HostTransactions(schema, (id) => reads.find(id));
   }
@@ -131,11 +139,6 @@ export class PostgresStorage implements OrderStorage {
   /** Whether `close` has been called. */
   get isClosed(): boolean {
     return this.#isClosed;
-  }
-
-  /** How its processor shares it with others. */
-  get shared(): SharedOrders {
-    return this.#members;
   }
 
   /** Keeps orders; see {@link OrderStorage.accept}. */
@@ -166,8 +169,8 @@ export class PostgresStorage implements OrderStorage {
   }
 
   /** Replaces the results of a settled order's steps; see {@link OrderStorage.amend}. */
-  amend(id: string, steps: readonly StepResult[]): Promise<void> {
-    return this.#writes.amend(id, steps);
+  amend(id: string, steps: readonly StepResult[]): Promise<'lost' | undefined> {
+    return this.#fenced.amend(id, steps);
   }
 
   /**
@@ -221,13 +224,13 @@ export class PostgresStorage implements OrderStorage {
   }
 
   /** Keeps a hold; see {@link OrderStorage.hold}. */
-  hold(hold: StoredHold): Promise<void> {
-    return this.#reads.hold(hold);
+  hold(hold: StoredHold): Promise<'lost' | undefined> {
+    return this.#fenced.hold(hold);
   }
 
   /** Ends the hold of a user; see {@link OrderStorage.release}. */
-  release(userId: string, retried?: RetriedOrder): Promise<void> {
-    return this.#reads.release(userId, retried);
+  release(userId: string, retried?: RetriedOrder): Promise<'lost' | undefined> {
+    return this.#fenced.release(userId, retried);
   }
 
   /** One page of holds, by the bytes of the user ids; see {@link OrderStorage.holds}. */

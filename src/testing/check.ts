@@ -29,6 +29,7 @@ import { declareDurableRememberRules, declareRememberRules } from './rules/steps
 import { declareDueRules, declareTimeRules } from './rules/times/due-rules.ts';
 import { declareUnsettledRules } from './rules/unsettled-rules.ts';
 import { SettlingBalances } from './settle-as-apply.ts';
+import { declareRequestRules } from './shared/request-rules.ts';
 import { declareSharedRules } from './shared/shared-rules.ts';
 import { type Declare, declareWith } from './suite.ts';
 
@@ -112,7 +113,10 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   declareHistoryRules(declare, { seed, canReopen: reopen !== undefined });
   declareOrderFaults(declare, faults);
   declareCloseRules(declare);
-  if (beside !== undefined) declareSharedRules(declare);
+  if (beside !== undefined) {
+    declareSharedRules(declare);
+    declareRequestRules(declare);
+  }
   if (reopen === undefined) return;
   declareDurableRules(declare);
   declareDurableSettlementRules(declare);

@@ -2,8 +2,11 @@ import {
   type ClusterStats,
   MemoryStorage,
   type OwnedPartition,
+  type StoredHold,
+  type StoredHoldQuery,
   type StoredOrder,
 } from 'order-processor';
+import { SharedRequests } from './shared-requests.ts';
 import type { SharedStorage } from './shared-storage.ts';
 
 /** What is taken out of the storage, to see tests fail. */
@@ -43,6 +46,7 @@ export interface Commit {
 /** What several processors share: orders and balances in memory, and who owns which partition. */
 export class SharedDatabase {
   readonly disk = new MemoryStorage();
+  readonly requests = new SharedRequests(this);
   readonly owners: (Tenure | undefined)[];
   readonly members = new Set<SharedStorage>();
   /** Every outcome, in the order in which they were recorded. */
@@ -78,6 +82,16 @@ export class SharedDatabase {
   find(id: string): StoredOrder | undefined {
     const order = this.disk.find(id);
     return order && { ...order, attempt: 1 + (this.#takeOvers.get(id) ?? 0) };
+  }
+
+  holdsOf(partition: number, { after, limit }: StoredHoldQuery): readonly StoredHold[] {
+    const behind = this.disk.holds({ after, limit: Number.MAX_SAFE_INTEGER });
+    return behind.filter(({ userId }) => this.partitionOf(userId) === partition).slice(0, limit);
+  }
+
+  holdOf(userId: string): StoredHold | undefined {
+    const holds = this.disk.holds({ limit: Number.MAX_SAFE_INTEGER });
+    return holds.find((hold) => hold.userId === userId);
   }
 
   /** Orders are accepted: their owners hear of them. */
@@ -140,6 +154,7 @@ export class SharedDatabase {
       tenure.isTold = true;
       storage.tenures.add(tenure);
       listener.gained(tenure);
+      this.requests.gained(tenure);
       const orders = [...this.#unsettled.keys()]
         .map((id) => this.find(id) as StoredOrder)
         .filter(({ userId }) => this.partitionOf(userId) === partition)

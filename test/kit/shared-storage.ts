@@ -3,9 +3,11 @@ import type {
   BalanceChange,
   BalanceResult,
   ClusterStats,
+  FencedWrite,
   NewOrder,
   OrderStorage,
   OrderTransaction,
+  OwnerRequest,
   RememberedOrder,
   RememberResult,
   RetriedOrder,
@@ -137,9 +139,9 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     });
   }
 
-  amend(id: string, steps: readonly StepResult[]): void {
-    this.#checkOpen();
-    this.database.disk.amend(id, steps);
+  amend(id: string, steps: readonly StepResult[]): FencedWrite {
+    const userId = this.database.find(id)?.userId ?? '';
+    return this.#fenced(userId, () => this.database.disk.amend(id, steps));
   }
 
   find(id: string): StoredOrder | undefined {
@@ -166,19 +168,37 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     return this.database.disk.unsettled();
   }
 
-  hold(hold: StoredHold): void {
-    this.#checkOpen();
-    this.database.disk.hold(hold);
+  hold(hold: StoredHold): FencedWrite {
+    return this.#fenced(hold.userId, () => this.database.disk.hold(hold));
   }
 
-  release(userId: string, retried?: RetriedOrder): void {
-    this.#checkOpen();
-    this.database.disk.release(userId, retried);
+  release(userId: string, retried?: RetriedOrder): FencedWrite {
+    return this.#fenced(userId, () => this.database.disk.release(userId, retried));
   }
 
   holds(query: StoredHoldQuery): readonly StoredHold[] {
     this.#checkOpen();
     return this.database.disk.holds(query);
+  }
+
+  request(request: OwnerRequest): Promise<void> {
+    return this.#call(() => this.database.requests.keep(request, this));
+  }
+
+  begin({ id, userId }: OwnerRequest): FencedWrite {
+    return this.#fenced(userId, () => this.database.requests.begin(id));
+  }
+
+  answer({ id, userId }: OwnerRequest, answer: string): FencedWrite {
+    return this.#fenced(userId, () => this.database.requests.answer(id, answer));
+  }
+
+  holdsOf(partition: number, query: StoredHoldQuery): Promise<readonly StoredHold[]> {
+    return this.#call(() => this.database.holdsOf(partition, query));
+  }
+
+  holdOf(userId: string): Promise<StoredHold | undefined> {
+    return this.#call(() => this.database.holdOf(userId));
   }
 
   due(): never {
@@ -271,6 +291,19 @@ export class SharedStorage implements OrderStorage, SharedOrders {
       if (!this.#isClosed) void event(this.#listener);
     }
     this.#isTelling = false;
+  }
+
+  /** A write that only the owner of the user's partition makes. */
+  #fenced(userId: string, write: () => void): Promise<'lost' | undefined> {
+    return this.#call(() => {
+      const isOwner = this.database.ownerOf(userId)?.storage === this;
+      if (isOwner || this.database.faults.hasNoFence) {
+        write();
+        return undefined;
+      }
+      this.database.regain(userId, this);
+      return 'lost';
+    });
   }
 
   async #call<T>(act: () => T): Promise<T> {

@@ -80,6 +80,8 @@ export class Ownership {
       lost: (partition) => this.#lose(partition),
       settled: (order) => this.#settled(withMessage(order)),
       cancel: (id) => this.#cancel(id),
+      asked: () => {},
+      answered: () => {},
     });
   }
 

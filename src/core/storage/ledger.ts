@@ -17,6 +17,7 @@ import type {
   StoredOrderQuery,
 } from './order-storage.ts';
 import type { TransactionClient, TransactionResult } from './order-transaction.ts';
+import type { FencedWrite } from './requests/fenced-write.ts';
 import type { ClusterStats, SharedOrders, SharedPage } from './shared-storage.ts';
 
 /** A settlement as the core makes it. */
@@ -90,7 +91,7 @@ export interface Ledger extends Pick<BalanceStorage, 'get' | 'sizes' | 'close'> 
   /** The next place in the order of acceptance; 0 if the storage gives it when it keeps the order. */
   nextSequence(): number;
   /** Replaces the step results of a settled order, if it is still remembered. */
-  amend(id: string, steps: readonly StepResult[]): Awaitable<void>;
+  amend(id: string, steps: readonly StepResult[]): FencedWrite;
 }
 
 /** Keeps an order in a transaction of the host's. */

@@ -35,7 +35,10 @@ import type {
 import type { TransactionClient, TransactionResult } from './order-transaction.ts';
 import type { ClusterStats, SharedOrders, SharedPage } from './shared-storage.ts';
 
-const sharedMethods = ['join', 'orders', 'watch', 'cancel', 'leave'] as const;
+const sharedMethods = [
+  ...['join', 'orders', 'watch', 'cancel', 'leave'],
+  ...['request', 'begin', 'answer', 'holdsOf', 'holdOf'],
+] as const;
 
 /** A storage whose orders outlive the process. It gets each order when it is accepted. */
 export class OrderLedger implements Ledger, JournalStorage {
@@ -103,8 +106,8 @@ export class OrderLedger implements Ledger, JournalStorage {
     return checkAll('remember', await this.#storage.remember(orders), orders.length);
   }
 
-  async amend(id: string, steps: readonly StepResult[]): Promise<void> {
-    await this.#storage.amend(id, steps);
+  async amend(id: string, steps: readonly StepResult[]): Promise<'lost' | undefined> {
+    return (await this.#storage.amend(id, steps)) === 'lost' ? 'lost' : undefined;
   }
 
   async find(id: string): Promise<StoredOrder | undefined> {

@@ -9,6 +9,7 @@ import type { DuePage, DueQuery } from './due/due-orders.ts';
 import type { HistoryStorage } from './history/history-storage.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import type { LaneSettlement } from './holds/lane-settlement.ts';
+import type { FencedWrite } from './requests/fenced-write.ts';
 import type { SharedStorage } from './shared-storage.ts';
 
 /** A storage's answer to an order that it is asked to keep. */
@@ -262,7 +263,7 @@ export interface OrderStorage extends BalanceStorage, HistoryStorage, HoldStorag
    * @param id - the order's id; nothing happens if it is not settled
    * @param steps - as they are now
    */
-  amend(id: string, steps: readonly StepResult[]): Awaitable<void>;
+  amend(id: string, steps: readonly StepResult[]): FencedWrite;
   /**
    * The order that has this id, unsettled or settled, as long as the storage keeps it.
    *

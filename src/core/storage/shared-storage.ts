@@ -1,6 +1,7 @@
 import type { StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
 import type { OrderTransaction, TransactionClient } from './order-transaction.ts';
+import type { KeptRequest, OwnerRequests } from './requests/owner-requests.ts';
 
 /**
  * A partition of the users, as long as one processor owns it. The storage makes another object each time that the
@@ -72,6 +73,10 @@ export interface SharedStorageListener {
   settled(order: StoredOrder): void;
   /** The owner is to cancel an order; nothing happens if it is decided. */
   cancel(id: string): void;
+  /** The owner of a partition is asked to do something. */
+  asked(request: KeptRequest, partition: OwnedPartition): void;
+  /** A request of this processor is answered. */
+  answered(id: string, answer: string): void;
 }
 
 /**
@@ -109,8 +114,9 @@ export interface SharedStorageListener {
  *    released and no further one is gained. The processor calls `close` when nothing is left that it could process.
  * 12. `cluster`, where there is one, answers at once with what was read of all processors not long ago. `isMember` is of
  *    now: while it is `false` the processor counts as one whose storage fails.
+ * 13. It keeps requests to owners as {@link OwnerRequests} says.
  */
-export interface SharedOrders {
+export interface SharedOrders extends OwnerRequests {
   /** Begins: gives the storage the processor's listener. */
   join(listener: SharedStorageListener): void;
   /** The unsettled orders of the owned partitions, in pages; a page may be empty. Goes on until `close`. */

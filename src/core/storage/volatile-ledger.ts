@@ -11,6 +11,7 @@ import { balanceIn, sizesOf } from './host-balances.ts';
 import type { Ledger, LedgerSettlement, Settled } from './ledger.ts';
 import { checkPage, checkSequence, settledOf, withMessage } from './order-answers.ts';
 import type { OrderStorage, StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
+import type { FencedWrite } from './requests/fenced-write.ts';
 
 /**
  * A storage whose orders end with the process (`isVolatile`). It gets each order when it is settled, and answers at
@@ -74,7 +75,7 @@ export class VolatileLedger implements Ledger {
     return sequence;
   }
 
-  amend(id: string, steps: readonly StepResult[]): Awaitable<void> {
+  amend(id: string, steps: readonly StepResult[]): FencedWrite {
     return this.#storage.amend(id, steps);
   }
 

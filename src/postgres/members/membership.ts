@@ -1,7 +1,7 @@
 import type { StoredOrder } from '../../core/order/stored-order.ts';
 import type { TakeUnreadable } from '../../core/storage/reading/unreadable-orders.ts';
+import type { OwnerRequests } from '../../core/storage/requests/owner-requests.ts';
 import type {
-  ClusterStats,
   SharedOrders,
   SharedPage,
   SharedStorageListener,
@@ -11,6 +11,7 @@ import { AwaitedOrders } from '../notes/awaited-orders.ts';
 import { OrderReader } from '../notes/order-reader.ts';
 import { OrderStream } from '../notes/order-stream.ts';
 import { parseCancelNote, requestCancel, watchOrders } from '../notes/requests.ts';
+import { Requests } from '../requests/requests.ts';
 import { Channels } from './channels.ts';
 import { evict } from './evict.ts';
 import { farewell } from './farewell.ts';
@@ -26,9 +27,7 @@ const pauseMs = { first: 50, most: 500 } as const;
 const mostFormer = 8;
 
 /** A processor among those that share the database: one life after the other, and what outlives them. */
-export class Membership implements SharedOrders {
-  /** What is known of all processors. */
-  cluster: () => ClusterStats | undefined = () => undefined;
+export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerRequests> {
   readonly #options: MembershipOptions;
   readonly #channels: Channels;
   #life: Life | undefined;
@@ -46,6 +45,7 @@ export class Membership implements SharedOrders {
   #reader: OrderReader | undefined;
   readonly #stream = new OrderStream(() => this.#hasShare);
   readonly #awaited: AwaitedOrders;
+  readonly requests: Requests;
   readonly #takeUnreadable: TakeUnreadable;
   #shareTimer: NodeJS.Timeout | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
@@ -59,6 +59,10 @@ export class Membership implements SharedOrders {
       (order) => this.#listener?.settled(order),
       takeUnreadable,
     );
+    this.requests = new Requests(this.#channels, () => this.#life, {
+      asked: (request, partition) => this.#listener?.asked(request, partition),
+      answered: (id, answer) => this.#listener?.answered(id, answer),
+    });
   }
 
   /**
@@ -155,6 +159,7 @@ export class Membership implements SharedOrders {
     clearTimeout(this.#shareTimer);
     this.#stream.close();
     this.#awaited.close();
+    this.requests.close();
     const [life, shares] = [this.#life, this.#shares];
     this.#end(new Error('The storage is closed'));
     if (life === undefined || shares === undefined) return;
@@ -200,6 +205,7 @@ export class Membership implements SharedOrders {
     // What has changed while the life began.
     if (this.#isSharing) void this.#shares.share(true);
     this.#awaited.askAll();
+    this.requests.askAll();
   }
 
   /** The sessions of the life before may still be there for the server: its partitions need not wait for that. */
@@ -219,13 +225,16 @@ export class Membership implements SharedOrders {
       gained: (partition) => {
         this.#listener?.gained(partition);
         reader.gain(partition);
+        this.requests.gain(partition);
       },
       released: async (partition) => {
         reader.drop(partition);
+        this.requests.drop(partition);
         await this.#listener?.released(partition);
       },
       lost: (partition) => {
         reader.drop(partition);
+        this.requests.drop(partition);
         this.#listener?.lost(partition);
       },
       sizeOf: (partition) => reader.sizeOf(partition),
@@ -278,6 +287,7 @@ export class Membership implements SharedOrders {
         this.#reader?.cancelRequested(cancel.part, cancel.sequence, cancel.id);
         return;
       }
+      if (this.requests.heard(payload)) return;
       // It may have settled orders, and died before it could note that.
       if (payload.startsWith('evicted')) this.#awaited.askAll();
       this.#shares?.tend();

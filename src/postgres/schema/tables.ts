@@ -119,6 +119,20 @@ CREATE TABLE holds (
   held_at bigint NOT NULL,
   hold text NOT NULL
 );
+CREATE INDEX holds_by_part ON holds (part, user_id);
+
+-- What the owners of partitions are asked to do, until its answer has come where it was asked.
+CREATE TABLE requests (
+  number bigint GENERATED ALWAYS AS IDENTITY,
+  answered_at timestamptz,
+  part smallint NOT NULL,
+  is_begun boolean NOT NULL DEFAULT false,
+  id text COLLATE "C" PRIMARY KEY,
+  user_id text COLLATE "C" NOT NULL,
+  request text NOT NULL,
+  answer text
+);
+CREATE INDEX requests_unanswered ON requests (part, number) WHERE answer IS NULL;
 
 -- Processors. A number is never given again: orders and notes bear it. shares says whether it is to own partitions:
 -- from when its processor has joined until it leaves.

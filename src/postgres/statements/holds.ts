@@ -92,6 +92,37 @@ export async function holdPage(
   return rows.map(holdOf);
 }
 
+/** $1 partition, $2 behind which user, $3 how many */
+const pageOf = {
+  name: 'holds_of',
+  text: `SELECT user_id, held_at, hold FROM holds WHERE part = $1::smallint AND user_id > $2::text
+    ORDER BY user_id LIMIT $3::int`,
+};
+
+/** The same of the users of one partition. */
+export async function holdPageOf(
+  session: Session,
+  part: number,
+  { after = '', limit }: StoredHoldQuery,
+): Promise<readonly StoredHold[]> {
+  const rows = await session.query<Row>(pageOf, [part, toKept(after), limit]);
+  return rows.map(holdOf);
+}
+
+const ofUser = {
+  name: 'hold_of',
+  text: 'SELECT user_id, held_at, hold FROM holds WHERE user_id = $1::text',
+};
+
+/** The hold of one user. */
+export async function holdOfUser(
+  session: Session,
+  userId: string,
+): Promise<StoredHold | undefined> {
+  const [row] = await session.query<Row>(ofUser, [toKept(userId)]);
+  return row && holdOf(row);
+}
+
 /** What was changed by hand must not hide the hold: its age and its reason are for people. */
 function holdOf({ user_id, held_at, hold }: Row): StoredHold {
   const kept = fieldsIn(hold);

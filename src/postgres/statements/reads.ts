@@ -7,20 +7,20 @@ import type {
   StoredMovementPage,
   StoredMovementQuery,
 } from '../../core/storage/history/history-storage.ts';
-import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../../core/storage/holds/hold.ts';
+import type { StoredHold, StoredHoldQuery } from '../../core/storage/holds/hold.ts';
 import type { StoredOrderPage, StoredOrderQuery } from '../../core/storage/order-storage.ts';
 import type { TakeUnreadable } from '../../core/storage/reading/unreadable-orders.ts';
 import type { QuerySessions } from '../sessions/query-sessions.ts';
 import { checkSchema } from './check.ts';
 import { Feed } from './history/feed.ts';
 import { balanceAt, movementPage, readBalance } from './history/movements.ts';
-import { endHold, holdPage, keepHold } from './holds.ts';
+import { holdOfUser, holdPage, holdPageOf } from './holds.ts';
 import { findOrders } from './orders/find.ts';
 import { listOrders } from './orders/list.ts';
 import { countDelayed, duePage, unsettledPages } from './orders/unsettled.ts';
 import { pruneOrders } from './prune.ts';
 
-/** Reads, the writes of holds, and the deletion of old orders. */
+/** Reads, and the deletion of old orders. */
 export class Reads {
   readonly #sessions: QuerySessions;
   readonly #takeUnreadable: TakeUnreadable;
@@ -69,16 +69,16 @@ export class Reads {
     return this.#sessions.ask((session) => balanceAt(session, userId, time));
   }
 
-  async hold(hold: StoredHold): Promise<void> {
-    await this.#sessions.ask((session) => keepHold(session, hold));
-  }
-
-  async release(userId: string, retried?: RetriedOrder): Promise<void> {
-    await this.#sessions.ask((session) => endHold(session, userId, retried));
-  }
-
   async holds(query: StoredHoldQuery): Promise<readonly StoredHold[]> {
     return this.#sessions.ask((session) => holdPage(session, query));
+  }
+
+  async holdsOf(part: number, query: StoredHoldQuery): Promise<readonly StoredHold[]> {
+    return this.#sessions.ask((session) => holdPageOf(session, part, query));
+  }
+
+  async holdOf(userId: string): Promise<StoredHold | undefined> {
+    return this.#sessions.ask((session) => holdOfUser(session, userId));
   }
 
   async check(): Promise<readonly string[]> {

@@ -1,10 +1,5 @@
 import type { Statement } from '../sessions/session.ts';
-
-/** That the processor $1 with the token $2 is there, and owns the partitions $3. */
-const fence = `require(EXISTS (SELECT FROM f) AND $3::bigint =
-    $3::bigint & (SELECT bit_or(1::bigint << part) FROM partitions WHERE owner = $1), 'lost')`;
-const fencing = `f AS MATERIALIZED (
-    SELECT 1 FROM processors WHERE number = $1 AND token = $2::uuid FOR KEY SHARE)`;
+import { fence, fencing } from './fence.ts';
 
 /** Notes the outcomes $5 of the unsettled orders $4, and requires the orders $6 to be unsettled. */
 export const decideStatement: Statement = {
@@ -24,12 +19,6 @@ export const rememberStatement: Statement = {
     FROM (SELECT * FROM unnest($4::bigint[], $5::text[]) AS x (seq, remembered) OFFSET 0) x
     WHERE p.seq = x.seq RETURNING 1)
   SELECT ${fence}, (SELECT count(*) FROM u)`,
-};
-
-/** Replaces the results of the steps of a settled order. */
-export const amendStatement: Statement = {
-  name: 'amend',
-  text: `UPDATE outcomes SET steps = $2 WHERE seq = (SELECT seq FROM orders WHERE id = $1)`,
 };
 
 export const sequencesStatement: Statement = {

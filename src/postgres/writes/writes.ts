@@ -1,6 +1,6 @@
 import { noLabels, noPostings } from '../../core/order/order.ts';
 import { isName, nameForm } from '../../core/order/parse-order.ts';
-import { noResults, noSteps, type StepResult } from '../../core/order/step-result.ts';
+import { noResults, noSteps } from '../../core/order/step-result.ts';
 import type { NewOrder } from '../../core/order/stored-order.ts';
 import { wrong } from '../../core/runtime/checks.ts';
 import { quote } from '../../core/runtime/thrown.ts';
@@ -15,8 +15,7 @@ import type {
 import type { SettleHook } from '../hosts/settle-hook.ts';
 import type { Membership } from '../members/membership.ts';
 import { requirementOf } from '../sessions/errors.ts';
-import { amendStatement, rememberStatement } from '../statements/unsettled-writes.ts';
-import { toKept } from '../values/kept-text.ts';
+import { rememberStatement } from '../statements/unsettled-writes.ts';
 import { plainArray, textArray } from '../values/literals.ts';
 import { AcceptOrders } from './accept-orders.ts';
 import { bitsOf, partsOf } from './owned-partitions.ts';
@@ -68,12 +67,6 @@ export class Writes {
       this.#members.lost(life, parts);
       return orders.map(() => ({ status: 'lost' }));
     }
-  }
-
-  async amend(id: string, steps: readonly StepResult[]): Promise<void> {
-    const { settle } = this.#members.life;
-    const json = steps.length === 0 ? null : JSON.stringify(steps);
-    await settle.alone(() => settle.query(amendStatement, [toKept(id), json]));
   }
 
   async apply(changes: readonly BalanceChange[]): Promise<readonly BalanceResult[]> {

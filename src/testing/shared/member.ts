@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StoredOrder } from '../../core/order/stored-order.ts';
 import type { OrderStorage } from '../../core/storage/order-storage.ts';
+import type { KeptRequest } from '../../core/storage/requests/owner-requests.ts';
 import type { OwnedPartition, SharedOrders } from '../../core/storage/shared-storage.ts';
 
 /** For how long an event is waited for, in milliseconds. */
@@ -17,6 +18,10 @@ export class Member {
   /** The orders of other processors, or of its own, that it heard of. */
   readonly settled: StoredOrder[] = [];
   readonly toCancel: string[] = [];
+  /** The requests that it was called with, each with its partition. */
+  readonly asked: { readonly request: KeptRequest; readonly partition: OwnedPartition }[] = [];
+  /** The answers to its own requests, by id. */
+  readonly answers = new Map<string, string>();
   isCaughtUp = false;
   #failure: unknown;
 
@@ -37,6 +42,8 @@ export class Member {
       lost: (partition) => void this.owned.delete(partition),
       settled: (order) => void this.settled.push(order),
       cancel: (id) => void this.toCancel.push(id),
+      asked: (request, partition) => void this.asked.push({ request, partition }),
+      answered: (id, answer) => void this.answers.set(id, answer),
     });
     this.#read();
     await this.until('The orders are caught up with', () => this.isCaughtUp);

@@ -10,7 +10,7 @@ import type { PostgresServer } from '../../kit/postgres-server.ts';
 /** What a processor heard, in order. */
 export type Heard =
   | readonly ['gained' | 'released' | 'lost', number]
-  | readonly ['settled' | 'cancel', string];
+  | readonly ['settled' | 'cancel' | 'asked' | 'answered', string];
 
 let schemas = 0;
 
@@ -95,6 +95,8 @@ export class Node implements AsyncDisposable {
         this.settled.push(order);
       },
       cancel: (id) => heard.push(['cancel', id]),
+      asked: ({ id }) => heard.push(['asked', id]),
+      answered: (id) => heard.push(['answered', id]),
     });
     void this.#read();
     await until('caught up', () => this.isCaughtUp);

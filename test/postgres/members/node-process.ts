@@ -19,6 +19,8 @@ members.join({
   lost: ({ number }) => send(['lost', number]),
   settled: ({ id }) => send(['settled', id]),
   cancel: (id) => send(['cancel', id]),
+  asked: ({ id }) => send(['asked', id]),
+  answered: (id) => send(['answered', id]),
 });
 process.on('message', async () => {
   try {

@@ -1,5 +1,6 @@
 /** Sessions of schemas of their own, and orders as a processor would have kept them. */
 
+import { randomUUID } from 'node:crypto';
 import {
   type FinalPosting,
   MemoryStorage,
@@ -10,7 +11,9 @@ import {
   type StoredOrder,
 } from 'order-processor';
 import { UnreadableOrders } from '../../../src/core/storage/reading/unreadable-orders.ts';
+import { Channels } from '../../../src/postgres/members/channels.ts';
 import { setUpOf } from '../../../src/postgres/members/life.ts';
+import type { Membership } from '../../../src/postgres/members/membership.ts';
 import { migrate } from '../../../src/postgres/schema/migrate.ts';
 import { quoteName } from '../../../src/postgres/schema/names.ts';
 import { QuerySessions } from '../../../src/postgres/sessions/query-sessions.ts';
@@ -19,6 +22,7 @@ import { Reads } from '../../../src/postgres/statements/reads.ts';
 import { acceptedColumnsOf } from '../../../src/postgres/values/accepted-columns.ts';
 import { toKept } from '../../../src/postgres/values/kept-text.ts';
 import { statuses } from '../../../src/postgres/values/rows.ts';
+import { FencedWrites } from '../../../src/postgres/writes/fenced-writes.ts';
 import type { Random } from '../../../src/testing/random.ts';
 import type { PostgresServer } from '../../kit/postgres-server.ts';
 
@@ -114,6 +118,20 @@ export function readsOf(session: Session, schema: string): Reads {
     }
   }
   return new Reads(new Same(async () => session), schema, reportOf(schema));
+}
+
+/** The writes of a processor that owns all partitions, by one session. */
+export async function ownerWritesOf(session: Session, schema: string): Promise<FencedWrites> {
+  const token = randomUUID();
+  const values = [1, token, 'owner', '{}'];
+  await session.query(
+    'INSERT INTO processors (number, token, name, pids) VALUES ($1, $2, $3, $4)',
+    values,
+  );
+  await session.query('UPDATE partitions SET owner = 1');
+  const life = { number: 1, token, settle: session };
+  const members = { life, channels: new Channels(schema), lost: () => {} };
+  return new FencedWrites(members as unknown as Membership, partitions);
 }
 
 const json = (value: unknown): string | null =>

@@ -5,13 +5,24 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { QuerySessions } from '../../../src/postgres/sessions/query-sessions.ts';
 import { Session } from '../../../src/postgres/sessions/session.ts';
 import { Reads } from '../../../src/postgres/statements/reads.ts';
+import type { FencedWrites } from '../../../src/postgres/writes/fenced-writes.ts';
 import { Random } from '../../../src/testing/random.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
-import { filledMemory, keep, openSession, readsOf, reportOf, start, users } from './kept.ts';
+import {
+  filledMemory,
+  keep,
+  openSession,
+  ownerWritesOf,
+  readsOf,
+  reportOf,
+  start,
+  users,
+} from './kept.ts';
 
 let server: PostgresServer;
 let session: Session;
 let reads: Reads;
+let writes: FencedWrites;
 const random = new Random(7);
 const memory = filledMemory(random);
 
@@ -19,6 +30,7 @@ beforeAll(async () => {
   server = await PostgresServer.start();
   session = await openSession(server, 'reads');
   reads = readsOf(session, 'reads');
+  writes = await ownerWritesOf(session, 'reads');
   await keep(session, everything(), appliedAtOf);
 }, 30_000);
 afterAll(() => server[Symbol.asyncDispose]());
@@ -157,8 +169,8 @@ describe('hold and release', () => {
     for (const [at, userId] of users.entries()) {
       const reason = at % 2 ? `Reason \0 ${at}` : undefined;
       const hold: Hold = { userId, reason, heldAt: start + at, ...(at % 3 === 0 && failed) };
-      await reads.hold({ userId, reason: 'Replaced', heldAt: 0 });
-      await reads.hold(hold);
+      await writes.hold({ userId, reason: 'Replaced', heldAt: 0 });
+      await writes.hold(hold);
       memory.hold(hold);
     }
     const all: Hold[] = [];
@@ -171,23 +183,23 @@ describe('hold and release', () => {
       new Map(expected.map((hold) => [hold.userId, hold])),
     );
     expect(all).toHaveLength(users.length);
-    for (const userId of users) await reads.release(userId);
-    await reads.release('unknown');
+    for (const userId of users) await writes.release(userId);
+    await writes.release('unknown');
     expect(await reads.holds({ limit: 100 })).toEqual([]);
   });
 
   it('a release forgets the outcome of the order that is tried again, and keeps what was compensated', async () => {
     const decided = everything().filter((order) => order.decided !== undefined);
     const [order, other] = decided as [StoredOrder, StoredOrder];
-    await reads.hold({ userId: order.userId, reason: undefined, heldAt: 1, orderId: order.id });
-    await reads.release(order.userId, { orderId: order.id, compensations: { 'a\0': 1 } });
+    await writes.hold({ userId: order.userId, reason: undefined, heldAt: 1, orderId: order.id });
+    await writes.release(order.userId, { orderId: order.id, compensations: { 'a\0': 1 } });
     const tried = (await reads.find(order.id)) as StoredOrder;
     const expected = { ...order, decided: undefined, compensations: { 'a\0': 1 } };
     expect(plain([tried])).toEqual(plain([expected]));
     expect((await reads.find(other.id))?.decided).toEqual(other.decided);
     expect(await reads.holds({ limit: 9 })).toEqual([]);
     const settled = everything().find(({ status }) => status === 'failed') as StoredOrder;
-    await reads.release(settled.userId, { orderId: settled.id, compensations: {} });
+    await writes.release(settled.userId, { orderId: settled.id, compensations: {} });
     expect(await reads.find(settled.id)).toEqual(settled);
   });
 });

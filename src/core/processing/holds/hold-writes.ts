@@ -3,6 +3,7 @@ import { OrderError } from '../../order/order-error.ts';
 import { isThenable } from '../../runtime/awaitable.ts';
 import type { UntilClosed } from '../../runtime/until-closed.ts';
 import type { HoldStorage, RetriedOrder, StoredHold } from '../../storage/holds/hold.ts';
+import type { FencedWrite } from '../../storage/requests/fenced-write.ts';
 
 /** What `HoldWrites` needs of others. */
 export interface HoldWriteSources {
@@ -40,7 +41,7 @@ export class HoldWrites {
     try {
       await this.#written(hold.userId, this.#sources.storage.hold(hold));
     } catch (cause) {
-      this.#unsure.set(hold.userId, hold);
+      if (cause !== notOwned) this.#unsure.set(hold.userId, hold);
       throw failed('The storage did not keep the hold', cause, hold.userId);
     }
   }
@@ -50,7 +51,7 @@ export class HoldWrites {
     try {
       await this.#written(userId, this.#sources.storage.release(userId, retried));
     } catch (cause) {
-      if (!this.#unsure.has(userId)) this.#unsure.set(userId, undefined);
+      if (cause !== notOwned && !this.#unsure.has(userId)) this.#unsure.set(userId, undefined);
       throw failed('The storage did not end the hold', cause, userId);
     }
   }
@@ -72,17 +73,22 @@ export class HoldWrites {
         await write();
         return true;
       } catch (error) {
+        if ((error as OrderError).cause === notOwned) return false;
         this.#sources.lifecycle.events.notify.error?.(error as OrderError);
         if (this.isClosing || !(await this.#sources.mayTryAgain(attempt))) return false;
       }
     }
   }
 
-  async #written(userId: string, writing: unknown): Promise<void> {
-    if (isThenable(writing)) await this.#sources.questions.ask(writing);
+  async #written(userId: string, writing: FencedWrite): Promise<void> {
+    const answer = isThenable(writing) ? await this.#sources.questions.ask(writing) : writing;
     this.#unsure.delete(userId);
+    if (answer === 'lost') throw notOwned;
   }
 }
+
+/** What was to be written is the next owner's. */
+const notOwned = new Error('Another processor owns the lane');
 
 function failed(message: string, cause: unknown, userId: string): OrderError {
   return new OrderError('storage_failed', message, { cause, userId });

@@ -1,6 +1,7 @@
 import { isName } from '../../order/parse-order.ts';
 import { type Awaitable, asPromise, isThenable } from '../../runtime/awaitable.ts';
 import { show } from '../../runtime/thrown.ts';
+import type { FencedWrite } from '../requests/fenced-write.ts';
 import { isHeldFailure, withJsonResults } from './held-failure.ts';
 import type { HoldStorage, RetriedOrder, StoredHold, StoredHoldQuery } from './hold.ts';
 
@@ -15,13 +16,13 @@ export class CheckedHolds implements HoldStorage {
     this.#isJson = isJson;
   }
 
-  hold(hold: StoredHold): Awaitable<void> {
+  hold(hold: StoredHold): FencedWrite {
     const { failure } = hold;
     if (failure === undefined || !this.#isJson) return this.#storage.hold(hold);
     return this.#storage.hold({ ...hold, failure: withJsonResults(failure) });
   }
 
-  release(userId: string, retried?: RetriedOrder): Awaitable<void> {
+  release(userId: string, retried?: RetriedOrder): FencedWrite {
     return this.#storage.release(userId, retried);
   }
 

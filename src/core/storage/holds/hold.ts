@@ -1,5 +1,6 @@
 import type { OrderCause } from '../../order/step-result.ts';
 import type { Awaitable } from '../../runtime/awaitable.ts';
+import type { FencedWrite } from '../requests/fenced-write.ts';
 import type { HeldFailure } from './held-failure.ts';
 
 /** A user's lane is held: none of the user's orders begins before it is released. */
@@ -73,7 +74,8 @@ export interface StoredHoldQuery {
  * 4. A hold changes nothing for orders: the storage accepts and settles those of a held user as all others. It is
  *    the processor that begins none.
  * 5. When `hold` or `release` has answered, that is as durable as an accepted order. A call that throws or rejects
- *    may have done its work, and may come again.
+ *    may have done its work, and may come again. Where several processors share the storage, `hold` and `release` answer
+ *    `'lost'` and change nothing if the processor does not own the user's partition.
  * 6. A settlement with `endsHold` ends the hold whose `orderId` is its order's, in its own transaction, and no other hold. A
  *    lane that is held by hand as well, so that its hold has a `reason`, stays held: the hold is then without the order,
  *    its `code`, `message`, `compensated` and `failure`.
@@ -84,14 +86,14 @@ export interface HoldStorage {
    *
    * @param hold - replaces the user's
    */
-  hold(hold: StoredHold): Awaitable<void>;
+  hold(hold: StoredHold): FencedWrite;
   /**
    * Ends the hold of a user.
    *
    * @param userId - whose
    * @param retried - the failed order that held the lane, if it is tried again
    */
-  release(userId: string, retried?: RetriedOrder): Awaitable<void>;
+  release(userId: string, retried?: RetriedOrder): FencedWrite;
   /**
    * One page of holds. Where the storage `isVolatile`, it answers at once, and never with a promise.
    *
