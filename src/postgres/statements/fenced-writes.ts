@@ -3,7 +3,7 @@ import { fenceOf, fencing } from './fence.ts';
 
 /** $1 number, $2 token, $3 the user's partition, $4 the user, $5 since when, $6 the hold */
 export const holdStatement: Statement = {
-  name: 'hold',
+  name: 'hold_fenced',
   text: `WITH ${fencing}, k AS (
     INSERT INTO holds (user_id, part, held_at, hold) VALUES ($4::text, $3::smallint, $5::bigint, $6::text)
     ON CONFLICT (user_id) DO UPDATE SET held_at = excluded.held_at, hold = excluded.hold)
@@ -12,7 +12,7 @@ export const holdStatement: Statement = {
 
 /** $4 the user */
 export const releaseStatement: Statement = {
-  name: 'release',
+  name: 'release_fenced',
   text: `WITH ${fencing}, e AS (DELETE FROM holds WHERE user_id = $4::text) SELECT ${fenceOf()}`,
 };
 

@@ -1,5 +1,5 @@
 import { isHeldFailure } from '../../core/storage/holds/held-failure.ts';
-import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../../core/storage/holds/hold.ts';
+import type { StoredHold, StoredHoldQuery } from '../../core/storage/holds/hold.ts';
 import { withoutOrder } from '../../core/storage/holds/lane-settlement.ts';
 import type { Settlement } from '../../core/storage/order-storage.ts';
 import type { Session } from '../sessions/session.ts';
@@ -15,35 +15,11 @@ const keep = {
 };
 
 /** Keeps a hold, in place of the user's. */
-export async function keepHold(
-  session: Session,
-  { userId, heldAt, ...hold }: StoredHold,
-): Promise<void> {
+async function keepHold(session: Session, { userId, heldAt, ...hold }: StoredHold): Promise<void> {
   await session.query(keep, [toKept(userId), heldAt, JSON.stringify(hold)]);
 }
 
 const end = { name: 'release', text: 'DELETE FROM holds WHERE user_id = $1::text' };
-
-const endAndRetry = {
-  name: 'release_retried',
-  text: `WITH ended AS (DELETE FROM holds WHERE user_id = $1::text)
-    UPDATE pending SET decided = NULL, compensations = $3::text
-    WHERE seq = (SELECT seq FROM orders WHERE id = $2::text)`,
-};
-
-/** Ends the hold of a user; of an order that is tried again, the outcome is forgotten with it. */
-export async function endHold(
-  session: Session,
-  userId: string,
-  retried?: RetriedOrder,
-): Promise<void> {
-  const user = toKept(userId);
-  if (retried === undefined) await session.query(end, [user]);
-  else {
-    const { orderId, compensations } = retried;
-    await session.query(endAndRetry, [user, toKept(orderId), JSON.stringify(compensations)]);
-  }
-}
 
 /** $1 users. In the order in which all transactions lock them. */
 const ofUsers = {
