@@ -143,17 +143,17 @@ export type {
   StoredOrderPage,
   StoredOrderQuery,
 } from './core/storage/order-storage.ts';
+export type {
+  OrderTransaction,
+  TransactionClient,
+  TransactionResult,
+} from './core/storage/order-transaction.ts';
 export type { FencedWrite } from './core/storage/requests/fenced-write.ts';
 export type {
   KeptRequest,
   OwnerRequest,
   OwnerRequests,
 } from './core/storage/requests/owner-requests.ts';
-export type {
-  OrderTransaction,
-  TransactionClient,
-  TransactionResult,
-} from './core/storage/order-transaction.ts';
 export type {
   ClusterProcessor,
   ClusterStats,
