@@ -43,6 +43,7 @@ const long = [
   'test/http/fuzz/fuzz.test.ts',
   'test/examples/deploy/dockerfile.test.ts',
   'test/examples/services/service/restart.test.ts',
+  'test/postgres/chaos/chaos.test.ts',
   'test/postgres/conformance.test.ts',
   'test/postgres/hosts/host-transaction.test.ts',
   'test/postgres/hosts/on-settle.test.ts',

@@ -1,0 +1,89 @@
+import type { PostgresServer } from '../../kit/postgres-server.ts';
+import { Network } from './network.ts';
+import { roles, schema } from './witness.ts';
+import { WorkerProcess } from './worker-process.ts';
+
+export interface CrewOptions {
+  readonly partitions: number;
+  readonly seed: number;
+  readonly beatMs: number;
+  readonly staleMs: number;
+  /** See `workerProgram`. */
+  readonly program: string;
+}
+
+/** The workers that there are. */
+export class Crew implements AsyncDisposable {
+  readonly #server: PostgresServer;
+  readonly #options: CrewOptions;
+  readonly #report: (problem: string) => void;
+  readonly #workers = new Set<WorkerProcess>();
+  #started = 0;
+
+  constructor(server: PostgresServer, options: CrewOptions, report: (problem: string) => void) {
+    this.#server = server;
+    this.#options = options;
+    this.#report = report;
+  }
+
+  /** Those that are asked for something. */
+  get members(): readonly WorkerProcess[] {
+    return [...this.#workers].filter(({ isGone, isLeaving }) => !isGone && !isLeaving);
+  }
+
+  /** One of them, if there are any. Who asks does not know whether it is frozen or cut off. */
+  any(random: () => number): WorkerProcess | undefined {
+    const { members } = this;
+    return members[Math.floor(random() * members.length)];
+  }
+
+  async start(): Promise<WorkerProcess> {
+    this.#started += 1;
+    const { port } = this.#server;
+    const { seed, partitions, beatMs, staleMs, program } = this.#options;
+    const number = this.#started;
+    const role = roles[number % roles.length];
+    const network = await Network.start(port);
+    const urlAt = (at: number): string => `postgres://${role}@127.0.0.1:${at}/postgres`;
+    const worker = new WorkerProcess(
+      program,
+      {
+        ...{ partitions, beatMs, staleMs },
+        url: urlAt(network.port),
+        witnessUrl: urlAt(port),
+        schema,
+        name: `w-${number}`,
+        seed,
+        capacity: [400, 8, 30][number % 3] as number,
+      },
+      network,
+      this.#report,
+    );
+    this.#workers.add(worker);
+    void worker.exited.then(() => this.#workers.delete(worker));
+    return worker;
+  }
+
+  /** All work again. */
+  heal(): void {
+    for (const worker of this.#workers) {
+      worker.network.turn('open');
+      if (worker.isFrozen) worker.thaw();
+    }
+  }
+
+  /** Resolves when all have handed over their orders, or with those that have not in time. */
+  async leaveAll(limitMs: number): Promise<readonly string[]> {
+    const all = [...this.#workers];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, limitMs);
+    for (const worker of all) if (!worker.isLeaving) void worker.leave();
+    await Promise.race([promise, Promise.all(all.map(({ exited }) => exited))]);
+    clearTimeout(timer);
+    return all.filter(({ isGone }) => !isGone).map(({ name }) => name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.kill()));
+  }
+}
