@@ -258,12 +258,15 @@ export class Engine {
   }
 
   #own({ shared }: JournalStorage, here: Set<Job>, failed: (error: OrderError) => void): Ownership {
-    const { availability, clock, dispatcher, inFlight, lifecycle, recovery, settler } = this;
+    const { availability, clock, dispatcher, heldLanes, inFlight, lifecycle, recovery, settler } =
+      this;
     const { capacity } = this.#settings;
     const sources = { lifecycle, inFlight, clock, here, capacity };
     return new Ownership(
       { ...sources, shared: shared as SharedOrders, availability: availability as Availability },
-      new ForgottenOrders({ dispatcher, lifecycle, settler, recovery, storageFailed: failed }),
+      new ForgottenOrders({
+        ...{ dispatcher, heldLanes, lifecycle, settler, recovery, storageFailed: failed },
+      }),
     );
   }
 

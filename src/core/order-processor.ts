@@ -317,7 +317,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *
    * @param id - the order's id
    * @returns whether the order was canceled by this call, once that is certain; it is settled when its
-   *   steps have ended. False for an order that is unknown, decided or settled, and where the storage
+   *   steps have ended. False for an order that is unknown, decided or settled, for one that holds its lane at another
+   *   processor, which {@link release} settles, and where the storage
    * failed to confirm the cancellation: its callers are rejected with `storage_failed` then, and it may be canceled.
    * Rejects with `storage_failed` if the storage cannot say whether it keeps the order
    */
@@ -338,9 +339,13 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
     if (!isName(id)) return false;
     const found = this.#engine.known.unsettled(id);
     const job = isThenable(found) ? await found : found;
+    if (job === undefined) return this.#engine.clock.paced(false);
+    const asked = this.#engine.acceptance.holdsElsewhere(job);
+    const isHeldElsewhere = asked !== undefined && (await asked);
+    const holdsLane = isHeldElsewhere || this.#engine.heldLanes.isHeldBy(job);
     const canceled =
-      job !== undefined &&
-      mayCancel(job.userId, this.#engine.heldLanes.isHeldBy(job)) &&
+      mayCancel(job.userId, holdsLane) &&
+      !isHeldElsewhere &&
       this.#engine.cancel(job, { message: 'The order was canceled' });
     return this.#engine.clock.paced(canceled);
   }

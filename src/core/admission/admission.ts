@@ -30,7 +30,7 @@ export interface AdmissionSettings extends CapacitySettings {
 interface Sources {
   readonly settings: AdmissionSettings;
   /** What follows admission. */
-  readonly acceptor: Pick<Acceptance, 'accept' | 'cancelNow' | 'whenKept'>;
+  readonly acceptor: Pick<Acceptance, 'accept' | 'cancelNow' | 'holdsElsewhere' | 'whenKept'>;
   readonly capacity: Capacity;
   readonly known: KnownOrders;
   /** Where the storage keeps orders. */

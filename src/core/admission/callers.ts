@@ -1,8 +1,9 @@
 import type { Follower } from '../lifecycle/entry.ts';
 import type { Job } from '../lifecycle/job.ts';
 import { bySignal, canceled, waitingEnded } from '../order/processor-errors.ts';
+import type { Acceptance } from '../processing/acceptance.ts';
 import type { AwaitedUsers } from '../queries/awaited-users.ts';
-import { type Cancellation, onAbort } from '../runtime/abort.ts';
+import { onAbort } from '../runtime/abort.ts';
 import { badOptions } from './caller-options.ts';
 import type { Overflow } from './capacity.ts';
 import type { HostTransaction } from './transactions/host-transaction.ts';
@@ -49,10 +50,10 @@ export function cancelOnAbort(
   signal: AbortSignal,
   job: Job,
   caller: Follower,
-  by: { cancelNow(job: Job, cancellation: Cancellation): boolean },
+  by: Pick<Acceptance, 'cancelNow' | 'holdsElsewhere'>,
 ): void {
-  const abort = callOnAbort(signal, job, () => {
-    if (job.tries?.mayHold !== true) {
+  const leaveOrCancel = (isHeld: boolean): void => {
+    if (!isHeld) {
       by.cancelNow(job, bySignal(signal));
       return;
     }
@@ -60,6 +61,11 @@ export function cancelOnAbort(
     job.unfollow(abort);
     job.unfollow(caller);
     caller.notify({ status: 'canceled', error: waitingEnded(job.facts, signal) }, true);
+  };
+  const abort = callOnAbort(signal, job, () => {
+    const isHeld = job.tries?.mayHold === true || by.holdsElsewhere(job);
+    if (typeof isHeld === 'object') isHeld.then(leaveOrCancel, () => leaveOrCancel(false));
+    else leaveOrCancel(isHeld === true);
   });
   job.signal = signal;
 }

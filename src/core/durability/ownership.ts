@@ -10,6 +10,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { withMessage } from '../storage/order-answers.ts';
 import type { OwnedPartition, SharedOrders } from '../storage/shared-storage.ts';
 import type { Availability } from './availability.ts';
+import { holdsItsLane } from './held-elsewhere.ts';
 import { OwnedOrders } from './owned-orders.ts';
 import type { Turn } from './recovery.ts';
 
@@ -138,6 +139,11 @@ export class Ownership {
     if (state !== 'awaited') return false;
     this.#requestCancel(id);
     return true;
+  }
+
+  /** Whether an order that is awaited here holds its lane at its owner; `undefined` for any other. */
+  holdsLane(job: Job): Promise<boolean> | undefined {
+    return job.state === 'awaited' ? holdsItsLane(this.#sources.shared, job) : undefined;
   }
 
   /** The caller of an order that is enqueued waits no longer. */

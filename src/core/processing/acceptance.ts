@@ -119,6 +119,12 @@ export class Acceptance implements JournalListener {
     return this.#sources.dispatcher.cancel(job, cancellation);
   }
 
+  /** Whether an order holds its lane at another processor, which owns it; `undefined` if none does. */
+  holdsElsewhere(job: Job): Promise<boolean> | undefined {
+    if (job.heir !== undefined) return this.holdsElsewhere(job.heir);
+    return this.#sources.ownership()?.holdsLane(job);
+  }
+
   /** The record of an order that is being accepted, if the storage has to answer whether it keeps it. */
   whenKept(job: Job): Promise<OrderRecord> | undefined {
     if (this.journal === undefined) return undefined;

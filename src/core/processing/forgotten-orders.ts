@@ -12,6 +12,7 @@ interface Sources {
   readonly lifecycle: Lifecycle;
   readonly settler: Settler;
   readonly recovery: Recovery | undefined;
+  readonly heldLanes: { isHeldBy(job: Job): boolean };
   storageFailed(error: OrderError): void;
 }
 
@@ -43,8 +44,10 @@ export class ForgottenOrders implements OwnershipListener {
     this.#sources.recovery?.goOn();
   }
 
+  /** A request may be old, and a client's: what becomes of an order that holds its lane is for operators. */
   cancel(job: Job): void {
-    this.#sources.dispatcher.cancel(job, { message: 'The order was canceled' });
+    const { dispatcher, heldLanes } = this.#sources;
+    if (!heldLanes.isHeldBy(job)) dispatcher.cancel(job, { message: 'The order was canceled' });
   }
 
   storageFailed(error: OrderError): void {

@@ -71,7 +71,7 @@ export interface SharedStorageListener {
   lost(partition: OwnedPartition): void;
   /** An order is settled that is awaited here. */
   settled(order: StoredOrder): void;
-  /** The owner is to cancel an order; nothing happens if it is decided. */
+  /** The owner is to cancel an order; nothing happens if it is decided, also if it holds its lane. */
   cancel(id: string): void;
   /** The owner of a partition is asked to do something. */
   asked(request: KeptRequest, partition: OwnedPartition): void;

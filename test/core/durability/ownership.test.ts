@@ -1,6 +1,6 @@
-import { OrderProcessor } from 'order-processor';
+import { OrderError, OrderProcessor, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
-import { deferred } from '../../kit/helpers.ts';
+import { deferred, errorOf } from '../../kit/helpers.ts';
 import { SharedDatabase } from '../../kit/shared-database.ts';
 import { SharedStorage } from '../../kit/shared-storage.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
@@ -152,6 +152,44 @@ describe('where several processors share a storage', () => {
     await clock.runAll();
     expect(await again).toBe(false);
     await end();
+  });
+
+  it("invariant 1: a client's cancellation leaves an order alone that holds its lane at its owner", async () => {
+    const database = new SharedDatabase(1, () => clock.sleep(1));
+    const storages = [new SharedStorage(database), new SharedStorage(database)] as const;
+    const steps: Step[] = [
+      { name: 'work', run: () => Promise.reject(new OrderError('declined', 'No')) },
+    ];
+    const [a, b] = storages.map(
+      (storage) => new OrderProcessor({ storage, steps, onFailure: 'hold' }),
+    ) as [OrderProcessor, OrderProcessor];
+    database.give(0, storages[0]);
+    const giveUp = new AbortController();
+    const first = errorOf(b.submit({ id: 'o', userId: 'u', amount: 5 }, { signal: giveUp.signal }));
+    await clock.runAll();
+    expect(a.stats()).toMatchObject({ heldLanes: 1 });
+    // Of a client, and of an operator, who is to release the lane.
+    const seen: boolean[] = [];
+    const canceled = b.cancelIf('o', (_, holdsLane) => {
+      seen.push(holdsLane);
+      return !holdsLane;
+    });
+    const byOperator = b.cancel('o');
+    await clock.runAll();
+    expect([await canceled, await byOperator, seen]).toEqual([false, false, [true]]);
+    giveUp.abort('gone');
+    // A request that is older than the hold.
+    database.cancel('o');
+    await clock.runAll();
+    expect(await first).toMatchObject({ code: 'canceled', cause: 'gone', outcome: undefined });
+    expect((await a.order('o'))?.status).toBe('pending');
+    expect(a.stats()).toMatchObject({ heldLanes: 1, canceled: 0 });
+    const own = a.cancel('o');
+    await clock.runAll();
+    expect(await own).toBe(true);
+    const over = Promise.all([a.shutdown(), b.shutdown()]);
+    await clock.runAll();
+    await over;
   });
 
   it('invariant 12: a lost partition is aborted and forgotten, and callers wait for its next owner', async () => {
