@@ -5,9 +5,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isOrderError, type Order, OrderProcessor, type Step } from 'order-processor';
 
+const workMs = 200;
+
 const work: Step = {
   name: 'work',
-  run: (_order, { signal }) => sleep(200, undefined, { signal }),
+  run: (_order, { signal }) => sleep(workMs, undefined, { signal }),
 };
 
 const orders: Order[] = [];
@@ -19,7 +21,7 @@ const { isTTY } = process.stdout;
 
 function showProgress(): void {
   const { completed, activeWorkers, queueLength } = processor.stats();
-  const line = `${completed}/${orders.length} completed, ${activeWorkers} active, ${queueLength} waiting`;
+  const line = `${completed} of ${orders.length} completed, ${activeWorkers} active, ${queueLength} waiting`;
   process.stdout.write(isTTY ? `\r\x1b[K${line}` : `${line}\n`);
 }
 
@@ -31,8 +33,17 @@ clearInterval(progress);
 showProgress();
 if (isTTY) process.stdout.write('\n');
 
+// What one after the other would take, and what the longest line of one user must take.
+const alone = (orders.length * workMs) / 1_000;
+const ofUser1 = orders.filter(({ userId }) => userId === '1').length;
+const least = (ofUser1 * workMs) / 1_000;
+
 const completed = outcomes.filter(({ status }) => status === 'completed').length;
 console.log(`Processed ${completed} orders in ${seconds.toFixed(1)} s`);
+console.log(
+  `The ${ofUser1} orders of user 1 run one after the other: ${least.toFixed(1)} s at least`,
+);
+console.log(`One worker for all orders would take ${alone.toFixed(1)} s`);
 console.log(`Balance of user 1: ${await processor.balance('1')}`);
 
 await processor.shutdown();

@@ -18,16 +18,24 @@ const amount = 100;
 const charge: Step = {
   name: 'charge',
   // A payment provider that knows the key never charges a user twice, even if it is asked several times.
-  run: (_order, { idempotencyKey: _, signal }) => sleep(5, undefined, { signal }),
+  run: (_order, { idempotencyKey: _, signal }) => sleep(20, undefined, { signal }),
 };
 
-async function open(file: string): Promise<OrderProcessor> {
-  return new OrderProcessor({ storage: await SqliteStorage.open(file), steps: [charge] });
+function processOn(storage: SqliteStorage): OrderProcessor {
+  return new OrderProcessor({ storage, steps: [charge] });
+}
+
+async function balancesIn(storage: SqliteStorage): Promise<string> {
+  const balances: number[] = [];
+  for (let user = 1; user <= users; user += 1) {
+    balances.push((await storage.get(`user-${user}`)) ?? 0);
+  }
+  return balances.join(' ');
 }
 
 /** The process that is killed: it says so when each order is accepted. */
 async function accept(file: string): Promise<void> {
-  const processor = await open(file);
+  const processor = processOn(await SqliteStorage.open(file));
   for (let count = 0; count < ordersPerUser; count += 1) {
     for (let user = 1; user <= users; user += 1) {
       const { id } = await processor.enqueue({ userId: `user-${user}`, amount });
@@ -52,10 +60,14 @@ async function killAndStartAgain(): Promise<void> {
   const [, signal] = await once(child, 'exit');
   console.log(`Accepted ${accepted.length} orders, and was ended by ${signal}`);
 
-  const processor = await open(file);
+  const storage = await SqliteStorage.open(file);
+  console.log(`Balances in the file: ${await balancesIn(storage)}`);
+  const processor = processOn(storage);
   await processor.ready;
   console.log(processor.recovered > 0 ? 'Took up the orders that were left' : 'Nothing was left');
   await processor.onIdle();
+
+  console.log(`Balances afterwards:  ${await balancesIn(storage)}`);
 
   let lost = 0;
   for (const id of accepted) {

@@ -113,6 +113,14 @@ orders.push(
 const { isTTY } = process.stdout;
 let linesShown = 0;
 
+/** As wide as the terminal, and at most 60 columns. */
+function progressBar(share: number): string {
+  const width = Math.min(process.stdout.columns ?? 60, 60) - 7;
+  const filled = Math.round(Math.min(share, 1) * width);
+  const percent = `${Math.floor(share * 100)}%`.padStart(4);
+  return `[${'#'.repeat(filled)}${'.'.repeat(width - filled)}]${percent}`;
+}
+
 function showStats(): void {
   const stats = processor.stats();
   const figures = [
@@ -131,8 +139,12 @@ function showStats(): void {
   }
   moveCursor(process.stdout, 0, -linesShown);
   clearScreenDown(process.stdout);
+  const done = stats.completed + stats.failed + stats.refused;
+  const rate = done / Math.max(stats.uptimeMs / 1_000, 0.1);
+  console.log(`A shop: ${orders.length} orders, ${rate.toFixed(0)} a second`);
+  console.log(progressBar(done / orders.length));
   for (const [name, value] of figures) console.log(name.padEnd(16), String(value).padStart(8));
-  linesShown = figures.length;
+  linesShown = figures.length + 2;
 }
 
 const redraw = setInterval(showStats, isTTY ? 100 : 1_000);
