@@ -147,6 +147,7 @@ export type {
   OrderTransaction,
   TransactionClient,
   TransactionResult,
+  TransactionRows,
 } from './core/storage/order-transaction.ts';
 export type { FencedWrite } from './core/storage/requests/fenced-write.ts';
 export type {

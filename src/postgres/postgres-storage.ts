@@ -147,8 +147,7 @@ export class PostgresStorage implements OrderStorage {
   }
 
   /**
-   * Keeps orders in a transaction of the host's; see {@link SharedStorage}. Processors call it for `enqueue` with a
-   * `client`.
+   * Keeps orders in a transaction of the host's. The processor calls it for `enqueue` with a `client`.
    *
    * @param client - a `Client` of `pg` that is in a transaction, or any object with `query(text, values)` that sends the
    *   statement in one

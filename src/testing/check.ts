@@ -31,6 +31,7 @@ import { declareUnsettledRules } from './rules/unsettled-rules.ts';
 import { SettlingBalances } from './settle-as-apply.ts';
 import { declareRequestRules } from './shared/request-rules.ts';
 import { declareSharedRules } from './shared/shared-rules.ts';
+import { declareTransactionRules } from './shared/transaction-rules.ts';
 import { type Declare, declareWith } from './suite.ts';
 
 /**
@@ -85,7 +86,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   options: OrderStorageCheckOptions<Storage>,
 ): void {
   checkSuiteOptions('checkOrderStorage', options);
-  const { seed, faults = {}, reopen, beside } = options;
+  const { seed, faults = {}, reopen, beside, transaction } = options;
   declareBalance(options);
   const declare = declareWith(options);
   declareAcceptRules(declare);
@@ -116,6 +117,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   if (beside !== undefined) {
     declareSharedRules(declare);
     declareRequestRules(declare);
+    if (transaction !== undefined) declareTransactionRules(declare, transaction);
   }
   if (reopen === undefined) return;
   declareDurableRules(declare);

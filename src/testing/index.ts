@@ -9,6 +9,7 @@ export { checkBalanceStorage, checkOrderStorage } from './check.ts';
 export type {
   BalanceStorageCheckOptions,
   Fault,
+  HostTransaction,
   OrderStorageCheckOptions,
   StorageFaults,
   TestFunction,

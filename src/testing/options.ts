@@ -2,6 +2,7 @@ import type { Awaitable } from '../core/runtime/awaitable.ts';
 import { checkFunction, checkInteger, checkOptions } from '../core/runtime/checks.ts';
 import type { BalanceStorage } from '../core/storage/balance-storage.ts';
 import type { OrderStorage } from '../core/storage/order-storage.ts';
+import type { TransactionClient } from '../core/storage/order-transaction.ts';
 
 /**
  * Declares one test: the `test` of `node:test`, Vitest or Jest, or any function like them.
@@ -55,6 +56,16 @@ export interface BalanceStorageCheckOptions<Storage extends BalanceStorage = Bal
   readonly seed?: number | undefined;
 }
 
+/** A transaction that a host has begun on a connection of its own. */
+export interface HostTransaction {
+  /** The connection, as the storage takes it. */
+  readonly client: TransactionClient;
+  /** Commits the transaction, and gives the connection back. */
+  commit(): Awaitable<void>;
+  /** Rolls it back, and gives the connection back. */
+  rollback(): Awaitable<void>;
+}
+
 /**
  * What {@link checkOrderStorage} takes.
  *
@@ -73,6 +84,11 @@ export interface OrderStorageCheckOptions<Storage extends OrderStorage = OrderSt
    * processor that is alone owns all partitions by then, and one beside it those that it is to own.
    */
   readonly beside?: ((storage: Storage) => Awaitable<Storage>) | undefined;
+  /**
+   * Begins a transaction of the host's where the storage keeps its orders. Give it, with `beside`, if the storage has
+   * `transaction`; without it, the tests of that are not declared.
+   */
+  readonly transaction?: ((storage: Storage) => Awaitable<HostTransaction>) | undefined;
 }
 
 const balanceOptions = [
@@ -86,6 +102,7 @@ const orderOptions = [
   ...balanceOptions,
   'reopen',
   'beside',
+  'transaction',
 ] satisfies (keyof OrderStorageCheckOptions)[];
 const faultNames = ['before', 'after', 'full'] satisfies (keyof StorageFaults<unknown>)[];
 
@@ -96,12 +113,13 @@ export function checkSuiteOptions(
 ): void {
   checkOptions(of, options, of === 'checkOrderStorage' ? orderOptions : balanceOptions);
   const { test, create, destroy, faults = {} } = options as OrderStorageCheckOptions;
-  const { seed, reopen, beside } = options as OrderStorageCheckOptions;
+  const { seed, reopen, beside, transaction } = options as OrderStorageCheckOptions;
   checkFunction('test', test);
   checkFunction('create', create);
   if (destroy !== undefined) checkFunction('destroy', destroy);
   if (reopen !== undefined) checkFunction('reopen', reopen);
   if (beside !== undefined) checkFunction('beside', beside);
+  if (transaction !== undefined) checkFunction('transaction', transaction);
   if (seed !== undefined) checkInteger('seed', seed, Number.MIN_SAFE_INTEGER);
   checkOptions('faults', faults, faultNames);
   for (const name of faultNames) {

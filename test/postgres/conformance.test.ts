@@ -52,6 +52,16 @@ describe.each(releases)('PostgresStorage on PostgreSQL %i', (release) => {
     },
     reopen: ({ schema }) => open(schema),
     beside: ({ schema }) => open(schema),
+    transaction: async () => {
+      const client = new Client({ connectionString: server.url });
+      await client.connect();
+      await client.query('BEGIN');
+      const end = async (how: string): Promise<void> => {
+        await client.query(how);
+        await client.end();
+      };
+      return { client, commit: () => end('COMMIT'), rollback: () => end('ROLLBACK') };
+    },
     destroy: async ({ schema }) => {
       await query(`DROP SCHEMA ${schema} CASCADE`);
     },

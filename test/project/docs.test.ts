@@ -18,10 +18,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
+import { Client } from 'pg';
 import ts from 'typescript';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import tsup, { workerInside } from '../../tsup.config.ts';
 import { isFull } from '../kit/full.ts';
+import { PostgresServer } from '../kit/postgres-server.ts';
 
 interface Block {
   /** Where a reader finds it. */
@@ -100,8 +102,25 @@ function emit(block: Block): string {
   return output;
 }
 
+/** Whether a block needs a PostgreSQL. Those that do run in `npm run full` alone, each on a database of its own. */
+const needsDatabase = ({ code }: Block): boolean => code.includes('DATABASE_URL');
+let server: PostgresServer | undefined;
+let databases = 0;
+
+async function newDatabase(): Promise<string> {
+  const { url } = server as PostgresServer;
+  const admin = new Client({ connectionString: url });
+  await admin.connect();
+  databases += 1;
+  const name = `block_${databases}`;
+  await admin.query(`CREATE DATABASE ${name}`);
+  await admin.end();
+  return url.replace(/[^/]*$/, name);
+}
+
 /** What blocks print, each in a folder of its own, since some write files. */
 async function printsOf(some: readonly Block[]): Promise<Record<string, string>> {
+  const DATABASE_URL = some.some(needsDatabase) ? await newDatabase() : '';
   const folder = mkdtempSync(join(tmpdir(), 'blocks-'));
   const programs = some.map((block) => {
     const { place, printed } = block;
@@ -111,7 +130,7 @@ async function printsOf(some: readonly Block[]): Promise<Record<string, string>>
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [runner, JSON.stringify(programs)],
-    { timeout: 60_000, cwd: folder },
+    { timeout: 60_000, cwd: folder, env: { ...process.env, DATABASE_URL } },
   );
   rmSync(folder, { recursive: true });
   return JSON.parse(stdout);
@@ -135,7 +154,9 @@ beforeAll(async () => {
     logLevel: 'error',
   });
   compiled = compile();
+  if (isFull) server = await PostgresServer.start();
 }, 60_000);
+afterAll(() => server?.[Symbol.asyncDispose]());
 
 test('there are blocks to check', () => {
   expect(blocks.length).toBeGreaterThan(10);
@@ -155,15 +176,16 @@ describe('every type test compiles', () => {
 
 describe('what a block prints is what it says', () => {
   const printing = blocks.filter(({ code }) => code.includes('console.log('));
+  const run = printing.filter((block) => isFull || !needsDatabase(block));
 
   /** Starts them one after the other in one process, which takes a tenth of the time. */
   let together: Promise<Readonly<Record<string, string>>> | undefined;
   const printedTogether = async (block: Block): Promise<string | undefined> => {
-    together ??= printsOf(printing);
+    together ??= printsOf(run);
     return (await together)[block.place];
   };
 
-  test.concurrent.each(printing)('$place', async (block) => {
+  test.concurrent.each(run)('$place', async (block) => {
     // Each ends by itself, too.
     const printed = isFull
       ? await printsOf([block])

@@ -11,9 +11,15 @@ export interface TransactionClient {
    *
    * @param text - its SQL, with `$1` for the first value
    * @param values - what stands for them: texts
-   * @returns (resolves) its rows; each is an object by the names of its columns
+   * @returns (resolves) its rows
    */
-  query(text: string, values: string[]): PromiseLike<{ readonly rows: readonly unknown[] }>;
+  query(text: string, values: string[]): PromiseLike<TransactionRows>;
+}
+
+/** What a statement of a {@link TransactionClient} gives. */
+export interface TransactionRows {
+  /** Its rows: each is an object by the names of its columns. */
+  readonly rows: readonly unknown[];
 }
 
 /** What a storage answers to an order that it is asked to keep in a transaction of the host's. */

@@ -48,8 +48,6 @@ export interface SettlementClient {
  *
  * @param client - the connection of the transaction
  * @param outcomes - the records of the settled orders
+ * @returns what it returns is awaited, and not used
  */
-export type OnSettle = (
-  client: SettlementClient,
-  outcomes: readonly OrderRecord[],
-) => void | PromiseLike<void>;
+export type OnSettle = (client: SettlementClient, outcomes: readonly OrderRecord[]) => unknown;

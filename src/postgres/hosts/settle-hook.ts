@@ -32,17 +32,13 @@ export class SettleHook {
 
   /** @throws (rejects) OnSettleError; the transaction must be rolled back */
   async run(session: Session, outcomes: readonly OrderRecord[]): Promise<void> {
-    const toHost = session.query(this.#toHost);
     const client = new SettlementSession(session);
     const { promise: isLate, reject } = Promise.withResolvers<never>();
-    // It may come before it is awaited.
-    isLate.catch(() => {});
     const timer = setTimeout(() => {
       reject(new Error(`It has not ended in ${this.#timeoutMs} ms`));
     }, this.#timeoutMs);
     try {
-      await toHost;
-      await Promise.race([this.#call(client, outcomes), isLate]);
+      await Promise.race([this.#call(session, client, outcomes), isLate]);
     } catch (cause) {
       const message = messageOf(cause, 'It threw no error');
       throw new OnSettleError(`\`onSettle\` failed: ${message}`, { cause });
@@ -50,12 +46,21 @@ export class SettleHook {
       clearTimeout(timer);
       client.close();
     }
-    await session.query(this.#back);
+    // The commit is sent behind it, and fails if it does.
+    session.query(this.#back).catch(() => {});
   }
 
-  async #call(client: SettlementSession, outcomes: readonly OrderRecord[]): Promise<void> {
+  async #call(
+    session: Session,
+    client: SettlementSession,
+    outcomes: readonly OrderRecord[],
+  ): Promise<void> {
+    const toHost = session.query(this.#toHost);
+    // What is sent behind it fails too.
+    toHost.catch(() => {});
     await this.#onSettle(client, outcomes);
     client.close();
+    await toHost;
     await client.whenAnswered();
   }
 }

@@ -8,6 +8,7 @@ import { type BalanceStorage, MemoryStorage } from 'order-processor';
 import { checkBalanceStorage, checkOrderStorage, type Fault } from 'order-processor/testing';
 import { describe, test } from 'vitest';
 import { SqliteStorage } from '../../../src/sqlite/index.ts';
+import { DoubleTransaction } from '../../kit/double-transaction.ts';
 import { SharedDatabase } from '../../kit/shared-database.ts';
 import { SharedStorage } from '../../kit/shared-storage.ts';
 import { failing } from '../../testing/failing.ts';
@@ -55,6 +56,10 @@ describe('a storage that processors share', () => {
       for (const partition of [0, 2]) database.release(partition, () => storage);
       while ([0, 2].some((each) => database.owners[each]?.storage !== storage)) await nextTurn();
       return storage;
+    },
+    transaction: ({ database }) => {
+      const client = new DoubleTransaction(database);
+      return { client, commit: () => client.commit(), rollback: () => {} };
     },
   });
 });

@@ -7,10 +7,11 @@ import {
   type TransactionClient,
 } from 'order-processor';
 import { describe, expect, it } from 'vitest';
+import { DoubleTransaction } from '../../../kit/double-transaction.ts';
 import { errorOf } from '../../../kit/helpers.ts';
 import { KeptStorage } from '../../../kit/kept-storage.ts';
 import { SharedDatabase } from '../../../kit/shared-database.ts';
-import { DoubleTransaction, SharedStorage } from '../../../kit/shared-storage.ts';
+import { SharedStorage } from '../../../kit/shared-storage.ts';
 import { useVirtualClock } from '../../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
