@@ -5,6 +5,7 @@ import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { checkBalances } from '../examples/balances.ts';
+import { checkCluster } from '../examples/cluster.ts';
 import { checkCredits } from '../examples/credits.ts';
 import { checkDelivery } from '../examples/delivery.ts';
 import { checkDurable } from '../examples/durable.ts';
@@ -38,6 +39,7 @@ async function run(name: string): Promise<string> {
 
 const programChecks: Readonly<Record<string, (output: string) => void>> = {
   balances: checkBalances,
+  cluster: checkCluster,
   credits: checkCredits,
   delivery: checkDelivery,
   durable: checkDurable,
@@ -78,5 +80,5 @@ for (const name of Object.keys(programChecks)) {
 assert.deepEqual(Object.keys(serviceChecks), services);
 await assert.rejects(
   run('no-such-example'),
-  /There are: balances, credits, delivery, delivery-service, /,
+  /There are: balances, cluster, credits, delivery, delivery-service, /,
 );
