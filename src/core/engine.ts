@@ -233,7 +233,7 @@ export class Engine {
     const { queue } = this.dispatcher;
     inFlight.isRecovering = true;
     return new Recovery(journal, this.clock, availability as Availability, {
-      begins: () => this.heldLanes.load().then(() => this.delayed.begin()),
+      begins: () => this.heldLanes.load().then(() => this.delayed.countEarlier()),
       turnOf: (order, partition) => {
         if (this.ownership !== undefined) return this.ownership.turnOf(order, partition);
         // What waits in held lanes must not keep the others waiting.
@@ -252,6 +252,7 @@ export class Engine {
         capacity.admitWaiting();
         // The callers for whom there is no room now.
         capacity.refuseWaiting();
+        this.delayed.begin();
         lifecycle.idleness.check();
       },
     });

@@ -9,6 +9,6 @@ import { World } from './lanes/world.ts';
 it('invariants 1, 3, 4, 8 to 11: orders that hold their lanes, wait for their time, expire, are canceled and come again end once, in their turn', {
   timeout: 3_600_000,
 }, async () => {
-  const runs = isFull ? 500 : 30;
+  const runs = isFull ? 1_000 : 30;
   await checkScenarios(plan, runs, (each, clock) => new World(each, clock).run());
 });

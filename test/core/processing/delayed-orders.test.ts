@@ -1,7 +1,7 @@
 import { OrderProcessor, type OrderProcessorOptions, type Step } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, logOf, outcomeNow, range } from '../../kit/helpers.ts';
-import { open } from '../../kit/kept/helpers.ts';
+import { fatesOf, open } from '../../kit/kept/helpers.ts';
 import { type Fate, KeptStorage } from '../../kit/kept-storage.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
@@ -478,4 +478,44 @@ describe('delayed orders in a storage that keeps orders', () => {
       );
     },
   );
+});
+
+it('invariant 1: none begins before the holds of an earlier process are read, though its caller asks for it', async () => {
+  const log: string[] = [];
+  const storage = new KeptStorage();
+  const first = await open(storage, { steps: [noting(log)] });
+  await first.enqueue(order('a', 5));
+  await first.hold('u');
+  storage.cut();
+  await clock.hold();
+  const again = new KeptStorage(storage.disk);
+  again.fate = fatesOf('holds', 'rejects', 'rejects');
+  const second = new OrderProcessor({ storage: again, steps: [noting(log)] });
+  second.on('error', () => {});
+  const outcome = codeOf(second.outcome('a'));
+  await clock.advance(10_000);
+  expect(log).toEqual([]);
+  expect(second.stats()).toMatchObject({ scheduled: 0, heldLanes: 1, heldOrders: 1 });
+  await second.release('u');
+  await clock.settle();
+  expect([log, await outcome]).toEqual([['a@10000'], 'completed']);
+  await second.shutdown();
+});
+
+it('invariant 1: none overtakes an order that an earlier process has left, though the storage cannot give it at once', async () => {
+  const log: string[] = [];
+  const storage = new KeptStorage();
+  const first = await open(storage, { steps: [noting(log)] });
+  first.pause();
+  await first.enqueue(order('b'));
+  await first.enqueue(order('a', 5));
+  storage.cut();
+  await clock.hold();
+  const again = new KeptStorage(storage.disk);
+  again.fate = fatesOf('unsettled', 'rejects', 'rejects');
+  const second = new OrderProcessor({ storage: again, steps: [noting(log)] });
+  second.on('error', () => {});
+  await clock.advance(10_000);
+  expect(log.map((each) => each.split('@')[0])).toEqual(['b', 'a']);
+  await second.shutdown();
 });

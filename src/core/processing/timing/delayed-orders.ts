@@ -51,9 +51,14 @@ export class DelayedOrders {
     return this.#sources.stored?.count ?? this.#jobs.size;
   }
 
-  /** The processor begins to take up the orders of the storage. Rejects if the storage cannot say how many there are. */
-  async begin(): Promise<void> {
-    await this.#sources.stored?.begin();
+  /** Before the processor takes up the orders of the storage. Rejects if the storage cannot say how many there are. */
+  async countEarlier(): Promise<void> {
+    await this.#sources.stored?.countEarlier();
+  }
+
+  /** The processor has taken up the orders of an earlier process. */
+  begin(): void {
+    this.#sources.stored?.begin();
   }
 
   /** Whether the time of an order has not come. */

@@ -55,6 +55,7 @@ export class StoredDelays {
   readonly #uncounted = new Set<string>();
   #isReading = false;
   #isCounted = false;
+  #hasBegun = false;
   #isFull = false;
   #isClosed = false;
 
@@ -69,13 +70,20 @@ export class StoredDelays {
     });
   }
 
-  /** Counts the orders of an earlier process, before new ones come, and then reads those that are due. */
-  async begin(): Promise<void> {
-    if (!this.#isCounted) {
-      const count = await this.#sources.storage.delayed(this.#sources.startedAt);
-      this.count += count;
-      this.#isCounted = true;
-    }
+  /** Counts the orders of an earlier process, before new ones come. */
+  async countEarlier(): Promise<void> {
+    if (this.#isCounted) return;
+    const count = await this.#sources.storage.delayed(this.#sources.startedAt);
+    this.count += count;
+    this.#isCounted = true;
+  }
+
+  /**
+   * Reads those that are due from now on. The holds of an earlier process are known, and the orders that it left are in
+   * their lanes: no delayed order enters a lane that is to be held, nor overtakes.
+   */
+  begin(): void {
+    this.#hasBegun = true;
     this.read();
   }
 
@@ -132,7 +140,7 @@ export class StoredDelays {
 
   /** Reads the orders that are due; never rejects. */
   async read(): Promise<void> {
-    if (this.#isReading || this.#isClosed) return;
+    if (this.#isReading || this.#isClosed || !this.#hasBegun) return;
     this.#isReading = true;
     this.#isFull = false;
     while (!this.#isClosed) {
