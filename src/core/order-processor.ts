@@ -111,6 +111,15 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @param options - a signal to cancel it with
    * @returns the receipt, when the order has completed; rejects with an {@link OrderError} when it was
    *   refused, failed or was canceled
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * const receipt = await processor.submit({ id: 'o-1', userId: 'ann', amount: 500 });
+   * console.log(receipt.balance); // prints: 500
+   * ```
    */
   submit(order: Order<Input>, options?: SubmitOptions): Promise<Receipt<Payload, Results>> {
     return this.#engine.submitter.submit(order, options) as Promise<Receipt<Payload, Results>>;
@@ -131,6 +140,15 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *   written in the transaction; for an id that is known already, the record of the known order. Rejects with an {@link
    *   OrderError} when the order was refused, with `canceled` by its signal, with `storage_failed` if the transaction did
    *   not take it, with the `cause` that the client gave; with a TypeError for a `client` that the storage cannot use
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * const { id } = await processor.enqueue({ userId: 'ann', amount: 500 });
+   * console.log((await processor.outcome(id))?.status); // prints: completed
+   * ```
    */
   async enqueue(
     order: Order<Input>,
@@ -167,6 +185,20 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @param orders - each is checked and copied when its turn comes
    * @returns one outcome for each order, in the same order, when all are settled; rejects only with
    *   `invalid_order`, for something that is not iterable or that throws; the orders before it go on
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * const outcomes = await processor.submitMany([
+   *   { userId: 'ann', amount: 500 },
+   *   { userId: 'ben', amount: 0.5 },
+   * ]);
+   * for (const { status } of outcomes) console.log(status);
+   * // prints: completed
+   * // prints: refused
+   * ```
    */
   submitMany(orders: Iterable<Order<Input>>): Promise<OrderOutcome<Payload, Results>[]> {
     const outcomes = submitMany(this.#engine.admission, orders, this.#settings.overflow);
@@ -185,6 +217,22 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *   gave after that is refused with `shut_down`, and is the last; a source that gives nothing has the
    *   outcomes end when the processor has closed
    * @throws OrderError `invalid_order` for something that is not iterable
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * function* orders() {
+   *   for (let day = 1; day <= 3; day += 1) yield { userId: 'ann', amount: day };
+   * }
+   * for await (const outcome of processor.submitStream(orders())) {
+   *   if (outcome.status === 'completed') console.log(outcome.balance);
+   * }
+   * // prints: 1
+   * // prints: 3
+   * // prints: 6
+   * ```
    */
   submitStream(
     orders: AsyncIterable<Order<Input>> | Iterable<Order<Input>>,
@@ -204,6 +252,15 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * All that is known of an accepted order, as long as the storage remembers it.
    *
    * @param id - the order's id
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * const { id } = await processor.enqueue({ userId: 'ann', amount: 500 });
+   * console.log((await processor.order(id))?.userId); // prints: ann
+   * ```
    */
   async order(id: string): Promise<OrderRecord<Payload, Results> | undefined> {
     if (!isName(id)) return undefined;
@@ -221,6 +278,16 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * settled and remembered; with the error `shut_down` for an order that {@link shutdown} leaves in the storage;
    * `undefined` for an unknown id, and anything that is none. Rejects with `canceled` when the signal aborts, with
    * `storage_failed` if the storage cannot say, with a TypeError for an option that is unknown or of a wrong type
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * await processor.enqueue({ id: 'o-1', userId: 'ann', amount: 500 });
+   * const outcome = await processor.outcome('o-1');
+   * if (outcome?.status === 'completed') console.log(outcome.balance); // prints: 500
+   * ```
    */
   async outcome(
     id: string,
@@ -240,6 +307,16 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @param query - which orders
    * @returns rejects with a TypeError or RangeError for an option that is unknown or out of range, with
    *   `storage_failed` if the storage cannot say
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * await processor.submit({ id: 'o-1', userId: 'ann', amount: 500 });
+   * const { orders } = await processor.orders({ userId: 'ann', status: 'completed', limit: 10 });
+   * for (const { id } of orders) console.log(id); // prints: o-1
+   * ```
    */
   async orders(query: OrderQuery = {}): Promise<OrderPage<Payload, Results>> {
     const page = this.#engine.list.page(readQuery(query));
@@ -252,6 +329,15 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @param userId - anything that is no user's id gives `undefined`
    * @returns rejects with `storage_failed` if the storage cannot say, or has not when the processor
    *   has shut down
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * await processor.submit({ userId: 'ann', amount: 500 });
+   * console.log(await processor.balance('ann'), await processor.balance('ben')); // prints: 500 undefined
+   * ```
    */
   async balance(userId: string): Promise<number | undefined> {
     if (!isName(userId)) return undefined;
@@ -268,6 +354,19 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @returns rejects with a TypeError or RangeError for an option that is unknown or out of range, also for a `cursor`
    *   of another storage; with `history_forgotten` if movements after the cursor were forgotten or pruned meanwhile; with
    *   `storage_failed` if the storage cannot say
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * await processor.submit({ userId: 'ann', amount: 500 });
+   * await processor.submit({ userId: 'ann', amount: -200 });
+   * const { movements } = await processor.movements('ann');
+   * for (const { amount, balance } of movements) console.log(amount, balance);
+   * // prints: 500 500
+   * // prints: -200 300
+   * ```
    */
   async movements(userId: string, query: MovementQuery = {}): Promise<MovementPage> {
     const { history, clock } = this.#engine;
@@ -284,6 +383,15 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @param time - in Unix milliseconds: an integer from 0 up
    * @returns rejects with a TypeError or RangeError for a wrong time, with `history_forgotten` if movements of that time
    *   were forgotten or pruned, with `storage_failed` if the storage cannot say
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * await processor.submit({ userId: 'ann', amount: 500 });
+   * console.log(await processor.balanceAt('ann', Date.now() + 1_000)); // prints: 500
+   * ```
    */
   async balanceAt(userId: string, time: number): Promise<number | undefined> {
     checkInteger('time', time, 0);
@@ -302,6 +410,18 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @returns throws `history_forgotten` if outcomes after the cursor were forgotten or pruned, `storage_failed` if the
    *   storage cannot say, a RangeError for a cursor of another storage
    * @throws TypeError or RangeError for an option that is unknown or wrong, also for a cursor of another storage
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * await processor.submit({ id: 'o-1', userId: 'ann', amount: 500 });
+   * for await (const { sequence, order } of processor.outcomes()) {
+   *   console.log(sequence, order.id, order.status); // prints: 1 o-1 completed
+   *   break;
+   * }
+   * ```
    */
   outcomes(options: OutcomesOptions = {}): AsyncIterableIterator<SettledOutcome<Payload, Results>> {
     const { history } = this.#engine;
@@ -321,6 +441,16 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *   processor, which {@link release} settles, and where the storage
    * failed to confirm the cancellation: its callers are rejected with `storage_failed` then, and it may be canceled.
    * Rejects with `storage_failed` if the storage cannot say whether it keeps the order
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * processor.pause('ann');
+   * const { id } = await processor.enqueue({ userId: 'ann', amount: 500 });
+   * console.log(await processor.cancel(id)); // prints: true
+   * ```
    */
   cancel(id: string): Promise<boolean> {
     return this.cancelIf(id, () => true);
@@ -367,6 +497,27 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *   `order_conflict` if another order has the new id, also one that came again of an earlier order with the id, which was
    *   forgotten; with an {@link OrderError} when the new order is refused; with
    *   `storage_failed` if the storage cannot say
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * let isDown = true;
+   * await using processor = new OrderProcessor({
+   *   steps: [
+   *     {
+   *       name: 'charge',
+   *       run() {
+   *         if (isDown) throw new Error('The provider is down');
+   *       },
+   *     },
+   *   ],
+   * });
+   * await processor.submit({ id: 'o-1', userId: 'ann', amount: 500 }).catch(() => {});
+   * isDown = false;
+   * const { id } = await processor.retry('o-1');
+   * console.log(id, (await processor.outcome(id))?.status); // prints: o-1~2 completed
+   * ```
    */
   async retry(
     id: string,
@@ -393,6 +544,31 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *   share the storage; with `not_failed` for an order that is unknown, not settled or completed; with `deadlock` in a
    *   step of the order's user; with `shut_down` once the processor is shutting down; with `storage_failed` if the
    *   storage cannot give the order, or did not record what came of it
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * let isDown = true;
+   * await using processor = new OrderProcessor({
+   *   steps: [
+   *     {
+   *       name: 'charge',
+   *       run() {
+   *         throw new Error('Lost in flight');
+   *       },
+   *       compensate() {
+   *         if (isDown) throw new Error('The provider is down');
+   *       },
+   *     },
+   *   ],
+   * });
+   * processor.on('error', () => {});
+   * await processor.submit({ id: 'o-1', userId: 'ann', amount: 500 }).catch(() => {});
+   * isDown = false;
+   * const { steps } = await processor.compensate('o-1');
+   * console.log(steps[0]?.compensation?.status); // prints: ok
+   * ```
    */
   async compensate(id: string): Promise<OrderRecord<Payload, Results>> {
     if (!isName(id)) throw wrong(TypeError, 'id', nameForm, id);
@@ -414,7 +590,18 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
     return this.#engine.recovery?.recovered ?? 0;
   }
 
-  /** What the processor does and has done; cheap enough to be called every second. */
+  /**
+   * What the processor does and has done; cheap enough to be called every second.
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * await processor.submit({ userId: 'ann', amount: 500 });
+   * console.log(processor.stats().completed); // prints: 1
+   * ```
+   */
   stats(): ProcessorStats {
     const storageSizes = this.#storage.sizes?.();
     const cluster = this.#storage.cluster?.();
@@ -435,6 +622,16 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *   or wrong, with `storage_failed` if the storage did not keep it: a lane that was not held goes on then, though
    *   the storage may have the hold, which counts after the next start: {@link release} ends it there. Rejects with
    *   `shut_down` once the processor is shutting down
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * const { reason } = await processor.hold('ann', { reason: 'fraud?' });
+   * console.log(reason); // prints: fraud?
+   * await processor.release('ann');
+   * ```
    */
   async hold(userId: string, options: HoldOptions = {}): Promise<Hold> {
     checkName(userId);
@@ -455,6 +652,16 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *   `not_held` for a lane that is not held, or not by the order that was named, with `storage_failed` if the storage
    *   did not end the hold: the lane stays held in this process, and may go on after the next start. Rejects with
    *   `shut_down` once the processor is shutting down
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * await processor.hold('ann');
+   * const { userId } = await processor.release('ann');
+   * console.log(userId); // prints: ann
+   * ```
    */
   async release(
     userId: string,
@@ -471,6 +678,16 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @param query - which page
    * @returns rejects with a TypeError or RangeError for an option that is unknown or out of range, with
    *   `storage_failed` if the storage cannot say
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * await processor.hold('ann', { reason: 'fraud?' });
+   * const { holds } = await processor.holds({ limit: 10 });
+   * for (const { userId, reason } of holds) console.log(userId, reason); // prints: ann fraud?
+   * ```
    */
   async holds(query: HoldQuery = {}): Promise<HoldPage> {
     const checked = readHoldQuery(query);
@@ -485,6 +702,17 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *
    * @param userId - whose orders; the orders of all users when left out
    * @throws TypeError for something that can't be a user's id
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * processor.pause('ann');
+   * await processor.enqueue({ userId: 'ann', amount: 500 });
+   * console.log(processor.stats().queueLength); // prints: 1
+   * processor.resume('ann');
+   * ```
    */
   pause(userId?: string): void {
     checkUserId(userId);
@@ -496,6 +724,17 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *
    * @param userId - whose pause; the pause of the whole processor when left out
    * @throws TypeError for something that can't be a user's id
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * processor.pause();
+   * const { id } = await processor.enqueue({ userId: 'ann', amount: 500 });
+   * processor.resume();
+   * console.log((await processor.outcome(id))?.status); // prints: completed
+   * ```
    */
   resume(userId?: string): void {
     checkUserId(userId);
@@ -505,6 +744,18 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
   /**
    * Resolves when nothing accepted is left unsettled, but what waits in held lanes; at once if that is so now. A
    * paused lane does not count as held.
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * for (let count = 0; count < 3; count += 1) {
+   *   await processor.enqueue({ userId: 'ann', amount: 100 });
+   * }
+   * await processor.onIdle();
+   * console.log(await processor.balance('ann')); // prints: 300
+   * ```
    */
   onIdle(): Promise<void> {
     return this.#engine.lifecycle.idleness.whenIdle();
@@ -521,6 +772,16 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @returns a summary; always resolves. Later calls give the same promise; one with a `timeoutMs` of its own brings the
    *   deadline forward, if that is earlier
    * @throws TypeError or RangeError for an option that is unknown or out of range
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * const processor = new OrderProcessor();
+   * await processor.enqueue({ userId: 'ann', amount: 500 });
+   * await processor.shutdown({ timeoutMs: 10_000 });
+   * console.log(await processor.balance('ann')); // prints: 500
+   * ```
    */
   shutdown(options: ShutdownOptions = {}): Promise<ShutdownSummary> {
     const timeoutMs = readShutdownOptions(options);
@@ -545,6 +806,16 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @param event - the event's name
    * @param listener - called synchronously
    * @throws TypeError for an unknown event or a listener that is no function
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * processor.on('completed', ({ orderId, balance }) => console.log(orderId, balance));
+   * await processor.submit({ id: 'o-1', userId: 'ann', amount: 500 });
+   * // prints: o-1 500
+   * ```
    */
   on<E extends EventName>(
     event: E,
@@ -559,6 +830,17 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *
    * @param event - the event's name
    * @param listener - called synchronously, once
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * processor.once('completed', ({ orderId }) => console.log(orderId));
+   * await processor.submit({ id: 'o-1', userId: 'ann', amount: 500 });
+   * await processor.submit({ id: 'o-2', userId: 'ann', amount: 500 });
+   * // prints: o-1
+   * ```
    */
   once<E extends EventName>(
     event: E,
@@ -574,6 +856,19 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @param event - the event's name
    * @param listener - the function that `on` or `once` was given
    * @throws TypeError for an unknown event
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * const log = ({ orderId }: { readonly orderId: string }) => console.log(orderId);
+   * processor.on('completed', log);
+   * await processor.submit({ id: 'o-1', userId: 'ann', amount: 500 });
+   * processor.off('completed', log);
+   * await processor.submit({ id: 'o-2', userId: 'ann', amount: 500 });
+   * // prints: o-1
+   * ```
    */
   off<E extends EventName>(
     event: E,

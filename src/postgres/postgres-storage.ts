@@ -65,7 +65,7 @@ export interface PostgresPruneOptions {
  * const storage = await PostgresStorage.open({ connectionString: process.env.DATABASE_URL });
  * const processor = new OrderProcessor({ storage });
  * const receipt = await processor.submit({ id: 'o-1', userId: 'u-1', amount: 1200 });
- * console.log(receipt.balance); // the balance, wherever the order was processed
+ * console.log(receipt.balance); // prints: 1200
  * await processor.shutdown(); // hands the partitions over as they drain, and closes the storage
  * ```
  */
