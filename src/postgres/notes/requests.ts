@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { StoredOrder } from '../../core/order/stored-order.ts';
 import type { Channels } from '../members/channels.ts';
 import type { Life } from '../members/life.ts';
+import { isLocked } from '../sessions/errors.ts';
 import type { Statement } from '../sessions/session.ts';
 import { findOrders } from '../statements/orders/find.ts';
 import { fromKept, toKept } from '../values/kept-text.ts';
@@ -66,7 +67,12 @@ export async function requestCancel(
   id: string,
   channels: Channels,
 ): Promise<void> {
-  await accept.query(cancelStatement, [toKept(id), channels.control]);
+  try {
+    await accept.query(cancelStatement, [toKept(id), channels.control]);
+  } catch (error) {
+    // A settlement is at it, and takes long: the order is decided.
+    if (!isLocked(error)) throw error;
+  }
 }
 
 /** A note that an order is to be canceled. */

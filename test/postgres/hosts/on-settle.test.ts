@@ -2,9 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { OrderError, OrderRecord } from 'order-processor';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { OnSettle, SettlementClient } from '../../../src/postgres/hosts/on-settle.ts';
+import { newOrder, settlementOf } from '../../../src/testing/orders.ts';
 import { isFull } from '../../kit/full.ts';
 import { codeOf } from '../../kit/helpers.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
+import { Trial } from '../writes/kit.ts';
+import { SilentProxy } from '../writes/silent-proxy.ts';
 import { World } from './world.ts';
 
 let server: PostgresServer;
@@ -125,6 +128,50 @@ describe('onSettle', () => {
     },
   );
 
+  it('counts once where the answer to the commit is lost (invariants 3, 9)', async () => {
+    await using proxy = await SilentProxy.start(server.port);
+    await using shop = new Shop(server);
+    const connectionString = server.url.replace(`:${server.port}`, `:${proxy.port}`);
+    const processor = await shop.open(
+      async (client, outcomes) => {
+        await shop.write(client, outcomes);
+        if (shop.calls.length === 1) proxy.silence();
+      },
+      {},
+      { connectionString },
+    );
+    const settled = processor.submit(order).catch(({ code }) => code);
+    await expect.poll(() => shop.outbox()).toEqual(['o-1 completed 5']);
+    proxy.cut();
+    await settled;
+    await expect.poll(() => processor.balance('u'), { timeout: 10_000 }).toBe(5);
+    const next = () => codeOf(processor.submit({ ...order, id: 'o-2' }));
+    await expect.poll(next, { timeout: 10_000 }).toBe('completed');
+    expect(shop.calls).toEqual([['o-1'], ['o-2']]);
+    expect(await shop.outbox()).toEqual(['o-1 completed 5', 'o-2 completed 10']);
+  });
+
+  it('that takes long holds up no request to cancel, which comes too late', async () => {
+    await using shop = new Shop(server);
+    let isSlow = true;
+    const run: OnSettle = async () => {
+      while (isSlow) await sleep(10);
+    };
+    const [a, b] = [await shop.open(run), await shop.open(run)];
+    await expect.poll(() => a.stats().cluster?.ownedPartitions, { timeout: 10_000 }).toBe(32);
+    const receipts = [a, b].map((each, at) =>
+      each.submit({ ...order, id: `o-${at}`, userId: `u-${at}` }),
+    );
+    await expect.poll(() => shop.calls.length).toBeGreaterThan(0);
+    const [[id = ''] = []] = shop.calls;
+    const canceled = [a.cancel(id), b.cancel(id)];
+    await sleep(1_500);
+    expect(await b.balance('u-1')).toBeUndefined();
+    isSlow = false;
+    expect(await Promise.all(canceled)).toEqual([false, false]);
+    for (const receipt of await Promise.all(receipts)) expect(receipt.balance).toBe(5);
+  });
+
   it('counts once for each of many orders while sessions are killed again and again (invariants 3, 9)', async () => {
     await using shop = new Shop(server);
     const processors = [
@@ -211,6 +258,28 @@ describe('an onSettle that fails', () => {
     const rows = await shop.outbox();
     expect(rows).toHaveLength(101);
     expect(rows).toContain('next completed 10');
+  });
+
+  it('for an order leaves later orders of its user unsettled too, and settles the others (invariant 1)', async () => {
+    const failing = new Set(['a-2', 'b-1']);
+    const onSettle: OnSettle = (_, outcomes) => {
+      if (outcomes.some(({ id }) => failing.has(id))) throw new Error('No');
+    };
+    await using trial = await Trial.start(server, { onSettle });
+    const ids = ['a-1', 'b-1', 'a-2', 'c-1', 'a-3', 'b-2', 'c-2'];
+    const orders = ids.map((id) => newOrder(id, { userId: id.slice(0, 1), amount: 1 }));
+    await trial.storage.accept(orders);
+    const settle = () => trial.storage.settle(orders.map((each) => settlementOf(each)));
+    const first = await settle();
+    const statuses = ['settled', 'failed', 'failed', 'settled', 'failed', 'failed', 'settled'];
+    expect(first.map(({ status }) => status)).toEqual(statuses);
+    const balances = ['a', 'b', 'c'].map((user) => trial.storage.get(user));
+    expect(await Promise.all(balances)).toEqual([1, undefined, 2]);
+    failing.clear();
+    const again = ['known', 'settled', 'settled', 'known', 'settled', 'settled', 'known'];
+    expect((await settle()).map(({ status }) => status)).toEqual(again);
+    expect(await trial.storage.get('a')).toBe(3);
+    expect(await trial.storage.check()).toEqual([]);
   });
 
   it.each<[what: string, fail: OnSettle]>([
