@@ -54,6 +54,8 @@ const long = [
   'test/postgres/members/outcomes.test.ts',
   'test/postgres/open.test.ts',
   'test/postgres/operation/cluster.test.ts',
+  'test/postgres/operation/report.test.ts',
+  'test/postgres/operation/retention.test.ts',
   'test/postgres/schema/migrate.test.ts',
   'test/postgres/schema/privileges.test.ts',
   'test/postgres/statements/feed.test.ts',

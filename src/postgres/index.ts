@@ -6,6 +6,13 @@
  */
 
 export type { OnSettle, SettlementClient, SettlementQuery } from './hosts/on-settle.ts';
-export type { PostgresStorageOptions } from './open-options.ts';
+export type { PostgresRetainOptions, PostgresStorageOptions } from './open-options.ts';
+export type {
+  PostgresHolder,
+  PostgresPartitionReport,
+  PostgresProcessorReport,
+  PostgresReport,
+  PostgresTableReport,
+} from './operation/report.ts';
 export type { PostgresPruneOptions } from './postgres-storage.ts';
 export { PostgresStorage } from './postgres-storage.ts';

@@ -7,8 +7,25 @@ import {
   checkTimeout,
   wrong,
 } from '../core/runtime/checks.ts';
+import { checkRetainBounds } from '../core/storage/history/retain-bounds.ts';
 import type { OnSettle } from './hosts/on-settle.ts';
 import { checkPartitions, checkSchema } from './schema/schema-options.ts';
+
+/** Which settled orders a schema keeps; one that misses either bound is not kept. At least one is to be given. */
+export interface PostgresRetainOptions {
+  /**
+   * For how many days of 24 hours after its settlement an order is kept, by the server's clock: a number above 0, fractions
+   * included, up to 36 500. Choose more than any caller waits before it submits an id again. No bound by default.
+   */
+  readonly days?: number | undefined;
+  /**
+   * How much the rows of orders, their outcomes and their credits may take with their indexes, in bytes: an integer from
+   * 1 048 576 up. It is an estimate from statistics of the server. What is free in the files does not count: vacuum makes it
+   * usable again, and the files do not shrink. What was settled in the last ten minutes stays in any case. No bound by
+   * default.
+   */
+  readonly bytes?: number | undefined;
+}
 
 /** The options of a {@link PostgresStorage}. */
 export interface PostgresStorageOptions {
@@ -56,6 +73,12 @@ export interface PostgresStorageOptions {
    */
   readonly onSettleTimeoutMs?: number | undefined;
   /**
+   * Deletes settled orders by itself, those first that were settled first; one processor at a time does it, a few
+   * hundred orders in a transaction. Deleted ids are forgotten: one that comes again is a new order. Orders that are not
+   * settled, holds and balances stay. By default all is kept. All processors should have the same.
+   */
+  readonly retain?: PostgresRetainOptions | undefined;
+  /**
    * Whether `open` makes the tables and brings them to the version of this release. `false`: it rejects where
    * they are of another version. Default `true`.
    */
@@ -74,6 +97,7 @@ export interface CheckedOptions {
   readonly handOverMs: number;
   readonly onSettle: OnSettle | undefined;
   readonly onSettleTimeoutMs: number;
+  readonly retain: PostgresRetainOptions | undefined;
   readonly migrate: boolean;
 }
 
@@ -88,6 +112,7 @@ const optionNames = [
   'handOverMs',
   'onSettle',
   'onSettleTimeoutMs',
+  'retain',
   'migrate',
 ] satisfies (keyof PostgresStorageOptions)[];
 
@@ -113,10 +138,21 @@ export function checkedOptions(options: PostgresStorageOptions): CheckedOptions 
   checkTimeout('handOverMs', handOverMs);
   if (onSettle !== undefined) checkFunction('onSettle', onSettle);
   checkTimeout('onSettleTimeoutMs', onSettleTimeoutMs);
+  const { retain } = options;
+  if (retain !== undefined) checkRetainBounds(retain);
   if (typeof migrate !== 'boolean') throw wrong(TypeError, 'migrate', 'a boolean', migrate);
   const config = configOf(options);
   const times = { beatMs, staleMs, handOverMs, onSettleTimeoutMs };
-  return { config, schema, partitions, name: name.slice(0, 40), ...times, onSettle, migrate };
+  return {
+    config,
+    schema,
+    partitions,
+    name: name.slice(0, 40),
+    ...times,
+    onSettle,
+    retain,
+    migrate,
+  };
 }
 
 function configOf({ connectionString, pg }: PostgresStorageOptions): ClientConfig {

@@ -30,7 +30,8 @@ import { SettleHook } from './hosts/settle-hook.ts';
 import { openQuerySession } from './members/life.ts';
 import { Membership } from './members/membership.ts';
 import { checkedOptions, type PostgresStorageOptions } from './open-options.ts';
-import { ClusterView } from './operation/cluster-view.ts';
+import { Operation } from './operation/operation.ts';
+import type { PostgresReport } from './operation/report.ts';
 import { openSchema } from './schema/opened.ts';
 import { QuerySessions } from './sessions/query-sessions.ts';
 import { PostgresSharedOrders } from './shared-orders.ts';
@@ -86,7 +87,7 @@ export class PostgresStorage implements OrderStorage {
   readonly #fenced: FencedWrites;
   /** How its processor shares it with others. */
   readonly shared: SharedOrders;
-  readonly #view: ClusterView;
+  readonly #operation: Operation;
   readonly #transactions: HostTransactions;
   #isClosed = false;
 
@@ -104,16 +105,16 @@ export class PostgresStorage implements OrderStorage {
     const { schema } = checked;
     const { report } = new UnreadableOrders(`the schema ${quote(schema)}`);
     const sessions = new QuerySessions((onEnd) => openQuerySession(checked, onEnd));
-    const view = new ClusterView((work) => sessions.ask(work));
+    const operation = new Operation(sessions, schema);
     const members = new Membership({ ...checked, partitions }, report);
     await members.open();
-    await view.read();
+    await operation.begin(checked.retain);
     const reads = new Reads(sessions, schema, report);
     const { onSettle, onSettleTimeoutMs } = checked;
     const hook = onSettle && new SettleHook(onSettle, onSettleTimeoutMs, schema);
     const writes = new Writes(members, schema, partitions, hook);
     const fenced = new FencedWrites(members, partitions);
-    return new PostgresStorage(id, schema, members, reads, writes, fenced, view);
+    return new PostgresStorage(id, schema, members, reads, writes, fenced, operation);
   }
 
   private constructor(
@@ -123,7 +124,7 @@ export class PostgresStorage implements OrderStorage {
     reads: Reads,
     writes: Writes,
     fenced: FencedWrites,
-    view: ClusterView,
+    operation: Operation,
   ) {
     this.id = id;
     this.schema = schema;
@@ -131,8 +132,8 @@ export class PostgresStorage implements OrderStorage {
     this.#reads = reads;
     this.#writes = writes;
     this.#fenced = fenced;
-    this.shared = new PostgresSharedOrders(members, reads, fenced, view);
-    this.#view = view;
+    this.shared = new PostgresSharedOrders(members, reads, fenced, operation.view);
+    this.#operation = operation;
     this.#transactions = new HostTransactions(schema, (id) => reads.find(id));
   }
 
@@ -271,10 +272,17 @@ export class PostgresStorage implements OrderStorage {
     return this.#reads.check();
   }
 
+  /**
+   * What there is to know of the database, for operators: processors, the backlog of each partition, dead rows of each
+   * table, and what keeps vacuum from removing them. It reads all unsettled orders: ask some times an hour.
+   */
+  report(): Promise<PostgresReport> {
+    return this.#operation.report();
+  }
+
   /** Waits for what is under way, and leaves the other processors. Later calls reject. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#view.close();
-    await Promise.all([this.#members.close(), this.#reads.close()]);
+    await Promise.all([this.#operation.close(), this.#members.close(), this.#reads.close()]);
   }
 }

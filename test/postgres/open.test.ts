@@ -38,6 +38,9 @@ describe('options', () => {
     [{ connectionString: secret, beatMs: 0 }, '`beatMs`'],
     [{ connectionString: secret, beatMs: 500, staleMs: 1_999 }, 'an integer from 2000 up'],
     [{ connectionString: secret, handOverMs: 0 }, '`handOverMs`'],
+    [{ connectionString: secret, retain: { day: 1 } }, '`day`'],
+    [{ connectionString: secret, retain: { days: 0 } }, '`retain.days`'],
+    [{ connectionString: secret, retain: { bytes: 1_000 } }, 'an integer from 1048576 up'],
     [{ connectionString: secret, migrate: 1 }, '`migrate`'],
   ])('a wrong one is an error that says so, without the password: %j', (options, message) => {
     expect(() => checkedOptions(options as object)).toThrow(message);

@@ -11,6 +11,7 @@ CREATE TABLE meta (
   pruned bigint NOT NULL DEFAULT 0
 );
 
+-- What is deleted by and by, of orders, outcomes and credits, is made usable again before it is much.
 CREATE SEQUENCE order_sequence AS bigint CACHE 1;
 CREATE TABLE orders (
   seq bigint NOT NULL,
@@ -28,7 +29,7 @@ CREATE TABLE orders (
   postings text,
   -- The order that came again as this one. It names this one by that, too: orders are never changed.
   retry_of text COLLATE "C"
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE INDEX orders_by_retry_of ON orders (retry_of, seq) WHERE retry_of IS NOT NULL;
 CREATE UNIQUE INDEX orders_by_id ON orders (id);
 CREATE UNIQUE INDEX orders_by_seq ON orders (seq);
@@ -77,7 +78,7 @@ CREATE TABLE outcomes (
   results text,
   postings text,
   balances bigint[]
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
 CREATE UNIQUE INDEX outcomes_by_settlement ON outcomes (settlement);
 CREATE INDEX outcomes_by_user ON outcomes (user_id, settlement) WHERE balance IS NOT NULL;
 CREATE INDEX outcomes_unfulfilled ON outcomes (status, seq) WHERE status > 1;
@@ -92,7 +93,7 @@ CREATE TABLE credits (
   balance bigint NOT NULL,
   applied_at bigint NOT NULL,
   PRIMARY KEY (user_id, settlement)
-);
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_insert_scale_factor = 0.05);
 
 -- opening and opened_at are what the newest settlement found: it returns them.
 CREATE TABLE balances (
@@ -111,7 +112,7 @@ CREATE TABLE openings (
   balance bigint NOT NULL,
   settlement bigint NOT NULL,
   applied_at bigint NOT NULL
-);
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
 CREATE TABLE holds (
   user_id text COLLATE "C" PRIMARY KEY,

@@ -34,7 +34,8 @@ const oldOrders = {
     ORDER BY o.seq`,
 };
 
-interface OldOrder {
+/** An order that is to be deleted, if it is settled. */
+export interface OldOrder {
   readonly seq: number;
   readonly settlement: number | null;
   readonly postings: string | null;
@@ -109,8 +110,12 @@ async function pruneBlock(
   }
 }
 
-/** Those that another processor deletes meanwhile are not counted. */
-async function removeOrders(session: Session, old: readonly OldOrder[]): Promise<number> {
+/**
+ * Deletes settled orders in one statement.
+ *
+ * @returns (resolves) how many; those that another processor deletes meanwhile are not counted
+ */
+export async function removeOrders(session: Session, old: readonly OldOrder[]): Promise<number> {
   const users: string[] = [];
   const settlements: number[] = [];
   for (const { settlement, postings } of old) {

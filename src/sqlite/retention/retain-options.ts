@@ -1,4 +1,5 @@
-import { checkInteger, checkOptions, wrong } from '../../core/runtime/checks.ts';
+import { wrong } from '../../core/runtime/checks.ts';
+import { checkRetainBounds } from '../../core/storage/history/retain-bounds.ts';
 
 /** Which settled orders a file keeps; one that misses either bound is not kept. At least one is to be given. */
 export interface RetainOptions {
@@ -14,27 +15,14 @@ export interface RetainOptions {
   readonly bytes?: number | undefined;
 }
 
-const mostDays = 36_500;
-
 /** @throws TypeError or RangeError */
 export function checkRetain(
   retain: RetainOptions | undefined,
   maxBytes: number | undefined,
 ): RetainOptions | undefined {
   if (retain === undefined) return undefined;
-  if (typeof retain !== 'object' || retain === null) {
-    throw wrong(TypeError, 'retain', 'an object with `days`, `bytes` or both', retain);
-  }
-  checkOptions('retain', retain, ['days', 'bytes']);
+  checkRetainBounds(retain);
   const { days, bytes } = retain;
-  if (days === undefined && bytes === undefined) {
-    throw wrong(TypeError, 'retain', 'an object with `days`, `bytes` or both', retain);
-  }
-  if (days !== undefined && !(typeof days === 'number' && days > 0 && days <= mostDays)) {
-    const kind = typeof days === 'number' ? RangeError : TypeError;
-    throw wrong(kind, 'retain.days', `a number above 0, up to ${mostDays}`, days);
-  }
-  if (bytes !== undefined) checkInteger('retain.bytes', bytes, 2 ** 20);
   if (bytes !== undefined && maxBytes !== undefined && bytes >= maxBytes) {
     throw wrong(RangeError, 'retain.bytes', `less than \`maxBytes\` (${maxBytes})`, bytes);
   }

@@ -39,6 +39,7 @@ it('the owner of a schema makes the tables without a right on the database, and 
   await processor.submit({ id: 'o-1', userId: 'u', amount: 5 });
   await processor.submit({ userId: 'u', amount: -1, postings: [{ userId: 'v', amount: 1 }] });
   expect(await storage.check()).toEqual([]);
+  expect((await storage.report()).partitions.length).toBe(64);
   expect(await storage.prune({ settledBefore: Date.now() + 60_000 })).toBe(2);
   expect(await processor.balance('u')).toBe(4);
   await processor.shutdown();
