@@ -10,6 +10,7 @@ const rights = {
   balances: 'SELECT, INSERT, UPDATE',
   openings: 'SELECT, INSERT, UPDATE',
   holds: 'SELECT, INSERT, UPDATE, DELETE',
+  requests: 'SELECT, INSERT, UPDATE, DELETE',
   processors: 'SELECT, INSERT, UPDATE, DELETE',
   partitions: 'SELECT, UPDATE',
 } as const;
