@@ -2,7 +2,8 @@ import { Admission } from './admission/admission.ts';
 import { Capacity, isBoundPerUser } from './admission/capacity.ts';
 import { Submitter } from './admission/submit.ts';
 import { Availability } from './durability/availability.ts';
-import { Ownership } from './durability/ownership.ts';
+import { HandedInOrders } from './durability/handed-in-orders.ts';
+import type { Ownership } from './durability/ownership.ts';
 import { Recovery } from './durability/recovery.ts';
 import { RememberedSteps } from './durability/remembered-steps.ts';
 import { InFlightOrders } from './lifecycle/in-flight-orders.ts';
@@ -16,8 +17,8 @@ import type { StoredOrder } from './order/stored-order.ts';
 import { Acceptance } from './processing/acceptance.ts';
 import { cancelOrder } from './processing/cancel-in-turn.ts';
 import { CompensationsAgain } from './processing/compensations/compensations-again.ts';
+import { connectOwnership } from './processing/connect-ownership.ts';
 import { Dispatcher } from './processing/dispatcher.ts';
-import { ForgottenOrders } from './processing/forgotten-orders.ts';
 import { HeldLanes } from './processing/holds/held-lanes.ts';
 import { Interruption } from './processing/interruption.ts';
 import { connectTimes } from './processing/timing/connect-times.ts';
@@ -35,7 +36,6 @@ import { FundsCheck } from './settlement/funds-check.ts';
 import { noted } from './settlement/noted-outcome.ts';
 import { Settler } from './settlement/settler.ts';
 import type { JournalStorage, Ledger } from './storage/ledger.ts';
-import type { SharedOrders } from './storage/shared-storage.ts';
 
 /** Builds the stages and connects them. */
 export class Engine {
@@ -124,7 +124,7 @@ export class Engine {
     const notified = { lost: (job: Job) => this.ownership?.lostOrder(job), storageFailed };
     this.remembered =
       journal && new RememberedSteps(journal, this.lifecycle, stalledAfterMs, notified);
-    const here = journal?.shared && new Set<Job>();
+    const here = journal?.shared && new HandedInOrders();
     this.capacity = new Capacity(settings, inFlight, here, queue, counts, clock, runner);
     const later = { ownership: () => this.ownership, delayed: () => this.delayed };
     const sources = {
@@ -162,7 +162,8 @@ export class Engine {
       },
     });
     this.delayed = connectTimes({
-      ...{ clock, lifecycle: this.lifecycle, inFlight, dispatcher: this.dispatcher, journal },
+      ...{ clock, lifecycle: this.lifecycle, inFlight, dispatcher: this.dispatcher },
+      ...{ journal, here },
       room: () => this.capacity.room,
       recover: (job) => this.acceptance.recover(job),
       enter: (job) => this.acceptance.enter(job),
@@ -198,7 +199,10 @@ export class Engine {
     });
     this.availability = storage.isVolatile ? undefined : this.#watch(journal);
     this.recovery = journal && this.#recover(journal, storageFailed);
-    this.ownership = here && journal && this.#own(journal, here, storageFailed);
+    this.ownership =
+      here &&
+      journal &&
+      connectOwnership({ ...this, storageFailed }, journal, here, settings.capacity);
     if (journal === undefined) this.heldLanes.loadNow();
     // The host has a turn first, to listen to events.
     this.ready = Promise.resolve().then(() => {
@@ -241,9 +245,9 @@ export class Engine {
       },
       waits: () => capacity.refuseWaiting(),
       isKnown: (id) => (inFlight.get(id)?.state ?? 'awaited') !== 'awaited',
-      recovered: (order, partition) => {
+      recovered: (order, partition, isToCancel) => {
         const job = this.ownership?.take(order, partition);
-        acceptance.recover(job ?? Job.recovered(order, this.clock));
+        acceptance.recover(job ?? Job.recovered(order, this.clock), isToCancel);
       },
       failed,
       caughtUp: () => {
@@ -256,19 +260,6 @@ export class Engine {
         lifecycle.idleness.check();
       },
     });
-  }
-
-  #own({ shared }: JournalStorage, here: Set<Job>, failed: (error: OrderError) => void): Ownership {
-    const { availability, clock, dispatcher, heldLanes, inFlight, lifecycle, recovery, settler } =
-      this;
-    const { capacity } = this.#settings;
-    const sources = { lifecycle, inFlight, clock, here, capacity };
-    return new Ownership(
-      { ...sources, shared: shared as SharedOrders, availability: availability as Availability },
-      new ForgottenOrders({
-        ...{ dispatcher, heldLanes, lifecycle, settler, recovery, storageFailed: failed },
-      }),
-    );
   }
 
   /** The storage answers a settlement with the order that has the id. */

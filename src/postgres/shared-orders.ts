@@ -42,6 +42,10 @@ export class PostgresSharedOrders implements SharedOrders {
     return this.#members.cancel(id);
   }
 
+  follow(isFollowing: boolean): void {
+    this.#members.follow(isFollowing);
+  }
+
   leave(): void {
     this.#members.leave();
   }

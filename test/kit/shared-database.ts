@@ -58,6 +58,8 @@ export class SharedDatabase {
   readonly #takeOvers = new Map<string, number>();
   readonly #watchers = new Map<string, Set<SharedStorage>>();
   readonly #toCancel = new Set<string>();
+  /** Unsettled orders whose time has not come. */
+  readonly #scheduled = new Set<string>();
 
   constructor(
     partitions: number,
@@ -100,10 +102,31 @@ export class SharedDatabase {
     for (const id of ids) {
       const order = this.find(id) as StoredOrder;
       this.#unsettled.set(id, order);
+      if ((order.notBefore ?? 0) > Date.now()) {
+        this.#scheduled.add(id);
+        this.#waitFor(order);
+        continue;
+      }
       const partition = this.partitionOf(order.userId);
       pages.set(partition, [...(pages.get(partition) ?? []), order]);
     }
     for (const [partition, orders] of pages) void this.#note(partition, orders);
+  }
+
+  #waitFor(order: StoredOrder): void {
+    const ms = (order.notBefore as number) - Date.now();
+    if (ms <= 0) this.#due(order);
+    else setTimeout(() => this.#waitFor(order), Math.min(ms, 1_000_000)).unref?.();
+  }
+
+  /** The time of an order has come by the clock of the database. */
+  comesDue(id: string): void {
+    this.#due(this.find(id) as StoredOrder);
+  }
+
+  #due({ id, userId }: StoredOrder): void {
+    if (!this.#scheduled.delete(id)) return;
+    void this.#note(this.partitionOf(userId), [this.find(id) as StoredOrder]);
   }
 
   async #note(partition: number, orders: StoredOrder[]): Promise<void> {
@@ -123,25 +146,39 @@ export class SharedDatabase {
     const order = this.find(id) as StoredOrder;
     this.commits.push({ order, isByOwner: this.ownerOf(order.userId)?.storage === by });
     this.#unsettled.delete(id);
+    this.#scheduled.delete(id);
     this.#toCancel.delete(id);
     for (const storage of this.#watchers.get(id) ?? []) {
       storage.tell((listener) => listener.settled(order));
     }
     this.#watchers.delete(id);
+    for (const storage of this.members) {
+      if (storage.isFollowing) storage.tell((listener) => listener.applied());
+    }
   }
 
   cancel(id: string): void {
     const order = this.#unsettled.get(id);
     if (order === undefined) return;
     this.#toCancel.add(id);
+    this.#due(order);
     const owner = this.ownerOf(order.userId);
     if (owner?.given.has(id)) owner.storage.tell((listener) => listener.cancel(id));
   }
 
-  /** A processor has taken an order. */
-  given(tenure: Tenure, id: string): void {
+  isToCancel(id: string): boolean {
+    return this.#toCancel.has(id);
+  }
+
+  /**
+   * A processor has taken an order.
+   *
+   * @param isCanceled - whether its page has named it as one to be canceled
+   */
+  given(tenure: Tenure, id: string, isCanceled: boolean): void {
     tenure.given.add(id);
-    if (this.#toCancel.has(id)) tenure.storage.tell((listener) => listener.cancel(id));
+    if (this.#toCancel.has(id) && !isCanceled)
+      tenure.storage.tell((listener) => listener.cancel(id));
   }
 
   /** A processor gains a partition that has no owner. */
@@ -157,7 +194,9 @@ export class SharedDatabase {
       this.requests.gained(tenure);
       const orders = [...this.#unsettled.keys()]
         .map((id) => this.find(id) as StoredOrder)
-        .filter(({ userId }) => this.partitionOf(userId) === partition)
+        .filter(({ id, userId }) => {
+          return this.partitionOf(userId) === partition && !this.#scheduled.has(id);
+        })
         .sort((one, other) => one.sequence - other.sequence);
       for (let at = 0; at < orders.length; at += 3) {
         storage.page(tenure, orders.slice(at, at + 3));
@@ -189,7 +228,7 @@ export class SharedDatabase {
     this.owners[partition] = undefined;
     tenure.isLost = true;
     for (const { id, userId } of this.#unsettled.values()) {
-      if (this.partitionOf(userId) !== partition) continue;
+      if (this.partitionOf(userId) !== partition || this.#scheduled.has(id)) continue;
       this.#takeOvers.set(id, (this.#takeOvers.get(id) ?? 0) + 1);
     }
     if (this.faults.hidesLoss) return;

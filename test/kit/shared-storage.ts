@@ -34,6 +34,7 @@ export class SharedStorage implements OrderStorage, SharedOrders {
   readonly database: SharedDatabase;
   readonly shared = this;
   isLeaving = false;
+  isFollowing = false;
   /** The partitions that the processor owns, as far as it has been told. */
   readonly tenures = new Set<Tenure>();
   /** Whether a call of `accept` or `settle` fails: before it is done, or after it. */
@@ -190,6 +191,10 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     void this.#tellAll();
   }
 
+  follow(isFollowing: boolean): void {
+    this.isFollowing = isFollowing;
+  }
+
   leave(): void {
     this.isLeaving = true;
     this.database.leave(this);
@@ -200,8 +205,10 @@ export class SharedStorage implements OrderStorage, SharedOrders {
       const page = this.#pages.shift();
       if (page !== undefined) {
         await this.database.delay();
-        yield page;
-        for (const { id } of page.orders) this.database.given(page.partition, id);
+        const ids = page.orders.map(({ id }) => id);
+        const toCancel = ids.filter((id) => this.database.isToCancel(id));
+        yield { ...page, toCancel };
+        for (const id of ids) this.database.given(page.partition, id, toCancel.includes(id));
       } else if (!isCaughtUp) {
         isCaughtUp = true;
         yield { orders: [], isCaughtUp };

@@ -10,6 +10,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { withMessage } from '../storage/order-answers.ts';
 import type { OwnedPartition, SharedOrders } from '../storage/shared-storage.ts';
 import type { Availability } from './availability.ts';
+import type { HandedInOrders } from './handed-in-orders.ts';
 import { holdsItsLane } from './held-elsewhere.ts';
 import { OwnedOrders } from './owned-orders.ts';
 import type { Turn } from './recovery.ts';
@@ -21,8 +22,7 @@ interface Sources {
   readonly inFlight: InFlightOrders;
   readonly clock: Clock;
   readonly availability: Availability;
-  /** The orders handed in here that are not settled. */
-  readonly here: Set<Job>;
+  readonly here: HandedInOrders;
   /**
    * How many owned orders may be unsettled in memory. Those that are awaited here do not count: each of them may wait
    * for one that is owned.
@@ -37,9 +37,13 @@ export interface OwnershipListener {
   abandoned(job: Job): void;
   /** Orders are forgotten: none of them is settled here. */
   forgotten(): void;
+  /** An order is awaited here that was not handed in here. */
+  awaited(job: Job): void;
   /** The next order of the storage may be taken up. */
   mayGoOn(): void;
   cancel(job: Job): void;
+  /** Another processor may have settled orders. */
+  applied(): void;
   storageFailed(error: OrderError): void;
 }
 
@@ -56,8 +60,6 @@ export interface OwnershipListener {
  * ```
  */
 export class Ownership {
-  /** The orders handed in here that are not settled: `capacity` bounds them. */
-  readonly #here: Set<Job>;
   readonly #owned = new OwnedOrders();
   readonly #sources: Sources;
   readonly #listener: OwnershipListener;
@@ -68,7 +70,6 @@ export class Ownership {
   #isClosed = false;
 
   constructor(sources: Sources, listener: OwnershipListener) {
-    this.#here = sources.here;
     this.#sources = sources;
     this.#listener = listener;
   }
@@ -83,6 +84,7 @@ export class Ownership {
       cancel: (id) => this.#cancel(id),
       asked: () => {},
       answered: () => {},
+      applied: () => this.#listener.applied(),
     });
   }
 
@@ -115,7 +117,6 @@ export class Ownership {
     if (awaited !== undefined) {
       awaited.entry = taken.entry;
       if (taken.remembered !== undefined) awaited.remembered = taken.remembered;
-      awaited.takeFrom(order);
     }
     const job = awaited ?? taken;
     this.#owned.add(job, partition as OwnedPartition);
@@ -124,7 +125,7 @@ export class Ownership {
 
   /** An order handed in here is on its way into the storage. */
   handedIn(job: Job): void {
-    this.#here.add(job);
+    this.#sources.here.add(job);
   }
 
   /** The storage keeps an order handed in here. */
@@ -163,13 +164,14 @@ export class Ownership {
       const job = Job.recovered(order, clock);
       lifecycle.move(job, 'awaited');
       lifecycle.place(job);
+      this.#listener.awaited(job);
     }
     return order;
   }
 
   /** An order is in flight no longer. */
   left(job: Job): void {
-    this.#here.delete(job);
+    this.#sources.here.delete(job);
     if (this.#early.size > 0 && !this.#asked.has(job.id)) this.#early.delete(job.id);
     this.#owned.left(job);
     this.#listener.mayGoOn();
@@ -216,11 +218,11 @@ export class Ownership {
     const heirs: Job[] = [];
     for (const job of jobs) {
       const isCanceled = job.entry?.canceled !== undefined || job.run?.error?.code === 'canceled';
-      const isHere = this.#here.has(job);
+      const isHere = this.#sources.here.has(job);
       const heir = this.#sources.lifecycle.forget(job);
       if (heir === undefined) continue;
       heirs.push(heir);
-      if (isHere) this.#here.add(heir);
+      if (isHere) this.#sources.here.add(heir);
       if (isCanceled) this.#requestCancel(job.id);
     }
     if (heirs.length > 0) this.#watchAll(heirs);

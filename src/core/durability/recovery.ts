@@ -17,8 +17,12 @@ export interface RecoveryListener {
   turnOf(order: StoredOrder, partition: OwnedPartition | undefined): Turn;
   /** The next order waits, for room above all. */
   waits(): void;
-  /** An order is taken up, behind its user's earlier orders. */
-  recovered(order: StoredOrder, partition: OwnedPartition | undefined): void;
+  /**
+   * An order is taken up, behind its user's earlier orders.
+   *
+   * @param isToCancel - it is to be canceled, and does not begin
+   */
+  recovered(order: StoredOrder, partition: OwnedPartition | undefined, isToCancel: boolean): void;
   /** Whether an order is here already. */
   isKnown(id: string): boolean;
   /** Reading failed, and is tried again when the storage works. */
@@ -116,9 +120,10 @@ export class Recovery {
 
   async #takeAll(): Promise<void> {
     await this.#listener.begins();
-    for await (const { orders, partition, isCaughtUp } of this.#storage.unsettled()) {
+    for await (const page of this.#storage.unsettled()) {
       if (this.#isStopped) return;
-      for (const order of orders) {
+      const { partition, toCancel } = page;
+      for (const order of page.orders) {
         if (!this.#clock.hasTime()) await this.#clock.nextSlice();
         let mayBeTaken = this.#isAgain;
         for (;;) {
@@ -128,14 +133,14 @@ export class Recovery {
           if (turn === 'skip') break;
           if (turn === 'wait') continue;
           if (!mayBeTaken) {
-            this.#take(order, partition);
+            this.#take(order, partition, toCancel?.includes(order.id) === true);
             break;
           }
           mayBeTaken = false;
           if (await this.#isTaken(order)) break;
         }
       }
-      if (isCaughtUp) this.#endCatchingUp();
+      if (page.isCaughtUp) this.#endCatchingUp();
     }
   }
 
@@ -153,8 +158,8 @@ export class Recovery {
     return stored === undefined || stored.settledAt !== undefined;
   }
 
-  #take(order: StoredOrder, partition: OwnedPartition | undefined): void {
+  #take(order: StoredOrder, partition: OwnedPartition | undefined, isToCancel: boolean): void {
     if (!this.#isCaughtUp) this.recovered += 1;
-    this.#listener.recovered(order, partition);
+    this.#listener.recovered(order, partition, isToCancel);
   }
 }

@@ -197,7 +197,7 @@ export interface ProcessorStats {
   readonly unsettled: number;
   /**
    * Accepted orders whose `notBefore` has not come, those that only the storage has included; they are not among
-   * `unsettled`.
+   * `unsettled`. If several processors share the storage, those that are awaited here.
    */
   readonly scheduled: number;
   /** Workers that are busy, at most `concurrency`. A stalled order whose signal has aborted has none. */

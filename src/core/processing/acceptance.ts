@@ -68,23 +68,29 @@ export class Acceptance implements JournalListener {
     else this.#proceed(job, true);
   }
 
-  /** Puts an order into the queue that the storage has given. */
-  recover(job: Job): void {
-    const { delayed, known, lifecycle } = this.#sources;
+  /**
+   * Puts an order into the queue that the storage has given.
+   *
+   * @param isToCancel - it does not begin
+   */
+  recover(job: Job, isToCancel = false): void {
+    const { delayed, known, lifecycle, ownership } = this.#sources;
     if (job.state !== 'awaited') lifecycle.place(job);
-    if (delayed().isEarly(job)) delayed().delay(job, false, false);
+    // A shared storage says by its own clock what is due: those of several processors may differ.
+    if (ownership() === undefined && delayed().isEarly(job)) delayed().delay(job, false, false);
     else {
       delayed().recovered(job);
-      this.enter(job);
+      this.enter(job, isToCancel ? { message: 'The order was canceled' } : undefined);
     }
     known.takenUp(job.id);
   }
 
   /** Puts an order into its lane that is in flight. */
-  enter(job: Job): void {
+  enter(job: Job, cancellation?: Cancellation): void {
     const { dispatcher, lifecycle } = this.#sources;
     lifecycle.pending(job);
     dispatcher.enqueue(job);
+    if (cancellation !== undefined) dispatcher.cancel(job, cancellation);
     dispatcher.wake();
     this.heldOrders.entered(job);
   }
@@ -221,8 +227,9 @@ export class Acceptance implements JournalListener {
   }
 
   #await(job: Job, ownership: Ownership, isNew: boolean, cancellation?: Cancellation): void {
-    const { lifecycle } = this.#sources;
+    const { delayed, lifecycle } = this.#sources;
     lifecycle.move(job, 'awaited');
+    delayed().awaited(job);
     // A listener may cancel it.
     if (isNew) lifecycle.accepted(job);
     ownership.keptByStorage(job);

@@ -3,24 +3,28 @@ import type { Recovery } from '../durability/recovery.ts';
 import type { Job } from '../lifecycle/job.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { OrderError } from '../order/order-error.ts';
+import type { History } from '../queries/history.ts';
 import type { Settler } from '../settlement/settler.ts';
 import type { Dispatcher } from './dispatcher.ts';
+import type { DelayedOrders } from './timing/delayed-orders.ts';
 
 /** What `ForgottenOrders` needs of others. */
-interface Sources {
+export interface ForgettingSources {
   readonly dispatcher: Dispatcher;
   readonly lifecycle: Lifecycle;
   readonly settler: Settler;
   readonly recovery: Recovery | undefined;
   readonly heldLanes: { isHeldBy(job: Job): boolean };
+  readonly delayed: DelayedOrders;
+  readonly history: History;
   storageFailed(error: OrderError): void;
 }
 
 /** Where several processors share the storage: how processing lets go of orders that are not this one's any more. */
 export class ForgottenOrders implements OwnershipListener {
-  readonly #sources: Sources;
+  readonly #sources: ForgettingSources;
 
-  constructor(sources: Sources) {
+  constructor(sources: ForgettingSources) {
     this.#sources = sources;
   }
 
@@ -40,6 +44,10 @@ export class ForgottenOrders implements OwnershipListener {
     this.#sources.settler.forget();
   }
 
+  awaited(job: Job): void {
+    this.#sources.delayed.awaited(job);
+  }
+
   mayGoOn(): void {
     this.#sources.recovery?.goOn();
   }
@@ -48,6 +56,10 @@ export class ForgottenOrders implements OwnershipListener {
   cancel(job: Job): void {
     const { dispatcher, heldLanes } = this.#sources;
     if (!heldLanes.isHeldBy(job)) dispatcher.cancel(job, { message: 'The order was canceled' });
+  }
+
+  applied(): void {
+    this.#sources.history.settled();
   }
 
   storageFailed(error: OrderError): void {

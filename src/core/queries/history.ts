@@ -12,6 +12,7 @@ import type {
   StoredMovementQuery,
 } from '../storage/history/history-storage.ts';
 import type { Ledger } from '../storage/ledger.ts';
+import type { SharedOrders } from '../storage/shared-storage.ts';
 import { historyCursorOf } from './cursor.ts';
 import type { MovementPage, SettledOutcome } from './history-query.ts';
 
@@ -21,17 +22,16 @@ const mostCalls = 32;
 /** How many outcomes are read at once. */
 const pageSize = 500;
 
-/** How often a reader at the end asks again where other processors settle, too, in milliseconds. */
-const othersMs = 200;
-
 /** What was settled: a user's movements, and all outcomes in the order in which they were applied. */
 export class History {
   readonly #history: HistoryStorage;
   readonly #clock: Clock;
   readonly #questions: UntilClosed;
   readonly #isEnding: () => boolean;
-  /** Whether other processors settle, too. */
-  readonly #isShared: boolean;
+  /** Where other processors settle, too. */
+  readonly #shared: SharedOrders | undefined;
+  /** How many readers wait for what others settle, or go on soon. */
+  #followers = 0;
   /** The readers at the end of the outcomes. */
   readonly #waiting = new Set<() => void>();
   /** Changes when there may be more outcomes. */
@@ -49,7 +49,7 @@ export class History {
     this.#clock = clock;
     this.#questions = questions;
     this.#isEnding = isEnding;
-    this.#isShared = journal?.shared !== undefined;
+    this.#shared = journal?.shared;
   }
 
   /** Identifies the storage. */
@@ -98,25 +98,39 @@ export class History {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<SettledOutcome, void, undefined> {
     let at = after;
-    while (!signal?.aborted) {
-      const turn = this.#turn;
-      const page = await this.#next(at);
-      if (page === undefined) return;
-      for (const order of page.orders) {
-        const sequence = order.settlement as number;
-        const cursor = historyCursorOf('outcomes', sequence, this.id);
-        yield { cursor, sequence, order: recordOf(order) };
-        if (signal?.aborted) return;
+    let isFollowing = false;
+    try {
+      while (!signal?.aborted) {
+        const turn = this.#turn;
+        const page = await this.#next(at);
+        if (page === undefined) return;
+        for (const order of page.orders) {
+          const sequence = order.settlement as number;
+          const cursor = historyCursorOf('outcomes', sequence, this.id);
+          yield { cursor, sequence, order: recordOf(order) };
+          if (signal?.aborted) return;
+        }
+        at = page.next;
+        if (!this.#clock.hasTime()) await this.#clock.nextTurn();
+        if (page.orders.length > 0 || page.next < page.last || turn !== this.#turn) continue;
+        if (this.#isClosed) return;
+        // What was settled before that it reads now.
+        if (isFollowing || this.#shared === undefined) await this.#more(signal);
+        else this.#follow(1);
+        isFollowing = this.#shared !== undefined;
       }
-      at = page.next;
-      if (!this.#clock.hasTime()) await this.#clock.nextTurn();
-      if (page.orders.length > 0 || page.next < page.last || turn !== this.#turn) continue;
-      if (this.#isClosed) return;
-      await this.#more(signal);
+    } finally {
+      if (isFollowing) this.#follow(-1);
     }
   }
 
-  /** An order was settled. */
+  #follow(more: 1 | -1): void {
+    const wereNone = this.#followers === 0;
+    this.#followers += more;
+    if (this.#followers === 0 || wereNone) this.#shared?.follow(this.#followers > 0);
+  }
+
+  /** An order was settled, here or elsewhere. */
   settled(): void {
     this.#turn += 1;
     if (this.#waiting.size === 0) return;
@@ -150,9 +164,7 @@ export class History {
     // It may have aborted while the storage was asked.
     if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      const timer = this.#isShared ? setTimeout(() => end(), othersMs) : undefined;
       const end = (): void => {
-        clearTimeout(timer);
         signal?.removeEventListener('abort', end);
         this.#waiting.delete(end);
         resolve();

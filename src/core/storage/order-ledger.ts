@@ -36,7 +36,7 @@ import type { TransactionClient, TransactionResult } from './order-transaction.t
 import type { ClusterStats, SharedOrders, SharedPage } from './shared-storage.ts';
 
 const sharedMethods = [
-  ...['join', 'orders', 'watch', 'cancel', 'leave'],
+  ...['join', 'orders', 'watch', 'cancel', 'follow', 'leave'],
   ...['request', 'begin', 'answer', 'holdsOf', 'holdOf'],
 ] as const;
 

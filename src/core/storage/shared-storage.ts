@@ -16,8 +16,10 @@ export interface OwnedPartition {
 export interface SharedPage {
   /** Whose orders they are; may be left out of a page without orders. */
   readonly partition?: OwnedPartition | undefined;
-  /** The orders, in the order of their acceptance. */
+  /** The orders, in the order in which they are to enter their lanes. */
   readonly orders: readonly StoredOrder[];
+  /** The ids of those of its orders that are to be canceled: they do not begin. None by default. */
+  readonly toCancel?: readonly string[] | undefined;
   /** Whether the processor now has all that was unsettled, in the partitions that it owned first, when it began. */
   readonly isCaughtUp?: boolean | undefined;
 }
@@ -77,6 +79,8 @@ export interface SharedStorageListener {
   asked(request: KeptRequest, partition: OwnedPartition): void;
   /** A request of this processor is answered. */
   answered(id: string, answer: string): void;
+  /** Another processor may have settled orders. */
+  applied(): void;
 }
 
 /**
@@ -92,8 +96,7 @@ export interface SharedStorageListener {
  *    processors: an order whose `accept` was answered before another one's was called comes before that one. The next
  *    page is asked for when there is room for its orders. A page comes after the `gained` of its partition. Orders of
  *    a partition that is released or lost are ignored. Where `orders` throws, the processor calls it again: it then
- *    gives all unsettled orders of the owned partitions once more, with another mark `isCaughtUp`. Orders with a
- *    `notBefore` may come before that: the processor lets them wait.
+ *    gives all unsettled orders of the owned partitions once more, with another mark `isCaughtUp`.
  * 4. `settle` answers `lost` for each settlement of the call if the processor does not own the partitions of all its
  *    orders, whatever it believes; then nothing has changed (the fence). All partitions of the call count as lost: one
  *    that the processor still owns it gains anew, as another object. An order that a lost partition's owner has not
@@ -104,10 +107,10 @@ export interface SharedStorageListener {
  * 6. An event that the storage may have missed is made up for: it asks again what became of awaited orders.
  * 7. `watch` answers the orders that have the ids, as `find` does; the unsettled ones are awaited from then on. A
  *    settlement is either in that answer or comes as an event.
- * 8. `cancel` keeps the request: each owner is called with it when it has been given the order and has asked for more,
- *    or is so already, until the order is settled.
- * 9. `attempt` of an order is 1, and one more for each time that its partition was lost since its acceptance, and not
- *    released: only then some of its steps may have been run.
+ * 8. `cancel` keeps the request until the order is settled. An owner that was given the order before is called with it
+ *    when it has asked for more. Any other owner gets it with the order: the page names the order in `toCancel`.
+ * 9. `attempt` of an order is 1, and one more for each time that its partition was lost since its acceptance, or since
+ *    it was due, and not released: only then some of its steps may have been run.
  * 10. After `released` has resolved, or `lost` was called, another processor may own the partition. A processor that
  *    does not end in time loses it.
  * 11. `leave` is called when the processor begins to shut down. Where there are other processors, its partitions are
@@ -115,6 +118,13 @@ export interface SharedStorageListener {
  * 12. `cluster`, where there is one, answers at once with what was read of all processors not long ago. `isMember` is of
  *    now: while it is `false` the processor counts as one whose storage fails.
  * 13. It keeps requests to owners as {@link OwnerRequests} says.
+ * 14. An order that is accepted before its `notBefore` comes when that time has come, by the storage's clock, or when it
+ *    is to be canceled. Until then it is in no processor's memory for that, and holds back no other order. Orders that
+ *    become due while their partition is owned come by `notBefore` and then by `sequence`. The processor lets no order
+ *    wait that has come, whatever its own clock says.
+ * 15. `follow` says whether a reader of all settled orders waits here, at first not. While one does, `applied` is called
+ *    soon after settlements of other processors, once for several; one that was missed is made up for in time. It is
+ *    called once more than needed rather than not. It need not be called for settlements of this processor.
  */
 export interface SharedOrders extends OwnerRequests {
   /** Begins: gives the storage the processor's listener. */
@@ -134,6 +144,12 @@ export interface SharedOrders extends OwnerRequests {
    * @param id - an unsettled order's; nothing happens for any other
    */
   cancel(id: string): Awaitable<void>;
+  /**
+   * Begins or ends to follow what is settled.
+   *
+   * @param isFollowing - whether a reader waits
+   */
+  follow(isFollowing: boolean): void;
   /** The processor shuts down. */
   leave(): void;
   /**

@@ -6,15 +6,16 @@ import type {
   SharedPage,
   SharedStorageListener,
 } from '../../core/storage/shared-storage.ts';
-import { parseAcceptNote } from '../notes/accept-note.ts';
 import { AwaitedOrders } from '../notes/awaited-orders.ts';
 import { OrderReader } from '../notes/order-reader.ts';
 import { OrderStream } from '../notes/order-stream.ts';
-import { parseCancelNote, requestCancel, watchOrders } from '../notes/requests.ts';
+import { requestCancel, watchOrders } from '../notes/requests.ts';
 import { Requests } from '../requests/requests.ts';
 import { Channels } from './channels.ts';
 import { evict } from './evict.ts';
 import { farewell } from './farewell.ts';
+import { Following } from './following.ts';
+import { takeNote } from './heard-notes.ts';
 import { Life } from './life.ts';
 import type { MembershipOptions } from './membership-options.ts';
 import { Shares } from './shares.ts';
@@ -46,6 +47,8 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
   readonly #stream = new OrderStream(() => this.#hasShare);
   readonly #awaited: AwaitedOrders;
   readonly requests: Requests;
+  /** Who follows what is settled. */
+  readonly following: Following;
   readonly #takeUnreadable: TakeUnreadable;
   #shareTimer: NodeJS.Timeout | undefined;
   #sweepTimer: NodeJS.Timeout | undefined;
@@ -53,6 +56,7 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
   constructor(options: MembershipOptions, takeUnreadable: TakeUnreadable) {
     this.#options = options;
     this.#channels = new Channels(options.schema);
+    this.following = new Following(this.#channels, options.beatMs, () => this.#listener?.applied());
     this.#takeUnreadable = takeUnreadable;
     this.#awaited = new AwaitedOrders(
       () => this.#life,
@@ -147,6 +151,10 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
     await requestCancel(this.life, id, this.#channels);
   }
 
+  follow(isFollowing: boolean): void {
+    this.following.follow(isFollowing, this.#shares);
+  }
+
   leave(): void {
     this.#isLeaving = true;
     void this.#shares?.share(false);
@@ -201,7 +209,11 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
     this.#reader = reader;
     this.#stream.use(reader);
     this.#shares = this.#sharesOf(life, reader);
-    this.#sweepTimer = setInterval(() => reader.sweep(), this.#options.sweepMs ?? 5_000);
+    this.#sweepTimer = setInterval(() => {
+      reader.sweep();
+      this.following.heard();
+    }, this.#options.sweepMs ?? 5_000);
+    this.following.begin(this.#shares);
     // What has changed while the life began.
     if (this.#isSharing) void this.#shares.share(true);
     this.#awaited.askAll();
@@ -238,6 +250,7 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
         this.#listener?.lost(partition);
       },
       sizeOf: (partition) => reader.sizeOf(partition),
+      found: (peers) => this.following.found(life, peers),
       settled: () => this.#ownsShare(),
     });
   }
@@ -278,21 +291,8 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
   }
 
   #heard(channel: string, payload: string): void {
-    if (channel === this.#channels.accepted) {
-      const note = parseAcceptNote(payload);
-      if (note !== undefined) this.#reader?.heard(note);
-    } else if (channel === this.#channels.control) {
-      const cancel = parseCancelNote(payload);
-      if (cancel !== undefined) {
-        this.#reader?.cancelRequested(cancel.part, cancel.sequence, cancel.id);
-        return;
-      }
-      if (this.requests.heard(payload)) return;
-      // It may have settled orders, and died before it could note that.
-      if (payload.startsWith('evicted')) this.#awaited.askAll();
-      this.#shares?.tend();
-    } else {
-      this.#awaited.heard(payload);
-    }
+    const [reader, shares, awaited] = [this.#reader, this.#shares, this.#awaited];
+    const { following, requests } = this;
+    takeNote(this.#channels, channel, payload, { reader, shares, awaited, following, requests });
   }
 }

@@ -6,7 +6,9 @@ import { type BeatSettings, Heartbeat } from './heartbeat.ts';
 import type { Life } from './life.ts';
 import {
   disownStatement,
+  followStatement,
   giveStatement,
+  type PeerRow,
   removeStatement,
   retakeStatement,
   shareStatement,
@@ -26,6 +28,8 @@ export interface ShareListener {
   lost(partition: OwnedPartition): void;
   /** How many of its orders are in memory. */
   sizeOf(partition: OwnedPartition): number;
+  /** A beat has found these processors. */
+  found(peers: readonly PeerRow[]): void;
   /** The beat has shown how many partitions the processor is to own, and it owns as many. */
   settled(): void;
 }
@@ -77,6 +81,13 @@ export class Shares {
     this.tend();
   }
 
+  /** From now on the other processors notify this one of settlements, or not any more. */
+  async follow(isFollowing: boolean): Promise<void> {
+    const { beat, number, token } = this.#life;
+    const values = [number, token, isFollowing, this.#settings.channels.control];
+    await beat.alone(() => beat.query(followStatement, values)).catch(() => {});
+  }
+
   /** The fence has refused something of these partitions. What the processor still owns it gains anew. */
   lost(parts: Iterable<number>): void {
     for (const part of parts) this.#lose(part);
@@ -118,6 +129,7 @@ export class Shares {
     const { number, token } = this.#life;
     const peers = await this.#heartbeat.beat();
     if (peers === undefined || this.#life.isOver) return;
+    this.#listener.found(peers);
     const self = peers.find((peer) => peer.number === number && peer.token === token);
     if (self?.isHere !== true) {
       this.#life.end(new Error('Other processors have ended this one’s time at the database'));

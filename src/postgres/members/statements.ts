@@ -10,6 +10,7 @@ export interface Peer {
 /** A processor, as a beat finds it. */
 export interface PeerRow extends Peer {
   readonly shares: boolean;
+  readonly follows: boolean;
   /** Its beat is older than allowed, by the server's clock. */
   readonly isStale: boolean;
   /** Its session has ended, and with it its lock. */
@@ -25,7 +26,7 @@ export const beatStatement: Statement = {
   name: 'beat',
   text: `WITH b AS (
     UPDATE processors SET beat_at = clock_timestamp() WHERE number = $1 AND token = $2::uuid RETURNING 1)
-  SELECT p.number, p.token, p.pids, p.shares,
+  SELECT p.number, p.token, p.pids, p.shares, p.follows,
     p.beat_at < clock_timestamp() - $3::int * interval '1 ms' AS "isStale",
     pg_try_advisory_xact_lock_shared($4::int, p.number) AS "isGone",
     (SELECT array_agg(part)::text FROM partitions WHERE owner = p.number) AS parts,
@@ -66,6 +67,14 @@ export const shareStatement: Statement = {
   text: `WITH u AS (
     UPDATE processors SET shares = $3 WHERE number = $1 AND token = $2::uuid RETURNING 1)
   SELECT pg_notify($4, 'shares') FROM u`,
+};
+
+/** $1 number, $2 token, $3 whether it is to hear of all settlements, $4 the channel for control */
+export const followStatement: Statement = {
+  name: 'follow',
+  text: `WITH u AS (
+    UPDATE processors SET follows = $3 WHERE number = $1 AND token = $2::uuid RETURNING 1)
+  SELECT pg_notify($4, 'follows') FROM u`,
 };
 
 /** $1 number, $2 token, $3 milliseconds until a beat is stale, $4 the locks' key, $5 whether it is over in any case */

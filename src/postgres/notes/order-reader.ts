@@ -4,7 +4,7 @@ import type { OwnedPartition, SharedPage } from '../../core/storage/shared-stora
 import type { Life } from '../members/life.ts';
 import { fromKept } from '../values/kept-text.ts';
 import { orderOf } from '../values/rows.ts';
-import { type AcceptNote, isOf } from './accept-note.ts';
+import type { AcceptNote } from './accept-note.ts';
 import { NoteQueue } from './note-queue.ts';
 import {
   type PendingRow,
@@ -16,9 +16,11 @@ import {
 } from './order-reads.ts';
 import { OwnCalls, type OwnOrder } from './own-calls.ts';
 import { PageBuffer } from './page-buffer.ts';
-import { type DueUser, PartitionReading } from './partition-reading.ts';
+import { type DelayedNote, DueOrders } from './partitions/due-orders.ts';
+import type { DueUser, PartitionReading } from './partitions/partition-reading.ts';
+import { PartitionReadings } from './partitions/partition-readings.ts';
+import { Sweep } from './partitions/sweep.ts';
 import { defaultBounds, type ReadBounds } from './read-bounds.ts';
-import { Sweep } from './sweep.ts';
 
 export interface ReaderListener {
   /** There may be something to read. */
@@ -37,32 +39,44 @@ export class OrderReader {
   readonly #life: Life;
   readonly #listener: ReaderListener;
   readonly #bounds: ReadBounds;
-  readonly #readings = new Map<number, PartitionReading>();
+  readonly #readings: PartitionReadings;
   readonly #own: OwnCalls;
   readonly #sweep: Sweep;
   readonly #notes = new NoteQueue();
-  /** The partitions of all readings: the bit of each. */
-  #bits = 0n;
+  readonly #due: DueOrders;
+  /** Due orders have been read, and what else there is to be read comes next. */
+  #isTurnOfOthers = false;
   readonly #pages: PageBuffer;
   /** What was settled since the read under way began: its answer may still have it. */
   #settledNow: Set<number> | undefined;
+
   constructor(life: Life, listener: ReaderListener, changed: Partial<ReadBounds> = {}) {
     this.#life = life;
     this.#listener = listener;
     this.#bounds = { ...defaultBounds, ...changed };
+    this.#readings = new PartitionReadings(this.#bounds.user);
     this.#own = new OwnCalls(life.number);
+    this.#due = new DueOrders(life, listener.wake, listener.takeUnreadable);
     this.#pages = new PageBuffer(listener.cancel);
     this.#sweep = new Sweep(life.read);
   }
 
   /** Whether all that was unsettled when the partitions were gained has been given. */
   get isCaughtUp(): boolean {
-    return this.#pages.isEmpty && this.#live.length === this.#readings.size;
+    return this.#pages.isEmpty && this.#readings.behind.length === 0 && !this.#isDue;
   }
 
   get hasWork(): boolean {
-    if (!this.#notes.isEmpty || this.#live.length < this.#readings.size) return true;
-    return this.#sweep.isDue || this.#dueUsers().length > 0;
+    return this.#isDue || this.#hasOtherWork;
+  }
+
+  get #isDue(): boolean {
+    return this.#due.isDue && this.#readings.size > 0;
+  }
+
+  get #hasOtherWork(): boolean {
+    if (!this.#notes.isEmpty || this.#readings.behind.length > 0) return true;
+    return this.#sweep.isDue || this.#readings.dueUsers.length > 0;
   }
 
   /** How many orders of a partition were given and are unsettled. */
@@ -71,27 +85,27 @@ export class OrderReader {
   }
 
   gain(partition: OwnedPartition): void {
-    this.#readings.set(partition.number, new PartitionReading(partition, this.#bounds.user));
-    this.#bits |= 1n << BigInt(partition.number);
-    this.#listener.wake();
+    this.#readings.gain(partition);
+    this.#due.look();
   }
 
   /** Nothing more of a partition is given. */
   drop(partition: OwnedPartition): void {
-    if (this.#readings.get(partition.number)?.partition !== partition) return;
-    this.#readings.delete(partition.number);
-    this.#bits &= ~(1n << BigInt(partition.number));
-    this.#listener.wake();
+    if (this.#readings.drop(partition)) this.#listener.wake();
   }
 
   /** Gives all unsettled orders once more. */
   restart(): void {
     this.#pages.clear();
-    for (const reading of this.#readings.values()) reading.restart();
+    for (const reading of this.#readings.all) reading.restart();
   }
 
-  heard(note: AcceptNote): void {
-    if ((note.bits & this.#bits) === 0n) this.#own.passed(note);
+  heard(note: AcceptNote | DelayedNote): void {
+    if ('at' in note) {
+      if (this.#readings.includesOf(note.bits)) this.#due.heard(note);
+      return;
+    }
+    if (!this.#readings.includesOf(note.bits)) this.#own.passed(note);
     else this.#notes.push(note);
     // The cursors of a read under way are not known yet.
     if (this.#settledNow === undefined) this.#limitNotes();
@@ -115,13 +129,17 @@ export class OrderReader {
   cancelRequested(part: number, sequence: number, id: string): void {
     const reading = this.#readings.get(part);
     if (reading === undefined) return;
-    this.#pages.cancelRequested(reading, sequence, id);
+    if (this.#pages.cancelRequested(reading, sequence, id)) return;
+    // It may have waited for its time.
+    const bits = 1n << BigInt(part);
+    const range = { low: sequence, high: sequence, sequences: [sequence] };
+    this.heard({ processor: 0, call: 0, bits, xid: undefined, ...range });
   }
 
   /** What may have been missed is to be looked for. */
   sweep(): void {
     this.#sweep.isDue = true;
-    this.#listener.wake();
+    this.#due.look();
   }
 
   /** The next page that was read. The one before it is taken by now. */
@@ -133,9 +151,10 @@ export class OrderReader {
   async read(): Promise<void> {
     this.#settledNow = new Set();
     try {
-      const behind = [...this.#readings.values()].filter(({ isLive }) => !isLive);
-      const users = this.#dueUsers();
-      if (behind.length > 0 || users.length > 0) await this.#readPages(behind, users);
+      const { behind, dueUsers: users } = this.#readings;
+      this.#isTurnOfOthers = !this.#isTurnOfOthers && this.#isDue;
+      if (this.#isTurnOfOthers || (this.#isDue && !this.#hasOtherWork)) await this.#readDue();
+      else if (behind.length > 0 || users.length > 0) await this.#readPages(behind, users);
       else if (!this.#notes.isEmpty) await this.#takeNotes(this.#notes.takeAll(), []);
       else await this.#readSweep();
     } finally {
@@ -145,29 +164,14 @@ export class OrderReader {
     }
   }
 
-  get #live(): PartitionReading[] {
-    return [...this.#readings.values()].filter(({ isLive }) => isLive);
-  }
-
-  #dueUsers(): DueUser[] {
-    return [...this.#readings.values()].flatMap((reading) => reading.dueUsers());
-  }
-
   /** Of more than there is room for, what is above the cursors comes by pages. */
   #limitNotes(): void {
     if (this.#notes.size <= this.#bounds.noted) return;
-    for (const reading of this.#readings.values()) reading.fallBehind();
+    for (const reading of this.#readings.all) reading.fallBehind();
     for (const note of this.#notes.takeAll()) {
-      if (this.#readingsOf(note).length > 0) this.#notes.push(note);
+      if (this.#readings.of(note).length > 0) this.#notes.push(note);
       else this.#own.passed(note);
     }
-  }
-
-  /** The partitions of which orders may be taken that the note is of. */
-  #readingsOf(note: AcceptNote): PartitionReading[] {
-    return [...this.#readings.values()].filter(
-      (reading) => isOf(note, reading.partition.number) && note.low <= reading.noteCursor,
-    );
   }
 
   /**
@@ -184,7 +188,7 @@ export class OrderReader {
     for (const [at, note] of [...before, ...during].entries()) {
       const kept = this.#own.noted(note, at >= before.length);
       if (kept !== undefined) own.push(...kept);
-      const readings = kept === undefined ? this.#readingsOf(note) : [];
+      const readings = kept === undefined ? this.#readings.of(note) : [];
       if (readings.length === 0) continue;
       for (const { partition } of readings) parts.add(partition.number);
       if (note.xid !== undefined) ranges.push({ low: note.low, high: note.high, xid: note.xid });
@@ -222,7 +226,7 @@ export class OrderReader {
     await this.#takeNotes(before, during);
     const pagesOf = Map.groupBy(pages, ({ pagePart }) => pagePart);
     for (const reading of behind) {
-      if (this.#isGone(reading)) continue;
+      if (this.#readings.isGone(reading)) continue;
       const rows = pagesOf.get(reading.partition.number) ?? [];
       for (const row of rows) {
         if (row.seq !== null && reading.takesPaged(row.seq, fromKept(row.user_id))) {
@@ -233,7 +237,7 @@ export class OrderReader {
     }
     const usersOf = Map.groupBy(ofUsers, ({ at }) => at);
     for (const [at, { reading, user, most: mostOfUser }] of due.entries()) {
-      if (this.#isGone(reading) || user.cursor === undefined) continue;
+      if (this.#readings.isGone(reading) || user.cursor === undefined) continue;
       const rows = usersOf.get(at + 1) ?? [];
       for (const row of rows) {
         if (row.part !== null) this.#giveRow(reading, row as PendingRow, false);
@@ -243,15 +247,17 @@ export class OrderReader {
     this.#notes.unshift(during);
   }
 
+  /** What waited for its time. */
+  async #readDue(): Promise<void> {
+    for (const { order, row } of await this.#due.read(this.#readings)) {
+      const reading = this.#readings.get(row.part);
+      if (reading?.takesDue(order.sequence, order.userId)) this.#give(reading, order, row);
+    }
+  }
+
   /** What was not noted, since the processor that accepted it has died between the two. */
   async #readSweep(): Promise<void> {
-    const live = this.#live;
-    const high = Math.max(0, ...live.map((reading) => reading.high));
-    const parts = live.map(({ partition }) => partition.number);
-    const missing = await this.#sweep.find(parts, high, (sequence, part, userId) => {
-      const reading = this.#readings.get(part);
-      return reading?.takesNoted(sequence, userId) === true && !reading.has(sequence);
-    });
+    const missing = await this.#sweep.find(this.#readings);
     if (missing.length === 0) return;
     const before = this.#notes.takeAll();
     const rows = await readListed(this.#life.read, missing);
@@ -262,10 +268,6 @@ export class OrderReader {
       if (reading?.takesNoted(row.seq, fromKept(row.user_id))) this.#giveRow(reading, row);
     }
     this.#notes.unshift(during);
-  }
-
-  #isGone(reading: PartitionReading): boolean {
-    return this.#readings.get(reading.partition.number) !== reading;
   }
 
   #orderOf(row: PendingRow): StoredOrder | undefined {
@@ -290,7 +292,7 @@ export class OrderReader {
   ): void {
     const { sequence } = order;
     if (this.#settledNow?.has(sequence)) return;
-    if (!reading.give(order, Date.now(), isBounded)) return;
+    if (!reading.give(order, isBounded)) return;
     // It is not taken from memory too, or again.
     this.#own.given(sequence);
     this.#pages.push(reading, order, row?.is_to_cancel === true);

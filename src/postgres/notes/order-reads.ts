@@ -2,7 +2,7 @@ import type { Session, Statement } from '../sessions/session.ts';
 import { toKept } from '../values/kept-text.ts';
 import { plainArray, textArray } from '../values/literals.ts';
 import { type OrderRow, pendingColumns } from '../values/rows.ts';
-import type { DueUser, PartitionReading } from './partition-reading.ts';
+import type { DueUser, PartitionReading } from './partitions/partition-reading.ts';
 
 /** A row of an unsettled order. */
 export interface PendingRow extends OrderRow {
@@ -21,7 +21,8 @@ const rangesStatement: Statement = {
   text: `SELECT ${columns}
   FROM unnest($1::bigint[], $2::bigint[], $3::xid[]) AS r(low, high, xid)
   CROSS JOIN LATERAL (
-    SELECT * FROM pending WHERE seq BETWEEN r.low AND r.high AND accept_xid = r.xid AND part = ANY ($4::smallint[]) OFFSET 0) p
+    SELECT * FROM pending WHERE seq BETWEEN r.low AND r.high AND accept_xid = r.xid AND part = ANY ($4::smallint[])
+      AND not_before IS NULL OFFSET 0) p
   CROSS JOIN ${order} CROSS JOIN ${partition}`,
 };
 
@@ -30,7 +31,7 @@ const listedStatement: Statement = {
   name: 'listed',
   text: `SELECT ${columns}
   FROM unnest($1::bigint[]) AS l(seq)
-  CROSS JOIN LATERAL (SELECT * FROM pending WHERE seq = l.seq OFFSET 0) p
+  CROSS JOIN LATERAL (SELECT * FROM pending WHERE seq = l.seq AND not_before IS NULL OFFSET 0) p
   CROSS JOIN ${order} CROSS JOIN ${partition}`,
 };
 
@@ -46,7 +47,8 @@ const pagesStatement: Statement = {
   CROSS JOIN LATERAL (
     SELECT max(seq) AS last, count(*) AS scanned,
       (array_agg(seq ORDER BY seq) FILTER (WHERE user_id <> ALL ($5::text[])))[1:$4::int] AS seqs
-    FROM (SELECT seq, user_id FROM pending WHERE part = c.part AND seq > c.cursor ORDER BY seq LIMIT c.scan OFFSET 0) x
+    FROM (SELECT seq, user_id FROM pending WHERE part = c.part AND seq > c.cursor AND not_before IS NULL
+      ORDER BY seq LIMIT c.scan OFFSET 0) x
   ) w
   LEFT JOIN LATERAL unnest(w.seqs) AS u(seq) ON true
   LEFT JOIN LATERAL (SELECT * FROM pending WHERE seq = u.seq OFFSET 0) p ON true
@@ -54,21 +56,25 @@ const pagesStatement: Statement = {
   ORDER BY c.part, u.seq`,
 };
 
-/** $1 users, $2 behind which sequence, $3 how many; of a settled order nothing but its sequence */
+/** $1 users, $2 behind which sequence, $3 how many; of a settled order, or one that is not due, nothing but its sequence */
 const usersStatement: Statement = {
   name: 'users',
   text: `SELECT c.at::int AS at, o.seq AS scanned, ${columns}
   FROM unnest($1::text[], $2::bigint[], $3::int[]) WITH ORDINALITY AS c(user_id, cursor, most, at)
   CROSS JOIN LATERAL (
     SELECT * FROM orders WHERE user_id = c.user_id AND seq > c.cursor ORDER BY seq LIMIT c.most OFFSET 0) o
-  LEFT JOIN LATERAL (SELECT * FROM pending WHERE seq = o.seq OFFSET 0) p ON true LEFT JOIN ${partition} ON true
+  LEFT JOIN LATERAL (SELECT * FROM pending WHERE seq = o.seq AND not_before IS NULL OFFSET 0) p ON true
+  LEFT JOIN ${partition} ON true
   ORDER BY c.at, o.seq`,
 };
 
-/** $1 partitions, $2 behind which sequence, $3 how many */
+/** $1 partitions, $2 behind which sequence, $3 how many of each */
 const sweepStatement: Statement = {
   name: 'sweep',
-  text: `SELECT seq, part, user_id FROM pending WHERE seq > $2 AND part = ANY ($1::smallint[]) ORDER BY seq LIMIT $3::int`,
+  text: `SELECT p.seq, p.part, p.user_id FROM unnest($1::smallint[]) AS c(part)
+  CROSS JOIN LATERAL (SELECT seq, part, user_id FROM pending
+    WHERE part = c.part AND seq > $2 AND not_before IS NULL ORDER BY seq LIMIT $3::int OFFSET 0) p
+  ORDER BY p.seq`,
 };
 
 /** A range of sequences in which one transaction has accepted orders. */
@@ -130,7 +136,7 @@ export interface UserRow extends Omit<PendingRow, 'part'> {
   /** The place of its user in the query, from 1 up. */
   readonly at: number;
   readonly scanned: number;
-  /** `null` of an order that is settled. */
+  /** `null` of an order that is settled, or not due. */
   readonly part: number | null;
 }
 

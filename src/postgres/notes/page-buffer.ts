@@ -1,12 +1,11 @@
 import type { StoredOrder } from '../../core/order/stored-order.ts';
 import type { SharedPage } from '../../core/storage/shared-storage.ts';
-import type { PartitionReading } from './partition-reading.ts';
+import type { PartitionReading } from './partitions/partition-reading.ts';
 
 /** A page that was read. */
 interface ReadPage extends SharedPage {
   readonly reading: PartitionReading;
   readonly orders: StoredOrder[];
-  /** The ids of those that are to be canceled once they are given. */
   readonly toCancel: string[];
 }
 
@@ -19,6 +18,8 @@ export class PageBuffer {
   readonly #pages = new Map<PartitionReading, ReadPage>();
   /** The page that the processor takes. */
   #taken: ReadPage | undefined;
+  /** Its orders that are to be canceled once they are taken. */
+  #late: string[] = [];
   /** Orders to be canceled that were not read when the request came; the answer of a read may be older. */
   readonly #cancels = new Set<number>();
   readonly #cancel: (id: string) => void;
@@ -34,7 +35,7 @@ export class PageBuffer {
 
   /** The next page. The one before it is taken by now. */
   next(): SharedPage | undefined {
-    for (const id of this.#taken?.toCancel ?? []) this.#cancel(id);
+    for (const id of this.#late.splice(0)) this.#cancel(id);
     const [next] = this.#pages.values();
     if (next !== undefined) this.#pages.delete(next.reading);
     this.#taken = next;
@@ -51,14 +52,19 @@ export class PageBuffer {
     if (this.#cancels.delete(order.sequence) || isToCancel) page.toCancel.push(order.id);
   }
 
-  /** The owner of an order is asked to cancel it. */
-  cancelRequested(reading: PartitionReading, sequence: number, id: string): void {
-    const page = [this.#taken, this.#pages.get(reading)].find(
-      (each) => each?.reading === reading && each.orders.some((order) => order.id === id),
-    );
-    if (page !== undefined) page.toCancel.push(id);
+  /** The owner of an order is asked to cancel it. Returns whether the order was read. */
+  cancelRequested(reading: PartitionReading, sequence: number, id: string): boolean {
+    const isIn = (page: ReadPage | undefined): boolean =>
+      page?.reading === reading && page.orders.some((order) => order.id === id);
+    const waiting = this.#pages.get(reading);
+    if (isIn(waiting)) waiting?.toCancel.push(id);
+    else if (isIn(this.#taken)) this.#late.push(id);
     else if (reading.has(sequence)) this.#cancel(id);
-    else if (this.#cancels.size < mostCancels) this.#cancels.add(sequence);
+    else {
+      if (this.#cancels.size < mostCancels) this.#cancels.add(sequence);
+      return false;
+    }
+    return true;
   }
 
   /** What is read from now on has the requests that have come. */
@@ -70,5 +76,6 @@ export class PageBuffer {
   clear(): void {
     this.#pages.clear();
     this.#taken = undefined;
+    this.#late = [];
   }
 }

@@ -23,11 +23,12 @@ const watchStatement: Statement = {
   RETURNING seq, set_config('synchronous_commit', 'off', true)`,
 };
 
-/** $1 the id, $2 the channel for control */
+/** $1 the id, $2 the channel for control. An order that is not due comes at once, as if it were. */
 const cancelStatement: Statement = {
   name: 'cancel',
   text: `WITH u AS (
-    UPDATE pending SET is_to_cancel = true
+    UPDATE pending SET is_to_cancel = true, not_before = NULL, epoch = CASE WHEN not_before IS NULL THEN epoch
+      ELSE (SELECT t.epoch FROM partitions t WHERE t.part = pending.part) END
     WHERE seq = ANY (ARRAY(SELECT seq FROM orders WHERE id = $1)) RETURNING seq, part)
   SELECT pg_notify($2, 'cancel ' || part || ' ' || seq || ' ' || $1::text) FROM u`,
 };

@@ -10,6 +10,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET enable_seqsca
 DECLARE
   o orders := json_populate_record(NULL::orders, given);
   known orders;
+  -- Of an order whose time has not come.
+  due_at bigint;
 BEGIN
   o.part := get_byte(sha256(convert_to(o.user_id, 'UTF8')), 0) & (SELECT partitions - 1 FROM meta);
   -- The transaction has its number before it draws: it is a later one than all whose orders have lower sequences and
@@ -22,10 +24,14 @@ BEGIN
     SELECT * INTO known FROM orders WHERE id = o.id;
     IF FOUND THEN RETURN json_build_object('known', row_to_json(known)); END IF;
   END LOOP;
-  INSERT INTO pending (seq, epoch, part, user_id)
-    SELECT o.seq, t.epoch, t.part, o.user_id FROM partitions t WHERE t.part = o.part;
+  IF o.not_before > extract(epoch FROM clock_timestamp()) * 1000 THEN
+    due_at := o.not_before;
+  END IF;
+  INSERT INTO pending (seq, not_before, epoch, part, user_id)
+    SELECT o.seq, due_at, t.epoch, t.part, o.user_id FROM partitions t WHERE t.part = o.part;
   PERFORM pg_notify('op_' || left(encode(sha256(convert_to(current_schema(), 'UTF8')), 'hex'), 8) || '_accepted',
-    format('0 0 %s %s %s -,%s', to_hex(1::bigint << o.part), o.seq, o.seq, o.seq));
+    CASE WHEN due_at IS NULL THEN format('0 0 %s %s %s -,%s', to_hex(1::bigint << o.part), o.seq, o.seq, o.seq)
+      ELSE format('delayed %s %s', to_hex(1::bigint << o.part), due_at) END);
   RETURN json_build_object('seq', o.seq);
 END $$;
 

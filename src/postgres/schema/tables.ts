@@ -40,9 +40,11 @@ CREATE INDEX orders_by_block ON orders ((seq >> 12), accepted_at);
 -- Unsettled orders. epoch is that of the partition when the order was accepted: what was added since is how often
 -- its partition was lost. origin is the processor that awaits the outcome, watchers are others that do. accept_xid is
 -- the transaction that accepted it, which notes name: xmin changes with each update. user_id is there too, so that a
--- page can pass over a user with many orders.
+-- page can pass over a user with many orders. not_before is there as long as the order's time has not come: its owner
+-- clears it then, and a request to cancel the order does.
 CREATE TABLE pending (
   seq bigint PRIMARY KEY,
+  not_before bigint,
   epoch integer NOT NULL,
   accept_xid xid NOT NULL DEFAULT pg_current_xact_id()::xid,
   origin integer,
@@ -55,7 +57,9 @@ CREATE TABLE pending (
   remembered text
 ) WITH (fillfactor = 90, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
   autovacuum_vacuum_cost_delay = 0);
-CREATE UNIQUE INDEX pending_by_part ON pending (part, seq);
+CREATE UNIQUE INDEX pending_by_part ON pending (part, seq) WHERE not_before IS NULL;
+CREATE INDEX pending_by_time ON pending (part, not_before, seq) WHERE not_before IS NOT NULL;
+CREATE INDEX pending_delayed_by_user ON pending (user_id, seq) WHERE not_before IS NOT NULL;
 
 -- A call of settle draws one number of this sequence, while it has locked the balances that it changes: a settlement's
 -- own number is 1 024 times that, and its place in the call.
@@ -136,7 +140,7 @@ CREATE TABLE requests (
 CREATE INDEX requests_unanswered ON requests (part, number) WHERE answer IS NULL;
 
 -- Processors. A number is never given again: orders and notes bear it. shares says whether it is to own partitions:
--- from when its processor has joined until it leaves.
+-- from when its processor has joined until it leaves. follows says whether it is to hear of all settlements.
 CREATE SEQUENCE processor_sequence AS integer CACHE 1;
 CREATE TABLE processors (
   number integer PRIMARY KEY,
@@ -145,7 +149,8 @@ CREATE TABLE processors (
   pids integer[] NOT NULL,
   joined_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   beat_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-  shares boolean NOT NULL DEFAULT false
+  shares boolean NOT NULL DEFAULT false,
+  follows boolean NOT NULL DEFAULT false
 ) WITH (fillfactor = 50);
 CREATE TABLE partitions (
   part smallint PRIMARY KEY,

@@ -42,26 +42,39 @@ export interface InsertedRow {
   readonly count: number;
   /** Of which sequences, where that is not all of them. */
   readonly kept: string | null;
+  /** Of which of them the time has not come by the server's clock; only where it is asked for. */
+  readonly delayed?: string | null;
 }
 
 const answer = (table: string): string => `(SELECT array_agg(seq)::text FROM i) AS drawn, r.count,
     CASE WHEN r.count < (SELECT count(*) FROM i) THEN (SELECT array_agg(seq)::text FROM ${table}) END AS kept`;
 
+/** What is noted is of orders whose time has come: those that wait have other notes. */
+const acceptText = (areTimed: boolean): string => {
+  const now = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint';
+  const notBefore = areTimed
+    ? `CASE WHEN i.not_before > ${now} THEN i.not_before END`
+    : 'NULL::bigint';
+  const due = areTimed ? 'FILTER (WHERE not_before IS NULL)' : '';
+  return `WITH ${inserted(', is_awaited')},
+  p AS (INSERT INTO pending (seq, not_before, epoch, origin, part, user_id)
+    SELECT i.seq, ${notBefore}, t.epoch, CASE WHEN i.is_awaited THEN $${count + 2}::integer END, i.part, i.user_id
+    FROM i JOIN o USING (seq) JOIN partitions t USING (part) RETURNING seq, part, not_before),
+  r AS MATERIALIZED (SELECT count(*)::int AS count, min(seq) ${due} AS low, max(seq) ${due} AS high,
+    to_hex(bit_or(1::bigint << part) ${due}) AS bits FROM p)
+  SELECT ${answer('p')},${areTimed ? ' (SELECT array_agg(seq)::text FROM p WHERE not_before IS NOT NULL) AS delayed,' : ''}
+    set_config('op.note', CASE WHEN r.low IS NOT NULL THEN concat_ws(' ', $${count + 2}::integer,
+    $${count + 3}::integer, r.bits, r.low, r.high, pg_current_xact_id()::xid) ELSE '' END, false) AS note FROM r`;
+};
+
 /**
  * Keeps orders. What other processors are to be notified of is left in a setting of the session, for {@link
  * noteStatement}. Behind the columns: whether each outcome is awaited, the processor, the call.
  */
-export const acceptStatement: Statement = {
-  name: 'accept',
-  text: `WITH ${inserted(', is_awaited')},
-  p AS (INSERT INTO pending (seq, epoch, origin, part, user_id)
-    SELECT i.seq, t.epoch, CASE WHEN i.is_awaited THEN $${count + 2}::integer END, i.part, i.user_id
-    FROM i JOIN o USING (seq) JOIN partitions t USING (part) RETURNING seq, part),
-  r AS MATERIALIZED (SELECT count(*)::int AS count, min(seq) AS low, max(seq) AS high,
-    to_hex(bit_or(1::bigint << part)) AS bits FROM p)
-  SELECT ${answer('p')}, set_config('op.note', CASE WHEN r.count > 0 THEN concat_ws(' ', $${count + 2}::integer,
-    $${count + 3}::integer, r.bits, r.low, r.high, pg_current_xact_id()::xid) ELSE '' END, false) AS note FROM r`,
-};
+export const acceptStatement: Statement = { name: 'accept', text: acceptText(false) };
+
+/** The same where some orders have a `notBefore`. */
+export const acceptTimedStatement: Statement = { name: 'accept_timed', text: acceptText(true) };
 
 /** Adds orders that come with their settlement. It requires all ids to be free. */
 export const insertStatement: Statement = {

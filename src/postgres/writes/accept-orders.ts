@@ -5,10 +5,12 @@ import type { AcceptResult } from '../../core/storage/order-storage.ts';
 import type { Life } from '../members/life.ts';
 import type { Membership } from '../members/membership.ts';
 import { listNotes } from '../notes/accept-note.ts';
+import { delayedNote } from '../notes/partitions/due-orders.ts';
 import { isLocked, isOfOneOrder } from '../sessions/errors.ts';
-import type { Value } from '../sessions/session.ts';
+import type { Statement, Value } from '../sessions/session.ts';
 import {
   acceptStatement,
+  acceptTimedStatement,
   columnArrays,
   type InsertedRow,
   noteStatement,
@@ -79,7 +81,10 @@ export class AcceptOrders {
 
   async #keep(life: Life, call: number, orders: readonly NewOrder[]): Promise<readonly Kept[]> {
     try {
-      return await life.accept.alone(() => this.#keepAll(life, call, orders));
+      const kept = await life.accept.alone(() => this.#keepAll(life, call, orders));
+      const timed = kept.filter((order) => order?.notBefore !== undefined) as StoredOrder[];
+      if (timed.length > 0) await this.#noteDelayed(life, timed);
+      return kept;
     } catch (error) {
       if (!isOfOneOrder(error) && !isLocked(error)) throw error;
       return this.#keepOthers(life, call, orders);
@@ -94,14 +99,17 @@ export class AcceptOrders {
     const { channels } = this.#members;
     const columns = this.#columnsOf(orders);
     const values = valuesOf(life, call, orders, columns);
-    const answer = life.accept.query<InsertedRow>(acceptStatement, values);
+    const answer = life.accept.query<InsertedRow>(statementFor(orders), values);
     const note = life.accept.query(noteStatement, [channels.accepted, `${life.number} ${call} `]);
     // The answer tells, if both fail.
     note.catch(() => {});
-    const kept = keptOf(orders, (await answer)[0]);
-    const own = kept.filter((order) => order !== undefined);
-    const parts = columns.filter((_, at) => kept[at] !== undefined).map(({ part }) => part);
-    this.#members.accepted(life, call, own, parts);
+    const [row] = await answer;
+    const kept = keptOf(orders, row);
+    const delayed = new Set(integersOf(row?.delayed ?? null));
+    const isDue = (order: StoredOrder | undefined): order is StoredOrder =>
+      order !== undefined && !delayed.has(order.sequence);
+    const parts = columns.filter((_, at) => isDue(kept[at])).map(({ part }) => part);
+    this.#members.accepted(life, call, kept.filter(isDue), parts);
     await note;
     return kept;
   }
@@ -122,7 +130,7 @@ export class AcceptOrders {
       await accept.query('SAVEPOINT half');
       try {
         const values = valuesOf(life, call, some, this.#columnsOf(some));
-        const [row] = await accept.query<InsertedRow>(acceptStatement, values);
+        const [row] = await accept.query<InsertedRow>(statementFor(some), values);
         return keptOf(some, row);
       } catch (error) {
         const isOneLocked = isLocked(error) && some.length === 1;
@@ -147,13 +155,26 @@ export class AcceptOrders {
   /** Notifies of unsettled orders one by one: no note of their transaction was sent, or perhaps none. */
   async #note(life: Life, orders: readonly StoredOrder[]): Promise<void> {
     const { accepted: channel } = this.#members.channels;
-    const listed = orders.map(({ sequence, userId }) => {
-      return { sequence, part: partitionOf(toKept(userId), this.#partitions) };
-    });
+    const listed = this.#withParts(orders);
     await sendNotes(
       life.accept,
       listNotes(listed).map((note) => ({ channel, note })),
     );
+    const timed = orders.filter(({ notBefore }) => notBefore !== undefined);
+    if (timed.length > 0) await this.#noteDelayed(life, timed);
+  }
+
+  /** Notifies of orders whose time may not have come. */
+  async #noteDelayed(life: Life, orders: readonly StoredOrder[]): Promise<void> {
+    const { accepted: channel } = this.#members.channels;
+    const note = delayedNote(this.#withParts(orders));
+    await sendNotes(life.accept, [{ channel, note }]);
+  }
+
+  #withParts(orders: readonly StoredOrder[]) {
+    return orders.map(({ sequence, userId, notBefore }) => {
+      return { sequence, notBefore, part: partitionOf(toKept(userId), this.#partitions) };
+    });
   }
 
   /** Answers the orders whose ids are taken. */
@@ -207,6 +228,11 @@ function idIsBeingTaken(cause: unknown): Error {
   return new Error('Another transaction has accepted an order with its id, and has not ended', {
     cause,
   });
+}
+
+function statementFor(orders: readonly NewOrder[]): Statement {
+  const areTimed = orders.some(({ notBefore }) => notBefore !== undefined);
+  return areTimed ? acceptTimedStatement : acceptStatement;
 }
 
 function valuesOf(

@@ -228,7 +228,10 @@ export class SettleOrders {
       this.#balances.set(account.userId, openings.closingOf(account));
     }
     this.#balances.shrink();
-    if (row !== undefined) notifyOutcomes(life, this.#members.channels, row.awaited);
+    if (row !== undefined) {
+      notifyOutcomes(life, this.#members.channels, row.awaited);
+      this.#members.following.applied(life);
+    }
     return settlementResults(life.settle, settlements, plan, openings);
   }
 }

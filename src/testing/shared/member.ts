@@ -17,11 +17,16 @@ export class Member {
   readonly given: { readonly order: StoredOrder; readonly partition: OwnedPartition }[] = [];
   /** The orders of other processors, or of its own, that it heard of. */
   readonly settled: StoredOrder[] = [];
+  /** The orders that it was asked to cancel after they had come. */
   readonly toCancel: string[] = [];
   /** The requests that it was called with, each with its partition. */
   readonly asked: { readonly request: KeptRequest; readonly partition: OwnedPartition }[] = [];
   /** The answers to its own requests, by id. */
   readonly answers = new Map<string, string>();
+  /** Those that came with that request. */
+  readonly canceled: string[] = [];
+  /** How often it heard that others may have settled orders. */
+  applied = 0;
   isCaughtUp = false;
   #failure: unknown;
 
@@ -44,6 +49,9 @@ export class Member {
       cancel: (id) => void this.toCancel.push(id),
       asked: (request, partition) => void this.asked.push({ request, partition }),
       answered: (id, answer) => void this.answers.set(id, answer),
+      applied: () => {
+        this.applied += 1;
+      },
     });
     this.#read();
     await this.until('The orders are caught up with', () => this.isCaughtUp);
@@ -66,11 +74,13 @@ export class Member {
 
   async #read(): Promise<void> {
     try {
-      for await (const { orders, partition, isCaughtUp } of this.shared.orders()) {
+      for await (const page of this.shared.orders()) {
+        const { orders, partition, isCaughtUp, toCancel = [] } = page;
         assert.ok(partition || orders.length === 0, 'A page with orders names their partition');
         for (const order of orders) {
           this.given.push({ order, partition: partition as OwnedPartition });
         }
+        this.canceled.push(...toCancel);
         this.isCaughtUp ||= isCaughtUp === true;
       }
     } catch (error) {

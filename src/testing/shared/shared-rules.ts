@@ -4,6 +4,7 @@ import type { ClusterStats } from '../../core/storage/shared-storage.ts';
 import { assertBalance, range } from '../balances.ts';
 import { assertOrder, newOrder, pendingOrder, settledOrder, settlementOf } from '../orders.ts';
 import type { Declare } from '../suite.ts';
+import { declareSharedDueRules } from './due-rules.ts';
 import type { Member } from './member.ts';
 
 /** Declares what holds for a storage that several processors share: two of them, each with a storage of its own. */
@@ -110,6 +111,25 @@ export function declareSharedRules(declare: Declare<OrderStorage>): void {
     const owned = processors.reduce((sum, each) => sum + each.partitions, freePartitions);
     assert.equal(owned, partitions);
   });
+
+  shared(15, 'one that follows hears that another one has settled an order', async (one, other) => {
+    await one.storage.accept([newOrder('o-1')]);
+    await one.until('The order comes', () => one.given.length + other.given.length > 0);
+    const [owner, stranger] = one.given.length > 0 ? [one, other] : [other, one];
+    stranger.shared.follow(true);
+    const seen = async (): Promise<number> => {
+      const page = await stranger.storage.settled({ after: 0, limit: 9 });
+      return page.orders.length;
+    };
+    assert.equal(await seen(), 0);
+    await owner.storage.settle([settlementOf(newOrder('o-1'))]);
+    for (let heard = 0; (await seen()) === 0; heard = stranger.applied) {
+      await stranger.until('It hears of it', () => stranger.applied > heard);
+    }
+    stranger.shared.follow(false);
+  });
+
+  declareSharedDueRules(shared);
 }
 
 /** One order, accepted or watched by `ask` where it is not owned, is settled by its owner. */

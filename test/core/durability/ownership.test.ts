@@ -104,6 +104,36 @@ describe('where several processors share a storage', () => {
     await end();
   });
 
+  it('a reader of outcomes that waits asks the storage nothing, and is followed to its end', async () => {
+    const { a, b, storages, end } = processors();
+    const other = storages[1] as SharedStorage;
+    let asked = 0;
+    const { settled } = other;
+    other.settled = (query) => {
+      asked += 1;
+      return settled(query);
+    };
+    const leaving = new AbortController();
+    const seen: string[] = [];
+    const read = async (): Promise<void> => {
+      for await (const { order } of b.outcomes({ signal: leaving.signal })) seen.push(order.id);
+    };
+    const reading = [read(), read()];
+    await clock.advance(50);
+    const before = asked;
+    await clock.advance(60_000);
+    expect([asked, other.isFollowing]).toEqual([before, true]);
+    const receipt = a.submit({ id: 'o', userId: 'u', amount: 5 });
+    await clock.advance(100);
+    await receipt;
+    expect(seen).toEqual(['o', 'o']);
+    leaving.abort();
+    await clock.advance(10);
+    await Promise.all(reading);
+    expect(other.isFollowing).toBe(false);
+    await end();
+  });
+
   it("an enqueued order that is another one's is forgotten here, and its outcome can be awaited", async () => {
     const gate = deferred();
     const { b, end } = processors(() => gate.promise);

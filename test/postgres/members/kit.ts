@@ -97,6 +97,7 @@ export class Node implements AsyncDisposable {
       cancel: (id) => heard.push(['cancel', id]),
       asked: ({ id }) => heard.push(['asked', id]),
       answered: (id) => heard.push(['answered', id]),
+      applied: () => {},
     });
     void this.#read();
     await until('caught up', () => this.isCaughtUp);

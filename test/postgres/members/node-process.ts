@@ -21,6 +21,7 @@ members.join({
   cancel: (id) => send(['cancel', id]),
   asked: ({ id }) => send(['asked', id]),
   answered: (id) => send(['answered', id]),
+  applied: () => {},
 });
 process.on('message', async () => {
   try {

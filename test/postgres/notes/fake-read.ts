@@ -11,14 +11,18 @@ interface Call {
 /** A session for reads whose answers a test gives when it wants to. */
 export class FakeRead {
   readonly calls: Call[] = [];
+  /** What is answered at once to the question when delayed orders are due; nothing by default. */
+  nextDue: readonly object[] = [];
   /** The number of the processor is 7. */
   readonly life = {
     number: 7,
     read: {
       query: ({ name }: Statement, values: readonly unknown[]) =>
-        new Promise((resolve) => {
-          this.calls.push({ name, values, answer: resolve });
-        }),
+        name === 'next_due'
+          ? Promise.resolve(this.nextDue)
+          : new Promise((resolve) => {
+              this.calls.push({ name, values, answer: resolve });
+            }),
     },
   } as unknown as Life;
 

@@ -14,7 +14,7 @@ let fake: FakeRead;
 let reader: OrderReader;
 let canceled: string[];
 
-function begin(bounds: Partial<ReadBounds> = {}): void {
+async function begin(bounds: Partial<ReadBounds> = {}): Promise<void> {
   fake = new FakeRead();
   canceled = [];
   const listener = {
@@ -24,6 +24,8 @@ function begin(bounds: Partial<ReadBounds> = {}): void {
   };
   reader = new OrderReader(fake.life, listener, bounds);
   reader.gain(partition);
+  // Whether delayed orders are due.
+  await reader.read();
 }
 
 beforeEach(() => begin());
@@ -208,7 +210,7 @@ describe('pages', () => {
     await fake.answer('ranges', [rowOf(10), rowOf(11)]);
     await first;
     expect(taken()).toEqual([11]);
-    begin();
+    await begin();
     const second = reader.read();
     reader.settled(10, 0);
     await fake.answer('pages', pageOf([10, 11], false));
@@ -217,7 +219,7 @@ describe('pages', () => {
   });
 
   it('of more notes than there is room for, reading goes on by pages where it was', async () => {
-    begin({ noted: 10 });
+    await begin({ noted: 10 });
     await live();
     reader.heard(note('1 1 1 10 12 501'));
     const first = reader.read();
@@ -252,7 +254,7 @@ describe('pages', () => {
 
 describe('a user with many orders', () => {
   it('is held back, passed over, and read in order once it has few; late orders below go on', async () => {
-    begin({ user: 2 });
+    await begin({ user: 2 });
     const first = reader.read();
     await fake.answer('pages', pageOf([10, 12, 13, 14], true));
     await first;
@@ -285,7 +287,7 @@ describe('a user with many orders', () => {
   });
 
   it('gets nothing by notes while others of it wait, though it has fewer by then', async () => {
-    begin({ user: 4 });
+    await begin({ user: 4 });
     const first = reader.read();
     await fake.answer('pages', pageOf([10, 11, 12, 13, 14], false));
     await first;
@@ -298,21 +300,31 @@ describe('a user with many orders', () => {
     expect(taken()).toEqual([]);
   });
 
-  it('what waits for its `notBefore` does not count', async () => {
-    begin({ user: 1 });
+  it('of its delayed orders that are due it gets no more than it may have, and the others in order', async () => {
+    await begin({ user: 2 });
+    await live();
+    fake.nextDue = [{ part: 0, at: 1, inMs: 0 }];
+    reader.sweep();
+    const due = (seq: number, user_id: string) => ({ seq, part: 0, user_id });
     const first = reader.read();
-    const later = { not_before: Date.now() + 100_000 };
-    const rows = pageOf([10, 11, 12], false).map((row, at) =>
-      at < 2 ? { ...row, ...later } : row,
-    );
-    await fake.answer('pages', rows);
+    await fake.answer('due', [due(12, 'u'), due(11, 'u'), due(10, 'u'), due(15, 'v')]);
+    // Each is due earlier than those with lower numbers.
+    const rows = [10, 11, 12].map((seq) => rowOf(seq, 'u', { not_before: 100 - seq }));
+    await fake.answer('listed', [...rows, rowOf(15, 'v', { not_before: 99 })]);
     await first;
-    expect(taken()).toEqual([10, 11, 12]);
+    expect(taken()).toEqual([12, 11, 15]);
+    fake.nextDue = [];
+    for (const sequence of [11, 12]) reader.settled(sequence, 0);
+    const second = reader.read();
+    expect(fake.calls[0]?.values).toEqual(['{"u"}', '{9}', '{2}']);
+    await fake.answer('users', [{ ...rowOf(10), scanned: 10, at: 1 }]);
+    await second;
+    expect(taken()).toEqual([10]);
   });
 });
 
 describe('requests to cancel', () => {
-  it('come when the order was given and more is asked for', async () => {
+  it('come with the order, or when it was given and more is asked for', async () => {
     const first = reader.read();
     const rows = pageOf([10, 11, 12], false).map((row, at) =>
       at === 0 ? { ...row, is_to_cancel: true } : row,
@@ -320,15 +332,26 @@ describe('requests to cancel', () => {
     reader.cancelRequested(0, 11, 'o-11');
     await fake.answer('pages', rows);
     await first;
+    const page = reader.next();
+    expect(page?.orders.length).toBe(3);
+    expect(page?.toCancel).toEqual(['o-10', 'o-11']);
     reader.cancelRequested(0, 12, 'o-12');
-    expect(reader.next()?.orders.length).toBe(3);
     expect(canceled).toEqual([]);
     reader.next();
-    expect(canceled).toEqual(['o-11', 'o-12', 'o-10'].sort());
+    expect(canceled).toEqual(['o-12']);
     reader.cancelRequested(0, 10, 'o-10');
     reader.settled(10, 0);
     reader.cancelRequested(1, 10, 'o-10');
-    expect(canceled.length).toBe(4);
+    expect(canceled).toEqual(['o-12', 'o-10']);
+  });
+
+  it('of an order that is not due brings it at once', async () => {
+    await live();
+    reader.cancelRequested(0, 10, 'o-10');
+    const isRead = reader.read();
+    await fake.answer('listed', [rowOf(10, 'u', { is_to_cancel: true })]);
+    await isRead;
+    expect(reader.next()).toMatchObject({ orders: [{ id: 'o-10' }], toCancel: ['o-10'] });
   });
 });
 
@@ -337,6 +360,7 @@ describe('a sweep', () => {
     await live();
     for (const isSecond of [false, true]) {
       reader.sweep();
+      await reader.read();
       const isRead = reader.read();
       await fake.answer('sweep', [{ seq: 10, part: 0, user_id: 'u' }]);
       if (isSecond) {

@@ -8,13 +8,15 @@ import {
   readSequences,
   readUsers,
 } from '../../../src/postgres/notes/order-reads.ts';
-import { PartitionReading } from '../../../src/postgres/notes/partition-reading.ts';
+import { dueStatement, nextStatement } from '../../../src/postgres/notes/partitions/due-orders.ts';
+import { PartitionReading } from '../../../src/postgres/notes/partitions/partition-reading.ts';
 import { Session } from '../../../src/postgres/sessions/session.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
 import { explain } from '../explain.ts';
 import { newSchema } from '../members/kit.ts';
 
 const orders = 20_000;
+const noToken = '00000000-0000-0000-0000-000000000000';
 
 let server: PostgresServer;
 let session: Session;
@@ -28,6 +30,16 @@ beforeAll(async () => {
     SELECT g, 1, 1, g % 8, 1, 'o-' || g, 'u-' || g % 80 FROM generate_series(1, ${orders}) g`);
   await session.query(`INSERT INTO pending (seq, epoch, part, user_id)
     SELECT seq, 0, part, user_id FROM orders`);
+  // As many that are not due, below all others and above them; some are due.
+  await session.query(`INSERT INTO orders (seq, amount, accepted_at, part, priority, id, user_id, not_before)
+    SELECT g, 1, 1, abs(g) % 8, 1, 'd-' || g, 'u-' || abs(g) % 80, g
+    FROM generate_series(-5000, 25000) g WHERE g < 0 OR g > ${orders}`);
+  await session.query(`INSERT INTO pending (seq, not_before, epoch, part, user_id)
+    SELECT seq, CASE WHEN seq % 1000 = 1 THEN 5 ELSE 4102444800000 + seq END, 0, part, user_id
+    FROM orders WHERE not_before IS NOT NULL`);
+  await session.query(`INSERT INTO processors (number, token, name, pids)
+    VALUES (1, '${noToken}', '', '{}')`);
+  await session.query('UPDATE partitions SET owner = 1');
 }, 60_000);
 afterAll(async () => {
   await session.end();
@@ -68,6 +80,13 @@ it.each<[string, () => Promise<unknown>, string[], number]>([
     200,
   ],
   ['sweep', () => readSequences(session, [1], 0, 10), ["'{1,2}'", '10000', '100'], 500],
+  ['next_due', () => session.query(nextStatement, ['{}']), ["'{1,2}'"], 4],
+  [
+    'due',
+    () => session.query(dueStatement, [0, noToken, '{}', 1]),
+    ['1', `'${noToken}'`, "'{0,1,2,3}'", '100'],
+    200,
+  ],
 ])('%s looks at what it gives, and at little more', async (name, prepare, values, most) => {
   await prepare();
   expect(await rowsRead(name, values)).toBeLessThanOrEqual(most);

@@ -32,8 +32,8 @@ async function fill(): Promise<void> {
       get_byte(sha256(convert_to(u, 'UTF8')), 0) & 7, 1, 'o-' || g, u
     FROM (SELECT g, CASE WHEN g % 10 = 0 THEN 'big' ELSE 'u-' || g % 100 END AS u
       FROM generate_series(1, ${orders}) g) x`);
-  await session.query(`INSERT INTO pending (seq, epoch, part, user_id)
-    SELECT seq, 0, part, user_id FROM orders WHERE seq > ${orders - pending}`);
+  await session.query(`INSERT INTO pending (seq, not_before, epoch, part, user_id)
+    SELECT seq, CASE WHEN seq % 3 = 0 THEN 4102444800000 END, 0, part, user_id FROM orders WHERE seq > ${orders - pending}`);
   await session.query(`INSERT INTO outcomes
       (seq, settlement, amount, settled_at, applied_at, balance, status, user_id)
     SELECT seq, seq * 1024, amount, accepted_at, ${start} + seq * 100 + 5000,

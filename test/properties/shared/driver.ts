@@ -108,7 +108,8 @@ export class Driver {
   }
 
   async #work(order: AcceptedOrder, at: number, signal: AbortSignal): Promise<void> {
-    const { id, userId } = order;
+    const { id, userId, notBefore = 0 } = order;
+    if (Date.now() < notBefore) this.wrong.push(`shared rule 14: ${id} begins before its time`);
     const { ms, end, isDeaf } = order.payload as Work;
     const tenure = this.storages[at]?.tenureOf(userId);
     if (tenure === undefined) {
@@ -136,9 +137,10 @@ export class Driver {
     switch (command.type) {
       case 'submit':
       case 'enqueue': {
-        const { user, amount, work } = command;
+        const { user, amount, work, inMs } = command;
         const id = `o-${this.#orders.length}`;
-        const order = { id, userId: `u-${user}`, amount, payload: work };
+        const notBefore = inMs === undefined ? undefined : Date.now() + inMs;
+        const order = { id, userId: `u-${user}`, amount, payload: work, notBefore };
         this.#orders.push(order);
         this.before.set(id, new Set(this.acknowledged));
         this.#ask(command.type, id, this.#handIn(command, order));

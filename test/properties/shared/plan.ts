@@ -16,6 +16,8 @@ export type Command =
       readonly user: number;
       readonly amount: number;
       readonly work: Work;
+      /** In how many milliseconds it may begin; `undefined` for at once. */
+      readonly inMs: number | undefined;
     }
   /** The same order, at any processor. */
   | { readonly type: 'retry'; readonly at: number; readonly of: number }
@@ -53,6 +55,7 @@ const order = fc.record({
   user: fc.nat({ max: 3 }),
   amount: fc.integer({ min: -3, max: 5 }),
   work,
+  inMs: fc.constantFrom(undefined, undefined, undefined, undefined, 5, 40),
 });
 
 const command: fc.Arbitrary<Command> = fc.oneof(

@@ -29,14 +29,15 @@ function wrongCommits({ database }: Driver): string[] {
   return wrong;
 }
 
-/** Orders of one user are settled in the order accepted; those canceled while they wait may go first. */
+/** Orders of one user are settled in the order accepted, but for delayed ones; those canceled while they wait may go first. */
 function wrongOrder({ database, before }: Driver): string[] {
   const wrong: string[] = [];
   const last = new Map<string, StoredOrder>();
   const settled: string[] = [];
   for (const { order } of database.commits) {
     if (order.status === 'canceled') continue;
-    const { id, userId, sequence } = order;
+    const { id, userId, sequence, notBefore } = order;
+    if (notBefore !== undefined) continue;
     const other = last.get(userId);
     if (other !== undefined && other.sequence > sequence) {
       wrong.push(`invariant 1: ${id} is settled after ${other.id}, which was accepted later`);

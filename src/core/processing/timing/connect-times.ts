@@ -1,3 +1,4 @@
+import type { HandedInOrders } from '../../durability/handed-in-orders.ts';
 import type { InFlightOrders } from '../../lifecycle/in-flight-orders.ts';
 import { Job } from '../../lifecycle/job.ts';
 import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
@@ -18,6 +19,8 @@ interface Sources {
   readonly dispatcher: Dispatcher;
   /** Where the storage keeps orders. */
   readonly journal: JournalStorage | undefined;
+  /** Where several processors share it. */
+  readonly here: HandedInOrders | undefined;
   /** How many more orders may be unsettled. */
   room(): number;
   /** Puts an order of the storage into its lane. */
@@ -36,9 +39,9 @@ interface Sources {
 
 /** Makes what has delayed orders wait, as the storage needs it, and what bounds the rate of users. */
 export function connectTimes(sources: Sources): DelayedOrders {
-  const { clock, dispatcher, inFlight, journal, lifecycle, room, recover, enter } = sources;
+  const { clock, dispatcher, inFlight, journal, lifecycle, room, recover, enter, here } = sources;
   const isStored = journal !== undefined && journal.shared === undefined;
-  inFlight.keepsDelayed = isStored;
+  inFlight.keepsDelayed = journal !== undefined;
   const stored = isStored
     ? new StoredDelays({
         ...{ storage: journal, clock, startedAt: journal.startedAt, room },
@@ -49,13 +52,12 @@ export function connectTimes(sources: Sources): DelayedOrders {
         whenAvailable: sources.whenAvailable,
       })
     : undefined;
-  // If several processors share the storage, the orders that it gives have room.
-  const hasRoom = (): boolean => journal?.shared !== undefined || room() > 0;
   const delayed = new DelayedOrders({
     clock,
     dispatcher,
     enter,
-    hasRoom,
+    here,
+    hasRoom: () => room() > 0,
     inFlight,
     lifecycle,
     stored,

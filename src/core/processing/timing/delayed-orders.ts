@@ -1,4 +1,5 @@
 import { Fifo } from '../../collections/fifo.ts';
+import type { HandedInOrders } from '../../durability/handed-in-orders.ts';
 import type { InFlightOrders } from '../../lifecycle/in-flight-orders.ts';
 import { Job } from '../../lifecycle/job.ts';
 import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
@@ -22,11 +23,14 @@ interface Sources {
   hasRoom(): boolean;
   /** Puts an order in flight into its lane. */
   enter(job: Job): void;
+  /** Where several processors share the storage. */
+  readonly here: HandedInOrders | undefined;
 }
 
 /**
  * Accepted orders whose `notBefore` has not come. They are in no lane, and do not count in `capacity`. Where the storage
- * keeps orders, only those are in memory for which a caller waits.
+ * keeps orders, only those are in memory for which a caller waits. A storage that several processors share gives them
+ * when they are due: those that are in memory here are awaited, perhaps from another processor.
  */
 export class DelayedOrders {
   readonly #sources: Sources;
@@ -41,8 +45,11 @@ export class DelayedOrders {
   constructor(sources: Sources) {
     this.#sources = sources;
     this.#timers = orderTimers(sources.clock, (job) => {
-      this.#due.push(job);
-      this.#enterDue();
+      if (job.state === 'awaited') this.#awaitDue(job);
+      else {
+        this.#due.push(job);
+        this.#enterDue();
+      }
     });
   }
 
@@ -84,6 +91,22 @@ export class DelayedOrders {
     if (this.#isLeaving) this.#leave(job);
     else if (stored !== undefined && !job.keepsCallers()) lifecycle.forget(job);
     else lifecycle.idleness.check();
+  }
+
+  /** An order is awaited from now on that another processor may process. */
+  awaited(job: Job): void {
+    if (!this.isEarly(job)) return;
+    this.#add(job);
+    this.#timers.add(job, (job.times as OrderTimes).notBefore as number);
+    this.#sources.here?.wait(job);
+    if (this.#isLeaving) this.#leave(job);
+    else this.#sources.lifecycle.idleness.check();
+  }
+
+  #awaitDue(job: Job): void {
+    this.#remove(job);
+    this.#sources.here?.due(job);
+    this.#sources.lifecycle.idleness.end();
   }
 
   /**
@@ -131,6 +154,7 @@ export class DelayedOrders {
 
   /** An order of the storage enters its lane that is not early any more. */
   recovered(job: Job): void {
+    if (this.#jobs.has(job)) this.#awaitDue(job);
     const acceptedAt = job.unixOf(job.acceptedAt, this.#sources.clock);
     if (isDelayed(job.times?.notBefore, acceptedAt)) this.#waitsFromNow(job);
   }
@@ -159,7 +183,7 @@ export class DelayedOrders {
     stored?.close();
     for (const job of this.#jobs) {
       if (!clock.hasTime()) await clock.nextSlice();
-      if (job.state === 'scheduled') this.#leave(job);
+      if (job.state === 'scheduled' || job.state === 'awaited') this.#leave(job);
     }
   }
 

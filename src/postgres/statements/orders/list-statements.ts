@@ -19,6 +19,10 @@ interface Source {
   readonly lead: Readonly<Record<string, string>>;
   /** What else is wanted of an order, which not all rows of the index meet. */
   readonly filter?: string;
+  /** Of which rows the index is. */
+  readonly where?: string;
+  /** Another index of the table, which has other rows. */
+  readonly beside?: { readonly lead: Readonly<Record<string, string>>; readonly where: string };
 }
 
 /** `$7` and `$8` are the user and the status. */
@@ -32,6 +36,9 @@ const sources = {
     table: 'pending',
     lead: { part: partOfUser('$7::text') },
     filter: 'o.user_id = $7::text',
+    where: 'not_before IS NULL',
+    // Those that are not due.
+    beside: { lead: { user_id: '$7::text' }, where: 'not_before IS NOT NULL' },
   },
   unfulfilled: { table: 'outcomes', lead: { status: '$7::smallint' } },
   unfulfilledOfUser: {
@@ -42,17 +49,29 @@ const sources = {
 
 export type SourceName = keyof typeof sources;
 
-/**
- * The rows of a source between two places, the last first. Compared and ordered by all columns of an index, so that no
- * other index can look cheaper.
- */
-function rowsOf({ table, lead }: Source, from: string, before: string): string {
+/** The rows of a source between two places, the last first; of two indexes as many of each as a step looks at. */
+function rowsOf({ table, lead, where, beside }: Source, from: string, before: string): string {
+  const columns = [...Object.keys(lead), 'seq'].join(', ');
+  const select = `SELECT ${columns} FROM ${table}`;
+  const isPartial = table === 'outcomes' ? 'status > 1' : where;
+  const rows = `${select} ${rangeOf(lead, isPartial, from, before)}`;
+  if (beside === undefined) return rows;
+  const others = `${select} ${rangeOf(beside.lead, beside.where, from, before)}`;
+  return `SELECT * FROM ((${rows} LIMIT ${mostRows}) UNION ALL (${others} LIMIT ${mostRows})) u
+    ORDER BY seq DESC`;
+}
+
+/** Compared and ordered by all columns of an index, so that no other index can look cheaper. */
+function rangeOf(
+  lead: Readonly<Record<string, string>>,
+  where: string | undefined,
+  from: string,
+  before: string,
+): string {
   const columns = [...Object.keys(lead), 'seq'];
   const values = Object.values(lead).map((value) => `${value}, `);
-  const partial = table === 'outcomes' ? 'AND status > 1' : '';
-  return `SELECT ${columns.join(', ')} FROM ${table}
-    WHERE (${columns.join(', ')}) >= (${values.join('')}${from})
-    AND (${columns.join(', ')}) < (${values.join('')}${before}) ${partial}
+  return `WHERE (${columns.join(', ')}) >= (${values.join('')}${from})
+    AND (${columns.join(', ')}) < (${values.join('')}${before}) ${where === undefined ? '' : `AND ${where}`}
     ORDER BY ${columns.map((column) => `${column} DESC`).join(', ')}`;
 }
 

@@ -1,6 +1,7 @@
-import type { Session } from '../sessions/session.ts';
-import { fromKept } from '../values/kept-text.ts';
-import { readSequences } from './order-reads.ts';
+import type { Session } from '../../sessions/session.ts';
+import { fromKept } from '../../values/kept-text.ts';
+import { readSequences } from '../order-reads.ts';
+import type { PartitionReadings } from './partition-readings.ts';
 
 /** How many orders one sweep looks at. */
 const mostAtOnce = 10_000;
@@ -28,24 +29,27 @@ export class Sweep {
     this.#session = session;
   }
 
-  /**
-   * @param parts - the live partitions
-   * @param high - the greatest sequence that is known
-   * @returns sequences of orders that are to be read
-   */
-  async find(
-    parts: readonly number[],
-    high: number,
-    isWanted: (sequence: number, part: number, userId: string) => boolean,
-  ): Promise<number[]> {
+  /** @returns sequences of orders of live partitions that are to be read */
+  async find(readings: PartitionReadings): Promise<number[]> {
+    const { live } = readings;
+    const high = Math.max(0, ...live.map((reading) => reading.high));
+    const parts = live.map(({ partition }) => partition.number);
     this.isDue = false;
     // What is older was found, or is settled; a vacuum may not have removed it.
     const mark = this.#marks.length < sweepsBack ? 0 : (this.#marks[0] as number);
     this.#marks = [...this.#marks, high].slice(-sweepsBack);
     if (parts.length === 0) return [];
-    const rows = await readSequences(this.#session, parts, this.#cursor ?? mark, mostAtOnce);
-    this.#cursor = rows.length === mostAtOnce ? rows.at(-1)?.seq : undefined;
-    const wanted = rows.filter(({ seq, part, user_id }) => isWanted(seq, part, fromKept(user_id)));
+    const after = Math.max(this.#cursor ?? 0, mark);
+    const most = Math.ceil(mostAtOnce / parts.length);
+    const rows = await readSequences(this.#session, parts, after, most);
+    const ofParts = [...Map.groupBy(rows, ({ part }) => part).values()];
+    const cut = ofParts.filter(({ length }) => length === most);
+    this.#cursor =
+      cut.length === 0 ? undefined : Math.min(...cut.map((each) => each.at(-1)?.seq ?? 0));
+    const wanted = rows.filter(({ seq, part, user_id }) => {
+      const reading = readings.get(part);
+      return reading?.takesNoted(seq, fromKept(user_id)) === true && !reading.has(seq);
+    });
     const before = this.#suspects;
     this.#suspects = new Set(wanted.map(({ seq }) => seq));
     return [...this.#suspects].filter((sequence) => before.has(sequence)).slice(0, mostRead);

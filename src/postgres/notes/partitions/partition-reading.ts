@@ -1,10 +1,10 @@
-import type { StoredOrder } from '../../core/order/stored-order.ts';
-import type { OwnedPartition } from '../../core/storage/shared-storage.ts';
+import type { StoredOrder } from '../../../core/order/stored-order.ts';
+import type { OwnedPartition } from '../../../core/storage/shared-storage.ts';
 
 /** What is known of a user with unsettled orders. */
 export interface UserReading {
   readonly id: string;
-  /** Its orders that were given and are unsettled, without those whose `notBefore` has not come. */
+  /** Its orders that were given and are unsettled. */
   count: number;
   /** The greatest sequence of those that were given. */
   high: number;
@@ -39,8 +39,8 @@ export class PartitionReading {
   cursor = 0;
   /** The greatest sequence that was given, or passed by a page. */
   high = 0;
-  /** The orders that were given and are unsettled, each with its user if it counts. */
-  readonly #given = new Map<number, UserReading | undefined>();
+  /** The orders that were given and are unsettled, each with its user. */
+  readonly #given = new Map<number, UserReading>();
   readonly #users = new Map<string, UserReading>();
   readonly #heldBack = new Set<UserReading>();
   readonly #bound: number;
@@ -79,6 +79,18 @@ export class PartitionReading {
     return this.isLive || sequence <= this.cursor;
   }
 
+  /**
+   * Whether a delayed order whose time has come is to be given: one that a page will have is not, nor one of a user that
+   * has too many. That one is held back, from this order on.
+   */
+  takesDue(sequence: number, userId: string): boolean {
+    if (!this.takesNoted(sequence, userId)) return false;
+    const user = this.#users.get(userId);
+    if (user === undefined || user.count < this.#bound) return true;
+    this.#holdBack(user, sequence - 1);
+    return false;
+  }
+
   /** Whether an order of a page of the partition is to be given. */
   takesPaged(sequence: number, userId: string): boolean {
     const user = this.#users.get(userId);
@@ -93,22 +105,16 @@ export class PartitionReading {
    * @param isBounded - whether its user is held back from here on if it has too many
    * @returns whether it is to be given: not twice, and none of a user that has too many
    */
-  give({ sequence, userId, notBefore }: StoredOrder, now: number, isBounded = true): boolean {
+  give({ sequence, userId }: StoredOrder, isBounded = true): boolean {
     if (this.#given.has(sequence)) return false;
-    if (notBefore !== undefined && notBefore > now) {
-      this.#given.set(sequence, undefined);
-    } else {
-      const user = this.#user(userId);
-      if (isBounded && user.count >= this.#bound && sequence > user.high) {
-        user.cursor = user.high;
-        user.isDrained = false;
-        this.#heldBack.add(user);
-        return false;
-      }
-      user.count += 1;
-      user.high = Math.max(user.high, sequence);
-      this.#given.set(sequence, user);
+    const user = this.#user(userId);
+    if (isBounded && user.count >= this.#bound && sequence > user.high) {
+      this.#holdBack(user, user.high);
+      return false;
     }
+    user.count += 1;
+    user.high = Math.max(user.high, sequence);
+    this.#given.set(sequence, user);
     this.high = Math.max(this.high, sequence);
     return true;
   }
@@ -160,6 +166,12 @@ export class PartitionReading {
     this.#given.clear();
     this.#users.clear();
     this.#heldBack.clear();
+  }
+
+  #holdBack(user: UserReading, cursor: number): void {
+    user.cursor = cursor;
+    user.isDrained = false;
+    this.#heldBack.add(user);
   }
 
   #isDue({ count, isDrained }: UserReading): boolean {
