@@ -20,7 +20,19 @@ process.on('uncaughtException', (error) => {
 });
 
 // Small pages: so a partition is read by many of them, and notes and pages meet.
-Object.assign(defaultBounds, { page: 40, scan: 200, noted: 30, user: 8 });
+Object.assign(defaultBounds, { page: 40, scan: 200, noted: 2, user: 8 });
+
+/** A processor without room takes a page late: meanwhile more is noted than there is room for, and pages follow. */
+function takeLate({ shared }: PostgresStorage): void {
+  const read = shared.orders.bind(shared);
+  const dice = diceOf(options.seed, `${options.name} pages`);
+  shared.orders = async function* () {
+    for await (const page of read()) {
+      yield page;
+      if (dice() < 0.5) await sleep(dice() * 400);
+    }
+  };
+}
 
 async function openStorage(): Promise<PostgresStorage> {
   const { url: connectionString, schema, name, beatMs, staleMs } = options;
@@ -35,8 +47,10 @@ async function openStorage(): Promise<PostgresStorage> {
   }
 }
 
+const storage = await openStorage();
+takeLate(storage);
 const processor = new OrderProcessor<ChaosPayload>({
-  storage: await openStorage(),
+  storage,
   steps: chaosSteps(options, new RunLog(options)),
   minBalance: 0,
   capacity: options.capacity,
