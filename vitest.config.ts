@@ -55,6 +55,7 @@ const long = [
   'test/postgres/members/outcomes.test.ts',
   'test/postgres/open.test.ts',
   'test/postgres/operation/cluster.test.ts',
+  'test/postgres/operation/failures.test.ts',
   'test/postgres/operation/report.test.ts',
   'test/postgres/operation/retention.test.ts',
   'test/postgres/schema/migrate.test.ts',
