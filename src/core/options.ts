@@ -15,6 +15,19 @@ import type { BalanceStorage } from './storage/balance-storage.ts';
  * @typeParam Payload - the payload's type, as steps, rules, events and receipts see it
  * @typeParam Input - the payload's type as callers hand it in; another one only where a `schema` makes it so
  * @typeParam Results - what the steps return, by name
+ *
+ * @example
+ * ```ts
+ * import { maxAmount, OrderProcessor } from 'order-processor';
+ *
+ * await using processor = new OrderProcessor({
+ *   concurrency: 32,
+ *   minBalance: 0,
+ *   rules: [maxAmount(100_000)],
+ *   steps: [{ name: 'ship', run: () => 'parcel-1', timeoutMs: 5_000 }],
+ * });
+ * await processor.submit({ userId: 'ann', amount: 500 });
+ * ```
  */
 export interface OrderProcessorOptions<Payload = unknown, Input = Payload, Results = StepValues> {
   /**

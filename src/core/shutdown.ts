@@ -4,7 +4,17 @@ import type { Awaitable } from './runtime/awaitable.ts';
 import { checkOptions, checkTimeout } from './runtime/checks.ts';
 import { systemTime } from './runtime/system-time.ts';
 
-/** What {@link OrderProcessor.shutdown} takes. */
+/**
+ * What {@link OrderProcessor.shutdown} takes.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * const processor = new OrderProcessor();
+ * await processor.shutdown({ timeoutMs: 10_000 });
+ * ```
+ */
 export interface ShutdownOptions {
   /**
    * After how long the orders that are left are canceled, in milliseconds: an integer from 1 to 2 147 483 647, 30 000

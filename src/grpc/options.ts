@@ -7,7 +7,19 @@ import {
 } from '../server/events/event-feed-options.ts';
 import { guardedListener } from '../server/guarded-listener.ts';
 
-/** What {@link createOrderRoutes} takes beside the processor. */
+/**
+ * What {@link createOrderRoutes} takes beside the processor.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ * import { bearer, createOrderRoutes } from 'order-processor/grpc';
+ *
+ * const processor = new OrderProcessor();
+ * const authenticate = bearer({ 'token-of-ann': { users: ['ann'] } });
+ * export const routes = createOrderRoutes(processor, { authenticate });
+ * ```
+ */
 export interface OrderServiceOptions {
   /**
    * Returns what the client of a call may do: the same function as for `order-processor/http`, `bearer` included. It

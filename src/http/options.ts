@@ -25,7 +25,19 @@ export interface Metrics {
   metrics(): Promise<string>;
 }
 
-/** What {@link createOrderApp} takes beside the processor. */
+/**
+ * What {@link createOrderApp} takes beside the processor.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ * import { bearer, createOrderApp } from 'order-processor/http';
+ *
+ * const processor = new OrderProcessor();
+ * const authenticate = bearer({ 'token-of-ann': { users: ['ann'] } });
+ * export const app = createOrderApp(processor, { authenticate });
+ * ```
+ */
 export interface OrderAppOptions {
   /**
    * Returns what the client of a request may do; see {@link bearer}. Without it every client may do anything, which

@@ -18,7 +18,19 @@ export interface FetchApp {
   fetch(request: Request, ...rest: never[]): Response | Promise<Response>;
 }
 
-/** What {@link serve} takes beside the app. The `port` is 8080 by default. */
+/**
+ * What {@link serve} takes beside the app. The `port` is 8080 by default.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ * import { createOrderApp, serve } from 'order-processor/http';
+ *
+ * const processor = new OrderProcessor();
+ * const server = await serve(createOrderApp(processor), { port: 0, processor });
+ * await server.close();
+ * ```
+ */
 export interface ServeOptions extends ListenOptions {
   /** How long a connection stays open without a request, in milliseconds; 5 000 by default. */
   readonly keepAliveTimeoutMs?: number | undefined;

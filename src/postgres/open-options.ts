@@ -27,7 +27,21 @@ export interface PostgresRetainOptions {
   readonly bytes?: number | undefined;
 }
 
-/** The options of a {@link PostgresStorage}. */
+/**
+ * The options of a {@link PostgresStorage}.
+ *
+ * @example
+ * ```ts
+ * import { PostgresStorage, type PostgresStorageOptions } from 'order-processor/postgres';
+ *
+ * const options: PostgresStorageOptions = {
+ *   pg: { host: 'db.internal', database: 'shop', user: 'app', ssl: true },
+ *   schema: 'orders',
+ *   name: 'web-1',
+ * };
+ * export const open = () => PostgresStorage.open(options);
+ * ```
+ */
 export interface PostgresStorageOptions {
   /** The database, as `postgres://user@host:5432/database`. Either this or `pg` is needed. */
   readonly connectionString?: string | undefined;

@@ -18,7 +18,20 @@ export interface ObserveBuckets {
   readonly storageCall?: readonly number[] | undefined;
 }
 
-/** What {@link observe} takes. */
+/**
+ * What {@link observe} takes.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ * import { observe } from 'order-processor/prometheus';
+ * import { Registry } from 'prom-client';
+ *
+ * const processor = new OrderProcessor();
+ * const registry = new Registry();
+ * observe(processor, { registry, prefix: 'shop_' });
+ * ```
+ */
 export interface ObserveOptions {
   /**
    * Where the metrics are registered. A new `Registry` of prom-client by default; never its global one,

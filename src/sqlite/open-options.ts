@@ -1,7 +1,20 @@
 import { checkInteger, checkOptions, wrong } from '../core/runtime/checks.ts';
 import { checkRetain, type RetainOptions } from './retention/retain-options.ts';
 
-/** The options of a {@link SqliteStorage}. */
+/**
+ * The options of a {@link SqliteStorage}.
+ *
+ * @example
+ * ```ts
+ * import { SqliteStorage } from 'order-processor/sqlite';
+ *
+ * const storage = await SqliteStorage.open('orders.db', {
+ *   durability: 'relaxed',
+ *   retain: { days: 90 },
+ * });
+ * await storage.close();
+ * ```
+ */
 export interface SqliteStorageOptions {
   /**
    * What an acknowledged order survives. `'full'` (the default): the loss of power; each transaction waits for the

@@ -4,7 +4,18 @@ import { checkOptions, wrong } from '../runtime/checks.ts';
 import { messageOf, show } from '../runtime/thrown.ts';
 import type { TransactionClient } from '../storage/order-transaction.ts';
 
-/** What {@link OrderProcessor.submit} takes beside the order. */
+/**
+ * What {@link OrderProcessor.submit} takes beside the order.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * await using processor = new OrderProcessor();
+ * // Canceled if it has not ended in a second.
+ * await processor.submit({ userId: 'ann', amount: 500 }, { signal: AbortSignal.timeout(1_000) });
+ * ```
+ */
 export interface SubmitOptions {
   /**
    * Cancels the order when it aborts, as {@link OrderProcessor.cancel} does, with its reason as the
@@ -14,7 +25,18 @@ export interface SubmitOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What {@link OrderProcessor.enqueue} takes beside the order, and {@link OrderProcessor.retry} beside the id. */
+/**
+ * What {@link OrderProcessor.enqueue} takes beside the order, and {@link OrderProcessor.retry} beside the id.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * await using processor = new OrderProcessor();
+ * // Gives up waiting to be accepted after a second.
+ * await processor.enqueue({ userId: 'ann', amount: 500 }, { signal: AbortSignal.timeout(1_000) });
+ * ```
+ */
 export interface EnqueueOptions {
   /**
    * When it aborts before the order is accepted, the waiting for that ends and the order is refused with
@@ -29,7 +51,19 @@ export interface EnqueueOptions {
   readonly client?: TransactionClient | undefined;
 }
 
-/** What {@link OrderProcessor.outcome} takes beside the id. */
+/**
+ * What {@link OrderProcessor.outcome} takes beside the id.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * await using processor = new OrderProcessor();
+ * const { id } = await processor.enqueue({ userId: 'ann', amount: 500 });
+ * // Gives up waiting after a second; the order goes on.
+ * await processor.outcome(id, { signal: AbortSignal.timeout(1_000) });
+ * ```
+ */
 export interface OutcomeOptions {
   /** Ends this caller's waiting when it aborts; the order goes on. */
   readonly signal?: AbortSignal | undefined;

@@ -4,7 +4,18 @@ import { checkInteger, checkOptions, wrong } from '../runtime/checks.ts';
 import type { Movement, StoredMovementQuery } from '../storage/history/history-storage.ts';
 import { settlementOf } from './cursor.ts';
 
-/** Which movements {@link OrderProcessor.movements} is to give; what is left out does not matter. */
+/**
+ * Which movements {@link OrderProcessor.movements} is to give; what is left out does not matter.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * await using processor = new OrderProcessor();
+ * const page = await processor.movements('ann', { from: Date.now() - 86_400_000, limit: 50 });
+ * if (page.cursor !== undefined) await processor.movements('ann', { cursor: page.cursor });
+ * ```
+ */
 export interface MovementQuery {
   /** Settled at this time or later, in Unix milliseconds: an integer from 0 up. */
   readonly from?: number | undefined;
@@ -24,7 +35,23 @@ export interface MovementPage {
   readonly cursor: string | undefined;
 }
 
-/** What {@link OrderProcessor.outcomes} takes. */
+/**
+ * What {@link OrderProcessor.outcomes} takes.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * await using processor = new OrderProcessor();
+ * const stop = new AbortController();
+ * setTimeout(() => stop.abort(), 10);
+ * try {
+ *   for await (const { cursor } of processor.outcomes({ signal: stop.signal })) console.error(cursor);
+ * } catch {
+ *   // aborted
+ * }
+ * ```
+ */
 export interface OutcomesOptions {
   /** The `cursor` of the last outcome that was dealt with; from the first that the storage has by default. */
   readonly after?: string | undefined;

@@ -2,7 +2,18 @@ import { checkInteger, checkOptions, wrong } from '../runtime/checks.ts';
 import type { Hold, StoredHoldQuery } from '../storage/holds/hold.ts';
 import { heldUserOf, holdCursorOf } from './hold-cursor.ts';
 
-/** Which holds {@link OrderProcessor.holds} is to list. */
+/**
+ * Which holds {@link OrderProcessor.holds} is to list.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * await using processor = new OrderProcessor();
+ * const { holds, cursor } = await processor.holds({ limit: 100 });
+ * if (cursor !== undefined) await processor.holds({ cursor, limit: holds.length });
+ * ```
+ */
 export interface HoldQuery {
   /** How many holds a page has at most: an integer from 1 to 1 000, 100 by default. */
   readonly limit?: number | undefined;

@@ -5,7 +5,18 @@ import { checkInteger, checkOptions, wrong } from '../runtime/checks.ts';
 import type { StoredOrderQuery } from '../storage/order-storage.ts';
 import { sequenceOf } from './cursor.ts';
 
-/** Which orders {@link OrderProcessor.orders} lists; a filter that is left out does not apply. */
+/**
+ * Which orders {@link OrderProcessor.orders} lists; a filter that is left out does not apply.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * await using processor = new OrderProcessor();
+ * const { orders, cursor } = await processor.orders({ userId: 'ann', status: 'failed', limit: 50 });
+ * if (cursor !== undefined) await processor.orders({ userId: 'ann', status: 'failed', cursor, limit: orders.length });
+ * ```
+ */
 export interface OrderQuery {
   /** Whose. */
   readonly userId?: string | undefined;

@@ -43,7 +43,30 @@ export interface AttemptContext<Payload = unknown> {
   progress(fraction: number, label?: string): void;
 }
 
-/** What is settled beside the amount of an order. */
+/**
+ * What is settled beside the amount of an order.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * await using processor = new OrderProcessor({
+ *   steps: [
+ *     {
+ *       name: 'ride',
+ *       run(_order, { setAmount }) {
+ *         setAmount(-640, { postings: [{ userId: 'driver', amount: 640 }] });
+ *       },
+ *     },
+ *   ],
+ * });
+ * await processor.submit({
+ *   userId: 'ann',
+ *   amount: -1000,
+ *   postings: [{ userId: 'driver', amount: 1000 }],
+ * });
+ * ```
+ */
 export interface FinalAmountOptions {
   /**
    * The credits that are applied, each to a user of the ordered postings: an integer in minor units from 0 to what was

@@ -6,6 +6,15 @@ import type { CompensationContext, StepContext } from './contexts.ts';
  * How often something that failed is tried again, and after what pauses. An error with a number from 0 up as
  * `retryAfterMs`, as a service gives it that asks for a pause, says itself how long the pause after it is, in
  * milliseconds: rounded up, 2 147 483 647 at most, and not random, even if it is more than `maxDelayMs`.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor, type RetryOptions } from 'order-processor';
+ *
+ * // At once, after about 200 ms, after about 800 ms.
+ * const retry: RetryOptions = { attempts: 3, delayMs: 200, factor: 4 };
+ * export const processor = new OrderProcessor({ retry, steps: [{ name: 'pay', run: () => 'paid' }] });
+ * ```
  */
 export interface RetryOptions {
   /** How many attempts there are, the first included. An integer from 1 up, 3 by default. */
@@ -35,7 +44,25 @@ export interface RetryOptions {
   readonly retryIf?: ((error: unknown, attempt: number) => boolean) | undefined;
 }
 
-/** Limits of a compensation. */
+/**
+ * Limits of a compensation.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * export const processor = new OrderProcessor({
+ *   steps: [
+ *     {
+ *       name: 'pay',
+ *       run: () => 'paid',
+ *       compensate: () => {},
+ *       compensation: { timeoutMs: 10_000, retry: { attempts: 5, delayMs: 1_000 } },
+ *     },
+ *   ],
+ * });
+ * ```
+ */
 export interface CompensationOptions {
   /**
    * How long each attempt at the compensation may take, in milliseconds: an integer from 1 to

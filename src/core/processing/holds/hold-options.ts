@@ -1,6 +1,16 @@
 import { checkOptions, wrong } from '../../runtime/checks.ts';
 
-/** What {@link OrderProcessor.hold} takes beside the user. */
+/**
+ * What {@link OrderProcessor.hold} takes beside the user.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * await using processor = new OrderProcessor();
+ * await processor.hold('ann', { reason: 'chargeback' });
+ * ```
+ */
 export interface HoldOptions {
   /** Why, for people: at most 1 024 characters (UTF-16 code units) of well-formed Unicode. Empty by default. */
   readonly reason?: string | undefined;

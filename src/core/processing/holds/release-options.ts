@@ -4,7 +4,20 @@ import { checkOptions, wrong } from '../../runtime/checks.ts';
 /** What becomes of a failed order that holds its lane. */
 export type ReleaseAction = 'retry' | 'skip';
 
-/** What {@link OrderProcessor.release} takes beside the user and the action. */
+/**
+ * What {@link OrderProcessor.release} takes beside the user and the action.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * await using processor = new OrderProcessor();
+ * processor.on('held', async ({ userId, orderId }) => {
+ *   // Only if it is still that order that holds the lane.
+ *   if (orderId !== undefined) await processor.release(userId, 'skip', { orderId });
+ * });
+ * ```
+ */
 export interface ReleaseOptions {
   /**
    * The failed order that is to be released: if another one or none holds the lane by now, nothing is released. So a

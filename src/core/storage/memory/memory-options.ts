@@ -1,6 +1,16 @@
 import { checkInteger, checkOptions } from '../../runtime/checks.ts';
 
-/** The options of a {@link MemoryStorage}. */
+/**
+ * The options of a {@link MemoryStorage}.
+ *
+ * @example
+ * ```ts
+ * import { MemoryStorage, OrderProcessor } from 'order-processor';
+ *
+ * const storage = new MemoryStorage({ retainSettled: 10_000 });
+ * export const processor = new OrderProcessor({ storage });
+ * ```
+ */
 export interface MemoryStorageOptions {
   /**
    * How many settled orders are remembered, for idempotency and for `order(id)`; the oldest is
