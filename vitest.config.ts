@@ -42,6 +42,7 @@ const long = [
   'test/http/fuzz/sockets.test.ts',
   'test/http/fuzz/fuzz.test.ts',
   'test/examples/deploy/dockerfile.test.ts',
+  'test/examples/services/service/postgres.test.ts',
   'test/examples/services/service/restart.test.ts',
   'test/postgres/chaos/chaos.test.ts',
   'test/postgres/conformance.test.ts',

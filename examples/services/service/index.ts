@@ -4,7 +4,7 @@
  */
 const signals = ['SIGTERM', 'SIGINT'] as const;
 
-/** Nothing was asked of it yet, and what is in the file stays there. */
+/** Nothing was asked of it yet, and what is in the storage stays there. */
 const endEarly = (): never => process.exit(0);
 
 for (const signal of signals) process.on(signal, endEarly);

@@ -1,10 +1,10 @@
 /**
- * Orders over HTTP and gRPC on one processor and one file, made to be deployed: settings of the environment,
- * structured logs, metrics, health, and an orderly end.
+ * Orders over HTTP and gRPC on one processor, kept in a file or in a PostgreSQL that several of these services share, made
+ * to be deployed: settings of the environment, structured logs, metrics, health, and an orderly end.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { OrderProcessor } from 'order-processor';
+import { OrderProcessor, type OrderStorage } from 'order-processor';
 import { createOrderRoutes, serveGrpc } from 'order-processor/grpc';
 import {
   bearer,
@@ -13,6 +13,7 @@ import {
   type OrderServer,
   serve,
 } from 'order-processor/http';
+import { PostgresStorage } from 'order-processor/postgres';
 import { observe } from 'order-processor/prometheus';
 import { SqliteStorage } from 'order-processor/sqlite';
 import type { Logger } from 'pino';
@@ -33,7 +34,7 @@ export async function start(env: NodeJS.ProcessEnv): Promise<void> {
   try {
     await listen(settings, log);
   } catch (error) {
-    // What fails here is the file or a port, so the message quotes no payload.
+    // What fails here is the storage or a port, so the message quotes no payload, and no password.
     log.fatal({ err: error }, 'could not start');
     process.exit(1);
   }
@@ -127,18 +128,40 @@ function serveProbes(app: FetchApp, { HOST, PROBE_PORT }: Settings): Promise<Ord
   );
 }
 
-function openStorage({
+function openStorage(settings: Settings): Promise<OrderStorage> {
+  return settings.STORAGE === 'postgres' ? openDatabase(settings) : openFile(settings);
+}
+
+function openFile({
   DATA_DIR,
   DURABILITY,
   MAX_FILE_MB,
   RETAIN_DAYS,
-}: Settings): Promise<SqliteStorage> {
+}: Settings): Promise<OrderStorage> {
   mkdirSync(DATA_DIR, { recursive: true });
   return SqliteStorage.open(join(DATA_DIR, 'orders.db'), {
     durability: DURABILITY,
     maxBytes: MAX_FILE_MB * 1_048_576,
     // The file would grow for ever; but an id that is forgotten is a new order when it comes again.
     retain: { days: RETAIN_DAYS },
+  });
+}
+
+function openDatabase({
+  DATABASE_URL,
+  DATABASE_SCHEMA,
+  MIGRATE,
+  RETAIN_DAYS,
+  SHUTDOWN_TIMEOUT_MS,
+}: Settings): Promise<OrderStorage> {
+  return PostgresStorage.open({
+    // Without a URL, `pg` reads PGHOST and its like.
+    ...(DATABASE_URL === '' ? { pg: {} } : { connectionString: DATABASE_URL }),
+    schema: DATABASE_SCHEMA,
+    migrate: MIGRATE,
+    retain: { days: RETAIN_DAYS },
+    // What runs when this process ends may end, as long as the process may.
+    handOverMs: SHUTDOWN_TIMEOUT_MS,
   });
 }
 

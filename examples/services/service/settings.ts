@@ -19,9 +19,17 @@ const variables = z.object({
   CLIENT_TOKENS: tokens(),
   OPERATOR_TOKENS: tokens(),
   ALLOW_ANONYMOUS: isFlag.default('false').transform((text) => text === 'true'),
+  STORAGE: z.enum(['file', 'postgres'], { error: 'file or postgres' }).default('file'),
   DATA_DIR: z.string().default('data'),
   DURABILITY: z.enum(['full', 'relaxed'], { error: 'full or relaxed' }).default('full'),
   MAX_FILE_MB: integer(4_096, 1, 1_048_576),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, { error: 'postgres://USER:PASSWORD@HOST:PORT/DATABASE' })
+    .or(z.literal(''))
+    .default(''),
+  DATABASE_SCHEMA: z.string().default('order_processor'),
+  MIGRATE: isFlag.default('true').transform((text) => text === 'true'),
   RETAIN_DAYS: integer(30, 1, 36_500),
   CONCURRENCY: integer(16, 1, 10_000),
   CAPACITY: integer(10_000, 1),
@@ -58,8 +66,9 @@ export function readSettings(env: NodeJS.ProcessEnv): Settings {
 }
 
 function lineOf(name: string, expected: string, given: Record<string, string | undefined>): string {
-  // A token is not for the log.
-  const got = name.endsWith('_TOKENS') ? '' : `, got ${JSON.stringify(given[name])}`;
+  // A token is not for the log, nor is a password.
+  const isSecret = name.endsWith('_TOKENS') || name === 'DATABASE_URL';
+  const got = isSecret ? '' : `, got ${JSON.stringify(given[name])}`;
   return `Expected ${name} to be ${expected}${got}`;
 }
 
@@ -76,6 +85,9 @@ function* eachContradiction(settings: Settings): Generator<string> {
   }
   if (CLIENT_TOKENS.some((each) => OPERATOR_TOKENS.includes(each))) {
     yield 'Expected OPERATOR_TOKENS to have none of CLIENT_TOKENS, which may do all that and more';
+  }
+  if (settings.DATABASE_URL !== '' && settings.STORAGE === 'file') {
+    yield 'Expected STORAGE to be postgres beside DATABASE_URL, which a file has no use for';
   }
   const { PORT, GRPC_PORT, PROBE_PORT } = settings;
   if (PORT === GRPC_PORT && PORT !== 0) {

@@ -31,7 +31,7 @@ describe('the settings of the service', () => {
     const told = rows.map(([, name, value]) => [name, value]);
     const defaults = Object.entries(readSettings({})).map(([name, value]) => [
       name,
-      Array.isArray(value) ? 'none' : String(value),
+      Array.isArray(value) || value === '' ? 'none' : String(value),
     ]);
     expect(told).toEqual(defaults);
     expect(names).toEqual(defaults.map(([name]) => name));
@@ -55,6 +55,8 @@ describe('the settings of the service', () => {
     ['ALLOW_ANONYMOUS', 'yes', 'true or false'],
     ['DURABILITY', 'none', 'full or relaxed'],
     ['LOG_LEVEL', 'verbose', 'debug, info, warn or error'],
+    ['STORAGE', 'sqlite', 'file or postgres'],
+    ['MIGRATE', 'yes', 'true or false'],
   ])('refuse %s=%s', (name, text, expected) => {
     const problem = `Expected ${name} to be ${expected}, got ${JSON.stringify(text)}`;
     expect(problemsOf({ [name]: text })).toEqual([problem]);
@@ -71,6 +73,13 @@ describe('the settings of the service', () => {
       expect(problem).toMatch(new RegExp(`^Expected ${name} to be tokens of 16 characters`));
       expect(problem).not.toMatch(/short,|client-token|got/);
     }
+  });
+
+  it('never show the password of the database', () => {
+    const [problem, ...others] = problemsOf({ DATABASE_URL: 'mysql://app:secret@db/shop' });
+    expect(others).toEqual([]);
+    expect(problem).toMatch(/^Expected DATABASE_URL to be postgres:/);
+    expect(problem).not.toMatch(/secret|got/);
   });
 
   it('take several tokens, all of them such as `bearer` takes', () => {
@@ -103,6 +112,7 @@ describe('the settings of the service', () => {
     [{ OPERATOR_TOKENS: token }, 'CLIENT_TOKENS to be set beside OPERATOR_TOKENS'],
     [{ CLIENT_TOKENS: token, ALLOW_ANONYMOUS: 'true' }, 'ALLOW_ANONYMOUS to be false'],
     [{ CLIENT_TOKENS: token, OPERATOR_TOKENS: token }, 'OPERATOR_TOKENS to have none of'],
+    [{ DATABASE_URL: 'postgres://db/shop' }, 'STORAGE to be postgres beside DATABASE_URL'],
     [{ PORT: '9000', GRPC_PORT: '9000' }, 'GRPC_PORT to be another port than PORT'],
     [{ PORT: '9000', PROBE_PORT: '9000' }, 'PROBE_PORT to be another port than PORT'],
     [{ ORDER_TIMEOUT_MS: '15001' }, 'SHUTDOWN_TIMEOUT_MS to be at least twice ORDER_TIMEOUT_MS'],
