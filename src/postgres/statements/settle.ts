@@ -1,5 +1,8 @@
 import type { Statement } from '../sessions/session.ts';
 
+/** The time of a row of a user who has no balance, as long as its transaction goes on: no movement has it. */
+export const absentAt = -1;
+
 /** What {@link settleStatement} answers. */
 export interface SettledRow {
   /** What each user's balance was, in the order of the users, as an array's text; `null` without users. */
@@ -32,7 +35,7 @@ const balances = `b AS (
 const credits = `k AS MATERIALIZED (
     SELECT x.place, x.seq, x.user_id, x.amount, x.at, (a.openings)[x.account] + x.prefix AS balance,
       greatest((a.opened)[x.account], x.applied_at) AS applied_at
-    FROM unnest($31::int[], $32::bigint[], $33::int[], $34::bigint[], $35::bigint[], $36::bigint[], $37::text[])
+    FROM unnest($30::int[], $31::bigint[], $32::int[], $33::bigint[], $34::bigint[], $35::bigint[], $36::text[])
       WITH ORDINALITY AS x (place, seq, account, prefix, amount, applied_at, user_id, at), a),
   c AS (INSERT INTO credits (user_id, settlement, seq, amount, balance, applied_at)
     SELECT k.user_id, (n.numbers)[1 + (k.place - 1) / 1024] * 1024 + (k.place - 1) % 1024, k.seq, k.amount,
@@ -42,10 +45,10 @@ const credits = `k AS MATERIALIZED (
 /**
  * Settles orders in one transaction, or raises what is not as required: the processor is there and owns all
  * partitions ($3; `null` for changes that no processor makes), all orders are unsettled, each balance is in the interval
- * ($8 to $9) in which the decisions are right, or not there ($10).
+ * ($8 to $9) in which the decisions are right.
  *
  * A `CTE` does its work when it is first read: the balances are locked, in their order, before the number of the
- * settlement is drawn, behind the lock of settlements ($11, $12). No join, and no plan that could turn.
+ * settlement is drawn, behind the lock of settlements ($10, $11). No join, and no plan that could turn.
  */
 const settleText = (hasCredits: boolean): string => `WITH f AS MATERIALIZED (
     SELECT 1 FROM processors WHERE number = $1 AND token = $2::uuid FOR KEY SHARE),
@@ -55,13 +58,12 @@ const settleText = (hasCredits: boolean): string => `WITH f AS MATERIALIZED (
     SELECT require($3::bigint IS NULL OR (EXISTS (SELECT FROM f) AND $3::bigint =
         $3::bigint & (SELECT bit_or(1::bigint << part) FROM partitions WHERE owner = $1)), 'lost'),
       require((SELECT count(*) FROM d) = cardinality($4::bigint[]), 'settled'),
-      require(a.count = cardinality($5::text[]) AND a.fit IS NOT FALSE
-        AND NOT EXISTS (SELECT FROM balances WHERE user_id = ANY ($10::text[])), 'balance'),
-      pg_advisory_xact_lock_shared($11::int, $12::int)::text AS lock
+      require(a.count = cardinality($5::text[]) AND a.fit IS NOT FALSE, 'balance'),
+      pg_advisory_xact_lock_shared($10::int, $11::int)::text AS lock
     FROM a),
   n AS MATERIALIZED (
     SELECT ARRAY(SELECT nextval('settlement_sequence')
-      FROM generate_series(0, (cardinality($13::bigint[]) - 1) / 1024)) AS numbers
+      FROM generate_series(0, (cardinality($12::bigint[]) - 1) / 1024)) AS numbers
     FROM g WHERE g.lock IS NOT NULL),
   ${hasCredits ? credits : ''}
   o AS (INSERT INTO outcomes (seq, settlement, amount, started_at, settled_at, applied_at, balance, status, retryable,
@@ -70,9 +72,9 @@ const settleText = (hasCredits: boolean): string => `WITH f AS MATERIALIZED (
       s.settled_at, greatest((a.opened)[s.account], coalesce(s.applied_at, s.settled_at)),
       (a.openings)[s.account] + s.prefix, s.status, s.retryable, s.user_id, s.code, s.message, s.cause, s.steps,
       s.results, s.postings, ${hasCredits ? '(kb.balances)[s.first_credit:s.last_credit]' : 'NULL'}
-    FROM unnest($13::bigint[], $14::int[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[], $19::bigint[],
-      $20::smallint[], $21::boolean[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::text[],
-      $28::text[], $29::int[], $30::int[]) WITH ORDINALITY
+    FROM unnest($12::bigint[], $13::int[], $14::bigint[], $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[],
+      $19::smallint[], $20::boolean[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[],
+      $27::text[], $28::int[], $29::int[]) WITH ORDINALITY
       AS s (seq, account, prefix, amount, started_at, settled_at, applied_at, status, retryable, user_id, code,
         message, cause, steps, results, postings, first_credit, last_credit, place), a, n${hasCredits ? ', kb' : ''})
   SELECT a.openings::text AS openings, (SELECT json_agg(json_build_array(seq, origin, watchers))::text FROM d
@@ -84,4 +86,13 @@ export const settleStatement: Statement = { name: 'settle', text: settleText(fal
 export const settleCreditsStatement: Statement = {
   name: 'settle_credits',
   text: settleText(true),
+};
+
+/**
+ * Of a user without a balance nothing is left behind a decision that changed none: its row was there for that alone, so
+ * that credits of other processors come before the call or behind it. $1 the users
+ */
+export const removeAbsentStatement: Statement = {
+  name: 'remove_absent',
+  text: `DELETE FROM balances WHERE user_id = ANY ($1::text[]) AND applied_at = ${absentAt}`,
 };

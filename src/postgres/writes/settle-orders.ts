@@ -13,7 +13,7 @@ import { notifyOutcomes } from './notify-outcomes.ts';
 import { bitsOf, partsOf } from './owned-partitions.ts';
 import { SettlementPlan } from './plan.ts';
 import { Openings, settlementResults } from './settled-results.ts';
-import { type WriteSettings, type Written, writePlan } from './write-plan.ts';
+import { absentOf, type WriteSettings, type Written, writePlan } from './write-plan.ts';
 
 /** How often a call is tried that others cross. */
 const mostTries = 30;
@@ -114,7 +114,8 @@ export class SettleOrders {
     }
     const plan = await this.#plan(settlements, orders, settings.life, tries);
     const write = (): Promise<Done> => this.#write(settlements, plan, settings);
-    const isOneStatement = plan.isOneStatement && this.#hook === undefined;
+    const isOneStatement =
+      plan.isOneStatement && this.#hook === undefined && absentOf(plan, settings).length === 0;
     return isOneStatement ? settle.alone(write) : settle.transaction(write);
   }
 
@@ -222,11 +223,12 @@ export class SettleOrders {
 
   async #answer(
     life: Life,
-    { settlements, plan, written: { accounts, row }, openings }: Done,
+    { settlements, plan, written: { accounts, absent, row }, openings }: Done,
   ): Promise<readonly SettlementResult[]> {
     for (const account of accounts) {
       this.#balances.set(account.userId, openings.closingOf(account));
     }
+    for (const { userId } of absent) this.#balances.forget(userId);
     this.#balances.shrink();
     if (row !== undefined) {
       notifyOutcomes(life, this.#members.channels, row.awaited);

@@ -4,6 +4,7 @@ import type { Settlement } from '../../core/storage/order-storage.ts';
 import { type Account, differenceOf, type Integer } from '../decisions/account.ts';
 import type { Move } from '../decisions/decisions.ts';
 import type { Value } from '../sessions/session.ts';
+import { absentAt } from '../statements/settle.ts';
 import { toKept } from '../values/kept-text.ts';
 import { plainArray, textArray } from '../values/literals.ts';
 import { statuses } from '../values/rows.ts';
@@ -33,7 +34,7 @@ function prefixOf({ account, balance }: Move): Integer {
   return differenceOf(balance, account.opening);
 }
 
-/** The values $13 to $30 of a settlement's statement, and of one with credits up to $37. */
+/** The values $12 to $29 of a settlement's statement, and of one with credits up to $36. */
 export class OutcomeColumns {
   readonly #seq = new Column<number>();
   readonly #account = new Column<number>();
@@ -174,7 +175,7 @@ export function accountValues(accounts: readonly Account[]): Value[] {
   return [
     textArray(accounts.map(({ userId }) => toKept(userId))),
     plainArray(accounts.map(({ total }) => total)),
-    plainArray(accounts.map(({ appliedAt }) => appliedAt)),
+    plainArray(accounts.map(({ isMoved, appliedAt }) => (isMoved ? appliedAt : absentAt))),
     plainArray(accounts.map(({ least }) => least)),
     plainArray(accounts.map(({ most }) => most)),
   ];

@@ -4,7 +4,12 @@ import type { Account } from '../decisions/account.ts';
 import type { Life } from '../members/life.ts';
 import { columnArrays, type InsertedRow, insertStatement } from '../statements/accept.ts';
 import { endHoldsOf } from '../statements/holds.ts';
-import { type SettledRow, settleCreditsStatement, settleStatement } from '../statements/settle.ts';
+import {
+  removeAbsentStatement,
+  type SettledRow,
+  settleCreditsStatement,
+  settleStatement,
+} from '../statements/settle.ts';
 import { decideStatement } from '../statements/unsettled-writes.ts';
 import { acceptedColumnsOf } from '../values/accepted-columns.ts';
 import { sortByBytes } from '../values/byte-order.ts';
@@ -29,8 +34,10 @@ export interface WriteSettings {
 
 /** What was written. */
 export interface Written {
-  /** The accounts with a balance, in the order of `row.openings`. */
+  /** The accounts, in the order of `row.openings`. */
   readonly accounts: readonly Account[];
+  /** Those of them that had no balance, and have none. */
+  readonly absent: readonly Account[];
   /** `undefined` where nothing was settled. */
   readonly row: SettledRow | undefined;
 }
@@ -46,11 +53,9 @@ export async function writePlan(plan: SettlementPlan, settings: WriteSettings): 
   if (plan.notes.size > 0 || plan.left.size > 0) await writeNotes(plan, settings);
   const added = await insertUnaccepted(plan, settings);
   if (plan.endedHolds.length > 0) await endHoldsOf(life.settle, plan.endedHolds);
-  if (plan.outcomes.length === 0) return { accounts: [], row: undefined };
-  const isPresent = ({ isMoved, userId }: Account): boolean =>
-    isMoved || settings.hasBalance(userId);
-  const accounts = sortedAccounts(plan.accounts.filter(isPresent));
-  const absent = plan.accounts.filter((account) => !isPresent(account));
+  if (plan.outcomes.length === 0) return { accounts: [], absent: [], row: undefined };
+  const accounts = sortedAccounts(plan.accounts);
+  const absent = absentOf(plan, settings);
   const columns = new OutcomeColumns(new Map(accounts.map((account, at) => [account, at + 1])));
   const accepted: number[] = [];
   for (const outcome of plan.outcomes) {
@@ -66,11 +71,19 @@ export async function writePlan(plan: SettlementPlan, settings: WriteSettings): 
     bits,
     plainArray(accepted),
     ...accountValues(accounts),
-    textArray(absent.map(({ userId }) => toKept(userId))),
     ...lock,
     ...columns.values(),
   ]);
-  return { accounts, row };
+  if (absent.length > 0) {
+    const users = textArray(absent.map(({ userId }) => toKept(userId)));
+    await life.settle.query(removeAbsentStatement, [users]);
+  }
+  return { accounts, absent, row };
+}
+
+/** The accounts of users without a balance, by which something was decided and nothing was changed. */
+export function absentOf(plan: SettlementPlan, settings: WriteSettings): readonly Account[] {
+  return plan.accounts.filter(({ isMoved, userId }) => !isMoved && !settings.hasBalance(userId));
 }
 
 async function writeNotes(plan: SettlementPlan, settings: WriteSettings): Promise<void> {

@@ -51,6 +51,8 @@ export class Node implements AsyncDisposable {
   readonly given: { readonly order: StoredOrder; readonly partition: OwnedPartition }[] = [];
   /** Called with each page; the next one is asked for after that. */
   taken: (page: SharedPage) => Promise<void> | void = () => {};
+  /** The ids of those that came to be canceled. */
+  readonly canceled: string[] = [];
   #failure: unknown;
   isCaughtUp = false;
   /** What a handed-over partition waits for. */
@@ -123,6 +125,7 @@ export class Node implements AsyncDisposable {
       for await (const page of this.members.orders()) {
         const { orders, partition, isCaughtUp } = page;
         this.isCaughtUp ||= isCaughtUp === true;
+        this.canceled.push(...(page.toCancel ?? []));
         for (const order of orders) {
           if (partition === undefined) throw new Error('A page with orders names their partition');
           if (!this.owned.has(partition)) continue;

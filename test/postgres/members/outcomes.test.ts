@@ -96,7 +96,8 @@ describe('outcomes', () => {
     await until('it is asked to', () => other.heard.some(([what]) => what === 'cancel'));
     expect(other.heard.at(-1)).toEqual(['cancel', 'o "1"']);
     await other.members.close();
-    await until('it is asked to', () => one.heard.some(([what]) => what === 'cancel'));
+    await until('the next owner gets it', () => one.ids.length === 1);
+    expect(one.canceled).toEqual(['o "1"']);
     expect(one.ids).toEqual(['o "1"']);
   });
 });

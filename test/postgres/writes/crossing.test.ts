@@ -136,3 +136,38 @@ it('the same ids at two processors at once: one order each, known everywhere els
   expect(given()).toBe(orders.length);
   expect(server.log).not.toContain('deadlock');
 }, 60_000);
+
+it.each(['a', 'z'])(
+  'a debit of a user without a balance beside a credit, where the call waits for user %s (invariant 3)',
+  async (held) => {
+    await using trial = await Trial.start(server);
+    const other = await trial.beside();
+    const change = (orderId: string, userId: string, amount: number) => {
+      return { orderId, userId, amount, minBalance: 0 };
+    };
+    await trial.storage.apply([change('first', held, 5)]);
+    await trial.query('BEGIN');
+    await trial.query('SELECT FROM balances WHERE user_id = $1 FOR UPDATE', [held]);
+    const debit = trial.storage.apply([change('o-1', held, 1), change('o-2', 'u', -4)]);
+    await trial.waiting('settle');
+    let isCredited = false;
+    const credit = Promise.resolve(other.storage.apply([change('o-3', 'u', 10)])).then(() => {
+      isCredited = true;
+    });
+    await sleep(200);
+    // Users are locked in their order: the debit is decided before the credit where its user comes first.
+    expect(isCredited).toBe(held === 'a');
+    await trial.query('COMMIT');
+    const [, result] = await debit;
+    await credit;
+    expect(result).toEqual(held === 'a' ? { balance: 6 } : { refused: 'insufficient_funds' });
+    expect(await trial.storage.apply([change('o-4', 'nobody', -1)])).toEqual([
+      { refused: 'insufficient_funds' },
+    ]);
+    expect(await trial.storage.get('nobody')).toBeUndefined();
+    replay(await readSettled(trial.storage, 500));
+    expect(await trial.storage.check()).toEqual([]);
+    expect(server.log).not.toContain('deadlock');
+  },
+  60_000,
+);
