@@ -17,10 +17,12 @@ import type { StoredOrder } from './order/stored-order.ts';
 import { Acceptance } from './processing/acceptance.ts';
 import { cancelOrder } from './processing/cancel-in-turn.ts';
 import { CompensationsAgain } from './processing/compensations/compensations-again.ts';
+import { connectLanes } from './processing/connect-lanes.ts';
 import { connectOwnership } from './processing/connect-ownership.ts';
 import { Dispatcher } from './processing/dispatcher.ts';
-import { HeldLanes } from './processing/holds/held-lanes.ts';
+import type { LanesByPartition } from './processing/holds/lanes-by-partition.ts';
 import { Interruption } from './processing/interruption.ts';
+import type { LaneRequests } from './processing/requests/lane-requests.ts';
 import { connectTimes } from './processing/timing/connect-times.ts';
 import type { DelayedOrders } from './processing/timing/delayed-orders.ts';
 import { OutcomeQuery } from './queries/await-outcome.ts';
@@ -43,7 +45,7 @@ export class Engine {
   readonly lifecycle: Lifecycle;
   readonly questions = new UntilClosed();
   readonly dispatcher: Dispatcher;
-  readonly heldLanes: HeldLanes;
+  readonly heldLanes: LanesByPartition;
   readonly compensations: CompensationsAgain;
   readonly inFlight: InFlightOrders;
   readonly known: KnownOrders;
@@ -63,8 +65,9 @@ export class Engine {
   /** The next two where the storage keeps orders. */
   readonly recovery: Recovery | undefined;
   readonly remembered: RememberedSteps | undefined;
-  /** Where several processors share the storage. */
+  /** The next two where several processors share the storage. */
   readonly ownership: Ownership | undefined;
+  readonly laneRequests: LaneRequests | undefined;
   /** Resolves when the orders that an earlier process left unsettled are taken up. */
   readonly ready: Promise<void>;
   readonly #settings: Settings;
@@ -149,9 +152,9 @@ export class Engine {
       ...{ clock, lifecycle: this.lifecycle, inFlight, known: this.known, storage: journal },
       ...{ dispatcher: this.dispatcher, stalledAfterMs, storageFailed, ...later },
     });
-    this.heldLanes = new HeldLanes({
-      ...{ clock, lifecycle: this.lifecycle, dispatcher: this.dispatcher },
-      ...{ storage: storage.holds, questions: this.questions, inFlight },
+    const { heldLanes, laneRequests } = connectLanes({
+      ...{ ...sources, ...later, dispatcher: this.dispatcher },
+      ...{ known: this.known, compensations: this.compensations },
       keepWaiting: (userId) => this.acceptance.keepWaiting(userId),
       failed: (userId) => this.acceptance.heldOrders.laneHeld(userId),
       stopped: () => this.recovery?.goOn(),
@@ -161,6 +164,8 @@ export class Engine {
         return this.availability !== undefined;
       },
     });
+    this.heldLanes = heldLanes;
+    this.laneRequests = laneRequests;
     this.delayed = connectTimes({
       ...{ clock, lifecycle: this.lifecycle, inFlight, dispatcher: this.dispatcher },
       ...{ journal, here },
@@ -238,6 +243,7 @@ export class Engine {
     inFlight.isRecovering = true;
     return new Recovery(journal, this.clock, availability as Availability, {
       begins: () => this.heldLanes.load().then(() => this.delayed.countEarlier()),
+      partitionBegins: (partition) => this.heldLanes.loaded(partition),
       turnOf: (order, partition) => {
         if (this.ownership !== undefined) return this.ownership.turnOf(order, partition);
         // What waits in held lanes must not keep the others waiting.
@@ -247,7 +253,9 @@ export class Engine {
       isKnown: (id) => (inFlight.get(id)?.state ?? 'awaited') !== 'awaited',
       recovered: (order, partition, isToCancel) => {
         const job = this.ownership?.take(order, partition);
-        acceptance.recover(job ?? Job.recovered(order, this.clock), isToCancel);
+        const taken = job ?? Job.recovered(order, this.clock);
+        acceptance.recover(taken, isToCancel);
+        this.heldLanes.takenUp(taken);
       },
       failed,
       caughtUp: () => {

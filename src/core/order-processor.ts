@@ -635,7 +635,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    */
   async hold(userId: string, options: HoldOptions = {}): Promise<Hold> {
     checkName(userId);
-    return this.#engine.heldLanes.hold(userId, readHoldOptions(options));
+    const { heldLanes, laneRequests } = this.#engine;
+    return (laneRequests ?? heldLanes).hold(userId, readHoldOptions(options));
   }
 
   /**
@@ -669,7 +670,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
     options: ReleaseOptions = {},
   ): Promise<ReleasedLane> {
     checkName(userId);
-    return this.#engine.heldLanes.release(userId, readRelease(action, options));
+    const { heldLanes, laneRequests } = this.#engine;
+    return (laneRequests ?? heldLanes).release(userId, readRelease(action, options));
   }
 
   /**

@@ -7,7 +7,7 @@ import type { Lifecycle } from './lifecycle/lifecycle.ts';
 import type { ProcessorStats } from './lifecycle/stats.ts';
 import type { Settings } from './options.ts';
 import type { Dispatcher } from './processing/dispatcher.ts';
-import type { HeldLanes } from './processing/holds/held-lanes.ts';
+import type { LanesByPartition } from './processing/holds/lanes-by-partition.ts';
 import type { DelayedOrders } from './processing/timing/delayed-orders.ts';
 import type { Clock } from './runtime/clock.ts';
 import type { Settler } from './settlement/settler.ts';
@@ -21,7 +21,7 @@ interface Stages {
   readonly capacity: Capacity;
   readonly dispatcher: Dispatcher;
   readonly delayed: DelayedOrders;
-  readonly heldLanes: HeldLanes;
+  readonly heldLanes: LanesByPartition;
   readonly settler: Settler;
   readonly availability: Availability | undefined;
   readonly recovery: Recovery | undefined;

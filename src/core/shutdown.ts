@@ -86,6 +86,7 @@ export async function drain(
   engine.ownership?.leave();
   await engine.delayed.leave();
   engine.heldLanes.close();
+  engine.laneRequests?.close();
   engine.compensations.close();
   await engine.acceptance.heldOrders.leave();
   const timedOut = !(await deadline.comesAfter(whenDrained(engine)));
@@ -105,6 +106,7 @@ export async function drain(
   engine.compensations.giveUp();
   await endsWithin(engine.compensations.whenDone(), graceMs);
   await endsWithin(engine.heldLanes.whenWritten(), graceMs);
+  engine.laneRequests?.giveUp();
   if (engine.refusals !== undefined) await endsWithin(engine.refusals.close(), graceMs);
   await refused;
   const unsettled = await giveUpAll(engine);

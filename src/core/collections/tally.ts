@@ -14,6 +14,11 @@ export class Tally {
     return this.#counts.get(key) ?? 0;
   }
 
+  /** The keys that are not at zero. */
+  get keys(): string[] {
+    return [...this.#counts].flatMap(([key, count]) => (count === 0 ? [] : [key]));
+  }
+
   add(key: string, by: number): void {
     const known = this.#counts.get(key);
     const count = (known ?? 0) + by;

@@ -9,6 +9,8 @@ interface Owned {
   /** Resolves when it is released. */
   readonly isReleased: PromiseWithResolvers<void>;
   isReleasing: boolean;
+  /** How much is done to its lanes, beside orders, that has not ended. */
+  work: number;
 }
 
 /** The partitions that this processor owns, and the orders of each that it has taken up. */
@@ -16,6 +18,12 @@ export class OwnedOrders {
   readonly #partitions = new Map<OwnedPartition, Owned>();
   readonly #partitionOf = new Map<Job, OwnedPartition>();
   #unsettled = 0;
+  readonly #ended: (partition: OwnedPartition) => void;
+
+  /** @param ended - called when a partition is owned no longer */
+  constructor(ended: (partition: OwnedPartition) => void) {
+    this.#ended = ended;
+  }
 
   /** How many orders are unsettled. */
   get size(): number {
@@ -24,13 +32,28 @@ export class OwnedOrders {
 
   gain(partition: OwnedPartition): void {
     const isReleased = Promise.withResolvers<void>();
-    this.#partitions.set(partition, { jobs: new Set(), isReleased, isReleasing: false });
+    this.#partitions.set(partition, { jobs: new Set(), isReleased, isReleasing: false, work: 0 });
   }
 
   /** Whether an order of a partition may be taken up. */
   mayTake(partition: OwnedPartition | undefined): boolean {
     const owned = partition && this.#partitions.get(partition);
     return owned !== undefined && !owned.isReleasing;
+  }
+
+  /**
+   * Something is done to the lanes of a partition: it is not handed over before that has ended.
+   *
+   * @returns called when it has ended; `undefined` if the partition is not owned, or is being released
+   */
+  work(partition: OwnedPartition): (() => void) | undefined {
+    const owned = this.#partitions.get(partition);
+    if (owned === undefined || owned.isReleasing) return undefined;
+    owned.work += 1;
+    return () => {
+      owned.work -= 1;
+      if (this.#partitions.get(partition) === owned) this.endIfEmpty(partition);
+    };
   }
 
   add(job: Job, partition: OwnedPartition): void {
@@ -77,7 +100,7 @@ export class OwnedOrders {
   /** Ends a partition that is being released, and has no order left. */
   endIfEmpty(partition: OwnedPartition): void {
     const owned = this.#partitions.get(partition);
-    if (owned?.isReleasing && owned.jobs.size === 0) this.end(partition);
+    if (owned?.isReleasing && owned.jobs.size + owned.work === 0) this.end(partition);
   }
 
   /** The partition is owned no longer. */
@@ -89,6 +112,7 @@ export class OwnedOrders {
       this.#partitionOf.delete(job);
       if (!isOver(job)) this.#unsettled -= 1;
     }
+    this.#ended(partition);
     owned.isReleased.resolve();
   }
 

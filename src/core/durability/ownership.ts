@@ -2,7 +2,6 @@ import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
 import { Job } from '../lifecycle/job.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOver } from '../lifecycle/order-state.ts';
-import type { OrderError } from '../order/order-error.ts';
 import { storageFailed } from '../order/processor-errors.ts';
 import { outcomeOfRecord } from '../order/record.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
@@ -10,9 +9,11 @@ import type { Clock } from '../runtime/clock.ts';
 import { withMessage } from '../storage/order-answers.ts';
 import type { OwnedPartition, SharedOrders } from '../storage/shared-storage.ts';
 import type { Availability } from './availability.ts';
+import { EarlyOutcomes } from './early-outcomes.ts';
 import type { HandedInOrders } from './handed-in-orders.ts';
 import { holdsItsLane } from './held-elsewhere.ts';
 import { OwnedOrders } from './owned-orders.ts';
+import type { OwnershipListener } from './ownership-listener.ts';
 import type { Turn } from './recovery.ts';
 
 /** What `Ownership` needs of others. */
@@ -28,23 +29,8 @@ interface Sources {
    * for one that is owned.
    */
   readonly capacity: number;
-}
-
-export interface OwnershipListener {
-  /** Takes a waiting order out of the queue; false if it does not wait there. */
-  drop(job: Job): boolean;
-  /** An order that has begun is forgotten: what runs of it is aborted. */
-  abandoned(job: Job): void;
-  /** Orders are forgotten: none of them is settled here. */
-  forgotten(): void;
-  /** An order is awaited here that was not handed in here. */
-  awaited(job: Job): void;
-  /** The next order of the storage may be taken up. */
-  mayGoOn(): void;
-  cancel(job: Job): void;
-  /** Another processor may have settled orders. */
-  applied(): void;
-  storageFailed(error: OrderError): void;
+  /** How many owned orders wait in held lanes: they must not keep the others waiting. */
+  heldSize(): number;
 }
 
 /**
@@ -60,30 +46,32 @@ export interface OwnershipListener {
  * ```
  */
 export class Ownership {
-  readonly #owned = new OwnedOrders();
+  readonly #owned: OwnedOrders;
   readonly #sources: Sources;
   readonly #listener: OwnershipListener;
-  /** Settled orders that may be awaited: a call of the storage that says so has not been answered. */
-  readonly #early = new Map<string, StoredOrder>();
-  /** How many calls of `watch` with an id are under way. */
-  readonly #asked = new Map<string, number>();
+  readonly #early: EarlyOutcomes;
   #isClosed = false;
 
   constructor(sources: Sources, listener: OwnershipListener) {
     this.#sources = sources;
     this.#listener = listener;
+    this.#early = new EarlyOutcomes(sources.shared, sources.inFlight);
+    this.#owned = new OwnedOrders((partition) => listener.ended(partition));
   }
 
   /** Begins to listen to the partitions' events. */
   join(): void {
     this.#sources.shared.join({
-      gained: (partition) => this.#owned.gain(partition),
+      gained: (partition) => {
+        this.#owned.gain(partition);
+        this.#listener.gained(partition);
+      },
       released: (partition) => this.#release(partition),
       lost: (partition) => this.#lose(partition),
       settled: (order) => this.#settled(withMessage(order)),
       cancel: (id) => this.#cancel(id),
-      asked: () => {},
-      answered: () => {},
+      asked: (request, partition) => this.#listener.asked(request, partition),
+      answered: (id, answer) => this.#listener.answered(id, answer),
       applied: () => this.#listener.applied(),
     });
   }
@@ -106,7 +94,7 @@ export class Ownership {
     // Whether it is the same order, the answer to its call says.
     if (job?.state === 'accepting') return 'wait';
     if (job !== undefined && job.state !== 'awaited') return 'skip';
-    return this.#owned.size < this.#sources.capacity ? 'take' : 'wait';
+    return this.#owned.size - this.#sources.heldSize() < this.#sources.capacity ? 'take' : 'wait';
   }
 
   /** The order to be enqueued for one that the storage gives, after `turnOf`. */
@@ -135,6 +123,27 @@ export class Ownership {
     this.#listener.mayGoOn();
   }
 
+  /** Whether a partition is owned, and not being released. */
+  owns(partition: OwnedPartition): boolean {
+    return this.#owned.mayTake(partition);
+  }
+
+  /** See {@link OwnedOrders.work}. */
+  work(partition: OwnedPartition): (() => void) | undefined {
+    return this.#owned.work(partition);
+  }
+
+  partitionOf(job: Job): OwnedPartition | undefined {
+    return this.#owned.partitionOf(job);
+  }
+
+  /** A failed order holds its lane, and the storage has the hold: where its partition is being released, it is left. */
+  heldInLane(job: Job): void {
+    const partition = this.#owned.partitionOf(job);
+    if (partition === undefined || this.#owned.mayTake(partition)) return;
+    if (this.#listener.drop(job)) this.#forget([job]);
+  }
+
   /** Asks the owner of an order that is awaited here to cancel it; false if it is not awaited. */
   cancel({ id, state }: Job): boolean {
     if (state !== 'awaited') return false;
@@ -158,7 +167,7 @@ export class Ownership {
   /** The order that the storage has. One that is unsettled is in flight by then, to be awaited. */
   async watch(id: string): Promise<StoredOrder | undefined> {
     const { clock, inFlight, lifecycle } = this.#sources;
-    const [order] = await this.#ask([id]);
+    const [order] = await this.#early.ask([id]);
     if (order === undefined || order.settledAt !== undefined) return order;
     if (inFlight.get(id) === undefined && !this.#isClosed) {
       const job = Job.recovered(order, clock);
@@ -172,7 +181,7 @@ export class Ownership {
   /** An order is in flight no longer. */
   left(job: Job): void {
     this.#sources.here.delete(job);
-    if (this.#early.size > 0 && !this.#asked.has(job.id)) this.#early.delete(job.id);
+    this.#early.left(job);
     this.#owned.left(job);
     this.#listener.mayGoOn();
   }
@@ -196,7 +205,9 @@ export class Ownership {
   }
 
   #release(partition: OwnedPartition): Promise<void> {
+    const ended = this.#owned.work(partition);
     const isReleased = this.#owned.release(partition);
+    if (ended !== undefined) void this.#listener.releasing(partition).finally(ended);
     this.#forget(this.#owned.of(partition).filter((job) => this.#listener.drop(job)));
     this.#owned.endIfEmpty(partition);
     return isReleased;
@@ -231,7 +242,7 @@ export class Ownership {
   #settled(order: StoredOrder): void {
     const { id } = order;
     const job = this.#sources.inFlight.get(id);
-    if (this.#asked.has(id) || job?.state === 'accepting') this.#early.set(id, order);
+    this.#early.settled(order);
     // One that is processed here is settled by its own call, or lost.
     if (job?.state === 'awaited') this.#end(job, order);
   }
@@ -261,7 +272,7 @@ export class Ownership {
       const awaited = jobs.filter(({ state }) => state === 'awaited');
       if (this.#isClosed || awaited.length === 0) return;
       try {
-        const orders = await this.#ask(awaited.map(({ id }) => id));
+        const orders = await this.#early.ask(awaited.map(({ id }) => id));
         for (const [at, job] of awaited.entries()) {
           const order = orders[at];
           if (order?.settledAt !== undefined && job.state === 'awaited') this.#end(job, order);
@@ -272,29 +283,6 @@ export class Ownership {
         this.#listener.storageFailed(storageFailed(message, cause));
         await availability.pause(attempt);
       }
-    }
-  }
-
-  /** Asks for orders as of now: what was settled while the storage answered is in the answer. */
-  async #ask(ids: readonly string[]): Promise<readonly (StoredOrder | undefined)[]> {
-    for (const id of ids) this.#asked.set(id, (this.#asked.get(id) ?? 0) + 1);
-    try {
-      const orders = await this.#sources.shared.watch(ids);
-      return ids.map((id, at) => {
-        const order = this.#early.get(id) ?? orders[at];
-        return order && withMessage(order);
-      });
-    } finally {
-      for (const id of ids) this.#answered(id);
-    }
-  }
-
-  #answered(id: string): void {
-    const left = (this.#asked.get(id) ?? 1) - 1;
-    if (left > 0) this.#asked.set(id, left);
-    else {
-      this.#asked.delete(id);
-      if (this.#sources.inFlight.get(id)?.state !== 'accepting') this.#early.delete(id);
     }
   }
 }

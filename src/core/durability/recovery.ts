@@ -13,6 +13,8 @@ export type Turn = 'take' | 'wait' | 'skip';
 export interface RecoveryListener {
   /** Reads what must be known before an order is taken up, holds above all: no order of a held lane may begin. */
   begins(): Promise<void>;
+  /** The same of one owned partition. */
+  partitionBegins(partition: OwnedPartition): Promise<void>;
   /** @param partition - whose order it is, where several processors share the storage */
   turnOf(order: StoredOrder, partition: OwnedPartition | undefined): Turn;
   /** The next order waits, for room above all. */
@@ -121,6 +123,7 @@ export class Recovery {
   async #takeAll(): Promise<void> {
     await this.#listener.begins();
     for await (const page of this.#storage.unsettled()) {
+      if (page.partition !== undefined) await this.#listener.partitionBegins(page.partition);
       if (this.#isStopped) return;
       const { partition, toCancel } = page;
       for (const order of page.orders) {

@@ -26,8 +26,9 @@ export function connectOwnership(
   here: HandedInOrders,
   capacity: number,
 ): Ownership {
-  const { availability, clock, inFlight, lifecycle } = sources;
-  const own = { lifecycle, inFlight, clock, here, capacity };
+  const { availability, clock, dispatcher, inFlight, lifecycle } = sources;
+  const heldSize = (): number => dispatcher.queue.heldSize;
+  const own = { lifecycle, inFlight, clock, here, capacity, heldSize };
   return new Ownership(
     { ...own, shared: shared as SharedOrders, availability: availability as Availability },
     new ForgottenOrders(sources),

@@ -9,6 +9,10 @@ export class UntilClosed {
   readonly #open = new Set<() => void>();
   #isClosed = false;
 
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** The answer; rejects if there is none and the processor has closed. */
   ask<T>(asked: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {

@@ -3,8 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { codeOf, deferred, errorOf, logOf, outcomeNow } from '../../kit/helpers.ts';
 import { fatesOf } from '../../kit/kept/helpers.ts';
 import { KeptStorage } from '../../kit/kept-storage.ts';
-import { SharedDatabase } from '../../kit/shared-database.ts';
-import { SharedStorage } from '../../kit/shared-storage.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
@@ -356,14 +354,5 @@ describe('a compensation that is tried again', () => {
     await processor.compensate('a');
     expect(keysIn(log)).toEqual(['a:pay/compensate', 'a:pay/2/compensate', 'a:pay/2/compensate']);
     await processor.shutdown();
-  });
-
-  it('is refused where several processors share the storage', async () => {
-    const database = new SharedDatabase(1);
-    const processor = new OrderProcessor({ storage: new SharedStorage(database) });
-    await expect(processor.compensate('a')).rejects.toThrow('shared');
-    const closed = processor.shutdown();
-    await clock.runAll();
-    await closed;
   });
 });

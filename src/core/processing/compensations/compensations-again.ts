@@ -12,6 +12,7 @@ import { CompensationRun, isUncompensated } from '../../steps/run/compensation-r
 import { RunSettings } from '../../steps/run/run-settings.ts';
 import type { Ledger } from '../../storage/ledger.ts';
 import type { Dispatcher } from '../dispatcher.ts';
+import { isNotOwned, notOwned } from '../holds/hold-writes.ts';
 
 /** What `CompensationsAgain` needs of others. */
 interface Sources {
@@ -46,21 +47,27 @@ export class CompensationsAgain {
   /**
    * Tries the failed compensations of an order again.
    *
+   * @param over - closed when another processor may own the lane: what is left fails then, and nothing is recorded
    * @returns the order with the results of its steps
    * @throws TypeError if a step is missing by now; OrderError `deadlock`, `shut_down`, `storage_failed`
    */
-  async run(stored: StoredOrder): Promise<StoredOrder> {
+  async run(stored: StoredOrder, over?: UntilClosed): Promise<StoredOrder> {
     const { id } = stored;
     const { clock, dispatcher } = this.#sources;
     // A step that awaits this waits for the end of its own order, also where another caller has begun it.
     const end = dispatcher.runner.awaited.begin(Job.recovered(stored, clock));
-    const underWay = this.#underWay.get(id) ?? this.#run(stored);
+    const underWay = this.#underWay.get(id) ?? this.#run(stored, over);
     this.#underWay.set(id, underWay);
+    const forget = (): void => {
+      if (this.#underWay.get(id) === underWay) this.#underWay.delete(id);
+    };
+    const stop = over?.whenClosed(forget);
     try {
       return await underWay;
     } finally {
       end?.();
-      if (this.#underWay.get(id) === underWay) this.#underWay.delete(id);
+      stop?.();
+      forget();
     }
   }
 
@@ -80,31 +87,38 @@ export class CompensationsAgain {
     for (const run of this.#runs) run.giveUp();
   }
 
-  async #run(stored: StoredOrder): Promise<StoredOrder> {
+  async #run(stored: StoredOrder, over: UntilClosed | undefined): Promise<StoredOrder> {
     if (this.#isClosed) throw shutDown(stored);
-    await this.#takeLane(stored);
+    await this.#takeLane(stored, over);
     let run: CompensationRun<Job> | undefined;
     try {
       // Late steps may have changed it.
       const now = (await this.#sources.known.stored(stored.id)) ?? stored;
       if (!now.steps.some(isUncompensated)) return now;
+      if (over?.isClosed) throw notOwned();
       run = this.#begin(now);
-      const steps = await run.done;
-      await this.#record(now, steps);
+      const { giveUp } = run;
+      const stop = over?.whenClosed(giveUp.bind(run));
+      const steps = await run.done.finally(stop);
+      await this.#record(now, steps, over);
       return { ...now, steps };
     } finally {
       if (run === undefined) this.#leaveLane(stored);
-      else void this.#whenEnded(stored, run);
+      else void this.#whenEnded(stored, run, over);
     }
   }
 
   /** A function whose time was up holds its user until it has ended. If it has succeeded, its step is compensated. */
-  async #whenEnded(stored: StoredOrder, run: CompensationRun<Job>): Promise<void> {
+  async #whenEnded(
+    stored: StoredOrder,
+    run: CompensationRun<Job>,
+    over: UntilClosed | undefined,
+  ): Promise<void> {
     const late = await run.ended;
     try {
-      if (late !== undefined) await this.#record(stored, late);
+      if (late !== undefined) await this.#record(stored, late, over);
     } catch (error) {
-      this.#sources.storageFailed(error as OrderError);
+      if (!isNotOwned(error)) this.#sources.storageFailed(error as OrderError);
     }
     this.#leaveLane(stored);
   }
@@ -116,7 +130,7 @@ export class CompensationsAgain {
   }
 
   /** Resolves when the lane is taken. */
-  async #takeLane(stored: StoredOrder): Promise<void> {
+  async #takeLane(stored: StoredOrder, over: UntilClosed | undefined): Promise<void> {
     const { dispatcher } = this.#sources;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const leave = dispatcher.queue.claim(stored.userId, resolve);
@@ -125,9 +139,11 @@ export class CompensationsAgain {
       reject(shutDown(stored));
     };
     this.#waiting.add(refuse);
+    const stop = over?.whenClosed(refuse);
     try {
       await promise;
     } finally {
+      stop?.();
       this.#waiting.delete(refuse);
     }
   }
@@ -154,10 +170,16 @@ export class CompensationsAgain {
     return run;
   }
 
-  async #record(stored: StoredOrder, steps: readonly StepResult[]): Promise<void> {
+  async #record(
+    stored: StoredOrder,
+    steps: readonly StepResult[],
+    over: UntilClosed | undefined,
+  ): Promise<void> {
+    if (over?.isClosed) throw notOwned();
     const { ledger, questions } = this.#sources;
     try {
-      await questions.ask(Promise.resolve(ledger.amend(stored.id, steps)));
+      const answer = await questions.ask(Promise.resolve(ledger.amend(stored.id, steps)));
+      if (answer === 'lost') throw notOwned();
     } catch (cause) {
       const message = 'The storage did not record what became of the compensations';
       throw storageFailed(message, cause, { ...stored, steps });

@@ -9,7 +9,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { quote } from '../../runtime/thrown.ts';
 import type { Hold, RetriedOrder, StoredHold } from '../../storage/holds/hold.ts';
 import { failureToKeep } from './kept-failure.ts';
-import type { ReleaseAction } from './release-options.ts';
+import type { Release, ReleaseAction } from './release-options.ts';
 
 /** The failed order that holds a lane and waits at its head. */
 export function orderOf(hold: Hold, inFlight: InFlightOrders): Job | undefined {
@@ -78,18 +78,25 @@ export function forgetFailure(job: Job): void {
   if (entry !== undefined) job.entry = entryOf(entry.attempt);
 }
 
+/** Whether a hold is the one that a release was asked for, though another `reason` may have been noted. */
+export function isSameHold(hold: StoredHold | undefined, held: StoredHold): boolean {
+  if (hold?.heldAt !== held.heldAt) return false;
+  if (held.orderId === undefined) return true;
+  return hold.orderId === held.orderId && hold.failure?.startedAt === held.failure?.startedAt;
+}
+
 /**
  * The hold of a lane that is to be released.
  *
- * @param orderId - the order that is said to hold it, if one is
- * @throws OrderError `not_held` if the lane is not held, or not by this order
+ * @throws OrderError `not_held` if the lane is not held, or not by the order that is said to hold it, if one is
  */
 export function heldBy(
   hold: StoredHold | undefined,
   userId: string,
-  orderId: string | undefined,
+  { orderId, held }: Pick<Release, 'orderId' | 'held'>,
 ): StoredHold {
-  if (hold !== undefined && (orderId === undefined || hold.orderId === orderId)) return hold;
+  const isHeld = hold !== undefined && (held === undefined || isSameHold(hold, held));
+  if (isHeld && (orderId === undefined || hold.orderId === orderId)) return hold;
   const message =
     orderId === undefined
       ? `The lane of user ${quote(userId)} is not held`

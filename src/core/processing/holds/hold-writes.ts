@@ -22,6 +22,10 @@ export class HoldWrites {
   /** By user of whom the last write has failed: the hold that the storage may have got, beside what is known. */
   readonly #unsure = new Map<string, StoredHold | undefined>();
 
+  /** Writes that are not answered. */
+  readonly #open = new Set<Promise<void>>();
+  #isOver = false;
+
   constructor(sources: HoldWriteSources) {
     this.#sources = sources;
   }
@@ -36,22 +40,28 @@ export class HoldWrites {
     return this.#unsure.get(userId);
   }
 
+  /** Nothing is written any more. Resolves when all is answered. */
+  async end(): Promise<void> {
+    this.#isOver = true;
+    await Promise.allSettled(this.#open);
+  }
+
   /** Rejects with `storage_failed`. */
   async hold(hold: StoredHold): Promise<void> {
     try {
-      await this.#written(hold.userId, this.#sources.storage.hold(hold));
+      await this.#write(hold.userId, () => this.#sources.storage.hold(hold));
     } catch (cause) {
-      if (cause !== notOwned) this.#unsure.set(hold.userId, hold);
+      if (!isNotOwned(cause)) this.#unsure.set(hold.userId, hold);
       throw failed('The storage did not keep the hold', cause, hold.userId);
     }
   }
 
   /** Rejects with `storage_failed`. */
-  async end(userId: string, retried?: RetriedOrder): Promise<void> {
+  async release(userId: string, retried?: RetriedOrder): Promise<void> {
     try {
-      await this.#written(userId, this.#sources.storage.release(userId, retried));
+      await this.#write(userId, () => this.#sources.storage.release(userId, retried));
     } catch (cause) {
-      if (cause !== notOwned && !this.#unsure.has(userId)) this.#unsure.set(userId, undefined);
+      if (!isNotOwned(cause) && !this.#unsure.has(userId)) this.#unsure.set(userId, undefined);
       throw failed('The storage did not end the hold', cause, userId);
     }
   }
@@ -63,7 +73,7 @@ export class HoldWrites {
 
   /** Ends the hold of a lane that nothing holds any more, in the same way. */
   endLeft(userId: string): Promise<boolean> {
-    return this.#untilWritten(() => this.end(userId));
+    return this.#untilWritten(() => this.release(userId));
   }
 
   /** Resolves with false if the processor shuts down before it is written. */
@@ -73,22 +83,41 @@ export class HoldWrites {
         await write();
         return true;
       } catch (error) {
-        if ((error as OrderError).cause === notOwned) return false;
+        if (isNotOwned(error)) return false;
         this.#sources.lifecycle.events.notify.error?.(error as OrderError);
         if (this.isClosing || !(await this.#sources.mayTryAgain(attempt))) return false;
       }
     }
   }
 
-  async #written(userId: string, writing: FencedWrite): Promise<void> {
-    const answer = isThenable(writing) ? await this.#sources.questions.ask(writing) : writing;
+  async #write(userId: string, write: () => FencedWrite): Promise<void> {
+    if (this.#isOver) throw notOwned();
+    const writing = write();
+    if (isThenable(writing)) {
+      const answered = this.#sources.questions.ask(writing).then(checkOwned);
+      this.#open.add(answered);
+      await answered.finally(() => this.#open.delete(answered));
+    } else checkOwned(writing);
     this.#unsure.delete(userId);
-    if (answer === 'lost') throw notOwned;
   }
 }
 
-/** What was to be written is the next owner's. */
-const notOwned = new Error('Another processor owns the lane');
+const laneOfAnother = 'Another processor owns the lane';
+
+/** What was to be done is the next owner's. */
+export function notOwned(): Error {
+  return new Error(laneOfAnother, { cause: laneOfAnother });
+}
+
+/** Whether something has failed since another processor owns the lane. */
+export function isNotOwned(error: unknown): boolean {
+  const { cause } = Object(error) as Partial<Error>;
+  return cause === laneOfAnother || (Object(cause) as Partial<Error>).cause === laneOfAnother;
+}
+
+function checkOwned(answer: Awaited<FencedWrite>): void {
+  if (answer === 'lost') throw notOwned();
+}
 
 function failed(message: string, cause: unknown, userId: string): OrderError {
   return new OrderError('storage_failed', message, { cause, userId });

@@ -1,5 +1,6 @@
 import { isName } from '../../order/parse-order.ts';
 import { checkOptions, wrong } from '../../runtime/checks.ts';
+import type { StoredHold } from '../../storage/holds/hold.ts';
 
 /** What becomes of a failed order that holds its lane. */
 export type ReleaseAction = 'retry' | 'skip';
@@ -29,6 +30,12 @@ export interface ReleaseOptions {
 /** A release as it was asked for. */
 export interface Release extends ReleaseOptions {
   readonly action: ReleaseAction | undefined;
+  /** The hold that was there when it was asked for, where another processor asks: a later hold is not released. */
+  readonly held?: StoredHold | undefined;
+  /** Whether an earlier owner has begun it. */
+  readonly isBegun?: boolean | undefined;
+  /** Notes that it begins. */
+  begin?(): Promise<void>;
 }
 
 /** @throws TypeError or RangeError */

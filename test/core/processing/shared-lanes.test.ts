@@ -1,0 +1,223 @@
+/** Holds, releases, compensations and retries where several processors share a storage. */
+import { OrderProcessor, type Step } from 'order-processor';
+import { describe, expect, it } from 'vitest';
+import { SharedDatabase } from '../../kit/shared-database.ts';
+import { SharedStorage } from '../../kit/shared-storage.ts';
+import { useVirtualClock } from '../../kit/virtual-clock.ts';
+
+const clock = useVirtualClock();
+const order = (id: string) => ({ id, userId: 'u', amount: 5 });
+const codeOf = (error: { code?: string }) => error.code;
+
+/** Processors of one database with one partition; the first one owns it. */
+function processors(step: Partial<Step> = {}, count = 2) {
+  const database = new SharedDatabase(1, () => clock.sleep(1));
+  const storages = Array.from({ length: count }, () => new SharedStorage(database));
+  const ran: string[] = [];
+  const all = storages.map(
+    (storage, at) =>
+      new OrderProcessor({
+        ...{ storage, concurrency: 4 },
+        steps: [
+          {
+            name: 'work',
+            run: async ({ id }) => {
+              ran.push(`${id}@${at}`);
+              await clock.sleep(5);
+            },
+            ...step,
+          },
+        ],
+      }),
+  );
+  database.give(0, storages[0] as SharedStorage);
+  const give = (to: number): void => {
+    database.take(0);
+    database.give(0, storages[to] as SharedStorage);
+  };
+  const end = async (): Promise<void> => {
+    const over = Promise.all(all.map((each) => each.shutdown()));
+    await clock.runAll();
+    await over;
+  };
+  const [a, b] = all as [OrderProcessor, OrderProcessor];
+  return { database, storages, all, a, b, ran, give, end };
+}
+
+/** The result of a call, after all that follows from it. */
+async function after<T>(call: Promise<T>): Promise<T> {
+  call.catch(() => {});
+  await clock.advance(1_000);
+  return call;
+}
+
+/** A step that fails until it may work. */
+function failing(): { step: Partial<Step>; mayWork: () => void } {
+  let works = false;
+  const run = () => {
+    if (!works) throw Object.assign(new Error('No'), { code: 'declined' });
+  };
+  return {
+    step: { run, onFailure: 'hold' },
+    mayWork: () => {
+      works = true;
+    },
+  };
+}
+
+describe('where several processors share a storage', () => {
+  it('invariant 1: after `hold` at any processor no order of the user begins anywhere, until its release', async () => {
+    const { a, b, ran, give, end } = processors();
+    await after(b.enqueue(order('o-1')));
+    const events: string[] = [];
+    a.on('held', ({ userId }) => events.push(`held ${userId}`));
+    a.on('released', ({ userId }) => events.push(`released ${userId}`));
+    const hold = await after(b.hold('u', { reason: 'Why' }));
+    expect(hold).toMatchObject({ userId: 'u', reason: 'Why' });
+    expect([a.stats().heldLanes, b.stats().heldLanes]).toEqual([1, 0]);
+    await after(b.enqueue(order('o-2')));
+    give(1);
+    await after(a.enqueue(order('o-3')));
+    expect(ran).toEqual(['o-1@0']);
+    expect([a.stats().heldLanes, b.stats().heldLanes]).toEqual([0, 1]);
+    expect((await a.holds()).holds).toEqual([hold]);
+    expect(await after(a.hold('u'))).toEqual(hold);
+    const released = await after(a.release('u'));
+    expect(released).toMatchObject({ userId: 'u', reason: 'Why', action: undefined });
+    await clock.advance(1_000);
+    expect(ran).toEqual(['o-1@0', 'o-2@1', 'o-3@1']);
+    expect(events).toEqual(['held u']);
+    await end();
+  });
+
+  it.each(['retry', 'skip'] as const)(
+    "a release with '%s' says what became of the failed order, wherever it is called; two at once release once",
+    async (action) => {
+      const { step, mayWork } = failing();
+      const { a, b, end } = processors(step);
+      const outcome = b.submit(order('o-1')).catch(codeOf);
+      await clock.advance(1_000);
+      expect((await b.holds()).holds).toMatchObject([{ orderId: 'o-1', code: 'declined' }]);
+      await expect(after(b.release('u'))).rejects.toThrow(TypeError);
+      await expect(after(b.release('u', action, { orderId: 'o-2' }))).rejects.toMatchObject({
+        code: 'not_held',
+      });
+      mayWork();
+      const both = [a, b].map((each) => each.release('u', action, { orderId: 'o-1' }));
+      const results = await after(Promise.allSettled(both));
+      const done = results.filter(({ status }) => status === 'fulfilled');
+      expect(done).toMatchObject([{ value: { userId: 'u', orderId: 'o-1', action } }]);
+      expect(results.find(({ status }) => status === 'rejected')).toMatchObject({
+        reason: { code: 'not_held' },
+      });
+      if (action === 'retry') expect(await outcome).toMatchObject({ balance: 5 });
+      else expect(await outcome).toBe('declined');
+      await expect(after(a.release('u'))).rejects.toMatchObject({ code: 'not_held' });
+      await end();
+    },
+  );
+
+  it('invariant 9: an owner that dies while it releases loses no release, and none is done twice', async () => {
+    for (let cut = 0; cut < 24; cut += 1) {
+      const { step, mayWork } = failing();
+      const { a, b, database, give, end } = processors(step);
+      const outcome = b.submit(order('o-1')).catch(codeOf);
+      await clock.advance(1_000);
+      mayWork();
+      const released = b.release('u', 'retry', { orderId: 'o-1' });
+      await clock.advance(cut);
+      give(1);
+      expect(await after(released)).toMatchObject({ orderId: 'o-1', action: 'retry' });
+      expect(await after(outcome)).toMatchObject({ balance: 5 });
+      expect(database.requests.size).toBe(0);
+      expect([a.stats().heldLanes, b.stats().heldLanes]).toEqual([0, 0]);
+      await end();
+    }
+  });
+
+  it('invariant 1: a partition that moves at any moment of a hold begins no order after it', async () => {
+    for (let cut = 0; cut < 16; cut += 1) {
+      const { b, ran, give, end } = processors();
+      let count: number | undefined;
+      const held = b.hold('u').then(() => {
+        count = ran.length;
+      });
+      for (let at = 0; at < 20; at += 1) {
+        if (at === cut) give(at % 2 === 0 ? 1 : 0);
+        b.enqueue(order(`o-${at}`)).catch(() => {});
+        await clock.advance(1);
+      }
+      await after(held);
+      expect(ran.length).toBe(count);
+      await after(b.release('u'));
+      await clock.advance(5_000);
+      expect(new Set(ran.map((each) => each.split('@')[0])).size).toBe(20);
+      await end();
+    }
+  });
+
+  it('a failed compensation is tried again once at the owner, by callers at different processors', async () => {
+    let compensations = 0;
+    let works = false;
+    const { a, b, end } = processors({
+      run: (_, { signal }) => clock.sleep(50, signal),
+      compensate: async () => {
+        compensations += 1;
+        await clock.sleep(5);
+        if (!works) throw new Error('Not yet');
+      },
+    });
+    void b.submit(order('o-1')).catch(() => {});
+    await clock.advance(20);
+    await after(b.cancel('o-1'));
+    const before = compensations;
+    works = true;
+    const record = await b.order('o-1');
+    expect(record?.steps).toMatchObject([{ compensation: { status: 'error' } }]);
+    const both = await after(Promise.all([a.compensate('o-1'), b.compensate('o-1')]));
+    for (const { steps } of both) expect(steps).toMatchObject([{ compensation: { status: 'ok' } }]);
+    expect(compensations).toBe(before + 1);
+    await end();
+  });
+
+  it('invariant 5: a retry at every processor makes one order', async () => {
+    const { step, mayWork } = failing();
+    const { a, b, all, ran, end } = processors({ run: step.run as Step['run'] }, 3);
+    await after(a.submit(order('o-1')).catch(codeOf));
+    mayWork();
+    const records = await after(Promise.all([...all, ...all].map((each) => each.retry('o-1'))));
+    expect(new Set(records.map(({ id }) => id))).toEqual(new Set(['o-1~2']));
+    expect((await b.order('o-1'))?.retriedAs).toBe('o-1~2');
+    expect(await b.balance('u')).toBe(5);
+    expect(ran).toEqual([]);
+    await end();
+  });
+
+  it('invariant 4: a release whose owner never comes ends with the processor that asks', async () => {
+    const { database, a, b, end } = processors();
+    await after(a.hold('u'));
+    database.take(0);
+    await clock.advance(100);
+    const released = b.release('u').catch(codeOf);
+    await clock.advance(1_000);
+    await end();
+    expect(await released).toBe('shut_down');
+  });
+
+  it('a customer cannot cancel an order that holds its lane at another processor', async () => {
+    const { step } = failing();
+    const { b, end } = processors(step);
+    void b.submit(order('o-1')).catch(() => {});
+    await clock.advance(1_000);
+    const asked: boolean[] = [];
+    const canceled = b.cancelIf('o-1', (_, holdsLane) => {
+      asked.push(holdsLane);
+      return false;
+    });
+    expect(await after(canceled)).toBe(false);
+    expect(asked).toEqual([true]);
+    expect(await after(b.cancel('o-1'))).toBe(true);
+    expect((await b.holds()).holds).toEqual([]);
+    await end();
+  });
+});
