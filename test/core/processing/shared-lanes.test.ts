@@ -45,7 +45,7 @@ function processors(step: Partial<Step> = {}, count = 2) {
 }
 
 /** The result of a call, after all that follows from it. */
-async function after<T>(call: Promise<T>): Promise<T> {
+async function endOf<T>(call: Promise<T>): Promise<T> {
   call.catch(() => {});
   await clock.advance(1_000);
   return call;
@@ -68,21 +68,21 @@ function failing(): { step: Partial<Step>; mayWork: () => void } {
 describe('where several processors share a storage', () => {
   it('invariant 1: after `hold` at any processor no order of the user begins anywhere, until its release', async () => {
     const { a, b, ran, give, end } = processors();
-    await after(b.enqueue(order('o-1')));
+    await endOf(b.enqueue(order('o-1')));
     const events: string[] = [];
     a.on('held', ({ userId }) => events.push(`held ${userId}`));
     a.on('released', ({ userId }) => events.push(`released ${userId}`));
-    const hold = await after(b.hold('u', { reason: 'Why' }));
+    const hold = await endOf(b.hold('u', { reason: 'Why' }));
     expect(hold).toMatchObject({ userId: 'u', reason: 'Why' });
     expect([a.stats().heldLanes, b.stats().heldLanes]).toEqual([1, 0]);
-    await after(b.enqueue(order('o-2')));
+    await endOf(b.enqueue(order('o-2')));
     give(1);
-    await after(a.enqueue(order('o-3')));
+    await endOf(a.enqueue(order('o-3')));
     expect(ran).toEqual(['o-1@0']);
     expect([a.stats().heldLanes, b.stats().heldLanes]).toEqual([0, 1]);
     expect((await a.holds()).holds).toEqual([hold]);
-    expect(await after(a.hold('u'))).toEqual(hold);
-    const released = await after(a.release('u'));
+    expect(await endOf(a.hold('u'))).toEqual(hold);
+    const released = await endOf(a.release('u'));
     expect(released).toMatchObject({ userId: 'u', reason: 'Why', action: undefined });
     await clock.advance(1_000);
     expect(ran).toEqual(['o-1@0', 'o-2@1', 'o-3@1']);
@@ -98,13 +98,13 @@ describe('where several processors share a storage', () => {
       const outcome = b.submit(order('o-1')).catch(codeOf);
       await clock.advance(1_000);
       expect((await b.holds()).holds).toMatchObject([{ orderId: 'o-1', code: 'declined' }]);
-      await expect(after(b.release('u'))).rejects.toThrow(TypeError);
-      await expect(after(b.release('u', action, { orderId: 'o-2' }))).rejects.toMatchObject({
+      await expect(endOf(b.release('u'))).rejects.toThrow(TypeError);
+      await expect(endOf(b.release('u', action, { orderId: 'o-2' }))).rejects.toMatchObject({
         code: 'not_held',
       });
       mayWork();
       const both = [a, b].map((each) => each.release('u', action, { orderId: 'o-1' }));
-      const results = await after(Promise.allSettled(both));
+      const results = await endOf(Promise.allSettled(both));
       const done = results.filter(({ status }) => status === 'fulfilled');
       expect(done).toMatchObject([{ value: { userId: 'u', orderId: 'o-1', action } }]);
       expect(results.find(({ status }) => status === 'rejected')).toMatchObject({
@@ -112,7 +112,7 @@ describe('where several processors share a storage', () => {
       });
       if (action === 'retry') expect(await outcome).toMatchObject({ balance: 5 });
       else expect(await outcome).toBe('declined');
-      await expect(after(a.release('u'))).rejects.toMatchObject({ code: 'not_held' });
+      await expect(endOf(a.release('u'))).rejects.toMatchObject({ code: 'not_held' });
       await end();
     },
   );
@@ -127,8 +127,8 @@ describe('where several processors share a storage', () => {
       const released = b.release('u', 'retry', { orderId: 'o-1' });
       await clock.advance(cut);
       give(1);
-      expect(await after(released)).toMatchObject({ orderId: 'o-1', action: 'retry' });
-      expect(await after(outcome)).toMatchObject({ balance: 5 });
+      expect(await endOf(released)).toMatchObject({ orderId: 'o-1', action: 'retry' });
+      expect(await endOf(outcome)).toMatchObject({ balance: 5 });
       expect(database.requests.size).toBe(0);
       expect([a.stats().heldLanes, b.stats().heldLanes]).toEqual([0, 0]);
       await end();
@@ -147,9 +147,9 @@ describe('where several processors share a storage', () => {
         b.enqueue(order(`o-${at}`)).catch(() => {});
         await clock.advance(1);
       }
-      await after(held);
+      await endOf(held);
       expect(ran.length).toBe(count);
-      await after(b.release('u'));
+      await endOf(b.release('u'));
       await clock.advance(5_000);
       expect(new Set(ran.map((each) => each.split('@')[0])).size).toBe(20);
       await end();
@@ -169,12 +169,12 @@ describe('where several processors share a storage', () => {
     });
     void b.submit(order('o-1')).catch(() => {});
     await clock.advance(20);
-    await after(b.cancel('o-1'));
+    await endOf(b.cancel('o-1'));
     const before = compensations;
     works = true;
     const record = await b.order('o-1');
     expect(record?.steps).toMatchObject([{ compensation: { status: 'error' } }]);
-    const both = await after(Promise.all([a.compensate('o-1'), b.compensate('o-1')]));
+    const both = await endOf(Promise.all([a.compensate('o-1'), b.compensate('o-1')]));
     for (const { steps } of both) expect(steps).toMatchObject([{ compensation: { status: 'ok' } }]);
     expect(compensations).toBe(before + 1);
     await end();
@@ -183,9 +183,9 @@ describe('where several processors share a storage', () => {
   it('invariant 5: a retry at every processor makes one order', async () => {
     const { step, mayWork } = failing();
     const { a, b, all, ran, end } = processors({ run: step.run as Step['run'] }, 3);
-    await after(a.submit(order('o-1')).catch(codeOf));
+    await endOf(a.submit(order('o-1')).catch(codeOf));
     mayWork();
-    const records = await after(Promise.all([...all, ...all].map((each) => each.retry('o-1'))));
+    const records = await endOf(Promise.all([...all, ...all].map((each) => each.retry('o-1'))));
     expect(new Set(records.map(({ id }) => id))).toEqual(new Set(['o-1~2']));
     expect((await b.order('o-1'))?.retriedAs).toBe('o-1~2');
     expect(await b.balance('u')).toBe(5);
@@ -195,7 +195,7 @@ describe('where several processors share a storage', () => {
 
   it('invariant 4: a release whose owner never comes ends with the processor that asks', async () => {
     const { database, a, b, end } = processors();
-    await after(a.hold('u'));
+    await endOf(a.hold('u'));
     database.take(0);
     await clock.advance(100);
     const released = b.release('u').catch(codeOf);
@@ -214,9 +214,9 @@ describe('where several processors share a storage', () => {
       asked.push(holdsLane);
       return false;
     });
-    expect(await after(canceled)).toBe(false);
+    expect(await endOf(canceled)).toBe(false);
     expect(asked).toEqual([true]);
-    expect(await after(b.cancel('o-1'))).toBe(true);
+    expect(await endOf(b.cancel('o-1'))).toBe(true);
     expect((await b.holds()).holds).toEqual([]);
     await end();
   });
