@@ -535,13 +535,13 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * keys, and what their steps have returned. The order's outcome stands. An order that holds its lane is not settled yet
    * and `not_failed`, and its lane stays held: {@link release} it with `'skip'` first, or with `'retry'` to run it again.
    * Calls for one order at the same time are one.
-   * It is in this process alone: if that ends meanwhile, they have failed as before.
+   * It is in this process alone: if that ends meanwhile, they have failed as before. Where several processors share the
+   * storage, the owner of the user's partition does it, and the next owner begins anew.
    *
    * @param id - the order's id
    * @returns the order's record, when they have ended: `steps` says what came of each; the same record if none has
    *   failed. For an order whose caller was notified while its steps end, it waits for that. Rejects with a TypeError
-   *   for what can't be an id, if `steps` has no such step with `compensate` any more, and where several processors
-   *   share the storage; with `not_failed` for an order that is unknown, not settled or completed; with `deadlock` in a
+   *   for what can't be an id, and if `steps` has no such step with `compensate` any more; with `not_failed` for an order that is unknown, not settled or completed; with `deadlock` in a
    *   step of the order's user; with `shut_down` once the processor is shutting down; with `storage_failed` if the
    *   storage cannot give the order, or did not record what came of it
    *
@@ -613,7 +613,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * to its end. Orders are accepted as always and wait; they count for `capacity`, which `capacityPerUser` divides.
    * The lane stops with this call. A hold is kept by the storage and outlives the process, where the storage keeps
    * orders; a {@link MemoryStorage} keeps it for its next processor. {@link shutdown} leaves it and what waits
-   * behind it. Use {@link pause} for the flow control of this process.
+   * behind it. Use {@link pause} for the flow control of this process. Where several processors share the storage, it may
+   * be called at any of them: the lane stops when the owner of the user's partition has been asked, before this resolves.
+   * A call that rejects with `shut_down` while it waits for the owner may hold the lane later.
    *
    * @param userId - whose lane
    * @param options - why
@@ -640,7 +642,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
   }
 
   /**
-   * Ends the hold of a user's lane, which goes on once the storage has noted that.
+   * Ends the hold of a user's lane, which goes on once the storage has noted that. Where several processors share the
+   * storage, it may be called at any of them: the owner of the user's partition releases the hold that is there now, or
+   * the next owner does if that one ends meanwhile.
    *
    * @param userId - whose lane
    * @param action - what becomes of a failed order that holds the lane, see {@link Step.onFailure}, and is needed

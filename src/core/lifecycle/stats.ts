@@ -204,11 +204,14 @@ export interface ProcessorStats {
   readonly activeWorkers: number;
   /** Orders that hold their user long after they should have ended; see the `stalled` event. */
   readonly stalled: number;
-  /** Users whose lanes are held; see {@link OrderProcessor.hold}. */
+  /**
+   * Users whose lanes are held; see {@link OrderProcessor.hold}. If several processors share the storage, those of the
+   * partitions that this one owns.
+   */
   readonly heldLanes: number;
   /** Accepted orders that wait in held lanes; they are among `queueLength`. */
   readonly heldOrders: number;
-  /** For how long the oldest hold has held its lane, in milliseconds; 0 if none does. */
+  /** For how long the oldest of these holds has held its lane, in milliseconds; 0 if none does. */
   readonly oldestHoldMs: number;
   /** Waiting times of the last one to two minutes. */
   readonly waitMs: Percentiles;
