@@ -192,7 +192,7 @@ export const collected: readonly Collected[] = [
   {
     kind: 'gauge',
     name: 'cluster_backlog',
-    help: 'Unsettled orders of all processors; above 100 000 it may be an estimate.',
+    help: 'Unsettled orders of all processors whose time has come; above 100 000 it may be an estimate.',
     read: ({ stats }) => stats.cluster?.backlog,
   },
   {

@@ -250,7 +250,10 @@ export class SharedDatabase {
   clusterOf(storage: SharedStorage): ClusterStats {
     const ownedBy = (member: SharedStorage | undefined): number =>
       this.owners.filter((owner) => owner?.storage === member).length;
-    const [oldest] = [...this.#unsettled.values()].sort((a, b) => a.acceptedAt - b.acceptedAt);
+    const due = [...this.#unsettled.values()].filter(
+      ({ notBefore = 0 }) => notBefore <= Date.now(),
+    );
+    const [oldest] = due.sort((a, b) => a.acceptedAt - b.acceptedAt);
     return {
       ageMs: 0,
       isMember: this.members.has(storage),
@@ -261,7 +264,7 @@ export class SharedDatabase {
       partitions: this.owners.length,
       ownedPartitions: ownedBy(storage),
       freePartitions: ownedBy(undefined),
-      backlog: this.#unsettled.size,
+      backlog: due.length,
       oldestWaitMs: oldest === undefined ? 0 : Math.max(0, Date.now() - oldest.acceptedAt),
     };
   }

@@ -52,9 +52,12 @@ export interface ClusterStats {
   readonly ownedPartitions: number;
   /** How many no processor owned: their orders wait. */
   readonly freePartitions: number;
-  /** How many orders of all processors were unsettled; above 100 000 it may be an estimate. */
+  /**
+   * How many orders of all processors were unsettled, without those whose `notBefore` had not come; above 100 000 it may be
+   * an estimate.
+   */
   readonly backlog: number;
-  /** For how long the oldest of them that could be processed had been accepted, in milliseconds; 0 if there was none. */
+  /** For how long the oldest of them could have been processed, in milliseconds; 0 if there was none. */
   readonly oldestWaitMs: number;
 }
 

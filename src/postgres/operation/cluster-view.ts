@@ -4,11 +4,8 @@ import type { Session, Statement } from '../sessions/session.ts';
 /** Up to so many unsettled orders are counted; of more the server's statistics tell. */
 const mostCounted = 100_000;
 
-/** How many unsettled orders are looked at for the oldest that could be processed. */
-const mostLookedAt = 1_000;
-
 /** How long it is not read again: so many times as long as it took, and at least so many milliseconds. */
-const pause = { factor: 50, leastMs: 1_000 } as const;
+const pause = { factor: 50, leastMs: 2_000 } as const;
 
 /** The time of the server, in Unix milliseconds. */
 const now = 'extract(epoch FROM clock_timestamp()) * 1000';
@@ -22,12 +19,14 @@ const read: Statement = {
       FROM processors p) AS processors,
     (SELECT count(*)::int FROM partitions) AS partitions,
     (SELECT count(*)::int FROM partitions WHERE owner IS NULL) AS free,
-    (SELECT count(*)::int FROM (SELECT FROM pending ORDER BY seq LIMIT ${mostCounted} + 1) counted) AS counted,
+    (SELECT count(*)::int FROM (SELECT FROM pending WHERE not_before IS NULL
+      ORDER BY part, seq LIMIT ${mostCounted} + 1) counted) AS counted,
     pg_stat_get_live_tuples('pending'::regclass) AS estimated,
-    (SELECT round(${now} - greatest(o.accepted_at, o.not_before))::float8
-      FROM (SELECT seq FROM pending ORDER BY seq LIMIT ${mostLookedAt}) p
-      CROSS JOIN LATERAL (SELECT accepted_at, not_before FROM orders WHERE seq = p.seq OFFSET 0) o
-      WHERE o.not_before IS NULL OR o.not_before <= ${now} LIMIT 1) AS "oldestWaitMs"`,
+    (SELECT max(round(${now} - greatest(o.accepted_at, o.not_before)))::float8
+      FROM partitions t
+      CROSS JOIN LATERAL (SELECT seq FROM pending WHERE part = t.part AND not_before IS NULL
+        ORDER BY part, seq LIMIT 1) p
+      CROSS JOIN LATERAL (SELECT accepted_at, not_before FROM orders WHERE seq = p.seq OFFSET 0) o) AS "oldestWaitMs"`,
 };
 
 interface Row {

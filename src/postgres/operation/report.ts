@@ -7,8 +7,10 @@ export interface PostgresPartitionReport {
   readonly number: number;
   /** The name of the processor that owns it; `undefined` for none: its orders wait. */
   readonly owner: string | undefined;
-  /** How many of its orders are unsettled. */
+  /** How many of its orders are unsettled, without those whose `notBefore` has not come. */
   readonly backlog: number;
+  /** How many of its orders have a `notBefore` that has not come. */
+  readonly scheduled: number;
   /** How often it was lost by a processor, and not handed over. */
   readonly losses: number;
 }
@@ -79,9 +81,11 @@ const processors = `SELECT p.name, ${ms('p.joined_at')} AS "joinedAt",
     (SELECT count(*)::int FROM partitions WHERE owner = p.number) AS partitions
   FROM processors p ORDER BY p.number`;
 
-const partitions = `SELECT t.part::int AS number, p.name AS owner, coalesce(b.backlog, 0) AS backlog, t.epoch AS losses
+const partitions = `SELECT t.part::int AS number, p.name AS owner, coalesce(b.backlog, 0) AS backlog,
+    coalesce(b.scheduled, 0) AS scheduled, t.epoch AS losses
   FROM partitions t LEFT JOIN processors p ON p.number = t.owner
-  LEFT JOIN (SELECT part, count(*)::int AS backlog FROM pending GROUP BY part) b ON b.part = t.part
+  LEFT JOIN (SELECT part, count(*) FILTER (WHERE not_before IS NULL)::int AS backlog,
+      count(not_before)::int AS scheduled FROM pending GROUP BY part) b ON b.part = t.part
   ORDER BY t.part`;
 
 const tables = `SELECT relname AS name, n_live_tup AS rows, n_dead_tup AS "deadRows",

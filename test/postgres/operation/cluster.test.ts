@@ -29,6 +29,7 @@ it('every processor tells of all of them, two of one name included', async () =>
   expect(one.stats().cluster).toMatchObject({ isMember: true, partitions: 64, backlog: 0 });
   const other = await start('same', 'several', mayGoOn);
   const receipts = [1, 2, 3].map((at) => one.submit({ userId: `u-${at}`, amount: at }));
+  await one.enqueue({ userId: 'u-4', amount: 1, notBefore: Date.now() + 60_000 });
   const isTold = ({ cluster }: ReturnType<typeof one.stats>): boolean =>
     cluster?.backlog === 3 && cluster.processors.every(({ partitions }) => partitions === 32);
   await until('both tell', () => [one, other].every((each) => isTold(each.stats())));

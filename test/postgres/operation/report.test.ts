@@ -15,6 +15,7 @@ afterAll(() => server[Symbol.asyncDispose]());
 it('tells of processors, backlog, tables, and what holds back vacuum', async () => {
   await using trial = await Trial.start(server, { partitions: 4, name: 'reporter' });
   await trial.storage.accept([newOrder('o-1', { userId: 'u' }), newOrder('o-2', { userId: 'u' })]);
+  await trial.storage.accept([newOrder('o-3', { userId: 'u', notBefore: Date.now() + 60_000 })]);
   const late = new Client({ connectionString: server.url, application_name: 'a long read' });
   await late.connect();
   await late.query('BEGIN ISOLATION LEVEL REPEATABLE READ');
@@ -28,7 +29,10 @@ it('tells of processors, backlog, tables, and what holds back vacuum', async () 
   const backlog = [0, 0, 0, 0];
   backlog[partitionOf('u', 4)] = 2;
   expect(report.partitions).toEqual(
-    backlog.map((each, number) => ({ number, owner: 'reporter', backlog: each, losses: 0 })),
+    backlog.map((each, number) => ({
+      ...{ number, owner: 'reporter', backlog: each, losses: 0 },
+      scheduled: each / 2,
+    })),
   );
   expect(report.tables.map(({ name }) => name)).toContain('pending');
   for (const { bytes, deadRows } of report.tables) {
