@@ -1,4 +1,5 @@
 import type { StoredOrder } from '../../../src/index.ts';
+import type { ChaosPayload } from './messages.ts';
 import type { Witness } from './witness.ts';
 
 /** A row that a step or a compensation has written. */
@@ -96,8 +97,8 @@ function* compensated(
   for (const { orderId } of paid) {
     const order = settled.get(orderId);
     if (order === undefined || order.status === 'completed' || refunded.has(orderId)) continue;
-    // It has failed without an effect.
-    if (order.code === 'payment_declined') continue;
+    // It fails without an effect, also where it was canceled meanwhile.
+    if ((order.payload as ChaosPayload).fails === 'pay') continue;
     yield `${orderId} is ${order.status}, and was paid and not refunded: ${historyOf(runs, order)}`;
   }
 }
