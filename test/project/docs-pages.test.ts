@@ -61,6 +61,8 @@ it('has no link and no anchor that leads nowhere', () => {
   expect([...new Set(dead)]).toEqual([]);
 });
 
+const guides = (): string[] => globSync('documents/*.html', { cwd: out });
+
 describe.skipIf(!hasBrowser)('in a browser', () => {
   let server: Server;
   let browser: Browser;
@@ -112,6 +114,18 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
     },
     60_000,
   );
+
+  it('has no violation of the accessibility rules', async () => {
+    const axe = readFileSync(join(root, 'node_modules/axe-core/axe.min.js'), 'utf8');
+    // The theme puts a link into the summary of each section: that one rule is its own.
+    const run = `axe.run({ runOnly: ['wcag2a', 'wcag2aa'], rules: { 'nested-interactive': { enabled: false } } })
+      .then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes[0].html))`;
+    for (const path of ['index.html', 'classes/order-processor.OrderProcessor.html', ...guides()]) {
+      await page.goto(`${base}/${path.split('/').map(encodeURIComponent).join('/')}`);
+      await page.evaluate(axe);
+      expect(await page.evaluate(run), path).toEqual([]);
+    }
+  }, 180_000);
 
   it('scrolls no page sideways on a phone', async () => {
     await page.setViewport({ width: 400, height: 800 });
