@@ -7,7 +7,7 @@ const rights = {
   pending: 'SELECT, INSERT, UPDATE, DELETE',
   outcomes: 'SELECT, INSERT, UPDATE, DELETE',
   credits: 'SELECT, INSERT, DELETE',
-  balances: 'SELECT, INSERT, UPDATE',
+  balances: 'SELECT, INSERT, UPDATE, DELETE',
   openings: 'SELECT, INSERT, UPDATE',
   holds: 'SELECT, INSERT, UPDATE, DELETE',
   requests: 'SELECT, INSERT, UPDATE, DELETE',
