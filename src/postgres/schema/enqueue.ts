@@ -3,8 +3,16 @@
  * that their callers need no right to its tables.
  */
 export const enqueueFunctions = `
+-- Notifies owners, when the transaction commits, of an unsettled order: due_at is given where its time has not come.
+CREATE FUNCTION note_order(part smallint, seq bigint, due_at bigint) RETURNS void LANGUAGE sql AS $$
+  SELECT pg_notify('op_' || left(encode(sha256(convert_to(current_schema(), 'UTF8')), 'hex'), 8) || '_accepted',
+    CASE WHEN due_at IS NULL THEN format('0 0 %s %s %s -,%s', to_hex(1::bigint << part), seq, seq, seq)
+      ELSE format('delayed %s %s', to_hex(1::bigint << part), due_at) END)
+$$;
+
 -- Keeps an order, given as the columns of its row; for what the schema's own code has checked. Returns its sequence, or
--- the row of the order that has its id. Owners are notified when the transaction commits.
+-- the row of the order that has its id. Owners are notified of either: the processor that accepted one may have died
+-- before it could.
 CREATE FUNCTION accept_order(given json) RETURNS json
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET enable_seqscan = off AS $$
 DECLARE
@@ -22,16 +30,17 @@ BEGIN
     INSERT INTO orders SELECT o.* ON CONFLICT (id) DO NOTHING;
     EXIT WHEN FOUND;
     SELECT * INTO known FROM orders WHERE id = o.id;
-    IF FOUND THEN RETURN json_build_object('known', row_to_json(known)); END IF;
+    IF FOUND THEN
+      PERFORM note_order(part, seq, not_before) FROM pending WHERE seq = known.seq;
+      RETURN json_build_object('known', row_to_json(known));
+    END IF;
   END LOOP;
   IF o.not_before > extract(epoch FROM clock_timestamp()) * 1000 THEN
     due_at := o.not_before;
   END IF;
   INSERT INTO pending (seq, not_before, epoch, part, user_id)
     SELECT o.seq, due_at, t.epoch, t.part, o.user_id FROM partitions t WHERE t.part = o.part;
-  PERFORM pg_notify('op_' || left(encode(sha256(convert_to(current_schema(), 'UTF8')), 'hex'), 8) || '_accepted',
-    CASE WHEN due_at IS NULL THEN format('0 0 %s %s %s -,%s', to_hex(1::bigint << o.part), o.seq, o.seq, o.seq)
-      ELSE format('delayed %s %s', to_hex(1::bigint << o.part), due_at) END);
+  PERFORM note_order(o.part, o.seq, due_at);
   RETURN json_build_object('seq', o.seq);
 END $$;
 
@@ -192,4 +201,7 @@ BEGIN
   END IF;
   RETURN id;
 END $$;
+
+-- They move money for any role that may call them: that is for the owner of the schema to say.
+REVOKE EXECUTE ON FUNCTION accept_order(json), enqueue(json) FROM PUBLIC;
 `;

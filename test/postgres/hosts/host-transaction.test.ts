@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { TransactionClient } from 'order-processor';
 import { type Client, Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { partitionOf } from '../../../src/postgres/values/partition.ts';
 import { errorOf } from '../../kit/helpers.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
 import { World } from './world.ts';
@@ -153,6 +154,21 @@ describe('an id that is known (invariant 5)', () => {
     expect(processor.stats().completed).toBe(101);
   });
 
+  it('that no owner was notified of, since its processor died: it comes before what is handed in later (invariant 1)', async () => {
+    await using world = new World(server);
+    const processor = await world.processor();
+    const admin = await world.client('SELECT 1');
+    await admin.query(`WITH o AS (
+      INSERT INTO ${world.name}.orders (seq, amount, accepted_at, part, priority, id, user_id)
+      VALUES (nextval('${world.name.replaceAll("'", "''")}.order_sequence'), 5, 0, ${partitionOf('u', 64)}, 1, 'o-1', 'u') RETURNING seq, part)
+      INSERT INTO ${world.name}.pending (seq, epoch, part, user_id) SELECT seq, 0, part, 'u' FROM o`);
+    const client = await world.client();
+    expect(await processor.enqueue(order, { client })).toMatchObject({ status: 'pending' });
+    await client.query('COMMIT');
+    await processor.submit({ userId: 'u', amount: 1, id: 'o-2' });
+    expect(world.ran).toEqual(['o-1', 'o-2']);
+  });
+
   it('that was committed after the snapshot of the transaction: it cannot go on, and says so', async () => {
     await using world = new World(server);
     const processor = await world.processor();
@@ -169,7 +185,8 @@ it('a connection of another kind, with another role and settings, is as good', a
   await using world = new World(server);
   const processor = await world.processor();
   const admin = await world.client('SELECT 1');
-  await admin.query(`CREATE ROLE web LOGIN; GRANT USAGE ON SCHEMA ${world.name} TO web`);
+  await admin.query(`CREATE ROLE web LOGIN; GRANT USAGE ON SCHEMA ${world.name} TO web;
+    GRANT EXECUTE ON FUNCTION ${world.name}.accept_order(json) TO web`);
   const client = await world.client('SET ROLE web');
   await client.query(`BEGIN; CREATE TEMP TABLE orders (id text); CREATE TEMP TABLE meta (partitions int);
     SET LOCAL search_path = pg_temp; SET LOCAL bytea_output = 'escape'`);

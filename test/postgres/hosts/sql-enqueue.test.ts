@@ -199,6 +199,9 @@ describe.each(releases)('orders that SQL enqueues, on PostgreSQL %i', (release) 
       END $$;
       CREATE TRIGGER deposited AFTER INSERT ON public.deposits FOR EACH ROW EXECUTE FUNCTION public.deposited()`);
     const shop = await world.client('SET ROLE shop');
+    const refused = shop.query(`INSERT INTO public.deposits VALUES ('d-0', 'u', 100)`);
+    await expect(refused).rejects.toThrow('permission denied for function enqueue');
+    await admin.query(`GRANT EXECUTE ON FUNCTION ${world.name}.enqueue(json) TO shop`);
     await shop.query(`INSERT INTO public.deposits VALUES ('d-1', 'u', 300), ('d-2', 'u', 400)`);
     expect(await processor.outcome('d-2')).toMatchObject({ balance: 700 });
     await expect(shop.query(`SELECT FROM ${world.name}.orders`)).rejects.toThrow(
