@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { RetainBounds } from '../../core/storage/history/retain-bounds.ts';
+import { endInTime } from '../sessions/end-in-time.ts';
 import type { QuerySessions } from '../sessions/query-sessions.ts';
 import type { Session } from '../sessions/session.ts';
 import { removeOrders } from '../statements/prune.ts';
@@ -59,6 +60,8 @@ export class Retention {
   #running: Promise<void> = Promise.resolve();
   #isClosed = false;
   #endPause = (): void => {};
+  /** The one that deletes. */
+  #session: Session | undefined;
 
   constructor(
     sessions: QuerySessions,
@@ -75,12 +78,13 @@ export class Retention {
     this.#lookLater();
   }
 
-  /** A step that is under way is waited for. */
+  /** A step that is under way is waited for, unless the server does not answer. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     this.#endPause();
-    await this.#running;
+    await endInTime(this.#running);
+    this.#session?.destroy();
   }
 
   #lookLater(): void {
@@ -133,6 +137,7 @@ export class Retention {
 
   /** The lock ends with the session. */
   async #deleteAlone(session: Session, upTo: number): Promise<void> {
+    this.#session = session;
     await session.query("SET statement_timeout = '30s'");
     const text = 'SELECT pg_try_advisory_lock($1, $2) AS "isHeld"';
     const [lock] = await session.query<{ isHeld: boolean }>(text, this.#lock);

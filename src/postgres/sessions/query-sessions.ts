@@ -1,3 +1,4 @@
+import { endInTime } from './end-in-time.ts';
 import type { Session } from './session.ts';
 
 /**
@@ -55,11 +56,14 @@ export class QuerySessions {
     }
   }
 
-  /** Ends the session for short questions when they are answered. */
+  /** Ends the session for short questions when they are answered, or the server does not answer. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    const session = await this.#session?.catch(() => undefined);
-    await session?.end();
+    const session = this.#session?.catch(() => undefined);
+    if (session === undefined) return;
+    await endInTime(session.then((opened) => opened?.end()));
+    // One that is being opened still ends as well.
+    void session.then((opened) => opened?.destroy());
   }
 }
 

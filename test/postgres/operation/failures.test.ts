@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PostgresStorage } from '../../../src/postgres/index.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
 import { until } from '../members/kit.ts';
+import { SilentProxy } from '../writes/silent-proxy.ts';
 
 const mostConnections = 24;
 
@@ -123,6 +124,17 @@ it('read-only after a fail-over: `open` says so; a processor comes back when it 
   await admin.query('ALTER DATABASE postgres RESET default_transaction_read_only');
   expect(await balance).toBe(2);
   await processor.shutdown();
+});
+
+it('no answer any more: `close` resolves (invariant 4)', async () => {
+  await using proxy = await SilentProxy.start(server.port);
+  const connectionString = server.url.replace(/:\d+\//, `:${proxy.port}/`);
+  const storage = await PostgresStorage.open({ connectionString, schema: 'frozen' });
+  await storage.get('u');
+  proxy.freeze();
+  const startedAt = performance.now();
+  await storage.close();
+  expect(performance.now() - startedAt).toBeLessThan(4_000);
 });
 
 it('two processors of one name are two', async () => {

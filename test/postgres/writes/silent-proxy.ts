@@ -40,6 +40,11 @@ export class SilentProxy implements AsyncDisposable {
     this.#isSilent = true;
   }
 
+  /** From now on nothing arrives on either side, not even that a connection has ended. */
+  freeze(): void {
+    for (const pair of this.#pairs) for (const socket of pair) socket.pause();
+  }
+
   /** Ends all connections; new ones work again. */
   cut(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
