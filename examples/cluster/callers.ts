@@ -19,6 +19,8 @@ const outcomes = ['completed', 'insufficient_funds'];
 interface Batch {
   open: number;
   readonly answered: PromiseWithResolvers<void>;
+  /** Resolves when the process that was asked last has refused one of them. */
+  refused: PromiseWithResolvers<void>;
 }
 
 /** An order, and what its caller knows of it. */
@@ -71,7 +73,11 @@ export class Callers {
   take(answers: readonly Answer[]): void {
     for (const [id, code] of answers) {
       const known = this.submitted.get(id);
-      if (known === undefined || !outcomes.includes(code)) continue;
+      if (known === undefined) continue;
+      if (!outcomes.includes(code)) {
+        known.batch.refused.resolve();
+        continue;
+      }
       if (known.outcome !== undefined) {
         if (known.outcome !== code) this.contradicted.push(id);
         continue;
@@ -106,7 +112,11 @@ export class Callers {
 
   async #submit(orders: readonly Transfer[]): Promise<void> {
     const startedAt = performance.now();
-    const batch = { open: orders.length, answered: Promise.withResolvers<void>() };
+    const batch: Batch = {
+      open: orders.length,
+      answered: Promise.withResolvers(),
+      refused: Promise.withResolvers(),
+    };
     for (const order of orders) this.submitted.set(order.id, { order, batch });
     let asked: StartedProcess | undefined;
     while (batch.open > 0) {
@@ -114,9 +124,11 @@ export class Callers {
       if (asked !== undefined) this.sentAgain += left.length;
       const used = this.#processes.filter((each) => each.isUsed);
       asked = pick(used.filter((each) => each !== asked)) ?? used[0];
+      batch.refused = Promise.withResolvers();
       asked?.submit(left);
+      const { answered, refused } = batch;
       const isLate = sleep(patienceMs, undefined, { ref: false });
-      await Promise.race([batch.answered.promise, isLate, ...(asked ? [asked.exited] : [])]);
+      await Promise.race([answered.promise, refused.promise, isLate, asked?.exited ?? isLate]);
     }
     this.#slowestMs = Math.max(this.#slowestMs, performance.now() - startedAt);
   }
