@@ -56,6 +56,35 @@ describe('delayed orders (shared rule 14)', () => {
     await session.end();
   }, 30_000);
 
+  it('are canceled at once by every processor, by the signal of `submit` too, and the money stays', async () => {
+    const { all, ran } = await processors('cancel', 2);
+    const owned = () => all.map((each) => each.stats().cluster?.ownedPartitions);
+    for (let tries = 0; String(owned()) !== '32,32' && tries < 400; tries += 1) await sleep(25);
+    const begun = performance.now();
+    const said = [0, 1, 2, 3].flatMap((user) =>
+      all.map(async (by, at) => {
+        const order = { userId: `u-${user}`, amount: 1, notBefore: Date.now() + 60_000 };
+        const id = `${user}-${at}`;
+        await all[0].enqueue({ id, ...order });
+        const signal = AbortSignal.timeout(100);
+        const submitted = by.submit({ id: `${id}-s`, ...order }, { signal });
+        return [
+          await by.cancel(id),
+          (await by.outcome(id))?.status,
+          await submitted.catch(({ code }) => code),
+          (await by.outcome(`${id}-s`))?.status,
+        ];
+      }),
+    );
+    for (const each of await Promise.all(said)) {
+      expect(each).toEqual([true, 'canceled', 'canceled', 'canceled']);
+    }
+    expect(performance.now() - begun).toBeLessThan(10_000);
+    expect(await all[0].balance('u-0')).toBeUndefined();
+    expect(ran).toEqual([]);
+    for (const each of all) await each.shutdown();
+  }, 30_000);
+
   it('invariant 6: a hundred thousand that are not due are in no memory, and keep nothing waiting', async () => {
     const { all, ran } = await processors('many', 1);
     const [one] = all;

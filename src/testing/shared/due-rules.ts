@@ -61,6 +61,19 @@ export function declareSharedDueRules(shared: DeclareShared): void {
     assert.deepEqual([...one.toCancel, ...other.toCancel], []);
   });
 
+  shared(14, 'one that no owner has canceled comes to the next with it', async (one, other) => {
+    const orders = range(12).map((at) =>
+      newOrder(`o-${at}`, { userId: `u-${at}`, notBefore: muchLater() }),
+    );
+    await other.storage.accept(orders);
+    for (const { id } of orders) await other.shared.cancel(id);
+    await one.storage.close?.();
+    const ids = orders.map(({ id }) => id).sort();
+    await other.until('They come', () => other.canceled.length >= orders.length);
+    assert.deepEqual([...other.canceled].sort(), ids);
+    assert.deepEqual(other.given.map(({ order }) => order.id).sort(), ids);
+  });
+
   shared(
     14,
     'orders that are not due come to a later owner, at their first attempt',

@@ -93,6 +93,38 @@ describe('delayed orders of a storage that several processors share', () => {
     },
   );
 
+  it.each([0, 1])('are canceled at once by the signal of a caller of processor %i', async (at) => {
+    const { database, a, b, ran, end } = processors();
+    const by = [a, b][at] as OrderProcessor;
+    const abort = new AbortController();
+    const code = by
+      .submit(order('later', 10_000), { signal: abort.signal })
+      .catch((error) => error.code);
+    await clock.advance(50);
+    abort.abort();
+    await clock.advance(100);
+    expect([await code, database.find('later')?.status]).toEqual(['canceled', 'canceled']);
+    expect(ran).toEqual([]);
+    expect([a, b].map((each) => each.stats())).toMatchObject([
+      { unsettled: 0, scheduled: 0 },
+      { unsettled: 0, scheduled: 0 },
+    ]);
+    await end();
+  });
+
+  it('invariant 9: are canceled by the next owner where the one that was asked is gone', async () => {
+    const { database, storages, b, ran, end } = processors();
+    const code = b.submit(order('later', 10_000)).catch((error) => error.code);
+    await clock.advance(50);
+    database.take(0);
+    const isCanceled = b.cancel('later');
+    await clock.advance(50);
+    database.give(0, storages[1] as SharedStorage);
+    await clock.advance(100);
+    expect([await isCanceled, await code, ran]).toEqual([true, 'canceled', []]);
+    await end();
+  });
+
   it('invariant 9: outlive their owner, and begin at the next one as if no one had begun them', async () => {
     const { database, storages, b, ran, end } = processors();
     const receipt = b.submit(order('later', 1_000));
