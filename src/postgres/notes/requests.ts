@@ -69,7 +69,8 @@ export async function requestCancel(
   channels: Channels,
 ): Promise<void> {
   try {
-    await accept.query(cancelStatement, [toKept(id), channels.control]);
+    const values = [toKept(id), channels.control];
+    await accept.alone(() => accept.query(cancelStatement, values));
   } catch (error) {
     // A settlement is at it, and takes long: the order is decided.
     if (!isLocked(error)) throw error;

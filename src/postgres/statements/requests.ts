@@ -15,13 +15,14 @@ const keep: Statement = {
   SELECT pg_notify($4, 'asked ' || part) FROM r`,
 };
 
-/** Keeps a request, and notifies the owner of the user's partition. */
+/** Keeps a request, and notifies the owner of the user's partition. In no transaction of other calls, which may end in vain. */
 export async function keepRequest(
   session: Session,
   { id, userId, request }: OwnerRequest,
   channel: string,
 ): Promise<void> {
-  await session.query(keep, [id, toKept(userId), request, channel]);
+  const values = [id, toKept(userId), request, channel];
+  await session.alone(() => session.query(keep, values));
 }
 
 /** $4 id; see `fence.ts` for the others */

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { SettlementResult } from '../../../src/core/storage/order-storage.ts';
 import { newOrder, settlementOf } from '../../../src/testing/orders.ts';
@@ -115,6 +116,28 @@ describe('an answer that is lost', () => {
     expect(result).toMatchObject({ status: 'known', order: { id: 'o-1', status: 'pending' } });
     await trial.member.until('It comes', () => trial.member.given.length > 0);
   });
+});
+
+it('what is asked of owners while ids of a call are being taken is kept', async () => {
+  await using trial = await Trial.start(server);
+  await trial.query('BEGIN');
+  await trial.query(`INSERT INTO orders (seq, amount, accepted_at, part, priority, id, user_id)
+    SELECT nextval('order_sequence'), 0, 0, 0, 1, 'o-' || n, 'u' FROM generate_series(0, 7) n`);
+  let isAccepting = true;
+  const orders = Array.from({ length: 64 }, (_, at) => newOrder(`o-${at}`));
+  const accepting = trial.storage.accept(orders).finally(() => {
+    isAccepting = false;
+  });
+  const asked: Promise<unknown>[] = [];
+  for (; isAccepting; await sleep(15)) {
+    const request = { id: `r-${asked.length}`, userId: 'u', request: '{}' };
+    asked.push(Promise.resolve(trial.storage.shared.request(request)));
+  }
+  await trial.query('ROLLBACK');
+  expect((await accepting).filter(({ status }) => status === 'failed').length).toBe(8);
+  await Promise.all(asked);
+  const [row] = await trial.query<{ count: number }>('SELECT count(*)::int AS count FROM requests');
+  expect(row?.count).toBe(asked.length);
 });
 
 it('an own order that comes from memory is what would be read', async () => {
