@@ -130,6 +130,7 @@ export type {
   StoredHoldQuery,
 } from './core/storage/holds/hold.ts';
 export type { LaneSettlement } from './core/storage/holds/lane-settlement.ts';
+export type { StoredOrderPage, StoredOrderQuery } from './core/storage/lists/stored-order-page.ts';
 export type { MemoryStorageOptions } from './core/storage/memory/memory-options.ts';
 export { MemoryStorage } from './core/storage/memory/memory-storage.ts';
 export type {
@@ -140,8 +141,6 @@ export type {
   RememberResult,
   Settlement,
   SettlementResult,
-  StoredOrderPage,
-  StoredOrderQuery,
 } from './core/storage/order-storage.ts';
 export type {
   OrderTransaction,

@@ -28,6 +28,8 @@ import type { BalanceStorage } from './storage/balance-storage.ts';
  * });
  * await processor.submit({ userId: 'ann', amount: 500 });
  * ```
+ *
+ * @category Processor
  */
 export interface OrderProcessorOptions<Payload = unknown, Input = Payload, Results = StepValues> {
   /**

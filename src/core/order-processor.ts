@@ -75,6 +75,8 @@ const streamWindow = 1_000;
  * console.log(await processor.balance('u-1')); // prints: 1200
  * await processor.shutdown();
  * ```
+ *
+ * @category Processor
  */
 export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepValues> {
   readonly #settings: Settings;

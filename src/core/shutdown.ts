@@ -14,6 +14,8 @@ import { systemTime } from './runtime/system-time.ts';
  * const processor = new OrderProcessor();
  * await processor.shutdown({ timeoutMs: 10_000 });
  * ```
+ *
+ * @category Processor
  */
 export interface ShutdownOptions {
   /**

@@ -12,6 +12,7 @@ import type {
   StoredMovementQuery,
 } from '../core/storage/history/history-storage.ts';
 import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../core/storage/holds/hold.ts';
+import type { StoredOrderPage, StoredOrderQuery } from '../core/storage/lists/stored-order-page.ts';
 import type {
   AcceptResult,
   OrderStorage,
@@ -19,8 +20,6 @@ import type {
   RememberResult,
   Settlement,
   SettlementResult,
-  StoredOrderPage,
-  StoredOrderQuery,
 } from '../core/storage/order-storage.ts';
 import type { OrderTransaction, TransactionClient } from '../core/storage/order-transaction.ts';
 import { UnreadableOrders } from '../core/storage/reading/unreadable-orders.ts';

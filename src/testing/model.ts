@@ -1,10 +1,7 @@
 import type { OrderStatus } from '../core/order/outcome.ts';
 import type { NewOrder } from '../core/order/stored-order.ts';
-import type {
-  Settlement,
-  SettlementResult,
-  StoredOrderQuery,
-} from '../core/storage/order-storage.ts';
+import type { StoredOrderQuery } from '../core/storage/lists/stored-order-page.ts';
+import type { Settlement, SettlementResult } from '../core/storage/order-storage.ts';
 import { type ExpectedOrder, pendingOrder, settledOrder } from './orders.ts';
 
 /** What a call of `accept` or `settle` is expected to answer to an order whose id is taken. */

@@ -4,12 +4,12 @@ import { OrderError } from '../core/order/order-error.ts';
 import type { AppliedPosting } from '../core/order/outcome.ts';
 import { appliedPostings, orderedPostings } from '../core/order/receipt.ts';
 import type { NewOrder, StoredOrder } from '../core/order/stored-order.ts';
+import type { StoredOrderQuery } from '../core/storage/lists/stored-order-page.ts';
 import type {
   AcceptResult,
   OrderStorage,
   Settlement,
   SettlementResult,
-  StoredOrderQuery,
 } from '../core/storage/order-storage.ts';
 
 /** When the suite's first order is accepted, in Unix milliseconds. */

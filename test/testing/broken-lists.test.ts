@@ -1,7 +1,10 @@
 /** The suite finds an order storage that lists orders, or gives unsettled ones, in a wrong way. */
 import { describe, it } from 'vitest';
 import type { StoredOrder } from '../../src/core/order/stored-order.ts';
-import type { StoredOrderPage, StoredOrderQuery } from '../../src/core/storage/order-storage.ts';
+import type {
+  StoredOrderPage,
+  StoredOrderQuery,
+} from '../../src/core/storage/lists/stored-order-page.ts';
 import { expectBroken, orderTests } from './failures-of.ts';
 import { lying, type Part } from './lying.ts';
 

@@ -15,6 +15,8 @@ import type { TransactionClient } from '../storage/order-transaction.ts';
  * // Canceled if it has not ended in a second.
  * await processor.submit({ userId: 'ann', amount: 500 }, { signal: AbortSignal.timeout(1_000) });
  * ```
+ *
+ * @category Processor
  */
 export interface SubmitOptions {
   /**
@@ -36,6 +38,8 @@ export interface SubmitOptions {
  * // Gives up waiting to be accepted after a second.
  * await processor.enqueue({ userId: 'ann', amount: 500 }, { signal: AbortSignal.timeout(1_000) });
  * ```
+ *
+ * @category Processor
  */
 export interface EnqueueOptions {
   /**
@@ -63,6 +67,8 @@ export interface EnqueueOptions {
  * // Gives up waiting after a second; the order goes on.
  * await processor.outcome(id, { signal: AbortSignal.timeout(1_000) });
  * ```
+ *
+ * @category Processor
  */
 export interface OutcomeOptions {
   /** Ends this caller's waiting when it aborts; the order goes on. */

@@ -14,6 +14,8 @@ import { causeOf, show } from '../runtime/thrown.ts';
  *
  * @typeParam Input - what it takes
  * @typeParam Output - what it makes of that
+ *
+ * @category Rules and payloads
  */
 export interface StandardSchema<Input = unknown, Output = Input> {
   /** What makes a schema a standard one. */
@@ -36,6 +38,8 @@ export interface StandardSchema<Input = unknown, Output = Input> {
  *
  * @typeParam Input - what it takes
  * @typeParam Output - what it makes of that
+ *
+ * @category Rules and payloads
  */
 export interface StandardSchemaTypes<Input = unknown, Output = Input> {
   /** What it takes. */
@@ -44,7 +48,11 @@ export interface StandardSchemaTypes<Input = unknown, Output = Input> {
   readonly output: Output;
 }
 
-/** The result of a {@link StandardSchema}: the value that it made, or what is wrong. */
+/**
+ * The result of a {@link StandardSchema}: the value that it made, or what is wrong.
+ *
+ * @category Rules and payloads
+ */
 export type StandardSchemaResult<Output> =
   | {
       /** What the schema made of the value. */
@@ -57,7 +65,11 @@ export type StandardSchemaResult<Output> =
       readonly issues: readonly StandardSchemaIssue[];
     };
 
-/** One thing that is wrong with a value. */
+/**
+ * One thing that is wrong with a value.
+ *
+ * @category Rules and payloads
+ */
 export interface StandardSchemaIssue {
   /** What, for people. */
   readonly message: string;
@@ -65,7 +77,11 @@ export interface StandardSchemaIssue {
   readonly path?: readonly (PropertyKey | StandardSchemaPathSegment)[] | undefined;
 }
 
-/** A key on the way to what is wrong, as an object. */
+/**
+ * A key on the way to what is wrong, as an object.
+ *
+ * @category Rules and payloads
+ */
 export interface StandardSchemaPathSegment {
   /** The key. */
   readonly key: PropertyKey;

@@ -5,7 +5,11 @@ import { asPromise, isThenable } from '../runtime/awaitable.ts';
 import { checkInteger, wrong } from '../runtime/checks.ts';
 import { causeOf, codeOf, show } from '../runtime/thrown.ts';
 
-/** A rule's answer to an order: see {@link refuse} and {@link prioritize}. */
+/**
+ * A rule's answer to an order: see {@link refuse} and {@link prioritize}.
+ *
+ * @category Rules and payloads
+ */
 export type RuleVerdict =
   | {
       /** The order is refused. */
@@ -50,6 +54,8 @@ export type RuleVerdict =
  *   // prints: too_early Small orders only
  * });
  * ```
+ *
+ * @category Rules and payloads
  */
 export type Rule<Payload = unknown> = (
   order: AcceptedOrder<Payload>,
@@ -63,6 +69,8 @@ export type Rule<Payload = unknown> = (
  *   by default
  * @param message - for people
  * @throws TypeError for a code or a message that can't be one
+ *
+ * @category Rules and payloads
  */
 export function refuse(
   code = 'rule_refused',
@@ -82,6 +90,8 @@ export function refuse(
  * @param priority - `'high'`, `'medium'` or `'low'`
  * @param label - stands on the order's record, receipt and events
  * @throws TypeError for a priority or a label that can't be one
+ *
+ * @category Rules and payloads
  */
 export function prioritize(priority: Priority, label: string): RuleVerdict {
   if (!ranks.includes(priority)) {
@@ -97,6 +107,8 @@ export function prioritize(priority: Priority, label: string): RuleVerdict {
  * A rule: refuses orders below an amount with `amount_too_small`.
  *
  * @param least - in minor units; a safe integer
+ *
+ * @category Rules and payloads
  */
 export function minAmount(least: number): Rule {
   checkInteger('least', least, Number.MIN_SAFE_INTEGER);
@@ -109,6 +121,8 @@ export function minAmount(least: number): Rule {
  * the size of a credit.
  *
  * @param most - in minor units; an integer from 0 up
+ *
+ * @category Rules and payloads
  */
 export function maxAmount(most: number): Rule {
   checkInteger('most', most, 0);
@@ -117,7 +131,11 @@ export function maxAmount(most: number): Rule {
     refuse('amount_too_large', `The greatest amount is ${most}, got ${amount}`);
 }
 
-/** A payload whose items {@link maxItems} can count by itself. */
+/**
+ * A payload whose items {@link maxItems} can count by itself.
+ *
+ * @category Rules and payloads
+ */
 export interface PayloadWithItems {
   /** The items; none if left out. */
   readonly items?: readonly unknown[] | undefined;
@@ -128,6 +146,8 @@ export interface PayloadWithItems {
  * without them has no items.
  *
  * @param most - an integer from 0 up
+ *
+ * @category Rules and payloads
  */
 export function maxItems(most: number): Rule<PayloadWithItems | undefined>;
 /**
@@ -155,6 +175,8 @@ export function maxItems<Payload>(
  *
  * @param amount - in minor units; an integer from 0 up
  * @param label - `'high_value'` by default
+ *
+ * @category Rules and payloads
  */
 export function urgentAbove(amount: number, label = 'high_value'): Rule {
   checkInteger('amount', amount, 0);

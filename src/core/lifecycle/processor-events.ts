@@ -4,7 +4,11 @@ import type { StepProgress, StepResult, StepValues } from '../order/step-result.
 import type { Hold, ReleasedLane } from '../storage/holds/hold.ts';
 import type { ShutdownSummary } from './shutdown-summary.ts';
 
-/** Something happened to an order. */
+/**
+ * Something happened to an order.
+ *
+ * @category Events and numbers
+ */
 export interface OrderEvent {
   /** The order's id. */
   readonly orderId: string;
@@ -14,7 +18,11 @@ export interface OrderEvent {
   readonly labels: readonly string[];
 }
 
-/** An order that holds its user, whose other orders wait, for longer than it should. */
+/**
+ * An order that holds its user, whose other orders wait, for longer than it should.
+ *
+ * @category Events and numbers
+ */
 export interface StalledOrder extends OrderEvent {
   /** For how long its steps have run, in milliseconds. */
   readonly runningMs: number;
@@ -22,16 +30,28 @@ export interface StalledOrder extends OrderEvent {
   readonly steps: readonly string[];
 }
 
-/** One step of an order has ended. */
+/**
+ * One step of an order has ended.
+ *
+ * @category Events and numbers
+ */
 export interface SteppedOrder extends OrderEvent {
   /** How the step ended. */
   readonly step: StepResult;
 }
 
-/** A step of an order, or its compensation, has said how far it is. */
+/**
+ * A step of an order, or its compensation, has said how far it is.
+ *
+ * @category Events and numbers
+ */
 export interface ProgressedStep extends OrderEvent, StepProgress {}
 
-/** An attempt at a step failed, and there will be another. */
+/**
+ * An attempt at a step failed, and there will be another.
+ *
+ * @category Events and numbers
+ */
 export interface RetriedStep extends OrderEvent {
   /** The step's name. */
   readonly step: string;
@@ -49,7 +69,11 @@ export interface RetriedStep extends OrderEvent {
   readonly cause: unknown;
 }
 
-/** One call that took orders into the storage, or their outcomes, has ended. */
+/**
+ * One call that took orders into the storage, or their outcomes, has ended.
+ *
+ * @category Events and numbers
+ */
 export interface StoredBatch {
   /**
    * `'accept'`: orders were to be kept. `'settle'`: outcomes and balances were to be recorded; for a {@link
@@ -70,6 +94,8 @@ export interface StoredBatch {
  *
  * @typeParam Payload - the payload's type
  * @typeParam Results - what the steps return, by name
+ *
+ * @category Events and numbers
  */
 export interface ProcessorEvents<Payload = unknown, Results = StepValues> {
   /** An order was accepted. */
@@ -120,7 +146,11 @@ export interface ProcessorEvents<Payload = unknown, Results = StepValues> {
   error: OrderError;
 }
 
-/** The name of an event. */
+/**
+ * The name of an event.
+ *
+ * @category Events and numbers
+ */
 export type EventName = keyof ProcessorEvents;
 
 /** The names of all events. */

@@ -1,4 +1,8 @@
-/** The result of `shutdown`; the counts are of orders settled since its call. */
+/**
+ * The result of `shutdown`; the counts are of orders settled since its call.
+ *
+ * @category Processor
+ */
 export interface ShutdownSummary {
   /** Orders that completed. */
   readonly completed: number;

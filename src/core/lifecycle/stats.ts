@@ -10,7 +10,11 @@ const exact = 32;
 const longest = 0x7fffffff;
 const buckets = exact + (31 - 5) * (exact / 2);
 
-/** A duration's spread over the last one to two minutes. */
+/**
+ * A duration's spread over the last one to two minutes.
+ *
+ * @category Events and numbers
+ */
 export interface Percentiles {
   /** Half of the values are at most this many milliseconds; up to 1/16 too high, as the two below. */
   readonly p50: number;
@@ -152,6 +156,8 @@ export class Counts {
 /**
  * What `stats()` answers. Counts are since the processor was made. Where several processors share the storage, all but
  * `cluster` is of this one alone: what it has accepted, and what of all orders it has processed.
+ *
+ * @category Events and numbers
  */
 export interface ProcessorStats {
   /** `'running'`, then `'draining'` from the call of `shutdown` on, then `'closed'`. */

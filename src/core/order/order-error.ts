@@ -27,6 +27,8 @@ import { type StepResult, withoutCauses } from './step-result.ts';
  * | `not_held` | (no order) | `release` of a lane that is not held, or not by the order that was named | no | 409 |
  * | `not_failed` | (no order) | `retry` or `compensate` of an order that has not failed and was not canceled, is not settled, or is unknown | no | 409 |
  * | `compensation_failed` | (`error` event) | a step of an order that failed, and that may have had its effect, could not be compensated | | |
+ *
+ * @category Errors
  */
 export type OrderErrorCode =
   | 'invalid_order'
@@ -47,7 +49,11 @@ export type OrderErrorCode =
   | 'compensation_failed'
   | 'internal';
 
-/** One thing that is wrong with an order, as the `schema` has it for example. */
+/**
+ * One thing that is wrong with an order, as the `schema` has it for example.
+ *
+ * @category Errors
+ */
 export interface OrderIssue {
   /**
    * Where in the order, as `payload.items[0].quantity`: a JSONPath (RFC 9535) without its `$.`, so a name that is no plain
@@ -58,7 +64,11 @@ export interface OrderIssue {
   readonly message: string;
 }
 
-/** The facts an {@link OrderError} carries beside its code and message. */
+/**
+ * The facts an {@link OrderError} carries beside its code and message.
+ *
+ * @category Errors
+ */
 export interface OrderErrorFacts {
   /** The order's id, where it is known. */
   readonly orderId?: string | undefined;
@@ -146,6 +156,8 @@ const finalCodes: readonly string[] = [
  *   // prints: insufficient_funds
  * }
  * ```
+ *
+ * @category Errors
  */
 export class OrderError extends Error {
   /** What builds this would call a class that names itself `_OrderError`. @internal */
@@ -267,6 +279,8 @@ export function isRemembered({ code, outcome, steps }: OrderError): boolean {
  * Whether a value is an {@link OrderError}, of this copy of the package or of another one.
  *
  * @param value - anything
+ *
+ * @category Errors
  */
 export function isOrderError(value: unknown): value is OrderError {
   try {

@@ -1,7 +1,15 @@
-/** How urgent an order is. Without one it is `'medium'`. */
+/**
+ * How urgent an order is. Without one it is `'medium'`.
+ *
+ * @category Orders
+ */
 export type Priority = 'high' | 'medium' | 'low';
 
-/** A credit to another user that an order brings: it is applied in the same transaction as the order's own amount. */
+/**
+ * A credit to another user that an order brings: it is applied in the same transaction as the order's own amount.
+ *
+ * @category Orders
+ */
 export interface Posting {
   /** Whose balance grows: 1 to 256 characters (UTF-16 code units) of well-formed Unicode, and not the order's own user. */
   readonly userId: string;
@@ -9,7 +17,11 @@ export interface Posting {
   readonly amount: number;
 }
 
-/** A posting as it is settled: with what was ordered, or less; see {@link StepContext.setAmount}. */
+/**
+ * A posting as it is settled: with what was ordered, or less; see {@link StepContext.setAmount}.
+ *
+ * @category Orders
+ */
 export interface FinalPosting extends Posting {
   /** What is added, a safe integer in minor units from 0 up. */
   readonly amount: number;
@@ -17,7 +29,11 @@ export interface FinalPosting extends Posting {
   readonly orderedAmount?: number | undefined;
 }
 
-/** The fields of an order that do not depend on its payload. */
+/**
+ * The fields of an order that do not depend on its payload.
+ *
+ * @category Orders
+ */
 export interface OrderFields {
   /**
    * The idempotency key: 1 to 256 characters (UTF-16 code units) of well-formed Unicode. The same id
@@ -60,6 +76,8 @@ export interface OrderFields {
  * reference, so do not change it afterwards. Every other field is copied.
  *
  * @typeParam Payload - the payload's type; the field may be left out where it may be `undefined`
+ *
+ * @category Orders
  */
 export type Order<Payload = unknown> = OrderFields &
   (undefined extends Payload
@@ -76,6 +94,8 @@ export type Order<Payload = unknown> = OrderFields &
  * An order as steps and listeners see it: complete, frozen.
  *
  * @typeParam Payload - the payload's type
+ *
+ * @category Orders
  */
 export interface AcceptedOrder<Payload = unknown> {
   /** The caller's id, or the generated one. */

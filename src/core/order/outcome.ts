@@ -2,7 +2,11 @@ import type { AcceptedOrder, Posting } from './order.ts';
 import type { OrderError } from './order-error.ts';
 import type { OrderCause, StepProgress, StepResult, StepValues } from './step-result.ts';
 
-/** A credit to another user that an order brings, with what became of it. */
+/**
+ * A credit to another user that an order brings, with what became of it.
+ *
+ * @category Outcomes
+ */
 export interface AppliedPosting extends Posting {
   /** What is added, in minor units: what was ordered, or what a step said once the order has completed. */
   readonly amount: number;
@@ -17,6 +21,8 @@ export interface AppliedPosting extends Posting {
  *
  * @typeParam Payload - the payload's type
  * @typeParam Results - what the steps return, by name
+ *
+ * @category Outcomes
  */
 export interface Receipt<Payload = unknown, Results = StepValues> {
   /** Always `'completed'`; distinguishes a receipt from an {@link UnfulfilledOutcome}. */
@@ -52,7 +58,11 @@ export interface Receipt<Payload = unknown, Results = StepValues> {
   readonly payload: Payload;
 }
 
-/** What `submitMany`, `submitStream` and `outcome` say of an order that did not complete. */
+/**
+ * What `submitMany`, `submitStream` and `outcome` say of an order that did not complete.
+ *
+ * @category Outcomes
+ */
 export interface UnfulfilledOutcome {
   /**
    * `'refused'`: it was never accepted; `outcome` never gives that. The others are an accepted order's
@@ -68,12 +78,18 @@ export interface UnfulfilledOutcome {
  *
  * @typeParam Payload - the payload's type
  * @typeParam Results - what the steps return, by name
+ *
+ * @category Outcomes
  */
 export type OrderOutcome<Payload = unknown, Results = StepValues> =
   | Receipt<Payload, Results>
   | UnfulfilledOutcome;
 
-/** Where an accepted order is. The last three are outcomes, and final. */
+/**
+ * Where an accepted order is. The last three are outcomes, and final.
+ *
+ * @category Outcomes
+ */
 export type OrderStatus = 'pending' | 'processing' | 'completed' | 'failed' | 'canceled';
 
 /**
@@ -81,6 +97,8 @@ export type OrderStatus = 'pending' | 'processing' | 'completed' | 'failed' | 'c
  *
  * @typeParam Payload - the payload's type
  * @typeParam Results - what the steps return, by name
+ *
+ * @category Outcomes
  */
 export interface OrderRecord<Payload = unknown, Results = StepValues>
   extends AcceptedOrder<Payload> {

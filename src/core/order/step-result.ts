@@ -1,6 +1,10 @@
 import type { FinalPosting } from './order.ts';
 
-/** What became of one step of an order. */
+/**
+ * What became of one step of an order.
+ *
+ * @category Steps
+ */
 export interface StepResult {
   /** The step's name. */
   readonly name: string;
@@ -28,6 +32,8 @@ export interface StepResult {
 /**
  * What was thrown, as a record keeps it for the operator: a bug in a step, the answer of a payment provider, the reason
  * of a signal. HTTP and gRPC show it to operators alone: in holds, and in the results of compensations.
+ *
+ * @category Steps
  */
 export interface OrderCause {
   /** The error's name, `'TypeError'` for example; cut at 64 characters. */
@@ -36,7 +42,11 @@ export interface OrderCause {
   readonly message: string;
 }
 
-/** What became of the compensation of a step. */
+/**
+ * What became of the compensation of a step.
+ *
+ * @category Steps
+ */
 export interface CompensationResult {
   /**
    * `'ok'`: the step was compensated, in time or later. `'error'`: that failed; see `code` and `message`. One with
@@ -73,7 +83,11 @@ export function withoutCause(result: StepResult): StepResult {
   return { ...result, compensation };
 }
 
-/** How far a step of an order is, or its compensation, by what it said last. */
+/**
+ * How far a step of an order is, or its compensation, by what it said last.
+ *
+ * @category Steps
+ */
 export interface StepProgress {
   /** The step's name. */
   readonly step: string;
@@ -85,13 +99,21 @@ export interface StepProgress {
   readonly label: string | undefined;
 }
 
-/** What an order's steps have returned, by name, as far as the compiler knows. */
+/**
+ * What an order's steps have returned, by name, as far as the compiler knows.
+ *
+ * @category Steps
+ */
 export type StepValues = Readonly<Record<string, unknown>>;
 
 /** Shared by all orders whose steps have returned nothing. */
 export const noResults: StepValues = Object.freeze({});
 
-/** What a step has returned that is not run again for its order; see {@link Step.remember}. */
+/**
+ * What a step has returned that is not run again for its order; see {@link Step.remember}.
+ *
+ * @category For authors of storages
+ */
 export interface RememberedStep {
   /** The step's name. */
   readonly step: string;

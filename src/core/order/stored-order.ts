@@ -2,7 +2,11 @@ import type { AcceptedOrder } from './order.ts';
 import type { OrderRecord } from './outcome.ts';
 import type { OrderCause, RememberedStep } from './step-result.ts';
 
-/** An order that is handed to a storage, to be kept. */
+/**
+ * An order that is handed to a storage, to be kept.
+ *
+ * @category For authors of storages
+ */
 export interface NewOrder extends AcceptedOrder {
   /** The payload as its caller handed it in: the same value as `payload` but where a schema changed it. */
   readonly content: unknown;
@@ -15,7 +19,11 @@ export interface NewOrder extends AcceptedOrder {
   readonly isAwaited?: boolean | undefined;
 }
 
-/** The certain outcome of an order whose steps or compensations still run. */
+/**
+ * The certain outcome of an order whose steps or compensations still run.
+ *
+ * @category For authors of storages
+ */
 export interface DecidedOutcome {
   /** Its outcome, once it is settled. */
   readonly outcome: 'failed' | 'canceled';
@@ -31,7 +39,11 @@ export interface DecidedOutcome {
   readonly holds?: boolean | undefined;
 }
 
-/** An order as a storage has it. While it is unsettled, its `status` is `'pending'`. */
+/**
+ * An order as a storage has it. While it is unsettled, its `status` is `'pending'`.
+ *
+ * @category For authors of storages
+ */
 export interface StoredOrder extends OrderRecord {
   /** The payload as its caller handed it in. */
   readonly content: unknown;

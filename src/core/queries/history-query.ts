@@ -15,6 +15,8 @@ import { settlementOf } from './cursor.ts';
  * const page = await processor.movements('ann', { from: Date.now() - 86_400_000, limit: 50 });
  * if (page.cursor !== undefined) await processor.movements('ann', { cursor: page.cursor });
  * ```
+ *
+ * @category Statements and lists
  */
 export interface MovementQuery {
   /** Settled at this time or later, in Unix milliseconds: an integer from 0 up. */
@@ -27,7 +29,11 @@ export interface MovementQuery {
   readonly cursor?: string | undefined;
 }
 
-/** One page of a user's movements. */
+/**
+ * One page of a user's movements.
+ *
+ * @category Statements and lists
+ */
 export interface MovementPage {
   /** The movements, in the order applied, the oldest first. */
   readonly movements: readonly Movement[];
@@ -51,6 +57,8 @@ export interface MovementPage {
  *   // aborted
  * }
  * ```
+ *
+ * @category Statements and lists
  */
 export interface OutcomesOptions {
   /** The `cursor` of the last outcome that was dealt with; from the first that the storage has by default. */
@@ -64,6 +72,8 @@ export interface OutcomesOptions {
  *
  * @typeParam Payload - the payload's type
  * @typeParam Results - what the steps return, by name
+ *
+ * @category Statements and lists
  */
 export interface SettledOutcome<Payload = unknown, Results = StepValues> {
   /** What goes on behind this one: store it in the transaction that deals with the outcome. */

@@ -13,6 +13,8 @@ import { heldUserOf, holdCursorOf } from './hold-cursor.ts';
  * const { holds, cursor } = await processor.holds({ limit: 100 });
  * if (cursor !== undefined) await processor.holds({ cursor, limit: holds.length });
  * ```
+ *
+ * @category Lanes
  */
 export interface HoldQuery {
   /** How many holds a page has at most: an integer from 1 to 1 000, 100 by default. */
@@ -21,7 +23,11 @@ export interface HoldQuery {
   readonly cursor?: string | undefined;
 }
 
-/** One page of a list of holds. */
+/**
+ * One page of a list of holds.
+ *
+ * @category Lanes
+ */
 export interface HoldPage {
   /** The holds, in an order of their users that never changes. */
   readonly holds: readonly Hold[];

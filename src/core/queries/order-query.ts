@@ -2,7 +2,7 @@ import type { OrderRecord, OrderStatus } from '../order/outcome.ts';
 import { isName, nameForm } from '../order/parse-order.ts';
 import type { StepValues } from '../order/step-result.ts';
 import { checkInteger, checkOptions, wrong } from '../runtime/checks.ts';
-import type { StoredOrderQuery } from '../storage/order-storage.ts';
+import type { StoredOrderQuery } from '../storage/lists/stored-order-page.ts';
 import { sequenceOf } from './cursor.ts';
 
 /**
@@ -16,6 +16,8 @@ import { sequenceOf } from './cursor.ts';
  * const { orders, cursor } = await processor.orders({ userId: 'ann', status: 'failed', limit: 50 });
  * if (cursor !== undefined) await processor.orders({ userId: 'ann', status: 'failed', cursor, limit: orders.length });
  * ```
+ *
+ * @category Statements and lists
  */
 export interface OrderQuery {
   /** Whose. */
@@ -40,6 +42,8 @@ export interface OrderQuery {
  *
  * @typeParam Payload - the payload's type
  * @typeParam Results - what the steps return, by name
+ *
+ * @category Statements and lists
  */
 export interface OrderPage<Payload = unknown, Results = StepValues> {
   /** The orders, the one accepted last first. */

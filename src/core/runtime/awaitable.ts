@@ -1,4 +1,8 @@
-/** A value, or a promise of it. */
+/**
+ * A value, or a promise of it.
+ *
+ * @category For authors of storages
+ */
 export type Awaitable<T> = T | PromiseLike<T>;
 
 /**

@@ -6,6 +6,8 @@ import type { OrderError } from '../order/order-error.ts';
  * they are read, so a copy by `{ ...context }` has none of them.
  *
  * @typeParam Payload - the payload's type
+ *
+ * @category Steps
  */
 export interface AttemptContext<Payload = unknown> {
   /**
@@ -66,6 +68,8 @@ export interface AttemptContext<Payload = unknown> {
  *   postings: [{ userId: 'driver', amount: 1000 }],
  * });
  * ```
+ *
+ * @category Steps
  */
 export interface FinalAmountOptions {
   /**
@@ -80,6 +84,8 @@ export interface FinalAmountOptions {
  * so a copy by `{ ...context }` has none of them.
  *
  * @typeParam Payload - the payload's type
+ *
+ * @category Steps
  */
 export interface StepContext<Payload = unknown> extends AttemptContext<Payload> {
   /**
@@ -100,6 +106,8 @@ export interface StepContext<Payload = unknown> extends AttemptContext<Payload> 
  * The part of a compensation's context that does not depend on whether its step has finished.
  *
  * @typeParam Payload - the payload's type
+ *
+ * @category Steps
  */
 export interface CompensationContextBase<Payload = unknown> extends AttemptContext<Payload> {
   /**
@@ -121,6 +129,8 @@ export interface CompensationContextBase<Payload = unknown> extends AttemptConte
  *
  * @typeParam Payload - the payload's type
  * @typeParam Result - what the step's `run` gives
+ *
+ * @category Steps
  */
 export type CompensationContext<
   Payload = unknown,

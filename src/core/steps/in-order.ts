@@ -8,6 +8,8 @@ import { stepFields } from './step-plan.ts';
  *
  * @typeParam Payload - the payload's type
  * @typeParam Results - what the steps return, by name
+ *
+ * @category Steps
  */
 export interface TypedSteps<Payload, Results> {
   /** For the compiler alone: nothing is there. */
@@ -19,6 +21,8 @@ export interface TypedSteps<Payload, Results> {
  * return nothing.
  *
  * @typeParam Steps - the steps
+ *
+ * @category Steps
  */
 export type ResultsOf<Steps extends readonly Step<never>[]> = string extends Steps[number]['name']
   ? StepValues
@@ -66,6 +70,8 @@ export type ResultsOf<Steps extends readonly Step<never>[]> = string extends Ste
  * const { results } = await processor.submit({ userId: 'u-1', amount: 1200 });
  * console.log(results.reserve.tableId, results.pay.chargeId); // prints: t-7 c-1
  * ```
+ *
+ * @category Steps
  */
 export function inOrder<
   Payload = unknown,

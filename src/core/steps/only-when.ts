@@ -9,6 +9,8 @@ import type { Step } from './step.ts';
  * @typeParam Payload - the type of the payloads of all orders
  * @typeParam Result - what `run` gives
  * @typeParam Name - its name
+ *
+ * @category Steps
  */
 export interface ConditionalStep<Payload, Result, Name extends string = string>
   extends Step<Payload, Result, Name> {
@@ -50,6 +52,8 @@ export interface ConditionalStep<Payload, Result, Name extends string = string>
  * const { results } = await processor.submit({ userId: 'u-1', amount: 1200, payload: topUp });
  * console.log(results.charge?.chargeId); // prints: charge of c-1
  * ```
+ *
+ * @category Steps
  */
 export function onlyWhen<Payload, Own extends Payload, Result, Name extends string>(
   isOwn: (payload: Payload) => payload is Own,

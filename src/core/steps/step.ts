@@ -15,6 +15,8 @@ import type { CompensationContext, StepContext } from './contexts.ts';
  * const retry: RetryOptions = { attempts: 3, delayMs: 200, factor: 4 };
  * export const processor = new OrderProcessor({ retry, steps: [{ name: 'pay', run: () => 'paid' }] });
  * ```
+ *
+ * @category Steps
  */
 export interface RetryOptions {
   /** How many attempts there are, the first included. An integer from 1 up, 3 by default. */
@@ -62,6 +64,8 @@ export interface RetryOptions {
  *   ],
  * });
  * ```
+ *
+ * @category Steps
  */
 export interface CompensationOptions {
   /**
@@ -76,7 +80,11 @@ export interface CompensationOptions {
   readonly retry?: RetryOptions | undefined;
 }
 
-/** What becomes of the lane of an order that failed for good; see {@link Step.onFailure}. */
+/**
+ * What becomes of the lane of an order that failed for good; see {@link Step.onFailure}.
+ *
+ * @category Steps
+ */
 export type OnFailure = 'continue' | 'hold';
 
 /**
@@ -132,6 +140,8 @@ export type OnFailure = 'continue' | 'hold';
  * // prints: refund charge-of-o-1 because vendor_unavailable
  * // prints: vendor_unavailable [ 'compensated', 'error' ]
  * ```
+ *
+ * @category Steps
  */
 export interface Step<Payload = unknown, Result = unknown, Name extends string = string> {
   /**
@@ -206,7 +216,11 @@ export interface Step<Payload = unknown, Result = unknown, Name extends string =
   readonly onFailure?: OnFailure | undefined;
 }
 
-/** A step of a processor whose results are typed: one of their names, with what stands there. */
+/**
+ * A step of a processor whose results are typed: one of their names, with what stands there.
+ *
+ * @category Steps
+ */
 export type StepOf<Payload, Results> = unknown extends Results
   ? Step<Payload>
   : string extends keyof Results

@@ -15,11 +15,11 @@ import type { HistoryStorage } from './history/history-storage.ts';
 import { MemoryHolds } from './holds/memory-holds.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
 import { type Ledger, type LedgerSettlement, outcomeOf } from './ledger.ts';
+import type { StoredOrderPage, StoredOrderQuery } from './lists/stored-order-page.ts';
 import { defaultRetainBytes, defaultRetainSettled } from './memory/memory-options.ts';
 import { SettledHistory } from './memory/settled-history.ts';
 import { SettledOrders } from './memory/settled-orders.ts';
 import { checkBalances } from './order-answers.ts';
-import type { StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
 
 /** A host's own storage of balances, with the last settled orders remembered beside it. */
 export class BalanceLedger implements Ledger {

@@ -1,6 +1,10 @@
 import type { Awaitable } from '../runtime/awaitable.ts';
 
-/** One order's change of one user's balance. */
+/**
+ * One order's change of one user's balance.
+ *
+ * @category For authors of storages
+ */
 export interface BalanceChange {
   /** The order's id. */
   readonly orderId: string;
@@ -14,7 +18,11 @@ export interface BalanceChange {
   readonly postings?: readonly BalanceCredit[] | undefined;
 }
 
-/** A credit to another user that comes with a change. */
+/**
+ * A credit to another user that comes with a change.
+ *
+ * @category For authors of storages
+ */
 export interface BalanceCredit {
   /** Whose balance grows: never the user of the change, and each user at most once in a change. */
   readonly userId: string;
@@ -22,7 +30,11 @@ export interface BalanceCredit {
   readonly amount: number;
 }
 
-/** How much room a storage takes. */
+/**
+ * How much room a storage takes.
+ *
+ * @category For authors of storages
+ */
 export interface StorageSizes {
   /** The size of its file, in bytes. */
   readonly fileBytes: number;
@@ -30,7 +42,11 @@ export interface StorageSizes {
   readonly logBytes: number;
 }
 
-/** The balance right after the change, or why the change was not applied. */
+/**
+ * The balance right after the change, or why the change was not applied.
+ *
+ * @category For authors of storages
+ */
 export type BalanceResult =
   | {
       /** The balance right after the change, in minor units. */
@@ -89,6 +105,8 @@ export type BalanceResult =
  * await processor.submit({ userId: 'u-1', amount: 1200 });
  * console.log(balances.get('u-1')); // prints: 1200
  * ```
+ *
+ * @category Storages
  */
 export interface BalanceStorage {
   /** Whether it has been closed: no processor is made with it then. */

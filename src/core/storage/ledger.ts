@@ -8,14 +8,8 @@ import type { BalanceStorage } from './balance-storage.ts';
 import type { DuePage, DueQuery } from './due/due-orders.ts';
 import type { HistoryStorage } from './history/history-storage.ts';
 import type { HoldStorage } from './holds/hold.ts';
-import type {
-  AcceptResult,
-  RememberedOrder,
-  RememberResult,
-  Settlement,
-  StoredOrderPage,
-  StoredOrderQuery,
-} from './order-storage.ts';
+import type { StoredOrderPage, StoredOrderQuery } from './lists/stored-order-page.ts';
+import type { AcceptResult, RememberedOrder, RememberResult, Settlement } from './order-storage.ts';
 import type { TransactionClient, TransactionResult } from './order-transaction.ts';
 import type { FencedWrite } from './requests/fenced-write.ts';
 import type { ClusterStats, SharedOrders, SharedPage } from './shared-storage.ts';

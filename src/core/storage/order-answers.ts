@@ -2,7 +2,8 @@ import { refusals, refusedBy } from '../order/receipt.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
 import { show } from '../runtime/thrown.ts';
 import { type LedgerSettlement, lost, outcomeOf, type Settled } from './ledger.ts';
-import type { SettlementResult, StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
+import type { StoredOrderPage, StoredOrderQuery } from './lists/stored-order-page.ts';
+import type { SettlementResult } from './order-storage.ts';
 
 // Checks the answers of a host's `OrderStorage`.
 

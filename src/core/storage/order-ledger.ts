@@ -16,6 +16,7 @@ import type {
   LedgerSettlement,
   Settled,
 } from './ledger.ts';
+import type { StoredOrderPage, StoredOrderQuery } from './lists/stored-order-page.ts';
 import {
   checkAccepted,
   checkAll,
@@ -29,8 +30,6 @@ import type {
   OrderStorage,
   RememberedOrder,
   RememberResult,
-  StoredOrderPage,
-  StoredOrderQuery,
 } from './order-storage.ts';
 import type { TransactionClient, TransactionResult } from './order-transaction.ts';
 import type { ClusterStats, SharedOrders, SharedPage } from './shared-storage.ts';

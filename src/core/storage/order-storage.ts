@@ -1,6 +1,5 @@
 import type { FinalPosting } from '../order/order.ts';
 import type { OrderError } from '../order/order-error.ts';
-import type { OrderStatus } from '../order/outcome.ts';
 import type { OrderCause, RememberedStep, StepResult, StepValues } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Awaitable } from '../runtime/awaitable.ts';
@@ -9,10 +8,15 @@ import type { DuePage, DueQuery } from './due/due-orders.ts';
 import type { HistoryStorage } from './history/history-storage.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import type { LaneSettlement } from './holds/lane-settlement.ts';
+import type { StoredOrderPage, StoredOrderQuery } from './lists/stored-order-page.ts';
 import type { FencedWrite } from './requests/fenced-write.ts';
 import type { SharedStorage } from './shared-storage.ts';
 
-/** A storage's answer to an order that it is asked to keep. */
+/**
+ * A storage's answer to an order that it is asked to keep.
+ *
+ * @category For authors of storages
+ */
 export type AcceptResult =
   | {
       /** It is kept now. */
@@ -34,7 +38,11 @@ export type AcceptResult =
     }
   | FailedResult;
 
-/** A storage's answer to an order that it can never keep or settle. The other orders of the call are not affected. */
+/**
+ * A storage's answer to an order that it can never keep or settle. The other orders of the call are not affected.
+ *
+ * @category For authors of storages
+ */
 export interface FailedResult {
   /** The order failed by itself; nothing was changed for it. */
   readonly status: 'failed';
@@ -42,7 +50,11 @@ export interface FailedResult {
   readonly error: unknown;
 }
 
-/** An order with its outcome. */
+/**
+ * An order with its outcome.
+ *
+ * @category For authors of storages
+ */
 export interface Settlement extends NewOrder, LaneSettlement {
   /**
    * What is to be applied, in minor units: what was ordered, or of a completed order what a step said, between 0 and
@@ -88,7 +100,11 @@ export interface Settlement extends NewOrder, LaneSettlement {
   readonly sequence?: number | undefined;
 }
 
-/** A storage's answer to a settlement. */
+/**
+ * A storage's answer to a settlement.
+ *
+ * @category For authors of storages
+ */
 export type SettlementResult =
   | {
       /** It is recorded. */
@@ -116,7 +132,11 @@ export type SettlementResult =
     }
   | FailedResult;
 
-/** What steps of an accepted order have returned that are not to be run again. */
+/**
+ * What steps of an accepted order have returned that are not to be run again.
+ *
+ * @category For authors of storages
+ */
 export interface RememberedOrder {
   /** The order's id. */
   readonly id: string;
@@ -128,7 +148,11 @@ export interface RememberedOrder {
   readonly steps: readonly RememberedStep[];
 }
 
-/** A storage's answer to what it was given to remember. */
+/**
+ * A storage's answer to what it was given to remember.
+ *
+ * @category For authors of storages
+ */
 export type RememberResult =
   | {
       /** It is kept now; or the order is settled, or not there, and nothing was changed. */
@@ -139,38 +163,6 @@ export type RememberResult =
       readonly status: 'lost';
     }
   | FailedResult;
-
-/** Which orders a storage lists; a filter that is left out does not apply. */
-export interface StoredOrderQuery {
-  /** Whose. */
-  readonly userId?: string | undefined;
-  /** With which status; `'pending'` stands for all unsettled orders, and `'processing'` is not asked for. */
-  readonly status?: Exclude<OrderStatus, 'processing'> | undefined;
-  /** Accepted at this time or later, in Unix milliseconds. */
-  readonly acceptedFrom?: number | undefined;
-  /** Accepted before this time, in Unix milliseconds. */
-  readonly acceptedBefore?: number | undefined;
-  /** Only orders with a smaller {@link StoredOrder.sequence}. */
-  readonly before?: number | undefined;
-  /** How many at most, from 1 up. */
-  readonly limit: number;
-  /**
-   * About how many bytes the page may take at most, from 1 up; it has one order in any case. A storage
-   * that reads orders from elsewhere ends the page there. No bound by default.
-   */
-  readonly maxBytes?: number | undefined;
-}
-
-/** One page of a list. */
-export interface StoredOrderPage {
-  /** The orders, the one with the greatest {@link StoredOrder.sequence} first. */
-  readonly orders: readonly StoredOrder[];
-  /**
-   * Where the next page begins, to be given as {@link StoredOrderQuery.before}: this page has every wanted
-   * order with this sequence or a greater one. `undefined` if there are no more orders.
-   */
-  readonly next: number | undefined;
-}
 
 /**
  * A storage that keeps orders beside balances, so that one transaction holds an outcome and its
@@ -220,6 +212,8 @@ export interface StoredOrderPage {
  *    `retriedAs` of the order that has that id, in the same transaction, if it has that order, and not a later one.
  *
  * Methods may answer at once or with a promise.
+ *
+ * @category Storages
  */
 export interface OrderStorage extends BalanceStorage, HistoryStorage, HoldStorage, SharedStorage {
   /**

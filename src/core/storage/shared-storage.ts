@@ -6,13 +6,19 @@ import type { KeptRequest, OwnerRequests } from './requests/owner-requests.ts';
 /**
  * A partition of the users, as long as one processor owns it. The storage makes another object each time that the
  * processor gains the partition: what was read for an earlier time is not processed in a later one.
+ *
+ * @category For authors of storages
  */
 export interface OwnedPartition {
   /** Which partition it is, from 0 up. */
   readonly number: number;
 }
 
-/** Some unsettled orders of one owned partition. */
+/**
+ * Some unsettled orders of one owned partition.
+ *
+ * @category For authors of storages
+ */
 export interface SharedPage {
   /** Whose orders they are; may be left out of a page without orders. */
   readonly partition?: OwnedPartition | undefined;
@@ -24,7 +30,11 @@ export interface SharedPage {
   readonly isCaughtUp?: boolean | undefined;
 }
 
-/** One of the processors that share a storage. */
+/**
+ * One of the processors that share a storage.
+ *
+ * @category For authors of storages
+ */
 export interface ClusterProcessor {
   /** Its name, for people: two may have one. */
   readonly name: string;
@@ -38,7 +48,11 @@ export interface ClusterProcessor {
   readonly partitions: number;
 }
 
-/** What a shared storage knows of all processors: read from time to time, and not when it is asked for. */
+/**
+ * What a shared storage knows of all processors: read from time to time, and not when it is asked for.
+ *
+ * @category Events and numbers
+ */
 export interface ClusterStats {
   /** How long ago it was read, in milliseconds. Grows while the storage cannot be read. */
   readonly ageMs: number;
@@ -61,7 +75,11 @@ export interface ClusterStats {
   readonly oldestWaitMs: number;
 }
 
-/** What a shared storage says to its processor. No function throws, waits for room or calls the storage in its call. */
+/**
+ * What a shared storage says to its processor. No function throws, waits for room or calls the storage in its call.
+ *
+ * @category For authors of storages
+ */
 export interface SharedStorageListener {
   /** The processor owns the partition from now on. Comes before the first page of it. */
   gained(partition: OwnedPartition): void;
@@ -128,6 +146,8 @@ export interface SharedStorageListener {
  * 15. `follow` says whether a reader of all settled orders waits here, at first not. While one does, `applied` is called
  *    soon after settlements of other processors, once for several; one that was missed is made up for in time. It is
  *    called once more than needed rather than not. It need not be called for settlements of this processor.
+ *
+ * @category For authors of storages
  */
 export interface SharedOrders extends OwnerRequests {
   /** Begins: gives the storage the processor's listener. */
@@ -172,6 +192,8 @@ export interface SharedOrders extends OwnerRequests {
  * 2. If the transaction does not commit, nothing of its orders is left; nor of those that a savepoint takes back.
  * 3. No processor awaits them, unless it watches them after the commit.
  * 4. Until the transaction ends, other calls with the id of one of its orders may wait for it, and must end all the same.
+ *
+ * @category For authors of storages
  */
 export interface SharedStorage {
   /** How its processor shares it with others; of no other storage. */

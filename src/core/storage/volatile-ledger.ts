@@ -9,8 +9,9 @@ import { CheckedHolds } from './holds/checked-holds.ts';
 import type { HoldStorage } from './holds/hold.ts';
 import { balanceIn, sizesOf } from './host-balances.ts';
 import type { Ledger, LedgerSettlement, Settled } from './ledger.ts';
+import type { StoredOrderPage, StoredOrderQuery } from './lists/stored-order-page.ts';
 import { checkPage, checkSequence, settledOf, withMessage } from './order-answers.ts';
-import type { OrderStorage, StoredOrderPage, StoredOrderQuery } from './order-storage.ts';
+import type { OrderStorage } from './order-storage.ts';
 import type { FencedWrite } from './requests/fenced-write.ts';
 
 /**

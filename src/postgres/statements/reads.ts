@@ -8,7 +8,10 @@ import type {
   StoredMovementQuery,
 } from '../../core/storage/history/history-storage.ts';
 import type { StoredHold, StoredHoldQuery } from '../../core/storage/holds/hold.ts';
-import type { StoredOrderPage, StoredOrderQuery } from '../../core/storage/order-storage.ts';
+import type {
+  StoredOrderPage,
+  StoredOrderQuery,
+} from '../../core/storage/lists/stored-order-page.ts';
 import type { TakeUnreadable } from '../../core/storage/reading/unreadable-orders.ts';
 import type { QuerySessions } from '../sessions/query-sessions.ts';
 import { checkSchema } from './check.ts';

@@ -9,12 +9,14 @@ import type {
   StoredMovementQuery,
 } from '../../core/storage/history/history-storage.ts';
 import type {
+  StoredOrderPage,
+  StoredOrderQuery,
+} from '../../core/storage/lists/stored-order-page.ts';
+import type {
   AcceptResult,
   FailedResult,
   Settlement,
   SettlementResult,
-  StoredOrderPage,
-  StoredOrderQuery,
 } from '../../core/storage/order-storage.ts';
 import type { TakeUnreadable } from '../../core/storage/reading/unreadable-orders.ts';
 import { readOrder, readOrders } from './read-orders.ts';

@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import type {
-  OrderStorage,
-  Settlement,
-  StoredOrderQuery,
-} from '../../core/storage/order-storage.ts';
+import type { StoredOrderQuery } from '../../core/storage/lists/stored-order-page.ts';
+import type { OrderStorage, Settlement } from '../../core/storage/order-storage.ts';
 import { apply, change, range } from '../balances.ts';
 import { statuses } from '../model.ts';
 import {

@@ -10,6 +10,8 @@ import { checkOptions, wrong } from '../../runtime/checks.ts';
  * await using processor = new OrderProcessor();
  * await processor.hold('ann', { reason: 'chargeback' });
  * ```
+ *
+ * @category Lanes
  */
 export interface HoldOptions {
   /** Why, for people: at most 1 024 characters (UTF-16 code units) of well-formed Unicode. Empty by default. */

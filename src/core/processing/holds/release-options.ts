@@ -18,6 +18,8 @@ export type ReleaseAction = 'retry' | 'skip';
  *   if (orderId !== undefined) await processor.release(userId, 'skip', { orderId });
  * });
  * ```
+ *
+ * @category Lanes
  */
 export interface ReleaseOptions {
   /**

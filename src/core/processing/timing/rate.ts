@@ -1,6 +1,10 @@
 import { checkInteger, checkOptions, checkTimeout } from '../../runtime/checks.ts';
 
-/** How often orders of one user may begin. */
+/**
+ * How often orders of one user may begin.
+ *
+ * @category Processor
+ */
 export interface Rate {
   /** How many orders of a user may begin within `intervalMs`. An integer from 1 up. */
   readonly limit: number;

@@ -1,7 +1,11 @@
 import type { StoredOrder } from '../../order/stored-order.ts';
 import { show } from '../../runtime/thrown.ts';
 
-/** The place of an order among the delayed ones: by `notBefore`, then by `sequence`. */
+/**
+ * The place of an order among the delayed ones: by `notBefore`, then by `sequence`.
+ *
+ * @category For authors of storages
+ */
 export interface DuePlace {
   /** The order's `notBefore`, in Unix milliseconds. */
   readonly notBefore: number;
@@ -9,7 +13,11 @@ export interface DuePlace {
   readonly sequence: number;
 }
 
-/** Which unsettled orders with a `notBefore` a storage gives. */
+/**
+ * Which unsettled orders with a `notBefore` a storage gives.
+ *
+ * @category For authors of storages
+ */
 export interface DueQuery {
   /** Only orders behind this place. */
   readonly after: DuePlace;
@@ -19,7 +27,11 @@ export interface DueQuery {
   readonly limit: number;
 }
 
-/** Some unsettled orders with a `notBefore`. */
+/**
+ * Some unsettled orders with a `notBefore`.
+ *
+ * @category For authors of storages
+ */
 export interface DuePage {
   /** The orders, by their places; as many as there are, and at most `limit`. */
   readonly orders: readonly StoredOrder[];

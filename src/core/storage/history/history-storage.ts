@@ -1,7 +1,11 @@
 import type { StoredOrder } from '../../order/stored-order.ts';
 import type { Awaitable } from '../../runtime/awaitable.ts';
 
-/** One change of a user's balance: an order of the user that completed, or a posting of another user's order. */
+/**
+ * One change of a user's balance: an order of the user that completed, or a posting of another user's order.
+ *
+ * @category Statements and lists
+ */
 export interface Movement {
   /** The id of the order that made it. */
   readonly orderId: string;
@@ -17,7 +21,11 @@ export interface Movement {
   readonly sequence: number;
 }
 
-/** Which settlements a storage is to give. */
+/**
+ * Which settlements a storage is to give.
+ *
+ * @category For authors of storages
+ */
 export interface SettledQuery {
   /** Only those with a greater {@link StoredOrder.settlement}; 0 for all. */
   readonly after: number;
@@ -25,7 +33,11 @@ export interface SettledQuery {
   readonly limit: number;
 }
 
-/** One page of settled orders. */
+/**
+ * One page of settled orders.
+ *
+ * @category For authors of storages
+ */
 export interface SettledPage {
   /** The orders, the one with the least {@link StoredOrder.settlement} first. */
   readonly orders: readonly StoredOrder[];
@@ -37,7 +49,11 @@ export interface SettledPage {
   readonly forgotten: number;
 }
 
-/** Which movements a storage is to give. */
+/**
+ * Which movements a storage is to give.
+ *
+ * @category For authors of storages
+ */
 export interface StoredMovementQuery {
   /** Whose. */
   readonly userId: string;
@@ -51,7 +67,11 @@ export interface StoredMovementQuery {
   readonly limit: number;
 }
 
-/** One page of movements. */
+/**
+ * One page of movements.
+ *
+ * @category For authors of storages
+ */
 export interface StoredMovementPage {
   /** The movements, the one with the least {@link Movement.sequence} first. */
   readonly movements: readonly Movement[];
@@ -61,7 +81,11 @@ export interface StoredMovementPage {
   readonly forgotten: number;
 }
 
-/** What a balance was at a time. */
+/**
+ * What a balance was at a time.
+ *
+ * @category For authors of storages
+ */
 export interface PastBalance {
   /** In minor units; `undefined` if the user had none then, or if it is not known. */
   readonly balance: number | undefined;
@@ -83,6 +107,8 @@ export interface PastBalance {
  *    settlements up to it, or of those alone that changed the user's balance. So a user's times never go back in the
  *    order applied, even if a machine's clock does.
  *    `balanceAt` answers the balance after the user's last movement up to the time, and what pruned movements left.
+ *
+ * @category For authors of storages
  */
 export interface HistoryStorage {
   /** Identifies what the storage keeps: the same at each opening of it, and another for any other storage. */

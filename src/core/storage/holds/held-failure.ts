@@ -6,7 +6,11 @@ import {
 } from '../../order/step-result.ts';
 import { jsonIssueIn } from '../../runtime/json/json-issue.ts';
 
-/** What is kept of the failure of an order that holds its lane, beside the code and the message: see {@link OrderRecord}. */
+/**
+ * What is kept of the failure of an order that holds its lane, beside the code and the message: see {@link OrderRecord}.
+ *
+ * @category For authors of storages
+ */
 export interface HeldFailure {
   /** When its processing began, in Unix milliseconds; `undefined` if that is not known. */
   readonly startedAt: number | undefined;

@@ -3,7 +3,11 @@ import type { Awaitable } from '../../runtime/awaitable.ts';
 import type { FencedWrite } from '../requests/fenced-write.ts';
 import type { HeldFailure } from './held-failure.ts';
 
-/** A user's lane is held: none of the user's orders begins before it is released. */
+/**
+ * A user's lane is held: none of the user's orders begins before it is released.
+ *
+ * @category Lanes
+ */
 export interface Hold {
   /** Whose lane it is. */
   readonly userId: string;
@@ -29,13 +33,21 @@ export interface Hold {
   readonly compensated?: readonly string[] | undefined;
 }
 
-/** A hold as a storage keeps it; the cause is kept with the `failure`. */
+/**
+ * A hold as a storage keeps it; the cause is kept with the `failure`.
+ *
+ * @category For authors of storages
+ */
 export interface StoredHold extends Omit<Hold, 'cause'> {
   /** Of the failed order that holds the lane, if one does: what a `release` settles that skips it. */
   readonly failure?: HeldFailure | undefined;
 }
 
-/** An order that held its lane and is tried again. */
+/**
+ * An order that held its lane and is tried again.
+ *
+ * @category For authors of storages
+ */
 export interface RetriedOrder {
   /** The order's id. */
   readonly orderId: string;
@@ -43,7 +55,11 @@ export interface RetriedOrder {
   readonly compensations: Readonly<Record<string, number>>;
 }
 
-/** A lane that was held goes on. */
+/**
+ * A lane that was held goes on.
+ *
+ * @category Lanes
+ */
 export interface ReleasedLane extends Hold {
   /**
    * What became of the failed order that held it: it is tried again, or was settled as failed. `undefined` for a lane
@@ -54,7 +70,11 @@ export interface ReleasedLane extends Hold {
   readonly releasedAt: number;
 }
 
-/** Which holds a storage is to list. */
+/**
+ * Which holds a storage is to list.
+ *
+ * @category For authors of storages
+ */
 export interface StoredHoldQuery {
   /** Only those behind the hold of this user, in the storage's own order of users. From the first on by default. */
   readonly after?: string | undefined;
@@ -79,6 +99,8 @@ export interface StoredHoldQuery {
  * 6. A settlement with `endsHold` ends the hold whose `orderId` is its order's, in its own transaction, and no other hold. A
  *    lane that is held by hand as well, so that its hold has a `reason`, stays held: the hold is then without the order,
  *    its `code`, `message`, `compensated` and `failure`.
+ *
+ * @category For authors of storages
  */
 export interface HoldStorage {
   /**

@@ -1,6 +1,10 @@
 import type { StoredHold } from './hold.ts';
 
-/** What a settlement says of the lane of its user. */
+/**
+ * What a settlement says of the lane of its user.
+ *
+ * @category For authors of storages
+ */
 export interface LaneSettlement {
   /** Of a provisional settlement: to be noted in `decided`, see {@link DecidedOutcome.holds}. Absent for most. */
   readonly holds?: boolean | undefined;

@@ -10,6 +10,8 @@ import { checkInteger, checkOptions } from '../../runtime/checks.ts';
  * const storage = new MemoryStorage({ retainSettled: 10_000 });
  * export const processor = new OrderProcessor({ storage });
  * ```
+ *
+ * @category Storages
  */
 export interface MemoryStorageOptions {
   /**

@@ -15,7 +15,8 @@ import type {
 } from '../history/history-storage.ts';
 import type { RetriedOrder, StoredHold, StoredHoldQuery } from '../holds/hold.ts';
 import { MemoryHolds } from '../holds/memory-holds.ts';
-import { mergePages } from '../order-pages.ts';
+import { mergePages } from '../lists/order-pages.ts';
+import type { StoredOrderPage, StoredOrderQuery } from '../lists/stored-order-page.ts';
 import type {
   AcceptResult,
   OrderStorage,
@@ -23,8 +24,6 @@ import type {
   RememberResult,
   Settlement,
   SettlementResult,
-  StoredOrderPage,
-  StoredOrderQuery,
 } from '../order-storage.ts';
 import { appliedBefore, appliedChange } from './applied-change.ts';
 import { type MemoryStorageOptions, readMemoryOptions } from './memory-options.ts';
@@ -54,6 +53,8 @@ const settledWithoutBalance: SettlementResult = Object.freeze({
  * await processor.submit({ id: 'o-1', userId: 'u-1', amount: 1200 }); // the same order, not a second
  * console.log(storage.get('u-1')); // prints: 1200
  * ```
+ *
+ * @category Storages
  */
 export class MemoryStorage implements OrderStorage {
   /**

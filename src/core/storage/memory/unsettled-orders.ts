@@ -2,14 +2,9 @@ import { noneRemembered, type RememberedStep } from '../../order/step-result.ts'
 import type { DecidedOutcome, NewOrder, StoredOrder } from '../../order/stored-order.ts';
 import { type DuePage, type DuePlace, type DueQuery, isBehind } from '../due/due-orders.ts';
 import type { RetriedOrder } from '../holds/hold.ts';
-import { isWanted, nextOf } from '../order-pages.ts';
-import type {
-  RememberedOrder,
-  RememberResult,
-  Settlement,
-  StoredOrderPage,
-  StoredOrderQuery,
-} from '../order-storage.ts';
+import { isWanted, nextOf } from '../lists/order-pages.ts';
+import type { StoredOrderPage, StoredOrderQuery } from '../lists/stored-order-page.ts';
+import type { RememberedOrder, RememberResult, Settlement } from '../order-storage.ts';
 import { acceptedRecord } from '../reading/accepted-record.ts';
 
 /** How many orders come in one page. */

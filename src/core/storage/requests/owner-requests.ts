@@ -2,7 +2,11 @@ import type { Awaitable } from '../../runtime/awaitable.ts';
 import type { StoredHold, StoredHoldQuery } from '../holds/hold.ts';
 import type { FencedWrite } from './fenced-write.ts';
 
-/** What the owner of a user's partition is asked to do. */
+/**
+ * What the owner of a user's partition is asked to do.
+ *
+ * @category For authors of storages
+ */
 export interface OwnerRequest {
   /** Identifies it among all requests of all processors: at most 64 characters. */
   readonly id: string;
@@ -12,7 +16,11 @@ export interface OwnerRequest {
   readonly request: string;
 }
 
-/** A request as an owner is called with it. */
+/**
+ * A request as an owner is called with it.
+ *
+ * @category For authors of storages
+ */
 export interface KeptRequest extends OwnerRequest {
   /** Whether an owner has called `begin` for it: that owner may have done it. */
   readonly isBegun: boolean;
@@ -32,6 +40,8 @@ export interface KeptRequest extends OwnerRequest {
  *    holds for `hold`, `release` and `amend` of such a storage.
  * 6. `holdsOf` gives the holds of the users of a partition as `holds` does, and `holdOf` gives one user's hold. Both see
  *    all that was written before, by any processor. After `gained`, no call of an earlier owner changes a hold.
+ *
+ * @category For authors of storages
  */
 export interface OwnerRequests {
   /**

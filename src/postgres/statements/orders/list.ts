@@ -1,4 +1,7 @@
-import type { StoredOrderPage, StoredOrderQuery } from '../../../core/storage/order-storage.ts';
+import type {
+  StoredOrderPage,
+  StoredOrderQuery,
+} from '../../../core/storage/lists/stored-order-page.ts';
 import type { TakeUnreadable } from '../../../core/storage/reading/unreadable-orders.ts';
 import type { Session } from '../../sessions/session.ts';
 import { toKept } from '../../values/kept-text.ts';

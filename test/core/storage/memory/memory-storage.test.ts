@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { MemoryStorage, OrderProcessor } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import type { NewOrder } from '../../../../src/core/order/stored-order.ts';
-import { mergePages } from '../../../../src/core/storage/order-pages.ts';
+import { mergePages } from '../../../../src/core/storage/lists/order-pages.ts';
 import type { Settlement } from '../../../../src/core/storage/order-storage.ts';
 import { failure, newOrder, pendingOrder, settlementOf } from '../../../../src/testing/orders.ts';
 import { range } from '../../../kit/helpers.ts';

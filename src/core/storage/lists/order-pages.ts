@@ -1,6 +1,6 @@
-import type { OrderStatus } from '../order/outcome.ts';
-import type { StoredOrder } from '../order/stored-order.ts';
-import type { StoredOrderQuery } from './order-storage.ts';
+import type { OrderStatus } from '../../order/outcome.ts';
+import type { StoredOrder } from '../../order/stored-order.ts';
+import type { StoredOrderQuery } from './stored-order-page.ts';
 
 /** An order's place in the order of acceptance. */
 type Placed = Pick<StoredOrder, 'sequence'>;
