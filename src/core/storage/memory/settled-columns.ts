@@ -1,9 +1,14 @@
 import { noLabels, noPostings, type Priority } from '../../order/order.ts';
-import type { OrderOutcome, OrderRecord, OrderStatus } from '../../order/outcome.ts';
-import { appliedPostings } from '../../order/receipt.ts';
+import type {
+  AppliedPosting,
+  OrderOutcome,
+  OrderRecord,
+  OrderStatus,
+} from '../../order/outcome.ts';
 import { noneRemembered, noResults, noSteps } from '../../order/step-result.ts';
 import type { StoredOrder, Times } from '../../order/stored-order.ts';
-import { NumberRows } from './number-rows.ts';
+import { NumberRows } from './columns/number-rows.ts';
+import { SettledPostings } from './columns/settled-postings.ts';
 import type { Extra, RememberedFields } from './settled-extra.ts';
 
 const priorities: readonly Priority[] = ['medium', 'high', 'low'];
@@ -20,6 +25,9 @@ const SEQUENCE = 6;
 const GREATEST = 7;
 const WIDTH = 8;
 
+/** How many kinds there can be. The same number has the order's postings: a row is as wide as a line of the cache. */
+const kinds = 16;
+
 /** A settled order as it is remembered. */
 export interface Remembered extends RememberedFields, Times {
   readonly priority: Priority;
@@ -31,6 +39,7 @@ export class SettledColumns {
   readonly userIds: string[] = [];
   readonly extras: (Extra | undefined)[] = [];
   readonly #numbers: NumberRows;
+  readonly #postings = new SettledPostings();
   /** The greatest time of a settlement so far. */
   #greatest = Number.NEGATIVE_INFINITY;
 
@@ -43,7 +52,10 @@ export class SettledColumns {
     return this.ids.length;
   }
 
-  /** @param balance - of a completed order */
+  /**
+   * @param balance - of a completed order
+   * @param postings - what `keep` has returned for the order's postings; 0 if none are kept
+   */
   write(
     slot: number,
     order: Remembered,
@@ -51,6 +63,7 @@ export class SettledColumns {
     sequence: number,
     status: OrderOutcome['status'],
     extra: Extra | undefined,
+    postings: number,
   ): void {
     this.ids[slot] = order.id;
     this.userIds[slot] = order.userId;
@@ -65,9 +78,60 @@ export class SettledColumns {
     numbers[at + ACCEPTED] = order.acceptedAt;
     numbers[at + STARTED] = order.startedAt ?? Number.NaN;
     numbers[at + SETTLED] = settledAt;
-    numbers[at + KIND] = kindOf(order.priority, status);
+    numbers[at + KIND] = kindOf(order.priority, status) + kinds * postings;
     numbers[at + SEQUENCE] = sequence;
     numbers[at + GREATEST] = this.#greatest;
+  }
+
+  /**
+   * Keeps the postings of the order that is written next, which has some.
+   *
+   * @param balances - after each of them; none of an order that did not complete
+   * @param bytes - as `bytesOfPostings` says
+   */
+  keep(postings: Remembered['postings'], balances: readonly number[], bytes: number): number {
+    return this.#postings.add(postings, balances, bytes) + 1;
+  }
+
+  /** Forgets an order and what it has of its own. */
+  release(slot: number): void {
+    this.ids[slot] = undefined;
+    this.extras[slot] = undefined;
+    this.#numbers.segmentOf(slot)[this.#numbers.indexOf(slot) + KIND] = this.#kindIn(slot);
+  }
+
+  /** The same of the oldest order that has something of its own. */
+  releaseOldest(slot: number): void {
+    const first = this.#firstPostingIn(slot);
+    if (first !== -1) this.#postings.dropUpTo(first);
+    this.release(slot);
+  }
+
+  /** About how many bytes are kept for an order alone. */
+  bytesIn(slot: number): number {
+    const first = this.#firstPostingIn(slot);
+    const ofPostings = first === -1 ? 0 : this.#postings.bytesOf(first);
+    return (this.extras[slot]?.bytes ?? 0) + ofPostings;
+  }
+
+  postingsIn(slot: number): readonly AppliedPosting[] {
+    const first = this.#firstPostingIn(slot);
+    return first === -1 ? noPostings : this.#postings.of(first);
+  }
+
+  /** The order's posting to a user, if there is one. */
+  postingIn(slot: number, userId: string): AppliedPosting | undefined {
+    const first = this.#firstPostingIn(slot);
+    return first === -1 ? undefined : this.#postings.find(first, userId);
+  }
+
+  /** -1 if it has none. */
+  #firstPostingIn(slot: number): number {
+    return Math.floor(this.#numbers.at(slot, KIND) / kinds) - 1;
+  }
+
+  #kindIn(slot: number): number {
+    return this.#numbers.at(slot, KIND) % kinds;
   }
 
   sequenceIn(slot: number): number {
@@ -96,7 +160,7 @@ export class SettledColumns {
   headIn(slot: number): Pick<OrderRecord, 'userId' | 'status' | 'acceptedAt'> {
     return {
       userId: this.userIds[slot] as string,
-      status: statuses[this.#numbers.at(slot, KIND) & 3] as OrderStatus,
+      status: statuses[this.#kindIn(slot) & 3] as OrderStatus,
       acceptedAt: this.#numbers.at(slot, ACCEPTED),
     };
   }
@@ -115,7 +179,7 @@ export class SettledColumns {
     const amount = this.amountIn(slot);
     const startedAt = this.#numbers.at(slot, STARTED);
     const balance = this.balanceIn(slot);
-    const kind = this.#numbers.at(slot, KIND);
+    const kind = this.#kindIn(slot);
     return {
       ...extra?.times,
       ...extra?.links,
@@ -135,7 +199,7 @@ export class SettledColumns {
       retryable: extra?.retryable,
       cause: extra?.cause,
       labels: extra?.labels ?? noLabels,
-      postings: extra === undefined ? noPostings : appliedPostings(extra.postings, extra.balances),
+      postings: this.postingsIn(slot),
       steps: extra?.steps ?? noSteps,
       results: extra?.results ?? noResults,
     };

@@ -1,7 +1,6 @@
-import { type FinalPosting, noLabels, noPostings } from '../../order/order.ts';
+import { type FinalPosting, noLabels } from '../../order/order.ts';
 import { causeOfOrder } from '../../order/order-cause.ts';
 import type { OrderError } from '../../order/order-error.ts';
-import { orderedPostings } from '../../order/receipt.ts';
 import type { RetryLinks } from '../../order/retry/retry-links.ts';
 import type { OrderCause, StepResult, StepValues } from '../../order/step-result.ts';
 import { noResults, noSteps } from '../../order/step-result.ts';
@@ -26,7 +25,7 @@ export interface RememberedFields {
   readonly orderedAmount: number;
 }
 
-/** The fields that only some settled orders have. */
+/** The fields that only some settled orders have, but for postings. */
 export interface Extra {
   readonly payload: unknown;
   readonly content: unknown;
@@ -39,9 +38,6 @@ export interface Extra {
   readonly retryable: boolean | undefined;
   readonly cause: OrderCause | undefined;
   readonly labels: readonly string[];
-  readonly postings: readonly FinalPosting[];
-  /** After each posting; none of an order that did not complete. */
-  readonly balances: readonly number[];
   /** The times of an order that has any. */
   readonly times?: TimeFields | undefined;
   /** The orders that an order names. */
@@ -57,8 +53,6 @@ export const noExtra: Extra = {
   results: noResults,
   orderedAmount: undefined,
   labels: noLabels,
-  postings: noPostings,
-  balances: noPostings,
   code: undefined,
   message: undefined,
   retryable: undefined,
@@ -71,19 +65,9 @@ export const noExtra: Extra = {
 /** Ids up to this length together, in characters, are not counted: the number of orders bounds their memory. */
 const shortIds = 128;
 
-/** What a posting takes beside its user's id, in bytes: three objects share it. */
-const postingBytes = 96;
-
-/**
- * @param balances - after each posting
- * @param most - bytes; the counting ends soon after that
- */
-export function extraOfReceipt(
-  order: RememberedFields,
-  balances: readonly number[],
-  most: number,
-): Extra {
-  const { payload, content, labels, postings, steps, results, amount } = order;
+/** @param most - bytes; the counting ends soon after that */
+export function extraOfReceipt(order: RememberedFields, most: number): Extra {
+  const { payload, content, labels, steps, results, amount } = order;
   const orderedAmount = order.orderedAmount === amount ? undefined : order.orderedAmount;
   const ofLabels = labels.length === 0 ? 0 : memoryOf(labels, most);
   const bytes = bytesOf(order, most) + ofLabels;
@@ -99,8 +83,6 @@ export function extraOfReceipt(
     retryable: undefined,
     cause: undefined,
     labels,
-    postings,
-    balances,
     times: timesIn(order),
     links: linksIn(order),
     bytes,
@@ -110,21 +92,19 @@ export function extraOfReceipt(
 /** @param most - bytes; the counting ends soon after that */
 export function extraOfError(order: RememberedFields, error: OrderError, most: number): Extra {
   const { payload, content, labels, steps, results } = order;
-  const postings = orderedPostings(order.postings);
   const { code, message, retryable } = error;
   const cause = order.cause ?? causeOfOrder(error);
   const bytes = bytesOf(order, most) + memoryOf([message, cause, labels, steps], most);
   const times = timesIn(order);
   const links = linksIn(order);
-  const fields = { payload, content, steps, results, labels, postings, code, message, retryable };
-  return { ...fields, orderedAmount: undefined, balances: noPostings, cause, times, links, bytes };
+  const fields = { payload, content, steps, results, labels, code, message, retryable };
+  return { ...fields, orderedAmount: undefined, cause, times, links, bytes };
 }
 
-/** Whether a completed order has nothing of its own that takes room, but for the results of its steps. */
+/** Whether a completed order has nothing of its own that takes room, but for postings and the results of its steps. */
 export function isPlain(order: RememberedFields): boolean {
-  const { id, userId, payload, content, labels, postings, results, amount, orderedAmount } = order;
-  if (payload !== undefined || content !== undefined || labels.length + postings.length > 0)
-    return false;
+  const { id, userId, payload, content, labels, results, amount, orderedAmount } = order;
+  if (payload !== undefined || content !== undefined || labels.length > 0) return false;
   if (results !== noResults || orderedAmount !== amount || hasTimes(order)) return false;
   if (order.retryOf !== undefined) return false;
   return id.length + userId.length <= shortIds;
@@ -139,7 +119,7 @@ function linksIn({ retryOf }: RememberedFields): RetryLinks | undefined {
 }
 
 function bytesOf(
-  { id, userId, payload, content, postings, results }: RememberedFields,
+  { id, userId, payload, content, results }: RememberedFields,
   most: number,
 ): number {
   // One byte more, so that a value that is too large is recognized.
@@ -147,10 +127,6 @@ function bytesOf(
   const ofContent = content === payload ? 0 : memoryOf(content, enough);
   const areLong = id.length + userId.length > shortIds;
   const ofIds = areLong ? memoryOf(id, enough) + memoryOf(userId, enough) : 0;
-  let ofPostings = 0;
-  for (let at = 0; at < postings.length; at += 1) {
-    ofPostings += postingBytes + 2 * (postings[at] as FinalPosting).userId.length;
-  }
   const ofResults = results === noResults ? 0 : memoryOf(results, enough);
-  return memoryOf(payload, enough) + ofContent + ofIds + ofPostings + ofResults;
+  return memoryOf(payload, enough) + ofContent + ofIds + ofResults;
 }

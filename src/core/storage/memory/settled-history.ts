@@ -1,4 +1,3 @@
-import type { Posting } from '../../order/order.ts';
 import type { StoredOrder } from '../../order/stored-order.ts';
 import type {
   HistoryStorage,
@@ -10,7 +9,6 @@ import type {
   StoredMovementQuery,
 } from '../history/history-storage.ts';
 import type { SettledColumns } from './settled-columns.ts';
-import { noExtra } from './settled-extra.ts';
 
 /** How many settlements a page looks at before it ends. */
 const mostLookedAt = 4_096;
@@ -105,9 +103,8 @@ export class SettledHistory implements HistoryStorage {
       const balance = columns.balanceIn(slot);
       if (Number.isNaN(balance)) continue;
       check(columns.userIds[slot] as string, columns.amountIn(slot), balance, at);
-      const { postings, balances } = columns.extras[slot] ?? noExtra;
-      for (const [index, posting] of postings.entries()) {
-        check(posting.userId, posting.amount, balances[index] as number, at);
+      for (const posting of columns.postingsIn(slot)) {
+        check(posting.userId, posting.amount, posting.balance as number, at);
       }
     }
     for (const [userId, ought] of balances) {
@@ -130,11 +127,9 @@ export class SettledHistory implements HistoryStorage {
     if (columns.userIds[slot] === userId) {
       return this.#movement(slot, userId, columns.amountIn(slot), own, sequence);
     }
-    const { postings, balances } = columns.extras[slot] ?? noExtra;
-    const index = postings.findIndex((posting) => posting.userId === userId);
-    if (index === -1) return undefined;
-    const { amount } = postings[index] as Posting;
-    return this.#movement(slot, userId, amount, balances[index] as number, sequence);
+    const posting = columns.postingIn(slot, userId);
+    if (posting === undefined) return undefined;
+    return this.#movement(slot, userId, posting.amount, posting.balance as number, sequence);
   }
 
   #movement(

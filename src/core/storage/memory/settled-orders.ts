@@ -6,8 +6,9 @@ import type { StepResult } from '../../order/step-result.ts';
 import type { StoredOrder } from '../../order/stored-order.ts';
 import { isWanted, nextOf } from '../lists/order-pages.ts';
 import type { StoredOrderPage, StoredOrderQuery } from '../lists/stored-order-page.ts';
+import { beginsSegment, segmentAt, segmentSize } from './columns/number-rows.ts';
+import { bytesOfPostings } from './columns/settled-postings.ts';
 import { NewestFirst, type Ring } from './newest-first.ts';
-import { beginsSegment, segmentAt, segmentSize } from './number-rows.ts';
 import { type Remembered, SettledColumns } from './settled-columns.ts';
 import { type Extra, extraOfError, extraOfReceipt, isPlain, noExtra } from './settled-extra.ts';
 import type { SettlementRing } from './settled-history.ts';
@@ -85,16 +86,21 @@ export class SettledOrders implements SettlementRing {
       return;
     }
     const slot = this.#at;
-    const extra = this.#extraOf(order, error, balances);
+    const extra = this.#extraOf(order, error);
+    const ofPostings = bytesOfPostings(order.postings);
+    const bytes = (extra?.bytes ?? 0) + ofPostings;
     let isKept = true;
-    if (this.#bytes + (extra?.bytes ?? 0) > 0) {
-      this.#release(slot);
-      isKept = this.#makeRoomFor(extra?.bytes ?? 0);
+    if (this.#bytes + bytes > 0) {
+      this.#releaseOldest(slot);
+      isKept = this.#makeRoomFor(bytes);
     }
+    const hasPostings = isKept && ofPostings > 0;
+    const postings = hasPostings ? this.#columns.keep(order.postings, balances, ofPostings) : 0;
     if (beginsSegment(slot)) this.#newestFirst.forget(segmentAt(slot));
     if (order.retryOf !== undefined) this.retried(order.retryOf, order.id, sequence);
     this.#slots.add(slot, hashOf(order.id));
-    this.#columns.write(slot, order, balance, sequence, status, isKept ? extra : undefined);
+    const own = isKept ? extra : undefined;
+    this.#columns.write(slot, order, balance, sequence, status, own, postings);
     if (!isKept) {
       this.#columns.ids[slot] = undefined;
       this.#missing = this.last + 1;
@@ -125,15 +131,16 @@ export class SettledOrders implements SettlementRing {
 
   forget(id: string): void {
     const slot = this.#slots.find(id);
-    if (slot !== -1) this.#release(slot);
+    if (slot === -1) return;
+    this.#bytes -= this.#columns.bytesIn(slot);
+    this.#columns.release(slot);
   }
 
-  /** Forgets the order in a slot, if there is one. */
-  #release(slot: number): void {
+  /** Forgets the order in a slot, if there is one: the oldest that may take bytes. */
+  #releaseOldest(slot: number): void {
     if (slot >= this.#columns.length) return;
-    this.#bytes -= this.#columns.extras[slot]?.bytes ?? 0;
-    this.#columns.extras[slot] = undefined;
-    this.#columns.ids[slot] = undefined;
+    this.#bytes -= this.#columns.bytesIn(slot);
+    this.#columns.releaseOldest(slot);
   }
 
   /** Forgets the oldest orders that take bytes, as far as needed; false if so many bytes can never fit. */
@@ -144,8 +151,8 @@ export class SettledOrders implements SettlementRing {
     // Each order is looked at once.
     for (; this.#bytes + bytes > this.#mostBytes; oldest += 1) {
       const slot = oldest % this.#limit;
-      if ((this.#columns.extras[slot]?.bytes ?? 0) === 0) continue;
-      this.#release(slot);
+      if (this.#columns.bytesIn(slot) === 0) continue;
+      this.#releaseOldest(slot);
       this.#missing = oldest + 1;
     }
     this.#oldest = oldest;
@@ -195,14 +202,10 @@ export class SettledOrders implements SettlementRing {
     return rounds * this.#limit + slot + 1;
   }
 
-  #extraOf(
-    order: Remembered,
-    error: OrderError | undefined,
-    balances: readonly number[],
-  ): Extra | undefined {
+  #extraOf(order: Remembered, error: OrderError | undefined): Extra | undefined {
     if (error !== undefined) return extraOfError(order, error, this.#mostBytes);
     const { steps } = order;
-    if (!isPlain(order)) return extraOfReceipt(order, balances, this.#mostBytes);
+    if (!isPlain(order)) return extraOfReceipt(order, this.#mostBytes);
     if (steps.length === 0) return undefined;
     // Most orders whose steps finished at once have their results in common.
     if (this.#lastPlain.steps !== steps) this.#lastPlain = { ...noExtra, steps };
