@@ -67,7 +67,8 @@ DO $$ BEGIN SET client_connection_check_interval = 1000; EXCEPTION WHEN OTHERS T
 
 /** The settings of a session of the processor. */
 export function settingsOf(role: Role, schema: string): ReadonlyMap<string, string> {
-  const own = { search_path: quoteName(schema), jit: 'off', ...settings[role] };
+  // Temporary tables, of what a host calls, stand for none of the schema.
+  const own = { search_path: `${quoteName(schema)}, pg_temp`, jit: 'off', ...settings[role] };
   const isolation = ['default_transaction_isolation', "'read committed'"] as const;
   return new Map([isolation, ...Object.entries(own)]);
 }

@@ -363,3 +363,13 @@ it('the client is as one of the host: its types, its search path, rows as arrays
   expect(found).toEqual([[{ n: '5' }], [['public', 'on', 7]], 3]);
   expect(await processor.submit({ ...order, id: 'o-2' })).toMatchObject({ balance: 10 });
 });
+
+it('a temporary table of its own stands for none of the storage', async () => {
+  await using shop = new Shop(server);
+  const processor = await shop.open(async (client) => {
+    const { rows } = await client.query(`SELECT to_regclass('pg_temp.balances') AS there`);
+    if (rows[0]?.there === null) await client.query('SELECT 1 AS one INTO TEMP TABLE balances');
+  });
+  await processor.submit(order);
+  expect(await processor.submit({ ...order, id: 'o-2' })).toMatchObject({ balance: 10 });
+});
