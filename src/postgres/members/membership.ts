@@ -9,6 +9,7 @@ import type {
 import { AwaitedOrders } from '../notes/awaited-orders.ts';
 import { OrderReader } from '../notes/order-reader.ts';
 import { OrderStream } from '../notes/order-stream.ts';
+import type { AnsweredCall } from '../notes/own-calls.ts';
 import { requestCancel, watchOrders } from '../notes/requests.ts';
 import { Requests } from '../requests/requests.ts';
 import { Channels } from './channels.ts';
@@ -90,18 +91,12 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
   }
 
   /**
-   * The server has answered an own call of `accept`: these orders of it are kept, and need not be read.
+   * The server has answered an own call of `accept`.
    *
-   * @param call - as its note says it
-   * @param parts - the partition of each
+   * @param call - without orders that are not due
    */
-  accepted(
-    life: Life,
-    call: number,
-    orders: readonly StoredOrder[],
-    parts: readonly number[],
-  ): void {
-    if (life === this.#life) this.#reader?.accepted(call, orders, parts);
+  accepted(life: Life, call: AnsweredCall): void {
+    if (life === this.#life) this.#reader?.accepted(call);
   }
 
   /** The outcomes of these unsettled orders are awaited here. */

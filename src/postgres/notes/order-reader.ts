@@ -14,7 +14,7 @@ import {
   readRanges,
   readUsers,
 } from './order-reads.ts';
-import { OwnCalls, type OwnOrder } from './own-calls.ts';
+import { type AnsweredCall, OwnCalls, type OwnOrder } from './own-calls.ts';
 import { PageBuffer } from './page-buffer.ts';
 import { type DelayedNote, DueOrders } from './partitions/due-orders.ts';
 import type { DueUser, PartitionReading } from './partitions/partition-reading.ts';
@@ -55,7 +55,7 @@ export class OrderReader {
     this.#listener = listener;
     this.#bounds = { ...defaultBounds, ...changed };
     this.#readings = new PartitionReadings(this.#bounds.user);
-    this.#own = new OwnCalls(life.number);
+    this.#own = new OwnCalls(life.number, (part) => this.#readings.get(part));
     this.#due = new DueOrders(life, listener.wake, listener.takeUnreadable);
     this.#pages = new PageBuffer(listener.cancel);
     this.#sweep = new Sweep(life.read);
@@ -113,10 +113,8 @@ export class OrderReader {
   }
 
   /** The server has answered an own call of `accept`. */
-  accepted(call: number, orders: readonly StoredOrder[], parts: readonly number[]): void {
-    const isGiven = (order: StoredOrder, part: number): boolean =>
-      this.#readings.get(part)?.has(order.sequence) === true;
-    this.#own.answered(call, orders, parts, isGiven);
+  accepted(call: AnsweredCall): void {
+    this.#own.answered(call);
   }
 
   /** @param part - the order's partition */
@@ -194,10 +192,9 @@ export class OrderReader {
       if (note.xid !== undefined) ranges.push({ low: note.low, high: note.high, xid: note.xid });
       listed.push(...note.sequences);
     }
-    const { read } = this.#life;
     const answers = await Promise.all([
-      ranges.length > 0 ? readRanges(read, ranges, [...parts]) : [],
-      listed.length > 0 ? readListed(read, listed) : [],
+      ranges.length > 0 ? readRanges(this.#life, ranges, [...parts]) : [],
+      listed.length > 0 ? readListed(this.#life, listed) : [],
     ]);
     const rows = answers.flat();
     const found = [
@@ -214,12 +211,11 @@ export class OrderReader {
 
   async #readPages(behind: readonly PartitionReading[], due: readonly DueUser[]): Promise<void> {
     const { page, scan } = this.#bounds;
-    const { read } = this.#life;
     const most = Math.max(16, Math.floor(page / Math.max(1, behind.length)));
     const before = this.#notes.takeAll();
     const [pages, ofUsers] = await Promise.all([
-      behind.length > 0 ? readPages(read, behind, most, scan) : [],
-      due.length > 0 ? readUsers(read, due) : [],
+      behind.length > 0 ? readPages(this.#life, behind, most, scan) : [],
+      due.length > 0 ? readUsers(this.#life, due) : [],
     ]);
     // What was committed late below a cursor was noted before this answer, and comes before it.
     const during = this.#notes.takeAll();
@@ -260,7 +256,7 @@ export class OrderReader {
     const missing = await this.#sweep.find(this.#readings);
     if (missing.length === 0) return;
     const before = this.#notes.takeAll();
-    const rows = await readListed(this.#life.read, missing);
+    const rows = await readListed(this.#life, missing);
     const during = this.#notes.takeAll();
     await this.#takeNotes(before, during);
     for (const row of rows) {

@@ -44,6 +44,8 @@ export interface InsertedRow {
   readonly kept: string | null;
   /** Of which of them the time has not come by the server's clock; only where it is asked for. */
   readonly delayed?: string | null;
+  /** The partitions that the processor owned in that instant: the bit of each, in hex; only of {@link acceptStatement}. */
+  readonly owned?: string | null;
 }
 
 const answer = (table: string): string => `(SELECT array_agg(seq)::text FROM i) AS drawn, r.count,
@@ -63,6 +65,7 @@ const acceptText = (areTimed: boolean): string => {
   r AS MATERIALIZED (SELECT count(*)::int AS count, min(seq) ${due} AS low, max(seq) ${due} AS high,
     to_hex(bit_or(1::bigint << part) ${due}) AS bits FROM p)
   SELECT ${answer('p')},${areTimed ? ' (SELECT array_agg(seq)::text FROM p WHERE not_before IS NOT NULL) AS delayed,' : ''}
+    (SELECT to_hex(bit_or(1::bigint << part)) FROM partitions WHERE owner = $${count + 2}::integer) AS owned,
     set_config('op.note', CASE WHEN r.low IS NOT NULL THEN concat_ws(' ', $${count + 2}::integer,
     $${count + 3}::integer, r.bits, r.low, r.high, pg_current_xact_id()::xid) ELSE '' END, false) AS note FROM r`;
 };

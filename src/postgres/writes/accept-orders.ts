@@ -109,7 +109,8 @@ export class AcceptOrders {
     const isDue = (order: StoredOrder | undefined): order is StoredOrder =>
       order !== undefined && !delayed.has(order.sequence);
     const parts = columns.filter((_, at) => isDue(kept[at])).map(({ part }) => part);
-    this.#members.accepted(life, call, kept.filter(isDue), parts);
+    const owned = row?.owned ?? null;
+    this.#members.accepted(life, { call, orders: kept.filter(isDue), parts, owned });
     await note;
     return kept;
   }

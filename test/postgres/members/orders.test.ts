@@ -4,6 +4,7 @@ import { listNotes } from '../../../src/postgres/notes/accept-note.ts';
 import { Session } from '../../../src/postgres/sessions/session.ts';
 import { partitionOf } from '../../../src/postgres/values/partition.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
+import { openSession } from '../statements/kept.ts';
 import { Node, newSchema, until } from './kit.ts';
 import { accept, insert, settle } from './raw-writes.ts';
 
@@ -107,6 +108,36 @@ describe('orders', () => {
     expect(one.idsOf('u')).toEqual(['late', 'after']);
     expect(one.idsOf('v')).toEqual(['given', 'taken', ...more.map(({ id }) => id)]);
     await late.end();
+  });
+
+  it('invariant 12: a processor that has not heard of a loss is given nothing that was accepted since', async () => {
+    const schema = await newSchema(server);
+    // It beats no more after it has joined, and looks for what it has missed.
+    const unheard = { beatMs: 600_000, staleMs: 1_200_000, sweepMs: 20 };
+    await using one = await Node.open(server, schema, unheard);
+    await one.join();
+    const session = await openSession(server, schema);
+    await session.query('UPDATE partitions SET owner = NULL, epoch = epoch + 1');
+    await accept(one.members, [{ id: 'own', userId: 'u' }]);
+    const noted = range(2).map((at) => ({ id: `noted-${at}`, userId: `u-${at}` }));
+    const orders = await insert(session, 0, 1, noted);
+    const listed = orders.map(({ sequence, userId }) => ({
+      sequence,
+      part: partitionOf(userId, 8),
+    }));
+    const { accepted } = one.members.channels;
+    for (const each of listNotes(listed)) {
+      await session.query('SELECT pg_notify($1, $2)', [accepted, each]);
+    }
+    await insert(session, 0, 2, [{ id: 'unnoted', userId: 'u' }]);
+    await sleep(200);
+    expect([one.owned.size, one.ids]).toEqual([8, []]);
+    await using other = await Node.open(server, schema);
+    await other.join();
+    const given = () => [...one.given, ...other.given];
+    await until('they come at their owners', () => given().length === 4);
+    expect(given().map(({ order }) => order.attempt)).toEqual([1, 1, 1, 1]);
+    await session.end();
   });
 
   it('invariant 7: a user with many orders does not hold back the others of its partition', async () => {

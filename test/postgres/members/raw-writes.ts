@@ -21,6 +21,7 @@ const acceptText = `WITH i AS MATERIALIZED (
     SELECT i.seq, t.epoch, i.part, i.user_id, $5::int
     FROM i JOIN o USING (seq) JOIN partitions t USING (part) RETURNING seq, part)
   SELECT array_agg(seq ORDER BY seq)::text AS drawn,
+    (SELECT to_hex(bit_or(1::bigint << part)) FROM partitions WHERE owner = $5::int) AS owned,
     set_config('op.note', concat_ws(' ', $5::int, $6::int, (SELECT to_hex(bit_or(1::bigint << part)) FROM p),
       min(seq), max(seq), pg_current_xact_id()::xid), false) AS note FROM i`;
 
@@ -51,7 +52,7 @@ export async function accept(
   noted.catch(() => {});
   const answer = await kept;
   const parts = orders.map(({ userId }) => partitionOf(userId, partitions));
-  members.accepted(life, answer.call, answer.orders, parts);
+  members.accepted(life, { ...answer, parts });
   members.awaits(answer.orders);
   await noted;
   return answer.orders;
@@ -64,14 +65,14 @@ export function sendAccept(
   orders: readonly RawOrder[],
   partitions = 8,
 ): {
-  kept: Promise<{ call: number; orders: StoredOrder[] }>;
+  kept: Promise<{ call: number; orders: StoredOrder[]; owned: string | null }>;
   note: () => Promise<unknown>;
 } {
   calls += 1;
   const call = calls;
-  const kept = insert(life.accept, life.number, call, orders, partitions);
+  const kept = keep(life.accept, life.number, call, orders, partitions);
   return {
-    kept: kept.then((stored) => ({ call, orders: stored })),
+    kept: kept.then((answer) => ({ call, ...answer })),
     note: () => life.accept.query(noteText, [channels.accepted]),
   };
 }
@@ -84,7 +85,17 @@ export async function insert(
   orders: readonly RawOrder[],
   partitions = 8,
 ): Promise<StoredOrder[]> {
-  const [row] = await session.query<{ drawn: string }>(acceptText, [
+  return (await keep(session, processor, call, orders, partitions)).orders;
+}
+
+async function keep(
+  session: Session,
+  processor: number,
+  call: number,
+  orders: readonly RawOrder[],
+  partitions: number,
+): Promise<{ readonly orders: StoredOrder[]; readonly owned: string | null }> {
+  const [row] = await session.query<{ drawn: string; owned: string | null }>(acceptText, [
     textArray(orders.map(({ id }) => id)),
     textArray(orders.map(({ userId }) => userId)),
     plainArray(orders.map(({ userId }) => partitionOf(userId, partitions))),
@@ -93,7 +104,8 @@ export async function insert(
     call,
   ]);
   const drawn = integersOf(row?.drawn ?? null);
-  return orders.map((order, at) => stored(order, drawn[at] as number));
+  const kept = orders.map((order, at) => stored(order, drawn[at] as number));
+  return { orders: kept, owned: row?.owned ?? null };
 }
 
 /** @throws `lost` or `settled` */

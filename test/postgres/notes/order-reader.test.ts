@@ -34,6 +34,11 @@ function note(text: string): AcceptNote {
   return parseAcceptNote(text) as AcceptNote;
 }
 
+/** An own call of one order is answered; the processor owned these partitions then. */
+function accepted(sequence: number, owned: string | null = '1'): void {
+  reader.accepted({ call: 1, orders: [orderOf(sequence)], parts: [0], owned });
+}
+
 /** The sequences of what was read, which is taken by that. */
 function taken(): number[] {
   const sequences: number[] = [];
@@ -70,7 +75,7 @@ describe('notes', () => {
 
   it('own orders are taken from memory, at the place of their note, once', async () => {
     await live();
-    reader.accepted(1, [orderOf(11)], [0]);
+    accepted(11);
     expect(reader.hasWork).toBe(false);
     reader.heard(note('1 1 1 10 10 501'));
     reader.heard(note('7 1 1 11 11 502'));
@@ -86,7 +91,7 @@ describe('notes', () => {
     await live();
     reader.heard(note('7 1 1 11 11 502'));
     const isRead = reader.read();
-    reader.accepted(1, [orderOf(11)], [0]);
+    accepted(11);
     await fake.answer('ranges', [rowOf(11)]);
     await isRead;
     expect(taken()).toEqual([11]);
@@ -94,7 +99,7 @@ describe('notes', () => {
   });
 
   it('own orders that a page has are not taken from memory too, even when they are settled by then', async () => {
-    reader.accepted(1, [orderOf(11)], [0]);
+    accepted(11);
     const isRead = reader.read();
     reader.heard(note('7 1 1 11 11 502'));
     await fake.answer('pages', pageOf([11], false));
@@ -103,6 +108,26 @@ describe('notes', () => {
     reader.settled(11, 0);
     await reader.read();
     expect(taken()).toEqual([]);
+  });
+
+  it('invariant 12: own orders of a partition that was not owned then, or is gained anew since, are read', async () => {
+    await live();
+    accepted(11, '2');
+    reader.heard(note('7 1 1 11 11 502'));
+    const first = reader.read();
+    await fake.answer('ranges', []);
+    await first;
+    expect(taken()).toEqual([]);
+    accepted(12);
+    reader.drop(partition);
+    reader.gain(partition);
+    await reader.read();
+    await live();
+    reader.heard(note('7 1 1 12 12 503'));
+    const second = reader.read();
+    await fake.answer('ranges', [rowOf(12, 'u', { losses: 1 })]);
+    await second;
+    expect(reader.next()?.orders.map(({ attempt }) => attempt)).toEqual([2]);
   });
 
   it('of other partitions nothing is read', async () => {
@@ -129,7 +154,7 @@ describe('notes', () => {
     ]);
     reader.heard(note(text as string));
     const isRead = reader.read();
-    expect(fake.calls[0]?.values).toEqual(['{11,5}']);
+    expect(fake.calls[0]?.values).toEqual(['{11,5}', 7]);
     await fake.answer('listed', [rowOf(11), rowOf(5)]);
     await isRead;
     expect(taken()).toEqual([5, 11]);
@@ -274,7 +299,7 @@ describe('a user with many orders', () => {
     expect(taken()).toEqual([]);
     for (const sequence of [10, 11, 12]) reader.settled(sequence, 0);
     const fourth = reader.read();
-    expect(fake.calls[0]?.values).toEqual(['{"u"}', '{12}', '{2}']);
+    expect(fake.calls[0]?.values).toEqual(['{"u"}', '{12}', '{2}', 7]);
     const scanned = [13, 14].map((seq) => ({ ...rowOf(seq), scanned: seq, at: 1 }));
     await fake.answer('users', scanned);
     await fourth;
@@ -316,7 +341,7 @@ describe('a user with many orders', () => {
     fake.nextDue = [];
     for (const sequence of [11, 12]) reader.settled(sequence, 0);
     const second = reader.read();
-    expect(fake.calls[0]?.values).toEqual(['{"u"}', '{9}', '{2}']);
+    expect(fake.calls[0]?.values).toEqual(['{"u"}', '{9}', '{2}', 7]);
     await fake.answer('users', [{ ...rowOf(10), scanned: 10, at: 1 }]);
     await second;
     expect(taken()).toEqual([10]);

@@ -56,27 +56,28 @@ async function rowsRead(name: string, values: readonly string[]): Promise<number
   return read;
 }
 
+const reader = (number = 1) => ({ read: session, number });
 const reading = new PartitionReading({ number: 0 }, 10);
 const user = { id: 'u-5', count: 0, high: 0, cursor: 0, isDrained: false };
 
 it.each<[string, () => Promise<unknown>, string[], number]>([
   [
     'ranges',
-    () => readRanges(session, [], []),
-    ["'{100,200}'", "'{149,249}'", "'{3,3}'", "'{1,2}'"],
+    () => readRanges(reader(), [], []),
+    ["'{100,200}'", "'{149,249}'", "'{3,3}'", "'{1,2}'", '1'],
     300,
   ],
-  ['listed', () => readListed(session, [1]), ["'{5,6,7}'"], 6],
+  ['listed', () => readListed(reader(), [1]), ["'{5,6,7}'", '1'], 6],
   [
     'pages',
-    () => readPages(session, [reading], 10, 10),
-    ["'{1,2}'", "'{0,0}'", "'{50,50}'", '50', "'{}'"],
+    () => readPages(reader(), [reading], 10, 10),
+    ["'{1,2}'", "'{0,0}'", "'{50,50}'", '50', "'{}'", '1'],
     300,
   ],
   [
     'users',
-    () => readUsers(session, [{ reading, user, most: 10 }]),
-    ["'{u-5,u-6}'", "'{0,0}'", "'{50,50}'"],
+    () => readUsers(reader(), [{ reading, user, most: 10 }]),
+    ["'{u-5,u-6}'", "'{0,0}'", "'{50,50}'", '1'],
     200,
   ],
   ['sweep', () => readSequences(session, [1], 0, 10), ["'{1,2}'", '10000', '100'], 500],
@@ -91,3 +92,27 @@ it.each<[string, () => Promise<unknown>, string[], number]>([
   await prepare();
   expect(await rowsRead(name, values)).toBeLessThanOrEqual(most);
 });
+
+it('invariant 12: nothing is read of partitions that are not the processor’s', async () => {
+  const [mine, others] = [reader(1), reader(2)];
+  const due = [{ reading, user, most: 10 }];
+  const range = [{ low: 1, high: 99, xid: await xidOf(8) }];
+  expect((await readListed(mine, [8])).length).toBe(1);
+  expect((await readRanges(mine, range, [0])).length).toBe(12);
+  expect((await readPages(mine, [reading], 10, 10)).length).toBe(10);
+  expect((await readUsers(mine, due)).some(({ part }) => part !== null)).toBe(true);
+  expect(await readListed(others, [8])).toEqual([]);
+  expect(await readRanges(others, range, [0])).toEqual([]);
+  const pages = await readPages(others, [reading], 10, 10);
+  expect(pages).toMatchObject([{ seq: null, pagePart: 0, hasMore: true }]);
+  const users = await readUsers(others, due);
+  expect(users.map(({ part }) => part)).toEqual(users.map(() => null));
+});
+
+async function xidOf(sequence: number): Promise<string> {
+  const [row] = await session.query<{ xid: string }>(
+    'SELECT accept_xid::text AS xid FROM pending WHERE seq = $1',
+    [sequence],
+  );
+  return row?.xid ?? '';
+}

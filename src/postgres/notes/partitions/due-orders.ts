@@ -112,7 +112,7 @@ export class DueOrders {
     );
     if (mayBeGiven.length === 0) return [];
     const sequences = mayBeGiven.map(({ seq }) => seq);
-    const rows = await readListed(this.#life.read, sequences);
+    const rows = await readListed(this.#life, sequences);
     const rowOf = new Map(rows.map((row) => [row.seq, row]));
     const orders = ordersOf(rows, this.#takeUnreadable).toSorted(byTime);
     return orders.map((order) => ({ order, row: rowOf.get(order.sequence) as PendingRow }));
