@@ -55,6 +55,7 @@ const long = [
   'test/postgres/members/model.test.ts',
   'test/postgres/members/orders.test.ts',
   'test/postgres/members/outcomes.test.ts',
+  'test/postgres/members/stopped-process.test.ts',
   'test/postgres/open.test.ts',
   'test/postgres/operation/cluster.test.ts',
   'test/postgres/operation/failures.test.ts',

@@ -106,7 +106,8 @@ export class Engine {
         return journal !== undefined && (this.availability?.mayAskAgain(attempt) ?? false);
       },
     });
-    const stepSettings = { ...settings, isJson: journal?.isJson === true };
+    const { isJson = false, mayBegin } = journal ?? {};
+    const stepSettings = { ...settings, isJson, mayBegin };
     this.dispatcher = new Dispatcher(stepSettings, clock, this.lifecycle, this.settler, funds, {
       ended: (job) => {
         this.ownership?.ended(job);

@@ -46,6 +46,10 @@ export class PostgresSharedOrders implements SharedOrders {
     this.#members.follow(isFollowing);
   }
 
+  mayBegin(): boolean {
+    return this.#members.mayBegin();
+  }
+
   leave(): void {
     this.#members.leave();
   }

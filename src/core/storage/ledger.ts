@@ -97,6 +97,8 @@ export interface JournalStorage {
   readonly isJson: boolean;
   /** Of a storage that several processors share. */
   readonly shared: SharedOrders | undefined;
+  /** Asked before a step begins; `undefined` if the storage need not be. */
+  readonly mayBegin: (() => boolean) | undefined;
   accept(orders: readonly NewOrder[]): Promise<readonly AcceptResult[]>;
   /**
    * What keeps an order in a transaction of the host's; `undefined` if the storage cannot do so.

@@ -48,6 +48,7 @@ export class OrderLedger implements Ledger, JournalStorage {
   readonly #storage: OrderStorage;
   readonly isJson: boolean;
   readonly shared: SharedOrders | undefined;
+  readonly mayBegin: (() => boolean) | undefined;
 
   constructor(storage: OrderStorage) {
     this.#storage = storage;
@@ -55,6 +56,7 @@ export class OrderLedger implements Ledger, JournalStorage {
     this.holds = new CheckedHolds(storage, this.isJson);
     this.shared = storage.shared;
     if (this.shared !== undefined) checkMethods('storage.shared', this.shared, sharedMethods);
+    this.mayBegin = this.shared?.mayBegin?.bind(this.shared);
   }
 
   get journal(): this {

@@ -146,6 +146,11 @@ export interface SharedStorageListener {
  * 15. `follow` says whether a reader of all settled orders waits here, at first not. While one does, `applied` is called
  *    soon after settlements of other processors, once for several; one that was missed is made up for in time. It is
  *    called once more than needed rather than not. It need not be called for settlements of this processor.
+ * 16. `mayBegin`, where there is one, is asked before each attempt at a step or its compensation, since what those do
+ *    elsewhere is not fenced: a process that was stopped by its machine, and goes on, may come to a step before it
+ *    hears of anything. The storage answers `false` if it cannot be sure that no other processor owns a partition by now.
+ *    Before that answer it has called `lost` for all of them, maybe in that call. A compensation of an order that is
+ *    settled already goes on: no other processor would run it.
  *
  * @category For authors of storages
  */
@@ -173,6 +178,11 @@ export interface SharedOrders extends OwnerRequests {
    * @param isFollowing - whether a reader waits
    */
   follow(isFollowing: boolean): void;
+  /**
+   * Whether a step of an order may begin. Called for each attempt, so it answers at once, from memory; without it a step
+   * may always begin.
+   */
+  mayBegin?(): boolean;
   /** The processor shuts down. */
   leave(): void;
   /**

@@ -20,6 +20,8 @@ export class Heartbeat {
   readonly #timer: NodeJS.Timeout;
   /** When the newest beat was sent that was answered, by the monotonic clock. */
   #answered = performance.now();
+  /** The same by the machine's clock: the monotonic one stands still while the machine sleeps. */
+  #answeredAt = Date.now();
   #failure: unknown;
 
   /** @param tend - calls `beat` */
@@ -44,6 +46,7 @@ export class Heartbeat {
     const { number, token, beat } = this.#life;
     const { channels, staleMs } = this.#settings;
     const sent = performance.now();
+    const sentAt = Date.now();
     const limitMs = staleMs / 2;
     const timer = setTimeout(() => {
       this.#life.end(new Error(`PostgreSQL has not answered for ${limitMs} ms`));
@@ -52,6 +55,7 @@ export class Heartbeat {
       const values = [number, token, staleMs, channels.lockKey];
       const peers = await beat.alone(() => beat.query<PeerRow>(beatStatement, values));
       this.#answered = sent;
+      this.#answeredAt = sentAt;
       this.#failure = undefined;
       return peers;
     } catch (error) {
@@ -60,6 +64,17 @@ export class Heartbeat {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * Whether the others cannot have ended this processor's time, by either clock: a machine's clock that is set forward
+   * costs no more than another life. If they may have, the life ends before the answer.
+   */
+  mayBegin(): boolean {
+    const silentMs = Math.max(this.ageMs, Date.now() - this.#answeredAt);
+    if (silentMs <= this.#settings.staleMs / 2) return true;
+    this.#life.end(new Error(`PostgreSQL has not answered for ${Math.round(silentMs)} ms`));
+    return false;
   }
 
   stop(): void {

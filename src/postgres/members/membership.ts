@@ -19,7 +19,7 @@ import { Following } from './following.ts';
 import { takeNote } from './heard-notes.ts';
 import { Life } from './life.ts';
 import type { MembershipOptions } from './membership-options.ts';
-import { Shares } from './shares.ts';
+import { type ShareSettings, Shares } from './shares.ts';
 import type { Peer } from './statements.ts';
 
 /** How long a new time at the database waits after a failure: the pause doubles, in milliseconds. */
@@ -30,7 +30,7 @@ const mostFormer = 8;
 
 /** A processor among those that share the database: one life after the other, and what outlives them. */
 export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerRequests> {
-  readonly #options: MembershipOptions;
+  readonly #options: MembershipOptions & ShareSettings;
   readonly #channels: Channels;
   #life: Life | undefined;
   /** The one before it, while the table may still have it. */
@@ -55,8 +55,8 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
   #sweepTimer: NodeJS.Timeout | undefined;
 
   constructor(options: MembershipOptions, takeUnreadable: TakeUnreadable) {
-    this.#options = options;
     this.#channels = new Channels(options.schema);
+    this.#options = { ...options, channels: this.#channels };
     this.following = new Following(this.#channels, options.beatMs, () => this.#listener?.applied());
     this.#takeUnreadable = takeUnreadable;
     this.#awaited = new AwaitedOrders(
@@ -150,6 +150,11 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
     this.following.follow(isFollowing, this.#shares);
   }
 
+  /** Without a life it owns nothing. */
+  mayBegin(): boolean {
+    return this.#shares?.mayBegin() ?? false;
+  }
+
   leave(): void {
     this.#isLeaving = true;
     void this.#shares?.share(false);
@@ -219,16 +224,12 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
   async #endFormer(life: Life): Promise<void> {
     const former = this.#former;
     if (former === undefined) return;
-    const { beatMs, staleMs } = this.#options;
-    const settings = { channels: this.#channels, beatMs, staleMs };
-    await evict(life, former, settings, true).catch(() => {});
+    await evict(life, former, this.#options, true).catch(() => {});
     this.#former = undefined;
   }
 
   #sharesOf(life: Life, reader: OrderReader): Shares {
-    const { beatMs, staleMs, partitions, handOverMs = 30_000 } = this.#options;
-    const settings = { channels: this.#channels, beatMs, staleMs, partitions, handOverMs };
-    return new Shares(life, settings, {
+    return new Shares(life, this.#options, {
       gained: (partition) => {
         this.#listener?.gained(partition);
         reader.gain(partition);

@@ -17,8 +17,8 @@ import {
 
 export interface ShareSettings extends BeatSettings {
   readonly partitions: number;
-  /** For how long what runs of a partition is waited for when it is handed over. */
-  readonly handOverMs: number;
+  /** For how long what runs of a partition is waited for when it is handed over, in milliseconds; 30 000 by default. */
+  readonly handOverMs?: number | undefined;
 }
 
 /** What becomes of partitions. No function throws. */
@@ -92,6 +92,11 @@ export class Shares {
   lost(parts: Iterable<number>): void {
     for (const part of parts) this.#lose(part);
     this.tend();
+  }
+
+  /** See {@link Heartbeat.mayBegin}. */
+  mayBegin(): boolean {
+    return this.#heartbeat.mayBegin();
   }
 
   /** The life is over. */
@@ -189,7 +194,8 @@ export class Shares {
     const { partition } = owned;
     owned.isReleasing = true;
     const { promise: isLate, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(resolve, this.#settings.handOverMs, true);
+    const { handOverMs = 30_000 } = this.#settings;
+    const timer = setTimeout(resolve, handOverMs, true);
     const isReleased = this.#listener.released(partition).then(
       () => false,
       () => true,

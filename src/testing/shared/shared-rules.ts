@@ -129,6 +129,13 @@ export function declareSharedRules(declare: Declare<OrderStorage>): void {
     stranger.shared.follow(false);
   });
 
+  shared(16, 'a step may begin where its order has come', async (one, other) => {
+    await one.storage.accept([newOrder('o-1')]);
+    await one.until('The order comes', () => one.given.length + other.given.length > 0);
+    const owner = one.given.length > 0 ? one : other;
+    assert.equal(owner.shared.mayBegin?.() ?? true, true);
+  });
+
   declareSharedDueRules(shared);
 }
 

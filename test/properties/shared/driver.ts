@@ -1,4 +1,5 @@
 import { type AcceptedOrder, type Order, OrderProcessor, type Step } from 'order-processor';
+import { AskedStorage } from '../../kit/asked-storage.ts';
 import { randomFrom } from '../../kit/random.ts';
 import { type Faults, SharedDatabase, type Tenure } from '../../kit/shared-database.ts';
 import { SharedStorage } from '../../kit/shared-storage.ts';
@@ -46,7 +47,8 @@ export class Driver {
     const delay = (most = 3): Promise<void> => clock.sleep(1 + Math.floor(random() * most));
     this.database = new SharedDatabase(plan.partitions, delay, faults);
     const at = Array.from({ length: plan.processors }, (_, each) => each);
-    this.storages = at.map(() => new SharedStorage(this.database));
+    const Storage = plan.isAsked ? AskedStorage : SharedStorage;
+    this.storages = at.map(() => new Storage(this.database));
     for (const storage of this.storages) {
       storage.fate = () => {
         if (this.#isCalm || random() >= plan.failures) return 'works';
@@ -114,6 +116,9 @@ export class Driver {
     const tenure = this.storages[at]?.tenureOf(userId);
     if (tenure === undefined) {
       this.wrong.push(`invariant 12: ${id} begins at ${at}, which knows that it does not own it`);
+    }
+    if (this.#plan.isAsked && tenure?.isLost) {
+      this.wrong.push(`shared rule 16: ${id} begins at ${at}, which has lost it`);
     }
     for (const other of this.#running) {
       // One that has lost its partition, and has not heard of it, can neither be held back nor made to end.

@@ -34,6 +34,8 @@ export interface Plan {
   readonly overflow: 'wait' | 'reject';
   readonly hasSteps: boolean;
   readonly compensates: boolean;
+  /** Whether the storages are asked before a step begins. */
+  readonly isAsked: boolean;
   readonly minBalance: number | undefined;
   /** How likely a call of the storage fails. */
   readonly failures: number;
@@ -95,6 +97,7 @@ export const scenario: fc.Arbitrary<Plan> = fc.record({
   overflow: fc.constantFrom('wait', 'reject'),
   hasSteps: fc.constantFrom(true, true, true, false),
   compensates: fc.boolean(),
+  isAsked: fc.boolean(),
   minBalance: fc.constantFrom(undefined, 0),
   failures: fc.constantFrom(0, 0, 0.1),
   seed: fc.nat(),

@@ -96,9 +96,10 @@ export class CompensationsAgain {
       const now = (await this.#sources.known.stored(stored.id)) ?? stored;
       if (!now.steps.some(isUncompensated)) return now;
       if (over?.isClosed) throw notOwned();
-      run = this.#begin(now);
+      run = this.#runOf(now);
       const { giveUp } = run;
       const stop = over?.whenClosed(giveUp.bind(run));
+      run.start();
       const steps = await run.done.finally(stop);
       await this.#record(now, steps, over);
       return { ...now, steps };
@@ -148,7 +149,7 @@ export class CompensationsAgain {
     }
   }
 
-  #begin(stored: StoredOrder): CompensationRun<Job> {
+  #runOf(stored: StoredOrder): CompensationRun<Job> {
     const { clock, dispatcher } = this.#sources;
     const { runner } = dispatcher;
     const job = Job.recovered(stored, clock);
@@ -166,7 +167,6 @@ export class CompensationsAgain {
       this.#runs.delete(run);
       job.leaveScope();
     });
-    run.start();
     return run;
   }
 

@@ -9,6 +9,8 @@ export interface ExecutionRun<Execution> extends ContextRun {
   readonly stalledAfterMs: number;
   /** Whether what steps return must be JSON. */
   readonly isJson: boolean;
+  /** Asked before each call of a function; if it answers false, the order's run may have been abandoned in that call. */
+  readonly mayBegin: (() => boolean) | undefined;
   /** How many functions run, aborted ones included. */
   running: number;
   /** How many executions are over. */

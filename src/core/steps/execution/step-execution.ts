@@ -149,6 +149,7 @@ export class StepExecution extends ExecutionFacts implements Waiter {
   #call(): unknown {
     const { step, compensated } = this;
     const run = this.#run;
+    if (run.mayBegin !== undefined) this.#ask(run.mayBegin);
     if (compensated === undefined) {
       this.#context = new Context(run, this);
       return step.run(run.accepted as never, this.#context);
@@ -156,6 +157,14 @@ export class StepExecution extends ExecutionFacts implements Waiter {
     const context = new ContextOfCompensation(run, this, compensated);
     this.#context = context;
     return step.compensate?.(run.accepted as never, context as CompensationContext<never, never>);
+  }
+
+  /** Asks whether the processor has lost the order: that aborts this attempt, and the function is not called. */
+  #ask(mayBegin: () => boolean): void {
+    // The signal of the attempt before must not abort.
+    this.#context = undefined;
+    // An order that is settled is no other processor's to compensate.
+    if (!mayBegin() && this.state === 'abandoned') throw this.#run.error;
   }
 
   #await(promise: Promise<unknown>): void {

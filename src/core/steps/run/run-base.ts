@@ -80,6 +80,10 @@ export abstract class RunBase<Order extends RunOrder> {
     return this.settings.isJson;
   }
 
+  get mayBegin(): (() => boolean) | undefined {
+    return this.settings.mayBegin;
+  }
+
   get hasWorker(): boolean {
     return this.worker !== undefined;
   }

@@ -20,6 +20,8 @@ export class RunSettings<Order> {
   readonly stall: TimeLimit<Stallable>;
   /** Whether what steps return must be JSON, since the storage keeps that alone. */
   readonly isJson: boolean;
+  /** Asked before each call of a function, where several processors share the storage. */
+  readonly mayBegin: (() => boolean) | undefined;
   /** By milliseconds: one for each limit in the options. */
   readonly #limits = new Map<number, TimeLimit<Limited>>();
 
@@ -29,17 +31,20 @@ export class RunSettings<Order> {
       timeoutMs,
       stalledAfterMs,
       isJson = false,
+      mayBegin,
     }: {
       readonly plan: StepPlan;
       readonly timeoutMs: number | undefined;
       readonly stalledAfterMs: number;
       readonly isJson?: boolean;
+      readonly mayBegin?: (() => boolean) | undefined;
     },
     clock: Clock,
     observer: RunObserver<Order>,
   ) {
     this.plan = plan;
     this.isJson = isJson;
+    this.mayBegin = mayBegin;
     this.clock = clock;
     this.observer = observer;
     this.hasCompensations = plan.steps.some(({ compensate }) => compensate !== undefined);
