@@ -187,7 +187,7 @@ export class Credits {
       throw new OrderError('not_refundable', `There is no purchase ${id} to refund`);
     }
     return this.processor.submit({
-      id: `${id}-refund`,
+      id: `refund:${id}`,
       userId: shop,
       amount: purchase.amount,
       postings: [{ userId: purchase.userId, amount: -purchase.amount }],

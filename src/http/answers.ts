@@ -14,7 +14,7 @@ export type Statuses = Readonly<Record<string, number>>;
  * its own, as a route of a host's throws it, is 503, or 400 if trying again cannot help.
  *
  * An order that has failed or was canceled gets the same answer each time, so its status never invites a client to repeat
- * its request: it is 422 in place of 503, and 409 in place of 408. `statuses` of an app counts as it is.
+ * its request: it is 422 in place of 500, 503 and 504, and 409 in place of 408. `statuses` of an app counts as it is.
  */
 export const defaultStatuses: Statuses = Object.freeze({
   invalid_order: 400,
@@ -118,7 +118,12 @@ function orderProblem(error: OrderError, statuses: Statuses): Response {
 }
 
 /** In place of statuses that invite to repeat a request, where the answer would always be the same. */
-const rememberedStatuses: Readonly<Record<number, number>> = { 408: 409, 503: 422 };
+const rememberedStatuses: Readonly<Record<number, number>> = {
+  408: 409,
+  500: 422,
+  503: 422,
+  504: 422,
+};
 
 function statusOf(error: OrderError, statuses: Statuses): number {
   const { code } = error;

@@ -4,6 +4,7 @@ import type { OrderOutcome } from '../core/order/outcome.ts';
 import type { OrderProcessor } from '../core/order-processor.ts';
 import { type Access, checkMayOrder } from '../server/access.ts';
 import { ClientIds } from '../server/client-ids.ts';
+import { isNews } from '../server/failure-reports.ts';
 import { HttpError, unexpected } from '../server/http-error.ts';
 import { draining } from '../server/listening/server-draining.ts';
 import { unreadable } from '../server/listening/unreadable-body.ts';
@@ -168,7 +169,7 @@ function sent(
           controller.close();
           return;
         }
-        if (value.status !== 'completed' && value.error.code === 'internal') onError(value.error);
+        if (value.status !== 'completed') reportInternal(value.error, onError);
         text += `${lineOf(ids.outcome(value), index)}\n`;
         index += 1;
         next = new Requested(outcomes.next());
@@ -180,6 +181,10 @@ function sent(
       await outcomes.return?.();
     },
   });
+}
+
+function reportInternal(error: OrderError, onError: (error: unknown) => void): void {
+  if (error.code === 'internal' && isNews(error)) onError(error);
 }
 
 function lineOf(outcome: OrderOutcome, index: number): string {

@@ -71,7 +71,10 @@ export interface OrderAppOptions {
   readonly cors?: Parameters<typeof cors>[0] | undefined;
   /** For `/openapi.json`. */
   readonly openapi?: OpenApiOptions | undefined;
-  /** Called with each error that the client sees as `internal` only. `console.error` by default. */
+  /**
+   * Called with each error that the client sees as `internal` only. With the error of an order that failed once, for the
+   * first request that gets it; the event `failed` has also those for which no request waits. `console.error` by default.
+   */
   readonly onError?: ((error: unknown, request: Request) => void) | undefined;
 }
 

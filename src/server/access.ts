@@ -13,6 +13,12 @@ export interface Access {
    */
   readonly users: 'all' | readonly string[] | ((userId: string) => boolean);
   /**
+   * Whether it may hand in orders, of any payload, and failed ones once more (`retry`). True by default. Say no where routes
+   * of your own make the orders of the client, as with `answerOrder`, which does not ask; the client still reads and cancels
+   * the orders of its users.
+   */
+  readonly mayOrder?: boolean | undefined;
+  /**
    * Whether its orders may add money to the balances of its users: an `amount` above 0, or `postings` for which the
    * amount does not pay. By default if it may act for all, or is an operator. Any other client spends and transfers:
    * the `amount` of its orders is at most 0, and pays for all of their postings.
@@ -89,6 +95,7 @@ export function checkMayOrder(
   { userId, amount, postings = noPostings }: OrderFields,
 ): void {
   checkMayActFor(access, userId);
+  if (access.mayOrder === false) throw forbidden('You may not hand in orders here');
   if (postings.length > 0) checkMayCredit(access, postings);
   if (mayAddMoney(access)) return;
   const most = postings.reduce((left, posting) => left - posting.amount, 0);
@@ -186,14 +193,14 @@ export function checkAuthenticate(authenticate: unknown): void {
 /** @throws TypeError for what an `authenticate` must not answer */
 export function checkAccess(access: Access): Access {
   const { users, mayCredit, client, ...rest } = Object(access) as Partial<Access>;
-  const { isOperator, mayAddMoney, seesResults } = rest;
+  const { isOperator, mayOrder, mayAddMoney, seesResults } = rest;
   checkUsers('access.users', users);
   if (mayCredit !== undefined) checkUsers('access.mayCredit', mayCredit);
   if (client !== undefined && typeof client !== 'string') {
     throw wrong(TypeError, 'access.client', 'a string', client);
   }
   // A word of the environment, `'false'` too, would be taken for yes.
-  for (const [name, value] of Object.entries({ isOperator, mayAddMoney, seesResults })) {
+  for (const [name, value] of Object.entries({ isOperator, mayOrder, mayAddMoney, seesResults })) {
     if (value !== undefined && typeof value !== 'boolean') {
       throw wrong(TypeError, `access.${name}`, 'a boolean', value);
     }

@@ -58,7 +58,7 @@ Statement: each change of the balance in the order applied, those by others too
    -18.00   32.00  ticket
    -10.00   22.00  gift
      3.00   25.00  debt
-    18.00   43.00  ticket-refund
+    18.00   43.00  refund:ticket
    -20.00   23.00  payout
     -5.00   18.00  thanks
     -7.00   11.00  rent

@@ -258,13 +258,21 @@ describe('what is internal', () => {
   it('of an order in a stream goes to onError too', async () => {
     const { client, errors } = await start({ processor: failing(secret) });
     const orders = async function* () {
-      yield { order: { userId: 'u-1', amount: 1n } };
+      yield { order: { id: 'o-1', userId: 'u-1', amount: 1n } };
+      yield { order: { id: 'o-1', userId: 'u-1', amount: 1n } };
     };
     const outcomes: unknown[] = [];
     for await (const { outcome } of client.submitOrders(orders())) outcomes.push(outcome);
+    const unfulfilled = { isRefused: false, error: { code: 'internal' } };
     expect(outcomes).toMatchObject([
-      { case: 'unfulfilled', value: { isRefused: false, error: { code: 'internal' } } },
+      { case: 'unfulfilled', value: unfulfilled },
+      { case: 'unfulfilled', value: unfulfilled },
     ]);
+    const again = await client
+      .submitOrder({ order: { id: 'o-1', userId: 'u-1', amount: 1n } })
+      .catch(String);
+    expect(again).toContain('Something went wrong');
+    // The order has failed once.
     expect(errors).toEqual([expect.objectContaining({ code: 'internal', cause: secret })]);
   });
 });

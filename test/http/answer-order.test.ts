@@ -95,7 +95,7 @@ describe('an order of a route of the host', () => {
       },
     };
     const { topUp, errors } = hostOf(eve, { steps: [bug] });
-    const text = JSON.stringify(await problemIn(await topUp(order, waiting), 500, 'internal'));
+    const text = JSON.stringify(await problemIn(await topUp(order, waiting), 422, 'internal'));
     expect(text).not.toContain('secret');
     expect(errors).toMatchObject([{ code: 'internal', cause: { message: 'secret' } }]);
   });

@@ -63,7 +63,7 @@ it.each([
     const log = vi.spyOn(console, 'error').mockImplementation(() => {});
     const processor = new OrderProcessor({ steps: [{ name: 'work', run }] });
     const { post } = callsOf(createOrderApp(processor));
-    expect((await post(order, { prefer: 'wait=5' })).status).toBe(500);
+    expect((await post(order, { prefer: 'wait=5' })).status).toBe(422);
     expect(log.mock.calls).toMatchObject([[{ code: 'internal', cause: bug }]]);
     log.mockRestore();
   },

@@ -9,7 +9,8 @@ import {
 import { createOrderApp, defaultStatuses, HttpError, problem } from 'order-processor/http';
 import { describe, expect, it } from 'vitest';
 import { deferred, range, throwing } from '../kit/helpers.ts';
-import { appOf, bodyOf, gates, order, problemIn, useServers } from './helpers.ts';
+import { KeptStorage } from '../kit/kept-storage.ts';
+import { appOf, bodyOf, gates, linesOf, order, problemIn, useServers } from './helpers.ts';
 
 const never = { name: 'work', run: () => deferred().promise };
 
@@ -18,8 +19,8 @@ const cases: [OrderErrorCode | 'own' | 'final', number, OrderProcessorOptions, o
   ['invalid_order', 400, {}, { amount: 0.5 }],
   ['rule_refused', 422, { rules: [() => refuse('rule_refused', 'No')] }, {}],
   ['insufficient_funds', 422, { minBalance: 0 }, { amount: -1 }],
-  ['timeout', 504, { steps: [never], timeoutMs: 10, stalledAfterMs: 10 }, {}],
-  ['internal', 500, { steps: [throwing(new Error('A secret'))] }, {}],
+  ['timeout', 422, { steps: [never], timeoutMs: 10, stalledAfterMs: 10 }, {}],
+  ['internal', 422, { steps: [throwing(new Error('A secret'))] }, {}],
   ['own', 422, { steps: [throwing(new OrderError('no_courier', 'Nobody'))] }, {}],
   ['final', 400, { steps: [throwing(new OrderError('declined', 'No', { retryable: false }))] }, {}],
 ];
@@ -82,19 +83,37 @@ describe('an outcome that is remembered does not ask the client to repeat the re
     throw new OrderError('queue_full', 'Of the vendor', { retryAfterMs: 5_000 });
   };
   const cases: [string, number, OrderProcessorOptions][] = [
-    ['internal', 500, { steps: [{ name: 'vendor', run: busy }] }],
+    ['internal', 422, { steps: [{ name: 'vendor', run: busy }] }],
     ['no_courier', 422, { steps: [throwing(new OrderError('no_courier', 'Nobody'))] }],
-    ['timeout', 504, { steps: [never], timeoutMs: 10, stalledAfterMs: 10 }],
+    ['timeout', 422, { steps: [never], timeoutMs: 10, stalledAfterMs: 10 }],
   ];
 
   it.each(cases)('%s is %i, at first and ever after', async (code, status, options) => {
-    const { processor, post } = appOf(options);
+    const { processor, post, errors } = appOf(options);
     processor.on('stalled', () => {});
     for (const _ of range(3)) {
       const response = await post(order, { prefer: 'wait=10' });
       expect(response.headers.has('retry-after')).toBe(false);
       expect(await problemIn(response, status, code)).toMatchObject({ outcome: 'failed' });
     }
+    expect(errors).toHaveLength(code === 'internal' ? 1 : 0);
+  });
+
+  it('nor does `onError` get it again, from a batch or a storage that keeps orders', async () => {
+    const storage = new KeptStorage(undefined, 'json');
+    const bug = { name: 'vendor', run: () => Promise.reject(new TypeError('A bug')) };
+    const { post, batch, errors, processor } = appOf({ storage, steps: [bug] });
+    const waiting = [order, order].map((each) => post(each, { prefer: 'wait=10' }));
+    for (const response of await Promise.all(waiting)) {
+      const { detail } = await problemIn(response, 422, 'internal');
+      expect(detail).toBe('Something went wrong');
+    }
+    const line = JSON.stringify(order);
+    const lines = await linesOf(await batch(`${line}\n${line}\n`));
+    expect(lines).toMatchObject([{ code: 'internal' }, { code: 'internal' }]);
+    await problemIn(await post(order, { prefer: 'wait=10' }), 422, 'internal');
+    expect(errors).toMatchObject([{ code: 'internal', cause: { message: 'A bug' } }]);
+    await processor.shutdown();
   });
 
   it('though the host has another status for its code', async () => {
@@ -244,7 +263,7 @@ it.each([
   const { post } = appOf({ steps: [failing] }, { onError });
   const response = await post(order, { prefer: 'wait=5' });
   expect(response.headers.get('location')).toBe('orders/o-1');
-  expect(await problemIn(response, 500, 'internal')).toMatchObject({ orderId: 'o-1' });
+  expect(await problemIn(response, 422, 'internal')).toMatchObject({ orderId: 'o-1' });
 });
 
 const start = useServers();

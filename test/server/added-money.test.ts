@@ -2,7 +2,7 @@
 import { ConnectError, createClient, createRouterTransport } from '@connectrpc/connect';
 import { OrderError, OrderProcessor, type OrderProcessorOptions } from 'order-processor';
 import { createOrderRoutes, OrderErrorDetailSchema, OrderService } from 'order-processor/grpc';
-import { type Access, bearer, createOrderApp } from 'order-processor/http';
+import { type Access, answerOrder, bearer, createOrderApp } from 'order-processor/http';
 import { expect, it } from 'vitest';
 import { bodyOf, callsOf, linesOf, problemIn } from '../http/helpers.ts';
 
@@ -13,6 +13,7 @@ const tokens: Record<string, Access> = {
   lead: { users: ['eve'], isOperator: true },
   clerk: { users: ['eve'], isOperator: true, mayAddMoney: false },
   eve: { users: ['eve'] },
+  reader: { users: ['eve'], mayOrder: false },
   payer: { users: ['eve'], mayCredit: 'all' },
   till: { users: ['eve'], mayAddMoney: true },
   giver: { users: (id) => id === 'eve', mayCredit: ['bob'], mayAddMoney: true },
@@ -139,6 +140,31 @@ it('what a step says is really owed is the business of the host: invariant 3 hol
   const { post } = bothProtocols({ steps: [meter] });
   const receipt = await bodyOf(await post(order(-100), { ...as('eve'), prefer: 'wait=5' }));
   expect(receipt).toMatchObject({ amount: -64, orderedAmount: -100 });
+});
+
+it('a client without `mayOrder` hands in no order but by a route of the host, and reads and cancels its own', async () => {
+  const { post, get, batch, client, processor } = bothProtocols({
+    steps: [{ name: 'fails', run: () => Promise.reject(new OrderError('bank_down', 'No')) }],
+  });
+  await processor.submit({ ...order(-1), id: 'o-1' }).catch(() => {});
+  for (const path of ['/orders', '/orders/o-1/retry']) {
+    const body = path === '/orders' ? order(-1) : undefined;
+    await problemIn(await post(body, as('reader'), path), 403, 'forbidden');
+  }
+  const [line] = await linesOf(await batch(JSON.stringify(order(-1)), as('reader')));
+  expect(line).toMatchObject({ status: 'refused', code: 'forbidden' });
+  for (const call of [
+    client.submitOrder({ order: inGrpc(order(-1)) }, { headers: as('reader') }),
+    client.enqueueOrder({ order: inGrpc(order(-1)) }, { headers: as('reader') }),
+    client.retryOrder({ id: 'o-1' }, { headers: as('reader') }),
+  ]) {
+    expect(await call.then(() => undefined, codeOf)).toBe('forbidden');
+  }
+  await bodyOf(await get('/orders/o-1', as('reader')));
+  const request = new Request('http://localhost/', { method: 'POST' });
+  const access = tokens.reader as Access;
+  expect((await answerOrder(processor, request, order(-1), { access })).status).toBe(202);
+  await processor.onIdle();
 });
 
 it('access that is no boolean is admitted to nothing', () => {

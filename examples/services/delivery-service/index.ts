@@ -102,7 +102,7 @@ app.notFound(() => failure(new HttpError(404, 'not_found', 'There is no such rou
 app.onError(failure);
 
 /** By default, a `problem` answers an order that has failed and is not tried again with 422 or 409. */
-const statuses = { vendor_unavailable: 503, no_courier: 503, canceled: 408 };
+const statuses = { vendor_unavailable: 503, no_courier: 503, timeout: 504, canceled: 408 };
 
 /** `problem` gives the status and the headers. The body is this service's own. */
 function failure(error: Error): Response {

@@ -2,7 +2,7 @@ import { ranks } from '../order/order.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from '../order/outcome.ts';
 import { ParsedOrder } from '../order/parse-order.ts';
 import { appliedPostings, orderedPostings } from '../order/receipt.ts';
-import { outcomeOfRecord } from '../order/record.ts';
+import { repeatedOutcomeOf } from '../order/record.ts';
 import { noResults, noSteps, notUndone, type RememberedStep } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
 import type { Lane, QueueEntry } from '../queue/lane.ts';
@@ -256,7 +256,7 @@ export class Job extends ParsedOrder implements QueueEntry {
   join(known: KnownOrder): void {
     this.joined = known;
     if (known.status === 'settled') {
-      this.notify(outcomeOfRecord(known.record));
+      this.notify(repeatedOutcomeOf(known.record));
       return;
     }
     const notified = notifiedOf(known.job);

@@ -16,13 +16,13 @@ import { type StepResult, withoutCauses } from './step-result.ts';
  * | `shut_down` | refused, or left in the storage | the processor is shutting down or has shut down; what the storage keeps goes on with the next start | yes | 503 |
  * | `insufficient_funds` | failed | the debit would take the balance below `minBalance` | no | 422 |
  * | `balance_overflow` | failed | the balance would leave the safe integers | no | 422 |
- * | `timeout` | failed | the steps, or an attempt at one, did not end within `timeoutMs` | yes | 504 |
+ * | `timeout` | failed | the steps, or an attempt at one, did not end within `timeoutMs` | yes | 422 |
  * | `canceled` | canceled, or refused before it was accepted | its `signal`, `cancel(id)` or the deadline of `shutdown`; or a `signal` ended the waiting for an `outcome` alone; `cause` has the signal's reason | yes | 408, or 409 if it was accepted |
  * | `expired` | canceled, or refused before it was accepted | it had not begun by its `expiresAt` | no | 409 |
  * | `history_forgotten` | (`balanceAt`, `movements`, `outcomes`, `retry`) | the storage has forgotten or pruned what was asked for | no | 410 |
  * | `storage_failed` | failed or refused | the storage threw, rejected or answered nonsense; `cause` has its error; an accepted order goes on when it works again | yes | 503 |
  * | a step's own | failed | a step threw an error with that `code` | yes, unless the error says no | 422, or 400 if not retryable |
- * | `internal` | failed or refused | a step, a rule or the schema threw something without a code, or with one of these codes; `cause` has it | no | 500 |
+ * | `internal` | failed or refused | a step, a rule or the schema threw something without a code, or with one of these codes; `cause` has it | no | 500, or 422 if it failed |
  * | `deadlock` | refused, or awaited no longer | a step that awaits the order would wait for itself: it is behind the step's own order, or behind one that awaits that | no | 500 |
  * | `not_held` | (no order) | `release` of a lane that is not held, or not by the order that was named | no | 409 |
  * | `not_failed` | (no order) | `retry` or `compensate` of an order that has not failed and was not canceled, is not settled, or is unknown | no | 409 |
@@ -273,6 +273,18 @@ export function noteOutcome(error: OrderError, outcome: OrderError['outcome']): 
 export function isRemembered({ code, outcome, steps }: OrderError): boolean {
   if (outcome !== 'failed' && outcome !== 'canceled') return false;
   return code !== 'storage_failed' || steps.some(({ compensation }) => compensation !== undefined);
+}
+
+const repeated = new WeakSet<OrderError>();
+
+/** An error is made for a caller that has handed in an order that had failed or was canceled before. */
+export function noteRepeated(error: OrderError): void {
+  repeated.add(error);
+}
+
+/** Whether {@link noteRepeated} was called with an error. */
+export function isRepeated(error: OrderError): boolean {
+  return repeated.has(error);
 }
 
 /**

@@ -1,6 +1,6 @@
 import { asError, causeOfOrder } from './order-cause.ts';
 import type { OrderErrorFacts } from './order-error.ts';
-import { OrderError } from './order-error.ts';
+import { noteRepeated, OrderError } from './order-error.ts';
 import type { OrderOutcome, OrderRecord } from './outcome.ts';
 import type { ParsedOrder } from './parse-order.ts';
 import { appliedPostings, receiptOf } from './receipt.ts';
@@ -68,6 +68,13 @@ export function recordOfOutcome(
     steps: isCompleted ? outcome.steps : outcome.error.steps,
     results: isCompleted ? outcome.results : noResults,
   };
+}
+
+/** The outcome of an order that was settled before, for a caller that hands it in once more. */
+export function repeatedOutcomeOf(record: OrderRecord): OrderOutcome {
+  const outcome = outcomeOfRecord(record);
+  if (outcome.status !== 'completed') noteRepeated(outcome.error);
+  return outcome;
 }
 
 /** What hosts see of an order that a storage keeps. */

@@ -8,7 +8,7 @@ import type { CallEnd, Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOver } from '../lifecycle/order-state.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
-import { outcomeOfRecord, recordOf } from '../order/record.ts';
+import { recordOf, repeatedOutcomeOf } from '../order/record.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
 import { isDelayed } from '../order/times/order-times.ts';
 import type { KnownOrders } from '../queries/known-orders.ts';
@@ -189,7 +189,7 @@ export class Acceptance implements JournalListener {
       job.acceptAt(stored.acceptedAt, clock);
       job.takeFrom(stored);
       this.#acceptKnown(job, stored, cancellation);
-    } else lifecycle.join(job, outcomeOfRecord(stored));
+    } else lifecycle.join(job, repeatedOutcomeOf(stored));
     return recordOf(stored);
   }
 

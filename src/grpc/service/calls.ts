@@ -1,6 +1,7 @@
 import { Code, ConnectError, type HandlerContext } from '@connectrpc/connect';
 import { type Access, everything } from '../../server/access.ts';
 import { ClientIds } from '../../server/client-ids.ts';
+import { isNews } from '../../server/failure-reports.ts';
 import { accessOf } from '../../server/order-access.ts';
 import { asConnectError, endOfCall } from '../grpc-errors.ts';
 import type { ServiceSettings } from '../options.ts';
@@ -36,7 +37,7 @@ export class Calls {
       return endOfCall(signal.reason, shown);
     }
     const refusal = asConnectError(shown);
-    if (refusal.code === Code.Internal) this.settings.onError(error);
+    if (refusal.code === Code.Internal && isNews(error)) this.settings.onError(error);
     return refusal;
   }
 

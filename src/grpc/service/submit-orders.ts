@@ -6,6 +6,7 @@ import type { OrderProcessor } from '../../core/order-processor.ts';
 import { type Access, checkMayOrder } from '../../server/access.ts';
 import { ClientIds } from '../../server/client-ids.ts';
 import { unlessAborted } from '../../server/events/unless-aborted.ts';
+import { isNews } from '../../server/failure-reports.ts';
 import { HttpError } from '../../server/http-error.ts';
 import { draining } from '../../server/listening/server-draining.ts';
 import { unreadable } from '../../server/listening/unreadable-body.ts';
@@ -28,8 +29,9 @@ export async function* submitOrders(
     let index = 0;
     for await (const each of outcomes) {
       const outcome = withOwnError(each);
-      if (outcome.status !== 'completed' && outcome.error.code === 'internal') {
-        calls.settings.onError(outcome.error);
+      if (outcome.status !== 'completed') {
+        const { error } = outcome;
+        if (error.code === 'internal' && isNews(error)) calls.settings.onError(error);
       }
       yield outcomeMessage(ids.outcome(outcome), index);
       index += 1;

@@ -12,6 +12,7 @@ import {
 import { nextOrderId } from '../../core/runtime/uuid-v7.ts';
 import { type Access, checkAccess, everything } from '../../server/access.ts';
 import { ClientIds } from '../../server/client-ids.ts';
+import { isNews } from '../../server/failure-reports.ts';
 import { guardedListener } from '../../server/guarded-listener.ts';
 import { badRequest } from '../../server/http-error.ts';
 import { aboutToCut } from '../../server/listening/server-draining.ts';
@@ -147,7 +148,7 @@ async function acceptAndWait(
   if (outcome.status === 'completed') return json(ids.receipt(outcome), 200, headers);
   const { error } = outcome;
   const response = problem(ids.error(error), settings.statuses);
-  if (error.code === 'internal') settings.onError(error, request);
+  if (error.code === 'internal' && isNews(error)) settings.onError(error, request);
   for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
   return response;
 }

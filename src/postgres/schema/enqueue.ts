@@ -87,6 +87,17 @@ BEGIN
   PERFORM invalid_order(called, form, given -> field);
 END $$;
 
+-- A misspelt field is an error: left out, it would count as its default.
+CREATE FUNCTION check_fields(given json, fields text[], called text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  other text;
+BEGIN
+  SELECT key INTO other FROM json_object_keys(given) AS key WHERE key <> ALL (fields) LIMIT 1;
+  IF FOUND THEN
+    PERFORM invalid_order(called || left(other, 100), 'one of ' || array_to_string(fields, ', '), given -> other);
+  END IF;
+END $$;
+
 -- The postings of an order, as the tables keep them; NULL for none.
 CREATE FUNCTION postings_of(given json, user_id text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
@@ -109,6 +120,7 @@ BEGIN
   FOR posting IN SELECT * FROM json_array_elements(postings) LOOP
     called := format('postings[%s]', cardinality(kept));
     IF json_typeof(posting) <> 'object' THEN PERFORM invalid_order(called, 'an object', posting); END IF;
+    PERFORM check_fields(posting, ARRAY['userId', 'amount'], called || '.');
     id := id_of(posting, 'userId', called || '.userId');
     IF id = ANY (ids) THEN
       PERFORM invalid_order(called || '.userId', 'another than those before', posting -> 'userId');
@@ -159,6 +171,7 @@ BEGIN
   IF new_order IS NULL OR json_typeof(new_order) <> 'object' THEN
     PERFORM invalid_order('order', 'an object', new_order);
   END IF;
+  PERFORM check_fields(new_order, ARRAY['id', 'userId', 'amount', 'priority', 'payload', 'postings', 'notBefore', 'expiresAt'], '');
   o.user_id := id_of(new_order, 'userId', 'userId');
   IF field_of(new_order, 'id') IS NOT NULL THEN id := id_of(new_order, 'id', 'id');
   ELSE

@@ -226,7 +226,7 @@ export class AcceptOrders {
 }
 
 function idIsBeingTaken(cause: unknown): Error {
-  return new Error('Another transaction has accepted an order with its id, and has not ended', {
+  return new Error('Another open transaction has an order with this id; try again when it has ended', {
     cause,
   });
 }

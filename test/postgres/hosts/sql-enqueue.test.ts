@@ -146,6 +146,13 @@ describe.each(releases)('orders that SQL enqueues, on PostgreSQL %i', (release) 
     expect(await errorOf(world, client, { ...order, expiresAt: 1 })).toMatchObject({
       code: 'OP004',
     });
+    for (const [field, given] of [
+      ['notbefore', { ...order, notbefore: 1 }],
+      ['postings[0].id', { ...order, postings: [{ userId: 'v', amount: 1, id: 'w' }] }],
+    ] as const) {
+      const message = expect.stringContaining(`Expected \`${field}\` to be one of `);
+      expect(await errorOf(world, client, given)).toMatchObject({ code: 'OP002', message });
+    }
     // NULL is no value, as in SQL.
     await enqueue(world, client, {
       ...{ ...order, id: null, priority: null, postings: null },

@@ -45,7 +45,8 @@ export class HostTransaction {
     job.acceptNow(clock);
     lifecycle.move(job, 'accepting');
     const result = await this.#keep(job.toNewOrder(clock)).catch((cause: unknown) => {
-      throw storageFailed('The transaction did not keep it', cause, job);
+      const message = 'The transaction did not keep the order: roll it back and run it again';
+      throw storageFailed(message, cause, job);
     });
     if (result.status === 'known') {
       known.checkSame(result.order, job);

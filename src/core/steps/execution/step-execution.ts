@@ -293,7 +293,7 @@ export class StepExecution extends ExecutionFacts implements Waiter {
 
   #verdictOn(thrown: unknown): Verdict {
     const overdue = this.#overdue;
-    if (overdue === undefined) return verdictOn(thrown, this.title);
+    if (overdue === undefined) return verdictOn(thrown, this.title, this.compensated !== undefined);
     return { code: 'timeout', message: overdue.message, isTimeUp: true };
   }
 }

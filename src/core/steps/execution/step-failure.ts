@@ -14,13 +14,17 @@ const mostCauses = 16;
  * Why a step, and with it the order, failed.
  *
  * @param title - of the step or its compensation, for messages
+ * @param isCompensation - whether the compensation has thrown
  */
-export function verdictOn(thrown: unknown, title: string): Verdict {
+export function verdictOn(thrown: unknown, title: string, isCompensation = false): Verdict {
   const code = codeOf(thrown);
   const cause = causeOf(thrown, title);
   // A step that throws one of the processor's own codes has it from another processor.
   if (code === undefined || isOwnCode(code)) {
-    const message = `${title} threw an error without a lower-snake-case code of its own`;
+    // Clients see the message of a step's error; the results of steps say which one it was.
+    const message = isCompensation
+      ? `${title} threw an error without a code`
+      : 'Something went wrong';
     return { code: 'internal', message, cause };
   }
   const failure = `${title} failed with \`${code}\``;
