@@ -211,7 +211,11 @@ export class Journal {
 
   #refuse(job: Job, cause: unknown): void {
     this.#cancellations.delete(job);
-    const error = storageFailed('The storage did not keep the order, which may be handed in again; the cause says why', cause, job);
+    const error = storageFailed(
+      'The storage did not keep the order, which may be handed in again; the cause says why',
+      cause,
+      job,
+    );
     const waiters = takeWaiters(job);
     this.#listener.refused(job, error);
     for (const { reject } of waiters) reject(error);

@@ -226,9 +226,12 @@ export class AcceptOrders {
 }
 
 function idIsBeingTaken(cause: unknown): Error {
-  return new Error('Another open transaction has an order with this id; try again when it has ended', {
-    cause,
-  });
+  return new Error(
+    'Another open transaction has an order with this id; try again when it has ended',
+    {
+      cause,
+    },
+  );
 }
 
 function statementFor(orders: readonly NewOrder[]): Statement {

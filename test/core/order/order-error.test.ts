@@ -67,7 +67,7 @@ describe('the table of codes', () => {
       shut_down: '503',
       insufficient_funds: '422',
       balance_overflow: '422',
-      timeout: '504',
+      timeout: '422',
       canceled: '408, or 409 if it was accepted',
       expired: '409',
       history_forgotten: '410',
@@ -76,7 +76,7 @@ describe('the table of codes', () => {
       not_held: '409',
       not_failed: '409',
       compensation_failed: '',
-      internal: '500',
+      internal: '500, or 422 if it failed',
     });
   });
 

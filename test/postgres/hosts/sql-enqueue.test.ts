@@ -21,7 +21,7 @@ const orders: readonly object[] = [
     { ...order, priority: 'low', payload: null },
     { ...order, postings: postings(100) },
   ],
-  { ...order, notBefore: 0, expiresAt: 4_000_000_000_000, other: 'field' },
+  { ...order, notBefore: 0, expiresAt: 4_000_000_000_000 },
   ...[[], {}, { amount: 5 }, { userId: 'u' }, { ...order, userId: '' }, { ...order, userId: 7 }],
   ...[
     { ...order, userId: `${long}x` },
