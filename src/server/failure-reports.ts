@@ -1,4 +1,5 @@
-import { isOrderError, isRemembered, isRepeated } from '../core/order/order-error.ts';
+import { isOrderError, isRemembered } from '../core/order/order-error.ts';
+import { isRepeated } from '../core/order/repeated-error.ts';
 
 const reported = new WeakSet<object>();
 

@@ -275,18 +275,6 @@ export function isRemembered({ code, outcome, steps }: OrderError): boolean {
   return code !== 'storage_failed' || steps.some(({ compensation }) => compensation !== undefined);
 }
 
-const repeated = new WeakSet<OrderError>();
-
-/** An error is made for a caller that has handed in an order that had failed or was canceled before. */
-export function noteRepeated(error: OrderError): void {
-  repeated.add(error);
-}
-
-/** Whether {@link noteRepeated} was called with an error. */
-export function isRepeated(error: OrderError): boolean {
-  return repeated.has(error);
-}
-
 /**
  * Whether a value is an {@link OrderError}, of this copy of the package or of another one.
  *

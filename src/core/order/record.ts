@@ -1,9 +1,10 @@
 import { asError, causeOfOrder } from './order-cause.ts';
 import type { OrderErrorFacts } from './order-error.ts';
-import { noteRepeated, OrderError } from './order-error.ts';
+import { OrderError } from './order-error.ts';
 import type { OrderOutcome, OrderRecord } from './outcome.ts';
 import type { ParsedOrder } from './parse-order.ts';
 import { appliedPostings, receiptOf } from './receipt.ts';
+import { noteRepeated } from './repeated-error.ts';
 import { noResults } from './step-result.ts';
 import type { StoredOrder } from './stored-order.ts';
 import { timeFields, waitMsOf } from './times/order-times.ts';
