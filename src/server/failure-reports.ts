@@ -1,5 +1,4 @@
-import { isOrderError, isRemembered } from '../core/order/order-error.ts';
-import { isRepeated } from '../core/order/repeated-error.ts';
+import { isOrderError, isRemembered, repeatedErrors } from '../core/order/order-error.ts';
 
 const reported = new WeakSet<object>();
 
@@ -9,7 +8,7 @@ const reported = new WeakSet<object>();
  */
 export function isNews(error: unknown): boolean {
   if (!isOrderError(error) || !isRemembered(error)) return true;
-  if (isRepeated(error) || reported.has(error)) return false;
+  if (repeatedErrors.has(error) || reported.has(error)) return false;
   reported.add(error);
   return true;
 }

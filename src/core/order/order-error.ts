@@ -275,6 +275,9 @@ export function isRemembered({ code, outcome, steps }: OrderError): boolean {
   return code !== 'storage_failed' || steps.some(({ compensation }) => compensation !== undefined);
 }
 
+/** The errors of orders that were handed in again after they had failed or were canceled. */
+export const repeatedErrors = new WeakSet<OrderError>();
+
 /**
  * Whether a value is an {@link OrderError}, of this copy of the package or of another one.
  *

@@ -1,10 +1,9 @@
 import { asError, causeOfOrder } from './order-cause.ts';
 import type { OrderErrorFacts } from './order-error.ts';
-import { OrderError } from './order-error.ts';
+import { OrderError, repeatedErrors } from './order-error.ts';
 import type { OrderOutcome, OrderRecord } from './outcome.ts';
 import type { ParsedOrder } from './parse-order.ts';
 import { appliedPostings, receiptOf } from './receipt.ts';
-import { noteRepeated } from './repeated-error.ts';
 import { noResults } from './step-result.ts';
 import type { StoredOrder } from './stored-order.ts';
 import { timeFields, waitMsOf } from './times/order-times.ts';
@@ -74,7 +73,7 @@ export function recordOfOutcome(
 /** The outcome of an order that was settled before, for a caller that hands it in once more. */
 export function repeatedOutcomeOf(record: OrderRecord): OrderOutcome {
   const outcome = outcomeOfRecord(record);
-  if (outcome.status !== 'completed') noteRepeated(outcome.error);
+  if (outcome.status !== 'completed') repeatedErrors.add(outcome.error);
   return outcome;
 }
 
