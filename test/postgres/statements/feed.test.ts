@@ -101,6 +101,35 @@ describe('settled (invariant 4)', () => {
     expect(performance.now() - begun).toBeLessThan(500);
   });
 
+  it('goes on beside writers of which three are always in a transaction', async () => {
+    const { reads, sessions } = await open('overlapping', 4);
+    const under: Settling[] = [];
+    let isOver = false;
+    const write = async (): Promise<void> => {
+      for (let at = 0; at < 80; at += 1) {
+        if (under.length === 4) await under.shift()?.end('COMMIT');
+        const settling = await new Settling(sessions[at % 4] as Session, 'overlapping').begin();
+        under.push(settling);
+        await settling.write(1);
+        await sleep(5);
+      }
+      isOver = true;
+    };
+    const writing = write();
+    const seen: string[] = [];
+    for (let after = 0; !isOver; ) {
+      const page = await reads.settled({ after, limit: 10 });
+      seen.push(...idsOf(page.orders));
+      after = page.next;
+    }
+    await writing;
+    // While transactions were open all the time.
+    expect(under).toHaveLength(4);
+    expect(seen.length).toBeGreaterThan(20);
+    expect(seen).toEqual(seen.map((_, at) => `${1024 * (at + 1)}`));
+    for (const each of under) await each.end('COMMIT');
+  });
+
   it('gives each once and in order, beside writers that commit in any order or never', async () => {
     const random = new Random(3);
     const { reads, session, sessions } = await open('many', 4);
