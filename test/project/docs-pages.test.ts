@@ -107,7 +107,7 @@ describe.skipIf(!hasBrowser)('in a browser', () => {
       await page.goto(`${base}/index.html`);
       await page.click('#tsd-search-trigger');
       await page.type('#tsd-search-input', word);
-      const results = `[...document.querySelectorAll('#tsd-search-results a')].slice(0, 3).map((link) => link.textContent.trim())`;
+      const results = `[...document.querySelectorAll('#tsd-search-results a')].slice(0, 5).map((link) => link.textContent.trim())`;
       await page.waitForFunction(`${results}.includes(${JSON.stringify(guide)})`, {
         timeout: 30_000,
       });

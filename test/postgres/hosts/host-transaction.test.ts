@@ -147,7 +147,9 @@ describe('an id that is known (invariant 5)', () => {
     const same = errorOf(processor.submit(order));
     const receipts = others.map((id) => processor.submit({ ...order, id, userId: id }));
     expect(await same).toMatchObject({ code: 'storage_failed', retryable: true });
-    expect((await same).cause).toMatchObject({ message: expect.stringContaining('has not ended') });
+    expect((await same).cause).toMatchObject({
+      message: expect.stringContaining('Another open transaction'),
+    });
     await Promise.all(receipts);
     await client.query('COMMIT');
     expect(await processor.submit(order)).toMatchObject({ balance: 5 });
