@@ -176,7 +176,9 @@ describe('every type test compiles', () => {
 
 describe('what a block prints is what it says', () => {
   const printing = blocks.filter(({ code }) => code.includes('console.log('));
-  const run = printing.filter((block) => isFull || !needsDatabase(block));
+  /** `npm test` runs what a reader copies first, and compiles the others: they take long. */
+  const isFirst = ({ place }: Block): boolean => /^README|getting-started/.test(place);
+  const run = printing.filter((block) => isFull || isFirst(block));
 
   /** Starts them one after the other in one process, which takes a tenth of the time. */
   let together: Promise<Readonly<Record<string, string>>> | undefined;

@@ -55,15 +55,15 @@ describe('the package', () => {
   });
 
   // The aim is 15 kB, of which p-queue and eventemitter3 take 5; this only keeps it from growing unseen.
-  it('has a core of at most 71 kB with its dependencies, minified and gzipped', async () => {
+  it('has a core of at most 77 kB with its dependencies, minified and gzipped', async () => {
     const size = await bundleSize();
     expect(size).toBeGreaterThan(1_000);
-    expect(size).toBeLessThanOrEqual(71_000);
+    expect(size).toBeLessThanOrEqual(77_000);
   });
 
-  it('has a storage for many processors of at most 40 kB beside `pg`', async () => {
+  it('has a storage for many processors of at most 46 kB beside `pg`', async () => {
     const size = await bundleSize('postgres/index.ts', ['pg']);
     expect(size).toBeGreaterThan(1_000);
-    expect(size).toBeLessThanOrEqual(40_000);
+    expect(size).toBeLessThanOrEqual(46_000);
   });
 });
