@@ -36,7 +36,7 @@ export function checkShop(output: string): void {
 Refused: The least amount is 1, got 0
 Refused: The greatest amount is 1000000, got 1000001
 Refused: At most 50 items, got 51
-Refused: The payload does not fit the schema: customer.card: expected a string; address: expected a string; items[1]: expected a string
+Refused: The payload does not fit the schema: payload.customer.card: expected a string; payload.address: expected a string; payload.items[1]: expected a string
 Outcomes: 273 completed, 12 out_of_stock, 15 payment_declined, 1 amount_too_small, 1 amount_too_large, 1 too_many_items, 1 invalid_order
 Labels: 29 expedited, 44 priority_processing
 `,
