@@ -146,8 +146,8 @@ export interface AppSettings {
   readonly onError: (error: unknown, request: Request) => void;
 }
 
-export const defaultAcceptTimeoutMs = 10_000;
-export const defaultMaxWaitMs = 30_000;
+const defaultAcceptTimeoutMs = 10_000;
+const defaultMaxWaitMs = 30_000;
 
 const names = [
   'authenticate',
@@ -166,36 +166,46 @@ const names = [
 /** @throws TypeError or RangeError */
 export function readOptions(options: OrderAppOptions): AppSettings {
   checkOptions('createOrderApp', options, names);
-  const { authenticate, metrics, statuses = {}, events, cors, openapi = {} } = options;
+  const { authenticate, metrics, events, cors, openapi = {} } = options;
   const { bodyLimitBytes = defaultBodyLimitBytes, readTimeoutMs = defaultReadTimeoutMs } = options;
-  const { acceptTimeoutMs = defaultAcceptTimeoutMs, maxWaitMs = defaultMaxWaitMs } = options;
-  const { onError = (error: unknown) => console.error(error) } = options;
   checkAuthenticate(authenticate);
-  checkFunction('onError', onError);
   if (metrics !== undefined) {
     checkFunction('metrics.metrics', Object(metrics).metrics);
     checkText('metrics.contentType', metrics.contentType);
   }
-  checkStatuses(statuses);
   checkInteger('bodyLimitBytes', bodyLimitBytes, 1);
   checkTimeout('readTimeoutMs', readTimeoutMs);
-  checkTimeout('acceptTimeoutMs', acceptTimeoutMs);
-  checkTimeout('maxWaitMs', maxWaitMs);
   checkOpenApi(openapi);
   if (cors !== undefined) checkOptions('cors', cors, Object.keys(Object(cors)));
   return {
     authenticate,
     metrics,
-    statuses,
     bodyLimitBytes,
     readTimeoutMs,
-    acceptTimeoutMs,
-    maxWaitMs,
+    ...readAnswerOptions(options),
     events: readEventsOptions(events),
     cors,
     openapi,
-    onError: guardedListener(onError),
   };
+}
+
+/** How the order of a request is answered, by an app and by a route of the host's own. */
+export type AnswerSettings = Pick<
+  AppSettings,
+  'statuses' | 'acceptTimeoutMs' | 'maxWaitMs' | 'onError'
+>;
+
+/** @throws TypeError or RangeError */
+export function readAnswerOptions(
+  options: Pick<OrderAppOptions, keyof AnswerSettings>,
+): AnswerSettings {
+  const { statuses = {}, onError = (error: unknown) => console.error(error) } = options;
+  const { acceptTimeoutMs = defaultAcceptTimeoutMs, maxWaitMs = defaultMaxWaitMs } = options;
+  checkFunction('onError', onError);
+  checkStatuses(statuses);
+  checkTimeout('acceptTimeoutMs', acceptTimeoutMs);
+  checkTimeout('maxWaitMs', maxWaitMs);
+  return { statuses, acceptTimeoutMs, maxWaitMs, onError: guardedListener(onError) };
 }
 
 function checkOpenApi(openapi: OpenApiOptions): void {
@@ -219,7 +229,7 @@ function checkOpenApi(openapi: OpenApiOptions): void {
 }
 
 /** @throws TypeError or RangeError */
-export function checkStatuses(statuses: Statuses): void {
+function checkStatuses(statuses: Statuses): void {
   checkOptions('statuses', statuses, Object.keys(Object(statuses)));
   for (const [code, status] of Object.entries(statuses)) {
     if (!isErrorStatus(status)) throw wrong(RangeError, `statuses.${code}`, statusForm, status);

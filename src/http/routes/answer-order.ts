@@ -2,28 +2,16 @@ import type { Enqueued } from '../../core/admission/enqueue.ts';
 import type { Order } from '../../core/order/order.ts';
 import type { OrderOutcome } from '../../core/order/outcome.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
-import {
-  checkFunction,
-  checkMethods,
-  checkOptions,
-  checkTimeout,
-  wrong,
-} from '../../core/runtime/checks.ts';
+import { checkMethods, checkOptions, wrong } from '../../core/runtime/checks.ts';
 import { nextOrderId } from '../../core/runtime/uuid-v7.ts';
 import { type Access, checkAccess, everything } from '../../server/access.ts';
 import { ClientIds } from '../../server/client-ids.ts';
 import { isNews } from '../../server/failure-reports.ts';
-import { guardedListener } from '../../server/guarded-listener.ts';
 import { badRequest } from '../../server/http-error.ts';
 import { aboutToCut } from '../../server/listening/server-draining.ts';
 import { withoutCause } from '../../server/order-access.ts';
 import { json, problem, type Statuses } from '../answers.ts';
-import {
-  type AppSettings,
-  checkStatuses,
-  defaultAcceptTimeoutMs,
-  defaultMaxWaitMs,
-} from '../options.ts';
+import { type AnswerSettings, readAnswerOptions } from '../options.ts';
 import { idempotencyKey, waitMs } from '../request/request.ts';
 import { acceptInTime, pathOf } from './accepting.ts';
 import { OutcomeWait } from './outcome-wait.ts';
@@ -84,35 +72,23 @@ export async function answerOrder<Payload = unknown, Input = Payload, Results = 
   }
 }
 
-/** The part of the settings of an app that an order takes. */
-type AnswerSettings = Pick<
-  AppSettings,
-  'acceptTimeoutMs' | 'maxWaitMs' | 'statuses' | 'onError'
-> & {
+interface Settings extends AnswerSettings {
   /** Where orders are; by default where the app is mounted. */
   readonly ordersPath?: string | undefined;
-};
+}
 
 /** @throws TypeError or RangeError */
-function readOptions(options: AnswerOrderOptions): AnswerSettings & { readonly access: Access } {
+function readOptions(options: AnswerOrderOptions): Settings & { readonly access: Access } {
   checkOptions('answerOrder', options, names);
-  const { access = everything, ordersPath = '/orders', statuses = {} } = options;
-  const { acceptTimeoutMs = defaultAcceptTimeoutMs, maxWaitMs = defaultMaxWaitMs } = options;
-  const { onError = (error: unknown) => console.error(error) } = options;
+  const { access = everything, ordersPath = '/orders' } = options;
   if (typeof ordersPath !== 'string') throw wrong(TypeError, 'ordersPath', 'a string', ordersPath);
-  checkStatuses(statuses);
-  checkTimeout('acceptTimeoutMs', acceptTimeoutMs);
-  checkTimeout('maxWaitMs', maxWaitMs);
-  checkFunction('onError', onError);
-  const limits = { acceptTimeoutMs, maxWaitMs };
-  const checked = { access: checkAccess(access), ordersPath, statuses };
-  return { ...checked, ...limits, onError: guardedListener(onError) };
+  return { ...readAnswerOptions(options), access: checkAccess(access), ordersPath };
 }
 
 /** Answers with the record once the order is accepted, or with its outcome if the client waits. */
 export async function answerFor(
   processor: OrderProcessor,
-  settings: AnswerSettings,
+  settings: Settings,
   of: ClientRequest,
   given: Order,
 ): Promise<Response> {
@@ -130,7 +106,7 @@ export async function answerFor(
 
 async function acceptAndWait(
   processor: OrderProcessor,
-  settings: AnswerSettings,
+  settings: Settings,
   { request, ids }: ClientRequest,
   order: Order & { readonly id: string },
   ms: number,
@@ -155,7 +131,7 @@ async function acceptAndWait(
 
 function accept(
   processor: OrderProcessor,
-  settings: AnswerSettings,
+  settings: Settings,
   request: Request,
   order: Order,
   settle?: (outcome: OrderOutcome) => void,
