@@ -474,6 +474,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
     if (job === undefined) return this.#engine.clock.paced(false);
     const asked = this.#engine.acceptance.holdsElsewhere(job);
     const isHeldElsewhere = asked !== undefined && (await asked);
+    // Another processor has got it since, and no caller follows it here: it is looked up again, to be awaited.
+    if (job.state === 'kept' && job.heir === undefined) return this.cancelIf(id, mayCancel);
     const holdsLane = isHeldElsewhere || this.#engine.heldLanes.isHeldBy(job);
     const canceled =
       mayCancel(job.userId, holdsLane) &&

@@ -184,9 +184,12 @@ export class Job extends ParsedOrder implements QueueEntry {
     return this.isFollowed;
   }
 
+  /** A caller may have looked the order up before it was forgotten: it follows what its callers follow. */
   follow(follower: Follower): void {
+    const { heir } = this;
     const audience = this.#audience;
-    if (audience === undefined) this.#audience = follower;
+    if (heir !== undefined) heir.follow(follower);
+    else if (audience === undefined) this.#audience = follower;
     else if (audience instanceof Set) audience.add(follower);
     else if (typeof audience !== 'function') this.#audience = new Set([audience, follower]);
     else {

@@ -184,6 +184,49 @@ describe('where several processors share a storage', () => {
     await end();
   });
 
+  it.each([
+    ['submitted', true],
+    ['enqueued', false],
+  ])(
+    'invariant 4: a cancellation ends although the partition of the order, %s here, came and went',
+    async (_, isAwaited) => {
+      const gate = deferred();
+      const { a, b, database, storages, end } = processors(() => gate.promise);
+      const [first, second] = storages as [SharedStorage, SharedStorage];
+      await Promise.all([b.ready, clock.advance(10)]);
+      const order = { id: 'o', userId: 'u', amount: 5 };
+      const submitted = isAwaited
+        ? b.submit(order).catch((error) => error.code)
+        : b.enqueue(order).then(() => a.outcome('o'));
+      await clock.advance(10);
+      const asked = deferred();
+      const { holdOf } = second;
+      second.holdOf = async () => {
+        await asked.promise;
+        second.holdOf = holdOf;
+        return undefined;
+      };
+      const canceled = b.cancel('o');
+      await clock.advance(5);
+      const move = async (to: SharedStorage): Promise<void> => {
+        const partition = database.partitionOf('u');
+        database.take(partition);
+        database.give(partition, to);
+        await clock.advance(20);
+      };
+      await move(second);
+      await move(first);
+      asked.resolve();
+      await clock.advance(100);
+      expect(await canceled).toBe(true);
+      gate.resolve();
+      await clock.advance(100);
+      await submitted;
+      expect((await b.order('o'))?.status).toBe('canceled');
+      await end();
+    },
+  );
+
   it("invariant 1: a client's cancellation leaves an order alone that holds its lane at its owner", async () => {
     const database = new SharedDatabase(1, () => clock.sleep(1));
     const storages = [new SharedStorage(database), new SharedStorage(database)] as const;
