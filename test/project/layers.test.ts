@@ -26,7 +26,7 @@ const packages = imports.filter(({ to }) => !to.endsWith('.ts') && !isGenerated(
  * a room of its own.
  */
 const rows: readonly (readonly string[])[] = [
-  ['index.ts', 'http', 'grpc', 'postgres', 'prometheus', 'sqlite', 'testing'],
+  ['index.ts', 'dashboard', 'http', 'grpc', 'postgres', 'prometheus', 'sqlite', 'testing'],
   ['server'],
   ['core/order-processor.ts'],
   ['core/shutdown.ts'],
