@@ -73,6 +73,7 @@ export type {
   StepValues,
 } from './core/order/step-result.ts';
 export type { DecidedOutcome, NewOrder, StoredOrder } from './core/order/stored-order.ts';
+export type { TraceContext } from './core/order/trace/trace-context.ts';
 export { OrderProcessor } from './core/order-processor.ts';
 export type { HoldOptions } from './core/processing/holds/hold-options.ts';
 export type { ReleaseOptions } from './core/processing/holds/release-options.ts';
@@ -163,3 +164,11 @@ export type {
   SharedStorage,
   SharedStorageListener,
 } from './core/storage/shared-storage.ts';
+export type {
+  OrderMessage,
+  SettleMessage,
+  StepMessage,
+  SubmitMessage,
+  TracingMessage,
+  TracingMessages,
+} from './core/tracing/messages.ts';

@@ -38,6 +38,7 @@ const rows: readonly (readonly string[])[] = [
   ['core/settlement', 'core/durability', 'core/queries'],
   ['core/lifecycle'],
   ['core/storage', 'core/steps'],
+  ['core/tracing'],
   ['core/order', 'core/queue'],
   ['core/runtime', 'core/collections'],
 ];

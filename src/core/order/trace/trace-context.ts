@@ -1,0 +1,39 @@
+/**
+ * The trace in which an order is handed in, in the format of
+ * [W3C Trace Context](https://www.w3.org/TR/trace-context/). It travels with the order: the storage keeps it, so that a
+ * restart or another processor continues the trace.
+ *
+ * @example
+ * ```ts
+ * import type { TraceContext } from 'order-processor';
+ *
+ * const context: TraceContext = {
+ *   traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+ *   tracestate: 'vendor=value',
+ * };
+ * ```
+ *
+ * @category Tracing
+ */
+export interface TraceContext {
+  /** 55 characters: version, trace id, id of the parent span, and flags. */
+  readonly traceparent: string;
+  /** What vendors add: at most 512 characters of printable ASCII. None by default. */
+  readonly tracestate?: string | undefined;
+}
+
+const parentForm = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/;
+
+const stateForm = /^[\x20-\x7e]{1,512}$/;
+
+/**
+ * A checked copy. What is invalid is dropped, as the standard says: a trace never makes an order fail. Reading the
+ * value may throw.
+ */
+export function readTraceContext(value: unknown): TraceContext | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { traceparent, tracestate } = value as Record<keyof TraceContext, unknown>;
+  if (typeof traceparent !== 'string' || !parentForm.test(traceparent)) return undefined;
+  const isState = typeof tracestate === 'string' && stateForm.test(tracestate);
+  return Object.freeze(isState ? { traceparent, tracestate } : { traceparent });
+}
