@@ -1,9 +1,10 @@
 import { Counter, Gauge, Histogram, type Metric, type Registry } from 'prom-client';
 import { show } from '../core/runtime/thrown.ts';
-import { type Collected, collected, recorded } from './metrics.ts';
-import { type AllSeries, type Observed, Observer } from './observer.ts';
+import { type Collected, collected } from '../metrics/collected.ts';
+import { type AllSeries, type Labels, type Observed, Observer } from '../metrics/observer.ts';
+import { recorded } from '../metrics/recorded.ts';
 import type { ObserveSettings } from './options.ts';
-import { type Labels, Series } from './series.ts';
+import { PrometheusSeries } from './series.ts';
 
 /** Which family a metric is of, so that a registry says what it has. */
 const familyOf = new WeakMap<Metric, Family>();
@@ -66,7 +67,7 @@ export class Family {
     }
     const series = seriesNames.map((name) => {
       const histogram = this.#histograms.get(name) as Histogram;
-      return [name, new Series(histogram, labels, recorded[name].labels)];
+      return [name, new PrometheusSeries(histogram, labels, recorded[name].labels)];
     });
     const observer = new Observer(processor, labels, Object.fromEntries(series));
     this.#observers.set(key, observer);

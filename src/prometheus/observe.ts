@@ -1,7 +1,7 @@
 import type { OrderProcessor } from '../core/order-processor.ts';
 import { wrong } from '../core/runtime/checks.ts';
+import type { Observed } from '../metrics/observer.ts';
 import { Family } from './family.ts';
-import type { Observed } from './observer.ts';
 import { type MetricsRegistry, type ObserveOptions, readOptions } from './options.ts';
 
 /** A processor's metrics; see {@link observe}. Its methods need no `this`. */

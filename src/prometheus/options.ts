@@ -1,5 +1,6 @@
 import { type OpenMetricsContentType, Registry } from 'prom-client';
 import { wrong } from '../core/runtime/checks.ts';
+import { defaultBuckets } from '../metrics/recorded.ts';
 
 /** A registry of prom-client, in the text format of Prometheus or of OpenMetrics. */
 export type MetricsRegistry = Registry | Registry<OpenMetricsContentType>;
@@ -61,20 +62,6 @@ export interface ObserveSettings {
   readonly buckets: Readonly<Record<keyof ObserveBuckets, readonly number[]>>;
 }
 
-const seconds = [
-  0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300,
-];
-
-const defaultBuckets: ObserveSettings['buckets'] = {
-  wait: seconds,
-  duration: seconds,
-  step: seconds,
-  storageBatch: [1, 4, 16, 64, 256, 1024, 4096, 16_384],
-  storageCall: [
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
-  ],
-};
-
 const registryMethods = [
   'metrics',
   'registerMetric',
@@ -126,7 +113,7 @@ function readLabels(labels: Readonly<Record<string, string>>): Record<string, st
 
 function readBuckets(buckets: ObserveBuckets = {}): ObserveSettings['buckets'] {
   checkKeys('buckets', buckets, Object.keys(defaultBuckets));
-  const read = { ...defaultBuckets };
+  const read: Record<keyof ObserveBuckets, readonly number[]> = { ...defaultBuckets };
   for (const name of Object.keys(defaultBuckets) as (keyof ObserveBuckets)[]) {
     const bounds = buckets[name];
     if (bounds === undefined) continue;

@@ -1,15 +1,13 @@
 import type { Histogram } from 'prom-client';
-
-/** Constant labels of one processor. */
-export type Labels = Readonly<Record<string, string>>;
+import type { Labels, Series } from '../metrics/observer.ts';
 
 interface Child {
   readonly labels: Labels;
   observe(value: number): void;
 }
 
-/** One histogram as one processor fills it. */
-export class Series {
+/** A histogram of prom-client as one processor fills it. */
+export class PrometheusSeries implements Series {
   readonly #histogram: Histogram;
   readonly #labels: Labels;
   readonly #names: readonly string[];

@@ -27,7 +27,7 @@ const packages = imports.filter(({ to }) => !to.endsWith('.ts') && !isGenerated(
  */
 const rows: readonly (readonly string[])[] = [
   ['index.ts', 'dashboard', 'http', 'grpc', 'postgres', 'prometheus', 'sqlite', 'testing'],
-  ['server'],
+  ['server', 'metrics'],
   ['core/order-processor.ts'],
   ['core/shutdown.ts'],
   ['core/engine.ts'],

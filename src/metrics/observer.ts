@@ -10,10 +10,20 @@ import type { Receipt } from '../core/order/outcome.ts';
 import type { OrderProcessor } from '../core/order-processor.ts';
 import { systemTime } from '../core/runtime/system-time.ts';
 import { CodeCounts } from './code-counts.ts';
-import type { Labels, Series } from './series.ts';
 
 /** The methods of a processor that are used. */
 export type Observed = Pick<OrderProcessor, 'on' | 'off' | 'stats'>;
+
+/** Labels with the same values for all metrics of one processor. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** One histogram as one processor fills it. */
+export interface Series {
+  /** @param first - the value of its first label beside the constant ones, without a space */
+  observe(value: number, first?: string, second?: string): void;
+  /** Removes everything that it has observed, where that is possible. */
+  remove(): void;
+}
 
 /** The histograms that one processor fills. */
 export interface AllSeries {
