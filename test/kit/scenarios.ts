@@ -1,9 +1,7 @@
 import fc from 'fast-check';
 import { expect } from 'vitest';
+import { runsOf } from './seed.ts';
 import { VirtualClock } from './virtual-clock.ts';
-
-/** `SEED` and `REPLAY`, the path, of a failure's report run it again. */
-const replay = { seed: process.env.SEED, path: process.env.REPLAY };
 
 const unhandled: unknown[] = [];
 const hear = (reason: unknown): void => void unhandled.push(reason);
@@ -25,7 +23,7 @@ export async function checkScenarios<T>(
   const property = fc.asyncProperty(scenario, async (plan) => {
     clock.install();
     // The stack is most of what an error costs, and is needed only when a failure is played again.
-    if (replay.path === undefined) Error.stackTraceLimit = 0;
+    if (process.env.REPLAY === undefined) Error.stackTraceLimit = 0;
     try {
       const wrong = await play(plan, clock);
       for (const reason of unhandled.splice(0)) wrong.push(`invariant 8: unhandled: ${reason}`);
@@ -38,11 +36,7 @@ export async function checkScenarios<T>(
   });
   process.on('unhandledRejection', hear);
   try {
-    await fc.assert(property, {
-      numRuns: Number(process.env.RUNS ?? runs),
-      ...(replay.seed === undefined ? {} : { seed: Number(replay.seed) }),
-      ...(replay.path === undefined ? {} : { path: replay.path }),
-    });
+    await fc.assert(property, { numRuns: runsOf(runs) });
   } finally {
     process.off('unhandledRejection', hear);
   }

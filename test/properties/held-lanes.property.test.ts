@@ -14,6 +14,7 @@ import {
 import { describe, it } from 'vitest';
 import { isFull } from '../kit/full.ts';
 import { KeptStorage } from '../kit/kept-storage.ts';
+import { runsOf } from '../kit/seed.ts';
 import { useVirtualClock } from '../kit/virtual-clock.ts';
 
 const clock = useVirtualClock();
@@ -287,7 +288,7 @@ const isUndone = ({ compensation }: StepResult): boolean => compensation?.status
 
 describe('held lanes', () => {
   it('invariants 1, 3, 9: run nothing, and lose nothing over restarts', {
-    timeout: 120_000,
+    timeout: 3_600_000,
   }, async () => {
     await fc.assert(
       fc.asyncProperty(acts, async (plan) => {
@@ -297,7 +298,7 @@ describe('held lanes', () => {
         for (const act of plan) await world.act(act);
         await world.finish();
       }),
-      { numRuns: isFull ? 1_000 : 30 },
+      { numRuns: runsOf(isFull ? 1_000 : 30) },
     );
   });
 });

@@ -5,6 +5,7 @@ import { expect, it } from 'vitest';
 import { isFull } from '../kit/full.ts';
 import { range } from '../kit/helpers.ts';
 import { randomFrom } from '../kit/random.ts';
+import { runsOf } from '../kit/seed.ts';
 import { useVirtualClock } from '../kit/virtual-clock.ts';
 import type { Dice, Traits } from './reentrance/host.ts';
 import { Life } from './reentrance/life.ts';
@@ -73,7 +74,7 @@ it('invariants 1, 3, 4, 6, 8 and 9 hold while listeners, steps, storages and sch
   const unhandled: unknown[] = [];
   const note = (error: unknown): number => unhandled.push(error);
   process.on('unhandledRejection', note);
-  const numRuns = Number(process.env.RUNS ?? (isFull ? 3_000 : 200));
+  const numRuns = runsOf(isFull ? 3_000 : 200);
   try {
     await fc.assert(
       fc.asyncProperty(fc.nat(), async (seed) => {

@@ -12,6 +12,7 @@ import {
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { isFull } from '../kit/full.ts';
 import { KeptStorage } from '../kit/kept-storage.ts';
+import { runsOf } from '../kit/seed.ts';
 import { useFolder } from '../sqlite/helpers.ts';
 
 const files = useFolder();
@@ -290,7 +291,7 @@ describe('a machine’s clock that is set by an hour at any point', () => {
         vi.restoreAllMocks();
         await new Scenario(planned).run();
       }),
-      { numRuns: Number(process.env.RUNS ?? (isFull ? 400 : 25)) },
+      { numRuns: runsOf(isFull ? 400 : 25) },
     );
-  }, 600_000);
+  }, 3_600_000);
 });

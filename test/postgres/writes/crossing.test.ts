@@ -6,6 +6,8 @@ import { readMovements, readSettled } from '../../../src/testing/rules/money/set
 import type { Member } from '../../../src/testing/shared/member.ts';
 import { isFull } from '../../kit/full.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
+import { randomFrom } from '../../kit/random.ts';
+import { seed } from '../../kit/seed.ts';
 import { Trial } from './kit.ts';
 
 let server: PostgresServer;
@@ -19,7 +21,8 @@ const payers = Array.from({ length: 40 }, (_, at) => `u-${at}`);
 const users = ['hot', ...payers];
 const opening = 20;
 
-const upTo = (most: number): number => Math.floor(Math.random() * (most + 1));
+const random = randomFrom(seed);
+const upTo = (most: number): number => Math.floor(random() * (most + 1));
 
 /** Half of the orders debit the one user, the others credit it, and some of them a second one. */
 function anOrder(at: number): NewOrder {
@@ -110,7 +113,7 @@ it('the same ids at two processors at once: one order each, known everywhere els
   );
   const shuffled = () =>
     [...orders]
-      .map((order) => ({ order, place: Math.random() }))
+      .map((order) => ({ order, place: random() }))
       .sort((one, other) => one.place - other.place)
       .map(({ order }) => order);
   const sequences = new Map<string, number>();
