@@ -118,6 +118,8 @@ export type {
   PastBalance,
   SettledPage,
   SettledQuery,
+  StoredBalance,
+  StoredBalanceQuery,
   StoredMovementPage,
   StoredMovementQuery,
 } from './core/storage/history/history-storage.ts';

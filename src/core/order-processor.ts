@@ -41,7 +41,8 @@ import { Deadline, drain, readShutdownOptions, type ShutdownOptions } from './sh
 import type { Hold, ReleasedLane } from './storage/holds/hold.ts';
 import type { Ledger } from './storage/ledger.ts';
 import { MemoryStorage } from './storage/memory/memory-storage.ts';
-import { giveBack, openLedger } from './storage/open-ledger.ts';
+import { openLedger } from './storage/open-ledger.ts';
+import { giveBack } from './storage/storages-in-use.ts';
 
 /** How many outcomes of a stream wait for its reader at most. */
 const streamWindow = 1_000;

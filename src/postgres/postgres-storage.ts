@@ -1,13 +1,14 @@
 import type { StepResult } from '../core/order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../core/order/stored-order.ts';
 import { checkInteger, checkOptions } from '../core/runtime/checks.ts';
-import { quote } from '../core/runtime/thrown.ts';
 import type { BalanceChange, BalanceResult } from '../core/storage/balance-storage.ts';
 import type { DuePage, DueQuery } from '../core/storage/due/due-orders.ts';
 import type {
   PastBalance,
   SettledPage,
   SettledQuery,
+  StoredBalance,
+  StoredBalanceQuery,
   StoredMovementPage,
   StoredMovementQuery,
 } from '../core/storage/history/history-storage.ts';
@@ -22,21 +23,17 @@ import type {
   SettlementResult,
 } from '../core/storage/order-storage.ts';
 import type { OrderTransaction, TransactionClient } from '../core/storage/order-transaction.ts';
-import { UnreadableOrders } from '../core/storage/reading/unreadable-orders.ts';
 import type { SharedOrders } from '../core/storage/shared-storage.ts';
 import { HostTransactions } from './hosts/host-transaction.ts';
-import { SettleHook } from './hosts/settle-hook.ts';
-import { openQuerySession } from './members/life.ts';
-import { Membership } from './members/membership.ts';
+import type { Membership } from './members/membership.ts';
 import { checkedOptions, type PostgresStorageOptions } from './open-options.ts';
-import { Operation } from './operation/operation.ts';
+import type { Operation } from './operation/operation.ts';
 import type { PostgresReport } from './operation/report.ts';
-import { openSchema } from './schema/opened.ts';
-import { QuerySessions } from './sessions/query-sessions.ts';
+import { openParts, type Parts } from './parts.ts';
 import { PostgresSharedOrders } from './shared-orders.ts';
-import { Reads } from './statements/reads.ts';
-import { FencedWrites } from './writes/fenced-writes.ts';
-import { Writes } from './writes/writes.ts';
+import type { Reads } from './statements/reads.ts';
+import type { FencedWrites } from './writes/fenced-writes.ts';
+import type { Writes } from './writes/writes.ts';
 
 /** Which orders {@link PostgresStorage.prune} deletes. */
 export interface PostgresPruneOptions {
@@ -99,32 +96,10 @@ export class PostgresStorage implements OrderStorage {
    * @throws (rejects) Error if the database cannot be reached, or its schema is of another version or of something else
    */
   static async open(options: PostgresStorageOptions): Promise<PostgresStorage> {
-    const checked = checkedOptions(options);
-    const { id, partitions } = await openSchema(checked);
-    const { schema } = checked;
-    const { report } = new UnreadableOrders(`the schema ${quote(schema)}`);
-    const sessions = new QuerySessions((onEnd) => openQuerySession(checked, onEnd));
-    const operation = new Operation(sessions, schema);
-    const members = new Membership({ ...checked, partitions }, report);
-    await members.open();
-    await operation.begin(checked.retain);
-    const reads = new Reads(sessions, schema, report);
-    const { onSettle, onSettleTimeoutMs } = checked;
-    const hook = onSettle && new SettleHook(onSettle, onSettleTimeoutMs, schema);
-    const writes = new Writes(members, schema, partitions, hook);
-    const fenced = new FencedWrites(members, partitions);
-    return new PostgresStorage(id, schema, members, reads, writes, fenced, operation);
+    return new PostgresStorage(await openParts(checkedOptions(options)));
   }
 
-  private constructor(
-    id: string,
-    schema: string,
-    members: Membership,
-    reads: Reads,
-    writes: Writes,
-    fenced: FencedWrites,
-    operation: Operation,
-  ) {
+  private constructor({ id, schema, members, reads, writes, fenced, operation }: Parts) {
     this.id = id;
     this.schema = schema;
     this.#members = members;
@@ -190,6 +165,11 @@ export class PostgresStorage implements OrderStorage {
    */
   get(userId: string): Promise<number | undefined> {
     return this.#reads.get(userId);
+  }
+
+  /** One page of balances, by the bytes of the user ids; see {@link OrderStorage.balances}. */
+  balances(query: StoredBalanceQuery): Promise<readonly StoredBalance[]> {
+    return this.#reads.balances(query);
   }
 
   /** The order that has this id, unsettled or settled. */

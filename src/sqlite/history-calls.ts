@@ -3,6 +3,8 @@ import type {
   PastBalance,
   SettledPage,
   SettledQuery,
+  StoredBalance,
+  StoredBalanceQuery,
   StoredMovementPage,
   StoredMovementQuery,
 } from '../core/storage/history/history-storage.ts';
@@ -12,6 +14,7 @@ import { readHolds, writeHold, writeRelease } from './holds/hold-codec.ts';
 import type { OpenFile } from './open-file.ts';
 import * as codec from './thread/codec.ts';
 import { readOrders } from './thread/read-orders.ts';
+import type { Reader } from './thread/wire.ts';
 
 // Calls that read a file, and those of held lanes.
 
@@ -21,6 +24,30 @@ export function get(file: OpenFile, userId: string): Promise<number | undefined>
     (writer) => writer.text(userId),
     (reader) => reader.maybeNumber() ?? undefined,
   );
+}
+
+export function balances(
+  file: OpenFile,
+  { after = '', limit }: StoredBalanceQuery,
+): Promise<readonly StoredBalance[]> {
+  return file.read(
+    'balances',
+    (writer) => {
+      writer.text(after);
+      writer.number(limit);
+    },
+    readBalances,
+  );
+}
+
+function readBalances(reader: Reader): readonly StoredBalance[] {
+  const balances: StoredBalance[] = [];
+  while (reader.number() !== 0) {
+    const userId = reader.text();
+    const balance = reader.number();
+    balances.push({ userId, balance, knownFrom: reader.maybeNumber() ?? undefined });
+  }
+  return balances;
 }
 
 export async function find(file: OpenFile, id: string): Promise<StoredOrder | undefined> {

@@ -12,6 +12,8 @@ import type {
   PastBalance,
   SettledPage,
   SettledQuery,
+  StoredBalance,
+  StoredBalanceQuery,
   StoredMovementPage,
   StoredMovementQuery,
 } from '../core/storage/history/history-storage.ts';
@@ -162,6 +164,11 @@ export class SqliteStorage implements OrderStorage {
    */
   get(userId: string): Promise<number | undefined> {
     return calls.get(this.#file, userId);
+  }
+
+  /** One page of balances, by the bytes of the user ids; see {@link OrderStorage.balances}. */
+  balances(query: StoredBalanceQuery): Promise<readonly StoredBalance[]> {
+    return calls.balances(this.#file, query);
   }
 
   /** The order that has this id, unsettled or settled, unless it was pruned. */

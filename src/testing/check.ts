@@ -17,6 +17,7 @@ import {
   declareHoldRules,
 } from './rules/hold-rules.ts';
 import { declareListRules } from './rules/list-rules.ts';
+import { declareBalanceListRules } from './rules/money/balance-list-rules.ts';
 import { declareCreditRules, declarePostingRules } from './rules/money/posting-rules.ts';
 import {
   declareDurableSettlementRules,
@@ -111,6 +112,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   declareHoldRules(declare);
   declareEndedHoldRules(declare);
   declareSettlementRules(declare);
+  declareBalanceListRules(declare);
   declareHistoryRules(declare, { seed, canReopen: reopen !== undefined });
   declareOrderFaults(declare, faults);
   declareCloseRules(declare);

@@ -133,6 +133,8 @@ export class SharedStorage implements OrderStorage, SharedOrders {
   balanceAt: OrderStorage['balanceAt'] = (userId, time) =>
     this.database.disk.balanceAt(userId, time);
 
+  balances: NonNullable<OrderStorage['balances']> = (query) => this.database.disk.balances(query);
+
   unsettled(): AsyncIterable<readonly StoredOrder[]> {
     this.#checkOpen();
     return this.database.disk.unsettled();

@@ -1,8 +1,8 @@
-/** The suite finds a storage whose feed, statements or past balances are wrong (order rules 14 to 17). */
+/** The suite finds a storage whose feed, statements or past balances are wrong (order rules 14 to 18). */
 import type { MemoryStorage } from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import type { StoredOrder } from '../../src/core/order/stored-order.ts';
-import type { Movement } from '../../src/core/storage/history/history-storage.ts';
+import type { Movement, StoredBalance } from '../../src/core/storage/history/history-storage.ts';
 import { expectBroken, failuresOf, orderTests } from './failures-of.ts';
 import { lying, type Part } from './lying.ts';
 
@@ -48,6 +48,19 @@ function stating(
       const movements = all.slice(0, limit);
       const next = all.length > limit ? movements.at(-1)?.sequence : undefined;
       return { movements, next, forgotten: 0 };
+    },
+  });
+}
+
+/** Lists other balances, or in another order; pages are cut out of them honestly. */
+function listingBalances(
+  change: (balances: readonly StoredBalance[]) => readonly StoredBalance[],
+): Part {
+  return (inner) => ({
+    balances: ({ after, limit }) => {
+      const all = change(inner.balances({ limit: most }));
+      const from = 1 + all.findLastIndex(({ userId }) => userId === after);
+      return all.slice(from, from + limit);
     },
   });
 }
@@ -367,6 +380,26 @@ const lies: [rule: string, lie: string, part: Part][] = [
       balanceAt: (userId, time) => ({ ...inner.balanceAt(userId, time), isForgotten: true }),
     }),
   ],
+  [
+    'order rule 18',
+    'lists a balance twice',
+    listingBalances((all) => [...all, ...all.slice(0, 1)]),
+  ],
+  [
+    'order rule 18',
+    'lists no balance of 0',
+    listingBalances((all) => all.filter(({ balance }) => balance !== 0)),
+  ],
+  [
+    'order rule 18',
+    'lists balances from the greatest to the least',
+    listingBalances((all) => all.toSorted((one, other) => other.balance - one.balance)),
+  ],
+  [
+    'order rule 18',
+    'says that it has forgotten what it has not',
+    listingBalances((all) => all.map((balance) => ({ ...balance, knownFrom: 1 }))),
+  ],
 ];
 
 /** The feed of the storage, and then the orders that were added. */
@@ -408,7 +441,7 @@ describe('an order storage that', () => {
       movements: (query) => inner.movements({ ...query, limit: Math.ceil(query.limit / 2) }),
     });
     const tests = orderTests(() => lying(part)).filter(([name]) =>
-      /^order rules? 1[ 4-7]/.test(name),
+      /^order rules? 1[ 4-8]/.test(name),
     );
     expect(await failuresOf(tests)).toEqual([]);
   });

@@ -26,6 +26,7 @@ export function lying(part: Part): OrderStorage {
     settled: (query) => inner.settled(query),
     movements: (query) => inner.movements(query),
     balanceAt: (userId, time) => inner.balanceAt(userId, time),
+    balances: (query) => inner.balances(query),
     ...part(inner),
   };
 }

@@ -5,6 +5,7 @@ import type { BalanceStorage } from './balance-storage.ts';
 import type { Ledger } from './ledger.ts';
 import { OrderLedger } from './order-ledger.ts';
 import type { OrderStorage } from './order-storage.ts';
+import { claim } from './storages-in-use.ts';
 import { VolatileLedger } from './volatile-ledger.ts';
 
 /** The methods of an order storage beside `accept`, `settle` and the methods of a balance storage. */
@@ -13,17 +14,6 @@ const orderMethods = [
   ...['hold', 'release', 'holds'],
   ...['settled', 'movements', 'balanceAt'],
 ] as const;
-
-/**
- * Storages that keep orders and that a processor uses: another processor would take up its orders, and would not know
- * its orders in flight.
- */
-const inUse = new WeakSet<BalanceStorage>();
-
-/** Called when the processor has closed. */
-export function giveBack(storage: BalanceStorage | undefined): void {
-  if (storage !== undefined) inUse.delete(storage);
-}
 
 /**
  * Any storage as the core sees it, by what the storage says of itself. A storage that has `accept` and `settle` keeps
@@ -38,16 +28,6 @@ export function openLedger(storage: BalanceStorage, clock: Clock): Ledger {
     storage.isVolatile === true ? new VolatileLedger(storage) : new OrderLedger(storage);
   claim(storage);
   return ledger;
-}
-
-function claim(storage: BalanceStorage): void {
-  if (storage.isClosed === true) {
-    throw new TypeError('Expected `storage` to be open, but it has been closed');
-  }
-  if (inUse.has(storage)) {
-    throw new TypeError('Expected `storage` to have no other processor that is not shut down');
-  }
-  inUse.add(storage);
 }
 
 /** @throws TypeError for a storage that has `accept` and `settle` and lacks another method of those that keep orders */

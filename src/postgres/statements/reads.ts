@@ -4,6 +4,8 @@ import type {
   PastBalance,
   SettledPage,
   SettledQuery,
+  StoredBalance,
+  StoredBalanceQuery,
   StoredMovementPage,
   StoredMovementQuery,
 } from '../../core/storage/history/history-storage.ts';
@@ -14,6 +16,7 @@ import type {
 } from '../../core/storage/lists/stored-order-page.ts';
 import type { TakeUnreadable } from '../../core/storage/reading/unreadable-orders.ts';
 import type { QuerySessions } from '../sessions/query-sessions.ts';
+import { balancePage } from './balances.ts';
 import { checkSchema } from './check.ts';
 import { Feed } from './history/feed.ts';
 import { balanceAt, movementPage, readBalance } from './history/movements.ts';
@@ -70,6 +73,10 @@ export class Reads {
 
   async balanceAt(userId: string, time: number): Promise<PastBalance> {
     return this.#sessions.ask((session) => balanceAt(session, userId, time));
+  }
+
+  async balances(query: StoredBalanceQuery): Promise<readonly StoredBalance[]> {
+    return this.#sessions.ask((session) => balancePage(session, query));
   }
 
   async holds(query: StoredHoldQuery): Promise<readonly StoredHold[]> {

@@ -108,6 +108,10 @@ export class Reads {
     this.#history.balanceAt(reader, writer);
   }
 
+  balances(reader: Reader, writer: Writer): void {
+    this.#history.balances(reader, writer);
+  }
+
   /** One page, then where it ends; `undefined` after the last one. */
   unsettled(reader: Reader, writer: Writer): void {
     const { unsettled, lastSeq } = this.#statements;

@@ -17,7 +17,7 @@ export type WriteKind =
 export type ReadKind = 'get' | 'find' | 'unsettled' | 'due' | 'delayed' | 'holds' | LongReadKind;
 
 /** What may take long: a thread of its own reads it. */
-export type LongReadKind = 'list' | 'settled' | 'movements' | 'balanceAt';
+export type LongReadKind = 'list' | 'settled' | 'movements' | 'balanceAt' | 'balances';
 
 /** One call of a storage's method. */
 export interface Call<Kind extends WriteKind | ReadKind = WriteKind | ReadKind> {

@@ -9,7 +9,7 @@ import type { Answer, Request } from './protocol.ts';
 import { type Message, Reader } from './wire.ts';
 import { Thread } from './worker-thread.ts';
 
-const longReads: readonly ReadKind[] = ['list', 'settled', 'movements', 'balanceAt'];
+const longReads: readonly ReadKind[] = ['list', 'settled', 'movements', 'balanceAt', 'balances'];
 
 /** So many short reads are in the writing thread at most: a transaction waits behind them. */
 const mostQuestions = 16;

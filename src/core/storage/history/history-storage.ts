@@ -94,6 +94,35 @@ export interface PastBalance {
 }
 
 /**
+ * Which balances a storage is to list.
+ *
+ * @category For authors of storages
+ */
+export interface StoredBalanceQuery {
+  /** Only those behind the balance of this user, in the storage's own order of users. From the first on by default. */
+  readonly after?: string | undefined;
+  /** How many at most, from 1 up. */
+  readonly limit: number;
+}
+
+/**
+ * One user's balance, as a storage lists it.
+ *
+ * @category For authors of storages
+ */
+export interface StoredBalance {
+  /** Whose. */
+  readonly userId: string;
+  /** In minor units. */
+  readonly balance: number;
+  /**
+   * Where movements of the user may have been forgotten or pruned: from what time on, in Unix milliseconds, `balanceAt`
+   * knows the balance all the same. `undefined` if the storage has all movements of the user.
+   */
+  readonly knownFrom: number | undefined;
+}
+
+/**
  * What was settled, in the order in which it was applied. Part of {@link OrderStorage}, whose rules these continue.
  *
  * 14. Each recorded settlement has a number, its order's `settlement`: greater than that of each settlement before it,
@@ -107,6 +136,9 @@ export interface PastBalance {
  *    settlements up to it, or of those alone that changed the user's balance. So a user's times never go back in the
  *    order applied, even if a machine's clock does.
  *    `balanceAt` answers the balance after the user's last movement up to the time, and what pruned movements left.
+ * 18. `balances`, where there is one, gives the balance of each user who has one, in an order of the users that is the
+ *    storage's own and never changes, at most `limit`. A page that has fewer is the last one. Only a storage with it can
+ *    be moved to another one.
  *
  * @category For authors of storages
  */
@@ -132,4 +164,10 @@ export interface HistoryStorage {
    * @param time - in Unix milliseconds
    */
   balanceAt(userId: string, time: number): Awaitable<PastBalance>;
+  /**
+   * One page of balances.
+   *
+   * @param query - which
+   */
+  balances?(query: StoredBalanceQuery): Awaitable<readonly StoredBalance[]>;
 }

@@ -10,6 +10,8 @@ import type {
   PastBalance,
   SettledPage,
   SettledQuery,
+  StoredBalance,
+  StoredBalanceQuery,
   StoredMovementPage,
   StoredMovementQuery,
 } from '../history/history-storage.ts';
@@ -111,7 +113,7 @@ export class MemoryStorage implements OrderStorage {
     const { orderId: id, userId, amount, minBalance, postings = noPostings } = change;
     const known = this.#settled.find(id);
     if (known?.balance !== undefined) return appliedBefore(known);
-    const balance = this.#balanceAfter(userId, amount, minBalance);
+    const balance = this.#balances.afterChange(userId, amount, minBalance);
     if (typeof balance === 'string') return { refused: balance };
     const balances = this.#balances.after(postings);
     if (balances === undefined) return { refused: 'balance_overflow' };
@@ -158,7 +160,7 @@ export class MemoryStorage implements OrderStorage {
       this.#settled.remember(order, undefined, order.error, this.#sequenceOf(order), outcome);
       return settledWithoutBalance;
     }
-    const balance = this.#balanceAfter(userId, order.amount, order.minBalance);
+    const balance = this.#balances.afterChange(userId, order.amount, order.minBalance);
     if (typeof balance === 'string') return this.#refuse(order, balance);
     const balances = this.#balances.after(order.postings);
     if (balances === undefined) return this.#refuse(order, 'balance_overflow');
@@ -197,13 +199,6 @@ export class MemoryStorage implements OrderStorage {
   /** The sequence of a settled order: an accepted order has one, another may bring it. */
   #sequenceOf({ id, sequence }: Settlement): number {
     return this.#unsettled.delete(id) ?? (sequence || this.nextSequence());
-  }
-
-  #balanceAfter(userId: string, amount: number, minBalance: number | undefined): number | Refusal {
-    const balance = (this.#balances.get(userId) ?? 0) + amount;
-    if (!Number.isSafeInteger(balance)) return 'balance_overflow';
-    if (minBalance !== undefined && amount < 0 && balance < minBalance) return 'insufficient_funds';
-    return balance;
   }
 
   /** Keeps what steps of unsettled orders have returned; see {@link OrderStorage.remember}. */
@@ -285,6 +280,11 @@ export class MemoryStorage implements OrderStorage {
   /** What a user's balance was; see {@link OrderStorage}. It looks at all settled orders since then, and maybe at all. */
   balanceAt(userId: string, time: number): PastBalance {
     return this.#history.balanceAt(userId, time);
+  }
+
+  /** One page of balances, in the order in which users first had one; see {@link OrderStorage.balances}. */
+  balances(query: StoredBalanceQuery): readonly StoredBalance[] {
+    return this.#balances.page(query, this.#history.knownFrom);
   }
 
   /** Recomputes the balances from the movements that are remembered: what differs, for people; empty if nothing does. */

@@ -85,6 +85,13 @@ export class SettledHistory implements HistoryStorage {
     return { balance: this.#balanceOf(userId), isForgotten: false };
   }
 
+  /** The time from which on each user's balance is known, though settlements were forgotten; see `StoredBalance`. */
+  get knownFrom(): number | undefined {
+    const { columns, last, forgotten } = this.#ring;
+    if (forgotten === 0) return undefined;
+    return last === forgotten ? 0 : columns.timeIn(this.#ring.slotOf(forgotten + 1));
+  }
+
   /** Balances that do not follow from the movements that are remembered; empty if all do. */
   problems(): readonly string[] {
     const { columns, last, forgotten } = this.#ring;

@@ -1,4 +1,6 @@
 import { noPostings, type Posting } from '../../order/order.ts';
+import type { Refusal } from '../../order/stored-order.ts';
+import type { StoredBalance, StoredBalanceQuery } from '../history/history-storage.ts';
 
 /** How many entries a `Map` can have. */
 const mostInMap = 2 ** 24;
@@ -18,6 +20,14 @@ export class UserBalances {
   get(userId: string): number | undefined {
     const balance = this.#first.get(userId);
     return balance === undefined && this.#more !== undefined ? this.#more.get(userId) : balance;
+  }
+
+  /** The balance after a change, or why it is refused. Changes nothing. */
+  afterChange(userId: string, amount: number, minBalance: number | undefined): number | Refusal {
+    const balance = (this.get(userId) ?? 0) + amount;
+    if (!Number.isSafeInteger(balance)) return 'balance_overflow';
+    if (minBalance !== undefined && amount < 0 && balance < minBalance) return 'insufficient_funds';
+    return balance;
   }
 
   /** The balance after each posting; `undefined` if one of them would leave the safe integers. Changes nothing. */
@@ -54,5 +64,29 @@ export class UserBalances {
     }
     this.#more ??= new UserBalances(this.#mostInMap);
     this.#more.set(userId, balance);
+  }
+
+  /**
+   * One page of them, in the order in which they came to be; see `HistoryStorage.balances`.
+   *
+   * @param knownFrom - of all of them
+   */
+  page({ after, limit }: StoredBalanceQuery, knownFrom: number | undefined): StoredBalance[] {
+    const page: StoredBalance[] = [];
+    for (const [userId, balance] of this.#behind(after)) {
+      page.push({ userId, balance, knownFrom });
+      if (page.length === limit) break;
+    }
+    return page;
+  }
+
+  *#behind(after: string | undefined): Generator<readonly [string, number]> {
+    let isBehind = after === undefined;
+    for (let balances: UserBalances | undefined = this; balances; balances = balances.#more) {
+      for (const entry of balances.#first) {
+        if (isBehind) yield entry;
+        else isBehind = entry[0] === after;
+      }
+    }
   }
 }

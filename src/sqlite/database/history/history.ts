@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { beyond } from '../../../core/storage/reading/unreadable-orders.ts';
+import { beyond, beyondBalance } from '../../../core/storage/reading/unreadable-orders.ts';
 import type { Reader, Writer } from '../../thread/wire.ts';
 import { type Row, readable, selected, type Text, textOf } from '../rows.ts';
 import { lastSettlement, type SettlementsRow, unpacked } from './settlements.ts';
@@ -40,6 +40,8 @@ export const historyQueries = {
   creditsUpTo: `SELECT ${creditColumns} FROM ${credits} AND postings.settlement <= ?
     ORDER BY postings.settlement DESC LIMIT 1`,
   balance: `SELECT ${readable('balance')}, pruned IS NULL FROM balances WHERE user_id = ?`,
+  balances: `SELECT ${readable('user_id, balance')}, pruned IS NULL FROM balances
+    WHERE balances.user_id > ? ORDER BY balances.user_id LIMIT ?`,
 } as const;
 
 /** A change of a balance. A number beyond the safe integers is a text. */
@@ -123,6 +125,23 @@ export class History {
       const { balance, isForgotten } = this.#balanceAt(userId, time);
       writer.number(balance);
       writer.number(isForgotten ? 1 : 0);
+    });
+  }
+
+  /** One page: each balance after a 1, with a 0 after the last. */
+  balances(reader: Reader, writer: Writer): void {
+    const [after, limit] = [reader.text(), reader.number()];
+    this.#atOnce(() => {
+      const [, prunedAt] = this.#statements.pruned.get() as unknown as [number, number | null];
+      for (const row of this.#statements.balances.iterate(after, limit) as Iterable<unknown>) {
+        const [user, balance, hasAll] = row as readonly [Text, number | string, number];
+        const userId = textOf(user);
+        if (typeof balance === 'string') throw beyondBalance(userId, balance);
+        writer.number(1);
+        writer.text(userId);
+        writer.numbers(balance, hasAll === 1 ? undefined : (prunedAt ?? undefined));
+      }
+      writer.number(0);
     });
   }
 
