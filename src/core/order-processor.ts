@@ -20,9 +20,12 @@ import type { OrderError } from './order/order-error.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './order/outcome.ts';
 import { isName, nameForm } from './order/parse-order.ts';
 import { storageFailed } from './order/processor-errors.ts';
+import type { RunningOrder } from './order/running-order.ts';
 import type { StepValues } from './order/step-result.ts';
 import { type HoldOptions, readHoldOptions } from './processing/holds/hold-options.ts';
 import { type ReleaseOptions, readRelease } from './processing/holds/release-options.ts';
+import { type RunningQuery, runningOrders } from './processing/now/running-orders.ts';
+import { type WaitingOptions, waitingOrders } from './processing/now/waiting-orders.ts';
 import {
   type MovementPage,
   type MovementQuery,
@@ -611,6 +614,58 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
     const storageSizes = this.#storage.sizes?.();
     const cluster = this.#storage.cluster?.();
     return this.#engine.stats({ state: this.#state, storageSizes, cluster });
+  }
+
+  /**
+   * The orders whose steps run in this process, those that have stalled too: with the steps that have ended, run or
+   * wait, and when. Costs nothing before it is called.
+   *
+   * @param query - which; the first 100 by default
+   * @returns the orders, the one that began first first
+   * @throws TypeError or RangeError for a filter that is unknown or wrong
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor({
+   *   steps: [{ name: 'pay', run: () => new Promise((resolve) => setTimeout(resolve, 20)) }],
+   * });
+   * const paid = processor.submit({ id: 'o-1', userId: 'ann', amount: 500 });
+   * await new Promise((resolve) => setTimeout(resolve, 5));
+   * const [order] = processor.running({ userId: 'ann' });
+   * console.log(order?.orderId, order?.steps[0]?.state); // prints: o-1 running
+   * await paid;
+   * ```
+   */
+  running(query: RunningQuery = {}): RunningOrder[] {
+    const { clock, dispatcher } = this.#engine;
+    return runningOrders(dispatcher.runner.all, clock, query);
+  }
+
+  /**
+   * The orders that wait in a user's lane in this process, the next one first. Orders whose `notBefore` has not come are
+   * in no lane, and those for which there was no room yet are in the storage alone: {@link orders} has them. Costs nothing
+   * before it is called.
+   *
+   * @param userId - whose lane
+   * @param options - how many; the first 100 by default
+   * @throws TypeError or RangeError for what can't be a user's id, and for an option that is unknown or wrong
+   *
+   * @example
+   * ```ts
+   * import { OrderProcessor } from 'order-processor';
+   *
+   * await using processor = new OrderProcessor();
+   * processor.pause();
+   * for (const id of ['o-1', 'o-2']) await processor.enqueue({ id, userId: 'ann', amount: 500 });
+   * console.log(processor.waiting('ann').map(({ id }) => id).join()); // prints: o-1,o-2
+   * ```
+   */
+  waiting(userId: string, options: WaitingOptions = {}): OrderRecord<Payload, Results>[] {
+    const { clock, dispatcher } = this.#engine;
+    const orders = waitingOrders(dispatcher.queue, clock, userId, options);
+    return orders as OrderRecord<Payload, Results>[];
   }
 
   /**

@@ -57,7 +57,7 @@ export function readStats(
     unsettled: inFlight.active,
     scheduled: delayed.size,
     activeWorkers: dispatcher.activeWorkers,
-    stalled: dispatcher.runner.stalledOrders,
+    stalled: dispatcher.runner.all.filter(({ isStalled }) => isStalled).length,
     heldLanes: heldLanes.size,
     heldOrders: dispatcher.queue.heldSize,
     oldestHoldMs: heldLanes.oldestMs,

@@ -112,7 +112,7 @@ export async function drain(
   if (engine.refusals !== undefined) await endsWithin(engine.refusals.close(), graceMs);
   await refused;
   const unsettled = await giveUpAll(engine);
-  const { running } = engine.dispatcher.runner;
+  const running = engine.dispatcher.runner.all.map(({ order }) => order.id);
   const kept = engine.lifecycle.keptCount;
   return { unsettled, running, kept, timedOut, storageError: await close(closeStorage) };
 }

@@ -2,6 +2,7 @@ import { EventEmitter } from 'eventemitter3';
 import { OrderError } from '../order/order-error.ts';
 import { isThenable } from '../runtime/awaitable.ts';
 import { checkFunction, wrong } from '../runtime/checks.ts';
+import { isObserving } from '../runtime/observing.ts';
 import { StepScope } from '../runtime/step-scope.ts';
 import { escapeControls, messageOf, show } from '../runtime/thrown.ts';
 import { Notifications } from './notifications.ts';
@@ -37,6 +38,11 @@ export class Events {
    */
   get notify(): Readonly<Notifiers> {
     return this.#notify;
+  }
+
+  /** Whether the host listens to an event; observers do not count. */
+  isHeard(event: EventName): boolean {
+    return this.#guards.some((each) => each.event === event && !isObserving(each.listener));
   }
 
   /**
@@ -140,9 +146,8 @@ export class Events {
   }
 
   readonly #listenerFailed = (cause: unknown): void => {
-    const { error } = this.#notify;
-    if (error === undefined) this.#warnOnce(cause);
-    else error(new OrderError('internal', 'A listener threw', { cause }));
+    this.#notify.error?.(new OrderError('internal', 'A listener threw', { cause }));
+    if (!this.isHeard('error')) this.#warnOnce(cause);
   };
 
   #warnOnce(cause: unknown): void {

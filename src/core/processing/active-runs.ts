@@ -69,9 +69,9 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
     return this.#settings.hasCompensations;
   }
 
-  /** How many runs hold a worker. */
-  get active(): number {
-    return this.#runs.all().filter(({ hasWorker }) => hasWorker).length;
+  /** All runs as of now. */
+  get all(): readonly StepRun<Job>[] {
+    return this.#runs.all();
   }
 
   /** When an order's steps began, on the processor's clock, if they have and have not all ended. */
@@ -79,18 +79,8 @@ export class ActiveRuns extends StepReports implements RunObserver<Job> {
     return job.run?.startedAt;
   }
 
-  /** How many orders hold their user for longer than they should. */
-  get stalledOrders(): number {
-    return this.#runs.all().filter(({ isStalled }) => isStalled).length;
-  }
-
   get isIdle(): boolean {
     return this.#runs.isEmpty;
-  }
-
-  /** Ids of the orders whose steps have not all ended. */
-  get running(): string[] {
-    return this.#runs.all().map(({ order }) => order.id);
   }
 
   get hasWaiting(): boolean {

@@ -101,7 +101,7 @@ export class Dispatcher {
 
   /** How many workers are busy with orders. */
   get activeWorkers(): number {
-    if (this.hasSteps) return this.runner.active;
+    if (this.hasSteps) return this.runner.all.filter(({ hasWorker }) => hasWorker).length;
     return this.#settler.underWay === undefined ? 0 : 1;
   }
 

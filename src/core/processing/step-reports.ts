@@ -44,9 +44,8 @@ export class StepReports implements StepListener<Job> {
   compensationFailed(job: Job, step: string, { code, message, cause }: Verdict): void {
     const text = `Step \`${step}\` could not be compensated, \`${code}\`: ${message}`;
     const error = new OrderError('compensation_failed', text, { ...job.facts, cause });
-    const { notify } = this.events;
-    if (notify.error !== undefined) notify.error(error);
-    else warn(error.code, `Order ${quote(job.id)}: ${text}`);
+    this.events.notify.error?.(error);
+    if (!this.events.isHeard('error')) warn(error.code, `Order ${quote(job.id)}: ${text}`);
   }
 
   predicateFailed(job: Job, step: string, cause: unknown): void {
@@ -56,11 +55,8 @@ export class StepReports implements StepListener<Job> {
   }
 
   stalled(job: Job, runningMs: number, steps: readonly string[]): void {
-    const { stalled } = this.events.notify;
-    if (stalled !== undefined) {
-      stalled({ ...job.facts, runningMs, steps });
-      return;
-    }
+    this.events.notify.stalled?.({ ...job.facts, runningMs, steps });
+    if (this.events.isHeard('stalled')) return;
     const where = steps.join(', ') || 'a question to the storage';
     warn('stalled', `Order ${quote(job.id)} holds its user after ${runningMs} ms in ${where}`);
   }

@@ -84,6 +84,16 @@ export class KeyedQueue<T extends QueueEntry> {
     return lanes.flatMap((lane) => (lane === undefined ? [] : (lane.all() as T[])));
   }
 
+  /** The entries of a user that wait, the next one first, at most so many. */
+  first(userId: string, most: number): T[] {
+    const entries: T[] = [];
+    let entry = this.#lanes.get(userId)?.head;
+    for (; entry !== undefined && entries.length < most; entry = entry.next) {
+      entries.push(entry as T);
+    }
+    return entries;
+  }
+
   push(entry: T): void {
     const lane = this.#laneOf(entry.userId);
     entry.lane = lane;

@@ -1,5 +1,6 @@
 import { type EventName, MemoryStorage, OrderProcessor, type Step } from 'order-processor';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { observing } from '../../../src/core/runtime/observing.ts';
 import { collect } from '../../kit/collect.ts';
 import { codeOf, range, thenable } from '../../kit/helpers.ts';
 
@@ -219,4 +220,26 @@ it('calls a listener that listens once more from inside itself, and then no more
   processor.on('completed', () => log.push('always'));
   for (const userId of ['a', 'b', 'c']) await processor.submit({ userId, amount: 1 });
   expect(log.toSorted()).toEqual(['always', 'always', 'always', 'first', 'second']);
+});
+
+it('invariant 11: an observer hears of a failed compensation, and the host without a listener is still warned', async () => {
+  const heard: string[] = [];
+  const processor = new OrderProcessor({
+    steps: [
+      { name: 'pay', run: () => {}, compensate: () => Promise.reject(new Error('no')) },
+      { name: 'ship', after: 'pay', run: () => Promise.reject(new Error('no')) },
+    ],
+  });
+  processor.on(
+    'error',
+    observing(({ code }) => heard.push(code)),
+  );
+  await codeOf(processor.submit({ userId: 'u', amount: 1 }));
+  expect(heard).toEqual(['compensation_failed']);
+  expect(warn).toHaveBeenCalledOnce();
+  processor.on('error', ({ code }) => heard.push(`host ${code}`));
+  await codeOf(processor.submit({ userId: 'u', amount: 1 }));
+  expect(heard.slice(1)).toEqual(['compensation_failed', 'host compensation_failed']);
+  expect(warn).toHaveBeenCalledOnce();
+  await processor.shutdown();
 });

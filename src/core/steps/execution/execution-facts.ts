@@ -9,6 +9,8 @@ export class ExecutionFacts {
   readonly compensated: ExecutionFacts | undefined;
   readonly state: ExecutionState = 'idle';
   attempts = 0;
+  /** When its first attempt began, on the processor's clock. */
+  begunAt = 0;
   durationMs = 0;
   /** What the function has returned, once it has finished. */
   value: unknown = undefined;

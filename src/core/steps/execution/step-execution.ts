@@ -22,7 +22,6 @@ export class StepExecution extends ExecutionFacts implements Waiter {
   next: Waiter | undefined = undefined;
   readonly #run: ExecutionRun<StepExecution>;
   readonly #owner: ExecutionOwner<StepExecution>;
-  #begunAt = 0;
   #context: Context | ContextOfCompensation | undefined = undefined;
   /** The limit of the attempt, or the pause after it. */
   #time: Pick<LimitedTime<StepExecution>, 'end'> | undefined = undefined;
@@ -101,7 +100,7 @@ export class StepExecution extends ExecutionFacts implements Waiter {
   /** How long it has taken so far, pauses included. */
   elapsed(): number {
     if (this.attempts === 0 || this.isFinished || this.state === 'over') return this.durationMs;
-    return this.#run.clock.last - this.#begunAt;
+    return this.#run.clock.last - this.begunAt;
   }
 
   /** The limit of an attempt has passed. */
@@ -129,7 +128,7 @@ export class StepExecution extends ExecutionFacts implements Waiter {
   #try(): void {
     const run = this.#run;
     moveExecution(this, 'running');
-    if (this.attempts === 0) this.#begunAt = run.clock.last;
+    if (this.attempts === 0) this.begunAt = run.clock.last;
     this.attempts += 1;
     run.running += 1;
     let value: unknown;

@@ -118,7 +118,7 @@ export class CompensationRun<Order extends RunOrder>
     this.#ended.resolve(this.#isAmended ? this.#results() : undefined);
   }
 
-  protected get executions(): readonly StepExecution[] {
+  get executions(): readonly StepExecution[] {
     return this.#compensations.begun;
   }
 

@@ -52,7 +52,7 @@ export abstract class RunBase<Order extends RunOrder> {
   abstract readonly phase: RunPhase;
 
   /** The executions that have begun, or wait to. */
-  protected abstract get executions(): readonly StepExecution[];
+  abstract get executions(): readonly StepExecution[];
 
   abstract timeOut(timeoutMs: number): void;
 

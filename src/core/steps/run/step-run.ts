@@ -287,7 +287,7 @@ export class StepRun<Order extends RunOrder = RunOrder>
     }
   }
 
-  protected get executions(): readonly StepExecution[] {
+  get executions(): readonly StepExecution[] {
     return [...this.graph.executions, ...(this.#ending?.executions ?? [])];
   }
 }
