@@ -64,7 +64,6 @@ export type {
   Receipt,
   UnfulfilledOutcome,
 } from './core/order/outcome.ts';
-export type { RunningOrder, RunningStep } from './core/order/running-order.ts';
 export type {
   CompensationResult,
   OrderCause,
@@ -78,6 +77,7 @@ export type { TraceContext } from './core/order/trace/trace-context.ts';
 export { OrderProcessor } from './core/order-processor.ts';
 export type { HoldOptions } from './core/processing/holds/hold-options.ts';
 export type { ReleaseOptions } from './core/processing/holds/release-options.ts';
+export type { RunningOrder, RunningStep } from './core/processing/now/running-order.ts';
 export type { RunningQuery } from './core/processing/now/running-orders.ts';
 export type { WaitingOptions } from './core/processing/now/waiting-orders.ts';
 export type { Rate } from './core/processing/timing/rate.ts';

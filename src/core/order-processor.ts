@@ -20,10 +20,10 @@ import type { OrderError } from './order/order-error.ts';
 import type { OrderOutcome, OrderRecord, Receipt } from './order/outcome.ts';
 import { isName, nameForm } from './order/parse-order.ts';
 import { storageFailed } from './order/processor-errors.ts';
-import type { RunningOrder } from './order/running-order.ts';
 import type { StepValues } from './order/step-result.ts';
 import { type HoldOptions, readHoldOptions } from './processing/holds/hold-options.ts';
 import { type ReleaseOptions, readRelease } from './processing/holds/release-options.ts';
+import type { RunningOrder } from './processing/now/running-order.ts';
 import { type RunningQuery, runningOrders } from './processing/now/running-orders.ts';
 import { type WaitingOptions, waitingOrders } from './processing/now/waiting-orders.ts';
 import {

@@ -2,9 +2,9 @@ import { EventEmitter } from 'eventemitter3';
 import { OrderError } from '../order/order-error.ts';
 import { isThenable } from '../runtime/awaitable.ts';
 import { checkFunction, wrong } from '../runtime/checks.ts';
-import { isObserving } from '../runtime/observing.ts';
 import { StepScope } from '../runtime/step-scope.ts';
 import { escapeControls, messageOf, show } from '../runtime/thrown.ts';
+import { isObserving } from './listeners/observing.ts';
 import { Notifications } from './notifications.ts';
 import { type EventName, eventNames, type ProcessorEvents } from './processor-events.ts';
 import type { ShutdownSummary } from './shutdown-summary.ts';
@@ -40,8 +40,9 @@ export class Events {
     return this.#notify;
   }
 
-  /** Whether the host listens to an event; observers do not count. */
+  /** Whether the host hears of an event now; observers do not count. */
   isHeard(event: EventName): boolean {
+    if (this.#notify[event] === undefined) return false;
     return this.#guards.some((each) => each.event === event && !isObserving(each.listener));
   }
 

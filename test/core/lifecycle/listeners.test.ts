@@ -1,6 +1,6 @@
 import { type EventName, MemoryStorage, OrderProcessor, type Step } from 'order-processor';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { observing } from '../../../src/core/runtime/observing.ts';
+import { observing } from '../../../src/core/lifecycle/listeners/observing.ts';
 import { collect } from '../../kit/collect.ts';
 import { codeOf, range, thenable } from '../../kit/helpers.ts';
 

@@ -1,10 +1,10 @@
 import type { Job } from '../../lifecycle/job.ts';
 import { isName, nameForm } from '../../order/parse-order.ts';
-import type { RunningOrder, RunningStep } from '../../order/running-order.ts';
 import { checkInteger, checkOptions, wrong } from '../../runtime/checks.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { StepExecution } from '../../steps/execution/step-execution.ts';
 import type { StepRun } from '../../steps/run/step-run.ts';
+import type { RunningOrder, RunningStep } from './running-order.ts';
 
 /**
  * Which running orders {@link OrderProcessor.running} gives; a filter that is left out does not apply.

@@ -1,4 +1,4 @@
-import type { StepProgress, StepResult } from './step-result.ts';
+import type { StepProgress, StepResult } from '../../order/step-result.ts';
 
 /**
  * One step of an order whose steps run, or its compensation, as of now.
