@@ -47,6 +47,7 @@ export default defineConfig({
     index: 'src/index.ts',
     'grpc/index': 'src/grpc/index.ts',
     'http/index': 'src/http/index.ts',
+    'opentelemetry/index': 'src/opentelemetry/index.ts',
     'postgres/command': 'src/postgres/command.ts',
     'postgres/index': 'src/postgres/index.ts',
     'prometheus/index': 'src/prometheus/index.ts',

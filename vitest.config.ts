@@ -106,6 +106,9 @@ export default defineConfig(({ mode }) => ({
     alias: {
       'order-processor/grpc': fileURLToPath(new URL('src/grpc/index.ts', import.meta.url)),
       'order-processor/http': fileURLToPath(new URL('src/http/index.ts', import.meta.url)),
+      'order-processor/opentelemetry': fileURLToPath(
+        new URL('src/opentelemetry/index.ts', import.meta.url),
+      ),
       'order-processor/postgres': fileURLToPath(new URL('src/postgres/index.ts', import.meta.url)),
       'order-processor/prometheus': fileURLToPath(
         new URL('src/prometheus/index.ts', import.meta.url),

@@ -26,7 +26,17 @@ const packages = imports.filter(({ to }) => !to.endsWith('.ts') && !isGenerated(
  * a room of its own.
  */
 const rows: readonly (readonly string[])[] = [
-  ['index.ts', 'dashboard', 'http', 'grpc', 'postgres', 'prometheus', 'sqlite', 'testing'],
+  [
+    'index.ts',
+    'dashboard',
+    'http',
+    'grpc',
+    'opentelemetry',
+    'postgres',
+    'prometheus',
+    'sqlite',
+    'testing',
+  ],
   ['server', 'metrics'],
   ['core/order-processor.ts'],
   ['core/shutdown.ts'],
@@ -166,7 +176,7 @@ describe('packages', () => {
       const isKnown =
         files.includes(to) ||
         isGenerated(to) ||
-        /^(node:.*|p-queue|eventemitter3|hono|hono\/.*|@hono\/node-server|pg|zod|prom-client|@bufbuild\/protobuf.*|@connectrpc\/connect(-node)?)$/.test(
+        /^(node:.*|p-queue|eventemitter3|hono|hono\/.*|@hono\/node-server|pg|zod|prom-client|@opentelemetry\/api|@bufbuild\/protobuf.*|@connectrpc\/connect(-node)?)$/.test(
           to,
         );
       expect(isKnown, to).toBe(true);
@@ -188,12 +198,13 @@ describe('packages', () => {
     ['@connectrpc/connect', 'grpc'],
     ['pg', 'postgres'],
     ['prom-client', 'prometheus'],
+    ['@opentelemetry/api', 'opentelemetry'],
   ])('%s, an optional peer, is imported by %s/ alone', (name, folder) => {
     const users = packages.filter(({ to }) => to === name || to.startsWith(`${name}/`));
     expect(users.filter(({ from }) => !from.startsWith(`${folder}/`))).toEqual([]);
   });
 
-  it.each(['server', 'grpc', 'http', 'prometheus'])(
+  it.each(['server', 'grpc', 'http', 'metrics', 'opentelemetry', 'prometheus'])(
     '%s/ needs nothing of the core but types, errors, and what needs nothing itself',
     (folder) => {
       const needed = own.filter(

@@ -1,0 +1,69 @@
+import {
+  type Attributes,
+  type Context,
+  type Link,
+  ROOT_CONTEXT,
+  SpanKind,
+  trace,
+} from '@opentelemetry/api';
+import { codeOf } from '../../core/runtime/thrown.ts';
+import type { SettleMessage } from '../../core/tracing/messages.ts';
+import { attribute } from '../conventions.ts';
+import type { Begun, OrderSpans } from './order-spans.ts';
+import { setError } from './outcome.ts';
+import { operationAttributes, type SpanSettings } from './span-settings.ts';
+
+/** Tracers keep so many links of a span by default. */
+const mostLinks = 128;
+
+/**
+ * One span for each call of the storage that settles orders, with links to their `process` spans. A call with one order
+ * is a child of its `process` span as well.
+ */
+export class SettleSpans {
+  readonly #settings: SpanSettings;
+  readonly #orders: OrderSpans;
+  readonly #calls = new WeakMap<SettleMessage, Begun>();
+  readonly #name: string;
+  readonly #attributes: Attributes;
+
+  constructor(settings: SpanSettings, orders: OrderSpans) {
+    this.#settings = settings;
+    this.#orders = orders;
+    this.#name = `settle ${settings.destination}`;
+    this.#attributes = operationAttributes(settings, 'settle');
+  }
+
+  began(message: SettleMessage): Context {
+    const orders = this.#ordersOf(message);
+    const links: Link[] = orders
+      .slice(0, mostLinks)
+      .map(({ span }) => ({ context: span.spanContext() }));
+    // A batch belongs to no single order, nor to the active context, which is that of its first order.
+    const outer = message.size === 1 ? (orders[0]?.context ?? ROOT_CONTEXT) : ROOT_CONTEXT;
+    const span = this.#settings.tracer.startSpan(
+      this.#name,
+      { kind: SpanKind.CLIENT, attributes: this.#attributes, links },
+      outer,
+    );
+    const begun = { span, context: trace.setSpan(outer, span) };
+    this.#calls.set(message, begun);
+    return begun.context;
+  }
+
+  ended(message: SettleMessage): void {
+    const span = this.#calls.get(message)?.span;
+    if (span === undefined) return;
+    if (span.isRecording()) {
+      const { size, orderIds, error } = message;
+      if (size === 1) span.setAttribute(attribute.messageId, orderIds[0] as string);
+      else span.setAttribute(attribute.messageCount, size);
+      if (error !== undefined) setError(span, codeOf(error), error, this.#settings);
+    }
+    span.end();
+  }
+
+  #ordersOf({ processing }: SettleMessage): Begun[] {
+    return processing.flatMap((order) => this.#orders.of(order) ?? []);
+  }
+}
