@@ -45,8 +45,8 @@ export class Session {
   readonly #onEnd: (error: Error) => void;
   #isOver = false;
   #failure = new Error('The session of the database has ended');
-  /** The end of the transactions that were begun. */
-  #turn: Promise<unknown> = Promise.resolve();
+  /** The end of what was begun alone; `undefined` if it has ended. */
+  #turn: Promise<void> | undefined;
 
   private constructor(client: Client, onEnd: (error: Error) => void) {
     this.#client = client;
@@ -132,10 +132,17 @@ export class Session {
     });
   }
 
-  /** Does something behind what was begun in this way before, so that no statement comes between its own. */
+  /**
+   * Does something behind what was begun in this way before, so that no statement comes between its own. It begins in
+   * this call if all that has ended: then the server works while the processor goes on with other things.
+   */
   alone<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => {});
+    const result = this.#turn === undefined ? work() : this.#turn.then(work);
+    const ended = (): void => {
+      if (this.#turn === turn) this.#turn = undefined;
+    };
+    const turn = result.then(ended, ended);
+    this.#turn = turn;
     return result;
   }
 

@@ -25,9 +25,15 @@ export class CallOrders implements KnownState {
     this.#withoutSequence = [...asked.values()];
   }
 
-  /** Looks up the orders whose sequences did not come with them, and those that the storage should not have. */
-  async lookUp(): Promise<void> {
-    if (this.#withoutSequence.length === 0) return;
+  /**
+   * Looks up the orders whose sequences did not come with them, and those that the storage should not have; `undefined`
+   * if there are none.
+   */
+  lookUp(): Promise<void> | undefined {
+    return this.#withoutSequence.length === 0 ? undefined : this.#lookUp();
+  }
+
+  async #lookUp(): Promise<void> {
     const ids = textArray(this.#withoutSequence.map(({ id }) => toKept(id)));
     const rows = await this.#session.alone(() =>
       this.#session.query<{ id: string; seq: number }>(sequencesStatement, [ids]),

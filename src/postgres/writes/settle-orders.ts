@@ -6,6 +6,7 @@ import { settledRecord } from '../hosts/settled-record.ts';
 import type { Life } from '../members/life.ts';
 import type { Membership } from '../members/membership.ts';
 import { isPassing, requirementOf } from '../sessions/errors.ts';
+import type { Session } from '../sessions/session.ts';
 import { balancesOf } from '../statements/balances.ts';
 import { settlementLock } from '../values/settlement-lock.ts';
 import { CallOrders } from './call-orders.ts';
@@ -65,7 +66,8 @@ export class SettleOrders {
     const { life } = this.#members;
     const parts = partsOf(settlements, this.#partitions);
     const orders = new CallOrders(life.settle, settlements);
-    await orders.lookUp();
+    const isLookedUp = orders.lookUp();
+    if (isLookedUp !== undefined) await isLookedUp;
     const settings = {
       life,
       partitions: this.#partitions,
@@ -112,7 +114,16 @@ export class SettleOrders {
     if (tries > triesUnlocked) {
       return settle.transaction(() => this.#writeLocked(settlements, orders, settings));
     }
-    const plan = await this.#plan(settlements, orders, settings.life, tries);
+    // Without a wait where nothing has to be read: the call is sent before the answer to the last one is passed on.
+    const areRead = this.#readUnknown(settings.life, decisiveOf(settlements, tries));
+    if (areRead !== undefined) await areRead;
+    let plan = new SettlementPlan(settlements, orders, this.#balances);
+    // One that is not changed must have a row, or be known to have none.
+    const isRestRead = this.#readUnknown(settings.life, unchangedOf(plan));
+    if (isRestRead !== undefined) {
+      await isRestRead;
+      plan = new SettlementPlan(settlements, orders, this.#balances);
+    }
     const write = (): Promise<Done> => this.#write(settlements, plan, settings);
     const isOneStatement =
       plan.isOneStatement && this.#hook === undefined && absentOf(plan, settings).length === 0;
@@ -150,7 +161,7 @@ export class SettleOrders {
     orders: CallOrders,
     settings: WriteSettings,
   ): Promise<Done> {
-    await this.#readBalances(settings.life, usersOf(settlements), true);
+    await this.#readBalances(settings.life.settle, usersOf(settlements), true);
     const plan = new SettlementPlan(settlements, orders, this.#balances);
     return this.#write(settlements, plan, settings);
   }
@@ -169,35 +180,19 @@ export class SettleOrders {
     return { settlements, plan, written, openings };
   }
 
-  async #plan(
-    settlements: readonly Settlement[],
-    orders: CallOrders,
-    life: Life,
-    tries: number,
-  ): Promise<SettlementPlan> {
-    // At first, balances that nothing may depend on are taken to be 0.
-    const isDecisive = ({ amount, minBalance }: Settlement): boolean =>
-      tries > 1 || (amount < 0 && minBalance !== undefined);
-    await this.#readBalances(life, usersOf(settlements.filter(isDecisive)), false);
-    const plan = new SettlementPlan(settlements, orders, this.#balances);
-    // One that is not changed must have a row, or be known to have none.
-    const unknown = plan.accounts.filter(
-      ({ isMoved, userId }) => !isMoved && !this.#balances.has(userId),
-    );
-    if (unknown.length === 0) return plan;
-    await this.#readBalances(life, new Set(unknown.map(({ userId }) => userId)), false);
-    return new SettlementPlan(settlements, orders, this.#balances);
+  /** Reads the balances that are not known; `undefined` if there are none. */
+  #readUnknown({ settle }: Life, userIds: readonly string[]): Promise<void> | undefined {
+    const users = userIds.filter((userId) => !this.#balances.has(userId));
+    if (users.length === 0) return undefined;
+    return settle.alone(() => this.#readBalances(settle, users, false));
   }
 
   async #readBalances(
-    { settle }: Life,
-    userIds: ReadonlySet<string>,
+    session: Session,
+    users: readonly string[],
     isLocking: boolean,
   ): Promise<void> {
-    const users = [...userIds].filter((userId) => isLocking || !this.#balances.has(userId));
-    if (users.length === 0) return;
-    const read = () => balancesOf(settle, users, isLocking);
-    const balances = await (isLocking ? read() : settle.alone(read));
+    const balances = await balancesOf(session, users, isLocking);
     for (const userId of users) this.#balances.set(userId, balances.get(userId));
   }
 
@@ -239,12 +234,25 @@ export class SettleOrders {
 }
 
 /** Everyone whose balance completed settlements may change. */
-function usersOf(settlements: readonly Settlement[]): ReadonlySet<string> {
+function usersOf(settlements: readonly Settlement[]): readonly string[] {
   const users = new Set<string>();
   for (const { outcome, userId, postings } of settlements) {
     if (outcome !== 'completed') continue;
     users.add(userId);
     for (const posting of postings) users.add(posting.userId);
   }
-  return users;
+  return [...users];
+}
+
+/** Whose balances are read before it is decided. At first, those that nothing may depend on are taken to be 0. */
+function decisiveOf(settlements: readonly Settlement[], tries: number): readonly string[] {
+  if (tries > 1) return usersOf(settlements);
+  return usersOf(
+    settlements.filter(({ amount, minBalance }) => amount < 0 && minBalance !== undefined),
+  );
+}
+
+/** By whose balances something was decided that changes none. */
+function unchangedOf({ accounts }: SettlementPlan): readonly string[] {
+  return accounts.filter(({ isMoved }) => !isMoved).map(({ userId }) => userId);
 }

@@ -42,6 +42,8 @@ export interface Written {
   readonly row: SettledRow | undefined;
 }
 
+const noSequences: ReadonlyMap<string, number> = new Map();
+
 /**
  * Writes what a call of `settle` is to do, in the transaction that its caller has begun, if that is more than one
  * statement.
@@ -51,7 +53,7 @@ export interface Written {
 export async function writePlan(plan: SettlementPlan, settings: WriteSettings): Promise<Written> {
   const { life, bits, lock, sequences } = settings;
   if (plan.notes.size > 0 || plan.left.size > 0) await writeNotes(plan, settings);
-  const added = await insertUnaccepted(plan, settings);
+  const added = plan.unaccepted.length > 0 ? await insertUnaccepted(plan, settings) : noSequences;
   if (plan.endedHolds.length > 0) await endHoldsOf(life.settle, plan.endedHolds);
   if (plan.outcomes.length === 0) return { accounts: [], absent: [], row: undefined };
   const accounts = sortedAccounts(plan.accounts);
@@ -105,7 +107,6 @@ async function insertUnaccepted(
   { life, partitions }: WriteSettings,
 ): Promise<ReadonlyMap<string, number>> {
   const { unaccepted } = plan;
-  if (unaccepted.length === 0) return new Map();
   const columns = unaccepted.map((settlement) =>
     acceptedColumnsOf(settlement, partitions, settlement.orderedAmount),
   );
