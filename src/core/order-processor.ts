@@ -443,10 +443,11 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    *
    * @param id - the order's id
    * @returns whether the order was canceled by this call, once that is certain; it is settled when its
-   *   steps have ended. False for an order that is unknown, decided or settled, for one that holds its lane at another
-   *   processor, which {@link release} settles, and where the storage
-   * failed to confirm the cancellation: its callers are rejected with `storage_failed` then, and it may be canceled.
-   * Rejects with `storage_failed` if the storage cannot say whether it keeps the order
+   *   steps have ended. False for an order that is unknown, decided or settled, and where the storage failed to confirm
+   *   the cancellation: its callers are rejected with `storage_failed` then, and it may be canceled. Where several
+   *   processors share the storage, it may be called at any of them: the order's owner cancels it, or the next owner if
+   *   that one ends meanwhile. Rejects with `storage_failed` if the storage cannot say whether it keeps the order; for an
+   *   order that holds its lane at another processor also with `shut_down` once this one is shutting down
    *
    * @example
    * ```ts
@@ -481,10 +482,15 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
     // Another processor has got it since, and no caller follows it here: it is looked up again, to be awaited.
     if (job.state === 'kept' && job.heir === undefined) return this.cancelIf(id, mayCancel);
     const holdsLane = isHeldElsewhere || this.#engine.heldLanes.isHeldBy(job);
-    const canceled =
-      mayCancel(job.userId, holdsLane) &&
-      !isHeldElsewhere &&
-      this.#engine.cancel(job, { message: 'The order was canceled' });
+    if (!mayCancel(job.userId, holdsLane)) return this.#engine.clock.paced(false);
+    if (isHeldElsewhere) {
+      const isCanceled = await this.#engine.laneRequests?.cancel(job.userId, id);
+      if (isCanceled !== false) return true;
+      const stored = await this.#engine.known.stored(id);
+      // It may have been tried again meanwhile.
+      return stored?.settledAt === undefined && this.cancelIf(id, mayCancel);
+    }
+    const canceled = this.#engine.cancel(job, { message: 'The order was canceled' });
     return this.#engine.clock.paced(canceled);
   }
 

@@ -14,8 +14,8 @@ import { checkPartitions, checkSchema } from './schema/schema-options.ts';
 /** Which settled orders a schema keeps; one that misses either bound is not kept. At least one is to be given. */
 export interface PostgresRetainOptions {
   /**
-   * For how many days of 24 hours after its settlement an order is kept, by the server's clock: a number above 0, fractions
-   * included, up to 36 500. Choose more than any caller waits before it submits an id again. No bound by default.
+   * For how many days of 24 hours an order is kept after the server has recorded its outcome: a number above 0, fractions
+   * included, up to 36 500. The clock of the server counts, and those of the processors do not. Choose more than any caller waits before it submits an id again. No bound by default.
    */
   readonly days?: number | undefined;
   /**

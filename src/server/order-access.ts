@@ -77,9 +77,7 @@ export async function cancelOrder(
 ): Promise<OrderRecord> {
   const { id, userId } = await findOrder(processor, ids, wanted);
   checkMayActFor(access, userId);
-  let isHeld = false;
   const isCanceled = await processor.cancelIf(id, (of, holdsLane) => {
-    isHeld = holdsLane;
     if (of === userId && holdsLane) checkOperator(access, laneOfFailed);
     return of === userId;
   });
@@ -87,9 +85,7 @@ export async function cancelOrder(
   // A storage that forgets may have lost it meanwhile, and the id may be another order's by now.
   if (record?.userId !== userId) throw notFound('There is no such order');
   if (isCanceled || record.status === 'canceled') return record;
-  const message = isHeld
-    ? 'The order holds its lane at another processor: release the lane'
-    : `An order that is ${record.status} can no longer be canceled`;
+  const message = `An order that is ${record.status} can no longer be canceled`;
   throw new HttpError(409, 'order_settled', message);
 }
 

@@ -5,6 +5,7 @@ import { isOver } from '../lifecycle/order-state.ts';
 import { storageFailed } from '../order/processor-errors.ts';
 import { outcomeOfRecord } from '../order/record.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
+import { hasAborted, reasonOf } from '../runtime/abort.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { withMessage } from '../storage/order-answers.ts';
 import type { OwnedPartition, SharedOrders } from '../storage/shared-storage.ts';
@@ -248,7 +249,9 @@ export class Ownership {
   }
 
   #end(job: Job, order: StoredOrder): void {
-    this.#sources.lifecycle.settledElsewhere(job, outcomeOfRecord(order));
+    // The owner does not get the reason of a signal.
+    const reason = hasAborted(job.signal) ? reasonOf(job.signal) : undefined;
+    this.#sources.lifecycle.settledElsewhere(job, outcomeOfRecord(order, reason));
   }
 
   #cancel(id: string): void {

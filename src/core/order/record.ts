@@ -8,8 +8,12 @@ import { noResults } from './step-result.ts';
 import type { StoredOrder } from './stored-order.ts';
 import { timeFields, waitMsOf } from './times/order-times.ts';
 
-/** The outcome of an order that the storage remembers, as its first caller got it. */
-export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
+/**
+ * The outcome of an order that the storage remembers, as its first caller got it.
+ *
+ * @param reason - why its caller canceled it, if it is canceled and nothing else is kept of that
+ */
+export function outcomeOfRecord(record: OrderRecord, reason?: unknown): OrderOutcome {
   const { id: orderId, userId, labels, steps, status, retryable } = record;
   const { balance, acceptedAt, startedAt, settledAt } = record;
   if (status === 'completed') {
@@ -24,7 +28,7 @@ export function outcomeOfRecord(record: OrderRecord): OrderOutcome {
     labels,
     steps,
     retryable,
-    cause: record.cause && asError(record.cause),
+    cause: record.cause ? asError(record.cause) : outcome === 'canceled' ? reason : undefined,
     ...(startedAt !== undefined && {
       waitMs: waitMsOf(record.notBefore, acceptedAt, startedAt),
       durationMs: (settledAt as number) - startedAt,

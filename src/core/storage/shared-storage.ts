@@ -71,7 +71,10 @@ export interface ClusterStats {
    * an estimate.
    */
   readonly backlog: number;
-  /** For how long the oldest of them could have been processed, in milliseconds; 0 if there was none. */
+  /**
+   * For how long the oldest of them could have been processed, in milliseconds by the storage's clock, since the storage
+   * kept it or its `notBefore` came; 0 if there was none.
+   */
   readonly oldestWaitMs: number;
 }
 

@@ -42,7 +42,7 @@ const roles: readonly Role[] = ['accept', 'settle', 'read', 'beat'];
 const settings: Readonly<Record<Role, Readonly<Record<string, string>>>> = {
   accept: {
     ...{ enable_seqscan: 'off', enable_nestloop: 'off', plan_cache_mode: 'force_generic_plan' },
-    ...{ statement_timeout: "'30s'", lock_timeout: "'1s'" },
+    ...{ statement_timeout: "'30s'", lock_timeout: "'100ms'" },
   },
   settle: {
     ...{ enable_seqscan: 'off', enable_bitmapscan: 'off', enable_hashjoin: 'off' },

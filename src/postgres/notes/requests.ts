@@ -62,6 +62,9 @@ export async function watchOrders(
   }
 }
 
+/** For how long an order is waited for that a settlement is at, in milliseconds. */
+const lockMs = 1_000;
+
 /** Keeps a request to cancel an order, and notifies its owner. */
 export async function requestCancel(
   { accept }: Life,
@@ -70,7 +73,10 @@ export async function requestCancel(
 ): Promise<void> {
   try {
     const values = [toKept(id), channels.control];
-    await accept.alone(() => accept.query(cancelStatement, values));
+    await accept.transaction(async () => {
+      await accept.query(`SET LOCAL lock_timeout = ${lockMs}`);
+      await accept.query(cancelStatement, values);
+    });
   } catch (error) {
     // A settlement is at it, and takes long: the order is decided.
     if (!isLocked(error)) throw error;

@@ -22,11 +22,11 @@ const read: Statement = {
     (SELECT count(*)::int FROM (SELECT FROM pending WHERE not_before IS NULL
       ORDER BY part, seq LIMIT ${mostCounted} + 1) counted) AS counted,
     pg_stat_get_live_tuples('pending'::regclass) AS estimated,
-    (SELECT max(round(${now} - greatest(o.accepted_at, o.not_before)))::float8
+    (SELECT max(round(${now} - greatest(extract(epoch FROM p.kept_at) * 1000, o.not_before)))::float8
       FROM partitions t
-      CROSS JOIN LATERAL (SELECT seq FROM pending WHERE part = t.part AND not_before IS NULL
+      CROSS JOIN LATERAL (SELECT seq, kept_at FROM pending WHERE part = t.part AND not_before IS NULL
         ORDER BY part, seq LIMIT 1) p
-      CROSS JOIN LATERAL (SELECT accepted_at, not_before FROM orders WHERE seq = p.seq OFFSET 0) o) AS "oldestWaitMs"`,
+      CROSS JOIN LATERAL (SELECT not_before FROM orders WHERE seq = p.seq OFFSET 0) o) AS "oldestWaitMs"`,
 };
 
 interface Row {
@@ -47,13 +47,20 @@ type Processor = readonly [
   partitions: number,
 ];
 
+/** What was read, and when. */
+interface Found {
+  readonly row: Row;
+  readonly processors: readonly Processor[];
+  readonly readAt: number;
+}
+
 /** Asks something of the database. */
 type Ask = <T>(work: (session: Session) => Promise<T>) => Promise<T>;
 
 /** What is known of all processors: read again and again, so that it can be told at once. */
 export class ClusterView {
   readonly #ask: Ask;
-  #found: { readonly row: Row; readonly readAt: number } | undefined;
+  #found: Found | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -67,7 +74,8 @@ export class ClusterView {
     try {
       const [row] = await this.#ask((session) => session.query<Row>(read));
       const readAt = performance.now();
-      this.#found = { row: row as Row, readAt };
+      const processors = JSON.parse(row?.processors ?? '[]') as readonly Processor[];
+      this.#found = { row: row as Row, processors, readAt };
     } catch {
       // Its age tells.
     }
@@ -81,8 +89,7 @@ export class ClusterView {
   stats(own: () => number): ClusterStats | undefined {
     if (this.#found === undefined) return undefined;
     const number = ownNumber(own);
-    const { row, readAt } = this.#found;
-    const all = JSON.parse(row.processors ?? '[]') as readonly Processor[];
+    const { row, processors: all, readAt } = this.#found;
     const { partitions, free, counted, estimated, oldestWaitMs } = row;
     const self = all.find(([each]) => each === number);
     return {

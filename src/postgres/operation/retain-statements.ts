@@ -16,8 +16,8 @@ export const drawn: Statement = {
 export const oldest: Statement = {
   name: 'retain_oldest',
   text: `SELECT s.seq, s.settlement, CASE WHEN s.balance IS NOT NULL THEN coalesce(s.postings, o.postings) END AS postings,
-      s.settled_at < extract(epoch FROM clock_timestamp()) * 1000 - $3::float8 AS "isOld"
-    FROM (SELECT seq, settlement, balance, postings, settled_at FROM outcomes
+      extract(epoch FROM s.kept_at) < extract(epoch FROM clock_timestamp()) - $3::float8 / 1000 AS "isOld"
+    FROM (SELECT seq, settlement, balance, postings, kept_at FROM outcomes
       WHERE settlement > $1::bigint AND settlement <= $2::bigint ORDER BY settlement LIMIT ${stepRows}) s
     LEFT JOIN LATERAL (SELECT postings FROM orders WHERE seq = s.seq OFFSET 0) o ON true
     ORDER BY s.settlement`,

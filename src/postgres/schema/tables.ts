@@ -41,9 +41,11 @@ CREATE INDEX orders_by_block ON orders ((seq >> 12), accepted_at);
 -- its partition was lost. origin is the processor that awaits the outcome, watchers are others that do. accept_xid is
 -- the transaction that accepted it, which notes name: xmin changes with each update. user_id is there too, so that a
 -- page can pass over a user with many orders. not_before is there as long as the order's time has not come: its owner
--- clears it then, and a request to cancel the order does.
+-- clears it then, and a request to cancel the order does. kept_at is by the clock of the server, as all that is
+-- compared with it.
 CREATE TABLE pending (
   seq bigint PRIMARY KEY,
+  kept_at timestamptz NOT NULL DEFAULT now(),
   not_before bigint,
   epoch integer NOT NULL,
   accept_xid xid NOT NULL DEFAULT pg_current_xact_id()::xid,
@@ -62,11 +64,13 @@ CREATE INDEX pending_by_time ON pending (part, not_before, seq) WHERE not_before
 CREATE INDEX pending_delayed_by_user ON pending (user_id, seq) WHERE not_before IS NOT NULL;
 
 -- A call of settle draws one number of this sequence, while it has locked the balances that it changes: a settlement's
--- own number is 1 024 times that, and its place in the call.
+-- own number is 1 024 times that, and its place in the call. started_at and settled_at are by the clock of the processor,
+-- kept_at is by that of the server.
 CREATE SEQUENCE settlement_sequence AS bigint CACHE 1;
 CREATE TABLE outcomes (
   seq bigint PRIMARY KEY,
   settlement bigint NOT NULL,
+  kept_at timestamptz NOT NULL DEFAULT now(),
   amount bigint NOT NULL,
   started_at bigint,
   settled_at bigint NOT NULL,

@@ -26,25 +26,45 @@ export function explained(error: Error): Error {
   return error;
 }
 
-/** Why no session could be opened, and which one was tried. */
-export function connectionError(
-  error: unknown,
-  config: ClientConfig,
-  { host, port, database, user }: Target,
-): Error {
+/**
+ * Why no session could be opened, and which one was tried.
+ *
+ * @param target - unless the options could not be read
+ */
+export function connectionError(error: unknown, config: ClientConfig, target?: Target): Error {
   const failure = withoutPassword(error, config);
+  const code = sqlStateOf(failure);
   // An error of the server has a code of its own, one of the network begins with E.
-  const what = /^[0-9]/.test(sqlStateOf(failure)) ? 'refused the session' : 'could not be reached';
-  const target = `PostgreSQL at ${host}:${port} (database ${database}, user ${user})`;
-  failure.message = `${target} ${what}: ${failure.message}`;
+  const what = /^[0-9]/.test(code) ? 'refused the session' : 'could not be reached';
+  if (mayShowPassword(config)) {
+    const why = code === '' ? '' : ` (${code})`;
+    failure.message = `The PostgreSQL of \`connectionString\` ${what}${why}: ${percentEncoded}`;
+  } else if (target === undefined) {
+    failure.message = `The options of PostgreSQL could not be read: ${failure.message}`;
+  } else {
+    const { host, port, database, user } = target;
+    const name = withoutPasswordIn(`${host}:${port} (database ${database}, user ${user})`, config);
+    failure.message = `PostgreSQL at ${name} ${what}: ${failure.message}`;
+  }
   return explained(failure);
 }
 
 /** An error of the database that shows no password, whatever its message quotes. Keeps the code of the original. */
 export function withoutPassword(error: unknown, config: ClientConfig): Error {
   const { message, code } = detailsOf(error);
-  const shown = passwordsOf(config).reduce((text, each) => text.replaceAll(each, '***'), message);
+  const shown = withoutPasswordIn(message, config);
   return Object.assign(new Error(shown), code === undefined ? {} : { code });
+}
+
+const percentEncoded =
+  'it has an `@` behind a `/`, `?` or `#`; in a user and a password write these as %40, %2F, %3F and %23';
+
+/**
+ * Whether what follows the user may be a part of the password: a `/`, `?` or `#` of it ends the host and the port for `pg`,
+ * so that parts of the password are taken for the host, the port and the database.
+ */
+function mayShowPassword({ connectionString = '' }: ClientConfig): boolean {
+  return /^[^:]*:\/\/[^/?#]*[/?#].*@/s.test(connectionString);
 }
 
 function detailsOf(error: unknown): { message: string; code: string | undefined } {
@@ -57,11 +77,19 @@ function detailsOf(error: unknown): { message: string; code: string | undefined 
   };
 }
 
+/** Shorter ones are in any text by chance. */
+const leastReplaced = 4;
+
+function withoutPasswordIn(text: string, config: ClientConfig): string {
+  return passwordsOf(config)
+    .filter(({ length }) => length >= leastReplaced)
+    .reduce((shown, each) => shown.replaceAll(each, '***'), text);
+}
+
 function passwordsOf({ password, connectionString }: ClientConfig): string[] {
   // The user's name ends at the first colon, and the password at the last @ before the host.
   const quoted = /^[^:]*:\/\/[^:@/]*:(.+)@/.exec(connectionString ?? '')?.[1];
-  const found = [typeof password === 'string' ? password : '', quoted ?? '', decoded(quoted) ?? ''];
-  return found.filter((each) => each !== '');
+  return [typeof password === 'string' ? password : '', quoted ?? '', decoded(quoted) ?? ''];
 }
 
 function decoded(text: string | undefined): string | undefined {

@@ -27,6 +27,11 @@ export function isLocked(error: unknown): boolean {
   return sqlStateOf(error) === '55P03';
 }
 
+/** Whether that lock was of one row: of a whole table, as a migration has it, the error names no row. */
+export function isLockedRow(error: unknown): boolean {
+  return isLocked(error) && (error as { readonly where?: unknown }).where !== undefined;
+}
+
 /** Whether a row of one order was refused, and would be again, while others can be written. */
 export function isOfOneOrder(error: unknown): boolean {
   return ofOneOrder.includes(sqlStateOf(error).slice(0, 2));

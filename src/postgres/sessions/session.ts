@@ -70,7 +70,7 @@ export class Session {
     onEnd: (error: Error) => void,
   ): Promise<Session> {
     const given = { connectionTimeoutMillis: 10_000, ...config };
-    const client = new Client({ ...given, types: parsers, pipeline: true, keepAlive: true });
+    const client = clientOf({ ...given, types: parsers, pipeline: true, keepAlive: true }, config);
     const session = new Session(client, onEnd);
     try {
       await client.connect();
@@ -168,5 +168,13 @@ export class Session {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#onEnd(this.#failure);
+  }
+}
+
+function clientOf(options: ClientConfig, config: ClientConfig): Client {
+  try {
+    return new Client(options);
+  } catch (error) {
+    throw connectionError(error, config);
   }
 }

@@ -6,7 +6,7 @@ import type { Life } from '../members/life.ts';
 import type { Membership } from '../members/membership.ts';
 import { listNotes } from '../notes/accept-note.ts';
 import { delayedNote } from '../notes/partitions/due-orders.ts';
-import { isLocked, isOfOneOrder } from '../sessions/errors.ts';
+import { isLocked, isLockedRow, isOfOneOrder } from '../sessions/errors.ts';
 import type { Statement, Value } from '../sessions/session.ts';
 import {
   acceptStatement,
@@ -22,16 +22,20 @@ import { acceptedOrder } from '../values/accepted-order.ts';
 import { toKept } from '../values/kept-text.ts';
 import { integersOf, plainArray } from '../values/literals.ts';
 import { partitionOf } from '../values/partition.ts';
+import { TakenIds } from './ids/taken-ids.ts';
 import { type KnownResult, knownOrders } from './known-orders.ts';
 
 /** Takes more room than any page has left, even compressed. */
 const probeText = randomBytes(8_192).toString('hex');
 
-/** For how long an id is waited for, in milliseconds, where a host's transaction is known to take one. */
-const lockMs = 20;
+/**
+ * For how long locks are waited for, in milliseconds: that of a table, which a migration has for a moment; that of an id,
+ * where a host's transaction is known to take one; and that of one more after some of a call were waited for in vain.
+ */
+const lockMs = { table: 1_000, id: 20, furtherId: 1 } as const;
 
-/** How many ids of one call may be waited for in vain. */
-const mostLocked = 8;
+/** How many ids of one call are waited for as long as one. */
+const someLocked = 8;
 
 /** What became of an order: it is kept, its id is taken, or why the database refuses it. */
 type Kept = StoredOrder | undefined | { readonly error: unknown };
@@ -44,6 +48,7 @@ function isStored(kept: Kept): kept is StoredOrder {
 export class AcceptOrders {
   readonly #members: Membership;
   readonly #partitions: number;
+  readonly #taken = new TakenIds();
   #calls = 0;
 
   constructor(members: Membership, partitions: number) {
@@ -80,6 +85,18 @@ export class AcceptOrders {
   }
 
   async #keep(life: Life, call: number, orders: readonly NewOrder[]): Promise<readonly Kept[]> {
+    const split = this.#taken.split(orders);
+    if (split === undefined) return this.#keepFree(life, call, orders);
+    const { free, apart } = split;
+    const kept = new Map<NewOrder, Kept>();
+    const others = free.length === 0 ? [] : await this.#keepFree(life, call, free);
+    for (const [at, order] of free.entries()) kept.set(order, others[at]);
+    const late = await this.#keepOneByOne(life, call, apart, lockMs.id);
+    for (const [at, order] of apart.entries()) kept.set(order, late[at]);
+    return orders.map((order) => kept.get(order));
+  }
+
+  async #keepFree(life: Life, call: number, orders: readonly NewOrder[]): Promise<readonly Kept[]> {
     try {
       const kept = await life.accept.alone(() => this.#keepAll(life, call, orders));
       const timed = kept.filter((order) => order?.notBefore !== undefined) as StoredOrder[];
@@ -87,7 +104,8 @@ export class AcceptOrders {
       return kept;
     } catch (error) {
       if (!isOfOneOrder(error) && !isLocked(error)) throw error;
-      return this.#keepOthers(life, call, orders);
+      const isOfTable = isLocked(error) && !isLockedRow(error);
+      return this.#keepOneByOne(life, call, orders, isOfTable ? lockMs.table : lockMs.id);
     }
   }
 
@@ -120,13 +138,15 @@ export class AcceptOrders {
   }
 
   /** In one transaction, without the orders that the database refuses, or whose ids a host's transaction is taking. */
-  async #keepOthers(
+  async #keepOneByOne(
     life: Life,
     call: number,
     orders: readonly NewOrder[],
+    waitMs: number,
   ): Promise<readonly Kept[]> {
     const { accept } = life;
     let locked = 0;
+    const wait = (ms: number) => accept.query(`SET LOCAL lock_timeout = ${ms}`);
     const keepSome = async (some: readonly NewOrder[]): Promise<readonly Kept[]> => {
       await accept.query('SAVEPOINT half');
       try {
@@ -134,21 +154,28 @@ export class AcceptOrders {
         const [row] = await accept.query<InsertedRow>(statementFor(some), values);
         return keptOf(some, row);
       } catch (error) {
-        const isOneLocked = isLocked(error) && some.length === 1;
-        if (isOneLocked) locked += 1;
-        // It is no matter of ids.
-        if (locked > mostLocked) throw error;
-        if (!isOfOneOrder(error) && !isLocked(error)) throw error;
+        if (!isOfOneOrder(error) && !isLockedRow(error)) throw error;
         await accept.query('ROLLBACK TO half');
-        if (some.length === 1) return [{ error: isOneLocked ? idIsBeingTaken(error) : error }];
+        const [one] = some;
+        if (some.length === 1 && isLocked(error)) {
+          locked += 1;
+          if (locked === someLocked) await wait(lockMs.furtherId);
+          this.#taken.add((one as NewOrder).id);
+          return [{ error: idIsBeingTaken(error) }];
+        }
+        if (some.length === 1) return [{ error }];
         const half = some.length >> 1;
         return [...(await keepSome(some.slice(0, half))), ...(await keepSome(some.slice(half)))];
       }
     };
     const kept = await accept.transaction(async () => {
-      await accept.query(`SET LOCAL lock_timeout = ${lockMs}`);
+      await wait(waitMs);
       return keepSome(orders);
     });
+    for (const [at, { id }] of orders.entries()) {
+      const each = kept[at];
+      if (each === undefined || isStored(each)) this.#taken.delete(id);
+    }
     await this.#note(life, kept.filter(isStored));
     return kept;
   }

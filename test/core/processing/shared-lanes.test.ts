@@ -204,6 +204,83 @@ describe('where several processors share a storage', () => {
     expect(await released).toBe('shut_down');
   });
 
+  it('an operator cancels an order that holds its lane from any processor: of several calls one did it', async () => {
+    const { step } = failing();
+    const { a, b, all, database, end } = processors(step, 3);
+    const outcome = b.submit(order('o-1')).catch(codeOf);
+    await clock.advance(1_000);
+    const events: string[] = [];
+    a.on('canceled', ({ orderId }) => events.push(`canceled ${orderId}`));
+    a.on('released', ({ orderId }) => events.push(`released ${orderId}`));
+    void b.enqueue(order('o-2'));
+    const results = await endOf(Promise.all(all.map((each) => each.cancel('o-1'))));
+    expect(results.filter(Boolean)).toHaveLength(1);
+    expect(await outcome).toBe('canceled');
+    expect(events).toEqual(['canceled o-1', 'released o-1']);
+    // The next order of the lane failed in its turn, and holds it.
+    expect((await a.holds()).holds).toMatchObject([{ orderId: 'o-2' }]);
+    expect(await endOf(b.cancel('o-2'))).toBe(true);
+    expect(await endOf(b.cancel('o-2'))).toBe(false);
+    expect((await b.holds()).holds).toEqual([]);
+    expect(database.requests.size).toBe(0);
+    await end();
+  });
+
+  it('invariants 3 and 9: an owner that dies while it cancels an order that holds its lane loses no cancellation', async () => {
+    for (let cut = 0; cut < 24; cut += 1) {
+      const { step } = failing();
+      const { a, b, database, give, end } = processors(step);
+      const outcome = b.submit(order('o-1')).catch(codeOf);
+      await clock.advance(1_000);
+      const canceled = b.cancel('o-1');
+      await clock.advance(cut);
+      give(1);
+      expect(await endOf(canceled)).toBe(true);
+      expect(await endOf(outcome)).toBe('canceled');
+      expect(database.requests.size).toBe(0);
+      expect([a.stats().heldLanes, b.stats().heldLanes]).toEqual([0, 0]);
+      expect((await b.order('o-1'))?.status).toBe('canceled');
+      await end();
+    }
+  });
+
+  it('a cancellation that comes behind the retry of its order cancels what runs then', async () => {
+    for (let cut = 0; cut < 8; cut += 1) {
+      const { step, mayWork } = failing();
+      const { a, b, end } = processors(step);
+      const outcome = b.submit(order('o-1')).catch(codeOf);
+      await clock.advance(1_000);
+      mayWork();
+      const released = a.release('u', 'retry', { orderId: 'o-1' }).catch(codeOf);
+      await clock.advance(cut);
+      const isCanceled = await endOf(b.cancel('o-1'));
+      const ended = await endOf(outcome);
+      expect(ended === 'canceled').toBe(isCanceled);
+      if (!isCanceled) expect([await released, ended]).toMatchObject([{}, { balance: 5 }]);
+      await end();
+    }
+  });
+
+  it('a retry of an order that holds its lane says so at every processor', async () => {
+    const { step } = failing();
+    const { all, end } = processors(step, 3);
+    void all[1]?.submit(order('o-1')).catch(() => {});
+    await clock.advance(1_000);
+    const errors = await endOf(
+      Promise.all(
+        all.flatMap((each) => [
+          each.retry('o-1').catch((error) => error),
+          each.compensate('o-1').catch((error) => error),
+        ]),
+      ),
+    );
+    for (const error of errors) {
+      expect(error).toMatchObject({ code: 'not_failed', orderId: 'o-1', userId: 'u' });
+      expect(error.message).toMatch(/holds its user's lane: `release` it/);
+    }
+    await end();
+  });
+
   it('a customer cannot cancel an order that holds its lane at another processor', async () => {
     const { step } = failing();
     const { b, end } = processors(step);

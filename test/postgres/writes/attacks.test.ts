@@ -118,6 +118,44 @@ describe('an answer that is lost', () => {
   });
 });
 
+describe('while an open transaction takes ids', () => {
+  it('no other order waits for long, the first time or later, and the user of a taken one keeps its order', async () => {
+    await using trial = await Trial.start(server);
+    await trial.query('BEGIN');
+    await trial.query(`INSERT INTO orders (seq, amount, accepted_at, part, priority, id, user_id)
+      VALUES (nextval('order_sequence'), 0, 0, 0, 1, 'taken', 'u')`);
+    for (let round = 0; round < 3; round += 1) {
+      const others = Array.from({ length: 200 }, (_, at) =>
+        newOrder(`o-${round}-${at}`, { userId: `v-${at}` }),
+      );
+      const of = [newOrder(`before-${round}`), newOrder('taken'), newOrder(`after-${round}`)];
+      const startedAt = performance.now();
+      const results = await trial.storage.accept([...others, ...of]);
+      expect(performance.now() - startedAt).toBeLessThan(900);
+      const statuses = results.map(({ status }) => status);
+      expect(statuses.slice(0, 201)).toEqual(Array(201).fill('kept'));
+      expect(statuses.slice(201)).toEqual(['failed', 'kept']);
+    }
+    await trial.query('ROLLBACK');
+    const results = await trial.storage.accept([newOrder('taken'), newOrder('last')]);
+    expect(results.map(({ status }) => status)).toEqual(['kept', 'kept']);
+    await trial.member.until('They come', () => trial.member.idsOf('u').length >= 8);
+    const each = [0, 1, 2].flatMap((round) => [`before-${round}`, `after-${round}`]);
+    expect(trial.member.idsOf('u')).toEqual([...each, 'taken', 'last']);
+  });
+
+  it('a table that is locked for a moment, as by a migration, is waited for', async () => {
+    await using trial = await Trial.start(server);
+    await trial.query('BEGIN');
+    await trial.query('LOCK TABLE orders IN ACCESS EXCLUSIVE MODE');
+    const accepted = trial.storage.accept([newOrder('o-1')]);
+    await sleep(600);
+    await trial.query('ROLLBACK');
+    expect(await accepted).toMatchObject([{ status: 'kept' }]);
+    await trial.member.until('It comes', () => trial.member.given.length === 1);
+  });
+});
+
 it('what is asked of owners while ids of a call are being taken is kept', async () => {
   await using trial = await Trial.start(server);
   await trial.query('BEGIN');

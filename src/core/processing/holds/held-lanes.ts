@@ -3,6 +3,7 @@ import type { Job } from '../../lifecycle/job.ts';
 import type { Cancellation } from '../../runtime/abort.ts';
 import type { Hold, ReleasedLane, StoredHold } from '../../storage/holds/hold.ts';
 import { withoutOrder } from '../../storage/holds/lane-settlement.ts';
+import { cancelOrder } from '../cancel-in-turn.ts';
 import {
   canceledBy,
   checkAction,
@@ -79,6 +80,27 @@ export class HeldLanes extends LaneHolds {
     this.#settle(job, { decision, startedAt: failure.startedAt });
     this.afterTurns(job.userId, () => settled.then(() => this.#leftBy(job)));
     return true;
+  }
+
+  /**
+   * Cancels the failed order that holds the lane of a user, after the calls before.
+   *
+   * @returns (resolves) whether this call canceled it; false if the hold is not the one that is meant
+   */
+  cancelHeld(
+    userId: string,
+    release: Omit<Release, 'action'>,
+    cancellation: Cancellation,
+  ): Promise<boolean> {
+    const { held, begin } = release;
+    const isHeld = (): boolean => isSameHold(this.holds.get(userId), held as StoredHold);
+    return this.inTurn(userId, async () => {
+      if (!isHeld()) return false;
+      await this.sources.whenTakenUp(release.orderId as string);
+      if (begin !== undefined) await begin();
+      const job = isHeld() && orderOf(held as StoredHold, this.sources.inFlight);
+      return job ? cancelOrder(job, true, () => this.cancel(job, cancellation)) : false;
+    });
   }
 
   async #hold(userId: string, reason: string | undefined): Promise<Hold> {

@@ -12,13 +12,21 @@ export type LaneRequest =
       /** The hold when it was asked for: a later hold is not released. */
       readonly held: StoredHold;
     }
+  /** A failed order that holds the lane is to be canceled. */
+  | {
+      readonly kind: 'cancel';
+      readonly orderId: string;
+      /** The hold when it was asked for: an order that was tried again since is not canceled. */
+      readonly held: StoredHold;
+    }
   /** The failed compensations of a settled order are to be tried again. */
   | { readonly kind: 'compensate'; readonly orderId: string };
 
+/** What a request answers: of a cancellation, whether it canceled the order. */
+export type LaneValue = Hold | ReleasedLane | boolean | null;
+
 /** What came of a request. */
-export type LaneAnswer =
-  | { readonly value: Hold | ReleasedLane | null }
-  | { readonly error: AnsweredError };
+export type LaneAnswer = { readonly value: LaneValue } | { readonly error: AnsweredError };
 
 /** An error as it goes to another processor: without its stack and its cause. */
 interface AnsweredError {
@@ -46,7 +54,7 @@ export function answerOf(error: unknown): LaneAnswer {
 }
 
 /** What an answer says; throws the error that it has. */
-export function valueIn(answer: string): Hold | ReleasedLane | null {
+export function valueIn(answer: string): LaneValue {
   const parsed = JSON.parse(answer) as LaneAnswer;
   if ('value' in parsed) return parsed.value;
   const { type, message, code = 'internal', facts } = parsed.error;

@@ -13,7 +13,14 @@ import type { HeldLanes } from '../holds/held-lanes.ts';
 import { isNotOwned, notOwned } from '../holds/hold-writes.ts';
 import type { LanesByPartition } from '../holds/lanes-by-partition.ts';
 import type { Release } from '../holds/release-options.ts';
-import { answerOf, heldOf, type LaneAnswer, type LaneRequest, valueIn } from './lane-messages.ts';
+import {
+  answerOf,
+  heldOf,
+  type LaneAnswer,
+  type LaneRequest,
+  type LaneValue,
+  valueIn,
+} from './lane-messages.ts';
 
 /** What `LaneRequests` needs of others. */
 export interface LaneRequestSources {
@@ -70,6 +77,18 @@ export class LaneRequests {
     } as ReleasedLane;
   }
 
+  /**
+   * Cancels a failed order that holds its lane.
+   *
+   * @returns (resolves) whether this call canceled it; false if it does not hold the lane any more
+   */
+  async cancel(userId: string, orderId: string): Promise<boolean> {
+    this.#checkOpen(userId);
+    const hold = await this.#sources.heldLanes.holdOf(userId);
+    if (hold?.orderId !== orderId) return false;
+    return (await this.#ask(userId, { kind: 'cancel', orderId, held: heldOf(hold) })) === true;
+  }
+
   /** Tries the failed compensations of a settled order again. */
   async compensate(userId: string, orderId: string): Promise<void> {
     await this.#ask(userId, { kind: 'compensate', orderId });
@@ -110,7 +129,7 @@ export class LaneRequests {
     throw new OrderError('shut_down', 'The processor holds and releases no more lanes', { userId });
   }
 
-  async #ask(userId: string, request: LaneRequest): Promise<Hold | ReleasedLane | null> {
+  async #ask(userId: string, request: LaneRequest): Promise<LaneValue> {
     this.#checkOpen(userId);
     const { questions, shared } = this.#sources;
     const id = nextOrderId();
@@ -141,15 +160,20 @@ export class LaneRequests {
     await this.#answer(request, JSON.stringify(answer), lanes);
   }
 
-  async #do(kept: KeptRequest, lanes: HeldLanes): Promise<Hold | ReleasedLane | null> {
+  async #do(kept: KeptRequest, lanes: HeldLanes): Promise<LaneValue> {
     const { userId, isBegun } = kept;
     const request = JSON.parse(kept.request) as LaneRequest;
     if (request.kind === 'hold') return lanes.hold(userId, request.reason);
     if (request.kind === 'compensate') return this.#compensate(request.orderId, lanes);
-    const { action, orderId } = request;
     const held: StoredHold = { ...noReason, ...request.held };
     const begin = isBegun ? undefined : () => this.#begin(kept);
-    return lanes.release(userId, { action, orderId, held, isBegun, ...(begin && { begin }) });
+    const once = { orderId: request.orderId, held, isBegun, ...(begin && { begin }) };
+    if (request.kind === 'release') {
+      return lanes.release(userId, { ...once, action: request.action });
+    }
+    if (await lanes.cancelHeld(userId, once, { message: 'The order was canceled' })) return true;
+    // An earlier owner may have canceled it, and not have answered.
+    return isBegun && (await this.#sources.known.stored(request.orderId))?.status === 'canceled';
   }
 
   async #compensate(orderId: string, lanes: HeldLanes): Promise<null> {

@@ -1,0 +1,46 @@
+import type { NewOrder } from '../../../core/order/stored-order.ts';
+
+/** For how long an id is set apart after it was waited for in vain, in milliseconds. */
+const apartMs = 60_000;
+
+/** So many ids are set apart at most: those that were found first are forgotten. */
+const mostIds = 1_000;
+
+/** Orders of one call, by whether their ids may have to be waited for. */
+export interface SplitOrders {
+  readonly free: readonly NewOrder[];
+  readonly apart: readonly NewOrder[];
+}
+
+/** Ids that open transactions of hosts are taking. Orders with them are kept apart: the others do not wait for them. */
+export class TakenIds {
+  /** By id: until when it is set apart. */
+  readonly #until = new Map<string, number>();
+
+  /** An id was waited for in vain. */
+  add(id: string): void {
+    this.#until.delete(id);
+    this.#until.set(id, performance.now() + apartMs);
+    if (this.#until.size <= mostIds) return;
+    for (const [first] of this.#until) {
+      this.#until.delete(first);
+      return;
+    }
+  }
+
+  /** An id was waited for no longer. */
+  delete(id: string): void {
+    if (this.#until.size > 0) this.#until.delete(id);
+  }
+
+  /** Sets all orders of the users apart who have such an id: they stay in their order. `undefined` if none has. */
+  split(orders: readonly NewOrder[]): SplitOrders | undefined {
+    if (this.#until.size === 0) return undefined;
+    const now = performance.now();
+    const isTaken = ({ id }: NewOrder): boolean => (this.#until.get(id) ?? 0) > now;
+    const users = new Set(orders.filter(isTaken).map(({ userId }) => userId));
+    if (users.size === 0) return undefined;
+    const isApart = ({ userId }: NewOrder): boolean => users.has(userId);
+    return { free: orders.filter((order) => !isApart(order)), apart: orders.filter(isApart) };
+  }
+}
