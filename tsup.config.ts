@@ -41,6 +41,50 @@ export const workerInside: Plugin = {
   },
 };
 
+export const bundledPage = /[\\/]dashboard[\\/]page-bundle\.ts$/;
+
+/** The dashboard's page: one script and one style sheet, with the libraries that it uses in them. */
+export async function pageText(
+  esbuild: Pick<PluginBuild['esbuild'], 'build'>,
+  path: string,
+): Promise<{ readonly script: string; readonly style: string }> {
+  const { outputFiles } = await esbuild.build({
+    entryPoints: [join(dirname(path), 'page/main.tsx')],
+    bundle: true,
+    minify: true,
+    write: false,
+    outdir: 'page',
+    format: 'esm',
+    // The oldest browsers that know `light-dark()` in style sheets.
+    target: ['chrome123', 'firefox120', 'safari17.5'],
+    // Its own, whatever the package is built with.
+    tsconfig: join(dirname(path), 'page/tsconfig.json'),
+    legalComments: 'none',
+  });
+  const text = (extension: string) =>
+    outputFiles.find((file) => file.path.endsWith(extension))?.text.trim() ?? '';
+  return { script: text('.js'), style: text('.css') };
+}
+
+/** The module that has the page in it. */
+export async function pageModule(
+  esbuild: Pick<PluginBuild['esbuild'], 'build'>,
+  path: string,
+): Promise<string> {
+  return `export const pageBundle = ${JSON.stringify(await pageText(esbuild, path))};`;
+}
+
+/** Puts the page into what serves it, so that it is found wherever the package is bundled to. */
+export const pageInside: Plugin = {
+  name: 'page-inside',
+  setup(build) {
+    build.onLoad({ filter: bundledPage }, async ({ path }) => ({
+      contents: await pageModule(build.esbuild, path),
+      loader: 'js',
+    }));
+  },
+};
+
 export default defineConfig({
   // One entry per subpath of package.json's `exports`, and per `bin`; test/project/package.test.ts holds them together.
   entry: {
@@ -55,7 +99,7 @@ export default defineConfig({
     'testing/index': 'src/testing/index.ts',
   },
   format: 'esm',
-  esbuildPlugins: [workerInside],
+  esbuildPlugins: [workerInside, pageInside],
   target: 'node22.18',
   // `node:sqlite` has no name without it.
   removeNodeProtocol: false,

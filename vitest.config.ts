@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 import { defineConfig } from 'vitest/config';
 import type { VitestPluginContext } from 'vitest/node';
-import { startsWorker, workerText } from './tsup.config.ts';
+import { bundledPage, pageModule, startsWorker, workerText } from './tsup.config.ts';
 
 // Hundreds of processes and threads of the tests read the same sources, and each would strip their types anew.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(
@@ -99,8 +99,22 @@ const reusedThreads = {
   },
 };
 
+/** The dashboard's page, bundled once for all test files that serve it. */
+let page: Promise<string> | undefined;
+const pageInside = {
+  name: 'page-inside',
+  load(id: string) {
+    if (!bundledPage.test(id)) return undefined;
+    page ??= pageModule(esbuild, id);
+    return page;
+  },
+  configureVitest({ defineCacheKeyGenerator }: VitestPluginContext) {
+    defineCacheKeyGenerator(({ id }) => (bundledPage.test(id) ? false : undefined));
+  },
+};
+
 export default defineConfig(({ mode }) => ({
-  plugins: [reusedThreads],
+  plugins: [reusedThreads, pageInside],
   resolve: {
     // The longer names first: one that is the beginning of another would be taken for it.
     alias: {

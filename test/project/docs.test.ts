@@ -21,7 +21,7 @@ import { build } from 'esbuild';
 import { Client } from 'pg';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import tsup, { workerInside } from '../../tsup.config.ts';
+import tsup, { pageInside, workerInside } from '../../tsup.config.ts';
 import { isFull } from '../kit/full.ts';
 import { PostgresServer } from '../kit/postgres-server.ts';
 
@@ -143,7 +143,7 @@ beforeAll(async () => {
   cpSync(join(root, 'package.json'), join(home, 'package.json'));
   await build({
     entryPoints: (tsup as { entry: Record<string, string> }).entry,
-    plugins: [workerInside],
+    plugins: [workerInside, pageInside],
     absWorkingDir: root,
     outdir: join(home, 'dist'),
     bundle: true,

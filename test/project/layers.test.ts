@@ -12,20 +12,26 @@ interface Import {
 }
 
 const source = join(import.meta.dirname, '../../src');
+const isSource = (file: string): boolean => /\.tsx?$/.test(file);
 /** What is generated is taken as it is. */
 const isGenerated = (file: string): boolean => file.includes('grpc/gen/');
-const files = globSync('**/*.ts', { cwd: source })
+const files = globSync('**/*.{ts,tsx}', { cwd: source })
   .map((file) => file.replaceAll('\\', '/'))
   .filter((file) => !isGenerated(file))
   .sort();
 const imports = files.flatMap(importsOf);
-const packages = imports.filter(({ to }) => !to.endsWith('.ts') && !isGenerated(to));
+const packages = imports.filter(({ to }) => !isSource(to) && !isGenerated(to));
 
 /**
- * Rooms, the upper ones first. A room imports from the rooms of later rows only. A file at the top of the core is
- * a room of its own.
+ * Rooms, the upper ones first. A room imports from the rooms of later rows only. A file at the top of the core, or of
+ * the dashboard's page, is a room of its own.
  */
 const rows: readonly (readonly string[])[] = [
+  ['dashboard/page/main.tsx'],
+  ['dashboard/page/app'],
+  ['dashboard/page/screens'],
+  ['dashboard/page/charts', 'dashboard/page/parts'],
+  ['dashboard/page/data', 'dashboard/page/styles'],
   [
     'index.ts',
     'dashboard',
@@ -59,6 +65,7 @@ const rowOf = (room: string): number => rows.findIndex((row) => row.includes(roo
 /** The folders below a room only keep its files apart. */
 function roomOf(file: string): string {
   const [first, ...rest] = file.split('/') as [string, ...string[]];
+  if (file.startsWith('dashboard/page/')) return `dashboard/page/${rest[1]}`;
   return first === 'core' ? `core/${rest[0]}` : first;
 }
 
@@ -79,6 +86,7 @@ function importsOf(file: string): Import[] {
     const { moduleSpecifier } = statement;
     if (moduleSpecifier === undefined || !ts.isStringLiteral(moduleSpecifier)) return [];
     const { text: name } = moduleSpecifier;
+    if (name.endsWith('.css')) return [];
     const to = name.startsWith('.') ? normalize(join(dirname(file), name)) : name;
     return [{ from: file, to: to.replaceAll('\\', '/'), isType: isTypeOnly(statement) }];
   });
@@ -121,7 +129,7 @@ function circlesOf(edges: readonly { readonly from: string; readonly to: string 
   return [...next.keys()].filter((node) => reach(node).has(node)).sort();
 }
 
-const own = imports.filter(({ to }) => to.endsWith('.ts') && files.includes(to));
+const own = imports.filter(({ to }) => isSource(to) && files.includes(to));
 
 describe('rooms', () => {
   it('every room is in the table, and every row is a room', () => {
@@ -176,7 +184,7 @@ describe('packages', () => {
       const isKnown =
         files.includes(to) ||
         isGenerated(to) ||
-        /^(node:.*|p-queue|eventemitter3|hono|hono\/.*|@hono\/node-server|pg|zod|prom-client|@opentelemetry\/api|@bufbuild\/protobuf.*|@connectrpc\/connect(-node)?)$/.test(
+        /^(node:.*|p-queue|eventemitter3|hono|hono\/.*|@hono\/node-server|pg|zod|prom-client|@opentelemetry\/api|@bufbuild\/protobuf.*|@connectrpc\/connect(-node)?|preact|preact\/.*|uplot)$/.test(
           to,
         );
       expect(isKnown, to).toBe(true);
@@ -219,6 +227,20 @@ describe('packages', () => {
       expect([...new Set(needed.map(({ to }) => to))].filter((file) => !isLeaf(file))).toEqual([]);
     },
   );
+
+  // They are built into the page, so that the package does not depend on them.
+  it.each(['preact', 'uplot'])('%s is imported by the page of the dashboard alone', (name) => {
+    const users = packages.filter(({ to }) => to === name || to.startsWith(`${name}/`));
+    expect(users.filter(({ from }) => !from.startsWith('dashboard/page/'))).toEqual([]);
+  });
+
+  it('the page of the dashboard needs nothing of the library but the types of its API', () => {
+    const needed = own.filter(
+      ({ from, to }) => from.startsWith('dashboard/page/') && !to.startsWith('dashboard/page/'),
+    );
+    const isApi = ({ to, isType }: Import) => to === 'dashboard/api.ts' && isType;
+    expect(needed.filter((each) => !isApi(each))).toEqual([]);
+  });
 
   it('the storage contract needs nothing but the type of an answer', () => {
     const needed = imports.filter(({ from }) => from === 'core/storage/balance-storage.ts');

@@ -1,0 +1,2 @@
+/** Style sheets are bundled into one; they export nothing. */
+declare module '*.css' {}
