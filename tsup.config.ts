@@ -60,6 +60,8 @@ export async function pageText(
     // Its own, whatever the package is built with.
     tsconfig: join(dirname(path), 'page/tsconfig.json'),
     legalComments: 'none',
+    // The library's modules have no side effects; those of the page do.
+    ignoreAnnotations: true,
   });
   const text = (extension: string) =>
     outputFiles.find((file) => file.path.endsWith(extension))?.text.trim() ?? '';

@@ -1,3 +1,4 @@
+import './data/language.ts';
 import { render } from 'preact';
 import { App } from './app/app.tsx';
 import { startClock } from './data/clock.ts';

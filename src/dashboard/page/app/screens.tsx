@@ -1,17 +1,34 @@
 import type { ComponentChild } from 'preact';
 import type { LiveTopic, SessionView } from '../../api.ts';
-import type { Query, Route, ScreenName } from '../data/router.ts';
+import { type Query, queryText, type Route, type ScreenName } from '../data/router.ts';
+import { ActionsScreen } from '../screens/actions.tsx';
 import { AttentionScreen } from '../screens/attention.tsx';
+import { LanesScreen } from '../screens/lanes.tsx';
+import { LiveScreen } from '../screens/live.tsx';
 import { NotFound } from '../screens/not-found.tsx';
+import { OrderScreen } from '../screens/order.tsx';
+import { OrdersScreen } from '../screens/orders.tsx';
+import { OverviewScreen } from '../screens/overview.tsx';
+import { ProcessorsScreen } from '../screens/processors.tsx';
+import { UserScreen } from '../screens/user.tsx';
+import { UsersScreen } from '../screens/users.tsx';
+
+const screens: Readonly<Record<ScreenName, (query: Route['query']) => ComponentChild>> = {
+  attention: () => <AttentionScreen />,
+  orders: (query) => <OrdersScreen query={query} />,
+  order: ({ id = '' }) => <OrderScreen id={id} />,
+  users: (query) => <UsersScreen query={query} />,
+  user: ({ id = '' }) => <UserScreen id={id} />,
+  lanes: () => <LanesScreen />,
+  overview: () => <OverviewScreen />,
+  live: (query) => <LiveScreen key={queryText(query)} query={query} />,
+  processors: () => <ProcessorsScreen />,
+  actions: () => <ActionsScreen />,
+};
 
 /** The screen that an address names. */
-export function screenFor({ screen }: Route): ComponentChild {
-  switch (screen) {
-    case 'attention':
-      return <AttentionScreen />;
-    default:
-      return <NotFound address={screen ?? ''} />;
-  }
+export function screenFor({ screen, query }: Route): ComponentChild {
+  return screen === undefined ? <NotFound /> : screens[screen](query);
 }
 
 /** What each screen is notified of, beside the numbers of the processor. */

@@ -75,20 +75,28 @@ function Cell<Row>({ column, row }: { readonly column: Column<Row>; readonly row
 
 interface PagerProps {
   readonly text: ComponentChildren;
+  readonly previousName?: string;
+  readonly nextName?: string;
   readonly previous: (() => void) | undefined;
   readonly next: (() => void) | undefined;
 }
 
 /** Pages by cursor: there is a next one, or there is none; nothing is counted. */
-export function Pager({ text, previous, next }: PagerProps) {
+export function Pager({
+  text,
+  previous,
+  next,
+  previousName = 'Newer',
+  nextName = 'Older',
+}: PagerProps) {
   return (
     <nav class="pager" aria-label="Pages">
       <span class="muted small" role="status">
         {text}
       </span>
       <span class="screen-tools">
-        <PageButton name="Newer" onClick={previous} />
-        <PageButton name="Older" onClick={next} />
+        <PageButton name={previousName} onClick={previous} />
+        <PageButton name={nextName} onClick={next} />
       </span>
     </nav>
   );

@@ -74,7 +74,13 @@ function IdLink({ to, children }: { readonly to: string; readonly children: Comp
 
 const copiedMs = 1_500;
 
-export function CopyButton({ text }: { readonly text: string }) {
+interface CopyButtonProps {
+  readonly text: string;
+  /** What is copied. */
+  readonly what?: string;
+}
+
+export function CopyButton({ text, what = 'the whole id' }: CopyButtonProps) {
   const [isDone, setDone] = useState(false);
   const copy = async (): Promise<void> => {
     await navigator.clipboard?.writeText(text);
@@ -82,7 +88,7 @@ export function CopyButton({ text }: { readonly text: string }) {
     setTimeout(() => setDone(false), copiedMs);
   };
   return (
-    <button type="button" class="copy" onClick={() => void copy()} aria-label="Copy the whole id">
+    <button type="button" class="copy" onClick={() => void copy()} aria-label={`Copy ${what}`}>
       <Icon name={isDone ? 'check' : 'copy'} />
       <span class="hidden-text" role="status">
         {isDone ? 'Copied' : ''}
