@@ -30,7 +30,8 @@ const rows: readonly (readonly string[])[] = [
   ['dashboard/page/main.tsx'],
   ['dashboard/page/app'],
   ['dashboard/page/screens'],
-  ['dashboard/page/charts', 'dashboard/page/parts'],
+  ['dashboard/page/charts'],
+  ['dashboard/page/parts'],
   ['dashboard/page/data', 'dashboard/page/styles'],
   [
     'index.ts',
