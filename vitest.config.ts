@@ -50,6 +50,7 @@ const long = [
   'test/postgres/hosts/on-settle.test.ts',
   'test/postgres/hosts/sql-enqueue.test.ts',
   'test/postgres/delayed-orders.test.ts',
+  'test/postgres/import/import.test.ts',
   'test/postgres/lanes.test.ts',
   'test/postgres/members/membership.test.ts',
   'test/postgres/members/model.test.ts',

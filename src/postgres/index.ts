@@ -6,6 +6,11 @@
  */
 
 export type { OnSettle, SettlementClient, SettlementQuery } from './hosts/on-settle.ts';
+export type {
+  PostgresImport,
+  PostgresImportOptions,
+  PostgresImportProgress,
+} from './import/import-options.ts';
 export type { PostgresRetainOptions, PostgresStorageOptions } from './open-options.ts';
 export type {
   PostgresHolder,

@@ -25,6 +25,8 @@ import type {
 import type { OrderTransaction, TransactionClient } from '../core/storage/order-transaction.ts';
 import type { SharedOrders } from '../core/storage/shared-storage.ts';
 import { HostTransactions } from './hosts/host-transaction.ts';
+import { importFrom } from './import/import-from.ts';
+import type { PostgresImport, PostgresImportOptions } from './import/import-options.ts';
 import type { Membership } from './members/membership.ts';
 import { checkedOptions, type PostgresStorageOptions } from './open-options.ts';
 import type { Operation } from './operation/operation.ts';
@@ -97,6 +99,36 @@ export class PostgresStorage implements OrderStorage {
    */
   static async open(options: PostgresStorageOptions): Promise<PostgresStorage> {
     return new PostgresStorage(await openParts(checkedOptions(options)));
+  }
+
+  /**
+   * Moves to a database: takes over all that another storage keeps, into a schema without orders and balances. The source
+   * is a `SqliteStorage` for example, or one of the host's own that lists its `balances`. No processor uses it, and none
+   * joins the schema before the import has finished. All that a processor tells is as it was: orders and their outcomes,
+   * statements, past balances, holds, the feed with its cursors, and unsettled orders in the order of their acceptance.
+   *
+   * An import that was stopped, even by `kill -9`, goes on where it ended when it is called again with the same source.
+   * At the end it reads all that it has written. It needs the role that owns the schema, as a migration does.
+   *
+   * @example
+   * ```ts
+   * import { PostgresStorage } from 'order-processor/postgres';
+   * import { SqliteStorage } from 'order-processor/sqlite';
+   *
+   * const file = await SqliteStorage.open('orders.db'); // its processor is shut down
+   * const database = { connectionString: process.env.DATABASE_URL };
+   * const { orders } = await PostgresStorage.importFrom(file, database);
+   * console.log(orders); // prints: 0
+   * await file.close();
+   * ```
+   * @param source - what to take over; it is not changed
+   * @param options - which database
+   * @returns (resolves) how much was taken over; the same if it is called once more
+   * @throws (rejects) TypeError or RangeError for a wrong option, and a source that is closed or has a processor
+   * @throws (rejects) Error if the schema is in use or not empty, the source is damaged or changes, or either fails
+   */
+  static importFrom(source: OrderStorage, options: PostgresImportOptions): Promise<PostgresImport> {
+    return importFrom(source, options);
   }
 
   private constructor({ id, schema, members, reads, writes, fenced, operation }: Parts) {

@@ -1,10 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { ClientConfig } from 'pg';
 import { quoteName } from '../schema/names.ts';
+import { unfinishedImport } from '../schema/unfinished-import.ts';
 import { explained, withoutPassword } from '../sessions/connection-error.ts';
 import { type Role, Session } from '../sessions/session.ts';
 import { plainArray } from '../values/literals.ts';
 import type { Channels } from './channels.ts';
+import { addStatement } from './statements.ts';
 
 /** Which database a processor shares with others, and how its sessions reach it. */
 export interface Place {
@@ -189,10 +191,10 @@ export class Life {
     if (lock?.isHeld !== true)
       throw new Error(`Expected the lock of processor ${number} to be free`);
     await this.#listen();
-    await this.settle.query(
-      'INSERT INTO processors (number, token, name, pids, shares) VALUES ($1, $2, $3, $4, $5)',
-      [number, this.token, this.#options.place.name, plainArray(this.pids), shares],
-    );
+    const { name, schema } = this.#options.place;
+    const values = [number, this.token, name, plainArray(this.pids), shares];
+    const added = await this.settle.query(addStatement, values);
+    if (added.length === 0) throw unfinishedImport(schema);
   }
 
   /** Sessions of a pooler that gives a connection for one transaction are another one's in the next. */

@@ -1,3 +1,4 @@
+import { isImporting } from '../schema/unfinished-import.ts';
 import type { Statement } from '../sessions/session.ts';
 
 /** One time of a processor. */
@@ -20,6 +21,13 @@ export interface PeerRow extends Peer {
   /** Whether the processor that asks is still in the table. */
   readonly isHere: boolean;
 }
+
+/** $1 number, $2 token, $3 name, $4 pids, $5 whether it is to own partitions. None joins before an import has finished. */
+export const addStatement: Statement = {
+  name: 'add',
+  text: `INSERT INTO processors (number, token, name, pids, shares)
+  SELECT $1::int, $2::uuid, $3::text, $4::int[], $5::boolean WHERE NOT ${isImporting()} RETURNING number`,
+};
 
 /** $1 number, $2 token, $3 milliseconds until a beat is stale, $4 the locks' key */
 export const beatStatement: Statement = {

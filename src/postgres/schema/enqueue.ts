@@ -35,6 +35,10 @@ BEGIN
       RETURN json_build_object('known', row_to_json(known));
     END IF;
   END LOOP;
+  -- Behind the insert: an import that begins meanwhile waits for this transaction, and finds the order.
+  IF EXISTS (SELECT FROM imports WHERE finished_at IS NULL) THEN
+    RAISE EXCEPTION 'The schema has an import that is not finished' USING ERRCODE = 'OP005', DETAIL = 'storage_failed';
+  END IF;
   IF o.not_before > extract(epoch FROM clock_timestamp()) * 1000 THEN
     due_at := o.not_before;
   END IF;

@@ -3,6 +3,7 @@ import { explained } from '../sessions/connection-error.ts';
 import { Session } from '../sessions/session.ts';
 import { checkVersion, migrate, schemaVersion } from './migrate.ts';
 import { quoteName } from './names.ts';
+import { isImporting, unfinishedImport } from './unfinished-import.ts';
 
 /** What a schema says of itself. */
 export interface OpenedSchema {
@@ -14,20 +15,26 @@ export interface OpenedSchema {
 /**
  * Makes the schema, or brings it to this version, as far as `migrate` allows.
  *
+ * @param isImport - whether it may have an import that is not finished
  * @throws (rejects) Error if the database cannot be reached, or the schema is of another version, is not ours, or has
  *    another number of partitions
  */
-export async function openSchema(options: CheckedOptions): Promise<OpenedSchema> {
+export async function openSchema(
+  options: CheckedOptions,
+  { isImport = false } = {},
+): Promise<OpenedSchema> {
   const { config, schema, partitions } = options;
   const named = { ...config, application_name: `${options.name} open` };
   const session = await Session.open(named, 'SELECT 1', () => {});
   try {
     if (options.migrate) await migrate(session, schema, partitions ?? 64);
     else await requireVersion(session, schema);
-    const [meta] = await session.query<OpenedSchema>(
-      `SELECT storage_id AS id, partitions FROM ${quoteName(schema)}.meta`,
+    const name = quoteName(schema);
+    const [meta] = await session.query<OpenedSchema & { readonly isImporting: boolean }>(
+      `SELECT storage_id AS id, partitions, ${isImporting(`${name}.imports`)} AS "isImporting" FROM ${name}.meta`,
     );
-    const found = meta as OpenedSchema;
+    const found = meta as OpenedSchema & { readonly isImporting: boolean };
+    if (found.isImporting && !isImport) throw unfinishedImport(schema);
     if (partitions === undefined || found.partitions === partitions) return found;
     throw new Error(
       `Expected the schema ${quoteName(schema)} to have ${partitions} partitions, found ${found.partitions}: they never change`,

@@ -11,6 +11,7 @@ const rights = {
   openings: 'SELECT, INSERT, UPDATE',
   holds: 'SELECT, INSERT, UPDATE, DELETE',
   requests: 'SELECT, INSERT, UPDATE, DELETE',
+  imports: 'SELECT',
   processors: 'SELECT, INSERT, UPDATE, DELETE',
   partitions: 'SELECT, UPDATE',
 } as const;

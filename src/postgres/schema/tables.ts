@@ -130,6 +130,15 @@ CREATE TABLE holds (
 );
 CREATE INDEX holds_by_part ON holds (part, user_id);
 
+-- What was taken over from another storage: one row, or none. state says how far it is, as JSON. As long as it is not
+-- finished no processor joins, and no order is accepted.
+CREATE TABLE imports (
+  source text NOT NULL,
+  began_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  finished_at timestamptz,
+  state text NOT NULL
+) WITH (fillfactor = 50);
+
 -- What the owners of partitions are asked to do, until its answer has come where it was asked.
 CREATE TABLE requests (
   number bigint GENERATED ALWAYS AS IDENTITY,
