@@ -38,6 +38,7 @@ import { FundsCheck } from './settlement/funds-check.ts';
 import { noted } from './settlement/noted-outcome.ts';
 import { Settler } from './settlement/settler.ts';
 import type { JournalStorage, Ledger } from './storage/ledger.ts';
+import type { TracedProcessor } from './tracing/operation.ts';
 
 /** Builds the stages and connects them. */
 export class Engine {
@@ -72,15 +73,14 @@ export class Engine {
   readonly ready: Promise<void>;
   readonly #settings: Settings;
 
-  constructor(settings: Settings, storage: Ledger, clock: Clock) {
+  constructor(settings: Settings, storage: Ledger, clock: Clock, traced: TracedProcessor) {
     this.clock = clock;
     this.#settings = settings;
     const [{ journal }, { stalledAfterMs }] = [storage, settings];
     const inFlight = new InFlightOrders({ countsUsers: isBoundPerUser(settings) });
     this.inFlight = inFlight;
     this.lifecycle = new Lifecycle({
-      clock,
-      inFlight,
+      ...{ clock, inFlight, traced },
       nextSequence: () => storage.nextSequence(),
       isKeeping: journal !== undefined,
     });
@@ -107,7 +107,7 @@ export class Engine {
       },
     });
     const { isJson = false, mayBegin } = journal ?? {};
-    const stepSettings = { ...settings, isJson, mayBegin };
+    const stepSettings = { ...settings, isJson, mayBegin, traced };
     this.dispatcher = new Dispatcher(stepSettings, clock, this.lifecycle, this.settler, funds, {
       ended: (job) => {
         this.ownership?.ended(job);

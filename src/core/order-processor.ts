@@ -46,6 +46,7 @@ import type { Ledger } from './storage/ledger.ts';
 import { MemoryStorage } from './storage/memory/memory-storage.ts';
 import { openLedger } from './storage/open-ledger.ts';
 import { giveBack } from './storage/storages-in-use.ts';
+import { tracedProcessor } from './tracing/traced-processor.ts';
 
 /** How many outcomes of a stream wait for its reader at most. */
 const streamWindow = 1_000;
@@ -97,9 +98,11 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
   constructor(options: OrderProcessorOptions<Payload, Input, Results> = {}) {
     this.#settings = readOptions(options);
     const clock = new Clock();
-    this.#storage = openLedger(this.#settings.storage ?? new MemoryStorage(), clock);
+    const storage = this.#settings.storage ?? new MemoryStorage();
+    this.#storage = openLedger(storage, clock);
     try {
-      this.#engine = new Engine(this.#settings, this.#storage, clock);
+      const traced = tracedProcessor(this, storage);
+      this.#engine = new Engine(this.#settings, this.#storage, clock, traced);
     } catch (error) {
       giveBack(this.#settings.storage);
       throw error;

@@ -73,6 +73,8 @@ export class PostgresStorage implements OrderStorage {
   static readonly name = 'PostgresStorage';
   /** Always `'json'`: payloads come back as JSON has them. */
   readonly payloads = 'json';
+  /** What it is, for traces. */
+  readonly kind = 'postgresql';
   /** Changes may have postings: always `true`. */
   readonly appliesPostings = true;
   /** Identifies what the schema keeps: the same in every process. */
@@ -116,8 +118,7 @@ export class PostgresStorage implements OrderStorage {
    * import { SqliteStorage } from 'order-processor/sqlite';
    *
    * const file = await SqliteStorage.open('orders.db'); // its processor is shut down
-   * const database = { connectionString: process.env.DATABASE_URL };
-   * const { orders } = await PostgresStorage.importFrom(file, database);
+   * const { orders } = await PostgresStorage.importFrom(file, { connectionString: process.env.DATABASE_URL });
    * console.log(orders); // prints: 0
    * await file.close();
    * ```

@@ -26,6 +26,10 @@ export class PostgresSharedOrders implements SharedOrders {
     this.#view = view;
   }
 
+  get name(): string {
+    return this.#members.name;
+  }
+
   join(listener: SharedStorageListener): void {
     this.#members.join(listener);
   }

@@ -67,6 +67,8 @@ export class SqliteStorage implements OrderStorage {
   static readonly name = 'SqliteStorage';
   /** Always `'json'`: payloads come back as JSON has them. */
   readonly payloads = 'json';
+  /** What it is, for traces. */
+  readonly kind = 'sqlite';
   /** Changes may have postings: always `true`. */
   readonly appliesPostings = true;
   /** The file, without links. */

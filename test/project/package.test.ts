@@ -55,10 +55,10 @@ describe('the package', () => {
   });
 
   // The aim is 15 kB, of which p-queue and eventemitter3 take 5; this only keeps it from growing unseen.
-  it('has a core of at most 77 kB with its dependencies, minified and gzipped', async () => {
+  it('has a core of at most 79 kB with its dependencies, minified and gzipped', async () => {
     const size = await bundleSize();
     expect(size).toBeGreaterThan(1_000);
-    expect(size).toBeLessThanOrEqual(77_000);
+    expect(size).toBeLessThanOrEqual(79_000);
   });
 
   it('has a storage for many processors of at most 51 kB beside `pg`', async () => {

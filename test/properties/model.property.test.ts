@@ -1,6 +1,7 @@
 import { it } from 'vitest';
 import { isFull } from '../kit/full.ts';
 import { checkScenarios } from '../kit/scenarios.ts';
+import { TraceWitness } from '../kit/trace-witness.ts';
 import { Driver } from './model/driver.ts';
 import { scenario } from './model/plan.ts';
 import { verdict } from './model/verdict.ts';
@@ -14,5 +15,17 @@ it('invariants 1 to 6, 8 and 10 hold for random mixes of everything', {
     const driver = new Driver(plan, clock);
     await driver.run();
     return verdict(driver, plan);
+  });
+});
+
+it('invariant 11: each operation of random mixes of everything is published once', {
+  timeout: 3_600_000,
+}, async () => {
+  await checkScenarios(scenario, isFull ? 5_000 : 40, async (plan, clock) => {
+    using witness = new TraceWitness();
+    clock.msPerReading = plan.msPerReading;
+    const driver = new Driver(plan, clock);
+    await driver.run();
+    return [...(await verdict(driver, plan)), ...witness.verdict()];
   });
 });

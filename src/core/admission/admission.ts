@@ -12,6 +12,7 @@ import type { RefusalLookups } from '../queries/refusal-lookups.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { StepScope } from '../runtime/step-scope.ts';
 import type { JournalStorage } from '../storage/ledger.ts';
+import type { TracedProcessor } from '../tracing/operation.ts';
 import { awaitInStep, callOnAbort, cancelOnAbort, type Entry, leaveByAbort } from './callers.ts';
 import type { Capacity, CapacitySettings } from './capacity.ts';
 import { copyAsJson } from './json-payload.ts';
@@ -68,6 +69,7 @@ export class Admission {
   readonly clock: Clock;
   readonly known: KnownOrders;
   readonly awaited: AwaitedUsers;
+  readonly traced: TracedProcessor;
   readonly #sources: Sources;
   readonly #payloadCheck: PayloadCheck | undefined;
   readonly #hasHostCode: boolean;
@@ -77,6 +79,7 @@ export class Admission {
     this.clock = sources.clock;
     this.known = sources.known;
     this.awaited = sources.awaited;
+    this.traced = sources.lifecycle.traced;
     this.#sources = sources;
     this.#payloadCheck = schema && new PayloadCheck(schema);
     this.#hasHostCode = schema !== undefined || rules.length > 0;

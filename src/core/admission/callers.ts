@@ -4,12 +4,14 @@ import { bySignal, canceled, waitingEnded } from '../order/processor-errors.ts';
 import type { Acceptance } from '../processing/acceptance.ts';
 import type { AwaitedUsers } from '../queries/awaited-users.ts';
 import { onAbort } from '../runtime/abort.ts';
+import type { SubmitMessage } from '../tracing/messages.ts';
 import { badOptions } from './caller-options.ts';
 import type { Overflow } from './capacity.ts';
 import type { HostTransaction } from './transactions/host-transaction.ts';
 
 /** How a caller hands an order in. */
 export interface Entry {
+  readonly method: SubmitMessage['method'];
   readonly overflow: Overflow;
   /** Refuses the order before it is accepted. */
   readonly signal?: AbortSignal | undefined;

@@ -5,6 +5,7 @@ import type { Admission } from './admission.ts';
 import { badOptions, type EnqueueOptions, signalOf } from './caller-options.ts';
 import type { Entry } from './callers.ts';
 import type { Overflow } from './capacity.ts';
+import { handIn, refusalOf } from './tracing/hand-in.ts';
 
 /** An order that was enqueued. */
 export interface Enqueued {
@@ -47,6 +48,7 @@ export async function enqueue(
   retryOf?: string,
 ): Promise<Enqueued> {
   const { clock } = admission;
+  const method = retryOf === undefined ? 'enqueue' : 'retry';
   let job: Job;
   let signal: AbortSignal | undefined;
   let client: unknown;
@@ -55,16 +57,16 @@ export async function enqueue(
     client = options?.client;
     job = admission.parse(order);
   } catch (error) {
-    throw await clock.paced(admission.refusalOf(error).error);
+    throw await clock.paced(refusalOf(admission, error, method).error);
   }
   const transaction = client === undefined ? undefined : admission.transaction(client);
-  const entry: Entry = { overflow, signal, transaction };
+  const entry: Entry = { method, overflow, signal, transaction };
   if (retryOf !== undefined) job.retryOf = retryOf;
   const caller = new Caller(notify);
   const { known } = admission;
   if ((known.isShared || job.times !== undefined) && notify === undefined) job.isUnawaited = true;
   job.follow(caller);
-  const waiting = admission.admit(job, entry);
+  const waiting = handIn(admission, job, entry);
   // The record of a known order is read now: it may be settled a moment later.
   if (waiting !== undefined) await waiting;
   const record = await clock.paced(transaction?.record ?? recordOf(admission, job, caller));

@@ -6,6 +6,7 @@ import type { Admission } from './admission.ts';
 import { checkIterable } from './caller-options.ts';
 import type { Entry } from './callers.ts';
 import type { Overflow } from './capacity.ts';
+import { handIn, refusalOf } from './tracing/hand-in.ts';
 
 /** How many orders of a list an asynchronous schema may check at once; it keeps each user's orders in order. */
 const mostChecked = 1_000;
@@ -46,7 +47,7 @@ class List {
 
   constructor(admission: Admission, overflow: Overflow, orders: Iterable<unknown>) {
     this.#admission = admission;
-    this.#entry = { overflow, isListed: true };
+    this.#entry = { method: 'submitMany', overflow, isListed: true };
     // Has the length of the list, if that is known: an array that grows is copied several times.
     this.#outcomes = Array.isArray(orders) ? new Array(orders.length) : [];
   }
@@ -114,11 +115,11 @@ class List {
     try {
       job = this.#admission.parse(order);
     } catch (error) {
-      this.settle(at, this.#admission.refusalOf(error));
+      this.settle(at, refusalOf(this.#admission, error, 'submitMany'));
       return undefined;
     }
     job.follow(new ListedOrder(this, at));
-    const admitted = this.#admission.admit(job, this.#entry);
+    const admitted = handIn(this.#admission, job, this.#entry);
     return admitted && { admitted, isChecking: job.state === 'checking' };
   }
 }

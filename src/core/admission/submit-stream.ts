@@ -2,9 +2,13 @@ import type { Job } from '../lifecycle/job.ts';
 import type { OrderOutcome } from '../order/outcome.ts';
 import type { UntilClosed } from '../runtime/until-closed.ts';
 import type { Admission } from './admission.ts';
+import type { Entry } from './callers.ts';
 import { checkedResult } from './submit-many.ts';
+import { handIn, refusalOf } from './tracing/hand-in.ts';
 
 type Source = AsyncIterable<unknown> | Iterable<unknown>;
+
+const entry: Entry = { method: 'submitStream', overflow: 'wait', isListed: true };
 
 const end: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
@@ -149,12 +153,13 @@ class Pump {
     try {
       job = this.#admission.parse(order);
     } catch (error) {
-      this.#owed.push(Promise.resolve(this.#heard(this.#admission.refusalOf(error))));
+      const refused = refusalOf(this.#admission, error, 'submitStream');
+      this.#owed.push(Promise.resolve(this.#heard(refused)));
       this.#wakeReader();
       return undefined;
     }
     this.#owed.push(job.outcome().then((outcome) => this.#heard(outcome)));
-    const admitted = this.#admission.admit(job, { overflow: 'wait', isListed: true });
+    const admitted = handIn(this.#admission, job, entry);
     this.#wakeReader();
     return admitted;
   }

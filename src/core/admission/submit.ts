@@ -6,6 +6,7 @@ import type { Admission } from './admission.ts';
 import { badOptions, type SubmitOptions, signalOf } from './caller-options.ts';
 import { type Entry, ReceiptPromise } from './callers.ts';
 import type { Overflow } from './capacity.ts';
+import { handIn, refusalOf } from './tracing/hand-in.ts';
 
 /**
  * A caller that may leave before the order ends, or hands in an order in a turn that is spent: if the order is settled at
@@ -37,14 +38,12 @@ class Caller implements Follower {
 /** Has single orders processed. */
 export class Submitter {
   readonly #admission: Admission;
-  readonly #overflow: Overflow;
   /** Of an order without options: one object for all. */
   readonly #entry: Entry;
 
   constructor(admission: Admission, overflow: Overflow) {
     this.#admission = admission;
-    this.#overflow = overflow;
-    this.#entry = { overflow };
+    this.#entry = { method: 'submit', overflow };
   }
 
   /** The receipt of an order; rejects if the order does not complete. */
@@ -58,10 +57,10 @@ export class Submitter {
       if (options !== undefined) entry = this.#entryOf(options, caller);
       job = this.#admission.parse(order);
     } catch (error) {
-      return this.#deliver(this.#admission.refusalOf(error));
+      return this.#deliver(refusalOf(this.#admission, error, 'submit'));
     }
     const receipt = caller === undefined ? job.promise() : caller.promiseOf(job);
-    this.#admission.admit(job, entry);
+    handIn(this.#admission, job, entry);
     if (caller !== undefined) caller.isInCall = false;
     if (!job.isFollowed) return caller === undefined ? this.#pace(receipt) : receipt;
     return awaited.step === undefined
@@ -72,7 +71,7 @@ export class Submitter {
   /** @throws OrderError `invalid_order` */
   #entryOf(options: SubmitOptions, caller: Follower | undefined): Entry {
     try {
-      return { overflow: this.#overflow, signal: signalOf('submit', options), caller };
+      return { ...this.#entry, signal: signalOf('submit', options), caller };
     } catch (cause) {
       throw badOptions(cause);
     }

@@ -1,7 +1,7 @@
 import { Tally } from '../collections/tally.ts';
+import type { CallEnd } from '../lifecycle/calls/storage-call.ts';
 import { type Entry, entryOf, type Waiter } from '../lifecycle/entry.ts';
 import type { Job } from '../lifecycle/job.ts';
-import type { CallEnd } from '../lifecycle/lifecycle.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderRecord } from '../order/outcome.ts';
 import { storageFailed } from '../order/processor-errors.ts';

@@ -1,5 +1,6 @@
+import { type CallEnd, storageCall } from '../lifecycle/calls/storage-call.ts';
 import type { Job } from '../lifecycle/job.ts';
-import type { CallEnd, Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOver } from '../lifecycle/order-state.ts';
 import type { OrderError } from '../order/order-error.ts';
 import { storageFailed } from '../order/processor-errors.ts';
@@ -94,7 +95,7 @@ export class RememberedSteps {
   }
 
   #call(entries: readonly Entry[]): Promise<readonly RememberResult[]> {
-    this.#callEnd = this.#lifecycle.calling('remember', entries.length);
+    this.#callEnd = storageCall(this.#lifecycle.events, 'remember', entries.length);
     return this.#storage.remember(
       entries.map(({ job: { id, userId, sequence }, steps }) => ({ id, userId, sequence, steps })),
     );

@@ -10,6 +10,7 @@ import { rejectedWith } from '../runtime/caller-frames.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { StepScope } from '../runtime/step-scope.ts';
 import type { StepRun } from '../steps/run/step-run.ts';
+import type { OrderTrace } from '../tracing/order-trace.ts';
 import { type Entry, entryOf, type Follower, type Tries, triesOf } from './entry.ts';
 import { isBegun, type OrderState } from './order-state.ts';
 
@@ -61,6 +62,8 @@ export class Job extends ParsedOrder implements QueueEntry {
   declare isUnawaited: boolean | undefined;
   /** The order that its callers follow since this one was forgotten; before that there is no field. */
   declare heir: Job | undefined;
+  /** Set when a channel has subscribers; else there is no field. */
+  declare trace: OrderTrace | undefined;
   /** Of an order that may hold its lane, or is tried again after that; else there is no field. */
   declare tries: Tries | undefined;
   /** In the state `joined`: the order whose outcome is this one's, too. */
@@ -117,8 +120,7 @@ export class Job extends ParsedOrder implements QueueEntry {
 
   /** How many earlier processes may have begun its steps. */
   get earlierAttempts(): number {
-    const { entry, tries } = this;
-    return (entry?.attempt ?? 1) - 1 + (tries?.attempts ?? 0);
+    return (this.entry?.attempt ?? 1) - 1 + (this.tries?.attempts ?? 0);
   }
 
   /** It is accepted now. */

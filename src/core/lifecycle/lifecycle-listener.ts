@@ -1,4 +1,5 @@
 import type { Clock } from '../runtime/clock.ts';
+import type { TracedProcessor } from '../tracing/operation.ts';
 import type { UnsettledWork } from './idleness.ts';
 import type { InFlightOrders } from './in-flight-orders.ts';
 import type { Job } from './job.ts';
@@ -21,4 +22,5 @@ export interface LifecycleSources {
   nextSequence(): number;
   /** Whether the storage keeps orders. */
   readonly isKeeping: boolean;
+  readonly traced: TracedProcessor;
 }

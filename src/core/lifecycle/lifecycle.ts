@@ -1,22 +1,17 @@
-import { isOrderError, noteOutcome, OrderError } from '../order/order-error.ts';
+import { noteOutcome, type OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, UnfulfilledOutcome } from '../order/outcome.ts';
-import { leftBehind, storageFailed } from '../order/processor-errors.ts';
+import { asOrderError, leftBehind, storageFailed } from '../order/processor-errors.ts';
 import type { Times } from '../order/stored-order.ts';
 import { waitMsOf } from '../order/times/order-times.ts';
-import { systemTime } from '../runtime/system-time.ts';
+import { orderChannel } from '../tracing/channels.ts';
+import type { TracedProcessor } from '../tracing/operation.ts';
 import { Events } from './events.ts';
 import { Idleness } from './idleness.ts';
 import type { Job, KnownOrder } from './job.ts';
 import type { LifecycleListener, LifecycleSources } from './lifecycle-listener.ts';
 import { isOver, moveTo, type OrderState } from './order-state.ts';
-import type { StoredBatch } from './processor-events.ts';
 import { Counts, Timings } from './stats.ts';
-
-/** A call of the storage has ended. Its results are not notified yet. */
-export type CallEnd = (isFailed: boolean) => void;
-
-/** The status of an order whose outcome is unknown. */
-const neverStarted: Times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
+import { traceProcessing } from './tracing/trace-job.ts';
 
 /**
  * Moves orders from state to state, and does what follows: counts, callers, events, room and idleness. One listener
@@ -27,6 +22,7 @@ export class Lifecycle {
   readonly counts = new Counts();
   readonly timings = new Timings();
   readonly idleness: Idleness;
+  readonly traced: TracedProcessor;
   readonly #sources: LifecycleSources;
   #listener: LifecycleListener | undefined;
   #isNotifying = false;
@@ -34,6 +30,7 @@ export class Lifecycle {
   keptCount = 0;
 
   constructor(sources: LifecycleSources) {
+    this.traced = sources.traced;
     this.#sources = sources;
     this.idleness = new Idleness(
       sources.inFlight,
@@ -70,12 +67,14 @@ export class Lifecycle {
   leaveKnown(job: Job, outcome: UnfulfilledOutcome): void {
     moveTo(job, 'refused');
     job.notify(outcome);
+    job.trace?.submitted('refused', job, outcome.error);
   }
 
   /** The order's id is known: the known order's outcome is this one's. */
   joinKnown(job: Job, known: KnownOrder): void {
     moveTo(job, 'joined');
     job.join(known);
+    job.trace?.submitted('known', job);
   }
 
   /** A move that has no effects here. */
@@ -91,12 +90,14 @@ export class Lifecycle {
   /** @param startedAt - on the processor's clock */
   started(job: Job, startedAt: number): void {
     const { started } = this.events.notify;
-    // Otherwise `started` is raised when the settlement has accepted the order.
-    if (started === undefined || !this.isAccepted(job)) return;
+    const isTraced = orderChannel.hasSubscribers;
+    if (started === undefined && !isTraced) return;
     const wasNotifying = this.#isNotifying;
     // The order is in no queue and not decided: an order that a listener submits for its user must not overtake it.
     this.#isNotifying = true;
-    started(job.toRecord(this.#sources.clock, startedAt));
+    if (isTraced) traceProcessing(job, this.traced, startedAt, this.#sources.clock);
+    // Otherwise `started` is raised when the settlement has accepted the order.
+    if (this.isAccepted(job)) started?.(job.toRecord(this.#sources.clock, startedAt));
     this.#isNotifying = wasNotifying;
   }
 
@@ -110,6 +111,7 @@ export class Lifecycle {
   refuse(job: Job, error: OrderError): void {
     this.#leave(job, 'refused');
     this.#notifyLast(job, this.refused(error));
+    job.trace?.over('refused', job, error);
   }
 
   /** Another order has the id of this one, and has this outcome. */
@@ -117,6 +119,7 @@ export class Lifecycle {
     this.counts.duplicates += 1;
     this.#leave(job, 'joined');
     this.#notifyLast(job, outcome);
+    job.trace?.over('known', job);
   }
 
   /** The order that is awaited is settled by another processor. */
@@ -141,6 +144,7 @@ export class Lifecycle {
     }
     this.#listener?.left(job);
     this.idleness.check();
+    job.trace?.ended('kept');
     return heir;
   }
 
@@ -149,6 +153,7 @@ export class Lifecycle {
     this.keptCount += 1;
     this.#leave(job, 'kept');
     this.#notifyLast(job, leftBehind(job.facts));
+    job.trace?.ended('kept');
   }
 
   /**
@@ -163,7 +168,9 @@ export class Lifecycle {
     if (isAccepted && !this.isAccepted(job)) this.counts.accepted += 1;
     moveTo(job, isAccepted ? 'unknown' : 'refused');
     this.#sources.inFlight.remove(job);
-    if (isAccepted) this.#report({ status: 'failed', error }, neverStarted, job);
+    job.trace?.over('unknown', job, error);
+    const times = { acceptedAt: 0, startedAt: undefined, settledAt: 0 };
+    if (isAccepted) this.#report({ status: 'failed', error }, times, job);
     else this.notified(job, this.refused(error), true);
     return isAccepted;
   }
@@ -223,6 +230,7 @@ export class Lifecycle {
     this.#isNotifying = true;
     // Callers first: a listener that changes the outcome must not change what they get.
     job.notify(outcome);
+    job.trace?.settled(outcome);
     const { counts, events } = this;
     if (outcome.status === 'completed') {
       counts.completed += 1;
@@ -238,6 +246,7 @@ export class Lifecycle {
   /** An order was accepted. */
   accepted(job: Job): void {
     this.counts.accepted += 1;
+    job.trace?.submitted('accepted', job);
     this.events.notify.accepted?.(job.toRecord(this.#sources.clock));
   }
 
@@ -245,14 +254,16 @@ export class Lifecycle {
   #acceptedBySettlement(job: Job, outcome: OrderOutcome, { startedAt }: Times): void {
     this.counts.accepted += 1;
     const { accepted, started } = this.events.notify;
-    if (accepted === undefined && started === undefined) return;
-    // The storage does not have it.
-    if (outcome.status !== 'completed' && outcome.error.code === 'storage_failed') return;
+    if (accepted === undefined && started === undefined && job.trace === undefined) return;
     const wasNotifying = this.#isNotifying;
     this.#isNotifying = true;
-    const record = { ...job.toRecord(this.#sources.clock), status: 'pending' as const };
-    accepted?.(record);
-    if (startedAt !== undefined) started?.({ ...record, status: 'processing', startedAt });
+    job.trace?.submitted('accepted', job);
+    // Otherwise the storage does not have it.
+    if (outcome.status === 'completed' || outcome.error.code !== 'storage_failed') {
+      const record = { ...job.toRecord(this.#sources.clock), status: 'pending' as const };
+      accepted?.(record);
+      if (startedAt !== undefined) started?.({ ...record, status: 'processing', startedAt });
+    }
     this.#isNotifying = wasNotifying;
   }
 
@@ -269,16 +280,6 @@ export class Lifecycle {
     this.#isNotifying = wasNotifying;
   }
 
-  /** A call of the storage begins. The returned function is called at its end; `undefined` without listeners. */
-  calling(operation: StoredBatch['operation'], size: number): CallEnd | undefined {
-    if (this.events.notify.stored === undefined) return undefined;
-    const startedAt = systemTime.now();
-    return (isFailed) => {
-      const durationMs = systemTime.now() - startedAt;
-      this.events.notify.stored?.({ operation, size, durationMs, isFailed });
-    };
-  }
-
   #notifyIdle(isStillIdle: () => boolean): void {
     if (this.events.notify.idle === undefined) return;
     const wasNotifying = this.#isNotifying;
@@ -289,9 +290,7 @@ export class Lifecycle {
 
   /** The error of anything that was thrown on an order's way to acceptance. */
   refused(thrown: unknown): UnfulfilledOutcome {
-    const error = isOrderError(thrown)
-      ? thrown
-      : new OrderError('internal', 'The order could not be taken', { cause: thrown });
+    const error = asOrderError(thrown);
     noteOutcome(error, 'refused');
     this.counts.refused += 1;
     this.events.notify.refused?.(error);

@@ -12,6 +12,7 @@ import {
   timeForm,
   timesOf,
 } from './times/order-times.ts';
+import type { TraceContext } from './trace/trace-context.ts';
 
 /** The most characters (UTF-16 code units) that an `id` or a `userId` may have. */
 export const maxIdLength = 256;
@@ -37,6 +38,8 @@ export class ParsedOrder implements AcceptedOrder {
   declare times?: OrderTimes | undefined;
   /** The order that came again as this one; not even a field where there is none. */
   declare retryOf?: string | undefined;
+  /** The trace in which it was handed in; not even a field where there is none. */
+  declare traceContext?: TraceContext | undefined;
 
   constructor(
     id: string,

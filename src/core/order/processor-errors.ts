@@ -1,12 +1,18 @@
 import type { Cancellation } from '../runtime/abort.ts';
 import { reasonOf } from '../runtime/abort.ts';
 import type { OrderErrorFacts } from './order-error.ts';
-import { OrderError } from './order-error.ts';
+import { isOrderError, OrderError } from './order-error.ts';
 import type { OrderOutcome } from './outcome.ts';
 import type { ParsedOrder } from './parse-order.ts';
 import type { StepResult } from './step-result.ts';
 import type { SettledFields } from './stored-order.ts';
 import type { OrderTimes } from './times/order-times.ts';
+
+/** The error of anything that was thrown on an order's way to acceptance. */
+export function asOrderError(thrown: unknown): OrderError {
+  if (isOrderError(thrown)) return thrown;
+  return new OrderError('internal', 'The order could not be taken', { cause: thrown });
+}
 
 /** A failure of the storage, with the order that it hit. */
 export function storageFailed(

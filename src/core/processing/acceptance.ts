@@ -1,10 +1,11 @@
 import { Tally } from '../collections/tally.ts';
 import { Journal, type JournalListener } from '../durability/journal.ts';
 import type { Ownership } from '../durability/ownership.ts';
+import { type CallEnd, storageCall } from '../lifecycle/calls/storage-call.ts';
 import { entryOf, type Waiter } from '../lifecycle/entry.ts';
 import type { InFlightOrders } from '../lifecycle/in-flight-orders.ts';
 import type { Job } from '../lifecycle/job.ts';
-import type { CallEnd, Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOver } from '../lifecycle/order-state.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
@@ -198,7 +199,7 @@ export class Acceptance implements JournalListener {
   }
 
   calling(operation: 'accept', size: number): CallEnd | undefined {
-    return this.#sources.lifecycle.calling(operation, size);
+    return storageCall(this.#sources.lifecycle.events, operation, size);
   }
 
   storageFailed(error: OrderError): void {
@@ -210,7 +211,10 @@ export class Acceptance implements JournalListener {
     // Any processor may have accepted it, and this one may have forgotten it.
     const isNew = ownership() === undefined && !isDelayed(stored.notBefore, stored.acceptedAt);
     if (isNew) lifecycle.pending(job);
-    else lifecycle.counts.duplicates += 1;
+    else {
+      lifecycle.counts.duplicates += 1;
+      job.trace?.submitted('known', job);
+    }
     this.#kept(job, isNew, cancellation);
   }
 

@@ -70,6 +70,21 @@ export class StepScope extends AsyncResource {
     this.#order = order;
   }
 
+  /**
+   * The same order's scope in a context within this one, which ends.
+   *
+   * @param around - calls the function in that context
+   */
+  renew(around: (enter: () => void) => void): StepScope {
+    let renewed: StepScope = this;
+    this.runInAsyncScope(around, undefined, () => {
+      renewed = new StepScope(this.#owner as object, this.userId);
+      renewed.#order = this.#order;
+    });
+    if (renewed !== this) this.end();
+    return renewed;
+  }
+
   /** Runs something inside it. */
   enter<T>(work: (value: T) => void, value: T): void {
     this.runInAsyncScope(StepScope.#run<T>, undefined, this, work, value);

@@ -1,5 +1,5 @@
 import type { Job } from '../lifecycle/job.ts';
-import type { CallEnd, Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOver } from '../lifecycle/order-state.ts';
 import type { Decision } from '../order/decision.ts';
 import type { UnfulfilledOutcome } from '../order/outcome.ts';
@@ -11,6 +11,7 @@ import { isUntreatable, type Ledger, type Settled } from '../storage/ledger.ts';
 import { Conclusion } from './conclusion.ts';
 import { OutcomeNotes } from './outcome-notes.ts';
 import { SetApartOrders } from './set-apart-orders.ts';
+import { SettleCalls } from './settle-calls.ts';
 import { SettledNow } from './settled-now.ts';
 import { asDecidedBefore, OrderSettlement } from './settlement.ts';
 import type { SettlerListener, SettlerSettings } from './settler-listener.ts';
@@ -37,7 +38,7 @@ export class Settler {
   #gathered: OrderSettlement[] = [];
   readonly #notes: OutcomeNotes;
   readonly #calls: GroupCall<readonly OrderSettlement[], readonly Settled[]>;
-  #callEnd: CallEnd | undefined;
+  readonly #storageCalls: SettleCalls;
   /** The storage takes no settlements now; they are gathered. */
   #isHeld = false;
   #heldBy: unknown;
@@ -62,11 +63,12 @@ export class Settler {
     this.#notes = new OutcomeNotes(listener);
     this.#conclusion = new Conclusion(lifecycle, listener, this.#isKeeping);
     this.#settledNow = new SettledNow(clock);
+    this.#storageCalls = new SettleCalls(ledger, lifecycle);
     this.#suspects = new SetApartOrders(this.#conclusion, lifecycle, () => this.flushSoon());
     this.#calls = new GroupCall(
       {
         next: () => this.#next(),
-        call: (batch) => this.#call(batch),
+        call: (batch) => this.#storageCalls.call(batch),
         answered: (batch, results) => this.#answered(batch, results),
         done: (batch, results) => this.#done(batch, results),
         failed: (batch, cause) => this.#failed(batch, cause),
@@ -187,6 +189,7 @@ export class Settler {
     this.#suspects.close();
     this.#isHeld = true;
     this.#calls.close();
+    this.#storageCalls.drop(storageFailed('The storage did not answer', undefined));
   }
 
   #settlementOf(
@@ -218,19 +221,9 @@ export class Settler {
     return all;
   }
 
-  #call(batch: readonly OrderSettlement[]) {
-    if (!this.isDirect) this.#callEnd = this.#lifecycle.calling('settle', batch.length);
-    return this.#ledger.settle(batch);
-  }
-
-  #ended(isFailed: boolean): void {
-    this.#hasFailed = isFailed;
-    this.#callEnd?.(isFailed);
-    this.#callEnd = undefined;
-  }
-
   #answered(batch: readonly OrderSettlement[], results: readonly Settled[]): void {
-    this.#ended(false);
+    this.#hasFailed = false;
+    this.#storageCalls.answered();
     this.#suspects.worked();
     let causes: Map<OrderSettlement, unknown> | undefined;
     for (let at = 0; at < batch.length; at += 1) {
@@ -258,7 +251,8 @@ export class Settler {
   }
 
   #failed(batch: readonly OrderSettlement[], cause: unknown): void {
-    this.#ended(true);
+    this.#hasFailed = true;
+    this.#storageCalls.failed(cause);
     if (!this.isDirect) this.#leaveOpen(batch, cause);
     else {
       for (const settlement of batch) this.#conclusion.end(settlement, cause);

@@ -109,6 +109,8 @@ export type BalanceResult =
  * @category Storages
  */
 export interface BalanceStorage {
+  /** What it is, for traces: `'sqlite'`, for example. Messages of diagnostics channels have none by default. */
+  readonly kind?: string | undefined;
   /** Whether it has been closed: no processor is made with it then. */
   readonly isClosed?: boolean;
   /**

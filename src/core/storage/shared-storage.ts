@@ -158,6 +158,8 @@ export interface SharedStorageListener {
  * @category For authors of storages
  */
 export interface SharedOrders extends OwnerRequests {
+  /** What its processor is called; see {@link ClusterProcessor.name}. None by default. */
+  readonly name?: string | undefined;
   /** Begins: gives the storage the processor's listener. */
   join(listener: SharedStorageListener): void;
   /** The unsettled orders of the owned partitions, in pages; a page may be empty. Goes on until `close`. */

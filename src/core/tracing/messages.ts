@@ -76,7 +76,7 @@ export interface SubmitMessage extends TracingMessage {
  * const { asyncEnd } = tracingChannel<unknown, OrderMessage>('order-processor:order');
  * asyncEnd.subscribe((message) => {
  *   const { order, status, waitMs } = message as OrderMessage;
- *   console.log(order.id, status, waitMs < 1_000); // o-1 completed true
+ *   console.log(order.id, status, waitMs < 1_000); // prints: o-1 completed true
  * });
  *
  * await using processor = new OrderProcessor();
@@ -141,7 +141,7 @@ export interface OrderMessage extends TracingMessage {
  * await using processor = new OrderProcessor({
  *   steps: [{ name: 'charge', run: () => console.log(current.getStore()) }],
  * });
- * await processor.submit({ userId: 'ann', amount: 500 }); // charge, attempt 1
+ * await processor.submit({ userId: 'ann', amount: 500 }); // prints: charge, attempt 1
  * ```
  *
  * @category Tracing
@@ -190,10 +190,10 @@ export interface StepMessage extends TracingMessage {
  * const { asyncEnd } = tracingChannel<unknown, SettleMessage>('order-processor:settle');
  * asyncEnd.subscribe((message) => {
  *   const { size, orderIds, error } = message as SettleMessage;
- *   console.log(size, orderIds, error); // 1 [ 'o-1' ] undefined
+ *   console.log(size, orderIds, error); // prints: 1 [ 'o-1' ] undefined
  * });
  *
- * await using processor = new OrderProcessor({ storage: new SqliteStorage(':memory:') });
+ * await using processor = new OrderProcessor({ storage: await SqliteStorage.open('orders.db') });
  * await processor.submit({ id: 'o-1', userId: 'ann', amount: 500 });
  * ```
  *
@@ -231,7 +231,7 @@ export interface SettleMessage extends TracingMessage {
  * listen('order-processor:submit', ({ method, status }) => console.log(method, status));
  *
  * await using processor = new OrderProcessor();
- * await processor.submit({ userId: 'ann', amount: 500 }); // submit accepted
+ * await processor.submit({ userId: 'ann', amount: 500 }); // prints: submit accepted
  * ```
  *
  * @category Tracing

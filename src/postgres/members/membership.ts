@@ -70,6 +70,10 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
     });
   }
 
+  get name(): string {
+    return this.#options.name;
+  }
+
   /**
    * Begins the first life.
    *

@@ -4,6 +4,7 @@ import {
   type OrderOutcome,
   OrderProcessor,
   type Receipt,
+  type Step,
 } from 'order-processor';
 import type { VirtualClock } from '../../kit/virtual-clock.ts';
 import { mayHold } from './begin.ts';
@@ -52,7 +53,12 @@ export class Driver {
   #orders = 0;
   #meddled = 0;
 
-  constructor(plan: Scenario, clock: VirtualClock) {
+  /** @param watch - wraps the steps */
+  constructor(
+    plan: Scenario,
+    clock: VirtualClock,
+    watch = (steps: Step<Payload>[]): Step<Payload>[] => steps,
+  ) {
     this.#plan = plan;
     this.#clock = clock;
     this.observer = new Observer(plan, clock, (action, id) => this.#meddle(action, id));
@@ -65,7 +71,7 @@ export class Driver {
       stalledAfterMs,
       minBalance,
       retry,
-      steps: this.observer.steps(),
+      steps: watch(this.observer.steps()),
     });
     this.observer.listen(this.processor);
     for (const { event, nth, action } of plan.meddling) {

@@ -52,9 +52,11 @@ export class HostTransaction {
       known.checkSame(result.order, job);
       lifecycle.counts.duplicates += 1;
       lifecycle.move(job, 'joined');
+      job.trace?.submitted('known', job);
       this.record = recordOf(result.order);
     } else {
       lifecycle.move(job, 'kept');
+      job.trace?.submitted('accepted', job);
       this.record = { ...job.toRecord(clock), status: 'pending' };
     }
   }

@@ -59,6 +59,7 @@ export class HeldLanes extends LaneHolds {
     this.afterTurns(userId, () => this.#keep(job, failure));
     failed(userId);
     stopped();
+    job.trace?.ended('held', failure.decision.error, failure.decision.steps);
   }
 
   /** Whether a failed order holds its lane. */

@@ -1,6 +1,7 @@
 import type { StepResult } from '../../order/step-result.ts';
 import type { Limits, PlannedStep } from '../step-plan.ts';
 import { type ExecutionState, moveExecution } from './execution-state.ts';
+import type { TracedAttempt } from './traced-attempt.ts';
 
 /** What is known of the execution of a step, or of its compensation. */
 export class ExecutionFacts {
@@ -17,6 +18,8 @@ export class ExecutionFacts {
   isFinished = false;
   /** What it has returned cannot be kept; not even a field in any other case. */
   declare isUnfit: true | undefined;
+  /** The last attempt that was published; not even a field where there is none. */
+  declare traced: TracedAttempt | undefined;
   /** An attempt, in this process or an earlier one, may have had its effect without finishing. */
   mayHaveActed: boolean;
   /** How many steps must finish before it starts. */

@@ -2,9 +2,11 @@ import type { Verdict } from '../../order/decision.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Limited, TimeLimit } from '../limits/time-limit.ts';
 import type { ContextRun } from './step-context.ts';
+import type { TracedRun } from './traced-attempt.ts';
 
 /** The run to which executions belong. */
-export interface ExecutionRun<Execution> extends ContextRun {
+export interface ExecutionRun<Execution> extends ContextRun, TracedRun {
+  readonly order: ContextRun['order'];
   readonly clock: Clock;
   readonly stalledAfterMs: number;
   /** Whether what steps return must be JSON. */

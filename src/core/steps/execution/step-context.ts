@@ -17,7 +17,7 @@ import { readFinalMoney } from './final-money.ts';
 /** The run of an order as the contexts of its steps see it. */
 export interface ContextRun {
   readonly accepted: AcceptedOrder;
-  readonly order: Pick<RunOrder, 'earlierAttempts' | 'tries' | 'remembered'>;
+  readonly order: Pick<RunOrder, 'earlierAttempts' | 'tries' | 'remembered' | 'trace'>;
   /** The order's signal, made when it is first asked for. */
   readonly signal: AbortSignal;
   /** Why the order failed, once it has. */

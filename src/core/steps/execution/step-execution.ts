@@ -1,15 +1,15 @@
 import type { Verdict } from '../../order/decision.ts';
 import { OrderError } from '../../order/order-error.ts';
 import { asPromise, isThenable } from '../../runtime/awaitable.ts';
-import type { CompensationContext } from '../contexts.ts';
 import { isWorthRetrying, pauseMs, retryableOf } from '../limits/retry.ts';
 import type { Waiter } from '../limits/semaphore.ts';
 import type { LimitedTime } from '../limits/time-limit.ts';
 import type { PlannedStep } from '../step-plan.ts';
+import { callStep, checkOwned, contextOf } from './call-step.ts';
 import { ExecutionFacts } from './execution-facts.ts';
 import type { ExecutionOwner, ExecutionRun } from './execution-run.ts';
 import { moveExecution } from './execution-state.ts';
-import { Context, ContextOfCompensation } from './step-context.ts';
+import type { Context, ContextOfCompensation } from './step-context.ts';
 import { deniesEffect, faultOf, verdictOn } from './step-failure.ts';
 
 /**
@@ -146,24 +146,11 @@ export class StepExecution extends ExecutionFacts implements Waiter {
   }
 
   #call(): unknown {
-    const { step, compensated } = this;
-    const run = this.#run;
-    if (run.mayBegin !== undefined) this.#ask(run.mayBegin);
-    if (compensated === undefined) {
-      this.#context = new Context(run, this);
-      return step.run(run.accepted as never, this.#context);
-    }
-    const context = new ContextOfCompensation(run, this, compensated);
-    this.#context = context;
-    return step.compensate?.(run.accepted as never, context as CompensationContext<never, never>);
-  }
-
-  /** Asks whether the processor has lost the order: that aborts this attempt, and the function is not called. */
-  #ask(mayBegin: () => boolean): void {
     // The signal of the attempt before must not abort.
     this.#context = undefined;
-    // An order that is settled is no other processor's to compensate.
-    if (!mayBegin() && this.state === 'abandoned') throw this.#run.error;
+    if (this.#run.mayBegin !== undefined) checkOwned(this.#run, this);
+    this.#context = contextOf(this.#run, this);
+    return callStep(this.#run, this, this.#context);
   }
 
   #await(promise: Promise<unknown>): void {
@@ -181,6 +168,12 @@ export class StepExecution extends ExecutionFacts implements Waiter {
   #wait(ms: number, callback: () => void): void {
     const timer = setTimeout(callback, ms);
     this.#time = { end: () => clearTimeout(timer) };
+  }
+
+  /** The processor has shut down: the process can end although the function runs. */
+  unwatch(): void {
+    this.endTime();
+    if (this.isRunning) this.traced?.left();
   }
 
   /** Ends its limit or its pause. */
@@ -204,11 +197,13 @@ export class StepExecution extends ExecutionFacts implements Waiter {
   }
 
   #attemptSucceeded(value: unknown): void {
-    this.#leave();
     this.value = value;
+    const fault = this.compensated === undefined && this.#run.isJson ? faultOf(this) : undefined;
+    // Before the attempt stops counting as running: a subscriber may cancel the order.
+    this.traced?.returned(value, this.state, this.#overdue, fault);
+    this.#leave();
     this.durationMs = this.elapsed();
     this.isFinished = true;
-    const fault = this.compensated === undefined && this.#run.isJson ? faultOf(this) : undefined;
     const isFailed = fault !== undefined && this.state === 'running';
     if (fault !== undefined) this.isUnfit = true;
     if (isFailed) {
@@ -233,17 +228,25 @@ export class StepExecution extends ExecutionFacts implements Waiter {
   #attemptFailed(thrown: unknown): void {
     if (!deniesEffect(thrown, this.#overdue, this.#run.error)) this.mayHaveActed = true;
     // Before the attempt stops counting as running: a predicate may cancel the order.
-    const triesAgain = this.state === 'running' && this.#mayTryAgainAfter(thrown);
+    const delayMs = this.#pauseAfter(thrown);
+    this.traced?.threw(thrown, this.state, this.#overdue, delayMs);
     this.#leave();
     if (this.state === 'abandoned') {
       this.#end();
       this.#owner.stopped(this);
-    } else if (triesAgain) this.#pause(thrown);
+    } else if (delayMs !== undefined) this.#pause(thrown, delayMs);
     else {
       this.#end();
       this.#owner.failed(this, this.#verdictOn(thrown));
     }
     this.limits.semaphore?.release();
+  }
+
+  /** How long the pause before the next attempt is; `undefined` if there is none. */
+  #pauseAfter(thrown: unknown): number | undefined {
+    const { retry } = this.limits;
+    const triesAgain = this.state === 'running' && this.#mayTryAgainAfter(thrown);
+    return triesAgain && retry !== undefined ? pauseMs(retry, this.attempts, thrown) : undefined;
   }
 
   #mayTryAgainAfter(thrown: unknown): boolean {
@@ -276,12 +279,9 @@ export class StepExecution extends ExecutionFacts implements Waiter {
     );
   }
 
-  #pause(thrown: unknown): void {
-    const { retry } = this.limits;
-    if (retry === undefined) return;
+  #pause(thrown: unknown, delayMs: number): void {
     const verdict = this.#verdictOn(thrown);
     this.#overdue = undefined;
-    const delayMs = pauseMs(retry, this.attempts, thrown);
     moveExecution(this, 'paused');
     this.#wait(delayMs, () => {
       moveExecution(this, 'due');

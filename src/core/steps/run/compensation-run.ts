@@ -73,7 +73,7 @@ export class CompensationRun<Order extends RunOrder>
     this.clock.read();
     this.#compensations.giveUp(false);
     this.compensated();
-    this.rest();
+    this.unwatch();
   }
 
   /** The limits are those of compensations. */

@@ -3,6 +3,7 @@ import { type AcceptedOrder, noPostings } from '../../order/order.ts';
 import { OrderError } from '../../order/order-error.ts';
 import type { RememberedStep, StepProgress, StepResult } from '../../order/step-result.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { TracedProcessor } from '../../tracing/operation.ts';
 import type { ExecutionFacts } from '../execution/execution-facts.ts';
 import type { StepExecution } from '../execution/step-execution.ts';
 import type { Limited, TimeLimit } from '../limits/time-limit.ts';
@@ -82,6 +83,10 @@ export abstract class RunBase<Order extends RunOrder> {
 
   get mayBegin(): (() => boolean) | undefined {
     return this.settings.mayBegin;
+  }
+
+  get traced(): TracedProcessor {
+    return this.settings.traced;
   }
 
   get hasWorker(): boolean {
@@ -208,7 +213,7 @@ export abstract class RunBase<Order extends RunOrder> {
 
   due(execution: StepExecution): void {
     this.clock.read();
-    if (this.hasWorker) execution.start();
+    if (this.hasWorker) this.inScope(() => execution.start());
     else this.wantWorker();
   }
 
@@ -230,6 +235,12 @@ export abstract class RunBase<Order extends RunOrder> {
     // It holds its user because its retry options say so.
     this.endStall();
     this.leaveWorker()?.free();
+  }
+
+  /** The processor has shut down: what its functions come to is not waited for. */
+  unwatch(): void {
+    this.rest();
+    for (const execution of this.executions) execution.unwatch();
   }
 
   /** The names of the steps that have begun, or wait to, and have not ended. */

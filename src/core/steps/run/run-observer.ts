@@ -3,6 +3,7 @@ import type { AcceptedOrder } from '../../order/order.ts';
 import type { OrderError } from '../../order/order-error.ts';
 import type { UnfulfilledOutcome } from '../../order/outcome.ts';
 import type { RememberedStep, StepProgress, StepResult } from '../../order/step-result.ts';
+import type { OrderMessage } from '../../tracing/messages.ts';
 
 /** The part of an order that its run needs. */
 export interface RunOrder {
@@ -20,6 +21,8 @@ export interface RunOrder {
   readonly tries?: { readonly compensations: Readonly<Record<string, number>> } | undefined;
   /** What its steps have returned that are not run again. */
   readonly remembered?: readonly RememberedStep[] | undefined;
+  /** Where its processing is published. */
+  readonly trace?: { readonly processing: OrderMessage | undefined } | undefined;
   /** The order as its steps see it, frozen. */
   toOrder(): AcceptedOrder;
 }

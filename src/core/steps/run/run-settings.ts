@@ -1,4 +1,5 @@
 import type { Clock } from '../../runtime/clock.ts';
+import type { TracedProcessor } from '../../tracing/operation.ts';
 import { type Limited, TimeLimit } from '../limits/time-limit.ts';
 import type { StepPlan } from '../step-plan.ts';
 import type { RunObserver } from './run-observer.ts';
@@ -22,6 +23,7 @@ export class RunSettings<Order> {
   readonly isJson: boolean;
   /** Asked before each call of a function, where several processors share the storage. */
   readonly mayBegin: (() => boolean) | undefined;
+  readonly traced: TracedProcessor;
   /** By milliseconds: one for each limit in the options. */
   readonly #limits = new Map<number, TimeLimit<Limited>>();
 
@@ -32,12 +34,14 @@ export class RunSettings<Order> {
       stalledAfterMs,
       isJson = false,
       mayBegin,
+      traced,
     }: {
       readonly plan: StepPlan;
       readonly timeoutMs: number | undefined;
       readonly stalledAfterMs: number;
       readonly isJson?: boolean;
       readonly mayBegin?: (() => boolean) | undefined;
+      readonly traced?: TracedProcessor;
     },
     clock: Clock,
     observer: RunObserver<Order>,
@@ -45,6 +49,10 @@ export class RunSettings<Order> {
     this.plan = plan;
     this.isJson = isJson;
     this.mayBegin = mayBegin;
+    this.traced = traced ?? {
+      ...{ processor: observer, processorName: undefined, storage: undefined },
+      outside: (work) => work(),
+    };
     this.clock = clock;
     this.observer = observer;
     this.hasCompensations = plan.steps.some(({ compensate }) => compensate !== undefined);

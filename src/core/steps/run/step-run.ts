@@ -151,12 +151,6 @@ export class StepRun<Order extends RunOrder = RunOrder>
     this.#ending?.abandon();
   }
 
-  /** Ends all timers, so that the process can end although a function runs. */
-  unwatch(): void {
-    this.rest();
-    for (const execution of this.executions) execution.endTime();
-  }
-
   /** The time of the order is up. */
   timeOut(timeoutMs: number): void {
     this.inScope(() => {

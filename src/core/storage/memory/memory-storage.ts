@@ -64,6 +64,8 @@ export class MemoryStorage implements OrderStorage {
    * keeps the orders in flight itself. A subclass that makes orders outlive the process says `false`.
    */
   readonly isVolatile: boolean = true;
+  /** What it is, for traces. */
+  readonly kind: string = 'memory';
   /** Changes may have postings: always `true`. */
   readonly appliesPostings = true;
   /** How many settled orders are remembered. */
@@ -117,11 +119,10 @@ export class MemoryStorage implements OrderStorage {
     if (typeof balance === 'string') return { refused: balance };
     const balances = this.#balances.after(postings);
     if (balances === undefined) return { refused: 'balance_overflow' };
-    const order = appliedChange(change);
     // Its id may belong to an order that failed or is unsettled, for which nothing was applied.
     this.#settled.forget(id);
     const sequence = this.#unsettled.delete(id) ?? this.nextSequence();
-    this.#complete(order, balance, sequence, balances);
+    this.#complete(appliedChange(change), balance, sequence, balances);
     return balances === noPostings ? { balance } : { balance, balances };
   }
 
