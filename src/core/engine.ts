@@ -175,7 +175,7 @@ export class Engine {
       enter: (job) => this.acceptance.enter(job),
       waits: (userId) => this.acceptance.keepWaiting(userId),
       heldOrderBeganAt: (userId) => this.heldLanes.beganAt(userId),
-      ...{ rate: settings.rate, ledger: storage, storageFailed },
+      ...{ ...later, rate: settings.rate, ledger: storage, storageFailed },
       whenAvailable: () => this.availability?.whenAvailable() ?? Promise.resolve(),
     });
     this.admission = new Admission({

@@ -1,5 +1,6 @@
 import { Code, ConnectError } from '@connectrpc/connect';
 import { isOrderError, isRemembered, OrderError } from '../core/order/order-error.ts';
+import { wentWrong } from '../core/runtime/thrown.ts';
 import type { HttpError } from '../server/http-error.ts';
 import { BadRequestSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
 import { OrderErrorDetailSchema } from './gen/orderprocessor/v1/orders_pb.js';
@@ -49,7 +50,7 @@ export function asConnectError(thrown: unknown): ConnectError {
       { desc: OrderErrorDetailSchema, value: detail },
     ]);
   }
-  return ofOrder(new OrderError('internal', 'Something went wrong', { cause: thrown }));
+  return ofOrder(new OrderError('internal', wentWrong, { cause: thrown }));
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { OrderIssue } from '../core/order/order-error.ts';
 import { wrong } from '../core/runtime/checks.ts';
+import { wentWrong } from '../core/runtime/thrown.ts';
 
 /**
  * Why a request is not served, where it is not one order's error. The codes of the library's own:
@@ -101,5 +102,5 @@ export function notFound(what: string): HttpError {
 
 /** The client does not see what was thrown. */
 export function unexpected(cause: unknown): HttpError {
-  return new HttpError(500, 'internal', 'Something went wrong', { cause });
+  return new HttpError(500, 'internal', wentWrong, { cause });
 }

@@ -2,6 +2,7 @@ import { OrderError } from '../order/order-error.ts';
 import type { ParsedOrder } from '../order/parse-order.ts';
 import { issueOf } from '../runtime/json/issues.ts';
 import { jsonIssueIn } from '../runtime/json/json-issue.ts';
+import { wentWrong } from '../runtime/thrown.ts';
 
 /**
  * Copies the payload of an order. It must come back from JSON as it went in, except properties that are `undefined`:
@@ -24,11 +25,10 @@ export function copyAsJson(order: ParsedOrder): boolean {
 
 function checkMade(order: ParsedOrder, payload: unknown): void {
   try {
-    checkJson(order, payload);
+    checkJson(order, payload, 'The schema makes a payload that the storage cannot keep. ');
   } catch (cause) {
     const { id: orderId, userId } = order;
-    const message = 'The schema makes a payload that the storage cannot keep';
-    throw new OrderError('internal', message, { orderId, userId, cause });
+    throw new OrderError('internal', wentWrong, { orderId, userId, cause });
   }
 }
 
@@ -40,13 +40,10 @@ function copyOf(value: unknown): unknown {
   return value === undefined ? undefined : JSON.parse(JSON.stringify(value));
 }
 
-function checkJson({ id: orderId, userId }: ParsedOrder, value: unknown): void {
+function checkJson({ id: orderId, userId }: ParsedOrder, value: unknown, before = ''): void {
   const issue = value === undefined ? undefined : jsonIssueIn(value, 'payload');
   if (issue === undefined) return;
   const { path, message } = issueOf(issue.path, issue.message);
-  throw new OrderError('invalid_order', `The storage keeps only JSON: ${path} is ${message}`, {
-    orderId,
-    userId,
-    issues: [{ path, message }],
-  });
+  const text = `${before}The storage keeps only JSON: ${path} is ${message}`;
+  throw new OrderError('invalid_order', text, { orderId, userId, issues: [{ path, message }] });
 }

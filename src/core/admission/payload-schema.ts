@@ -6,7 +6,7 @@ import { isThenable } from '../runtime/awaitable.ts';
 import { checkMethods, wrong } from '../runtime/checks.ts';
 import { issueOf, mostIssues, placeOf } from '../runtime/json/issues.ts';
 import type { StepScope } from '../runtime/step-scope.ts';
-import { causeOf, show } from '../runtime/thrown.ts';
+import { causeOf, show, wentWrong } from '../runtime/thrown.ts';
 
 /**
  * A validator after {@link https://standardschema.dev | Standard Schema}, version 1: a schema of Zod,
@@ -217,7 +217,7 @@ export function checkSchema(schema: unknown): asserts schema is StandardSchema {
 
 function schemaThrew({ id: orderId, userId }: ParsedOrder, thrown: unknown): OrderError {
   const cause = causeOf(thrown, 'The schema');
-  return new OrderError('internal', 'The schema threw', { orderId, userId, cause });
+  return new OrderError('internal', wentWrong, { orderId, userId, cause });
 }
 
 function read(order: ParsedOrder, result: unknown): undefined {

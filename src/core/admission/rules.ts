@@ -3,7 +3,7 @@ import { isOwnCode, OrderError } from '../order/order-error.ts';
 import type { ParsedOrder } from '../order/parse-order.ts';
 import { asPromise, isThenable } from '../runtime/awaitable.ts';
 import { checkInteger, wrong } from '../runtime/checks.ts';
-import { causeOf, codeOf, show } from '../runtime/thrown.ts';
+import { causeOf, codeOf, hostFault, show, wentWrong } from '../runtime/thrown.ts';
 
 /**
  * A rule's answer to an order: see {@link refuse} and {@link prioritize}.
@@ -35,7 +35,8 @@ export type RuleVerdict =
  * - The first rule that refuses decides; later rules are not asked.
  * - Each rule sees the order as its caller handed it in, with the payload as the `schema` made it. If
  *   several give it a priority, the most urgent of them stands; all labels stand, in the rules' order.
- * - A rule that throws, or answers anything else, refuses the order with `internal` and the cause.
+ * - A rule that throws, or answers anything else, refuses the order with `internal`; the cause says which rule it was, and
+ *   has what was thrown as its own cause.
  *
  * @typeParam Payload - the payload's type
  *
@@ -217,8 +218,8 @@ export function applyRules(rules: readonly Rule[], order: ParsedOrder): void {
       message = `${title} did not answer with nothing, \`refuse(…)\` or \`prioritize(…)\``;
       verdict = readVerdict(answer);
     } catch (thrown) {
-      const cause = causeOf(thrown, title);
-      throw new OrderError('internal', message, { ...order.facts, labels, cause });
+      const cause = hostFault(message, causeOf(thrown, title));
+      throw new OrderError('internal', wentWrong, { ...order.facts, labels, cause });
     }
     if (verdict?.kind === 'refuse') {
       const facts = { ...order.facts, labels, retryable: false };

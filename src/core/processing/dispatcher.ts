@@ -82,7 +82,7 @@ export class Dispatcher {
     const listener = {
       ended,
       notified,
-      began: ({ userId }: Job, startedAt: number) => this.rates?.began(userId, startedAt),
+      began: (job: Job, startedAt: number) => this.rates?.began(job, startedAt),
       remember,
       released: (job: Job) => this.queue.release(job),
       held,
@@ -121,7 +121,7 @@ export class Dispatcher {
     this.queue.push(job);
     this.#waitingTimes.add(waitsSince(job));
     this.#expiry.begin(job);
-    this.rates?.waiting(job.userId);
+    this.rates?.waiting(job);
   }
 
   /**
@@ -293,7 +293,7 @@ export class Dispatcher {
     const startedAt = this.#clock.now();
     this.#lifecycle.started(job, startedAt);
     this.#settling(job);
-    this.rates?.began(job.userId, startedAt);
+    this.rates?.began(job, startedAt);
     this.#settler.add(job, nothingToDo, startedAt);
   }
 }

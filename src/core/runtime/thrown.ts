@@ -22,6 +22,18 @@ export function messageOf(thrown: unknown, fallback: string): string {
   }
 }
 
+/** What clients see of an `internal` error: its cause is for the host alone. */
+export const wentWrong = 'Something went wrong';
+
+/**
+ * The cause of an `internal` error: says what is wrong in code of the host.
+ *
+ * @param cause - what was thrown there
+ */
+export function hostFault(text: string, cause: unknown): Error {
+  return new Error(text, cause === undefined ? undefined : { cause });
+}
+
 /** Something thrown as the cause of an error, even if it is `undefined`. */
 export function causeOf(thrown: unknown, title: string): unknown {
   return thrown === undefined ? new Error(`${title} threw undefined`) : thrown;

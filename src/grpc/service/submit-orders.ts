@@ -3,6 +3,7 @@ import type { Order } from '../../core/order/order.ts';
 import { isOrderError, OrderError } from '../../core/order/order-error.ts';
 import type { OrderOutcome } from '../../core/order/outcome.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
+import { wentWrong } from '../../core/runtime/thrown.ts';
 import { type Access, checkMayOrder } from '../../server/access.ts';
 import { ClientIds } from '../../server/client-ids.ts';
 import { unlessAborted } from '../../server/events/unless-aborted.ts';
@@ -68,7 +69,7 @@ function orderOrError(access: Access, message: SubmitOrdersRequest['order']): Or
     return new ClientIds(access).order(orderFor(access, message));
   } catch (error) {
     if (isOrderError(error) || error instanceof HttpError) return unreadable(error);
-    return unreadable(new OrderError('internal', 'Something went wrong', { cause: error }));
+    return unreadable(new OrderError('internal', wentWrong, { cause: error }));
   }
 }
 

@@ -67,7 +67,7 @@ describe('a rule that misbehaves', () => {
         userId: 'u',
         retryable: false,
       });
-      expect(error.cause).toEqual(expectedCause);
+      expect((error.cause as Error).cause).toEqual(expectedCause);
       expect(error.message).not.toContain('broken');
       expect(processor.stats()).toMatchObject({ accepted: 0, refused: 1, unsettled: 0 });
       expect(log).toEqual(['refused:a:internal']);
@@ -181,8 +181,8 @@ describe('a rule', () => {
   const messageOf = async (...rules: readonly unknown[]): Promise<string> => {
     const processor = new OrderProcessor({ rules: rules as Rule[] });
     const error = await errorOf(processor.submit(order('a')));
-    expect(error.code).toBe('internal');
-    return error.message;
+    expect([error.code, error.message]).toEqual(['internal', 'Something went wrong']);
+    return (error.cause as Error).message;
   };
 
   it('that throws, and one that answers nonsense, have different errors, with index and name', async () => {

@@ -245,7 +245,11 @@ describe('a step with `remember`', () => {
     await clock.runAll();
     expect(await failed).toMatchObject({
       code: 'internal',
-      message: 'Step `pay` returned what the storage cannot keep',
+      message: 'Something went wrong',
+      cause: {
+        message: 'Step `pay` returned what the storage cannot keep',
+        cause: { message: 'Too long' },
+      },
     });
     expect(log).toEqual(['pay 1', ['undo', true, { chargeId: 'c-1' }]]);
     await processor.shutdown();

@@ -204,7 +204,7 @@ describe('where several processors share a storage', () => {
     expect(await released).toBe('shut_down');
   });
 
-  it('an operator cancels an order that holds its lane from any processor: of several calls one did it', async () => {
+  it('invariant 3: an operator cancels an order that holds its lane from any processor: of several calls one did it', async () => {
     const { step } = failing();
     const { a, b, all, database, end } = processors(step, 3);
     const outcome = b.submit(order('o-1')).catch(codeOf);
@@ -244,7 +244,7 @@ describe('where several processors share a storage', () => {
     }
   });
 
-  it('a cancellation that comes behind the retry of its order cancels what runs then', async () => {
+  it('invariant 3: a cancellation that comes behind the retry of its order cancels what runs then', async () => {
     for (let cut = 0; cut < 8; cut += 1) {
       const { step, mayWork } = failing();
       const { a, b, end } = processors(step);

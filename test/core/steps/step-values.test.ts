@@ -132,7 +132,8 @@ describe('where the storage keeps JSON', () => {
       const error = await failed;
       expect(error).toMatchObject({
         code: 'internal',
-        message: `Step ${pay} ${issue}`,
+        message: 'Something went wrong',
+        cause: expect.objectContaining({ message: `Step ${pay} ${issue}` }),
         retryable: false,
       });
       expect(error.steps).toMatchObject([

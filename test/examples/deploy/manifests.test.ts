@@ -6,8 +6,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OrderProcessor } from 'order-processor';
 import { createOrderApp } from 'order-processor/http';
+import { observe } from 'order-processor/prometheus';
 import { describe, expect, it } from 'vitest';
 import { names } from '../../../examples/services/service/settings.ts';
+import { namesIn, shownIn } from './dashboard.ts';
 import { lastOf } from './dockerfile.ts';
 import { complaintsOf, image, kinds, type Manifest, ManifestSet } from './manifests.ts';
 
@@ -60,6 +62,20 @@ describe.each([
     expect(() => model.validate()).not.toThrow();
     // It would say so otherwise.
     expect(() => new Kind({ ...manifest, metadata: { name: 7 } }).validate()).toThrow('name');
+  });
+
+  it('alert on metrics that the service has, with a sentence for people', async () => {
+    const processor = new OrderProcessor();
+    const shown = shownIn(await observe(processor).metrics());
+    await processor.shutdown();
+    const { rules } = set.only('PrometheusRule').spec.groups[0];
+    expect(rules.length).toBeGreaterThan(2);
+    for (const { expr, annotations } of rules) {
+      const names = namesIn(expr);
+      expect(names, expr).not.toEqual([]);
+      expect(names.filter((name) => !shown.has(name))).toEqual([]);
+      expect(annotations.summary).toMatch(/^.+\.$/);
+    }
   });
 
   it('find each other by the labels of the pod', () => {

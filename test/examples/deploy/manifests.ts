@@ -1,7 +1,10 @@
 /** The manifests of the service: one folder for a file, and one for a database that several pods share. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ServiceMonitor } from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
+import {
+  PrometheusRule,
+  ServiceMonitor,
+} from '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1';
 import { Deployment, StatefulSet } from 'kubernetes-models/apps/v1';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1';
@@ -20,6 +23,10 @@ export const kinds = {
   Deployment: [Deployment, 'kubernetes-models/apps/v1'],
   NetworkPolicy: [NetworkPolicy, 'kubernetes-models/networking.k8s.io/v1'],
   PodDisruptionBudget: [PodDisruptionBudget, 'kubernetes-models/policy/v1'],
+  PrometheusRule: [
+    PrometheusRule,
+    '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1',
+  ],
   Service: [Service, 'kubernetes-models/v1'],
   ServiceMonitor: [
     ServiceMonitor,

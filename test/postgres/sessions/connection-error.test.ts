@@ -28,7 +28,7 @@ async function errorOf(config: object): Promise<Error> {
   return session;
 }
 
-it('no part of a password is in an error, however it is written in a connection string', {
+it('invariant 10: no part of a password is in an error, however it is written in a connection string', {
   timeout: 60_000,
 }, async () => {
   const property = fc.asyncProperty(

@@ -1,4 +1,5 @@
 import type { HandedInOrders } from '../../durability/handed-in-orders.ts';
+import type { Ownership } from '../../durability/ownership.ts';
 import type { InFlightOrders } from '../../lifecycle/in-flight-orders.ts';
 import { Job } from '../../lifecycle/job.ts';
 import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
@@ -29,6 +30,8 @@ interface Sources {
   enter(job: Job): void;
   readonly ledger: Ledger;
   readonly rate: Rate | undefined;
+  /** Where several processors share the storage. */
+  ownership(): Ownership | undefined;
   /** When the failed order began that holds a user's lane, in Unix milliseconds, if one does. */
   heldOrderBeganAt(userId: string): Promise<number | undefined>;
   /** Orders of a user wait, since it has used up its rate. */
@@ -73,6 +76,7 @@ function ratesOf(sources: Sources): UserRates | undefined {
     ...{ clock, queue: dispatcher.queue, rate, waits, whenAvailable },
     ledger: journal && ledger,
     heldOrderBeganAt: sources.heldOrderBeganAt,
+    partitionOf: (job) => sources.ownership()?.partitionOf(job),
     wake: () => dispatcher.wake(),
     failed: sources.storageFailed,
   });

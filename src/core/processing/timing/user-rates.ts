@@ -5,6 +5,7 @@ import { storageFailed } from '../../order/processor-errors.ts';
 import type { KeyedQueue } from '../../queue/keyed-queue.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Ledger } from '../../storage/ledger.ts';
+import type { OwnedPartition } from '../../storage/shared-storage.ts';
 import { startsIn } from './earlier-starts.ts';
 import type { Rate } from './rate.ts';
 import { TimerList } from './timer-list.ts';
@@ -22,6 +23,8 @@ interface Sources {
   readonly queue: KeyedQueue<Job>;
   /** Has the orders that earlier processes began; only where the storage keeps orders. */
   readonly ledger: Ledger | undefined;
+  /** The partition of an order, where several processors share the storage. */
+  partitionOf(job: Job): OwnedPartition | undefined;
   /** When the failed order began that holds a user's lane, in Unix milliseconds, if one does. */
   heldOrderBeganAt(userId: string): Promise<number | undefined>;
   /** Orders of a user wait from now on. */
@@ -36,14 +39,17 @@ interface Sources {
 /** A user of whom an order has begun within the interval. */
 class Recent implements Timed {
   readonly userId: string;
+  /** Since when what it has is whole: another processor may have owned the user before. */
+  readonly partition: OwnedPartition | undefined;
   /** When the user's orders began, the oldest first. */
   starts: number[] = [];
   isLimited = false;
   at = 0;
   place = -1;
 
-  constructor(userId: string) {
+  constructor(userId: string, partition: OwnedPartition | undefined) {
     this.userId = userId;
+    this.partition = partition;
   }
 }
 
@@ -51,13 +57,16 @@ class Recent implements Timed {
  * Bounds how often orders of a user begin: at most `limit` in any `intervalMs`. The lane of a user that has used up its
  * rate is stopped until the oldest beginning is `intervalMs` ago. A user without a beginning in the last `intervalMs`
  * is not in memory. If the storage keeps orders, its records say what earlier processes began: what is settled, or holds
- * its lane. An order that a process had begun and left unsettled counts when it begins again.
+ * its lane. An order that a process had begun and left unsettled counts when it begins again. Where several processors
+ * share the storage, that is asked anew of the users of a partition each time that it is gained.
  */
 export class UserRates {
   readonly #sources: Sources;
   readonly #recent = new Map<string, Recent>();
   readonly #timers: TimerList<Recent>;
   readonly #openedAt: number;
+  /** When the first order of a partition waited, since it was gained. */
+  readonly #firstAt = new WeakMap<OwnedPartition, number>();
   #isFaked = false;
   /** What a reading of fake timers is ahead of the processor's clock. */
   #offset = 0;
@@ -76,15 +85,32 @@ export class UserRates {
   }
 
   /** An order waits in the lane of a user: what was begun before this process must be known first. */
-  waiting(userId: string): void {
-    const { ledger, rate } = this.#sources;
-    if (ledger === undefined || this.#isClosed || this.#recent.has(userId)) return;
-    const isShared = ledger.journal?.shared !== undefined;
-    if (!isShared && this.#now() - this.#openedAt >= rate.intervalMs) return;
-    const recent = new Recent(userId);
+  waiting(job: Job): void {
+    const { ledger, partitionOf, rate } = this.#sources;
+    if (ledger === undefined || this.#isClosed) return;
+    const { userId } = job;
+    const partition = partitionOf(job);
+    const before = this.#recent.get(userId);
+    if (before !== undefined && before.partition === partition) return;
+    // Since then all of the user's orders have begun here.
+    if (this.#now() - this.#since(partition) >= rate.intervalMs) return;
+    const recent = new Recent(userId, partition);
+    if (before !== undefined) {
+      recent.isLimited = before.isLimited;
+      this.#timers.remove(before);
+    }
     this.#recent.set(userId, recent);
     this.#limit(recent);
     this.#ask(recent, ledger);
+  }
+
+  #since(partition: OwnedPartition | undefined): number {
+    if (partition === undefined) return this.#openedAt;
+    const known = this.#firstAt.get(partition);
+    if (known !== undefined) return known;
+    const now = this.#now();
+    this.#firstAt.set(partition, now);
+    return now;
   }
 
   /**
@@ -92,9 +118,11 @@ export class UserRates {
    *
    * @param startedAt - on the processor's clock
    */
-  began(userId: string, startedAt: number): void {
+  began(job: Job, startedAt: number): void {
     const now = this.#now();
-    const recent = this.#recent.get(userId) ?? new Recent(userId);
+    const { userId } = job;
+    const known = this.#recent.get(userId);
+    const recent = known ?? new Recent(userId, this.#sources.partitionOf(job));
     this.#recent.set(userId, recent);
     recent.starts.push(this.#isFaked ? now : startedAt + this.#offset);
     this.#update(recent, now);
@@ -142,6 +170,8 @@ export class UserRates {
     while (!this.#isClosed) {
       try {
         const starts = await this.#startsBefore(recent.userId, ledger);
+        // The partition was lost and gained meanwhile.
+        if (this.#recent.get(recent.userId) !== recent) return;
         const now = this.#now();
         const unixNow = clock.toUnix(clock.read());
         // A clock that was set back since makes none of them later than now.

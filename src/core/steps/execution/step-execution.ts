@@ -10,7 +10,7 @@ import { ExecutionFacts } from './execution-facts.ts';
 import type { ExecutionOwner, ExecutionRun } from './execution-run.ts';
 import { moveExecution } from './execution-state.ts';
 import type { Context, ContextOfCompensation } from './step-context.ts';
-import { deniesEffect, faultOf, verdictOn } from './step-failure.ts';
+import { deniesEffect, faultOf, notKept, verdictOn } from './step-failure.ts';
 
 /**
  * One function, a step's `run` or its `compensate`, called until it succeeds or no attempt is left: each attempt under
@@ -76,8 +76,7 @@ export class StepExecution extends ExecutionFacts implements Waiter {
   notRemembered(cause: unknown): void {
     this.isUnfit = true;
     this.#end();
-    const message = `${this.title} returned what the storage cannot keep`;
-    this.#owner.failed(this, { code: 'internal', message, cause });
+    this.#owner.failed(this, notKept(this.title, '', cause));
   }
 
   admitted(): void {

@@ -3,7 +3,7 @@ import type { Verdict } from '../../order/decision.ts';
 import { isOrderError, isOwnCode, type OrderError } from '../../order/order-error.ts';
 import { issueOf, placeIn } from '../../runtime/json/issues.ts';
 import { jsonIssueIn } from '../../runtime/json/json-issue.ts';
-import { causeOf, codeOf, messageOf } from '../../runtime/thrown.ts';
+import { causeOf, codeOf, hostFault, messageOf, wentWrong } from '../../runtime/thrown.ts';
 import { retryableOf } from '../limits/retry.ts';
 import type { ExecutionFacts } from './execution-facts.ts';
 
@@ -22,9 +22,7 @@ export function verdictOn(thrown: unknown, title: string, isCompensation = false
   // A step that throws one of the processor's own codes has it from another processor.
   if (code === undefined || isOwnCode(code)) {
     // Clients see the message of a step's error; the results of steps say which one it was.
-    const message = isCompensation
-      ? `${title} threw an error without a code`
-      : 'Something went wrong';
+    const message = isCompensation ? `${title} threw an error without a code` : wentWrong;
     return { code: 'internal', message, cause };
   }
   const failure = `${title} failed with \`${code}\``;
@@ -38,8 +36,13 @@ export function faultOf({ value, step, title }: ExecutionFacts): Verdict | undef
   const issue = value === undefined ? undefined : jsonIssueIn(value, placeIn('results', step.name));
   if (issue === undefined) return undefined;
   const { path, message } = issueOf(issue.path, issue.message);
-  const text = `${title} returned what the storage cannot keep, which is JSON alone: ${path} is ${message}`;
-  return { code: 'internal', message: text };
+  return notKept(title, `, which is JSON alone: ${path} is ${message}`);
+}
+
+/** The storage cannot keep what a step returned. */
+export function notKept(title: string, why: string, cause?: unknown): Verdict {
+  const text = `${title} returned what the storage cannot keep${why}`;
+  return { code: 'internal', message: wentWrong, cause: hostFault(text, cause) };
 }
 
 /**
