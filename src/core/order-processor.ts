@@ -766,8 +766,10 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    */
   async holds(query: HoldQuery = {}): Promise<HoldPage> {
     const checked = readHoldQuery(query);
-    const holds = await this.#engine.clock.paced(this.#engine.heldLanes.page(checked));
-    return holdPageOf(holds, checked);
+    const { userId, ...page } = checked;
+    const { clock, heldLanes } = this.#engine;
+    const holds = userId === undefined ? heldLanes.page(page) : heldLanes.heldOf(userId);
+    return holdPageOf(await clock.paced(holds), checked);
   }
 
   /**

@@ -1,3 +1,4 @@
+import { isName, nameForm } from '../order/parse-order.ts';
 import { checkInteger, checkOptions, wrong } from '../runtime/checks.ts';
 import type { Hold, StoredHoldQuery } from '../storage/holds/hold.ts';
 import { heldUserOf, holdCursorOf } from './hold-cursor.ts';
@@ -17,6 +18,8 @@ import { heldUserOf, holdCursorOf } from './hold-cursor.ts';
  * @category Lanes
  */
 export interface HoldQuery {
+  /** Of this user alone: one hold, or none. */
+  readonly userId?: string | undefined;
   /** How many holds a page has at most: an integer from 1 to 1 000, 100 by default. */
   readonly limit?: number | undefined;
   /** The `cursor` of the page before; the first page by default. */
@@ -35,23 +38,30 @@ export interface HoldPage {
   readonly cursor: string | undefined;
 }
 
+/** A checked query. */
+export type CheckedHoldQuery = StoredHoldQuery & Pick<HoldQuery, 'userId'>;
+
 const mostOnPage = 1_000;
 
 /** @throws TypeError or RangeError */
-export function readHoldQuery(query: HoldQuery): StoredHoldQuery {
-  checkOptions('holds', query, ['limit', 'cursor']);
-  const { limit = 100, cursor } = query;
+export function readHoldQuery(query: HoldQuery): CheckedHoldQuery {
+  checkOptions('holds', query, ['userId', 'limit', 'cursor']);
+  const { userId, limit = 100, cursor } = query;
+  if (userId !== undefined && !isName(userId)) throw wrong(TypeError, 'userId', nameForm, userId);
   checkInteger('limit', limit, 1);
   if (limit > mostOnPage) {
     throw wrong(RangeError, 'limit', `an integer from 1 to ${mostOnPage}`, limit);
   }
-  return { limit, after: cursor === undefined ? undefined : readCursor(cursor) };
+  return { userId, limit, after: cursor === undefined ? undefined : readCursor(cursor) };
 }
 
 /** A page of what a storage gave. */
-export function holdPageOf(holds: readonly Hold[], { limit }: StoredHoldQuery): HoldPage {
+export function holdPageOf(
+  holds: readonly Hold[],
+  { userId, limit }: CheckedHoldQuery,
+): HoldPage {
   const last = holds.at(-1);
-  const hasMore = last !== undefined && holds.length === limit;
+  const hasMore = userId === undefined && last !== undefined && holds.length === limit;
   return { holds, cursor: hasMore ? holdCursorOf(last.userId) : undefined };
 }
 

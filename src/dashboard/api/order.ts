@@ -18,8 +18,8 @@ export interface OrderView extends OrderSummary {
   readonly steps: readonly StepView[];
   /** The hold of its lane, if this order holds it. */
   readonly hold?: LaneView;
-  /** Since when it has stalled. */
-  readonly stalledAt?: Time;
+  /** Whether it holds its user for longer than it should. */
+  readonly isStalled?: true;
   /** Only where `showPayloads` allows. JSON as text, as the storage has it; cut at 64 KiB. */
   readonly payload?: JsonView;
   /** What steps have returned, by name; as `payload`. */
@@ -43,8 +43,8 @@ export interface PostingView {
 /** One step, as a bar of the waterfall. */
 export interface StepView {
   readonly name: string;
-  /** `running`: it has not ended. `skipped`: it never began. The others are as in `StepResult` of the library. */
-  readonly status: 'running' | 'ok' | 'error' | 'canceled' | 'skipped' | 'compensated';
+  /** `waiting`: it has not begun. `paused`: between two attempts. The last five are as in `StepResult` of the library. */
+  readonly status: 'waiting' | 'running' | 'paused' | 'ok' | 'error' | 'canceled' | 'skipped' | 'compensated';
   /** Absent of a step that was skipped, or that is not known. */
   readonly startedAt?: Time;
   readonly endedAt?: Time;

@@ -68,6 +68,10 @@ export class LaneHolds {
     return this.#isLoaded;
   }
 
+  get(userId: string): StoredHold | undefined {
+    return this.holds.get(userId);
+  }
+
   has(userId: string): boolean {
     return this.holds.has(userId);
   }

@@ -112,6 +112,13 @@ export class LanesByPartition {
     return lanes?.beganAt(userId);
   }
 
+  /** The hold of a user as callers see it: none, or one. Rejects with `storage_failed`. */
+  async heldOf(userId: string): Promise<readonly Hold[]> {
+    const lanes = this.#lanes.get(undefined);
+    const hold = lanes === undefined ? await this.holdOf(userId) : lanes.get(userId);
+    return hold === undefined ? [] : [shown(hold)];
+  }
+
   /** One page of the holds that the storage has. */
   async page(query: StoredHoldQuery): Promise<readonly Hold[]> {
     const { storage, questions } = this.#sources;

@@ -1,0 +1,188 @@
+import type { OrderProcessor } from '../../core/order-processor.ts';
+import { checkMayActFor, checkMayOrder } from '../../server/access.ts';
+import { forbidden, HttpError, notFound } from '../../server/http-error.ts';
+import { problemOf } from '../answers.ts';
+import type { ActionFailure, ActionRequest, ActionResult } from '../api.ts';
+import type { Sources } from '../sources.ts';
+import { checkSees, checkSeesAll, maySee, type Viewer } from '../viewer.ts';
+import type { ActionList } from './action-list.ts';
+
+/** How many orders or users are dealt with at once. */
+const atOnce = 20;
+/** How long one of them is waited for. */
+const mostMs = 10_000;
+const sampleSize = 5;
+
+/** What an action does to one order or user; the id of a new order, with `retry`. */
+type Deed = (id: string) => Promise<string | undefined>;
+
+interface Doing {
+  readonly ids: readonly string[];
+  readonly deed: Deed;
+}
+
+/** Does what a person asks for, and notes it. */
+export async function act(
+  sources: Sources,
+  actions: ActionList,
+  viewer: Viewer,
+  request: ActionRequest,
+): Promise<ActionResult> {
+  checkOperates(viewer);
+  const { ids, deed } = doingOf(sources.processor, viewer, request);
+  const { failures, retriedAs } = await doAll(ids, deed);
+  const isForAll = request.action === 'pause' || request.action === 'resume';
+  const { client } = viewer.access;
+  const next = request.action === 'release' ? request.then : undefined;
+  const reason = request.action === 'hold' ? request.reason : undefined;
+  const [targets, id, at] = [ids.length, crypto.randomUUID(), Date.now()];
+  const targetIds = isForAll ? [] : ids;
+  const entry = {
+    ...{ id, at, action: request.action, targets, done: targets - failures.length },
+    ...(client !== undefined && { by: client }),
+    ...(next !== undefined && { then: next }),
+    ...(reason !== undefined && { reason }),
+    sample: targetIds.slice(0, sampleSize),
+  };
+  actions.add(entry);
+  sources.settings.onAction({
+    ...{ id, at, action: request.action, by: client, access: viewer.access },
+    ...{ then: next, reason, targetIds, failures },
+  });
+  return { ...entry, failures, ...(request.action === 'retry' && { retriedAs }) };
+}
+
+/** @throws HttpError `forbidden` */
+export function checkOperates({ role, readOnlyBecause }: Viewer): void {
+  if (role === 'operate') return;
+  throw forbidden(
+    readOnlyBecause === 'no_authentication'
+      ? 'This dashboard is read-only: it has no `authenticate`'
+      : 'You may read, and not operate',
+  );
+}
+
+function doingOf(processor: OrderProcessor, viewer: Viewer, request: ActionRequest): Doing {
+  switch (request.action) {
+    case 'cancel':
+      return { ids: request.orderIds, deed: (id) => cancel(processor, viewer, id) };
+    case 'retry':
+      return { ids: request.orderIds, deed: (id) => retry(processor, viewer, id) };
+    case 'compensate':
+      return { ids: request.orderIds, deed: (id) => compensate(processor, viewer, id) };
+    case 'hold': {
+      const { reason } = request;
+      return {
+        ids: request.userIds,
+        deed: async (userId) => {
+          checkSees(viewer, userId);
+          await processor.hold(userId, { reason });
+          return undefined;
+        },
+      };
+    }
+    case 'release': {
+      const orders = new Map(request.lanes.map(({ userId, orderId }) => [userId, orderId]));
+      return {
+        ids: [...orders.keys()],
+        deed: async (userId) => {
+          checkSees(viewer, userId);
+          await processor.release(userId, request.then, { orderId: orders.get(userId) });
+          return undefined;
+        },
+      };
+    }
+    default:
+      checkSeesAll(viewer);
+      return {
+        ids: [request.action],
+        deed: async () => {
+          if (request.action === 'pause') processor.pause();
+          else processor.resume();
+          return undefined;
+        },
+      };
+  }
+}
+
+async function cancel(processor: OrderProcessor, viewer: Viewer, id: string): Promise<undefined> {
+  const { userId } = await orderOf(processor, viewer, id);
+  checkMayActFor(viewer.access, userId);
+  if (await processor.cancelIf(id, (of) => of === userId)) return undefined;
+  const status = (await processor.order(id))?.status;
+  if (status === 'canceled') return undefined;
+  const message = `An order that is ${status ?? 'forgotten'} can no longer be canceled`;
+  throw new HttpError(409, 'order_settled', message);
+}
+
+async function retry(processor: OrderProcessor, viewer: Viewer, id: string): Promise<string> {
+  const { userId, orderedAmount: amount, postings } = await orderOf(processor, viewer, id);
+  // Who operates is trusted as an operator is; for which users, and whether to order, `authenticate` says.
+  checkMayOrder({ ...viewer.access, isOperator: true }, { userId, amount, postings });
+  const again = await processor.retry(id, { signal: AbortSignal.timeout(mostMs) });
+  return again.id;
+}
+
+async function compensate(
+  processor: OrderProcessor,
+  viewer: Viewer,
+  id: string,
+): Promise<undefined> {
+  await orderOf(processor, viewer, id);
+  await processor.compensate(id);
+  return undefined;
+}
+
+async function orderOf(
+  processor: OrderProcessor,
+  viewer: Viewer,
+  id: string,
+): Promise<NonNullable<Awaited<ReturnType<OrderProcessor['order']>>>> {
+  const record = await processor.order(id);
+  if (record !== undefined && maySee(viewer, record.userId)) return record;
+  throw notFound('There is no such order');
+}
+
+async function doAll(
+  ids: readonly string[],
+  deed: Deed,
+): Promise<{ failures: ActionFailure[]; retriedAs: Record<string, string> }> {
+  const failures: ActionFailure[] = [];
+  const retriedAs = new Map<string, string>();
+  const left = ids.values();
+  const work = async (): Promise<void> => {
+    for (const id of left) {
+      try {
+        const made = await inTime(deed(id));
+        if (made !== undefined) retriedAs.set(id, made);
+      } catch (error) {
+        failures.push(failureOf(id, error));
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(atOnce, ids.length) }, work));
+  return { failures, retriedAs: Object.fromEntries(retriedAs) };
+}
+
+/** A step that never ends must not keep the answer. */
+async function inTime<T>(deed: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const message = 'It is asked for, and takes longer: look at it again';
+    timer = setTimeout(() => reject(new HttpError(504, 'under_way', message)), mostMs).unref();
+  });
+  try {
+    return await Promise.race([deed, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function failureOf(id: string, error: unknown): ActionFailure {
+  // What is wrong with the request, as a release without `then` where a failed order holds the lane.
+  if (error instanceof TypeError || error instanceof RangeError) {
+    return { id, code: 'bad_request', message: error.message };
+  }
+  const { code, detail: message } = problemOf(error, undefined);
+  return { id, code, message };
+}

@@ -1,0 +1,24 @@
+import type { ActionEntry, ActionFailure } from '../api.ts';
+import type { DashboardAccess } from '../viewer.ts';
+
+/** What a person did in a dashboard, as `onAction` gets it. */
+export interface DashboardAction {
+  /** Unique in this process. */
+  readonly id: string;
+  /** When, in Unix milliseconds. */
+  readonly at: number;
+  /** What. */
+  readonly action: ActionEntry['action'];
+  /** Who: the `client` of the access, if it has one. */
+  readonly by: string | undefined;
+  /** What the person may do, as `authenticate` has said it. */
+  readonly access: DashboardAccess;
+  /** With `release`: what became of the failed orders that held the lanes. */
+  readonly then: 'retry' | 'skip' | undefined;
+  /** With `hold`: why. */
+  readonly reason: string | undefined;
+  /** The ids of the orders, or of the users with `hold` and `release`; empty with `pause` and `resume`. */
+  readonly targetIds: readonly string[];
+  /** For which of them it failed, and why; for the others it is done. */
+  readonly failures: readonly ActionFailure[];
+}

@@ -1,0 +1,70 @@
+import type { Awaitable } from '../core/runtime/awaitable.ts';
+import { wrong } from '../core/runtime/checks.ts';
+import { type Access, checkAccess, isOperator, mayActFor, unauthorized } from '../server/access.ts';
+import { forbidden } from '../server/http-error.ts';
+import type { DashboardSettings } from './options.ts';
+
+/** What a person may see and do in a dashboard. */
+export interface DashboardAccess extends Access {
+  /**
+   * `'read'`: sees and does nothing. `'operate'`: cancels, retries, holds, releases, and pauses the processor if it sees
+   * all users. By default `'operate'` for operators (see `isOperator`), else `'read'`.
+   */
+  readonly role?: 'read' | 'operate' | undefined;
+}
+
+/**
+ * Returns what the person behind a request may see and do, or `undefined` if nothing (401). It must not read the body. It
+ * is asked again for a page that stays open, about once a minute.
+ */
+export type DashboardAuthenticate = (request: Request) => Awaitable<DashboardAccess | undefined>;
+
+/** Who looks. */
+export interface Viewer {
+  readonly access: DashboardAccess;
+  readonly role: 'read' | 'operate';
+  readonly readOnlyBecause: 'no_authentication' | 'role' | undefined;
+  readonly sees: 'all' | 'users';
+  readonly showPayloads: boolean;
+  readonly showResults: boolean;
+}
+
+/** What all see where there is no `authenticate`. */
+const anyone: DashboardAccess = { users: 'all', role: 'read' };
+
+/** @throws HttpError `unauthorized`, or what `authenticate` throws */
+export async function viewerOf(
+  { authenticate, showPayloads }: DashboardSettings,
+  request: Request,
+): Promise<Viewer> {
+  const access = authenticate === undefined ? anyone : await authenticate(request);
+  if (access === undefined || access === null) throw unauthorized();
+  checkAccess(access);
+  const { role = isOperator(access) ? 'operate' : 'read' } = access;
+  if (role !== 'read' && role !== 'operate') {
+    throw wrong(TypeError, 'access.role', "'read' or 'operate'", role);
+  }
+  const isRead = authenticate === undefined ? 'no_authentication' : 'role';
+  const mayShow = showPayloads(access);
+  return {
+    ...{ access, role, showPayloads: mayShow },
+    readOnlyBecause: role === 'read' ? isRead : undefined,
+    sees: isOperator(access) ? 'all' : 'users',
+    showResults: mayShow && access.seesResults !== false,
+  };
+}
+
+/** Whether a person sees the orders of a user. */
+export function maySee({ access, sees }: Viewer, userId: string): boolean {
+  return sees === 'all' || mayActFor(access, userId);
+}
+
+/** @throws HttpError `forbidden` */
+export function checkSees(viewer: Viewer, userId: string): void {
+  if (!maySee(viewer, userId)) throw forbidden('You may not see this user');
+}
+
+/** @throws HttpError `forbidden` */
+export function checkSeesAll({ sees }: Viewer): void {
+  if (sees !== 'all') throw forbidden('This is about all users, and you may see certain users');
+}
