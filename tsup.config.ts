@@ -91,6 +91,7 @@ export default defineConfig({
   // One entry per subpath of package.json's `exports`, and per `bin`; test/project/package.test.ts holds them together.
   entry: {
     index: 'src/index.ts',
+    'dashboard/index': 'src/dashboard/index.ts',
     'grpc/index': 'src/grpc/index.ts',
     'http/index': 'src/http/index.ts',
     'opentelemetry/index': 'src/opentelemetry/index.ts',

@@ -41,6 +41,7 @@ const long = [
   'test/http/sockets.test.ts',
   'test/http/fuzz/sockets.test.ts',
   'test/http/fuzz/fuzz.test.ts',
+  'test/dashboard/load.test.ts',
   'test/examples/deploy/dockerfile.test.ts',
   'test/examples/services/service/postgres.test.ts',
   'test/examples/services/service/restart.test.ts',
@@ -119,6 +120,9 @@ export default defineConfig(({ mode }) => ({
   resolve: {
     // The longer names first: one that is the beginning of another would be taken for it.
     alias: {
+      'order-processor/dashboard': fileURLToPath(
+        new URL('src/dashboard/index.ts', import.meta.url),
+      ),
       'order-processor/grpc': fileURLToPath(new URL('src/grpc/index.ts', import.meta.url)),
       'order-processor/http': fileURLToPath(new URL('src/http/index.ts', import.meta.url)),
       'order-processor/opentelemetry': fileURLToPath(

@@ -56,10 +56,7 @@ export function readHoldQuery(query: HoldQuery): CheckedHoldQuery {
 }
 
 /** A page of what a storage gave. */
-export function holdPageOf(
-  holds: readonly Hold[],
-  { userId, limit }: CheckedHoldQuery,
-): HoldPage {
+export function holdPageOf(holds: readonly Hold[], { userId, limit }: CheckedHoldQuery): HoldPage {
   const last = holds.at(-1);
   const hasMore = userId === undefined && last !== undefined && holds.length === limit;
   return { holds, cursor: hasMore ? holdCursorOf(last.userId) : undefined };

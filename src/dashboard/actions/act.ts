@@ -33,21 +33,21 @@ export async function act(
   const { failures, retriedAs } = await doAll(ids, deed);
   const isForAll = request.action === 'pause' || request.action === 'resume';
   const { client } = viewer.access;
-  const next = request.action === 'release' ? request.then : undefined;
+  const then = request.action === 'release' ? request.then : undefined;
   const reason = request.action === 'hold' ? request.reason : undefined;
   const [targets, id, at] = [ids.length, crypto.randomUUID(), Date.now()];
   const targetIds = isForAll ? [] : ids;
   const entry = {
     ...{ id, at, action: request.action, targets, done: targets - failures.length },
     ...(client !== undefined && { by: client }),
-    ...(next !== undefined && { then: next }),
+    ...(then !== undefined && { then }),
     ...(reason !== undefined && { reason }),
     sample: targetIds.slice(0, sampleSize),
   };
   actions.add(entry);
   sources.settings.onAction({
     ...{ id, at, action: request.action, by: client, access: viewer.access },
-    ...{ then: next, reason, targetIds, failures },
+    ...{ release: then, reason, targetIds, failures },
   });
   return { ...entry, failures, ...(request.action === 'retry' && { retriedAs }) };
 }

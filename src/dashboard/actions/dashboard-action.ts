@@ -14,7 +14,7 @@ export interface DashboardAction {
   /** What the person may do, as `authenticate` has said it. */
   readonly access: DashboardAccess;
   /** With `release`: what became of the failed orders that held the lanes. */
-  readonly then: 'retry' | 'skip' | undefined;
+  readonly release: 'retry' | 'skip' | undefined;
   /** With `hold`: why. */
   readonly reason: string | undefined;
   /** The ids of the orders, or of the users with `hold` and `release`; empty with `pause` and `resume`. */

@@ -1,9 +1,9 @@
 import type { OrderRecord } from '../../core/order/outcome.ts';
 import type { OrderFilter, PreviewRequest, PreviewView, Status } from '../api.ts';
 import type { Sources } from '../sources.ts';
-import { checkSeesAll, type Viewer } from '../viewer.ts';
-import { scanOrders } from '../views/orders.ts';
+import { checkSees, checkSeesAll, type Viewer } from '../viewer.ts';
 import { summaryOf } from '../views/order-summary.ts';
+import { scanOrders } from '../views/orders.ts';
 import { checkOperates } from './act.ts';
 import { mostTargets } from './read-action.ts';
 
@@ -28,6 +28,9 @@ export async function preview(
     checkSeesAll(viewer);
     return previewLanes(sources, request.code);
   }
+  const { userId } = request.filter;
+  if (userId === undefined) checkSeesAll(viewer);
+  else checkSees(viewer, userId);
   return previewOrders(sources, request.action, request.filter);
 }
 

@@ -1,11 +1,5 @@
 import { badRequest } from '../../server/http-error.ts';
-import type {
-  ActionRequest,
-  OrderFilter,
-  PreviewRequest,
-  ReleaseRequest,
-  Status,
-} from '../api.ts';
+import type { ActionRequest, OrderFilter, PreviewRequest, ReleaseRequest, Status } from '../api.ts';
 import { isId } from '../requests/query.ts';
 import { statuses } from '../views/orders.ts';
 
@@ -24,11 +18,11 @@ export function readAction(body: unknown): ActionRequest {
     case 'retry':
     case 'compensate':
       checkNames(fields, ['action', 'orderIds']);
-      return { action, orderIds: ids('orderIds', fields['orderIds']) };
+      return { action, orderIds: ids('orderIds', fields.orderIds) };
     case 'hold': {
       checkNames(fields, ['action', 'userIds', 'reason']);
-      const reason = reasonOf(fields['reason']);
-      const userIds = ids('userIds', fields['userIds']);
+      const reason = reasonOf(fields.reason);
+      const userIds = ids('userIds', fields.userIds);
       return reason === undefined ? { action, userIds } : { action, userIds, reason };
     }
     case 'release':
@@ -48,14 +42,14 @@ export function readPreview(body: unknown): PreviewRequest {
   const { action } = fields;
   if (action === 'release') {
     checkNames(fields, ['action', 'code']);
-    const code = optionalText('code', fields['code']);
+    const code = optionalText('code', fields.code);
     return code === undefined ? { action } : { action, code };
   }
   if (action !== 'cancel' && action !== 'retry' && action !== 'compensate') {
     throw badRequest('There is no preview of such an `action`');
   }
   checkNames(fields, ['action', 'filter']);
-  return { action, filter: readFilter(fields['filter']) };
+  return { action, filter: readFilter(fields.filter) };
 }
 
 function readFilter(value: unknown): OrderFilter {
@@ -72,15 +66,15 @@ function readFilter(value: unknown): OrderFilter {
     if (time === undefined || (Number.isSafeInteger(time) && (time as number) >= 0)) continue;
     throw badRequest(`Expected \`${name}\` to be a time in Unix milliseconds`);
   }
-  optionalText('code', fields['code']);
-  optionalText('label', fields['label']);
+  optionalText('code', fields.code);
+  optionalText('label', fields.label);
   return fields as OrderFilter;
 }
 
 function readRelease(fields: Fields): ReleaseRequest {
   checkNames(fields, ['action', 'then', 'lanes']);
-  const { then: next, lanes } = fields;
-  if (next !== undefined && next !== 'retry' && next !== 'skip') {
+  const { then, lanes } = fields;
+  if (then !== undefined && then !== 'retry' && then !== 'skip') {
     throw badRequest("Expected `then` to be 'retry' or 'skip'");
   }
   checkCount('lanes', lanes);
@@ -92,8 +86,11 @@ function readRelease(fields: Fields): ReleaseRequest {
     if (!isId(orderId)) throw badRequest('Expected `orderId` of a lane to be an id');
     return { userId, orderId };
   });
-  checkDistinct('lanes', read.map(({ userId }) => userId));
-  return { action: 'release', lanes: read, ...(next !== undefined && { then: next }) };
+  checkDistinct(
+    'lanes',
+    read.map(({ userId }) => userId),
+  );
+  return { action: 'release', lanes: read, ...(then !== undefined && { then }) };
 }
 
 function ids(name: string, value: unknown): readonly string[] {
@@ -131,8 +128,7 @@ function optionalText(name: string, value: unknown): string | undefined {
 
 function reasonOf(value: unknown): string | undefined {
   if (value === undefined || value === '') return undefined;
-  const isText =
-    typeof value === 'string' && value.length <= longestReason && value.isWellFormed();
+  const isText = typeof value === 'string' && value.length <= longestReason && value.isWellFormed();
   if (isText) return value;
   throw badRequest(`Expected \`reason\` to be text of at most ${longestReason} characters`);
 }

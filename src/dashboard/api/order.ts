@@ -44,7 +44,15 @@ export interface PostingView {
 export interface StepView {
   readonly name: string;
   /** `waiting`: it has not begun. `paused`: between two attempts. The last five are as in `StepResult` of the library. */
-  readonly status: 'waiting' | 'running' | 'paused' | 'ok' | 'error' | 'canceled' | 'skipped' | 'compensated';
+  readonly status:
+    | 'waiting'
+    | 'running'
+    | 'paused'
+    | 'ok'
+    | 'error'
+    | 'canceled'
+    | 'skipped'
+    | 'compensated';
   /** Absent of a step that was skipped, or that is not known. */
   readonly startedAt?: Time;
   readonly endedAt?: Time;

@@ -12,7 +12,7 @@ export interface UserView {
   readonly hold?: LaneView;
   /** What runs: one order, and those that were decided and whose steps have not ended. */
   readonly running: readonly OrderSummary[];
-  /** What waits, the next one first; at most 100. */
+  /** What waits, the next one first; at most 100. A failed order that holds the lane is the first of them. */
   readonly waiting: readonly OrderSummary[];
   /** Whether more orders wait than `waiting` has. */
   readonly hasMoreWaiting: boolean;

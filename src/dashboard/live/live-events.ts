@@ -12,7 +12,7 @@ const mostEvents = 1_000;
 const mostInTurn = 100;
 const longestMessage = 500;
 
-type Fields = Partial<Omit<LiveEvent, 'at' | 'name'>>;
+type Fields = { [F in keyof Omit<LiveEvent, 'at' | 'name'>]?: LiveEvent[F] | undefined };
 type Views = { [E in keyof ProcessorEvents]?: (payload: ProcessorEvents[E]) => Fields };
 
 const record = ({ id: orderId, userId, status, labels, ...rest }: OrderRecord): Fields => ({
@@ -123,7 +123,8 @@ export class LiveEvents {
   /** Those after a number, the oldest first, at most so many of the last; and how many are left out. */
   after(seq: number, most: number): { events: readonly LiveEvent[]; skipped: number } {
     const first = this.#events.findIndex((each) => each.seq > seq);
-    const found = first === -1 ? [] : this.#events.slice(Math.max(first, this.#events.length - most));
+    const found =
+      first === -1 ? [] : this.#events.slice(Math.max(first, this.#events.length - most));
     const skipped = this.#seq - seq - found.length;
     return { events: found.map(({ event }) => event), skipped: Math.max(0, skipped) };
   }

@@ -1,6 +1,6 @@
 import { HttpError } from '../../server/http-error.ts';
-import { draining } from '../../server/listening/server-draining.ts';
 import { secure } from '../../server/listening/secure-headers.ts';
+import { draining } from '../../server/listening/server-draining.ts';
 import type { ActionList } from '../actions/action-list.ts';
 import type { LiveTopic, PointView } from '../api.ts';
 import type { Sources } from '../sources.ts';

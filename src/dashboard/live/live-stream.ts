@@ -1,5 +1,5 @@
-import type { LiveMessages, LiveTopic } from '../api.ts';
 import { problemOf } from '../answers.ts';
+import type { LiveMessages, LiveTopic } from '../api.ts';
 import { maySee, type Viewer } from '../viewer.ts';
 import type { LiveHub } from './live-hub.ts';
 import { idOf, type Position, positionOf, type Wanted } from './live-query.ts';
@@ -31,9 +31,10 @@ export class LiveStream {
   #isChanged = true;
   #isBusy = false;
   #turns = 0;
+  /** In which turn each topic was looked at last. */
+  readonly #lookedAt = new Map<LiveTopic, number>();
   #silentTurns = 0;
   #fullTurns = 0;
-  #madeAt = 0;
   #hasPoints = false;
   #skipped: number;
 
@@ -54,7 +55,6 @@ export class LiveStream {
     return new ReadableStream<Uint8Array>({
       start: (controller) => {
         this.#controller = controller;
-        controller.enqueue(encoder.encode('retry: 1000\n\n'));
       },
       cancel: () => {
         this.#controller = undefined;
@@ -92,7 +92,8 @@ export class LiveStream {
     this.#fullTurns = 0;
     this.#isBusy = true;
     try {
-      const text = await this.#text();
+      const isFirst = this.#lookedAt.size === 0;
+      const text = (isFirst ? 'retry: 1000\n\n' : '') + (await this.#text());
       this.#silentTurns = text === '' ? this.#silentTurns + 1 : 0;
       if (text !== '') this.#send(text);
       else if (this.#silentTurns >= heartbeatTurns) this.#send(': \n\n');
@@ -130,19 +131,23 @@ export class LiveStream {
     const { topics } = this.wanted;
     let text = '';
     for (const [topic, turns] of this.#views()) {
-      if (topics.has(topic) && this.#isTurn(turns)) text += await this.#view(topic);
+      if (topics.has(topic) && this.#isDue(topic, turns)) text += await this.#view(topic);
     }
-    if (topics.has('overview') && this.#isTurn(everySecond)) text += await this.#points();
+    if (topics.has('overview') && this.#isDue('overview', everySecond))
+      text += await this.#points();
     if (topics.has('actions')) text += this.#actions();
-    if (topics.has('events')) text += this.#events();
+    if (topics.has('events')) {
+      this.#lookedAt.set('events', this.#turns);
+      text += this.#events();
+    }
     return text;
   }
 
   /** Each topic that has whole views, with the turns from one to the next. */
   #views(): [LiveTopic, number][] {
     const isSaturated = this.#skipped !== this.#hub.events.skipped;
-    const isDue = this.#turns - this.#madeAt >= (isSaturated ? everyTwoSeconds : everyTenSeconds);
-    const ofOne = this.#isChanged || isDue ? everyHalf : Number.POSITIVE_INFINITY;
+    const unchanged = isSaturated ? everyTwoSeconds : everyTenSeconds;
+    const ofOne = this.#isChanged ? everyHalf : unchanged;
     return [
       ['stats', everySecond],
       ['attention', everySecond],
@@ -152,14 +157,16 @@ export class LiveStream {
     ];
   }
 
-  #isTurn(turns: number): boolean {
-    return this.#turns === 1 || (turns < everyTenSeconds && this.#turns % turns === 0);
+  #isDue(topic: LiveTopic, turns: number): boolean {
+    const last = this.#lookedAt.get(topic);
+    if (last !== undefined && this.#turns - last < turns) return false;
+    this.#lookedAt.set(topic, this.#turns);
+    return true;
   }
 
   async #view(topic: LiveTopic): Promise<string> {
     if (topic === 'user' || topic === 'order') {
       this.#isChanged = false;
-      this.#madeAt = this.#turns;
       this.#skipped = this.#hub.events.skipped;
     }
     let text: string;
@@ -196,7 +203,8 @@ export class LiveStream {
 
   #actions(): string {
     const { actions } = this.#hub;
-    const isFirst = this.#turns === 1;
+    const isFirst = !this.#lookedAt.has('actions');
+    this.#lookedAt.set('actions', this.#turns);
     if (!isFirst && actions.seq === this.#position.actions) return '';
     const entries = actions.after(this.#position.actions).slice(-100);
     this.#position = { ...this.#position, actions: actions.seq };

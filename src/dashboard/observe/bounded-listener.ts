@@ -1,5 +1,5 @@
-import type { EventName } from '../../core/lifecycle/processor-events.ts';
 import { observing } from '../../core/lifecycle/listeners/observing.ts';
+import type { EventName } from '../../core/lifecycle/processor-events.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 
 type Listener = (payload: never) => void;

@@ -46,9 +46,7 @@ export class Series {
     for (const [index, field] of fields.entries()) {
       const isCount = index < counted;
       // An order whose id the storage knows leaves the accepted ones again.
-      const value = isCount
-        ? Math.max(0, sample[field] - before[field]) / seconds
-        : sample[field];
+      const value = isCount ? Math.max(0, sample[field] - before[field]) / seconds : sample[field];
       this.#values[place + 1 + index] = value;
     }
     this.#count += 1;

@@ -7,10 +7,7 @@ const defaultOnPage = 50;
 /** Whether a text may be the id of an order or of a user. */
 export function isId(value: unknown): value is string {
   return (
-    typeof value === 'string' &&
-    value !== '' &&
-    value.length <= longestId &&
-    value.isWellFormed()
+    typeof value === 'string' && value !== '' && value.length <= longestId && value.isWellFormed()
   );
 }
 

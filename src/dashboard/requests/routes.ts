@@ -5,8 +5,8 @@ import { preview } from '../actions/preview.ts';
 import { mostTargets, readAction, readPreview } from '../actions/read-action.ts';
 import { json, problem } from '../answers.ts';
 import type { OrderFilter } from '../api.ts';
-import { defaultStep, steps } from '../live/live-query.ts';
 import type { LiveHub } from '../live/live-hub.ts';
+import { defaultStep, steps } from '../live/live-query.ts';
 import type { Sources } from '../sources.ts';
 import { checkSees, checkSeesAll, type Viewer, viewerOf } from '../viewer.ts';
 import { attentionView, lanePage } from '../views/attention.ts';
@@ -41,7 +41,8 @@ export class Routes {
     this.#hub = hub;
     this.#gets = this.#readers();
     this.#posts = {
-      preview: async (request, viewer) => preview(sources, viewer, readPreview(await jsonBody(request))),
+      preview: async (request, viewer) =>
+        preview(sources, viewer, readPreview(await jsonBody(request))),
       act: async (request, viewer) => {
         const result = await act(sources, actions, viewer, readAction(await jsonBody(request)));
         const { action, by, done, targets, sample } = result;

@@ -203,6 +203,9 @@ describe('hold', () => {
         .toSorted(),
     );
     expect((await processor.holds()).holds).toEqual(all);
+    const one = await processor.holds({ userId: all[1]?.userId });
+    expect(one).toEqual({ holds: [all[1]], cursor: undefined });
+    expect((await processor.holds({ userId: 'nobody' })).holds).toEqual([]);
     await processor.shutdown();
   });
 
