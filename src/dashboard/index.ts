@@ -6,8 +6,8 @@
 
 export { type Access, bearer } from '../server/access.ts';
 export { HttpError, type HttpErrorCode, type HttpErrorFacts } from '../server/http-error.ts';
+export type { DashboardAccess, DashboardAuthenticate } from './access.ts';
 export type { DashboardAction } from './actions/dashboard-action.ts';
 export type { ActionFailure, ActionName } from './api.ts';
 export { createDashboard, type Dashboard } from './create-dashboard.ts';
 export type { CurrencyOptions, DashboardOptions } from './options.ts';
-export type { DashboardAccess, DashboardAuthenticate } from './viewer.ts';

@@ -1,9 +1,9 @@
 import { checkFunction, checkInteger, checkOptions, wrong } from '../core/runtime/checks.ts';
 import { checkAuthenticate } from '../server/access.ts';
 import { guardedListener } from '../server/guarded-listener.ts';
+import type { DashboardAccess, DashboardAuthenticate } from './access.ts';
 import type { DashboardAction } from './actions/dashboard-action.ts';
 import type { CurrencyView } from './api.ts';
-import type { DashboardAccess, DashboardAuthenticate } from './viewer.ts';
 
 /**
  * How amounts are shown.

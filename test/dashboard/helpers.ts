@@ -59,7 +59,7 @@ export async function bodyOf(response: Response): Promise<Json> {
 }
 
 export async function problemIn(response: Response, status: number, code: string): Promise<Json> {
-  const body = await response.json();
+  const body: Json = await response.json();
   expect([response.status, body.code], body.detail).toEqual([status, code]);
   expect(response.headers.get('content-type')).toBe('application/problem+json');
   expect(body).toMatchObject({ type: 'about:blank', status, title: expect.any(String) });

@@ -61,6 +61,12 @@ describe('the package', () => {
     expect(size).toBeLessThanOrEqual(79_000);
   });
 
+  it('has a dashboard of at most 20 kB beside its page', async () => {
+    const size = await bundleSize('dashboard/index.ts');
+    expect(size).toBeGreaterThan(1_000);
+    expect(size).toBeLessThanOrEqual(20_000);
+  });
+
   it('has a storage for many processors of at most 51 kB beside `pg`', async () => {
     const size = await bundleSize('postgres/index.ts', ['pg']);
     expect(size).toBeGreaterThan(1_000);

@@ -1,5 +1,5 @@
+import type { DashboardAccess } from '../access.ts';
 import type { ActionEntry, ActionFailure } from '../api.ts';
-import type { DashboardAccess } from '../viewer.ts';
 
 /** What a person did in a dashboard, as `onAction` gets it. */
 export interface DashboardAction {

@@ -11,7 +11,7 @@ import { overviewView, processorsView, statsView } from '../views/stats.ts';
 import { userView } from '../views/user.ts';
 import { LiveEvents } from './live-events.ts';
 import { readWanted, type Wanted } from './live-query.ts';
-import { LiveStream } from './live-stream.ts';
+import { type LiveSource, LiveStream } from './live-stream.ts';
 
 const turnMs = 250;
 /** After so many turns it is asked whether a page may still see what it shows. */
@@ -19,7 +19,7 @@ const authenticateTurns = 240;
 const ofEvents: readonly LiveTopic[] = ['events', 'user', 'order'];
 
 /** All streams: one timer, and each view made once for all pages that show it. */
-export class LiveHub {
+export class LiveHub implements LiveSource {
   /** Differs in each process, so that ids of an earlier process are recognized. */
   readonly epoch = crypto.randomUUID().slice(0, 8);
   readonly events: LiveEvents;

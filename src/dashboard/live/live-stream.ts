@@ -1,7 +1,8 @@
+import type { ActionList } from '../actions/action-list.ts';
 import { problemOf } from '../answers.ts';
-import type { LiveMessages, LiveTopic } from '../api.ts';
+import type { LiveMessages, LiveTopic, PointView } from '../api.ts';
 import { maySee, type Viewer } from '../viewer.ts';
-import type { LiveHub } from './live-hub.ts';
+import type { LiveEvents } from './live-events.ts';
 import { idOf, type Position, positionOf, type Wanted } from './live-query.ts';
 
 /** In turns of the hub, of which there are four a second. */
@@ -18,10 +19,23 @@ const oldestPointMs = 3_600_000;
 
 const encoder = new TextEncoder();
 
+/** Where a stream has its messages from. */
+export interface LiveSource {
+  readonly epoch: string;
+  readonly events: LiveEvents;
+  readonly actions: ActionList;
+  /** A view as JSON. */
+  view(topic: LiveTopic, viewer: Viewer, wanted: Wanted): Promise<string>;
+  pointsAfter(step: number, after: number): readonly PointView[];
+  lastPointAt(step: number): number;
+  /** The stream has ended. */
+  left(stream: LiveStream): void;
+}
+
 /** The stream of one page. It has at most one piece that is not read yet, so a slow reader costs no memory. */
 export class LiveStream {
   readonly wanted: Wanted;
-  readonly #hub: LiveHub;
+  readonly #hub: LiveSource;
   #viewer: Viewer;
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #position: Position;
@@ -38,7 +52,7 @@ export class LiveStream {
   #hasPoints = false;
   #skipped: number;
 
-  constructor(hub: LiveHub, viewer: Viewer, wanted: Wanted) {
+  constructor(hub: LiveSource, viewer: Viewer, wanted: Wanted) {
     this.#hub = hub;
     this.#viewer = viewer;
     this.wanted = wanted;

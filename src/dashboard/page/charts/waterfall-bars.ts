@@ -78,6 +78,7 @@ function barsOf(step: StepView, end: number): Bar[] {
 function kindOf(status: StepView['status']): Segment['kind'] {
   if (status === 'error') return 'failed';
   if (status === 'canceled') return 'stopped';
+  if (status === 'paused') return 'pause';
   return status === 'running' ? 'running' : 'ok';
 }
 

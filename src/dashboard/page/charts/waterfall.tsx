@@ -97,7 +97,9 @@ function BarLine({ bar, waterfall: { from, to } }: LineProps) {
 }
 
 const states: Readonly<Record<StepView['status'], readonly [Tone, IconName]>> = {
+  waiting: ['calm', 'pause'],
   running: ['accent', 'run'],
+  paused: ['warn', 'pause'],
   ok: ['good', 'check'],
   error: ['bad', 'cross'],
   canceled: ['warn', 'stop'],

@@ -42,7 +42,7 @@ export function OrderFacts({ order }: { readonly order: OrderView }) {
 }
 
 function Times({ order }: { readonly order: OrderView }) {
-  const { acceptedAt, notBefore, expiresAt, startedAt, settledAt, stalledAt } = order;
+  const { acceptedAt, notBefore, expiresAt, startedAt, settledAt, isStalled } = order;
   const { waitMs, durationMs } = order;
   return (
     <>
@@ -60,11 +60,9 @@ function Times({ order }: { readonly order: OrderView }) {
         <Fact name={settledAt === undefined ? 'Has run' : 'Ran'}>{formatDuration(durationMs)}</Fact>
       )}
       <When name="Settled" at={settledAt} />
-      {stalledAt !== undefined && (
+      {isStalled === true && (
         <Fact name="Stalled">
-          <Badge tone="bad">
-            <Time at={stalledAt} />
-          </Badge>
+          <Badge tone="bad">holds its user for too long</Badge>
         </Fact>
       )}
     </>
