@@ -51,6 +51,8 @@ const long = [
   'test/postgres/hosts/on-settle.test.ts',
   'test/postgres/hosts/sql-enqueue.test.ts',
   'test/postgres/delayed-orders.test.ts',
+  'test/postgres/import/import-failures.test.ts',
+  'test/postgres/import/import-model.test.ts',
   'test/postgres/import/import.test.ts',
   'test/postgres/lanes.test.ts',
   'test/postgres/members/membership.test.ts',

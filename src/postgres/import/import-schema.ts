@@ -96,8 +96,11 @@ export async function beginImport(
         `Expected the schema ${quoteName(schema)} to have no orders and no balances: an import takes over everything, or nothing`,
       );
     }
+    // An order that a host's transaction tries to add meanwhile must not take the place of another one.
+    const { id, newest } = state.mark;
+    if (newest > 0) await session.query("SELECT setval('order_sequence', $1)", [newest]);
     await session.query('INSERT INTO imports (source, state) VALUES ($1, $2)', [
-      state.mark.id,
+      id,
       stateText(state),
     ]);
   });
@@ -129,11 +132,10 @@ export async function checkImport(session: Session, { counts }: ImportState): Pr
 
 /** From now on processors may join. What comes next has greater numbers than all that was taken over. */
 export async function finishImport(session: Session, { mark }: ImportState): Promise<void> {
-  const { id, last, forgotten, newest } = mark;
+  const { id, last, forgotten } = mark;
   await session.transaction(async () => {
     // A call of `settle` draws one number for 1 024 settlements. The feed gives nothing before one was drawn.
     const drawn = Math.max(1, Math.floor(last / 1_024));
-    if (newest > 0) await session.query("SELECT setval('order_sequence', $1)", [newest]);
     if (last > 0) await session.query("SELECT setval('settlement_sequence', $1)", [drawn]);
     await session.query('UPDATE meta SET storage_id = $1, pruned = $2', [id, forgotten]);
     await session.query('UPDATE imports SET finished_at = clock_timestamp()');

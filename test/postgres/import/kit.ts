@@ -67,11 +67,11 @@ async function ordersIn(storage: OrderStorage): Promise<object[]> {
 
 /** Whatever JSON does not keep differs in no way that matters. */
 function comparable(order: StoredOrder): object {
-  const { message, retryable, startedAt, ...rest } = JSON.parse(JSON.stringify(order));
+  const { message, retryable, startedAt, attempt, ...rest } = JSON.parse(JSON.stringify(order));
   // The processor has the message of a refusal; a storage may leave it out.
   const isRefused = ['insufficient_funds', 'balance_overflow'].includes(order.code ?? '');
-  // Not specified for an unsettled order.
-  const started = order.status === 'pending' ? {} : { startedAt };
+  // The one is not specified for an unsettled order, the other one means nothing of a settled order.
+  const started = order.status === 'pending' ? { attempt } : { startedAt };
   return { ...rest, ...started, ...(!isRefused && { message, retryable }) };
 }
 
