@@ -67,11 +67,13 @@ describe('delayed orders (shared rule 14)', () => {
         const id = `${user}-${at}`;
         await all[0].enqueue({ id, ...order });
         const signal = AbortSignal.timeout(100);
-        const submitted = by.submit({ id: `${id}-s`, ...order }, { signal });
+        const submitted = by
+          .submit({ id: `${id}-s`, ...order }, { signal })
+          .catch(({ code }) => code);
         return [
           await by.cancel(id),
           (await by.outcome(id))?.status,
-          await submitted.catch(({ code }) => code),
+          await submitted,
           (await by.outcome(`${id}-s`))?.status,
         ];
       }),
