@@ -19,6 +19,12 @@ export function differenceOf(one: Integer, other: Integer): Integer {
   return sumOf(one, typeof other === 'bigint' ? -other : -other + 0);
 }
 
+/** The same, rounded beyond the safe integers, where bounds are cut off. */
+function roundedDifferenceOf(one: Integer, other: Integer): number {
+  if (typeof one === 'number' && typeof other === 'number') return one - other;
+  return Number(differenceOf(one, other));
+}
+
 /** A user's balance in one call of `settle`, and for which openings all that was decided by it is right. */
 export class Account {
   readonly userId: string;
@@ -71,12 +77,12 @@ export class Account {
 
   /** The decision needs the balance, which would be `after`, to be at least `floor`. */
   needsAtLeast(floor: Integer, after: Integer): void {
-    this.#less = Math.max(this.#less, Number(differenceOf(floor, after)));
+    this.#less = Math.max(this.#less, roundedDifferenceOf(floor, after));
   }
 
   /** The decision needs the balance, which would be `after`, to be at most `ceiling`. */
   needsAtMost(ceiling: Integer, after: Integer): void {
-    this.#more = Math.min(this.#more, Number(differenceOf(ceiling, after)));
+    this.#more = Math.min(this.#more, roundedDifferenceOf(ceiling, after));
   }
 
   move(after: number, settledAt: number): void {

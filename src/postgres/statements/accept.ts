@@ -1,6 +1,6 @@
 import type { Statement, Value } from '../sessions/session.ts';
 import type { AcceptedColumns } from '../values/accepted-columns.ts';
-import { plainArray, textArray } from '../values/literals.ts';
+import { plainArray, plainColumn, textArray, textColumn } from '../values/literals.ts';
 
 /** The columns of `orders`, each with what it takes, in the order of {@link columnArrays}. */
 const columns = {
@@ -115,12 +115,12 @@ export function columnArrays(orders: readonly AcceptedColumns[]): Value[] {
     plainArray(orders.map(({ amount }) => amount)),
     plainArray(orders.map(({ priority }) => priority)),
     plainArray(orders.map(({ acceptedAt }) => acceptedAt)),
-    plainArray(orders.map(({ notBefore }) => notBefore)),
-    plainArray(orders.map(({ expiresAt }) => expiresAt)),
-    textArray(orders.map(({ payload }) => payload)),
-    textArray(orders.map(({ content }) => content)),
-    textArray(orders.map(({ labels }) => labels)),
-    textArray(orders.map(({ postings }) => postings)),
-    textArray(orders.map(({ retryOf }) => retryOf)),
+    plainColumn(orders.map(({ notBefore }) => notBefore)),
+    plainColumn(orders.map(({ expiresAt }) => expiresAt)),
+    textColumn(orders.map(({ payload }) => payload)),
+    textColumn(orders.map(({ content }) => content)),
+    textColumn(orders.map(({ labels }) => labels)),
+    textColumn(orders.map(({ postings }) => postings)),
+    textColumn(orders.map(({ retryOf }) => retryOf)),
   ];
 }

@@ -1,5 +1,7 @@
 /** Arrays as one text: `pg` would build the same, and more slowly. */
 
+type Plain = number | bigint | boolean | null;
+
 const special = /["\\]/;
 
 /** Any texts; `null` for none. */
@@ -15,8 +17,23 @@ function textElement(value: string | null): string {
 }
 
 /** Numbers and booleans; `null` for none. */
-export function plainArray(values: readonly (number | bigint | boolean | null)[]): string {
-  return `{${values.map((value) => value ?? 'NULL').join(',')}}`;
+export function plainArray(values: readonly Plain[]): string {
+  const hasNone = values.includes(null);
+  return `{${(hasNone ? values.map((value) => value ?? 'NULL') : values).join(',')}}`;
+}
+
+/** One of several arrays that are rows together: as an empty array all of its values are none, and cost nothing. */
+export function textColumn(values: readonly (string | null)[]): string {
+  return isEmpty(values) ? '{}' : textArray(values);
+}
+
+/** The same of numbers and booleans. */
+export function plainColumn(values: readonly Plain[]): string {
+  return isEmpty(values) ? '{}' : plainArray(values);
+}
+
+function isEmpty(values: readonly unknown[]): boolean {
+  return values.every((value) => value === null);
 }
 
 /** Integers of an array that came as its text. */

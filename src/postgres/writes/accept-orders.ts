@@ -117,8 +117,11 @@ export class AcceptOrders {
     const { channels } = this.#members;
     const columns = this.#columnsOf(orders);
     const values = valuesOf(life, call, orders, columns);
-    const answer = life.accept.query<InsertedRow>(statementFor(orders), values);
-    const note = life.accept.query(noteStatement, [channels.accepted, `${life.number} ${call} `]);
+    const { accept } = life;
+    const [answer, note] = accept.together(() => [
+      accept.query<InsertedRow>(statementFor(orders), values),
+      accept.query(noteStatement, [channels.accepted, `${life.number} ${call} `]),
+    ]);
     // The answer tells, if both fail.
     note.catch(() => {});
     const [row] = await answer;

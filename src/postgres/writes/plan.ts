@@ -35,6 +35,12 @@ export class SettlementPlan {
   readonly notes = new Map<string, Settlement>();
   /** The ids of accepted orders that stay unsettled, and must be so. */
   readonly left = new Set<string>();
+  /** The users by whose balances something was decided. */
+  readonly accounts: readonly Account[];
+  /** The settlements of orders that hold their lane. */
+  readonly endedHolds: Settlement[] = [];
+  /** The settlements whose orders the storage does not have. */
+  readonly unaccepted: Settlement[] = [];
   readonly #decisions: Decisions;
   readonly #state: KnownState;
   readonly #ended = new Set<string>();
@@ -43,15 +49,8 @@ export class SettlementPlan {
     this.#state = state;
     this.#decisions = new Decisions((userId) => balances.get(userId) ?? 0);
     this.treatments = settlements.map((settlement) => this.#treat(settlement));
-    for (const id of this.#ended) {
-      this.notes.delete(id);
-      this.left.delete(id);
-    }
-  }
-
-  /** The users by whose balances something was decided. */
-  get accounts(): readonly Account[] {
-    return [...this.#decisions.accounts.values()].filter(({ isBound }) => isBound);
+    if (this.notes.size + this.left.size > 0) this.#endNotes();
+    this.accounts = [...this.#decisions.accounts.values()].filter(({ isBound }) => isBound);
   }
 
   /** Whether it is one statement, which is a transaction of its own. */
@@ -60,15 +59,11 @@ export class SettlementPlan {
     return isAlone && this.endedHolds.length === 0;
   }
 
-  /** The settlements of orders that hold their lane. */
-  get endedHolds(): readonly Settlement[] {
-    return this.outcomes.map(({ settlement }) => settlement).filter(({ endsHold }) => endsHold);
-  }
-
-  /** The settlements whose orders the storage does not have. */
-  get unaccepted(): readonly Settlement[] {
-    const settled = this.outcomes.map(({ settlement }) => settlement);
-    return settled.filter(({ isAccepted }) => !isAccepted);
+  #endNotes(): void {
+    for (const id of this.#ended) {
+      this.notes.delete(id);
+      this.left.delete(id);
+    }
   }
 
   #treat(settlement: Settlement): Treatment {
@@ -89,8 +84,11 @@ export class SettlementPlan {
   }
 
   #settle(outcome: Outcome): Treatment {
-    this.#ended.add(outcome.settlement.id);
+    const { settlement } = outcome;
+    this.#ended.add(settlement.id);
     this.outcomes.push(outcome);
+    if (settlement.endsHold) this.endedHolds.push(settlement);
+    if (!settlement.isAccepted) this.unaccepted.push(settlement);
     return { kind: 'settled', outcome };
   }
 }

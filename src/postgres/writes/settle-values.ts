@@ -10,22 +10,27 @@ import { plainArray, textArray } from '../values/literals.ts';
 import { statuses } from '../values/rows.ts';
 import type { Outcome } from './plan.ts';
 
-/** Every value as one text of an array; all of them none, as in most calls, as an empty one, which reads the same. */
+/** The values of one of several arrays that are rows together. */
 class Column<T extends Integer | string | boolean> {
-  readonly #values: (T | null)[] = [];
-  #isEmpty = true;
+  #values: (T | null)[] = [];
+  /** How many there are: as long as all of them are none, as in most calls of most columns, none is kept. */
+  #count = 0;
 
   add(value: T | null | undefined): void {
-    if (value !== null && value !== undefined) this.#isEmpty = false;
+    this.#count += 1;
+    if (this.#values.length === 0) {
+      if (value === null || value === undefined) return;
+      this.#values = new Array<T | null>(this.#count - 1).fill(null);
+    }
     this.#values.push(value ?? null);
   }
 
   texts(this: Column<string>): string {
-    return this.#isEmpty ? '{}' : textArray(this.#values);
+    return textArray(this.#values);
   }
 
   plain(this: Column<Integer> | Column<boolean>): string {
-    return this.#isEmpty ? '{}' : plainArray(this.#values);
+    return plainArray(this.#values);
   }
 }
 

@@ -11,16 +11,13 @@ function withFees(orders: readonly BenchOrder[]): BenchOrder[] {
   return orders.map((order) => ({ ...order, postings: [{ userId: 'fees', amount: 1 }] }));
 }
 
-const closed = {
-  raw,
-  ours: (orders: BenchOrder[]) => throughServer(orders),
-  oursStep: (orders: BenchOrder[]) => throughServer(orders, [resolves]),
-};
+const closed = { raw, ours: (orders: BenchOrder[]) => throughServer(orders) };
+const oursStep = (orders: BenchOrder[]) => throughServer(orders, [resolves]);
 
 const drained = { raw: rawDrain, ours: (orders: BenchOrder[]) => drain(orders), boss: bossDrain };
 
 export const postgresWorkloads = {
-  postgres: onOrders(50_000, spread(10_000), closed),
+  postgres: onOrders(50_000, spread(10_000), { ...closed, oursStep }),
   postgresFew: onOrders(50_000, spread(150), closed),
   postgresHot: onOrders(50_000, () => 0, closed),
   postgresFleet: onOrders(100_000, spread(10_000), {
