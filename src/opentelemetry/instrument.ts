@@ -21,7 +21,7 @@ export interface Instrumentation extends Disposable {
 
 /**
  * Makes spans and metrics of a processor for OpenTelemetry. Call it right after making the processor. It only subscribes
- * to the {@link TracingMessages | diagnostics channels} and to events, and needs `@opentelemetry/api` alone: the SDK and
+ * to the diagnostics channels of the processor (`TracingMessages`) and to events, and needs `@opentelemetry/api` alone: the SDK and
  * its exporters are the host's. A tracer or a meter that throws changes nothing for the order; the error goes to `diag`.
  *
  * Spans follow the [semantic conventions of messaging](https://opentelemetry.io/docs/specs/semconv/messaging/), version

@@ -157,6 +157,24 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
   durableHeap: [
     most('', 'heap meanwhile beyond the start, with `capacity` 10 000, MB', 30, (of) => of('ours')),
   ],
+  tracing: [
+    least(
+      'three steps that await `setImmediate`, traced by OpenTelemetry, spans sampled out',
+      'of the same without, by processor time',
+      0.85,
+      ratio('sampledOut', 'untraced'),
+    ),
+    least('', 'all spans recorded, and dropped', 0.5, ratio('recorded', 'untraced')),
+  ],
+  durableTracing: [
+    least(
+      'on a file: the same, spans sampled out',
+      'of the same without',
+      0.85,
+      ratio('sampledOut', 'untraced'),
+    ),
+    least('', 'all spans recorded, and dropped', 0.5, ratio('recorded', 'untraced')),
+  ],
   http: [
     least(
       '`POST /orders`, 256 connections, load from another process',

@@ -28,6 +28,7 @@ import { callsOverGrpc } from './grpc.ts';
 import { batchOverHttp, checkBareAnswer, ordersOverHttp } from './http.ts';
 import { closedLoop, heapUsed, perSecond } from './loops.ts';
 import { postgresWorkloads } from './postgres/workloads.ts';
+import { inMemory, onDisk } from './tracing.ts';
 import {
   type Makers,
   makeOrders,
@@ -255,6 +256,8 @@ export const workloads = {
     recovery,
   }),
   durableHeap: onOrders(million, spread(10_000), { ours: recoveryHeap }),
+  tracing: onOrders(100_000, spread(10_000), inMemory),
+  durableTracing: onOrders(50_000, spread(10_000), onDisk),
   http: {
     contenders: ['bare', 'memory', 'file', 'batch'],
     check: checkBareAnswer,

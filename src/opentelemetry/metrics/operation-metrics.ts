@@ -10,11 +10,12 @@ import {
   otherError,
   systemName,
 } from '../conventions.ts';
+import { KeptOnMessage } from '../kept-on-message.ts';
 import type { InstrumentSettings } from '../options.ts';
 
 /** The metrics that the conventions of messaging have, filled by the operations of one processor. */
 export class OperationMetrics {
-  readonly #startedAt = new WeakMap<object, number>();
+  readonly #startedAt = new KeptOnMessage<object, number>();
   readonly #attributes: Attributes;
   /** By operation and code, since each recording needs one. */
   readonly #known = new Map<string, Attributes>();

@@ -10,6 +10,7 @@ import {
 import { codeOf } from '../../core/runtime/thrown.ts';
 import type { OrderMessage, SubmitMessage } from '../../core/tracing/messages.ts';
 import { attribute, ownAttribute } from '../conventions.ts';
+import { KeptOnMessage } from '../kept-on-message.ts';
 import { spanContextOf, traceContextOf } from '../trace-context.ts';
 import { orderAttributes, setError } from './outcome.ts';
 import { operationAttributes, type SpanSettings } from './span-settings.ts';
@@ -23,8 +24,8 @@ export interface Begun {
 /** `send`, where an order is handed in, and `process`, where it runs. */
 export class OrderSpans {
   readonly #settings: SpanSettings;
-  readonly #sent = new WeakMap<SubmitMessage, Span>();
-  readonly #processed = new WeakMap<OrderMessage, Begun>();
+  readonly #sent = new KeptOnMessage<SubmitMessage, Span>();
+  readonly #processed = new KeptOnMessage<OrderMessage, Begun>();
   readonly #send;
   readonly #process;
 
@@ -41,7 +42,7 @@ export class OrderSpans {
     };
   }
 
-  /** The span of an operation that is under way, or was. */
+  /** The span of an operation that is under way, or was; `undefined` if it is not recorded. */
   of(message: OrderMessage): Begun | undefined {
     return this.#processed.get(message);
   }
@@ -90,24 +91,23 @@ export class OrderSpans {
       },
       isChild ? trace.setSpanContext(active, creation) : active,
     );
-    const begun = { span, context: trace.setSpan(active, span) };
-    this.#processed.set(message, begun);
-    return begun.context;
+    // Bound even if it is sampled out: then what the steps begin is sampled out as well.
+    const bound = trace.setSpan(active, span);
+    if (span.isRecording()) this.#processed.set(message, { span, context: bound });
+    return bound;
   }
 
   ended(message: OrderMessage): void {
     const span = this.#processed.get(message)?.span;
     if (span === undefined) return;
-    if (span.isRecording()) {
-      const { order, status, attempt, waitMs, processorName, error } = message;
-      const attributes = orderAttributes(order, this.#settings);
-      if (status !== undefined) attributes[ownAttribute.orderStatus] = status;
-      attributes[ownAttribute.orderAttempt] = attempt;
-      attributes[ownAttribute.orderWaitMs] = waitMs;
-      if (processorName !== undefined) attributes[attribute.clientId] = processorName;
-      span.setAttributes(attributes);
-      if (error !== undefined) setError(span, codeOf(error), error, this.#settings);
-    }
+    const { order, status, attempt, waitMs, processorName, error } = message;
+    const attributes = orderAttributes(order, this.#settings);
+    if (status !== undefined) attributes[ownAttribute.orderStatus] = status;
+    if (attempt > 1) attributes[ownAttribute.orderAttempt] = attempt;
+    attributes[ownAttribute.orderWaitMs] = waitMs;
+    if (processorName !== undefined) attributes[attribute.clientId] = processorName;
+    span.setAttributes(attributes);
+    if (error !== undefined) setError(span, codeOf(error), error, this.#settings);
     span.end();
   }
 

@@ -9,10 +9,8 @@ const mostCharacters = 4_096;
 
 /** What a span says of its order: what the options allow, and nothing else. */
 export function orderAttributes(order: AcceptedOrder, settings: SpanSettings): Attributes {
-  const attributes: Attributes = {
-    [attribute.messageId]: order.id,
-    [ownAttribute.orderPriority]: order.priority,
-  };
+  const attributes: Attributes = { [attribute.messageId]: order.id };
+  if (order.priority !== 'medium') attributes[ownAttribute.orderPriority] = order.priority;
   if (order.labels.length > 0) attributes[ownAttribute.orderLabels] = [...order.labels];
   if (settings.userIds) attributes[attribute.userId] = order.userId;
   if (settings.amounts) attributes[ownAttribute.orderAmount] = order.amount;

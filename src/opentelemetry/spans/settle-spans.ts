@@ -9,6 +9,7 @@ import {
 import { codeOf } from '../../core/runtime/thrown.ts';
 import type { SettleMessage } from '../../core/tracing/messages.ts';
 import { attribute } from '../conventions.ts';
+import { KeptOnMessage } from '../kept-on-message.ts';
 import type { Begun, OrderSpans } from './order-spans.ts';
 import { setError } from './outcome.ts';
 import { operationAttributes, type SpanSettings } from './span-settings.ts';
@@ -18,12 +19,12 @@ const mostLinks = 128;
 
 /**
  * One span for each call of the storage that settles orders, with links to their `process` spans. A call with one order
- * is a child of its `process` span as well.
+ * is a child of its `process` span as well. Where all of them are sampled out, there is none.
  */
 export class SettleSpans {
   readonly #settings: SpanSettings;
   readonly #orders: OrderSpans;
-  readonly #calls = new WeakMap<SettleMessage, Begun>();
+  readonly #calls = new KeptOnMessage<SettleMessage, Begun>();
   readonly #name: string;
   readonly #attributes: Attributes;
 
@@ -34,8 +35,10 @@ export class SettleSpans {
     this.#attributes = operationAttributes(settings, 'settle');
   }
 
-  began(message: SettleMessage): Context {
-    const orders = this.#ordersOf(message);
+  began(message: SettleMessage): Context | undefined {
+    const { processing } = message;
+    const orders = processing.flatMap((order) => this.#orders.of(order) ?? []);
+    if (orders.length === 0 && processing.length > 0) return undefined;
     const links: Link[] = orders
       .slice(0, mostLinks)
       .map(({ span }) => ({ context: span.spanContext() }));
@@ -61,9 +64,5 @@ export class SettleSpans {
       if (error !== undefined) setError(span, codeOf(error), error, this.#settings);
     }
     span.end();
-  }
-
-  #ordersOf({ processing }: SettleMessage): Begun[] {
-    return processing.flatMap((order) => this.#orders.of(order) ?? []);
   }
 }

@@ -1,32 +1,39 @@
 import { type Attributes, type Context, context, SpanKind, trace } from '@opentelemetry/api';
 import type { StepMessage } from '../../core/tracing/messages.ts';
 import { attribute, otherError, ownAttribute, pauseEvent } from '../conventions.ts';
+import { KeptOnMessage } from '../kept-on-message.ts';
 import type { Begun, OrderSpans } from './order-spans.ts';
 import { setError } from './outcome.ts';
 import type { SpanSettings } from './span-settings.ts';
 
-/** One span for each attempt at a step or a compensation, and events for the pauses between them. */
+/**
+ * One span for each attempt at a step or a compensation, and events for the pauses between them. Where the span of the
+ * order is sampled out, there are none.
+ */
 export class StepSpans {
   readonly #settings: SpanSettings;
   readonly #orders: OrderSpans;
-  readonly #attempts = new WeakMap<StepMessage, Begun>();
+  readonly #attempts = new KeptOnMessage<StepMessage, Begun>();
 
   constructor(settings: SpanSettings, orders: OrderSpans) {
     this.#settings = settings;
     this.#orders = orders;
   }
 
-  began(message: StepMessage): Context {
-    const { processing, step, isCompensation, attempt } = message;
+  began(message: StepMessage): Context | undefined {
+    const { order, processing, step, isCompensation, attempt } = message;
     // Without an order's operation, in `compensate`, it belongs to what the operator's call belongs to.
-    const outer = (processing && this.#orders.of(processing))?.context ?? context.active();
+    const outer =
+      processing === undefined ? context.active() : this.#orders.of(processing)?.context;
+    if (outer === undefined) return undefined;
     const name = isCompensation ? `compensate ${step}` : step;
     const attributes: Attributes = {
       ...this.#settings.attributes,
+      [attribute.messageId]: order.id,
       [ownAttribute.stepName]: step,
       [ownAttribute.stepAttempt]: attempt,
-      [ownAttribute.isCompensation]: isCompensation,
     };
+    if (isCompensation) attributes[ownAttribute.isCompensation] = true;
     const span = this.#settings.tracer.startSpan(
       name,
       { kind: SpanKind.INTERNAL, attributes },
@@ -42,8 +49,7 @@ export class StepSpans {
     if (span === undefined) return;
     this.#addPause(message);
     if (span.isRecording()) {
-      const { order, status, code, error } = message;
-      span.setAttribute(attribute.messageId, order.id);
+      const { status, code, error } = message;
       if (status !== undefined) span.setAttribute(ownAttribute.stepStatus, status);
       if (code !== undefined) setError(span, code, error, this.#settings);
     }
@@ -60,7 +66,7 @@ export class StepSpans {
     span.addEvent(pauseEvent, {
       [ownAttribute.stepName]: step,
       [ownAttribute.stepAttempt]: attempt,
-      [ownAttribute.isCompensation]: isCompensation,
+      ...(isCompensation && { [ownAttribute.isCompensation]: true }),
       [ownAttribute.pauseMs]: retryInMs,
       [attribute.errorType]: code ?? otherError,
     });
