@@ -97,7 +97,7 @@ export class PostgresStorage implements OrderStorage {
    *
    * @param options - which database, and how to share it
    * @throws (rejects) TypeError or RangeError for an option that is unknown or out of range
-   * @throws (rejects) Error if the database cannot be reached, or its schema is of another version or of something else
+   * @throws (rejects) Error if the database cannot be reached, or its schema is of another version, not ours or half imported
    */
   static async open(options: PostgresStorageOptions): Promise<PostgresStorage> {
     return new PostgresStorage(await openParts(checkedOptions(options)));

@@ -221,6 +221,14 @@ describe('an import is refused', () => {
     await storage.apply([{ orderId: 'o', userId: 'u', amount: 0, minBalance: undefined }]);
     await storage.close();
     await expect(importInto(new MemoryStorage())).rejects.toThrow('no orders and no balances');
+    await admin.query(`DROP SCHEMA ${schema} CASCADE`);
+    await (await open()).close();
+    // A processor that was killed has left its row, without a lock; in an empty schema that is nothing.
+    await admin.query(
+      `INSERT INTO ${schema}.processors (number, token, name, pids)
+       VALUES (9, gen_random_uuid(), 'killed', '{}')`,
+    );
+    await importInto(new MemoryStorage());
   });
 
   it('of what is damaged, before anything is written (invariant 10)', async () => {

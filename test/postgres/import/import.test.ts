@@ -47,8 +47,11 @@ const byUser = (balances: readonly StoredBalance[]) =>
 
 describe('what a file keeps', () => {
   it('is told as before by the database: orders, feed, statements, past balances, holds', async () => {
+    const filled = await file.open();
+    await fillWithEverything(filled);
+    await filled.close();
+    // So that each unsettled order has an attempt above 1.
     const source = await file.open();
-    await fillWithEverything(source);
     const before = await keptIn(source, times);
     const report = await importInto(source);
     const storage = await open();
