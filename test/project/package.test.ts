@@ -55,10 +55,10 @@ describe('the package', () => {
   });
 
   // The aim is 15 kB, of which p-queue and eventemitter3 take 5; this only keeps it from growing unseen.
-  it('has a core of at most 79 kB with its dependencies, minified and gzipped', async () => {
+  it('has a core of at most 80 kB with its dependencies, minified and gzipped', async () => {
     const size = await bundleSize();
     expect(size).toBeGreaterThan(1_000);
-    expect(size).toBeLessThanOrEqual(79_000);
+    expect(size).toBeLessThanOrEqual(80_000);
   });
 
   it('has a dashboard of at most 20 kB beside its page', async () => {
@@ -67,9 +67,9 @@ describe('the package', () => {
     expect(size).toBeLessThanOrEqual(20_000);
   });
 
-  it('has a storage for many processors of at most 51 kB beside `pg`', async () => {
+  it('has a storage for many processors of at most 52 kB beside `pg`', async () => {
     const size = await bundleSize('postgres/index.ts', ['pg']);
     expect(size).toBeGreaterThan(1_000);
-    expect(size).toBeLessThanOrEqual(51_000);
+    expect(size).toBeLessThanOrEqual(52_000);
   });
 });
