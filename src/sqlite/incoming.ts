@@ -20,6 +20,8 @@ export interface Fields {
   expiresAt: number | null;
   /** The order that came again as this one. */
   retryOf: string | null;
+  /** The trace in which it was handed in. */
+  trace: string | null;
 }
 
 /** A credit to another user that comes with an order. */
@@ -91,6 +93,7 @@ export const noData = {
   notBefore: null,
   expiresAt: null,
   retryOf: null,
+  trace: null,
 };
 
 const noCredits: readonly Credit[] = Object.freeze([]);
@@ -168,6 +171,7 @@ export function readData(reader: Reader, fields: Fields): void {
   fields.notBefore = reader.maybeNumber();
   fields.expiresAt = reader.maybeNumber();
   fields.retryOf = reader.maybeText();
+  fields.trace = reader.maybeText();
 }
 
 /** What is refused is recorded with the amount that was ordered. */

@@ -28,6 +28,7 @@ import { declareSettleRules } from './rules/settle-rules.ts';
 import { declareAmountRules } from './rules/steps/amount-rules.ts';
 import { declareDurableRememberRules, declareRememberRules } from './rules/steps/remember-rules.ts';
 import { declareDueRules, declareTimeRules } from './rules/times/due-rules.ts';
+import { declareTraceRules } from './rules/trace/trace-rules.ts';
 import { declareUnsettledRules } from './rules/unsettled-rules.ts';
 import { SettlingBalances } from './settle-as-apply.ts';
 import { declareRequestRules } from './shared/request-rules.ts';
@@ -97,6 +98,7 @@ export function checkOrderStorage<Storage extends OrderStorage>(
   declareRememberRules(declare);
   declareAmendRules(declare);
   declareRetryRules(declare);
+  declareTraceRules(declare);
   for (const isAccepted of [true, false]) {
     const kind = isAccepted ? 'accepted orders' : 'orders that were not accepted';
     declareBalanceRules((rule, claim, check) => {

@@ -65,6 +65,7 @@ export function pendingOrder(order: NewOrder, decided?: StoredOrder['decided']):
   const { id, userId, amount, priority, payload, content, labels, acceptedAt } = order;
   return {
     ...{ notBefore: order.notBefore, expiresAt: order.expiresAt, retryOf: order.retryOf },
+    traceContext: order.traceContext,
     ...{ id, userId, amount, priority, payload, content, labels, acceptedAt, decided },
     postings: appliedPostings(order.postings),
     orderedAmount: amount,
@@ -151,6 +152,7 @@ function comparable(order: ExpectedOrder): object {
     ...{ id, userId, amount, orderedAmount, priority, payload, content, status, acceptedAt },
     ...{ notBefore: order.notBefore, expiresAt: order.expiresAt },
     ...{ retryOf: order.retryOf, retriedAs: order.retriedAs },
+    traceContext: order.traceContext && { ...order.traceContext },
     labels: [...labels],
     postings: order.postings.map(postingFields),
     results: JSON.parse(JSON.stringify(results)),

@@ -132,6 +132,7 @@ const lies: [rule: string, lie: string, part: Part][] = [
     telling(({ remembered }) => ({ remembered: remembered.slice(-1) })),
   ],
   ['order rule 17', 'loses what came again', telling(() => ({ retryOf: undefined }))],
+  ['order rule 19', 'loses the traces of orders', telling(() => ({ traceContext: undefined }))],
   ['order rule 17', 'never says that it came again', telling(() => ({ retriedAs: undefined }))],
   [
     'order rule 17',

@@ -113,9 +113,8 @@ export class Job extends ParsedOrder implements QueueEntry {
 
   /** Its steps no longer need its caller's async context: a tracer may forget it. */
   leaveScope(): void {
-    if (this.scope === undefined) return;
-    this.scope.end();
-    this.scope = undefined;
+    this.scope?.end();
+    if (this.scope !== undefined) this.scope = undefined;
   }
 
   /** How many earlier processes may have begun its steps. */
@@ -147,7 +146,8 @@ export class Job extends ParsedOrder implements QueueEntry {
   /** The order as a storage keeps it. */
   toNewOrder(clock: Clock): NewOrder {
     const acceptedAt = this.unixOf(this.acceptedAt, clock);
-    return { ...this.toOrder(), content: this.content, acceptedAt };
+    const order = { ...this.toOrder(), content: this.content, acceptedAt };
+    return this.traceContext === undefined ? order : { ...order, traceContext: this.traceContext };
   }
 
   /**

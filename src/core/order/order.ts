@@ -1,3 +1,5 @@
+import type { TraceContext } from './trace/trace-context.ts';
+
 /**
  * How urgent an order is. Without one it is `'medium'`.
  *
@@ -69,6 +71,11 @@ export interface OrderFields {
    * goes on. Later than `notBefore`. Not part of the content. No limit by default.
    */
   readonly expiresAt?: number | undefined;
+  /**
+   * The trace in which the order is handed in. It is kept with the order, for {@link OrderMessage.traceContext}. One that
+   * is not valid is dropped. Not part of the content. None by default, or the one that a subscriber sets in a {@link SubmitMessage}.
+   */
+  readonly traceContext?: TraceContext | undefined;
 }
 
 /**

@@ -12,7 +12,7 @@ import {
   timeForm,
   timesOf,
 } from './times/order-times.ts';
-import type { TraceContext } from './trace/trace-context.ts';
+import { readTraceContext, type TraceContext } from './trace/trace-context.ts';
 
 /** The most characters (UTF-16 code units) that an `id` or a `userId` may have. */
 export const maxIdLength = 256;
@@ -66,10 +66,14 @@ export class ParsedOrder implements AcceptedOrder {
   }
 
   /** Takes what is no content from the order that the storage has. */
-  takeFrom(order: TimeFields & RetryLinks): void {
+  takeFrom(
+    order: TimeFields & RetryLinks & { readonly traceContext?: TraceContext | undefined },
+  ): void {
     const times = timesOf(order);
     if (times !== undefined || this.times !== undefined) this.times = times;
     if (order.retryOf !== undefined) this.retryOf = order.retryOf;
+    const { traceContext } = order;
+    if (traceContext !== this.traceContext) this.traceContext = traceContext;
   }
 
   /** Gives a copy of this order the fields that only some orders have. */
@@ -78,6 +82,7 @@ export class ParsedOrder implements AcceptedOrder {
     if (this.ownPostings !== undefined) copy.ownPostings = this.ownPostings;
     if (this.times !== undefined) copy.times = this.times;
     if (this.retryOf !== undefined) copy.retryOf = this.retryOf;
+    if (this.traceContext !== undefined) copy.traceContext = this.traceContext;
   }
 
   /** As records say it. */
@@ -128,6 +133,7 @@ export function parseOrder<T extends ParsedOrder>(
   let postings: unknown;
   let notBefore: unknown;
   let expiresAt: unknown;
+  let trace: TraceContext | undefined;
   try {
     fields = input as Record<keyof Order, unknown>;
     id = fields.id;
@@ -138,6 +144,8 @@ export function parseOrder<T extends ParsedOrder>(
     postings = fields.postings;
     notBefore = fields.notBefore;
     expiresAt = fields.expiresAt;
+    const { traceContext } = fields;
+    if (traceContext !== undefined) trace = readTraceContext(traceContext);
   } catch (cause) {
     throw new OrderError('invalid_order', 'Reading the order threw', { cause });
   }
@@ -163,6 +171,7 @@ export function parseOrder<T extends ParsedOrder>(
   const order = new Copy(id ?? nextOrderId(), userId, sum, rank, payload, noLabels);
   if (postings !== undefined) takePostings(order, postings);
   if (notBefore !== undefined || expiresAt !== undefined) setTimes(order, notBefore, expiresAt);
+  if (trace !== undefined) order.traceContext = trace;
   if (order.ownPostings === undefined || mayHavePostings) return order;
   const message = 'The storage does not say that it `appliesPostings`, so no order may have any';
   throw new OrderError('invalid_order', message, order.facts);

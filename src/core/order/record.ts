@@ -85,6 +85,7 @@ export function repeatedOutcomeOf(record: OrderRecord): OrderOutcome {
 export function recordOf(stored: OrderRecord & Partial<StoredOrder>): OrderRecord {
   const {
     content: _content,
+    traceContext: _traceContext,
     attempt: _attempt,
     remembered: _remembered,
     decided: _decided,

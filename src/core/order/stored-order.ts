@@ -1,6 +1,7 @@
 import type { AcceptedOrder } from './order.ts';
 import type { OrderRecord } from './outcome.ts';
 import type { OrderCause, RememberedStep } from './step-result.ts';
+import type { TraceContext } from './trace/trace-context.ts';
 
 /**
  * An order that is handed to a storage, to be kept.
@@ -10,6 +11,8 @@ import type { OrderCause, RememberedStep } from './step-result.ts';
 export interface NewOrder extends AcceptedOrder {
   /** The payload as its caller handed it in: the same value as `payload` but where a schema changed it. */
   readonly content: unknown;
+  /** The trace in which it was handed in; absent without one. */
+  readonly traceContext?: TraceContext | undefined;
   /** When it was accepted, in Unix milliseconds. */
   readonly acceptedAt: number;
   /**
@@ -47,6 +50,8 @@ export interface DecidedOutcome {
 export interface StoredOrder extends OrderRecord {
   /** The payload as its caller handed it in. */
   readonly content: unknown;
+  /** The trace in which it was handed in; absent without one. */
+  readonly traceContext?: TraceContext | undefined;
   /**
    * 1 for an order that was accepted since the storage was opened, and 1 more for each opening since its acceptance:
    * above 1 some of its steps may have been run before.
@@ -88,6 +93,8 @@ export interface Times {
 export interface SettledFields extends AcceptedOrder {
   /** The payload as its caller handed it in. */
   readonly content: unknown;
+  /** The trace in which it was handed in; absent without one. */
+  readonly traceContext?: TraceContext | undefined;
   /** The cause of the order's error, where it is known already. */
   readonly cause?: OrderCause | undefined;
 }

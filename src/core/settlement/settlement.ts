@@ -6,6 +6,7 @@ import { OrderError } from '../order/order-error.ts';
 import type { OrderCause, StepResult, StepValues } from '../order/step-result.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
 import { timeFields } from '../order/times/order-times.ts';
+import type { TraceContext } from '../order/trace/trace-context.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { LedgerSettlement } from '../storage/ledger.ts';
 
@@ -42,6 +43,7 @@ export class OrderSettlement implements LedgerSettlement {
   declare readonly endsHold?: boolean | undefined;
   /** Not even a field unless another order came again as this one. */
   declare readonly retryOf?: string | undefined;
+  declare readonly traceContext?: TraceContext | undefined;
   readonly #job: Job;
   #isOpen = false;
   #isAgain = false;
@@ -87,6 +89,7 @@ export class OrderSettlement implements LedgerSettlement {
     this.#job = job;
     if (job.times !== undefined) Object.assign(this, timeFields(job.times));
     if (job.retryOf !== undefined) this.retryOf = job.retryOf;
+    if (job.traceContext !== undefined) this.traceContext = job.traceContext;
   }
 
   get job(): Job {

@@ -210,6 +210,8 @@ export type RememberResult =
  *    until the order is settled. Of an order that is settled or not there, nothing is changed.
  * 17. It keeps an order's `retryOf`. When it first keeps the order, in `accept` or with its settlement, it sets
  *    `retriedAs` of the order that has that id, in the same transaction, if it has that order, and not a later one.
+ * 18. Where it has `balances`, that lists each user with a balance once.
+ * 19. It keeps an order's `traceContext`, settled or not. One that comes with a known id changes nothing.
  *
  * Methods may answer at once or with a promise.
  *

@@ -38,6 +38,7 @@ const orders = new PageColumns<Taken>([
   ['labels', 'text', ({ columns }) => columns.labels],
   ['postings', 'text', ({ columns }) => columns.postings],
   ['retry_of', 'text', ({ columns }) => columns.retryOf],
+  ['trace', 'text', ({ columns }) => columns.trace],
 ]);
 
 /** Their partitions count from 0 losses; an attempt above 1 is a loss before that. */

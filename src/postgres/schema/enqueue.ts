@@ -1,8 +1,4 @@
-/**
- * Functions that accept an order in the transaction of their caller. They run with the rights of the schema's owner, so
- * that their callers need no right to its tables.
- */
-export const enqueueFunctions = `
+const checks = `
 -- Notifies owners, when the transaction commits, of an unsettled order: due_at is given where its time has not come.
 CREATE FUNCTION note_order(part smallint, seq bigint, due_at bigint) RETURNS void LANGUAGE sql AS $$
   SELECT pg_notify('op_' || left(encode(sha256(convert_to(current_schema(), 'UTF8')), 'hex'), 8) || '_accepted',
@@ -156,10 +152,17 @@ END $$;
 CREATE FUNCTION in_array(value text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
   SELECT coalesce('[' || value || ']', '[]')
 $$;
+`;
 
+/**
+ * @param create - how it is made
+ * @param fields - more fields of the order
+ * @param columns - sets what they are kept in
+ */
+const enqueueFunction = (create: string, fields = '', columns = ''): string => `
 -- Accepts an order in the transaction of its caller, for triggers and other languages. Schema and rules of the processors
 -- do not run.
-CREATE FUNCTION enqueue(new_order json) RETURNS text
+${create} FUNCTION enqueue(new_order json) RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
   now_ms bigint := floor(extract(epoch FROM clock_timestamp()) * 1000);
@@ -175,7 +178,7 @@ BEGIN
   IF new_order IS NULL OR json_typeof(new_order) <> 'object' THEN
     PERFORM invalid_order('order', 'an object', new_order);
   END IF;
-  PERFORM check_fields(new_order, ARRAY['id', 'userId', 'amount', 'priority', 'payload', 'postings', 'notBefore', 'expiresAt'], '');
+  PERFORM check_fields(new_order, ARRAY['id', 'userId', 'amount', 'priority', 'payload', 'postings', 'notBefore', 'expiresAt'${fields}], '');
   o.user_id := id_of(new_order, 'userId', 'userId');
   IF field_of(new_order, 'id') IS NOT NULL THEN id := id_of(new_order, 'id', 'id');
   ELSE
@@ -203,7 +206,7 @@ BEGIN
       PERFORM invalid_order('expiresAt', 'later than \`notBefore\`', new_order -> 'expiresAt');
     END IF;
   END IF;
-  o.payload := (new_order -> 'payload')::text;
+${columns}  o.payload := (new_order -> 'payload')::text;
   answer := accept_order(row_to_json(o));
   IF answer -> 'known' IS NOT NULL THEN
     known := json_populate_record(NULL::orders, answer -> 'known');
@@ -218,7 +221,29 @@ BEGIN
   END IF;
   RETURN id;
 END $$;
+`;
 
+/**
+ * Functions that accept an order in the transaction of their caller. They run with the rights of the schema's owner, so
+ * that their callers need no right to its tables.
+ */
+export const enqueueFunctions = `${checks}${enqueueFunction('CREATE')}
 -- They move money for any role that may call them: that is for the owner of the schema to say.
 REVOKE EXECUTE ON FUNCTION accept_order(json), enqueue(json) FROM PUBLIC;
 `;
+
+/** The trace in which an order is handed in is kept with it. */
+export const traceOfOrders = `
+ALTER TABLE orders ADD COLUMN trace text;
+
+-- The trace of an order, as the table keeps it; NULL for one that is not valid.
+CREATE FUNCTION trace_of(given json) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT t.parent || coalesce(' ' || t.state, '') FROM (SELECT
+    given #>> '{traceContext,traceparent}' AS parent,
+    CASE WHEN json_typeof(given #> '{traceContext,tracestate}') = 'string'
+      AND char_length(given #>> '{traceContext,tracestate}') BETWEEN 1 AND 512
+      AND given #>> '{traceContext,tracestate}' COLLATE "C" ~ '^[ -~]+$'
+      THEN given #>> '{traceContext,tracestate}' END AS state) t
+  WHERE t.parent ~ '^(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$'
+$$;
+${enqueueFunction('CREATE OR REPLACE', ", 'traceContext'", '  o.trace := trace_of(new_order);\n')}`;

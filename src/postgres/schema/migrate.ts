@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sqlStateOf } from '../sessions/errors.ts';
 import type { Session } from '../sessions/session.ts';
-import { enqueueFunctions } from './enqueue.ts';
+import { enqueueFunctions, traceOfOrders } from './enqueue.ts';
 import { quoteName, quoteText } from './names.ts';
 import { tables } from './tables.ts';
 
@@ -16,7 +16,10 @@ export interface Migration {
  * One that was released is never changed. A new one leaves what the version before it reads and writes, columns, functions
  * and rights included, for as long as it says that the version can be used.
  */
-const released: readonly Migration[] = [{ sql: `${tables}\n${enqueueFunctions}`, usableFrom: 1 }];
+export const released: readonly Migration[] = [
+  { sql: `${tables}\n${enqueueFunctions}`, usableFrom: 1 },
+  { sql: traceOfOrders, usableFrom: 1 },
+];
 
 /** The version that this library reads and writes. */
 export const schemaVersion = released.length;

@@ -17,6 +17,7 @@ const columns = {
   labels: 'text',
   postings: 'text',
   retry_of: 'text',
+  trace: 'text',
 } as const;
 
 const names = Object.keys(columns).join(', ');
@@ -122,5 +123,6 @@ export function columnArrays(orders: readonly AcceptedColumns[]): Value[] {
     textColumn(orders.map(({ labels }) => labels)),
     textColumn(orders.map(({ postings }) => postings)),
     textColumn(orders.map(({ retryOf }) => retryOf)),
+    textColumn(orders.map(({ trace }) => trace)),
   ];
 }

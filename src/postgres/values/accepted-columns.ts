@@ -1,6 +1,7 @@
 import { ranks } from '../../core/order/order.ts';
 import { orderedPostings } from '../../core/order/receipt.ts';
 import type { NewOrder } from '../../core/order/stored-order.ts';
+import { traceText } from '../../core/order/trace/trace-context.ts';
 import { toKept } from './kept-text.ts';
 import { partitionOf } from './partition.ts';
 
@@ -19,6 +20,7 @@ export interface AcceptedColumns {
   readonly labels: string | null;
   readonly postings: string | null;
   readonly retryOf: string | null;
+  readonly trace: string | null;
 }
 
 /**
@@ -47,5 +49,6 @@ export function acceptedColumnsOf(
     labels: labels.length === 0 ? null : JSON.stringify(labels),
     postings: postings.length === 0 ? null : JSON.stringify(orderedPostings(postings)),
     retryOf: order.retryOf === undefined ? null : toKept(order.retryOf),
+    trace: traceText(order.traceContext),
   };
 }

@@ -19,6 +19,7 @@ import {
 } from '../../core/order/step-result.ts';
 import type { DecidedOutcome, StoredOrder } from '../../core/order/stored-order.ts';
 import { timeFields } from '../../core/order/times/order-times.ts';
+import { tracedBy } from '../../core/order/trace/trace-context.ts';
 import {
   areObjects,
   arePostings,
@@ -38,7 +39,7 @@ export const statuses = ['pending', 'completed', 'failed', 'canceled'] as const;
 
 /** What a read selects of an order `o` of `orders`. */
 const acceptedColumns = `o.seq, o.id, o.user_id, o.amount, o.priority, o.accepted_at, o.not_before,
-  o.expires_at, o.payload, o.content, o.labels, o.postings, o.retry_of`;
+  o.expires_at, o.payload, o.content, o.labels, o.postings, o.retry_of, o.trace`;
 
 /** What a read selects of an unsettled order: besides `o`, of its row `p` of `pending`, and of `t` of `partitions`. */
 export const pendingColumns = `${acceptedColumns}, t.epoch - p.epoch AS losses, p.decided,
@@ -84,6 +85,7 @@ export interface OrderRow {
   readonly labels: string | null;
   readonly postings: string | null;
   readonly retry_of: string | null;
+  readonly trace?: string | null;
   /** How often the partition was lost since the order was accepted. */
   readonly losses?: number | null;
   readonly decided?: string | null;
@@ -204,6 +206,7 @@ export function orderOf(row: OrderRow): StoredOrder {
       expiresAt: row.expires_at ?? undefined,
     }),
     ...retryLinks({ retryOf: idIn(row.retry_of), retriedAs: idIn(row.retried_as) }),
+    ...tracedBy(row.trace),
   };
 }
 

@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { type Ending, type Fields, noData, pending } from '../incoming.ts';
 import { results } from '../thread/codec.ts';
 import type { Reader, Writer } from '../thread/wire.ts';
-import { RetryRows } from './retry-rows.ts';
+import { LinkRows } from './link-rows.ts';
 import { columns } from './rows.ts';
 
 /** Takes more room than any page has left. */
@@ -22,7 +22,7 @@ export class OrderRows {
   readonly #remember: StatementSync;
   readonly #forget: StatementSync;
   readonly #lower: StatementSync;
-  readonly #links: RetryRows;
+  readonly #links: LinkRows;
   #sequence = 0;
 
   constructor(db: DatabaseSync, life: number) {
@@ -44,7 +44,7 @@ export class OrderRows {
       'UPDATE orders NOT INDEXED SET remembered = ? WHERE seq = ? AND id = ? AND settled_at IS NULL',
     );
     this.#lower = db.prepare('UPDATE orders SET amount = ?, ordered_amount = ? WHERE seq = ?');
-    this.#links = new RetryRows(db);
+    this.#links = new LinkRows(db);
     this.#forget = db.prepare('DELETE FROM orders WHERE id = ?');
   }
 
@@ -91,7 +91,7 @@ export class OrderRows {
     if (changes === 1) {
       this.#touch(fields.id, ending.settledAt);
       if (fields.notBefore !== null || fields.expiresAt !== null) this.#setTimesOf(fields);
-      if (fields.retryOf !== null) this.#links.retried(fields.retryOf, fields.id);
+      this.#links.add(fields);
     }
     return changes === 1;
   }

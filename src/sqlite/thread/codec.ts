@@ -1,6 +1,7 @@
 import { type FinalPosting, noPostings, ranks } from '../../core/order/order.ts';
 import { noResults, type StepResult, type StepValues } from '../../core/order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../../core/order/stored-order.ts';
+import { traceText } from '../../core/order/trace/trace-context.ts';
 import type { BalanceChange, BalanceResult } from '../../core/storage/balance-storage.ts';
 import type {
   PastBalance,
@@ -77,7 +78,7 @@ function writeFields(writer: Writer, order: NewOrder): void {
 
 function writeData(
   writer: Writer,
-  { payload, content, labels, notBefore, expiresAt, retryOf }: NewOrder,
+  { payload, content, labels, notBefore, expiresAt, retryOf, traceContext }: NewOrder,
 ): void {
   writer.text(payload === undefined ? null : JSON.stringify(payload));
   // In an array, since `undefined` differs from being the payload.
@@ -86,6 +87,7 @@ function writeData(
   writer.number(notBefore);
   writer.number(expiresAt);
   writer.text(retryOf);
+  writer.text(traceText(traceContext));
 }
 
 export function writeSettlements(writer: Writer, settlements: readonly Settlement[]): void {

@@ -1,6 +1,6 @@
 import { noLabels, noPostings, type Priority, ranks } from '../../core/order/order.ts';
 import type { AppliedPosting, OrderStatus } from '../../core/order/outcome.ts';
-import { type RetryLinks, retryLinks } from '../../core/order/retry/retry-links.ts';
+import { retryLinks } from '../../core/order/retry/retry-links.ts';
 import {
   noneRemembered,
   noResults,
@@ -12,6 +12,7 @@ import {
 } from '../../core/order/step-result.ts';
 import type { DecidedOutcome, StoredOrder } from '../../core/order/stored-order.ts';
 import { type TimeFields, timeFields } from '../../core/order/times/order-times.ts';
+import { tracedBy } from '../../core/order/trace/trace-context.ts';
 import {
   areObjects,
   arePostings,
@@ -24,6 +25,7 @@ import {
   type TakeUnreadable,
   UnreadableOrder,
 } from '../../core/storage/reading/unreadable-orders.ts';
+import type { Links } from '../links.ts';
 import type { Reader } from './wire.ts';
 
 /**
@@ -111,8 +113,12 @@ export function readOrder(reader: Reader): StoredOrder {
     sequence,
     settlement,
     ...times,
-    ...(links === null ? undefined : retryLinks(parse('links', links, isObject) as RetryLinks)),
+    ...(links === null ? undefined : linksIn(parse('links', links, isObject) as Links)),
   };
+}
+
+function linksIn({ trace, ...links }: Links): Partial<StoredOrder> {
+  return { ...retryLinks(links), ...tracedBy(trace) };
 }
 
 function readTimes(reader: Reader): TimeFields {

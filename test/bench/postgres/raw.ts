@@ -46,6 +46,7 @@ async function accept(client: Client, orders: readonly BenchOrder[]): Promise<st
       ...none,
       postings: null,
       retryOf: null,
+      trace: null,
     };
   });
   const isAwaited = `{${orders.map(() => 't').join()}}`;

@@ -4,10 +4,15 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PostgresStorage } from '../../../src/postgres/index.ts';
 import { commandOutput } from '../../../src/postgres/schema/command-output.ts';
-import { type Migration, migrate, schemaVersion } from '../../../src/postgres/schema/migrate.ts';
-import { tables } from '../../../src/postgres/schema/tables.ts';
+import {
+  type Migration,
+  migrate,
+  released,
+  schemaVersion,
+} from '../../../src/postgres/schema/migrate.ts';
 import { Session } from '../../../src/postgres/sessions/session.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
+import { TraceWitness } from '../../kit/trace-witness.ts';
 
 let server: PostgresServer;
 let admin: Client;
@@ -23,16 +28,16 @@ afterAll(async () => {
 
 /** What a later release may bring. */
 const later: readonly Migration[] = [
-  { sql: tables, usableFrom: 1 },
+  ...released,
   {
     sql: 'ALTER TABLE orders ADD COLUMN later text; CREATE TABLE later (a integer);',
     usableFrom: 1,
   },
 ];
 
-async function migrateLater(schema: string): Promise<void> {
+async function migrateTo(schema: string, migrations: readonly Migration[]): Promise<void> {
   const session = await Session.open({ connectionString: server.url }, 'SELECT 1', () => {});
-  await migrate(session, schema, 8, later);
+  await migrate(session, schema, 8, migrations);
   await session.end();
 }
 
@@ -54,7 +59,7 @@ it('a schema is migrated while processors of the version before go on, once (inv
   // A long read: the migration waits for it, and what waits for the migration waits for a second at most.
   await admin.query('BEGIN');
   await admin.query(`SELECT count(*) FROM ${schema}.orders`);
-  const migrating = Promise.all([migrateLater(schema), migrateLater(schema)]);
+  const migrating = Promise.all([migrateTo(schema, later), migrateTo(schema, later)]);
   await sleep(1_500);
   await admin.query('COMMIT');
   await migrating;
@@ -64,7 +69,7 @@ it('a schema is migrated while processors of the version before go on, once (inv
   const { rows } = await admin.query(
     `SELECT obj_description('${schema}'::regnamespace) AS version, sum(balance)::int FROM ${schema}.balances`,
   );
-  expect(rows).toEqual([{ version: 'order-processor 2 from 1', sum: count }]);
+  expect(rows).toEqual([{ version: `order-processor ${later.length} from 1`, sum: count }]);
   // One of the version before can still be started: a rolling deployment may go back.
   const again = new OrderProcessor({ storage: await open() });
   expect((await again.submit({ userId: 'u-0', amount: 0 })).balance).toBeGreaterThan(0);
@@ -87,11 +92,70 @@ it('a schema that only newer releases can use is refused, and nothing of it is c
 it('the SQL that is printed makes what `open` would make, and does nothing a second time', async () => {
   const script = commandOutput(['sql', '--schema', 'It\'s "$do$" ours', '--partitions', '4']);
   await admin.query(script);
-  await expect(admin.query(script)).rejects.toThrow('to be of version 0, found 1');
+  await expect(admin.query(script)).rejects.toThrow(`to be of version 0, found ${schemaVersion}`);
   await admin.query('ROLLBACK');
   const options = { connectionString: server.url, schema: 'It\'s "$do$" ours', partitions: 4 };
   const storage = await PostgresStorage.open({ ...options, migrate: false });
   await storage.close();
   const missing = PostgresStorage.open({ ...options, schema: 'missing', migrate: false });
   await expect(missing).rejects.toThrow('order-processor-postgres sql --from 0');
+});
+
+it('a schema of version 1 keeps the traces of orders from now on, and what that version sends works (invariants 3, 9, 10)', async () => {
+  const schema = 'first';
+  await migrateTo(schema, released.slice(0, 1));
+  const old = new Client({ connectionString: server.url });
+  await old.connect();
+  await old.query(`SET search_path = ${schema}`);
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+  const traceContext = { traceparent, tracestate: 'vendor=value' };
+  const insert = {
+    name: 'insert',
+    text: `INSERT INTO orders (seq, amount, accepted_at, part, priority, id, user_id)
+      VALUES (nextval('order_sequence'), 1, 0, $1, 1, $2, 'u') RETURNING seq, id, user_id`,
+  };
+  const enqueue = (order: object) =>
+    old.query('SELECT enqueue($1::json)', [JSON.stringify({ userId: 'u', amount: 1, ...order })]);
+  const acceptOrder = (id: string) => {
+    const row = { id, user_id: 'u', amount: 1, priority: 1, accepted_at: 0 };
+    return old.query({
+      name: 'accept_order',
+      text: 'SELECT accept_order($1::text::json)::text AS answer',
+      values: [JSON.stringify(row)],
+    });
+  };
+  await old.query({ ...insert, values: [0, 'lost-1'] });
+  await enqueue({ id: 'sql-1' });
+  await acceptOrder('host-1');
+  await expect(enqueue({ id: 'no', traceContext })).rejects.toThrow('traceContext');
+  using witness = new TraceWitness();
+  const open = () => PostgresStorage.open({ connectionString: server.url, schema });
+  const processor = new OrderProcessor({
+    storage: await open(),
+    steps: [{ name: 'work', run: () => 1 }],
+  });
+  await old.query({ ...insert, values: [0, 'lost-2'] });
+  await enqueue({ id: 'sql-2', traceContext });
+  for (const [at, given] of [{ traceparent }, { traceparent: 'no' }, 1, {}].entries()) {
+    await enqueue({ id: `sql-other-${at}`, traceContext: given });
+  }
+  await acceptOrder('host-2');
+  await acceptOrder('host-1');
+  await processor.submit({ id: 'own', userId: 'u', amount: 1, traceContext });
+  await processor.shutdown();
+  await old.end();
+  const found = witness
+    .of('order-processor:order')
+    .map(({ message }): [string, unknown] => [message.order.id, message.traceContext]);
+  expect(Object.fromEntries(found)).toEqual({
+    ...{ 'sql-1': undefined, 'host-1': undefined, 'host-2': undefined },
+    ...{ 'sql-2': traceContext, own: traceContext, 'sql-other-0': { traceparent } },
+    ...{ 'sql-other-1': undefined, 'sql-other-2': undefined, 'sql-other-3': undefined },
+  });
+  expect(witness.verdict()).toEqual([]);
+  const [order] = witness.of('order-processor:order');
+  expect(order?.message).toMatchObject({
+    storage: 'postgresql',
+    processorName: expect.any(String),
+  });
 });

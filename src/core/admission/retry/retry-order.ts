@@ -35,7 +35,8 @@ export async function retryOrder(
   const newId = retryIdOf(stored);
   await checkNotEarlier(sources, newId, stored);
   const { userId, orderedAmount: amount, postings, priority, content: payload } = stored;
-  const order: Order = { id: newId, userId, amount, postings, priority, payload };
+  const { traceContext } = stored;
+  const order: Order = { id: newId, userId, amount, postings, priority, payload, traceContext };
   const { record } = await enqueue(admission, order, overflow, { signal }, undefined, id);
   return record;
 }

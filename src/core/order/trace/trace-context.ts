@@ -22,6 +22,9 @@ export interface TraceContext {
   readonly tracestate?: string | undefined;
 }
 
+/** As in the text of a context: what is behind it, after a space, is the state. */
+const parentLength = 55;
+
 const parentForm = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-[\da-f]{2}$/;
 
 const stateForm = /^[\x20-\x7e]{1,512}$/;
@@ -36,4 +39,19 @@ export function readTraceContext(value: unknown): TraceContext | undefined {
   if (typeof traceparent !== 'string' || !parentForm.test(traceparent)) return undefined;
   const isState = typeof tracestate === 'string' && stateForm.test(tracestate);
   return Object.freeze(isState ? { traceparent, tracestate } : { traceparent });
+}
+
+/** A context as one text, for storages; at most 568 characters. */
+export function traceText(context: TraceContext | undefined): string | null {
+  if (context === undefined) return null;
+  const { traceparent, tracestate } = context;
+  return tracestate === undefined ? traceparent : `${traceparent} ${tracestate}`;
+}
+
+/** The field of an order that was kept with such a text; nothing for any other. */
+export function tracedBy(text: string | null | undefined): { traceContext?: TraceContext } {
+  if (typeof text !== 'string') return {};
+  const [traceparent, tracestate] = [text.slice(0, parentLength), text.slice(parentLength + 1)];
+  const traceContext = readTraceContext({ traceparent, tracestate });
+  return traceContext === undefined ? {} : { traceContext };
 }

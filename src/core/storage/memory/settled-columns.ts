@@ -183,6 +183,7 @@ export class SettledColumns {
     return {
       ...extra?.times,
       ...extra?.links,
+      ...(extra?.trace && { traceContext: extra.trace }),
       id: this.ids[slot] as string,
       userId: this.userIds[slot] as string,
       amount,

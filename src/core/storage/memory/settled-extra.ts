@@ -5,6 +5,7 @@ import type { RetryLinks } from '../../order/retry/retry-links.ts';
 import type { OrderCause, StepResult, StepValues } from '../../order/step-result.ts';
 import { noResults, noSteps } from '../../order/step-result.ts';
 import { hasTimes, type TimeFields, timeFields } from '../../order/times/order-times.ts';
+import type { TraceContext } from '../../order/trace/trace-context.ts';
 import { memoryOf } from '../../runtime/size-of.ts';
 
 /** The fields of a settled order that take room in memory. */
@@ -18,6 +19,7 @@ export interface RememberedFields {
   readonly notBefore?: number | undefined;
   readonly expiresAt?: number | undefined;
   readonly retryOf?: string | undefined;
+  readonly traceContext?: TraceContext | undefined;
   readonly cause?: OrderCause | undefined;
   readonly steps: readonly StepResult[];
   readonly results: StepValues;
@@ -42,6 +44,8 @@ export interface Extra {
   readonly times?: TimeFields | undefined;
   /** The orders that an order names. */
   readonly links?: RetryLinks | undefined;
+  /** The trace of an order that has one. */
+  readonly trace?: TraceContext | undefined;
   /** About how many bytes are kept for this order alone. */
   readonly bytes: number;
 }
@@ -59,6 +63,7 @@ export const noExtra: Extra = {
   cause: undefined,
   times: undefined,
   links: undefined,
+  trace: undefined,
   bytes: 0,
 };
 
@@ -85,6 +90,7 @@ export function extraOfReceipt(order: RememberedFields, most: number): Extra {
     labels,
     times: timesIn(order),
     links: linksIn(order),
+    trace: order.traceContext,
     bytes,
   };
 }
@@ -98,7 +104,8 @@ export function extraOfError(order: RememberedFields, error: OrderError, most: n
   const times = timesIn(order);
   const links = linksIn(order);
   const fields = { payload, content, steps, results, labels, code, message, retryable };
-  return { ...fields, orderedAmount: undefined, cause, times, links, bytes };
+  const trace = order.traceContext;
+  return { ...fields, orderedAmount: undefined, cause, times, links, trace, bytes };
 }
 
 /** Whether a completed order has nothing of its own that takes room, but for postings and the results of its steps. */
@@ -106,7 +113,7 @@ export function isPlain(order: RememberedFields): boolean {
   const { id, userId, payload, content, labels, results, amount, orderedAmount } = order;
   if (payload !== undefined || content !== undefined || labels.length > 0) return false;
   if (results !== noResults || orderedAmount !== amount || hasTimes(order)) return false;
-  if (order.retryOf !== undefined) return false;
+  if (order.retryOf !== undefined || order.traceContext !== undefined) return false;
   return id.length + userId.length <= shortIds;
 }
 
@@ -119,7 +126,7 @@ function linksIn({ retryOf }: RememberedFields): RetryLinks | undefined {
 }
 
 function bytesOf(
-  { id, userId, payload, content, results }: RememberedFields,
+  { id, userId, payload, content, results, traceContext }: RememberedFields,
   most: number,
 ): number {
   // One byte more, so that a value that is too large is recognized.
@@ -128,5 +135,6 @@ function bytesOf(
   const areLong = id.length + userId.length > shortIds;
   const ofIds = areLong ? memoryOf(id, enough) + memoryOf(userId, enough) : 0;
   const ofResults = results === noResults ? 0 : memoryOf(results, enough);
-  return memoryOf(payload, enough) + ofContent + ofIds + ofResults;
+  const ofTrace = traceContext === undefined ? 0 : memoryOf(traceContext, enough);
+  return memoryOf(payload, enough) + ofContent + ofIds + ofResults + ofTrace;
 }

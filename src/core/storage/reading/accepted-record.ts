@@ -13,6 +13,7 @@ export function acceptedRecord(order: NewOrder, sequence: number): Omit<StoredOr
   return {
     ...timeFields(order),
     ...retryLinks(order),
+    ...(order.traceContext && { traceContext: order.traceContext }),
     ...{ id, userId, amount, priority, payload, labels, content, acceptedAt, sequence },
     postings: appliedPostings(order.postings),
     orderedAmount: amount,
