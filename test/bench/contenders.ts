@@ -1,3 +1,4 @@
+import { tracingChannel } from 'node:diagnostics_channel';
 import AsyncLock from 'async-lock';
 import fastq from 'fastq';
 import {
@@ -100,6 +101,19 @@ export function oursObserved(): Submit {
     });
   }
   return (order) => processor.submit(order);
+}
+
+/** The same with a subscriber to every diagnostics channel. */
+export function oursTraced(): Submit {
+  const count = (): void => {
+    heard += 1;
+  };
+  for (const name of ['submit', 'order', 'step', 'settle']) {
+    tracingChannel(`order-processor:${name}`).subscribe({
+      ...{ start: count, end: count, error: count, asyncStart: count, asyncEnd: count },
+    });
+  }
+  return ours();
 }
 
 /** What an order's step does. */

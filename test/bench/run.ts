@@ -37,6 +37,14 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
     ),
     least('', 'times the best peer', 1, toBestPeer),
   ],
+  closedTraced: [
+    least(
+      'the same with a subscriber to every diagnostics channel',
+      'of without',
+      0.4,
+      ratio('traced', 'ours'),
+    ),
+  ],
   closedForgetful: [
     least('the same with `retainSettled: 0`', 'of `bare`', 0.35, ratio('ours', 'bare')),
     least('', 'times the best peer', 2.5, toBestPeer),

@@ -9,6 +9,7 @@ import {
   makeOurs,
   ours,
   oursObserved,
+  oursTraced,
   oursWithSteps,
   peers,
   type Submit,
@@ -181,6 +182,7 @@ const ofNoWork = Object.fromEntries(
 export const workloads = {
   closed: closedLoops(500_000, spread(10_000), { floor, ours: () => ours(), ...ofNoWork }),
   closedObserved: closedLoops(500_000, spread(10_000), { floor, ours: oursObserved, ...ofNoWork }),
+  closedTraced: closedLoops(500_000, spread(10_000), { ours: () => ours(), traced: oursTraced }),
   closedForgetful: closedLoops(500_000, spread(10_000), { bare, ours: () => ours(0), ...ofNoWork }),
   transfers: steady(500_000, spread(10_000), {
     plain: () => oneByOne(ours()),

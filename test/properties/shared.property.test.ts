@@ -3,6 +3,7 @@ import { expect, it } from 'vitest';
 import { isFull } from '../kit/full.ts';
 import { checkScenarios } from '../kit/scenarios.ts';
 import type { Faults } from '../kit/shared-database.ts';
+import { TraceWitness } from '../kit/trace-witness.ts';
 import { VirtualClock } from '../kit/virtual-clock.ts';
 import { Driver } from './shared/driver.ts';
 import { type Plan, scenario } from './shared/plan.ts';
@@ -38,4 +39,13 @@ it.each<[string, Faults, RegExp]>([
     if ([...found].some((each) => expected.test(each))) break;
   }
   expect([...found].join('\n')).toMatch(expected);
+});
+
+it('invariant 11: each operation is published once, at the processor that it belongs to', {
+  timeout: 3_600_000,
+}, async () => {
+  await checkScenarios(scenario, isFull ? 3_000 : 30, async (plan, clock) => {
+    using witness = new TraceWitness();
+    return [...(await play(plan, clock)), ...witness.verdict()];
+  });
 });

@@ -50,6 +50,10 @@ it.each(versions)('invariant 9: a file of version %i has all that it had', async
   expect(attempts).toEqual([2]);
   expect(await processor.order('waits')).toMatchObject({ status: 'completed', balance: 730 });
   expect(await processor.order('told')).toMatchObject({ status: 'canceled', code: 'canceled' });
+  expect(await storage.find('waits')).not.toHaveProperty('traceContext');
+  const traceContext = { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' };
+  await processor.submit({ id: 'traced', userId: 'u-new', amount: 1, traceContext });
+  expect(await storage.find('traced')).toMatchObject({ traceContext });
   await processor.shutdown();
 
   const after = new DatabaseSync(folder.path(), { readOnly: true });
