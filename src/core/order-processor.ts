@@ -724,8 +724,9 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * @returns what held it. Rejects with a TypeError for what can't be a user's id, for an option that is unknown or
    *   wrong and for an action that is missing or has no order, with a RangeError for one that is unknown, with
    *   `not_held` for a lane that is not held, or not by the order that was named, with `storage_failed` if the storage
-   *   did not end the hold: the lane stays held in this process, and may go on after the next start. Rejects with
-   *   `shut_down` once the processor is shutting down
+   *   did not end the hold: the lane stays held in this process, and may go on after the next start; an owner among
+   *   several processors tries that again until the storage works. Rejects with `shut_down` once the processor is
+   *   shutting down
    *
    * @example
    * ```ts

@@ -15,6 +15,8 @@ export interface Faults {
   readonly hasNoFence?: boolean;
   /** Owners hear of orders in another order than that of their acceptance. */
   readonly hasNoOrder?: boolean;
+  /** The next owner of a partition is not told which lanes are held. */
+  readonly hidesHolds?: boolean;
   /** A processor is not told that it has lost a partition. */
   readonly hidesLoss?: boolean;
 }
@@ -87,6 +89,7 @@ export class SharedDatabase {
   }
 
   holdsOf(partition: number, { after, limit }: StoredHoldQuery): readonly StoredHold[] {
+    if (this.faults.hidesHolds) return [];
     const behind = this.disk.holds({ after, limit: Number.MAX_SAFE_INTEGER });
     return behind.filter(({ userId }) => this.partitionOf(userId) === partition).slice(0, limit);
   }

@@ -37,8 +37,8 @@ export class SharedStorage implements OrderStorage, SharedOrders {
   isFollowing = false;
   /** The partitions that the processor owns, as far as it has been told. */
   readonly tenures = new Set<Tenure>();
-  /** Whether a call of `accept` or `settle` fails: before it is done, or after it. */
-  fate: () => 'works' | 'fails' | 'fails late' = () => 'works';
+  /** Whether a call fails: before it is done, or after it. */
+  fate: () => 'works' | 'fails' | 'fails late' | 'never ends' = () => 'works';
   #listener: SharedStorageListener | undefined;
   readonly #events: (readonly [event: Event, most: number])[] = [];
   #isTelling = false;
@@ -286,6 +286,7 @@ export class SharedStorage implements OrderStorage, SharedOrders {
 
   async #call<T>(act: () => T): Promise<T> {
     const fate = this.fate();
+    if (fate === 'never ends') return new Promise(() => {});
     await this.database.delay();
     this.#checkOpen();
     if (fate === 'fails') throw new Error('The connection is gone');

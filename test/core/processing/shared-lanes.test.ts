@@ -135,6 +135,52 @@ describe('where several processors share a storage', () => {
     }
   });
 
+  it.each(['retry', 'skip', undefined] as const)(
+    'invariant 4: a lane whose release (%s) was ended by the storage without an answer goes on',
+    async (action) => {
+      const { step, mayWork } = failing();
+      const { a, b, storages, end } = processors(step);
+      if (action === undefined) await endOf(b.hold('u'));
+      const outcome = b.submit(order('o-1')).catch(codeOf);
+      await clock.advance(1_000);
+      mayWork();
+      const [owner] = storages as [SharedStorage];
+      const release = owner.release.bind(owner);
+      let lost = 0;
+      owner.release = async (...given) => {
+        const answer = await release(...given);
+        lost += 1;
+        if (lost < 3) throw new Error('The answer is lost');
+        return answer;
+      };
+      a.on('error', () => {});
+      expect(await endOf(b.release('u', action))).toMatchObject({ userId: 'u', action });
+      expect(await endOf(outcome)).toEqual(
+        action === 'skip' ? 'declined' : expect.objectContaining({ balance: 5 }),
+      );
+      expect(a.stats()).toMatchObject({ heldLanes: 0, unsettled: 0 });
+      await end();
+    },
+  );
+
+  it('invariant 4: a partition is handed over at any moment of a release, also before its holds are read', async () => {
+    for (let cut = 0; cut < 16; cut += 1) {
+      const { step, mayWork } = failing();
+      const { b, database, storages, give, end } = processors(step);
+      const outcome = b.submit(order('o-1')).catch(codeOf);
+      await clock.advance(1_000);
+      mayWork();
+      give(0);
+      const released = b.release('u', 'retry', { orderId: 'o-1' });
+      await clock.advance(cut);
+      database.release(0, () => storages[1]);
+      expect(await endOf(released)).toMatchObject({ orderId: 'o-1', action: 'retry' });
+      expect(await endOf(outcome)).toMatchObject({ balance: 5 });
+      expect(database.owners[0]?.storage).toBe(storages[1]);
+      await end();
+    }
+  });
+
   it('invariant 1: a partition that moves at any moment of a hold begins no order after it', async () => {
     for (let cut = 0; cut < 16; cut += 1) {
       const { b, ran, give, end } = processors();

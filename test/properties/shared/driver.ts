@@ -1,43 +1,28 @@
-import { type AcceptedOrder, type Order, OrderProcessor, type Step } from 'order-processor';
+import { type Hold, OrderProcessor, type Step } from 'order-processor';
 import { AskedStorage } from '../../kit/asked-storage.ts';
 import { randomFrom } from '../../kit/random.ts';
-import { type Faults, SharedDatabase, type Tenure } from '../../kit/shared-database.ts';
+import { type Faults, SharedDatabase } from '../../kit/shared-database.ts';
 import { SharedStorage } from '../../kit/shared-storage.ts';
 import type { VirtualClock } from '../../kit/virtual-clock.ts';
-import type { Command, Plan, Work } from './plan.ts';
-
-/** What a caller has been answered. */
-export interface Answer {
-  readonly id: string;
-  readonly type: 'submit' | 'enqueue' | 'outcome' | 'cancel';
-  /** Before it was answered nothing stands here. */
-  value?: unknown;
-  code?: string;
-}
-
-interface Running {
-  readonly id: string;
-  readonly userId: string;
-  readonly tenure: Tenure | undefined;
-}
+import { Calls } from './calls.ts';
+import { HandHolds } from './hand-holds.ts';
+import type { Command, Plan } from './plan.ts';
+import { WatchedRuns } from './watched-runs.ts';
 
 /** Plays a plan: several processors on one database, and partitions that move. */
 export class Driver {
   readonly database: SharedDatabase;
   readonly processors: OrderProcessor[];
   readonly storages: SharedStorage[];
-  readonly answers: Answer[] = [];
+  readonly calls: Calls;
   /** Invariants that were seen broken while it ran. */
   readonly wrong: string[] = [];
-  /** The acknowledged orders, and which had been acknowledged when each was submitted. */
-  readonly before = new Map<string, ReadonlySet<string>>();
-  readonly acknowledged = new Set<string>();
   readonly #plan: Plan;
   readonly #clock: VirtualClock;
-  readonly #orders: Order<Work>[] = [];
-  readonly #running = new Set<Running>();
-  readonly #thrown = new Set<string>();
+  /** Processors that have shut down, or whose process is dead. */
   readonly #closed = new Set<number>();
+  readonly #killed = new Set<number>();
+  readonly #runs: WatchedRuns;
   #isCalm = false;
 
   constructor(plan: Plan, clock: VirtualClock, faults: Faults) {
@@ -49,13 +34,25 @@ export class Driver {
     const at = Array.from({ length: plan.processors }, (_, each) => each);
     const Storage = plan.isAsked ? AskedStorage : SharedStorage;
     this.storages = at.map(() => new Storage(this.database));
-    for (const storage of this.storages) {
+    for (const [each, storage] of this.storages.entries()) {
       storage.fate = () => {
+        if (this.#killed.has(each)) return 'never ends';
         if (this.#isCalm || random() >= plan.failures) return 'works';
         return random() < 0.5 ? 'fails' : 'fails late';
       };
     }
+    const { database, storages, wrong } = this;
+    const holds = new HandHolds();
+    this.#runs = new WatchedRuns({
+      ...{ clock, database, storages, wrong, holds },
+      ...{ isAsked: plan.isAsked, killed: this.#killed },
+    });
     this.processors = at.map((each) => this.#processor(each));
+    this.calls = new Calls({
+      ...{ database, holds },
+      at: (number) => this.#at(number),
+      processor: (each) => this.processors[each] as OrderProcessor,
+    });
     for (const partition of this.database.owners.keys()) this.#give(partition, partition);
   }
 
@@ -70,16 +67,19 @@ export class Driver {
       if (owner === undefined) this.#give(partition, this.#last);
     }
     await this.#clock.advance(600_000);
+    await this.#releaseAll();
+    await this.#compensateAll();
     for (const [at, processor] of this.processors.entries()) {
       if (this.#closed.has(at)) continue;
-      const { unsettled, queueLength, activeWorkers } = processor.stats();
-      if (unsettled + queueLength + activeWorkers > 0) {
-        this.wrong.push(`invariant 4: ${unsettled} orders are left at ${at}`);
-      }
+      const { unsettled, queueLength, activeWorkers, heldLanes } = processor.stats();
+      if (unsettled + queueLength + activeWorkers + heldLanes === 0) continue;
+      this.wrong.push(`invariant 4: ${unsettled} orders, ${heldLanes} holds are left at ${at}`);
     }
-    const over = Promise.all(this.processors.map((each) => each.shutdown()));
+    const ends = this.processors.map((each, at) =>
+      each.shutdown(this.#killed.has(at) ? { timeoutMs: 5 } : undefined),
+    );
     await this.#clock.runAll();
-    await over;
+    await Promise.all(ends);
   }
 
   /** The one processor that never shuts down. */
@@ -97,124 +97,121 @@ export class Driver {
   }
 
   #processor(at: number): OrderProcessor {
-    const { capacity, concurrency, overflow, minBalance, hasSteps, compensates } = this.#plan;
+    const { capacity, concurrency, overflow, minBalance, onFailure } = this.#plan;
+    const { hasSteps, compensates } = this.#plan;
     const step: Step = {
       name: 'work',
-      run: (order, { signal }) => this.#work(order, at, signal),
-      ...(compensates && { compensate: () => this.#clock.sleep(2) }),
+      run: (order, { signal }) => this.#runs.work(order, at, signal),
+      ...(compensates && { compensate: (order) => this.#runs.compensate(order, at) }),
     };
-    return new OrderProcessor({
-      ...{ capacity, concurrency, overflow, minBalance, storage: this.storages[at] },
-      steps: hasSteps ? [step] : [],
-    }).on('stalled', () => {});
-  }
-
-  async #work(order: AcceptedOrder, at: number, signal: AbortSignal): Promise<void> {
-    const { id, userId, notBefore = 0 } = order;
-    if (Date.now() < notBefore) this.wrong.push(`shared rule 14: ${id} begins before its time`);
-    const { ms, end, isDeaf } = order.payload as Work;
-    const tenure = this.storages[at]?.tenureOf(userId);
-    if (tenure === undefined) {
-      this.wrong.push(`invariant 12: ${id} begins at ${at}, which knows that it does not own it`);
-    }
-    if (this.#plan.isAsked && tenure?.isLost) {
-      this.wrong.push(`shared rule 16: ${id} begins at ${at}, which has lost it`);
-    }
-    for (const other of this.#running) {
-      // One that has lost its partition, and has not heard of it, can neither be held back nor made to end.
-      if (other.userId !== userId || other.tenure?.isLost || tenure?.isLost) continue;
-      this.wrong.push(`invariant 1: ${id} begins while ${other.id} runs`);
-    }
-    const running = { id, userId, tenure };
-    this.#running.add(running);
-    try {
-      await this.#clock.sleep(ms, isDeaf ? undefined : signal);
-    } finally {
-      this.#running.delete(running);
-    }
-    const isFirst = !this.#thrown.has(id);
-    this.#thrown.add(id);
-    if (end === 'fails') throw Object.assign(new Error('No'), { code: 'declined' });
-    if (end === 'throws once' && isFirst) throw new Error('A bug');
+    return (
+      new OrderProcessor({
+        ...{ capacity, concurrency, overflow, minBalance, onFailure, storage: this.storages[at] },
+        steps: hasSteps ? [step] : [],
+      })
+        .on('stalled', () => {})
+        // Compensations fail.
+        .on('error', () => {})
+        .on('started', (record) => this.#runs.started(record, at))
+    );
   }
 
   async #do(command: Command): Promise<void> {
     switch (command.type) {
       case 'submit':
-      case 'enqueue': {
-        const { user, amount, work, inMs } = command;
-        const id = `o-${this.#orders.length}`;
-        const notBefore = inMs === undefined ? undefined : Date.now() + inMs;
-        const order = { id, userId: `u-${user}`, amount, payload: work, notBefore };
-        this.#orders.push(order);
-        this.before.set(id, new Set(this.acknowledged));
-        this.#ask(command.type, id, this.#handIn(command, order));
+      case 'enqueue':
+        this.calls.handIn(command);
         return;
-      }
-      case 'retry': {
-        const order = this.#orders[command.of % (this.#orders.length || 1)];
-        if (order === undefined) return;
-        const submitted = this.processors[this.#at(command.at)]?.submit(order);
-        this.#ask('submit', order.id as string, submitted);
+      case 'submit again':
+        this.calls.submitAgain(command.of, command.at);
         return;
-      }
       case 'cancel':
-      case 'outcome': {
-        const id = `o-${command.of}`;
-        const answer = this.processors[this.#at(command.at)]?.[command.type](id);
-        this.#ask(command.type, id, answer as Promise<unknown>);
+      case 'outcome':
+      case 'retry':
+      case 'compensate':
+        this.calls.call(command.type, command.of, command.at);
         return;
-      }
+      case 'hold':
+        this.calls.hold(`u-${command.user}`, command.at);
+        return;
       case 'release':
-      case 'take': {
-        const partition = command.partition % this.database.owners.length;
-        const to = this.storages[this.#at(command.to)] as SharedStorage;
-        if (command.type === 'release') {
-          this.database.release(partition, () => (to.isLeaving ? this.storages.at(-1) : to));
-        } else {
-          this.database.take(partition);
-          this.#give(partition, to.isLeaving ? this.#last : command.to);
-        }
+        this.calls.release(`u-${command.user}`, command.action, command.at);
         return;
-      }
+      case 'hand over':
+      case 'take':
+        this.#move(command.type, command.partition % this.database.owners.length, command.to);
+        return;
       case 'shutdown': {
         const at = command.at % this.processors.length;
-        if (at === this.#last) return;
+        if (at === this.#last || this.#killed.has(at)) return;
         this.#closed.add(at);
         void this.processors[at]?.shutdown({ timeoutMs: command.timeoutMs });
         return;
       }
+      case 'kill':
+        this.#kill(command.at % this.processors.length);
+        return;
       case 'wait':
         await this.#clock.advance(command.ms);
     }
   }
 
-  #handIn({ type, at }: Command & { at: number }, order: Order<Work>): Promise<unknown> {
-    const processor = this.processors[this.#at(at)] as OrderProcessor;
-    if (type === 'submit') {
-      // What is acknowledged is seen by those that come after it.
-      return processor.submit(order).finally(() => this.#acknowledge(order.id as string));
+  #move(how: 'hand over' | 'take', partition: number, number: number): void {
+    const to = this.storages[this.#at(number)] as SharedStorage;
+    if (how === 'hand over') {
+      this.database.release(partition, () => (to.isLeaving ? this.storages.at(-1) : to));
+    } else {
+      this.database.take(partition);
+      this.#give(partition, to.isLeaving ? this.#last : number);
     }
-    return processor.enqueue(order).then((record) => {
-      this.#acknowledge(order.id as string);
-      return record;
+  }
+
+  /** A process dies: what it has sent arrives, and its partitions have a next owner when that is noticed. */
+  #kill(at: number): void {
+    if (at === this.#last || this.#killed.has(at)) return;
+    this.#closed.add(at);
+    this.#killed.add(at);
+    this.#runs.died(at);
+    this.calls.died(at);
+    const storage = this.storages[at] as SharedStorage;
+    this.database.members.delete(storage);
+    void this.#clock.sleep(4).then(() => {
+      for (const [partition, owner] of this.database.owners.entries()) {
+        if (owner?.storage !== storage) continue;
+        this.database.take(partition);
+        this.#give(partition, this.#last);
+      }
     });
   }
 
-  #acknowledge(id: string): void {
-    if (this.database.find(id) !== undefined) this.acknowledged.add(id);
+  /** Everything that is held goes on: failed orders are tried again at first. */
+  async #releaseAll(): Promise<void> {
+    for (let round = 0; round < 60; round += 1) {
+      const holds = this.#holds();
+      if (holds.length === 0) return;
+      for (const { userId, orderId } of holds) {
+        const action = round % 3 === 0 ? 'retry' : 'skip';
+        this.calls.release(userId, orderId === undefined ? undefined : action, round);
+      }
+      await this.#clock.advance(60_000);
+    }
+    this.wrong.push(`invariant 4: ${JSON.stringify(this.#holds())} does not end`);
   }
 
-  #ask(type: Answer['type'], id: string, asked: Promise<unknown> | undefined): void {
-    const answer: Answer = { id, type };
-    this.answers.push(answer);
-    asked?.then(
-      (value) => {
-        answer.value = value ?? 'nothing';
-      },
-      (error) => {
-        answer.code = error.code ?? `${error}`;
-      },
-    );
+  #holds(): readonly Hold[] {
+    return this.database.disk.holds({ limit: Number.MAX_SAFE_INTEGER });
+  }
+
+  /** Every compensation that has failed is tried again until it succeeds. */
+  async #compensateAll(): Promise<void> {
+    for (let round = 0; round < 5; round += 1) {
+      const left = this.calls.uncompensated;
+      if (left.length === 0) return;
+      for (const id of left) {
+        this.calls.callFor('compensate', id, round);
+        await this.#clock.advance(10_000);
+      }
+    }
+    this.wrong.push('A compensation is not tried again');
   }
 }

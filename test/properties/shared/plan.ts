@@ -4,7 +4,9 @@ import fc from 'fast-check';
 export interface Work {
   /** How long it takes, in milliseconds. */
   readonly ms: number;
-  readonly end: 'completes' | 'fails' | 'throws once';
+  readonly end: 'completes' | 'fails' | 'fails once' | 'throws once';
+  /** How often its compensation fails. */
+  readonly refusals: number;
   /** It goes on although its signal has aborted. */
   readonly isDeaf: boolean;
 }
@@ -19,10 +21,22 @@ export type Command =
       /** In how many milliseconds it may begin; `undefined` for at once. */
       readonly inMs: number | undefined;
     }
-  /** The same order, at any processor. */
-  | { readonly type: 'retry'; readonly at: number; readonly of: number }
-  | { readonly type: 'cancel' | 'outcome'; readonly at: number; readonly of: number }
-  | { readonly type: 'release' | 'take'; readonly partition: number; readonly to: number }
+  /** `submit again`: the same order, at any processor. */
+  | { readonly type: 'submit again'; readonly at: number; readonly of: number }
+  | {
+      readonly type: 'cancel' | 'outcome' | 'retry' | 'compensate';
+      readonly at: number;
+      readonly of: number;
+    }
+  | { readonly type: 'hold'; readonly at: number; readonly user: number }
+  | {
+      readonly type: 'release';
+      readonly at: number;
+      readonly user: number;
+      readonly action: 'retry' | 'skip';
+    }
+  | { readonly type: 'hand over' | 'take'; readonly partition: number; readonly to: number }
+  | { readonly type: 'kill'; readonly at: number }
   | { readonly type: 'shutdown'; readonly at: number; readonly timeoutMs: number }
   | { readonly type: 'wait'; readonly ms: number };
 
@@ -34,6 +48,8 @@ export interface Plan {
   readonly overflow: 'wait' | 'reject';
   readonly hasSteps: boolean;
   readonly compensates: boolean;
+  /** What becomes of the lane of an order that fails. */
+  readonly onFailure: 'continue' | 'hold';
   /** Whether the storages are asked before a step begins. */
   readonly isAsked: boolean;
   readonly minBalance: number | undefined;
@@ -45,16 +61,19 @@ export interface Plan {
 
 const small = fc.nat({ max: 40 });
 
+const user = fc.nat({ max: 3 });
+
 const work: fc.Arbitrary<Work> = fc.record({
   ms: fc.nat({ max: 12 }),
-  end: fc.constantFrom('completes', 'completes', 'completes', 'fails', 'throws once'),
+  end: fc.constantFrom('completes', 'completes', 'completes', 'fails', 'fails once', 'throws once'),
+  refusals: fc.constantFrom(0, 0, 1, 2),
   isDeaf: fc.boolean(),
 });
 
 const order = fc.record({
   type: fc.constantFrom('submit', 'submit', 'enqueue'),
   at: small,
-  user: fc.nat({ max: 3 }),
+  user,
   amount: fc.integer({ min: -3, max: 5 }),
   work,
   inMs: fc.constantFrom(undefined, undefined, undefined, undefined, 5, 40),
@@ -64,16 +83,33 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   { weight: 12, arbitrary: order },
   {
     weight: 3,
-    arbitrary: fc.record({ type: fc.constant('retry'), at: small, of: small }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({ type: fc.constantFrom('cancel', 'outcome'), at: small, of: small }),
+    arbitrary: fc.record({ type: fc.constant('submit again'), at: small, of: small }),
   },
   {
     weight: 5,
     arbitrary: fc.record({
-      type: fc.constantFrom('release', 'take'),
+      type: fc.constantFrom('cancel', 'cancel', 'outcome', 'retry', 'retry', 'compensate'),
+      at: small,
+      of: small,
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constant('hold'), at: small, user }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      type: fc.constant('release'),
+      at: small,
+      user,
+      action: fc.constantFrom('retry', 'skip'),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      type: fc.constantFrom('hand over', 'take'),
       partition: small,
       to: small,
     }),
@@ -86,7 +122,14 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       timeoutMs: fc.constantFrom(5, 30_000),
     }),
   },
-  { weight: 6, arbitrary: fc.record({ type: fc.constant('wait'), ms: fc.nat({ max: 15 }) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('kill'), at: small }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      type: fc.constant('wait'),
+      ms: fc.oneof(fc.nat({ max: 15 }), fc.nat({ max: 60 })),
+    }),
+  },
 );
 
 export const scenario: fc.Arbitrary<Plan> = fc.record({
@@ -97,9 +140,10 @@ export const scenario: fc.Arbitrary<Plan> = fc.record({
   overflow: fc.constantFrom('wait', 'reject'),
   hasSteps: fc.constantFrom(true, true, true, false),
   compensates: fc.boolean(),
+  onFailure: fc.constantFrom('continue', 'hold'),
   isAsked: fc.boolean(),
   minBalance: fc.constantFrom(undefined, 0),
   failures: fc.constantFrom(0, 0, 0.1),
   seed: fc.nat(),
-  commands: fc.array(command, { minLength: 5, maxLength: 60 }),
+  commands: fc.array(command, { minLength: 5, maxLength: 60, size: 'max' }),
 }) as fc.Arbitrary<Plan>;

@@ -1,8 +1,6 @@
-import type { OrderOutcome, Receipt, StoredOrder } from 'order-processor';
-import type { Answer, Driver } from './driver.ts';
-
-/** What says nothing of the order: it may be anything. */
-const unclear = ['storage_failed', 'shut_down', 'queue_full'];
+import type { StoredOrder } from 'order-processor';
+import type { Driver } from './driver.ts';
+import { wrongAnswer } from './wrong-answer.ts';
 
 /** Everything that is wrong after a run. */
 export function verdict(driver: Driver): string[] {
@@ -10,8 +8,9 @@ export function verdict(driver: Driver): string[] {
     ...driver.wrong,
     ...wrongCommits(driver),
     ...wrongOrder(driver),
-    ...driver.answers.flatMap((answer) => wrongAnswer(answer, driver)),
+    ...driver.calls.answers.flatMap((answer) => wrongAnswer(answer, driver)),
     ...wrongBalances(driver),
+    ...wrongRetries(driver),
   ];
 }
 
@@ -30,7 +29,7 @@ function wrongCommits({ database }: Driver): string[] {
 }
 
 /** Orders of one user are settled in the order accepted, but for delayed ones; those canceled while they wait may go first. */
-function wrongOrder({ database, before }: Driver): string[] {
+function wrongOrder({ database, calls: { before } }: Driver): string[] {
   const wrong: string[] = [];
   const last = new Map<string, StoredOrder>();
   const settled: string[] = [];
@@ -54,29 +53,6 @@ function wrongOrder({ database, before }: Driver): string[] {
   return wrong;
 }
 
-function wrongAnswer({ id, type, value, code }: Answer, { database }: Driver): string[] {
-  if (value === undefined && code === undefined) return [`invariant 4: ${type} ${id} never ends`];
-  const order = database.find(id);
-  if (code !== undefined) {
-    if (unclear.includes(code) || code === order?.code) return [];
-    return [`invariant 3: ${type} ${id} rejects with ${code}, and is ${order?.code}`];
-  }
-  if (type === 'cancel') {
-    if (value === false || order?.status === 'canceled') return [];
-    return [`invariant 3: ${id} counts as canceled, and is ${order?.status}`];
-  }
-  if (type === 'outcome' && value === 'nothing') return [];
-  if (order?.settledAt === undefined) return [`invariant 4: ${type} ${id} is never settled`];
-  if (type === 'submit' && (value as Receipt).balance !== order.balance) {
-    return [`invariant 5: ${id} has the balance ${order.balance}, and its caller another`];
-  }
-  if (type !== 'outcome') return [];
-  const outcome = value as OrderOutcome;
-  const isUnclear = 'error' in outcome && unclear.includes(outcome.error.code);
-  if (isUnclear || outcome.status === order.status) return [];
-  return [`invariant 5: ${id} is ${order.status}, and its outcome ${outcome.status}`];
-}
-
 function wrongBalances({ database }: Driver): string[] {
   const sums = new Map<string, number>();
   for (const { order } of database.commits) {
@@ -86,5 +62,15 @@ function wrongBalances({ database }: Driver): string[] {
   return [...sums].flatMap(([userId, sum]) => {
     const balance = database.disk.get(userId);
     return balance === sum ? [] : [`invariant 3: ${userId} has ${balance}, not ${sum}`];
+  });
+}
+
+/** Each order came again as one order at most. */
+function wrongRetries({ database, calls: { answers } }: Driver): string[] {
+  const ids = new Set(answers.map(({ id }) => id));
+  return [...ids].flatMap((id) => {
+    const { retriedAs } = database.find(id) ?? {};
+    if (retriedAs === undefined || database.find(retriedAs)?.retryOf === id) return [];
+    return [`invariant 5: ${id} came again as ${retriedAs}, which does not say so`];
   });
 }

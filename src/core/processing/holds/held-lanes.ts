@@ -1,7 +1,7 @@
 import type { Failure } from '../../lifecycle/entry.ts';
 import type { Job } from '../../lifecycle/job.ts';
 import type { Cancellation } from '../../runtime/abort.ts';
-import type { Hold, ReleasedLane, StoredHold } from '../../storage/holds/hold.ts';
+import type { Hold, ReleasedLane, RetriedOrder, StoredHold } from '../../storage/holds/hold.ts';
 import { withoutOrder } from '../../storage/holds/lane-settlement.ts';
 import { cancelOrder } from '../cancel-in-turn.ts';
 import {
@@ -16,6 +16,7 @@ import {
   shown,
   tryAgain,
 } from './failed-orders.ts';
+import { notOwned } from './hold-writes.ts';
 import { failureOf } from './kept-failure.ts';
 import { LaneHolds } from './lane-holds.ts';
 import type { Release, ReleaseAction } from './release-options.ts';
@@ -125,34 +126,52 @@ export class HeldLanes extends LaneHolds {
     // A call of `hold` that failed may have left it in the storage.
     const known = this.holds.get(userId) ?? this.writes.unsure(userId);
     if (held !== undefined && release.isBegun && !isSameHold(known, held)) {
-      return this.#finish(held, known, action);
+      return this.#finish(held, known, release);
     }
     const hold = heldBy(known, userId, release);
     const { inFlight } = this.sources;
-    const isTakenUp =
-      hold.orderId === undefined ? undefined : this.sources.whenTakenUp(hold.orderId);
+    const isTakenUp = this.#whenTakenUp(hold);
     if (isTakenUp !== undefined) await isTakenUp;
     checkAction(hold, orderOf(hold, inFlight), action);
-    if (release.begin !== undefined) await release.begin();
+    if (release.begin !== undefined) {
+      await release.begin();
+      // The lane may have been handed over meanwhile: then the next owner releases it.
+      const isStillHere = this.#whenTakenUp(hold);
+      if (isStillHere !== undefined) await isStillHere;
+    }
     const job = orderOf(hold, inFlight);
     if (job !== undefined && action === 'skip') await this.#skip(job, hold);
     const retried = job !== undefined && action === 'retry' ? retriedOf(job, hold) : undefined;
-    await this.writes.release(userId, retried);
+    await this.#end(userId, release, retried);
     if (retried !== undefined && this.isHeldBy(job as Job)) tryAgain(job as Job, retried);
     return this.#released(hold, job === undefined ? undefined : action);
+  }
+
+  /** Resolves when the order that holds a lane is here, if one does; `undefined` if that need not be waited for. */
+  #whenTakenUp({ orderId }: Hold): Promise<void> | undefined {
+    return orderId === undefined ? undefined : this.sources.whenTakenUp(orderId);
   }
 
   /** An earlier owner has begun a release, and the hold is not there any more, or without its order. */
   async #finish(
     held: Hold,
     known: StoredHold | undefined,
-    action: ReleaseAction | undefined,
+    release: Release,
   ): Promise<ReleasedLane> {
-    const done = held.orderId === undefined ? undefined : action;
+    const done = held.orderId === undefined ? undefined : release.action;
     const isRest = known?.heldAt === held.heldAt && known.orderId === undefined;
     if (!isRest) return { ...shown(held), releasedAt: this.now(), action: done };
-    await this.writes.release(held.userId);
+    await this.#end(held.userId, release);
     return { ...this.#released(known, done), ...shown(held) };
+  }
+
+  /**
+   * Ends the hold in the storage. What is noted as begun is done by this owner or a later one, so it is tried again as
+   * long as the storage fails: other processors see no hold that the storage may have ended.
+   */
+  async #end(userId: string, { begin, isBegun }: Release, retried?: RetriedOrder): Promise<void> {
+    if (begin === undefined && isBegun !== true) await this.writes.release(userId, retried);
+    else if (!(await this.writes.endHold(userId, retried))) throw notOwned();
   }
 
   #released(hold: StoredHold, action: ReleaseAction | undefined): ReleasedLane {
@@ -200,6 +219,6 @@ export class HeldLanes extends LaneHolds {
       await this.writes.keep(left);
       return;
     }
-    if (await this.writes.endLeft(userId)) this.#released(hold, undefined);
+    if (await this.writes.endHold(userId)) this.#released(hold, undefined);
   }
 }

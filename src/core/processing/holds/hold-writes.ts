@@ -71,9 +71,9 @@ export class HoldWrites {
     return this.#untilWritten(() => this.hold(hold));
   }
 
-  /** Ends the hold of a lane that nothing holds any more, in the same way. */
-  endLeft(userId: string): Promise<boolean> {
-    return this.#untilWritten(() => this.release(userId));
+  /** Ends the hold of a lane that nothing holds any more, or whose release is certain, in the same way. */
+  endHold(userId: string, retried?: RetriedOrder): Promise<boolean> {
+    return this.#untilWritten(() => this.release(userId, retried));
   }
 
   /** Resolves with false if the processor shuts down before it is written. */

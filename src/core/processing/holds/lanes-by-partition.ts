@@ -41,6 +41,8 @@ export class LanesByPartition {
   readonly #ending = new Map<number, Promise<void>>();
   /** By id: releases wait for these orders to be taken up. */
   readonly #awaited = new Map<string, AwaitedOrder>();
+  /** Partitions that are handed over or lost: no more of their orders are taken up. */
+  readonly #left = new WeakSet<OwnedPartition>();
   #isClosed = false;
 
   constructor(sources: Sources) {
@@ -198,6 +200,7 @@ export class LanesByPartition {
 
   /** Orders of a partition are taken up no more. */
   #giveUp(partition: OwnedPartition): void {
+    this.#left.add(partition);
     for (const [id, awaited] of this.#awaited) {
       if (awaited.partition !== partition) continue;
       this.#awaited.delete(id);
@@ -228,6 +231,7 @@ export class LanesByPartition {
     if (shared === undefined) return inFlight.isRecovering ? recovered() : undefined;
     const state = inFlight.get(orderId)?.state;
     if (state !== undefined && state !== 'awaited') return undefined;
+    if (partition !== undefined && this.#left.has(partition)) return Promise.reject(notOwned());
     return this.#awaitOrder(orderId, { ...Promise.withResolvers<void>(), partition });
   }
 
