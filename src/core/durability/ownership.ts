@@ -106,6 +106,7 @@ export class Ownership {
     if (awaited !== undefined) {
       awaited.entry = taken.entry;
       if (taken.remembered !== undefined) awaited.remembered = taken.remembered;
+      if (taken.tries !== undefined) awaited.tries = taken.tries;
     }
     const job = awaited ?? taken;
     this.#owned.add(job, partition as OwnedPartition);

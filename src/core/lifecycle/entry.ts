@@ -39,7 +39,8 @@ export interface Waiter {
 
 export function entryOf(attempt: number, decided?: DecidedOutcome): Entry {
   return {
-    attempt,
+    // An order that is decided has begun, also where its partition was handed over since.
+    attempt: decided === undefined ? attempt : Math.max(attempt, 2),
     decided,
     canceled: undefined,
     notified: undefined,

@@ -117,6 +117,56 @@ describe('where several processors share a storage', () => {
     },
   );
 
+  it('invariant 9: a step that was compensated has another key at the next owner, also where its caller waits', async () => {
+    const keys: string[] = [];
+    let works = false;
+    const { a, b, give, end } = processors({
+      onFailure: 'hold',
+      run: (_, { idempotencyKey }) => {
+        keys.push(idempotencyKey);
+        if (!works) throw new Error('A bug');
+      },
+      compensate: () => {},
+    });
+    const outcomes = [a, b].map((each) => each.submit(order('o-1')));
+    await clock.advance(1_000);
+    await endOf(b.release('u', 'retry'));
+    give(1);
+    await clock.advance(1_000);
+    works = true;
+    await endOf(a.release('u', 'retry'));
+    expect(await endOf(Promise.all(outcomes))).toMatchObject([{ balance: 5 }, { balance: 5 }]);
+    expect(keys).toEqual(['o-1:work', 'o-1:work/2', 'o-1:work/3']);
+    await end();
+  });
+
+  it('invariant 9: a step that was compensated has another key, whenever its processor shuts down', async () => {
+    for (let cut = 0; cut < 16; cut += 1) {
+      const keys: string[] = [];
+      let works = false;
+      const { a, b, end } = processors({
+        onFailure: 'hold',
+        run: (_, { idempotencyKey }) => {
+          keys.push(idempotencyKey);
+          if (!works) throw new Error('A bug');
+        },
+        compensate: (_, { idempotencyKey }) => {
+          keys.push(`${idempotencyKey} compensated`);
+        },
+      });
+      const outcome = b.submit(order('o-1'));
+      await clock.advance(cut);
+      void a.shutdown();
+      await clock.advance(1_000);
+      works = true;
+      await endOf(b.release('u', 'retry').catch(codeOf));
+      expect(await endOf(outcome)).toMatchObject({ balance: 5 });
+      const last = keys.at(-1);
+      expect(keys).not.toContain(`${last} compensated`);
+      await end();
+    }
+  });
+
   it('invariant 9: an owner that dies while it releases loses no release, and none is done twice', async () => {
     for (let cut = 0; cut < 24; cut += 1) {
       const { step, mayWork } = failing();

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PostgresStorage } from '../../../src/postgres/postgres-storage.ts';
 import type { PostgresServer } from '../../kit/postgres-server.ts';
-import { Callers } from './callers.ts';
 import { Crew } from './crew.ts';
 import { type CrewSize, Faults } from './faults.ts';
-import { judge, type Verdict } from './verdict.ts';
+import { Callers } from './load/callers.ts';
+import { Operators } from './load/operators.ts';
+import { judge, type Verdict } from './verdict/verdict.ts';
 import { schema, Witness } from './witness.ts';
 import { workerProgram } from './worker-program.ts';
 
@@ -46,6 +47,8 @@ export async function chaos(server: PostgresServer, options: ChaosOptions): Prom
 
   const callers = new Callers(crew, seed, report);
   const calls = callers.run(options.callers);
+  const operators = new Operators(crew, callers, witness, seed, report);
+  const operating = operators.run();
   const faults = new Faults(server, crew, witness, settings, () => callers.answers);
   const happening = faults.run().catch((error) => report(`Faults ended: ${error}`));
   await sleep(forMs);
@@ -53,11 +56,14 @@ export async function chaos(server: PostgresServer, options: ChaosOptions): Prom
   await happening;
   crew.heal();
   callers.stop();
+  operators.leave();
 
   if (!(await isInTime(calls))) report('A caller got no answer (invariant 4)');
   if (!(await untilNone(witness, `SELECT count(*) FROM ${schema}.pending`))) {
     report(`Orders stay unsettled (invariant 4): ${await unsettled(witness)}`);
   }
+  operators.stop();
+  await operating;
   const left = `SELECT count(*) FROM ${schema}.outcomes WHERE settlement > coalesce(
     (SELECT max(settlement) FROM chaos.consumed), 0)`;
   if (!(await untilNone(witness, left))) report('The feed does not come to its end');
@@ -65,11 +71,16 @@ export async function chaos(server: PostgresServer, options: ChaosOptions): Prom
   for (const name of await crew.leaveAll(peaceMs)) report(`${name} does not leave (invariant 4)`);
 
   const storage = await PostgresStorage.open({ connectionString: server.url, schema });
-  const verdict = await judge({ storage, witness, called: callers.called });
+  const verdict = await judge({
+    storage,
+    witness,
+    called: callers.called,
+    heldTimes: operators.heldTimes,
+  });
   await storage.close();
   return {
     problems: [...problems, ...verdict.problems],
-    counts: verdict.counts,
+    counts: { ...verdict.counts, ...Object.fromEntries(operators.counts) },
     faults: Object.fromEntries(faults.counts),
   };
 }

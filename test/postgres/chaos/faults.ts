@@ -199,7 +199,10 @@ export class Faults {
     return this.#options.staleMs * share;
   }
 
-  /** Gives a partition to another processor, as an eviction does: its owner's settlements have ended by then. */
+  /**
+   * Gives a partition to another processor, as an eviction does: its owner's settlements have ended by then, and it does
+   * not come back to that one, which may not have noticed.
+   */
   async #move(random: () => number): Promise<void> {
     const part = Math.floor(random() * this.#options.partitions);
     const place = Math.floor(random() * 7);
@@ -207,8 +210,10 @@ export class Faults {
       SET LOCAL lock_timeout = 500;
       SELECT owner INTO old FROM ${schema}.partitions WHERE part = ${part};
       PERFORM 1 FROM ${schema}.processors WHERE number = old FOR UPDATE;
+      INSERT INTO chaos.moved SELECT ${part}, old WHERE old IS NOT NULL ON CONFLICT DO NOTHING;
       UPDATE ${schema}.partitions SET epoch = epoch + 1, owner = (SELECT number FROM ${schema}.processors
-        WHERE shares AND number <> old ORDER BY (number * 31 + ${place}) % 7 LIMIT 1)
+        WHERE shares AND NOT EXISTS (SELECT FROM chaos.moved m WHERE m.part = ${part} AND m.owner = number)
+        ORDER BY (number * 31 + ${place}) % 7 LIMIT 1)
       WHERE part = ${part} AND owner = old;
       EXCEPTION WHEN lock_not_available OR foreign_key_violation OR deadlock_detected THEN NULL;
     END $$`;

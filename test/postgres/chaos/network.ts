@@ -1,4 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { Statements } from './statements.ts';
 
 /**
  * How a network treats what is sent.
@@ -21,12 +22,16 @@ class Line {
   constructor(from: Socket, to: Socket, network: Network, isAnswer: boolean) {
     this.#from = from;
     this.#to = to;
-    from.on('data', (data) => {
+    const arrived = (data: Buffer): void => {
       if (network.mode === 'stalled') this.#held.push(data);
       else if (!(isAnswer && network.mode === 'mute')) this.#send(data);
-    });
+    };
+    const pauses = isAnswer ? undefined : network.pauses;
+    const statements = pauses && new Statements(arrived, pauses);
+    from.on('data', (data) => (statements === undefined ? arrived(data) : statements.take(data)));
     const ended = (): void => {
       this.#hasEnded = true;
+      statements?.flush();
       if (network.mode !== 'stalled') this.deliver();
     };
     from.on('end', ended);
@@ -53,10 +58,13 @@ class Line {
 /** Stands between one process and the server. */
 export class Network implements AsyncDisposable {
   mode: NetworkMode = 'open';
+  /** How long the next pause is, in milliseconds; see {@link Statements}. */
+  readonly pauses: (() => number) | undefined;
   readonly #server: Server;
   readonly #lines = new Set<Line>();
 
-  private constructor(port: number) {
+  private constructor(port: number, pauses: Network['pauses']) {
+    this.pauses = pauses;
     this.#server = createServer({ allowHalfOpen: true }, (client) => {
       if (this.mode === 'refused') {
         client.destroy();
@@ -77,8 +85,8 @@ export class Network implements AsyncDisposable {
     });
   }
 
-  static async start(port: number): Promise<Network> {
-    const network = new Network(port);
+  static async start(port: number, pauses?: Network['pauses']): Promise<Network> {
+    const network = new Network(port, pauses);
     await new Promise<void>((resolve) => network.#server.listen(0, '127.0.0.1', resolve));
     return network;
   }

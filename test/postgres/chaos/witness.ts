@@ -20,11 +20,14 @@ const tables = (seed: number, slowMs: number): string => `
 CREATE SCHEMA chaos;
 CREATE TABLE chaos.runs (at bigserial PRIMARY KEY, run text NOT NULL, event text NOT NULL, user_id text NOT NULL,
   order_id text NOT NULL, step text NOT NULL, key text NOT NULL, paid_by text NOT NULL, worker text NOT NULL,
-  epoch integer, UNIQUE (run, event));
+  epoch integer, held_by text, written_at timestamptz NOT NULL DEFAULT clock_timestamp(), UNIQUE (run, event));
+CREATE VIEW chaos.holds AS SELECT user_id, hold::jsonb ->> 'orderId' AS order_id, hold::jsonb ? 'reason' AS is_by_hand
+  FROM ${schema}.holds;
 CREATE TABLE chaos.consumed (at bigserial PRIMARY KEY, settlement bigint NOT NULL, id text NOT NULL,
   status text NOT NULL);
 CREATE TABLE chaos.place (cursor text, started_at timestamptz NOT NULL DEFAULT clock_timestamp());
 INSERT INTO chaos.place DEFAULT VALUES;
+CREATE TABLE chaos.moved (part integer, owner integer, PRIMARY KEY (part, owner));
 CREATE TABLE chaos.breaches (what text NOT NULL, seq bigint NOT NULL, writer text NOT NULL, is_member boolean NOT NULL,
   owner text, after interval NOT NULL);
 

@@ -43,9 +43,8 @@ export class WorkerProcess implements AsyncDisposable {
     this.name = options.name;
     this.network = network;
     const stdio: ('ignore' | 'pipe' | 'ipc')[] = ['ignore', 'ignore', 'pipe', 'ipc'];
-    this.#process = fork(program, [JSON.stringify(options)], {
-      stdio,
-    });
+    const env = { ...process.env, CLOCK_MS: `${options.clockMs}` };
+    this.#process = fork(program, [JSON.stringify(options)], { stdio, env });
     let complaint = '';
     this.#process.stderr?.on('data', (text) => {
       complaint = (complaint + text).slice(-2_000);

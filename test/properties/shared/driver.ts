@@ -101,8 +101,10 @@ export class Driver {
     const { hasSteps, compensates } = this.#plan;
     const step: Step = {
       name: 'work',
-      run: (order, { signal }) => this.#runs.work(order, at, signal),
-      ...(compensates && { compensate: (order) => this.#runs.compensate(order, at) }),
+      run: (order, context) => this.#runs.work(order, at, context),
+      ...(compensates && {
+        compensate: (order, context) => this.#runs.compensate(order, at, context),
+      }),
     };
     return (
       new OrderProcessor({

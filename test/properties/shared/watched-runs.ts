@@ -1,4 +1,4 @@
-import type { AcceptedOrder, OrderRecord } from 'order-processor';
+import type { AcceptedOrder, OrderRecord, StepContext } from 'order-processor';
 import type { SharedDatabase, Tenure } from '../../kit/shared-database.ts';
 import type { SharedStorage } from '../../kit/shared-storage.ts';
 import type { VirtualClock } from '../../kit/virtual-clock.ts';
@@ -30,6 +30,8 @@ export class WatchedRuns {
   readonly #running = new Set<Running>();
   /** By id: how often the step, or its compensation, has run. */
   readonly #runs = new Map<string, number>();
+  /** The keys of runs that were compensated. */
+  readonly #compensated = new Set<string>();
 
   constructor(sources: Sources) {
     this.#sources = sources;
@@ -50,10 +52,11 @@ export class WatchedRuns {
   }
 
   /** The step of an order. */
-  async work(order: AcceptedOrder, at: number, signal: AbortSignal): Promise<void> {
+  async work(order: AcceptedOrder, at: number, context: StepContext): Promise<void> {
     const { clock, isAsked, killed, wrong } = this.#sources;
     const { id, userId, notBefore = 0 } = order;
     const { ms, end, isDeaf } = order.payload as Work;
+    const { signal, idempotencyKey } = context;
     if (killed.has(at)) return;
     if (Date.now() < notBefore) wrong.push(`shared rule 14: ${id} begins before its time`);
     const tenure = this.#tenureOf(userId, at);
@@ -62,6 +65,9 @@ export class WatchedRuns {
     }
     if (isAsked && tenure?.isLost) {
       wrong.push(`shared rule 16: ${id} begins at ${at}, which has lost it`);
+    }
+    if (!tenure?.isLost && this.#compensated.has(idempotencyKey)) {
+      wrong.push(`invariant 9: ${idempotencyKey} begins at ${at}, and was compensated`);
     }
     await this.#alone({ id, userId, at, tenure }, () =>
       clock.sleep(ms, isDeaf ? undefined : signal),
@@ -74,7 +80,11 @@ export class WatchedRuns {
   }
 
   /** The compensation of the step. */
-  async compensate({ id, userId, payload }: AcceptedOrder, at: number): Promise<void> {
+  async compensate(
+    { id, userId, payload }: AcceptedOrder,
+    at: number,
+    { idempotencyKey }: { readonly idempotencyKey: string },
+  ): Promise<void> {
     const { clock, killed } = this.#sources;
     if (killed.has(at)) return;
     const what = `the compensation of ${id}`;
@@ -83,6 +93,7 @@ export class WatchedRuns {
     if (this.#count(what) <= (payload as Work).refusals) {
       throw Object.assign(new Error('Closed'), { code: 'closed' });
     }
+    if (!tenure?.isLost) this.#compensated.add(idempotencyKey);
   }
 
   /** A process is dead. */

@@ -1,28 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { randomFrom } from '../../kit/random.ts';
-import type { Crew } from './crew.ts';
-import type { Answer, ChaosOrder, NotifiedOutcome, Request } from './messages.ts';
-import type { WorkerError } from './worker-process.ts';
-
-/** An order, as its callers know it. Times are places in one log of what was called and answered. */
-export interface Called {
-  readonly order: ChaosOrder;
-  readonly calledAt: number;
-  /** When a caller was first notified that it is accepted. */
-  ackedAt: number | undefined;
-  /** What callers were notified of. */
-  readonly notified: NotifiedOutcome[];
-  isCanceled: boolean;
-}
-
-/** Credited by many orders. */
-const fees = 'fees';
-
-/** Each has a crowd of callers. */
-const crowded = ['crowded-1', 'crowded-2'];
-
-/** Whose orders are accepted, and whom they credit. */
-export const users = [...Array.from({ length: 20 }, (_, at) => `u-${at}`), fees, ...crowded];
+import { randomFrom } from '../../../kit/random.ts';
+import type { Crew } from '../crew.ts';
+import type { Answer, ChaosOrder, NotifiedOutcome, Request } from '../messages.ts';
+import type { WorkerError } from '../worker-process.ts';
+import { anOrder, aUser, type Called, crowded, lonely, upTo } from './orders.ts';
 
 const payload = { isQuick: true };
 
@@ -30,7 +11,7 @@ const payload = { isQuick: true };
 const crowdSize = 12;
 
 /** Answers that say nothing of the order: it is handed in again, at another worker. */
-const passing: readonly string[] = ['gone', 'storage_failed', 'shut_down'];
+export const passing: readonly string[] = ['gone', 'storage_failed', 'shut_down'];
 
 /** Hand in orders at any worker, and hand them in again by their ids elsewhere until they are answered. */
 export class Callers {
@@ -49,12 +30,18 @@ export class Callers {
     this.#report = report;
   }
 
+  /** Where the log of calls is now. */
+  get place(): number {
+    return this.#places;
+  }
+
   /** Resolves after `stop`, when each has its last answer. */
   async run(count: number): Promise<void> {
     await Promise.all([
       ...crowded.flatMap((userId) =>
         Array.from({ length: crowdSize }, (_, at) => this.#crowd(userId, at)),
       ),
+      ...lonely.map((userId, at) => this.#few(userId, at)),
       ...Array.from({ length: count }, (_, at) => this.#call(at)),
     ]);
   }
@@ -83,9 +70,21 @@ export class Callers {
       let id = '';
       for (let left = upTo(4, random); left > 0; left -= 1) {
         id = `${userId}-${at}-${round}-${left}`;
-        await this.#handIn('enqueue', { id, userId, amount: upTo(9, random), payload }, random);
+        await this.handIn('enqueue', { id, userId, amount: upTo(9, random), payload }, random);
       }
       await this.#follow(id, random);
+    }
+  }
+
+  /** A few orders, each when the one before it is acknowledged, and no others of the user beside them. */
+  async #few(userId: string, at: number): Promise<void> {
+    const random = randomFrom(this.#seed + 32_452_843 * at);
+    for (let round = 0; !this.#isOver; round += 1) {
+      const ids = [1, 2, 3].map((each) => `${userId}-${round}-${each}`);
+      for (const id of ids) {
+        await this.handIn('enqueue', { id, userId, amount: upTo(9, random), payload }, random);
+      }
+      await this.#follow(ids.at(-1) as string, random);
     }
   }
 
@@ -95,7 +94,7 @@ export class Callers {
     const count = upTo(8, random);
     for (let at = 0; at < count && !this.#isOver; at += 1) {
       const order = anOrder(`${id}-${at}`, userId, random);
-      if (random() < 0.3) await this.#handIn('submit', order, random);
+      if (random() < 0.3) await this.handIn('submit', order, random);
       else await this.#enqueue(order, random);
     }
   }
@@ -106,53 +105,70 @@ export class Callers {
     const orders = Array.from({ length: 20 + Math.floor(random() * 40) }, (_, at) => ({
       ...{ id: `${id}-${at}`, userId, amount: Math.ceil(random() * 9), payload: {} },
     }));
-    await Promise.all(orders.map((order) => this.#handIn('enqueue', order, random)));
-    await this.#handIn('submit', { id: `${id}-last`, userId, amount: 1, payload: {} }, random);
+    await Promise.all(orders.map((order) => this.handIn('enqueue', order, random)));
+    await this.handIn('submit', { id: `${id}-last`, userId, amount: 1, payload: {} }, random);
   }
 
   async #enqueue(order: ChaosOrder, random: () => number): Promise<void> {
-    await this.#handIn('enqueue', order, random);
+    await this.handIn('enqueue', order, random);
     const then = random();
-    if (then < 0.06) await this.#cancel(order.id, random);
-    else if (then < 0.2) await this.#follow(order.id, random);
+    if (then < 0.06) await this.cancel(order.id, random);
+    else if (then < 0.2) {
+      const { status } = await this.#follow(order.id, random);
+      if (status === 'failed' || status === 'canceled') await this.#retry(order, random);
+    }
   }
 
-  async #handIn(how: 'submit' | 'enqueue', order: ChaosOrder, random: () => number): Promise<void> {
-    this.#places += 1;
-    const called = { order, calledAt: this.#places, ackedAt: undefined, notified: [] };
-    this.called.set(order.id, { ...called, isCanceled: false });
-    while ((await this.#ask({ do: how, order }, order.id, random)) === undefined);
+  async handIn(
+    how: 'submit' | 'enqueue',
+    order: ChaosOrder,
+    random: () => number,
+  ): Promise<Answer> {
+    this.#calls(order);
+    return this.#untilAnswered({ do: how, order }, order.id, random);
   }
 
-  async #follow(id: string, random: () => number): Promise<void> {
-    while ((await this.#ask({ do: 'outcome', id }, id, random)) === undefined);
+  #follow(id: string, random: () => number): Promise<Answer> {
+    return this.#untilAnswered({ do: 'outcome', id }, id, random);
   }
 
-  async #cancel(id: string, random: () => number): Promise<void> {
+  async cancel(id: string, random: () => number): Promise<void> {
     (this.called.get(id) as Called).isCanceled = true;
     await this.#ask({ do: 'cancel', id }, id, random);
   }
 
+  /** The order comes again, once: two callers want that, and none of them asks a second time for another order. */
+  async #retry(order: ChaosOrder, random: () => number): Promise<void> {
+    const id = `${order.id}~2`;
+    const { notBefore: _past, ...again } = order;
+    this.#calls({ ...again, id }, order.id);
+    const request = { do: 'retry', id: order.id } as const;
+    await Promise.all([1, 2].map(() => this.#untilAnswered(request, id, random)));
+  }
+
+  #calls(order: ChaosOrder, retryOf?: string): void {
+    this.#places += 1;
+    const called = { order, retryOf, calledAt: this.#places, ackedAt: undefined, notified: [] };
+    this.called.set(order.id, { ...called, isCanceled: false });
+  }
+
+  async #untilAnswered(request: Request, id: string, random: () => number): Promise<Answer> {
+    for (;;) {
+      const answer = await this.#ask(request, id, random);
+      if (answer !== undefined) return answer;
+    }
+  }
+
   /** Asks any worker, and waits for some time. An answer that comes later is noted all the same. */
   async #ask(request: Request, id: string, random: () => number): Promise<Answer | undefined> {
-    const worker = this.#crew.any(random);
-    if (worker === undefined) {
-      await sleep(50);
-      return undefined;
-    }
-    const asked = worker.ask(request).then(
-      (answer) => {
+    const called = this.called.get(id) as Called;
+    const answer = await this.#crew.ask(request, random, {
+      answered: (answer) => {
         this.answers += 1;
-        this.#note(this.called.get(id) as Called, answer);
-        return answer;
+        this.#note(called, answer);
       },
-      (error: WorkerError) => this.#failed(this.called.get(id) as Called, error),
-    );
-    const patience = new AbortController();
-    const { signal } = patience;
-    const late = sleep(300 + random() * 3_000, undefined, { signal }).catch(() => undefined);
-    const answer = await Promise.race([asked, late]);
-    patience.abort();
+      failed: (error) => this.#failed(called, error),
+    });
     if (answer === undefined) await sleep(random() * 50);
     return answer;
   }
@@ -167,51 +183,24 @@ export class Callers {
       if (answer.isCanceled) notified.push({ status: 'canceled' });
       return;
     }
+    if (answer.status === 'retried' && answer.id !== order.id) {
+      this.#report(`${called.retryOf} came again as ${answer.id} (invariant 5)`);
+    }
     if (called.ackedAt === undefined) {
       this.#places += 1;
       called.ackedAt = this.#places;
     }
-    if (answer.status === 'completed' || answer.status === 'failed') notified.push(answer);
-    else if (answer.status === 'canceled') notified.push(answer);
+    if (isOutcome(answer)) notified.push(answer);
   }
 
-  async #failed({ order, isCanceled }: Called, error: WorkerError): Promise<undefined> {
-    const { code, message } = error;
+  #failed({ order, isCanceled, retryOf }: Called, { code, message }: WorkerError): void {
+    // An outcome that is certain may come before the order is settled.
+    if (retryOf !== undefined && code === 'not_failed') return;
     if (passing.includes(code) || (code === 'canceled' && isCanceled)) return;
     this.#report(`${order.id} was refused: ${code} ${message}`);
   }
 }
 
-function pick<T>(values: readonly T[], random: () => number): T {
-  return values[Math.floor(random() * values.length)] as T;
-}
-
-function upTo(most: number, random: () => number): number {
-  return 1 + Math.floor(random() * most);
-}
-
-/** Half of the orders are of a few users, so that they wait for each other. */
-function aUser(random: () => number): string {
-  return pick(random() < 0.5 ? users.slice(-4) : users, random);
-}
-
-/** Money from outside, money that leaves with or without a fee, or a transfer. */
-function anOrder(id: string, userId: string, random: () => number): ChaosOrder {
-  const kind = random();
-  const fault = random();
-  const fails = fault < 0.05 ? 'pay' : fault < 0.1 ? 'ship' : undefined;
-  const percent = random() < 0.2 ? Math.floor(random() * 101) : undefined;
-  if (kind < 0.4) return { id, userId, amount: upTo(100, random), payload: { fails, percent } };
-  if (kind < 0.65) {
-    const amount = -upTo(120, random);
-    const hasFee = userId !== fees && random() < 0.4;
-    if (!hasFee) return { id, userId, amount, payload: { fails, percent } };
-    const postings = [{ userId: fees, amount: upTo(5, random) }];
-    return { id, userId, amount, postings, payload: { fails } };
-  }
-  const payees = new Set([aUser(random), pick(users, random), fees]);
-  payees.delete(userId);
-  const postings = [...payees].map((payee) => ({ userId: payee, amount: upTo(30, random) }));
-  const amount = -postings.reduce((sum, posting) => sum + posting.amount, 0);
-  return { id, userId, amount, postings, payload: { fails, percent } };
+function isOutcome(answer: Answer): answer is NotifiedOutcome {
+  return ['completed', 'failed', 'canceled'].includes(answer.status);
 }

@@ -1,25 +1,32 @@
-import type { StoredOrder } from '../../../src/index.ts';
-import type { ChaosPayload } from './messages.ts';
-import type { Witness } from './witness.ts';
+import type { StoredOrder } from '../../../../src/index.ts';
+import type { Witness } from '../witness.ts';
 
 /** A row that a step or a compensation has written. */
 export interface Run {
+  /** The number of the row: in the order in which they were written. */
+  readonly at: number;
   readonly run: string;
-  readonly event: 'began' | 'ended';
+  /** It has `declined` if it is known to have had no effect. */
+  readonly event: 'began' | 'ended' | 'declined';
   readonly userId: string;
   readonly orderId: string;
-  readonly step: 'pay' | 'ship' | 'refund';
+  readonly step: 'pay' | 'ship' | 'deliver' | 'refund';
+  /** The step's `idempotencyKey`; a refund has that of the payment. */
   readonly key: string;
   readonly paidBy: string;
   readonly worker: string;
   /** That of the partition; `null` if the worker did not own it then. */
   readonly epoch: number | null;
+  /** The order that held the lane, by what the storage had. */
+  readonly heldBy: string | null;
+  /** In Unix milliseconds by the server's clock. */
+  readonly writtenAt: number;
 }
 
-/** In the order in which they were written. */
 export async function readRuns(witness: Witness): Promise<readonly Run[]> {
   return witness.query<Run>(
-    `SELECT run, event, user_id AS "userId", order_id AS "orderId", step, key, paid_by AS "paidBy", worker, epoch
+    `SELECT at::int, run, event, user_id AS "userId", order_id AS "orderId", step, key, paid_by AS "paidBy", worker,
+       epoch, held_by AS "heldBy", (extract(epoch FROM written_at) * 1000)::float8 AS "writtenAt"
      FROM chaos.runs ORDER BY at`,
   );
 }
@@ -28,7 +35,7 @@ export async function readRuns(witness: Witness): Promise<readonly Run[]> {
 export function runProblems(runs: readonly Run[], settled: readonly StoredOrder[]): string[] {
   return [
     ...atTheSameTime(runs),
-    ...remembered(runs),
+    ...remembered(runs, new Map(settled.map((order) => [order.id, order]))),
     ...compensated(runs, new Map(settled.map((order) => [order.id, order]))),
   ];
 }
@@ -39,7 +46,7 @@ function* atTheSameTime(runs: readonly Run[]): Generator<string> {
   for (const run of runs) {
     const ofUser = open.get(run.userId) ?? new Map<string, Run>();
     open.set(run.userId, ofUser);
-    if (run.event === 'ended') {
+    if (run.event !== 'began') {
       ofUser.delete(run.run);
       continue;
     }
@@ -52,61 +59,89 @@ function* atTheSameTime(runs: readonly Run[]): Generator<string> {
   }
 }
 
+/** By run of `pay`: its key. It has another one when the order runs again after its refund. */
+function keysOf(runs: readonly Run[]): ReadonlyMap<string, string> {
+  return new Map(runs.filter(({ step }) => step === 'pay').map(({ run, key }) => [run, key]));
+}
+
 /** Invariant 9: a result that was remembered is the only one that is used, and its step does not begin again. */
-function* remembered(runs: readonly Run[]): Generator<string> {
-  /** By order and key of `pay`: the first owner's run of what comes after it. */
+function* remembered(
+  runs: readonly Run[],
+  settled: ReadonlyMap<string, StoredOrder>,
+): Generator<string> {
+  const keys = keysOf(runs);
+  /** By key of `pay`: the first owner's run of what comes after it. */
   const used = new Map<string, Run>();
   for (const run of runs) {
-    if (run.event === 'ended' || run.epoch === null || run.step === 'refund') continue;
-    const key = run.orderId;
+    const { step, event, epoch, orderId, paidBy, worker } = run;
+    if (event !== 'began' || epoch === null) continue;
+    const key = step === 'pay' ? run.key : (keys.get(paidBy) ?? '');
     const first = used.get(key);
-    if (run.step === 'ship') {
+    if (step === 'ship') {
       if (first === undefined) used.set(key, run);
-      else if (first.paidBy !== run.paidBy) {
-        yield `${key} was shipped for ${first.paidBy} at ${first.worker} and for ${run.paidBy} at ${run.worker} (invariant 9)`;
+      else if (first.paidBy !== paidBy) {
+        yield `${orderId} was shipped for ${first.paidBy} at ${first.worker} and for ${paidBy} at ${worker} (invariant 9)`;
       }
-    } else if (first !== undefined && run.epoch >= (first.epoch as number)) {
-      yield `${key} was paid again at ${run.worker}, after it was remembered at ${first.worker} (invariant 9)`;
+    } else if (step === 'pay' && first !== undefined && epoch >= (first.epoch as number)) {
+      yield `${orderId} was paid again at ${worker}, after it was remembered at ${first.worker} (invariant 9): ${historyOf(runs, orderId, settled.get(orderId))}`;
     }
   }
 }
 
-/** Invariant 3: what completed was not refunded, was paid once, and by what is remembered; what did not was refunded. */
+/**
+ * Invariant 3: a payment that completed was not refunded, was made once, and is the one that is remembered; every other
+ * one was refunded that may have had an effect.
+ */
 function* compensated(
   runs: readonly Run[],
   settled: ReadonlyMap<string, StoredOrder>,
 ): Generator<string> {
+  const keys = keysOf(runs);
   const began = runs.filter(({ event }) => event === 'began');
-  const refunded = new Set(
-    runs
-      .filter(({ step, event }) => step === 'refund' && event === 'ended')
-      .map((run) => run.orderId),
-  );
-  for (const { orderId } of began.filter(({ step }) => step === 'refund')) {
-    if (settled.get(orderId)?.status !== 'completed') continue;
-    yield `${orderId} completed and was refunded (invariant 3)`;
+  /** The payment that an order has completed with. */
+  const completedWith = (orderId: string): string | undefined => {
+    const { status, results } = settled.get(orderId) ?? {};
+    if (status !== 'completed') return undefined;
+    return (results as { pay?: { run?: string } }).pay?.run;
+  };
+  const refunded = new Set<string>();
+  for (const { step, event, key } of runs) {
+    if (step === 'refund' && event === 'ended') refunded.add(key);
   }
-  const ships = began.filter(({ step, epoch }) => step === 'ship' && epoch !== null);
-  for (const { orderId, paidBy, worker } of ships) {
-    const order = settled.get(orderId);
-    const { pay } = (order?.results ?? {}) as { pay?: { run?: string } };
-    if (order?.status !== 'completed' || pay?.run === paidBy) continue;
-    yield `${orderId} was shipped for ${paidBy} at ${worker}, and settled for ${pay?.run} (invariant 9)`;
+  for (const { orderId, step, key } of began) {
+    if (step !== 'refund' || keys.get(completedWith(orderId) ?? '') !== key) continue;
+    yield `${orderId} completed and was refunded (invariant 3): ${historyOf(runs, orderId, settled.get(orderId))}`;
   }
-  const paid = began.filter(({ step, epoch }) => step === 'pay' && epoch !== null);
-  for (const { orderId } of paid) {
+  for (const { orderId, step, epoch, paidBy, worker } of began) {
+    const paid = completedWith(orderId);
+    if (step !== 'ship' || epoch === null || paid === undefined || paid === paidBy) continue;
+    if (keys.get(paid) !== keys.get(paidBy)) continue;
+    yield `${orderId} was shipped for ${paidBy} at ${worker}, and settled for ${paid} (invariant 9)`;
+  }
+  const declined = new Set<string>();
+  for (const { event, epoch, key } of runs) {
+    if (event === 'declined' && epoch !== null) declined.add(key);
+  }
+  for (const { orderId, step, epoch, key } of began) {
     const order = settled.get(orderId);
-    if (order === undefined || order.status === 'completed' || refunded.has(orderId)) continue;
-    // It fails without an effect, also where it was canceled meanwhile.
-    if ((order.payload as ChaosPayload).fails === 'pay') continue;
-    yield `${orderId} is ${order.status}, and was paid and not refunded: ${historyOf(runs, order)}`;
+    if (step !== 'pay' || epoch === null || order === undefined) continue;
+    const isIts = keys.get(completedWith(orderId) ?? '') === key;
+    if (isIts || refunded.has(key) || declined.has(key)) continue;
+    yield `${orderId} is ${order.status}, and was paid and not refunded: ${historyOf(runs, orderId, order)}`;
   }
 }
 
 /** All that is known of how an order ran. */
-function historyOf(runs: readonly Run[], order: StoredOrder): string {
+export function historyOf(
+  runs: readonly Run[],
+  id: string,
+  order: StoredOrder | undefined,
+): string {
   const own = runs
-    .filter(({ orderId }) => orderId === order.id)
-    .map(({ step, event, worker, epoch }) => `${step} ${event} at ${worker} in ${epoch}`);
-  return `${own.join(', ')}; ${JSON.stringify(order)}`;
+    .filter(({ orderId }) => orderId === id)
+    .map(({ step, event, key, worker, epoch, heldBy, writtenAt }) => {
+      const where = `at ${worker} in ${epoch}, held by ${heldBy}`;
+      return `${Math.round(writtenAt) % 1_000_000} ${step} ${event} (${key}) ${where}`;
+    });
+  return `${own.join('; ')}; ${JSON.stringify(order)}`;
 }

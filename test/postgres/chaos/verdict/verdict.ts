@@ -1,15 +1,19 @@
-import type { StoredOrder } from '../../../src/index.ts';
-import type { PostgresStorage } from '../../../src/postgres/postgres-storage.ts';
-import { type Called, users } from './callers.ts';
-import type { NotifiedOutcome } from './messages.ts';
+import type { StoredOrder } from '../../../../src/index.ts';
+import type { PostgresStorage } from '../../../../src/postgres/postgres-storage.ts';
+import type { HeldTime } from '../load/operators.ts';
+import type { Called } from '../load/orders.ts';
+import type { NotifiedOutcome } from '../messages.ts';
+import type { Witness } from '../witness.ts';
+import { laneProblems } from './lanes.ts';
+import { wrongMoney } from './money.ts';
 import { readRuns, runProblems } from './runs.ts';
-import type { Witness } from './witness.ts';
 
 /** What is to be judged when all orders are settled. */
 export interface Evidence {
   readonly storage: PostgresStorage;
   readonly witness: Witness;
   readonly called: ReadonlyMap<string, Called>;
+  readonly heldTimes: readonly HeldTime[];
 }
 
 export interface Verdict {
@@ -18,19 +22,22 @@ export interface Verdict {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-export async function judge({ storage, witness, called }: Evidence): Promise<Verdict> {
+export async function judge({ storage, witness, called, heldTimes }: Evidence): Promise<Verdict> {
   const settled = await readSettled(storage);
   const runs = await readRuns(witness);
-  const inOrder = settled.filter(({ status }) => status !== 'canceled').map(({ id }) => id);
   const begun = [...new Set(runs.filter(({ epoch }) => epoch !== null).map((run) => run.orderId))];
-  const isCanceled = new Set(settled.filter((each) => each.status === 'canceled').map(idOf));
-  const ordered = begun.filter((id) => !isCanceled.has(id));
+  // Those that are canceled while they wait may come first, and those that have to wait come later.
+  const isFree = new Set(settled.filter((each) => each.status === 'canceled').map(idOf));
+  for (const { order } of called.values()) if (order.notBefore !== undefined) isFree.add(order.id);
+  const inOrder = settled.map(idOf).filter((id) => !isFree.has(id));
+  const ordered = begun.filter((id) => !isFree.has(id));
   const problems = [
     ...(await storage.check()),
     ...wrongOutcomes(settled, called),
     ...brokenPairs(inOrder, called, 'settled'),
     ...brokenPairs(ordered, called, 'begun'),
     ...runProblems(runs, settled),
+    ...laneProblems({ runs, settled, called, heldTimes }),
     ...(await wrongMoney(storage, settled)),
     ...(await wrongFeed(witness, settled)),
     ...(await breaches(witness)),
@@ -41,6 +48,8 @@ export async function judge({ storage, witness, called }: Evidence): Promise<Ver
   for (const { status } of settled) counts[status] = (counts[status] ?? 0) + 1;
   const again = runs.filter(({ event, step }) => event === 'began' && step === 'pay');
   counts['steps begun again'] = again.length - new Set(again.map(({ orderId }) => orderId)).size;
+  counts['came again'] = settled.filter(({ retryOf }) => retryOf !== undefined).length;
+  counts.delayed = [...called.values()].filter(({ order }) => order.notBefore !== undefined).length;
   counts['runs without ownership'] = runs.filter(({ epoch }) => epoch === null).length;
   return { problems, counts };
 }
@@ -131,49 +140,6 @@ function pairsOf(called: ReadonlyMap<string, Called>): number {
     }
   }
   return pairs;
-}
-
-/** Invariant 3, and the bound of balances. */
-async function wrongMoney(
-  storage: PostgresStorage,
-  settled: readonly StoredOrder[],
-): Promise<string[]> {
-  const problems: string[] = [];
-  let balances = 0;
-  for (const userId of users) {
-    let balance = 0;
-    for (let after = 0; ; ) {
-      const query = { userId, after, from: undefined, before: undefined, limit: 1_000 };
-      const { movements, next } = await storage.movements(query);
-      for (const movement of movements) {
-        balance += movement.amount;
-        if (movement.balance !== balance) {
-          problems.push(`${userId}: ${JSON.stringify(movement)} leaves ${balance} (invariant 3)`);
-        }
-        if (balance < 0) problems.push(`${userId} has ${balance}: below minBalance`);
-      }
-      if (next === undefined) break;
-      after = next;
-    }
-    const kept = (await storage.get(userId)) ?? 0;
-    if (kept !== balance) problems.push(`${userId} has ${kept}, its movements make ${balance}`);
-    balances += kept;
-  }
-  let fromOutside = 0;
-  for (const order of settled) {
-    if (order.status !== 'completed') continue;
-    const sum = order.postings.reduce((total, { amount }) => total + amount, order.amount);
-    const ordered = order.postings.reduce(
-      (total, { orderedAmount }) => total + orderedAmount,
-      order.orderedAmount,
-    );
-    if (ordered === 0 && sum !== 0) problems.push(`${order.id} is a transfer that makes ${sum}`);
-    fromOutside += sum;
-  }
-  if (balances !== fromOutside) {
-    problems.push(`All accounts have ${balances}, outside money makes it ${fromOutside}`);
-  }
-  return problems;
 }
 
 /** The feed has given each outcome once, in the order in which they were settled. */

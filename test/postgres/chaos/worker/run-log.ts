@@ -8,10 +8,10 @@ import type { WorkerOptions } from '../messages.ts';
 export interface RunRow {
   /** One run of one step. */
   readonly run: string;
-  readonly event: 'began' | 'ended';
+  readonly event: 'began' | 'ended' | 'declined';
   readonly userId: string;
   readonly orderId: string;
-  readonly step: 'pay' | 'ship' | 'refund';
+  readonly step: 'pay' | 'ship' | 'deliver' | 'refund';
   readonly key: string;
   /** The run of `pay` whose result the step was given. */
   readonly paidBy: string;
@@ -19,7 +19,8 @@ export interface RunRow {
 
 /**
  * Writes what runs into a table of the test. A row has the epoch in which the worker owned the user's partition while it
- * was written, and none if it did not: so the rows say by themselves which of two runs was the owner's.
+ * was written, and none if it did not: so the rows say by themselves which of two runs was the owner's. It also has the
+ * order that held the lane then.
  */
 export class RunLog {
   readonly #options: WorkerOptions;
@@ -54,10 +55,10 @@ export class RunLog {
   /** A row that was written by a call whose answer was lost is left as it is. */
   async #insert(rows: readonly RunRow[]): Promise<void> {
     const { schema, name, partitions } = this.#options;
-    const text = `INSERT INTO chaos.runs (run, event, user_id, order_id, step, key, paid_by, worker, epoch)
+    const text = `INSERT INTO chaos.runs (run, event, user_id, order_id, step, key, paid_by, worker, epoch, held_by)
       SELECT x.run, x.event, x.user_id, x.order_id, x.step, x.key, x.paid_by, $1, (SELECT t.epoch
         FROM ${schema}.partitions t JOIN ${schema}.processors p ON p.number = t.owner
-        WHERE t.part = x.part AND p.name = $1)
+        WHERE t.part = x.part AND p.name = $1), (SELECT h.order_id FROM chaos.holds h WHERE h.user_id = x.user_id)
       FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::int[])
         AS x (run, event, user_id, order_id, step, key, paid_by, part)
       ON CONFLICT (run, event) DO NOTHING`;

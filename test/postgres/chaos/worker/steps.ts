@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AcceptedOrder, OrderError, type Step } from '../../../../src/index.ts';
+import { type AcceptedOrder, isOrderError, OrderError, type Step } from '../../../../src/index.ts';
 import type { ChaosPayload, WorkerOptions } from '../messages.ts';
 import { diceOf } from './dice.ts';
 import type { RunLog, RunRow } from './run-log.ts';
@@ -35,6 +35,7 @@ export function chaosSteps(options: WorkerOptions, log: RunLog): Step<ChaosPaylo
     await sleep(durationMs(diceOf(seed, `${id} ${step}`), staleMs), undefined, { signal });
   }
 
+  /** Says in the log how it has ended: only one that was declined is known to have had no effect. */
   async function logged<Result>(
     step: RunRow['step'],
     { id, userId }: AcceptedOrder<ChaosPayload>,
@@ -44,10 +45,14 @@ export function chaosSteps(options: WorkerOptions, log: RunLog): Step<ChaosPaylo
     const number = randomUUID();
     const row = { run: number, step, userId, orderId: id, key, paidBy };
     await log.write({ ...row, event: 'began' });
+    let isDeclined = false;
     try {
       return await run(number);
+    } catch (error) {
+      isDeclined = isOrderError(error);
+      throw error;
     } finally {
-      await log.write({ ...row, event: 'ended' });
+      await log.write({ ...row, event: isDeclined ? 'declined' : 'ended' });
     }
   }
 
@@ -76,13 +81,27 @@ export function chaosSteps(options: WorkerOptions, log: RunLog): Step<ChaosPaylo
       return logged('ship', order, { ...keyOf(context), paidBy }, async () => {
         const { signal } = context;
         await work(order, 'ship', signal);
-        if (order.payload.fails === 'ship') throw new OrderError('out_of_stock', 'None left');
+        const isAgain = order.id.endsWith('~2');
+        if (order.payload.fails === 'ship' && !isAgain)
+          throw new OrderError('out_of_stock', 'None left');
         setFinalAmount(order, context);
       });
     },
   };
 
-  return [pay, ship];
+  const deliver: Step<ChaosPayload> = {
+    name: 'deliver',
+    after: 'ship',
+    when: ({ payload: { fails } }) => fails === 'deliver',
+    onFailure: 'hold',
+    run: (order, context) =>
+      logged('deliver', order, context, async () => {
+        const { works = Infinity } = order.payload;
+        if (context.attempt < works) throw new OrderError('not_at_home', 'Try again');
+      }),
+  };
+
+  return [pay, ship, deliver];
 }
 
 function keyOf({ idempotencyKey }: { idempotencyKey: string }): { idempotencyKey: string } {

@@ -1,10 +1,19 @@
 /** A whole processor in a process of its own, to be killed, stopped and cut off. Its parent says what it is to do. */
+import '../../../kit/shifted-clock.ts';
 import { flushCompileCache } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isOrderError, OrderProcessor, type Receipt } from '../../../../src/index.ts';
+import { type Hold, isOrderError, OrderProcessor, type Receipt } from '../../../../src/index.ts';
 import { defaultBounds } from '../../../../src/postgres/notes/read-bounds.ts';
 import { PostgresStorage } from '../../../../src/postgres/postgres-storage.ts';
-import type { Answer, Asked, ChaosPayload, Request, Said, WorkerOptions } from '../messages.ts';
+import type {
+  Answer,
+  Asked,
+  ChaosPayload,
+  Request,
+  Said,
+  SeenHold,
+  WorkerOptions,
+} from '../messages.ts';
 import { Consumer } from './consumer.ts';
 import { diceOf } from './dice.ts';
 import { RunLog } from './run-log.ts';
@@ -74,6 +83,10 @@ function failureAnswer(error: unknown): Answer {
   return { status: outcome, code };
 }
 
+function seen({ userId, reason, orderId }: Hold): SeenHold {
+  return { userId, reason, orderId };
+}
+
 async function answerTo(request: Request): Promise<Answer> {
   switch (request.do) {
     case 'submit':
@@ -88,6 +101,23 @@ async function answerTo(request: Request): Promise<Answer> {
     }
     case 'cancel':
       return { status: 'canceling', isCanceled: await processor.cancel(request.id) };
+    case 'retry': {
+      const { id } = await processor.retry(request.id);
+      return { status: 'retried', id };
+    }
+    case 'hold': {
+      const hold = await processor.hold(request.userId, { reason: request.reason });
+      return { status: 'held', hold: seen(hold) };
+    }
+    case 'release': {
+      const { userId, action, orderId } = request;
+      await processor.release(userId, action, { orderId });
+      return { status: 'released' };
+    }
+    case 'holds': {
+      const { holds } = await processor.holds({ limit: 20 });
+      return { status: 'holds', holds: holds.map(seen) };
+    }
     case 'consume':
       consumer.start();
       return { status: 'consuming' };
