@@ -21,8 +21,8 @@ processor.on('error', () => {});
 process.on('disconnect', () => process.exit());
 process.on('message', async ({ number, method, given }: Call) => {
   try {
-    const call = processor[method] as (...given: readonly unknown[]) => unknown;
-    process.send?.({ number, value: await call.apply(processor, given) });
+    const call = processor[method] as (...given: unknown[]) => unknown;
+    process.send?.({ number, value: await call.apply(processor, [...given]) });
   } catch (error) {
     process.send?.({ number, code: (error as { code?: string }).code ?? `${error}` });
   }
