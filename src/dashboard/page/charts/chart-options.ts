@@ -1,4 +1,5 @@
 import uPlot from 'uplot';
+import { formatClock } from '../data/format/times.ts';
 
 export interface ChartSettings {
   /** A colour for each line. */
@@ -29,7 +30,13 @@ export function chartOptions(
     cursor: { drag: { x: false, y: false }, y: false, points: { size: 6 } },
     scales: { y: { range: (_chart, least, most) => rangeOf(least, most, isFromZero) } },
     axes: [
-      { ...axis, size: 24, space: 70, grid: { show: false } },
+      {
+        ...axis,
+        size: 24,
+        space: 70,
+        grid: { show: false },
+        values: (_chart, splits, _axis, _space, stepS) => splits.map((at) => timeTick(at, stepS)),
+      },
       {
         ...axis,
         size: (_chart, values) => 14 + 6.5 * longest(values),
@@ -56,6 +63,17 @@ export function chartOptions(
       setCursor: [({ cursor }) => onPoint(cursor.idx ?? undefined)],
     },
   };
+}
+
+const daySeconds = 86_400;
+const days = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+
+/** The time of day, or the day where that says more. */
+function timeTick(atS: number, stepS: number): string {
+  const date = new Date(atS * 1_000);
+  const isDay = stepS >= daySeconds || (date.getHours() === 0 && date.getMinutes() === 0);
+  if (isDay) return days.format(date);
+  return formatClock(date).slice(0, stepS < 60 ? 8 : 5);
 }
 
 /** Some room above and below; a line that never changes stands in the middle. */

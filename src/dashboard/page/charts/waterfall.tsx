@@ -72,7 +72,17 @@ function BarLine({ bar, waterfall: { from, to } }: LineProps) {
   return (
     <li class={isCompensation ? 'waterfall-line is-compensation' : 'waterfall-line'}>
       <div class="waterfall-name">
-        <bdi title={name}>{isCompensation ? `Compensation of ${name}` : name}</bdi>
+        {isCompensation ? (
+          <span>
+            compensation
+            <span class="hidden-text">
+              {' of '}
+              <bdi>{name}</bdi>
+            </span>
+          </span>
+        ) : (
+          <bdi title={name}>{name}</bdi>
+        )}
         <StepState bar={bar} />
       </div>
       <div class={isGuess ? 'waterfall-track is-guess' : 'waterfall-track'} aria-hidden="true">

@@ -137,7 +137,10 @@ function dispatch(name: keyof LiveMessages, message: never): 'end' | undefined {
   for (const listener of [...(listeners.get(name) ?? [])]) listener(message);
   if (name !== 'bye') return undefined;
   const { reason } = message as LiveMessages['bye'];
-  return reason === 'shutdown' ? 'end' : undefined;
+  if (reason === 'shutdown') return 'end';
+  // Whether the person is signed out, or sees less than before.
+  void loadSession();
+  return undefined;
 }
 
 function lose(error: unknown): void {

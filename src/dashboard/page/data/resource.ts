@@ -1,7 +1,7 @@
 import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import type { LiveMessages } from '../../api.ts';
 import { onMessage } from './live.ts';
-import { get, type RequestError } from './requests.ts';
+import { get, RequestError } from './requests.ts';
 import { type Query, queryText } from './router.ts';
 import { Store, useStore } from './store.ts';
 
@@ -69,11 +69,21 @@ export function useResource<T>(
 
   useEffect(() => {
     if (topic === undefined || path === undefined) return undefined;
-    return onMessage(topic, (message) => {
-      const data = message as T;
-      const { key, isFor } = shown.current;
-      if (isFor(data)) setLoaded({ key, data, error: undefined });
-    });
+    const ends = [
+      onMessage(topic, (message) => {
+        const data = message as T;
+        const { key, isFor } = shown.current;
+        if (isFor(data)) setLoaded({ key, data, error: undefined });
+      }),
+      onMessage('trouble', (trouble) => {
+        if (trouble.topic !== topic) return;
+        const error = new RequestError(trouble.code, trouble.message);
+        setLoaded((before) => before && { ...before, error });
+      }),
+    ];
+    return () => {
+      for (const end of ends) end();
+    };
   }, [topic, path]);
 
   const reload = useCallback(() => setAsked((before) => before + 1), []);

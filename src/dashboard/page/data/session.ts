@@ -1,7 +1,7 @@
 import type { SessionView } from '../../api.ts';
 import { setServerTime } from './clock.ts';
 import { get, RequestError, setToken, signedOut, token } from './requests.ts';
-import { Store } from './store.ts';
+import { Store, useStore } from './store.ts';
 
 /** Who looks, as far as that is known. */
 export type Session =
@@ -29,6 +29,12 @@ export async function loadSession(): Promise<void> {
     if (session.value.state === 'ready' || session.value.state === 'signed out') return;
     session.set({ state: 'unreachable', message: (error as Error).message });
   }
+}
+
+/** Whether this person sees all users. */
+export function useSeesAll(): boolean {
+  const current = useStore(session);
+  return current.state === 'ready' && current.view.sees === 'all';
 }
 
 export async function signIn(value: string): Promise<void> {

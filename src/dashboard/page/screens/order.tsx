@@ -23,7 +23,7 @@ export function OrderScreen({ id }: { readonly id: string }) {
     'order',
     (order) => order.id === id,
   );
-  const isUnknown = data === undefined && error?.code === 'order_not_found';
+  const isUnknown = data === undefined && error?.code === 'not_found';
   return (
     <Screen
       kind="Order"
@@ -60,7 +60,7 @@ function OrderActions({ order }: { readonly order: OrderView }) {
     <>
       {isOpen && <ActionButton plan={planForOrder('cancel', id)} />}
       {(status === 'failed' || status === 'canceled') && retriedAs === undefined && (
-        <ActionButton plan={planForOrder('retry', id)} isPrimary />
+        <ActionButton plan={planForOrder('retry', id)} isPrimary={order.hold === undefined} />
       )}
       {!isOpen && hasFailedCompensation && <ActionButton plan={planForOrder('compensate', id)} />}
     </>

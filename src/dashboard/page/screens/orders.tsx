@@ -2,6 +2,7 @@ import type { OrderFilter, OrderListPage, Status } from '../../api.ts';
 import { countOf } from '../data/format/words.ts';
 import { useResource } from '../data/resource.ts';
 import { goTo, linkTo, type Query } from '../data/router.ts';
+import { useSeesAll } from '../data/session.ts';
 import { ActionButton } from '../parts/acting/action-button.tsx';
 import { planForFilter } from '../parts/acting/plans.ts';
 import { Empty, Loaded } from '../parts/feedback.tsx';
@@ -17,16 +18,28 @@ const rowsOnPage = 50;
 export function OrdersScreen({ query }: { readonly query: Query }) {
   const filter = filterOf(query);
   const { cursor } = query;
-  const resource = useResource<OrderListPage>('orders', { ...filter, cursor, limit: rowsOnPage });
+  const isOfAll = useSeesAll() || filter.userId !== undefined;
+  const resource = useResource<OrderListPage>(isOfAll ? 'orders' : undefined, {
+    ...filter,
+    cursor,
+    limit: rowsOnPage,
+  });
   return (
-    <Screen title="Orders" tools={<ForAll filter={filter} />}>
+    <Screen title="Orders" tools={isOfAll && <ForAll filter={filter} />}>
       <FilterForm key={JSON.stringify(filter)} filter={filter} />
       <div class="panel">
-        <Loaded from={resource}>
-          {(page) => (
-            <OrderPage page={page} query={{ ...filter, cursor }} reload={resource.reload} />
-          )}
-        </Loaded>
+        {isOfAll ? (
+          <Loaded from={resource}>
+            {(page) => (
+              <OrderPage page={page} query={{ ...filter, cursor }} reload={resource.reload} />
+            )}
+          </Loaded>
+        ) : (
+          <Empty icon="users" title="Say whose orders">
+            You may see certain users: enter the id of one of them as “User”, or{' '}
+            <a href={linkTo('users')}>choose one</a>.
+          </Empty>
+        )}
       </div>
     </Screen>
   );
