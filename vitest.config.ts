@@ -78,6 +78,8 @@ const long = [
   'test/sqlite/file/file-lock.test.ts',
   'test/sqlite/file/files.test.ts',
   'test/sqlite/million.test.ts',
+  'test/dashboard/page-actions.test.ts',
+  'test/dashboard/page-screens.test.ts',
   // That the suite finds broken storages, one after the other.
   'test/testing/broken-durability.test.ts',
   'test/testing/broken-lists.test.ts',

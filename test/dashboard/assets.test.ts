@@ -31,9 +31,3 @@ it('a file whose content changes has another path, and is the same when it was c
     if (isImmutable) expect(path).toContain(`.${digest}.`);
   }
 });
-
-it('all files together have at most 120 kB, gzipped', () => {
-  const bytes = [...assets.values()].reduce((sum, { gzipped }) => sum + gzipped.length, 0);
-  expect(bytes).toBeGreaterThan(1_000);
-  expect(bytes).toBeLessThanOrEqual(120_000);
-});

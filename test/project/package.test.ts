@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import { readAssets } from '../../src/dashboard/assets.ts';
 import tsup from '../../tsup.config.ts';
 import { bundleSize } from './bundle-size.ts';
 
@@ -71,5 +72,12 @@ describe('the package', () => {
     const size = await bundleSize('postgres/index.ts', ['pg']);
     expect(size).toBeGreaterThan(1_000);
     expect(size).toBeLessThanOrEqual(52_000);
+  });
+
+  it('has a page of the dashboard of at most 120 kB, all of its files gzipped', () => {
+    const files = [...readAssets().values()];
+    const bytes = files.reduce((sum, { gzipped }) => sum + gzipped.length, 0);
+    expect(bytes).toBeGreaterThan(20_000);
+    expect(bytes).toBeLessThanOrEqual(120_000);
   });
 });

@@ -31,6 +31,8 @@ export function Search() {
     try {
       const { order, user } = await get<SearchView>('search', { q });
       setNote('');
+      // So that the heading of what was found is read next.
+      input.current?.blur();
       if (order !== undefined && user !== undefined) goTo('users', { q });
       else if (order !== undefined) goTo('order', { id: order.id });
       else if (user !== undefined) goTo('user', { id: user.userId });
