@@ -39,7 +39,7 @@ export function chartOptions(
       },
       {
         ...axis,
-        size: (_chart, values) => 14 + 6.5 * longest(values),
+        size: (_chart, values) => Math.max(34, 14 + 6.5 * longest(values)),
         space: 32,
         values: (_chart, splits) => splits.map(tick),
       },

@@ -68,7 +68,9 @@ function OrderActions({ order }: { readonly order: OrderView }) {
 }
 
 function Order({ order }: { readonly order: OrderView }) {
-  const { hold, code, payload, results } = order;
+  const { hold, code, payload } = order;
+  // Of an order that runs, nothing has been returned yet.
+  const results = order.results?.text === '{}' ? undefined : order.results;
   return (
     <>
       {hold && <HoldPanel lane={hold} />}

@@ -75,7 +75,9 @@ function filterOf({
 /** Actions on all that the filter matches. */
 function ForAll({ filter }: { readonly filter: OrderFilter }) {
   const { status } = filter;
-  const isOpen = status === undefined || status === 'pending' || status === 'processing';
+  const isFiltered = Object.keys(filter).length > 0;
+  const isOpen =
+    isFiltered && (status === undefined || status === 'pending' || status === 'processing');
   const isEnded = status === 'failed' || status === 'canceled';
   return (
     <>

@@ -72,8 +72,20 @@ function Overview({ view: { stats, series } }: { readonly view: OverviewView }) 
           lines={throughput}
           format={formatRate}
         />
-        <SeriesChart title="Waiting orders" points={points} lines={waiting} format={whole} />
-        <SeriesChart title="Busy workers" points={points} lines={workers} format={whole} />
+        <SeriesChart
+          title="Waiting orders"
+          points={points}
+          lines={waiting}
+          format={whole}
+          tick={wholeTick}
+        />
+        <SeriesChart
+          title="Busy workers"
+          points={points}
+          lines={workers}
+          format={whole}
+          tick={wholeTick}
+        />
         <SeriesChart title="Wait" points={points} lines={waits} format={formatDuration} />
         <SeriesChart title="Duration" points={points} lines={durations} format={formatDuration} />
         <Totals stats={stats} />
@@ -83,6 +95,8 @@ function Overview({ view: { stats, series } }: { readonly view: OverviewView }) 
 }
 
 const whole = (value: number): string => formatCount(Math.round(value));
+/** Between whole numbers there is none. */
+const wholeTick = (value: number): string => (Number.isInteger(value) ? whole(value) : '');
 
 const throughput = [
   { name: 'accepted', ink: 'accent', field: 'accepted' },

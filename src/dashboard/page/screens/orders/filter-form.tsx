@@ -68,7 +68,7 @@ export function FilterForm({ filter }: { readonly filter: OrderFilter }) {
         </div>
       ))}
       {times.map(([name, label]) => (
-        <div class="field" key={name}>
+        <div class="field time-field" key={name}>
           <label for={`filter-${name}`}>{label}</label>
           <input type="datetime-local" step={1} {...field(name)} />
         </div>

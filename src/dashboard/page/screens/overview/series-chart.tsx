@@ -14,10 +14,12 @@ interface SeriesChartProps {
   readonly points: readonly PointView[];
   readonly lines: readonly SeriesLine[];
   readonly format: (value: number) => string;
+  /** On the axis; as `format` by default. */
+  readonly tick?: (value: number) => string;
 }
 
 /** One measure of the last hour. */
-export function SeriesChart({ title, points, lines, format }: SeriesChartProps) {
+export function SeriesChart({ title, points, lines, format, tick = format }: SeriesChartProps) {
   const times = useMemo(() => points.map(({ at }) => at), [points]);
   const drawn = useMemo(
     () =>
@@ -38,7 +40,7 @@ export function SeriesChart({ title, points, lines, format }: SeriesChartProps) 
         label={`${title}, the last hour: ${words.join('; ')}`}
         times={times}
         lines={drawn}
-        tick={format}
+        tick={tick}
         height={150}
         isFromZero
       />

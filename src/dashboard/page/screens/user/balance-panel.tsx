@@ -95,11 +95,13 @@ function Balances({ view }: { readonly view: BalancesView }) {
 }
 
 /** The last balance holds until the end of the chart. */
-function chartOf({ from, to, points }: BalancesView, currency: CurrencyView) {
+function chartOf(view: BalancesView, currency: CurrencyView) {
+  const { to, points } = view;
   const last = points.at(-1);
-  const all: Point[] =
-    last === undefined || last.at >= to ? [...points] : [...points, { ...last, at: to }];
-  if (all[0] !== undefined && all[0].at > from) all.unshift({ at: from });
+  const begin = beginOf(view);
+  const all: Point[] = points.filter(({ at }) => at > begin);
+  all.unshift({ ...points.findLast(({ at }) => at <= begin), at: begin });
+  if (last !== undefined && last.at < to) all.push({ ...last, at: to });
   const text = (balance: string | undefined): string =>
     balance === undefined ? 'none' : formatAmount(balance, currency);
   const known = points.flatMap(({ balance }) => (balance === undefined ? [] : [BigInt(balance)]));
@@ -121,4 +123,11 @@ function chartOf({ from, to, points }: BalancesView, currency: CurrencyView) {
     label: `Balance over time: ${text(last?.balance)} now; from ${text(least?.toString())} to ${text(most?.toString())}`,
     tick: (value: number) => formatTick(value, currency),
   };
+}
+
+/** Of a new user the time before the first order says nothing: the chart begins shortly before that. */
+function beginOf({ from, to, points }: BalancesView): number {
+  const first = points.find(({ balance }) => balance !== undefined && balance !== '0');
+  if (first === undefined) return from;
+  return Math.max(from, Math.floor(first.at - (to - first.at) / 10) - 1_000);
 }
