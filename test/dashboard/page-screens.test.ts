@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasBrowser, launchBrowser } from '../kit/browser.ts';
 import { PostgresServer } from '../kit/postgres-server.ts';
 import { OpenedPage, serveDashboard } from './kit/opened-page.ts';
-import { fillShop, hostile, openShop } from './kit/shop.ts';
+import { fillShop, hostile, type OpenedShop, openShop } from './kit/shop.ts';
 
 const pictures = join(import.meta.dirname, 'pictures');
 const guides = join(import.meta.dirname, '../../src/guides');
@@ -58,7 +58,7 @@ describe.skipIf(!hasBrowser)('the screens of the dashboard', () => {
 
   async function onShop(
     storage: Parameters<typeof openShop>[0],
-    play: (page: OpenedPage) => Promise<void>,
+    play: (page: OpenedPage, shop: OpenedShop) => Promise<void>,
   ): Promise<void> {
     const shop = openShop(storage);
     await shop.processor.ready;
@@ -71,7 +71,7 @@ describe.skipIf(!hasBrowser)('the screens of the dashboard', () => {
     await fillShop(shop);
     const page = await OpenedPage.open(browser, server.page);
     try {
-      await play(page);
+      await play(page, shop);
       // The browser itself writes of each answer 404: that of the order that there is not.
       expect(page.complaints.filter((text) => !text.includes('404'))).toEqual([]);
     } finally {
@@ -149,10 +149,14 @@ describe.skipIf(!hasBrowser)('the screens of the dashboard', () => {
     const shown: readonly (readonly [string, string, string, number])[] = [
       ['dashboard-attention', 'attention', 'vendor_unavailable', 620],
       ['dashboard-order', 'order?id=ann-4', 'refund rejected', 720],
-      ['dashboard-user', 'user?id=ann', '€2,500.00', 640],
+      ['dashboard-user', 'user?id=ann', 'Statement', 640],
     ];
-    await onShop(undefined, async (page) => {
+    await onShop(undefined, async (page, { processor }) => {
       await page.useScheme('light');
+      for (let order = 1; order <= 30; order += 1) {
+        const amount = (order % 4 === 0 ? 17_000 : -4_300) + ((order * 37) % 11) * 450;
+        await processor.submit({ userId: 'ann', amount, payload: { takesMs: (order * 7) % 60 } });
+      }
       for (const [name, address, text, height] of shown) {
         await page.page.setViewport({ width: 1_120, height });
         await page.show(address, text);

@@ -1,4 +1,5 @@
 /** A shop whose orders come to every end that the dashboard shows. */
+import { setTimeout } from 'node:timers/promises';
 import {
   type Order,
   OrderProcessor,
@@ -22,6 +23,8 @@ interface Payload {
   readonly refund?: 'fails';
   readonly courier?: 'slow' | 'lost';
   readonly note?: string;
+  /** How long the payment and the courier take. */
+  readonly takesMs?: number;
 }
 
 export type Shop = OrderProcessor<Payload, Payload, Readonly<Record<string, unknown>>>;
@@ -34,6 +37,10 @@ export interface World {
 
 function coded(code: string, message: string): Error {
   return Object.assign(new Error(message), { code });
+}
+
+async function takes(payload: Payload | undefined): Promise<void> {
+  if (payload?.takesMs !== undefined) await setTimeout(payload.takesMs);
 }
 
 export interface OpenedShop {
@@ -52,7 +59,8 @@ export function openShop(storage?: OrderProcessorOptions['storage']): OpenedShop
       {
         name: 'payment',
         retry: { attempts: 3, delayMs: 30, retryIf: (_error, attempt) => attempt < 2 },
-        run: ({ id, payload }, { attempt }) => {
+        run: async ({ id, payload }, { attempt }) => {
+          await takes(payload);
           if (payload?.card === 'declined') throw coded('card_declined', 'The card was declined');
           if (payload?.card === 'flaky' && attempt === 1) throw coded('timeout', 'No answer');
           return { reference: `pay-${id.slice(0, 8)}`, exact: 12345 };
@@ -75,7 +83,8 @@ export function openShop(storage?: OrderProcessorOptions['storage']): OpenedShop
       {
         name: 'courier',
         after: ['payment', 'vendor'],
-        run: ({ payload }, { progress, signal }) => {
+        run: async ({ payload }, { progress, signal }) => {
+          await takes(payload);
           if (payload?.courier === 'lost') throw coded('courier_lost', 'The courier got lost');
           if (payload?.courier !== 'slow') return undefined;
           progress(0.4, 'on its way');
@@ -103,7 +112,7 @@ export async function fillShop({ processor }: OpenedShop): Promise<void> {
     id: 'ann-4',
     userId: 'ann',
     amount: -45_00,
-    payload: { courier: 'lost', refund: 'fails' },
+    payload: { courier: 'lost', refund: 'fails', card: 'flaky', takesMs: 45 },
   });
   const postings = [
     { userId: 'merchant', amount: 38_00 },
@@ -137,6 +146,6 @@ export async function fillShop({ processor }: OpenedShop): Promise<void> {
 export async function until(isSo: () => Promise<boolean>): Promise<void> {
   for (let tries = 0; !(await isSo()); tries += 1) {
     if (tries > 500) throw new Error(`It never came to this: ${isSo}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await setTimeout(20);
   }
 }

@@ -53,14 +53,15 @@ export function OrderScreen({ id }: { readonly id: string }) {
 }
 
 function OrderActions({ order }: { readonly order: OrderView }) {
-  const { id, status, steps, retriedAs } = order;
+  const { id, status, steps, retriedAs, hold, isRetryable } = order;
+  const mayHelp = hold === undefined && isRetryable !== false;
   const isOpen = status === 'pending' || status === 'processing';
   const hasFailedCompensation = steps.some(({ compensation }) => compensation?.status === 'error');
   return (
     <>
       {isOpen && <ActionButton plan={planForOrder('cancel', id)} />}
       {(status === 'failed' || status === 'canceled') && retriedAs === undefined && (
-        <ActionButton plan={planForOrder('retry', id)} isPrimary={order.hold === undefined} />
+        <ActionButton plan={planForOrder('retry', id)} isPrimary={mayHelp} />
       )}
       {!isOpen && hasFailedCompensation && <ActionButton plan={planForOrder('compensate', id)} />}
     </>
