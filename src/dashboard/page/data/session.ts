@@ -1,6 +1,6 @@
 import type { SessionView } from '../../api.ts';
 import { setServerTime } from './clock.ts';
-import { get, RequestError, setToken, signedOut, token } from './requests.ts';
+import { get, setToken, signedOut, token } from './requests.ts';
 import { Store, useStore } from './store.ts';
 
 /** Who looks, as far as that is known. */
@@ -53,7 +53,8 @@ export async function signOut(): Promise<void> {
 export function followSignOuts(): void {
   signedOut.subscribe(() => {
     const error = signedOut.value;
-    if (!(error instanceof RequestError)) return;
+    // Several requests may be answered so; the first one says why.
+    if (error === undefined || session.value.state === 'signed out') return;
     const wasReady = session.value.state === 'ready';
     const reason = wasReady ? 'ended' : token.value === undefined ? 'needed' : 'rejected';
     setToken(undefined);

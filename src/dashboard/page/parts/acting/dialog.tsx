@@ -12,7 +12,8 @@ const planned = new Store<Plan | undefined>(undefined);
 
 /** Opens the dialog that explains an action, and does it when it is confirmed. */
 export function confirm(plan: Plan): void {
-  planned.set(plan);
+  // Another object each time, so that the end of one dialog is not taken for the end of the next.
+  planned.set({ ...plan });
 }
 
 /** The one dialog of the page. */
@@ -33,7 +34,9 @@ export function ActionDialog() {
       ref={dialog}
       aria-labelledby="dialog-title"
       aria-describedby="dialog-text"
-      onClose={() => planned.set(undefined)}
+      onClose={() => {
+        if (planned.value === plan) planned.set(undefined);
+      }}
     >
       <Confirmation key={plan.title} plan={plan} close={close} />
     </dialog>
