@@ -6,6 +6,7 @@ import { readEvents, type StreamMessage } from '../../src/dashboard/page/data/ev
 import { formatAmount, formatChange } from '../../src/dashboard/page/data/format/amounts.ts';
 import { indented } from '../../src/dashboard/page/data/format/json.ts';
 import { formatDuration, formatRelative } from '../../src/dashboard/page/data/format/times.ts';
+import { collect } from '../kit/collect.ts';
 
 const euro = { code: 'EUR', digits: 2, locale: 'en-IE' };
 
@@ -78,7 +79,7 @@ describe('the event stream', () => {
         controller.close();
       },
     });
-    return Array.fromAsync(readEvents(body, () => {}));
+    return collect(readEvents(body, () => {}));
   }
 
   it('is the same, however the network cuts it', async () => {
