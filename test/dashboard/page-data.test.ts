@@ -6,7 +6,6 @@ import { readEvents, type StreamMessage } from '../../src/dashboard/page/data/ev
 import { formatAmount, formatChange } from '../../src/dashboard/page/data/format/amounts.ts';
 import { indented } from '../../src/dashboard/page/data/format/json.ts';
 import { formatDuration, formatRelative } from '../../src/dashboard/page/data/format/times.ts';
-import { collect } from '../kit/collect.ts';
 
 const euro = { code: 'EUR', digits: 2, locale: 'en-IE' };
 
@@ -79,7 +78,9 @@ describe('the event stream', () => {
         controller.close();
       },
     });
-    return collect(readEvents(body, () => {}));
+    const messages: StreamMessage[] = [];
+    for await (const message of readEvents(body, () => {})) messages.push(message);
+    return messages;
   }
 
   it('is the same, however the network cuts it', async () => {
