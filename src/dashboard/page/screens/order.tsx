@@ -74,7 +74,7 @@ function Order({ order }: { readonly order: OrderView }) {
   const results = order.results?.text === '{}' ? undefined : order.results;
   return (
     <>
-      {hold && <HoldPanel lane={hold} />}
+      {hold && <HoldPanel lane={hold} shownOrderId={order.id} />}
       {code !== undefined && hold === undefined && <WhyPanel order={order} code={code} />}
       <OrderFacts order={order} />
       <StepsPanel order={order} />
@@ -123,13 +123,11 @@ function WhyPanel({ order: { status, message, cause, isRetryable }, code }: WhyP
 }
 
 function StepsPanel({ order }: { readonly order: OrderView }) {
-  const { steps, settledAt, status } = order;
+  const { steps, settledAt } = order;
   return (
     <Panel title="Steps">
       {steps.length === 0 ? (
-        <p class="muted">
-          {status === 'pending' ? 'It waits for its turn.' : 'No step of it is known.'}
-        </p>
+        <p class="muted">{noStepsText(order)}</p>
       ) : settledAt === undefined ? (
         <RunningSteps order={order} />
       ) : (
@@ -137,6 +135,12 @@ function StepsPanel({ order }: { readonly order: OrderView }) {
       )}
     </Panel>
   );
+}
+
+function noStepsText({ status, hold }: OrderView): string {
+  if (hold !== undefined)
+    return 'It failed, and holds its lane: a release says what becomes of it.';
+  return status === 'pending' ? 'It waits for its turn.' : 'No step of it is known.';
 }
 
 /** The bars of what runs grow with the time. */
