@@ -4,9 +4,8 @@
  * @module order-processor/dashboard
  */
 
-export { type Access, bearer } from '../server/access.ts';
+export { type Access, type Authenticate, bearer } from '../server/access.ts';
 export { HttpError, type HttpErrorCode, type HttpErrorFacts } from '../server/http-error.ts';
-export type { DashboardAccess, DashboardAuthenticate } from './access.ts';
 export type { DashboardAction } from './actions/dashboard-action.ts';
 export type { ActionFailure, ActionName } from './api.ts';
 export { createDashboard, type Dashboard } from './create-dashboard.ts';

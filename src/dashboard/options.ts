@@ -1,7 +1,6 @@
 import { checkFunction, checkInteger, checkOptions, wrong } from '../core/runtime/checks.ts';
-import { checkAuthenticate } from '../server/access.ts';
+import { type Access, type Authenticate, checkAuthenticate } from '../server/access.ts';
 import { guardedListener } from '../server/guarded-listener.ts';
-import type { DashboardAccess, DashboardAuthenticate } from './access.ts';
 import type { DashboardAction } from './actions/dashboard-action.ts';
 import type { CurrencyView } from './api.ts';
 
@@ -51,9 +50,10 @@ export interface CurrencyOptions {
 export interface DashboardOptions {
   /**
    * Returns what the person behind a request may see and do; the `authenticate` of the HTTP face is one. Without it
-   * every visitor sees everything, and none may do anything. The page itself needs no credentials: it has no data.
+   * every visitor sees everything, and none may do anything. It is asked again for a page that stays open, about once a
+   * minute. The page itself needs no credentials: it has no data.
    */
-  readonly authenticate?: DashboardAuthenticate | undefined;
+  readonly authenticate?: Authenticate | undefined;
   /**
    * Where a person signs in, as an absolute URL or one relative to the page: the page links to it when a request is not
    * authenticated. Without it the page asks for a bearer token. None by default.
@@ -67,7 +67,7 @@ export interface DashboardOptions {
    * Whether payloads of orders, and what steps have returned, are shown: to all, or to whom the function says. They may be
    * private, so `false` by default. Who has `seesResults: false` sees no results in any case.
    */
-  readonly showPayloads?: boolean | ((access: DashboardAccess) => boolean) | undefined;
+  readonly showPayloads?: boolean | ((access: Access) => boolean) | undefined;
   /**
    * Other origins from which actions are taken, `'https://ops.example.com'` for example: needed where a browser sends no
    * `Sec-Fetch-Site` and a proxy changes the `Host`. The dashboard's own origin alone by default.
@@ -86,11 +86,11 @@ export interface DashboardOptions {
 
 /** The options, checked, with their defaults. */
 export interface DashboardSettings {
-  readonly authenticate: DashboardAuthenticate | undefined;
+  readonly authenticate: Authenticate | undefined;
   readonly signInUrl: string | undefined;
   readonly title: string;
   readonly currency: CurrencyView;
-  readonly showPayloads: (access: DashboardAccess) => boolean;
+  readonly showPayloads: (access: Access) => boolean;
   readonly origins: readonly string[];
   readonly streams: number;
   readonly onAction: (action: DashboardAction) => void;

@@ -1,12 +1,10 @@
-import { wrong } from '../core/runtime/checks.ts';
-import { checkAccess, isOperator, mayActFor, unauthorized } from '../server/access.ts';
+import { type Access, checkAccess, isOperator, mayActFor, unauthorized } from '../server/access.ts';
 import { forbidden } from '../server/http-error.ts';
-import type { DashboardAccess } from './access.ts';
 import type { DashboardSettings } from './options.ts';
 
 /** Who looks. */
 export interface Viewer {
-  readonly access: DashboardAccess;
+  readonly access: Access;
   readonly role: 'read' | 'operate';
   readonly readOnlyBecause: 'no_authentication' | 'role' | undefined;
   readonly sees: 'all' | 'users';
@@ -15,7 +13,7 @@ export interface Viewer {
 }
 
 /** What all see where there is no `authenticate`. */
-const anyone: DashboardAccess = { users: 'all', role: 'read' };
+const anyone: Access = { users: 'all', role: 'read' };
 
 /** @throws HttpError `unauthorized`, or what `authenticate` throws */
 export async function viewerOf(
@@ -26,9 +24,6 @@ export async function viewerOf(
   if (access === undefined || access === null) throw unauthorized();
   checkAccess(access);
   const { role = isOperator(access) ? 'operate' : 'read' } = access;
-  if (role !== 'read' && role !== 'operate') {
-    throw wrong(TypeError, 'access.role', "'read' or 'operate'", role);
-  }
   const isRead = authenticate === undefined ? 'no_authentication' : 'role';
   const mayShow = showPayloads(access);
   return {

@@ -41,6 +41,11 @@ export interface Access {
    */
   readonly isOperator?: boolean | undefined;
   /**
+   * What the client may do in a dashboard: `'read'` sees and does nothing; `'operate'` cancels, retries, holds and releases,
+   * for the users that it may see. By default `'operate'` for operators, else `'read'`. HTTP and gRPC do not look at it.
+   */
+  readonly role?: 'read' | 'operate' | undefined;
+  /**
    * The client's name, for what is bounded for each client: `events.readersPerClient`. By default a client is known
    * by its list of users; give a name where `users` is a function.
    */
@@ -192,12 +197,15 @@ export function checkAuthenticate(authenticate: unknown): void {
 
 /** @throws TypeError for what an `authenticate` must not answer */
 export function checkAccess(access: Access): Access {
-  const { users, mayCredit, client, ...rest } = Object(access) as Partial<Access>;
+  const { users, mayCredit, role, client, ...rest } = Object(access) as Partial<Access>;
   const { isOperator, mayOrder, mayAddMoney, seesResults } = rest;
   checkUsers('access.users', users);
   if (mayCredit !== undefined) checkUsers('access.mayCredit', mayCredit);
   if (client !== undefined && typeof client !== 'string') {
     throw wrong(TypeError, 'access.client', 'a string', client);
+  }
+  if (role !== undefined && role !== 'read' && role !== 'operate') {
+    throw wrong(TypeError, 'access.role', "'read' or 'operate'", role);
   }
   // A word of the environment, `'false'` too, would be taken for yes.
   for (const [name, value] of Object.entries({ isOperator, mayOrder, mayAddMoney, seesResults })) {

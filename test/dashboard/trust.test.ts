@@ -10,8 +10,8 @@ const tokens = {
   operator: 'the-long-token-of-operators',
 };
 const authenticate = bearer({
-  [tokens.reader]: { users: 'all', role: 'read' } as never,
-  [tokens.support]: { users: ['ann'], role: 'operate', client: 'sue' } as never,
+  [tokens.reader]: { users: 'all', role: 'read' },
+  [tokens.support]: { users: ['ann'], role: 'operate', client: 'sue' },
   [tokens.operator]: { users: 'all' },
 });
 const as = (who: keyof typeof tokens) => ({ authorization: `Bearer ${tokens[who]}` });

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { checkBalances } from '../examples/balances.ts';
 import { checkCluster } from '../examples/cluster.ts';
 import { checkCredits } from '../examples/credits.ts';
+import { checkDashboard } from '../examples/dashboard.ts';
 import { checkDelivery } from '../examples/delivery.ts';
 import { checkDurable } from '../examples/durable.ts';
 import { checkOwnStorage } from '../examples/own-storage.ts';
@@ -41,6 +42,7 @@ const programChecks: Readonly<Record<string, (output: string) => void>> = {
   balances: checkBalances,
   cluster: checkCluster,
   credits: checkCredits,
+  dashboard: checkDashboard,
   delivery: checkDelivery,
   durable: checkDurable,
   'own-storage': checkOwnStorage,

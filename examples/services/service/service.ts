@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { OrderProcessor, type OrderStorage } from 'order-processor';
+import { createDashboard } from 'order-processor/dashboard';
 import { createOrderRoutes, serveGrpc } from 'order-processor/grpc';
 import {
   bearer,
@@ -92,12 +93,22 @@ async function listen(settings: Settings, log: Logger): Promise<void> {
     signals: [],
   });
   const probes = await serveProbes(app, settings);
+  const dashboard = createDashboard(processor, {
+    authenticate,
+    onError,
+    onAction: ({ access: _access, ...action }) => log.info({ action }, 'action'),
+  });
+  const operators = await serve(dashboard, {
+    ...listening,
+    port: settings.DASHBOARD_PORT,
+    signals: [],
+  });
   const http = await serve(app, {
     ...listening,
     port: settings.PORT,
     keepAliveTimeoutMs: settings.KEEP_ALIVE_MS,
     processor,
-    beside: [grpc],
+    beside: [grpc, operators],
     onClosed: async (summary) => {
       // Last, so that a probe is answered that the service ends.
       await probes.close();
@@ -107,7 +118,8 @@ async function listen(settings: Settings, log: Logger): Promise<void> {
       );
     },
   });
-  log.info({ url: http.url, grpcUrl: grpc.url, probeUrl: probes.url }, 'listening');
+  const dashboardUrl = operators.url;
+  log.info({ url: http.url, grpcUrl: grpc.url, probeUrl: probes.url, dashboardUrl }, 'listening');
   processor.ready.then(
     () => log.info({ recovered: processor.recovered }, 'ready'),
     // The processor goes on trying, and says so itself.

@@ -12,6 +12,7 @@ const variables = z.object({
   PORT: integer(8080, 0, 65_535),
   GRPC_PORT: integer(50_051, 0, 65_535),
   PROBE_PORT: integer(8081, 0, 65_535),
+  DASHBOARD_PORT: integer(8082, 0, 65_535),
   MAX_CONNECTIONS: integer(100, 1),
   MAX_CALLS_PER_CONNECTION: integer(50, 1),
   KEEP_ALIVE_MS: integer(65_000, 1, 3_600_000),
@@ -89,12 +90,15 @@ function* eachContradiction(settings: Settings): Generator<string> {
   if (settings.DATABASE_URL !== '' && settings.STORAGE === 'file') {
     yield 'Expected STORAGE to be postgres beside DATABASE_URL, which a file has no use for';
   }
-  const { PORT, GRPC_PORT, PROBE_PORT } = settings;
+  const { PORT, GRPC_PORT, PROBE_PORT, DASHBOARD_PORT } = settings;
   if (PORT === GRPC_PORT && PORT !== 0) {
     yield `Expected GRPC_PORT to be another port than PORT, got ${PORT} for both`;
   }
   if ([PORT, GRPC_PORT].includes(PROBE_PORT) && PROBE_PORT !== 0) {
     yield `Expected PROBE_PORT to be another port than PORT and GRPC_PORT, got ${PROBE_PORT}`;
+  }
+  if ([PORT, GRPC_PORT, PROBE_PORT].includes(DASHBOARD_PORT) && DASHBOARD_PORT !== 0) {
+    yield `Expected DASHBOARD_PORT to be a port of its own, got ${DASHBOARD_PORT}`;
   }
   const { ORDER_TIMEOUT_MS, SHUTDOWN_TIMEOUT_MS } = settings;
   // Half of it is for requests; an order that began before must not be canceled by the end.

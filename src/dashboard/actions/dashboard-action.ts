@@ -1,4 +1,4 @@
-import type { DashboardAccess } from '../access.ts';
+import type { Access } from '../../server/access.ts';
 import type { ActionEntry, ActionFailure } from '../api.ts';
 
 /** What a person did in a dashboard, as `onAction` gets it. */
@@ -12,7 +12,7 @@ export interface DashboardAction {
   /** Who: the `client` of the access, if it has one. */
   readonly by: string | undefined;
   /** What the person may do, as `authenticate` has said it. */
-  readonly access: DashboardAccess;
+  readonly access: Access;
   /** With `release`: what became of the failed orders that held the lanes. */
   readonly release: 'retry' | 'skip' | undefined;
   /** With `hold`: why. */

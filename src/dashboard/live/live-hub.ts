@@ -16,6 +16,10 @@ import { type LiveSource, LiveStream } from './live-stream.ts';
 const turnMs = 250;
 /** After so many turns it is asked whether a page may still see what it shows. */
 const authenticateTurns = 240;
+/** Views of one user or order are made for about a thirtieth of the time. */
+const restFactor = 33;
+const mostRestMs = 3_000;
+const ofOne: ReadonlySet<LiveTopic> = new Set(['user', 'order']);
 const ofEvents: readonly LiveTopic[] = ['events', 'user', 'order'];
 
 /** All streams: one timer, and each view made once for all pages that show it. */
@@ -29,6 +33,8 @@ export class LiveHub implements LiveSource {
   /** The views of this turn, as JSON. */
   readonly #views = new Map<string, Promise<string>>();
   #timer: NodeJS.Timeout | undefined;
+  /** Until when no view of one user or order is made again. */
+  #restsUntil = 0;
   #turns = 0;
 
   constructor(sources: Sources, actions: ActionList) {
@@ -80,10 +86,14 @@ export class LiveHub implements LiveSource {
     const key = keyOf(topic, viewer, wanted);
     let view = this.#views.get(key);
     if (view === undefined) {
-      view = this.#make(topic, viewer, wanted).then((made) => JSON.stringify(made));
+      view = this.#timed(topic, () => this.#make(topic, viewer, wanted));
       this.#views.set(key, view);
     }
     return view;
+  }
+
+  get isResting(): boolean {
+    return performance.now() < this.#restsUntil;
   }
 
   pointsAfter(step: number, after: number): readonly PointView[] {
@@ -126,6 +136,18 @@ export class LiveHub implements LiveSource {
       const isRefused = error instanceof HttpError && error.status < 500;
       if (isRefused) stream.end('unauthorized');
       else this.#sources.settings.onError(error, request);
+    }
+  }
+
+  /** After a view of one user or order it rests for much longer than that took, so that the orders have the time. */
+  async #timed(topic: LiveTopic, make: () => Promise<unknown>): Promise<string> {
+    const startedAt = performance.now();
+    try {
+      return JSON.stringify(await make());
+    } finally {
+      const now = performance.now();
+      const restMs = Math.min(mostRestMs, restFactor * (now - startedAt));
+      if (ofOne.has(topic)) this.#restsUntil = Math.max(this.#restsUntil, now + restMs);
     }
   }
 

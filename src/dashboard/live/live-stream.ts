@@ -26,6 +26,8 @@ export interface LiveSource {
   readonly actions: ActionList;
   /** A view as JSON. */
   view(topic: LiveTopic, viewer: Viewer, wanted: Wanted): Promise<string>;
+  /** Whether views of one user or order are to wait: they have just taken time. */
+  readonly isResting: boolean;
   pointsAfter(step: number, after: number): readonly PointView[];
   lastPointAt(step: number): number;
   /** The stream has ended. */
@@ -41,9 +43,10 @@ export class LiveStream {
   #position: Position;
   /** The last text of each topic, without its time. */
   readonly #sent = new Map<LiveTopic, string>();
-  /** Since which turn a view may have changed. */
-  #isChanged = true;
+  /** Views that may have changed since they were made. */
+  readonly #changed = new Set<LiveTopic>(['user', 'order']);
   #isBusy = false;
+  #isResting = false;
   #turns = 0;
   /** In which turn each topic was looked at last. */
   readonly #lookedAt = new Map<LiveTopic, number>();
@@ -89,8 +92,9 @@ export class LiveStream {
   /** Something happened to a user or an order. */
   changed(userId: string | undefined, orderId: string | undefined): void {
     const { wanted } = this;
-    if (wanted.userId !== undefined && wanted.userId === userId) this.#isChanged = true;
-    else if (wanted.orderId !== undefined && wanted.orderId === orderId) this.#isChanged = true;
+    const isUser = wanted.userId !== undefined && wanted.userId === userId;
+    const isOrder = wanted.orderId !== undefined && wanted.orderId === orderId;
+    if (isUser || isOrder) this.#changed.add('user').add('order');
   }
 
   /** Sends what is new, if the page has read what was sent before. */
@@ -143,6 +147,8 @@ export class LiveStream {
 
   async #text(): Promise<string> {
     const { topics } = this.wanted;
+    // As of now: a view makes the next ones wait, and not the other one of this turn.
+    this.#isResting = this.#hub.isResting;
     let text = '';
     for (const [topic, turns] of this.#views()) {
       if (topics.has(topic) && this.#isDue(topic, turns)) text += await this.#view(topic);
@@ -161,26 +167,28 @@ export class LiveStream {
   #views(): [LiveTopic, number][] {
     const isSaturated = this.#skipped !== this.#hub.events.skipped;
     const unchanged = isSaturated ? everyTwoSeconds : everyTenSeconds;
-    const ofOne = this.#isChanged ? everyHalf : unchanged;
+    const ofOne = (topic: LiveTopic): number => (this.#changed.has(topic) ? everyHalf : unchanged);
     return [
       ['stats', everySecond],
       ['attention', everySecond],
       ['processors', everyTwoSeconds],
-      ['user', ofOne],
-      ['order', ofOne],
+      ['user', ofOne('user')],
+      ['order', ofOne('order')],
     ];
   }
 
   #isDue(topic: LiveTopic, turns: number): boolean {
     const last = this.#lookedAt.get(topic);
     if (last !== undefined && this.#turns - last < turns) return false;
+    const isOfOne = topic === 'user' || topic === 'order';
+    if (last !== undefined && isOfOne && this.#isResting) return false;
     this.#lookedAt.set(topic, this.#turns);
     return true;
   }
 
   async #view(topic: LiveTopic): Promise<string> {
     if (topic === 'user' || topic === 'order') {
-      this.#isChanged = false;
+      this.#changed.delete(topic);
       this.#skipped = this.#hub.events.skipped;
     }
     let text: string;

@@ -9,7 +9,7 @@ import { laneOf, summaryOf } from './order-summary.ts';
 const mostWaiting = 100;
 const mostSettled = 20;
 const mostRunning = 20;
-/** How many pending orders are looked at for those whose time has not come. */
+/** How many of the orders accepted last are looked at. */
 const mostLooked = 200;
 
 /** @throws OrderError `storage_failed` */
@@ -55,18 +55,22 @@ async function listsOf(
   const now = Date.now();
   const lane = processor.waiting(userId, { limit: mostWaiting + 1 });
   const isHere = lane.length > 0;
-  const [pending, settled] = await Promise.all([
-    processor.orders({ userId, status: 'pending', limit: mostLooked }),
-    lastSettled(processor, userId),
-  ]);
+  const latest = await processor.orders({ userId, limit: mostLooked });
+  const pending = latest.orders.filter(({ status }) => status === 'pending');
+  const known = latest.orders.filter(({ settledAt }) => settledAt !== undefined);
+  const isAll = latest.cursor === undefined || known.length >= mostSettled;
+  // Where so many wait that the settled ones are further down.
+  const settled = isAll ? known.slice(0, mostSettled) : await lastSettled(processor, userId);
   const isScheduled = ({ notBefore = 0 }: OrderRecord): boolean => notBefore > now;
   // Where another processor has the lane, what the storage knows of it: the last accepted is the last of the lane.
-  const elsewhere = pending.orders.filter((order) => !isScheduled(order)).toReversed();
+  const elsewhere = pending.filter((order) => !isScheduled(order)).toReversed();
   const waiting = isHere ? lane : elsewhere;
-  const scheduled = pending.orders.filter(isScheduled).toSorted(bySoonest);
+  const scheduled = pending.filter(isScheduled).toSorted(bySoonest);
   return {
     waiting: waiting.slice(0, mostWaiting).map(summaryOf),
-    hasMoreWaiting: waiting.length > mostWaiting || (!isHere && pending.cursor !== undefined),
+    hasMoreWaiting:
+      waiting.length > mostWaiting ||
+      (!isHere && latest.cursor !== undefined && pending.length > 0),
     scheduled: scheduled.slice(0, mostWaiting).map(summaryOf),
     settled: settled.map(summaryOf),
   };

@@ -99,7 +99,7 @@ describe('the Dockerfile', () => {
     expect(NODE_ENV).toBe('production');
     const settings = readSettings({ ...env, CLIENT_TOKENS: 'client-token-0123' });
     expect(lastOf(last, 'EXPOSE')?.text).toBe(
-      `${settings.PORT} ${settings.GRPC_PORT} ${settings.PROBE_PORT}`,
+      `${settings.PORT} ${settings.GRPC_PORT} ${settings.PROBE_PORT} ${settings.DASHBOARD_PORT}`,
     );
     expect(Object.keys(settings)).toEqual(expect.arrayContaining(Object.keys(env)));
   });
@@ -158,8 +158,11 @@ describe('the image', () => {
   beforeAll(async () => {
     const built = await carryOut(stages, root, ignored, folder);
     image = built.get(last.name) as Carried;
-    const [PORT, GRPC_PORT, PROBE_PORT] = (await freePorts(3)).map(String);
-    const env = { ...image.env(last), PORT, GRPC_PORT, PROBE_PORT } as Record<string, string>;
+    const [PORT, GRPC_PORT, PROBE_PORT, DASHBOARD_PORT] = (await freePorts(4)).map(String);
+    const env = { ...image.env(last), PORT, GRPC_PORT, PROBE_PORT, DASHBOARD_PORT } as Record<
+      string,
+      string
+    >;
     // The image has this Node, wherever npm found its own.
     const PATH = `${dirname(process.execPath)}:${process.env.PATH}`;
     start = {

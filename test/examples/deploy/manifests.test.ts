@@ -95,7 +95,8 @@ describe.each([
 
   it('say the ports that the service listens on', () => {
     const served = { http: settings.PORT, grpc: settings.GRPC_PORT };
-    const ports = { ...served, probe: settings.PROBE_PORT };
+    const inside = { probe: settings.PROBE_PORT, dashboard: settings.DASHBOARD_PORT };
+    const ports = { ...served, ...inside };
     const told = container.ports.map(({ name, containerPort }: Manifest) => [name, containerPort]);
     expect(Object.fromEntries(told)).toEqual(ports);
     const atClients = service.spec.ports.map(({ targetPort, port }: Manifest) => [

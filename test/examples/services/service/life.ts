@@ -40,7 +40,16 @@ export class Life {
     const { PATH = '', HOME = '', NODE_COMPILE_CACHE } = process.env;
     // Where Node keeps what it has compiled; what is no part of this repository would only fill it.
     const cache = cwd === undefined && NODE_COMPILE_CACHE !== undefined && { NODE_COMPILE_CACHE };
-    const all = { PATH, HOME, PORT: '0', GRPC_PORT: '0', PROBE_PORT: '0', ...cache, ...env };
+    const all = {
+      PATH,
+      HOME,
+      PORT: '0',
+      GRPC_PORT: '0',
+      PROBE_PORT: '0',
+      DASHBOARD_PORT: '0',
+      ...cache,
+      ...env,
+    };
     this.#child = spawn(program, args, { cwd, env: all, stdio: ['ignore', 'pipe', 'pipe'] });
     this.#exit = once(this.#child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
@@ -85,10 +94,15 @@ export class Life {
   }
 
   /** Where it listens, when it does. */
-  async listening(): Promise<Readonly<Record<'url' | 'grpcUrl' | 'probeUrl', string>>> {
-    const { url, grpcUrl, probeUrl } = await this.entry('listening');
+  async listening(): Promise<
+    Readonly<Record<'url' | 'grpcUrl' | 'probeUrl' | 'dashboardUrl', string>>
+  > {
+    const { url, grpcUrl, probeUrl, dashboardUrl } = await this.entry('listening');
     const here = (text: unknown) => String(text).replace('0.0.0.0', '127.0.0.1');
-    return { url: here(url), grpcUrl: here(grpcUrl), probeUrl: here(probeUrl) };
+    return {
+      ...{ url: here(url), grpcUrl: here(grpcUrl) },
+      ...{ probeUrl: here(probeUrl), dashboardUrl: here(dashboardUrl) },
+    };
   }
 
   /** How it ends by itself. */

@@ -200,7 +200,7 @@ describe('the service', () => {
   });
 
   it('answers probes while clients have all other connections', async () => {
-    const { probeUrl, url: base } = await life.listening();
+    const { probeUrl, dashboardUrl, url: base } = await life.listening();
     const { port } = new URL(base);
     const sockets = Array.from({ length: 110 }, () => connect(Number(port), '127.0.0.1'));
     for (const socket of sockets) socket.on('error', () => {});
@@ -216,6 +216,10 @@ describe('the service', () => {
       expect((await fetch(`${probeUrl}${path}`)).status).toBe(200);
     }
     expect((await fetch(`${probeUrl}/orders`, { headers: client })).status).toBe(404);
+    expect((await fetch(`${dashboardUrl}/`)).status).toBe(200);
+    expect((await fetch(`${dashboardUrl}/api/session`)).status).toBe(401);
+    const session = await fetch(`${dashboardUrl}/api/session`, { headers: client });
+    expect(await session.json()).toMatchObject({ role: 'operate', sees: 'all' });
     for (const socket of sockets) socket.destroy();
     await Promise.all(sockets.map((socket) => socket.closed || once(socket, 'close')));
   });

@@ -115,6 +115,7 @@ describe('the settings of the service', () => {
     [{ DATABASE_URL: 'postgres://db/shop' }, 'STORAGE to be postgres beside DATABASE_URL'],
     [{ PORT: '9000', GRPC_PORT: '9000' }, 'GRPC_PORT to be another port than PORT'],
     [{ PORT: '9000', PROBE_PORT: '9000' }, 'PROBE_PORT to be another port than PORT'],
+    [{ PORT: '9000', DASHBOARD_PORT: '9000' }, 'DASHBOARD_PORT to be a port of its own'],
     [{ ORDER_TIMEOUT_MS: '15001' }, 'SHUTDOWN_TIMEOUT_MS to be at least twice ORDER_TIMEOUT_MS'],
   ])('refuse what contradicts itself: %o', (env, problem) => {
     expect(problemsOf(env)).toEqual([expect.stringContaining(`Expected ${problem}`)]);
