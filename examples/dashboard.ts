@@ -73,7 +73,7 @@ processor.once('shutdown', () => stop.abort());
 if (isCheck) setTimeout(() => stop.abort(), 3_000);
 
 const users = Array.from({ length: 40 }, (_, at) => `user-${at}`);
-for (const userId of users) await processor.submit(topUp(userId)).catch(ignore);
+await Promise.all(users.map((userId) => processor.submit(topUp(userId)).catch(ignore)));
 await processor.hold('user-7', { reason: 'Chargeback: ask the customer first' });
 while (!stop.signal.aborted) {
   const userId = users[random(users.length)] ?? 'user-0';

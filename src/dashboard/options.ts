@@ -42,7 +42,7 @@ export interface CurrencyOptions {
  * await using processor = new OrderProcessor();
  * const dashboard = createDashboard(processor, {
  *   authenticate: bearer({ 'an-operators-long-random-token': { users: 'all', client: 'ops' } }),
- *   onAction: ({ action, by, sample }) => console.log(by, action, sample.join()),
+ *   onAction: ({ action, by, targetIds }) => console.log(by, action, targetIds.join()),
  * });
  * dashboard.stop();
  * ```
