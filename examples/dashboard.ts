@@ -38,6 +38,8 @@ const pay: Step<Purchase> = {
 const ship: Step<Purchase> = {
   name: 'ship',
   after: 'pay',
+  // A top-up is shipped to no address.
+  when: ({ payload }) => payload.items > 0,
   async run({ userId }, { progress, signal }) {
     for (const fraction of [0.25, 0.5, 0.75, 1]) {
       await sleep(15 + random(30), undefined, { signal });
