@@ -82,5 +82,5 @@ for (const name of Object.keys(programChecks)) {
 assert.deepEqual(Object.keys(serviceChecks), services);
 await assert.rejects(
   run('no-such-example'),
-  /There are: balances, cluster, credits, delivery, delivery-service, /,
+  /There are: balances, cluster, credits, dashboard, delivery, /,
 );
