@@ -211,6 +211,7 @@ describe.each(eachWay)('%s takes', (way) => {
       'payload',
       'postings',
       'priority',
+      'traceContext',
       'userId',
     ]);
     expect(await processor.balance('u')).toBe(5);
