@@ -5,12 +5,15 @@
  *
  * @example
  * ```ts
- * import type { TraceContext } from 'order-processor';
+ * import { OrderProcessor, type TraceContext } from 'order-processor';
  *
- * const context: TraceContext = {
+ * const traceContext: TraceContext = {
  *   traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
  *   tracestate: 'vendor=value',
  * };
+ *
+ * await using processor = new OrderProcessor();
+ * await processor.submit({ userId: 'ann', amount: 500, traceContext });
  * ```
  *
  * @category Tracing
