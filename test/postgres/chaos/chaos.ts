@@ -5,6 +5,7 @@ import { Crew } from './crew.ts';
 import { type CrewSize, Faults } from './faults.ts';
 import { Callers } from './load/callers.ts';
 import { Operators } from './load/operators.ts';
+import { partitions } from './load/orders.ts';
 import { judge, type Verdict } from './verdict/verdict.ts';
 import { schema, Witness } from './witness.ts';
 import { workerProgram } from './worker-program.ts';
@@ -22,7 +23,6 @@ export interface ChaosResult extends Verdict {
   readonly faults: Readonly<Record<string, number>>;
 }
 
-const partitions = 8;
 const beatMs = 200;
 const staleMs = 1_600;
 

@@ -80,7 +80,7 @@ export class Callers {
   async #few(userId: string, at: number): Promise<void> {
     const random = randomFrom(this.#seed + 32_452_843 * at);
     for (let round = 0; !this.#isOver; round += 1) {
-      const ids = [1, 2, 3].map((each) => `${userId}-${round}-${each}`);
+      const ids = [1, 2, 3, 4, 5].map((each) => `${userId}-${round}-${each}`);
       for (const id of ids) {
         await this.handIn('enqueue', { id, userId, amount: upTo(9, random), payload }, random);
       }

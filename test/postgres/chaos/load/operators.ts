@@ -17,7 +17,7 @@ export interface HeldTime {
 }
 
 /** How many hold lanes by hand. */
-const operators = 2;
+const operators = 3;
 
 /** Hold and release lanes at any worker: their own holds, and those of orders that have failed. */
 export class Operators {
@@ -86,7 +86,7 @@ export class Operators {
       const order = { userId, amount: upTo(9, random), payload: { isQuick: random() < 0.5 } };
       await this.#callers.handIn('enqueue', { id: `held-${reason}-${left}`, ...order }, random);
     }
-    await sleep(random() * 800);
+    await sleep(random() * 2_000);
     if (isByHand && open === 0) await this.#judge(userId, from, asked);
     await this.#untilReleased(userId, random);
   }

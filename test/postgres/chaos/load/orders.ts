@@ -1,3 +1,4 @@
+import { partitionOf } from '../../../../src/postgres/values/partition.ts';
 import type { ChaosOrder, NotifiedOutcome } from '../messages.ts';
 
 /** An order, as its callers know it. Times are places in one log of what was called and answered. */
@@ -13,17 +14,30 @@ export interface Called {
   readonly retryOf?: string | undefined;
 }
 
+/** Into how many partitions the users are divided. */
+export const partitions = 16;
+
+/** Partitions that have only a few orders: their owners take each order by its note, and read no pages. */
+const quiet = 6;
+
+/** The first users with names of a kind whose partitions are quiet, or are not. */
+function usersOf(kind: string, isQuiet: boolean, count: number): string[] {
+  const names = Array.from({ length: 100 }, (_, at) => `${kind}-${at}`);
+  const some = names.filter((name) => partitionOf(name, partitions) < quiet === isQuiet);
+  return some.slice(0, count);
+}
+
 /** Credited by many orders. */
-const fees = 'fees';
+const fees = usersOf('fees', false, 1)[0] as string;
 
 /** Each has a crowd of callers. */
-export const crowded = ['crowded-1', 'crowded-2'];
+export const crowded = usersOf('crowded', false, 2);
 
-/** Each has one caller: their lanes are mostly empty, so an order that overtakes another one begins before it. */
-export const lonely = Array.from({ length: 8 }, (_, at) => `lonely-${at}`);
+/** Each has one caller: an order that overtakes another one of them begins before it. */
+export const lonely = usersOf('lonely', true, 8);
 
 /** Whose orders pay others. */
-export const payers = [...Array.from({ length: 20 }, (_, at) => `u-${at}`), fees, ...crowded];
+export const payers = [...usersOf('u', false, 20), fees, ...crowded];
 
 /** Whose orders are accepted, and whom they credit. */
 export const users = [...lonely, ...payers];
