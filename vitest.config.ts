@@ -74,6 +74,7 @@ const long = [
   'test/postgres/statements/reads.test.ts',
   'test/postgres/writes/attacks.test.ts',
   'test/postgres/writes/crossing.test.ts',
+  'test/postgres/writes/slow-commits.test.ts',
   'test/project/docs-pages.test.ts',
   'test/sqlite/file/file-lock.test.ts',
   'test/sqlite/file/files.test.ts',

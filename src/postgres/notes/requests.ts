@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { StoredOrder } from '../../core/order/stored-order.ts';
 import type { Channels } from '../members/channels.ts';
 import type { Life } from '../members/life.ts';
-import { isLocked } from '../sessions/errors.ts';
+import { isLockedRow } from '../sessions/errors.ts';
 import type { Statement } from '../sessions/session.ts';
+import { waitsToNotify } from '../statements/notify.ts';
 import { findOrders } from '../statements/orders/find.ts';
 import { fromKept, toKept } from '../values/kept-text.ts';
 import { textArray } from '../values/literals.ts';
@@ -30,7 +31,7 @@ const cancelStatement: Statement = {
     UPDATE pending SET is_to_cancel = true, not_before = NULL, epoch = CASE WHEN not_before IS NULL THEN epoch
       ELSE (SELECT t.epoch FROM partitions t WHERE t.part = pending.part) END
     WHERE seq = ANY (ARRAY(SELECT seq FROM orders WHERE id = $1)) RETURNING seq, part)
-  SELECT pg_notify($2, 'cancel ' || part || ' ' || seq || ' ' || $1::text) FROM u`,
+  SELECT ${waitsToNotify}, pg_notify($2, 'cancel ' || part || ' ' || seq || ' ' || $1::text) FROM u`,
 };
 
 /** How often orders are tried that a settlement is at, and how long that waits each time, in milliseconds. */
@@ -79,7 +80,7 @@ export async function requestCancel(
     });
   } catch (error) {
     // A settlement is at it, and takes long: the order is decided.
-    if (!isLocked(error)) throw error;
+    if (!isLockedRow(error)) throw error;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Statement, Value } from '../sessions/session.ts';
 import type { AcceptedColumns } from '../values/accepted-columns.ts';
 import { plainArray, plainColumn, textArray, textColumn } from '../values/literals.ts';
+import { inNote } from './notify.ts';
 
 /** The columns of `orders`, each with what it takes, in the order of {@link columnArrays}. */
 const columns = {
@@ -94,7 +95,7 @@ export const insertStatement: Statement = {
  */
 export const noteStatement: Statement = {
   name: 'note',
-  text: `SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, current_setting('op.note'))
+  text: `SELECT ${inNote}, pg_notify($1, current_setting('op.note'))
   WHERE starts_with(current_setting('op.note', true), $2)`,
 };
 

@@ -2,12 +2,21 @@ import type { Session, Statement } from '../sessions/session.ts';
 import { textArray } from '../values/literals.ts';
 
 /**
- * In a transaction of its own that waits for no disk: a transaction that notifies holds back all others of the database
- * that do, until it is on the disk.
+ * In a transaction that notifies: its commit waits for those of all others that do, and a host's may take long. On a
+ * session that waits for other locks only for a moment that would fail.
+ */
+export const waitsToNotify = `set_config('lock_timeout', '30s', true)`;
+
+/** In a transaction that does nothing but notify: it waits for no disk. */
+export const inNote = `set_config('synchronous_commit', 'off', true), ${waitsToNotify}`;
+
+/**
+ * In a transaction of its own: a transaction that notifies holds back all others of the database that do, until it is
+ * on the disk.
  */
 const notify: Statement = {
   name: 'notify',
-  text: `SELECT set_config('synchronous_commit', 'off', true), pg_notify(x.channel, x.note)
+  text: `SELECT ${inNote}, pg_notify(x.channel, x.note)
     FROM unnest($1::text[], $2::text[]) AS x (channel, note)`,
 };
 

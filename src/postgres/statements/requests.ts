@@ -4,6 +4,7 @@ import { fromKept, toKept } from '../values/kept-text.ts';
 import { plainArray, textArray } from '../values/literals.ts';
 import { partOfUser } from '../values/partition.ts';
 import { fenceOf, fencing } from './fence.ts';
+import { waitsToNotify } from './notify.ts';
 
 /** $1 id, $2 user, $3 the request, $4 the channel for control. What was answered a day ago has no processor that asks. */
 const keep: Statement = {
@@ -12,7 +13,7 @@ const keep: Statement = {
     INSERT INTO requests (id, part, user_id, request)
     SELECT $1, ${partOfUser('$2::text')}, $2::text, $3 ON CONFLICT (id) DO NOTHING RETURNING part),
   d AS (DELETE FROM requests WHERE answered_at < clock_timestamp() - interval '1 day')
-  SELECT pg_notify($4, 'asked ' || part) FROM r`,
+  SELECT ${waitsToNotify}, pg_notify($4, 'asked ' || part) FROM r`,
 };
 
 /** Keeps a request, and notifies the owner of the user's partition. In no transaction of other calls, which may end in vain. */

@@ -35,12 +35,20 @@ export class TakenIds {
 
   /** Sets all orders of the users apart who have such an id: they stay in their order. `undefined` if none has. */
   split(orders: readonly NewOrder[]): SplitOrders | undefined {
+    this.#forgetOld();
     if (this.#until.size === 0) return undefined;
-    const now = performance.now();
-    const isTaken = ({ id }: NewOrder): boolean => (this.#until.get(id) ?? 0) > now;
-    const users = new Set(orders.filter(isTaken).map(({ userId }) => userId));
-    if (users.size === 0) return undefined;
+    const taken = orders.filter(({ id }) => this.#until.has(id));
+    if (taken.length === 0) return undefined;
+    const users = new Set(taken.map(({ userId }) => userId));
     const isApart = ({ userId }: NewOrder): boolean => users.has(userId);
     return { free: orders.filter((order) => !isApart(order)), apart: orders.filter(isApart) };
+  }
+
+  /** The first ones were found first. Without any, an accept costs nothing more. */
+  #forgetOld(): void {
+    for (const [id, until] of this.#until) {
+      if (until > performance.now()) return;
+      this.#until.delete(id);
+    }
   }
 }
