@@ -46,8 +46,8 @@ export interface HttpErrorFacts {
 }
 
 /**
- * Why a request is not served. Thrown in `authenticate`, or in a route of a host's own that answers with
- * {@link problem}, it is what the client gets.
+ * Why a request is not served. Thrown in `authenticate`, or in a route of a host's own that answers with `problem` of
+ * `order-processor/http`, it is what the client gets.
  */
 export class HttpError extends Error {
   /** The status of the answer, from 400 to 599. */

@@ -28,7 +28,15 @@ export interface ReleaseRequest {
   readonly lanes: readonly { readonly userId: string; readonly orderId?: string }[];
 }
 
-export type ActionName = ActionRequest['action'];
+/** What can be done from a dashboard. */
+export type ActionName =
+  | 'cancel'
+  | 'retry'
+  | 'compensate'
+  | 'hold'
+  | 'release'
+  | 'pause'
+  | 'resume';
 
 /** What an action on all that a filter matches would be done to. */
 export type PreviewRequest =
@@ -56,10 +64,13 @@ export interface ActionResult extends ActionEntry {
   readonly retriedAs?: Readonly<Record<string, string>>;
 }
 
+/** Why an action was not done to one order or user. */
 export interface ActionFailure {
   /** The order or the user. */
   readonly id: string;
+  /** What happened, in lower snake case; stable. */
   readonly code: string;
+  /** The same for people. */
   readonly message: string;
 }
 
