@@ -79,7 +79,7 @@ it('invariant 11: an open dashboard costs a processor under full load little', a
   const run = async (isOpen: boolean): Promise<number> => {
     const processor = new OrderProcessor({ capacity: 200_000 });
     const dashboard = isOpen ? createDashboard(processor) : undefined;
-    const query = { topics: 'stats,attention,overview,events,user', userId: 'u-1' };
+    const query = { topics: 'stats,attention,overview,events' };
     const { get } = callsOf(dashboard?.fetch ?? (() => Promise.resolve(new Response())));
     const reader = isOpen ? new LiveReader(await get('live', query)) : undefined;
     const reading = reader?.ended();
