@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import { isOrderError, isRemembered, type OrderError } from '../core/order/order-error.ts';
 import { HttpError, unexpected } from '../server/http-error.ts';
 import { secure } from '../server/listening/secure-headers.ts';
+import { traceIdOf } from '../server/trace-headers.ts';
 
 const jsonHeaders = { ...secure, 'content-type': 'application/json' };
 
@@ -89,31 +90,42 @@ function plain(payload: unknown): unknown {
 
 /**
  * Makes an answer of any error: RFC 9457 `application/problem+json` with the fields `code`, and, where there are
- * some, `outcome`, `orderId`, `userId`, `retryable`, `retryAfterMs`, `issues`, `labels` and `steps`. What is neither an
+ * some, `outcome`, `orderId`, `userId`, `retryable`, `retryAfterMs`, `issues`, `labels`, `steps` and `traceId`. What is neither an
  * `HttpError` nor an `OrderError` is 500 `internal`, and the answer has nothing of it.
  *
  * @param error - what was thrown, of any type
  * @param statuses - in place of some of {@link defaultStatuses}, or for codes of a host's own
+ * @param request - which is answered: the id of the trace in its header `traceparent` is the field `traceId`
  *
  * @see {@link https://www.rfc-editor.org/rfc/rfc9457 | RFC 9457}
  */
-export function problem(error: unknown, statuses: Statuses = {}): Response {
-  if (isOrderError(error)) return orderProblem(error, statuses);
+export function problem(
+  error: unknown,
+  statuses: Statuses = {},
+  request?: Pick<Request, 'headers'>,
+): Response {
+  const traceId = request && traceIdOf(request.headers);
+  if (isOrderError(error)) return orderProblem(error, statuses, traceId);
   const { code, message, headers, issues, ...rest } =
     error instanceof HttpError ? error : unexpected(error);
-  const fields = issues.length === 0 ? { code } : { code, issues };
+  const fields = { code, ...(issues.length > 0 && { issues }), traceId };
   const later = rest.status === 503 ? { 'retry-after': '1' } : {};
   return problemJson(rest.status, message, fields, { ...later, ...headers });
 }
 
-function orderProblem(error: OrderError, statuses: Statuses): Response {
+function orderProblem(
+  error: OrderError,
+  statuses: Statuses,
+  traceId: string | undefined,
+): Response {
   const { code, message, outcome, orderId, userId, retryable, retryAfterMs } = error;
   const status = statusOf(error, statuses);
   const headers: Record<string, string> = {};
   if (status === 503 && !isRemembered(error)) {
     headers['retry-after'] = String(Math.max(1, Math.ceil((retryAfterMs ?? 1_000) / 1_000)));
   }
-  const fields = { code, outcome, orderId, userId, retryable, retryAfterMs, ...listsOf(error) };
+  const facts = { code, outcome, orderId, userId, retryable, retryAfterMs };
+  const fields = { ...facts, ...listsOf(error), traceId };
   return problemJson(status, message, fields, headers);
 }
 

@@ -1,6 +1,7 @@
 import type { Order } from '../core/order/order.ts';
 import { isOrderError, OrderError } from '../core/order/order-error.ts';
 import type { OrderOutcome } from '../core/order/outcome.ts';
+import type { TraceContext } from '../core/order/trace/trace-context.ts';
 import type { OrderProcessor } from '../core/order-processor.ts';
 import { type Access, checkMayOrder } from '../server/access.ts';
 import { ClientIds } from '../server/client-ids.ts';
@@ -8,6 +9,7 @@ import { isNews } from '../server/failure-reports.ts';
 import { HttpError, unexpected } from '../server/http-error.ts';
 import { draining } from '../server/listening/server-draining.ts';
 import { unreadable } from '../server/listening/unreadable-body.ts';
+import { inTrace, traceContextOf } from '../server/trace-headers.ts';
 import { answer, textOf } from './answers.ts';
 import { check, orderInput } from './openapi/input-schemas.ts';
 import { type Line, LineParser, newline } from './request/json-lines.ts';
@@ -53,6 +55,8 @@ class OrderLines implements AsyncIterableIterator<unknown> {
   readonly #ids: ClientIds;
   readonly #settings: BatchSettings;
   readonly #draining: AbortSignal;
+  /** Of the request, for each of its orders. */
+  readonly #traceContext: TraceContext | undefined;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   readonly #parser: LineParser;
   readonly #stop = (): void => void this.return();
@@ -66,6 +70,7 @@ class OrderLines implements AsyncIterableIterator<unknown> {
     this.#ids = new ClientIds(access);
     this.#settings = settings;
     this.#draining = signal;
+    this.#traceContext = traceContextOf(request.headers);
     signal.addEventListener('abort', this.#stop);
     this.#reader = request.body?.getReader();
     this.#parser = new LineParser(settings.bodyLimitBytes);
@@ -134,7 +139,7 @@ class OrderLines implements AsyncIterableIterator<unknown> {
       if ('error' in line) throw line.error;
       const order = check(orderInput, line.value, 'invalid_order');
       checkMayOrder(this.#access, order as Order);
-      return this.#ids.order(order as Order);
+      return inTrace(this.#ids.order(order as Order), this.#traceContext);
     } catch (error) {
       const isOwn = error instanceof HttpError || isOrderError(error);
       return unreadable(isOwn ? error : this.#internal(error));

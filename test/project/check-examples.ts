@@ -17,6 +17,7 @@ import { checkService } from '../examples/services/service.ts';
 import { checkShopService } from '../examples/services/shop.ts';
 import { checkTrackingService } from '../examples/services/tracking.ts';
 import { checkShop } from '../examples/shop.ts';
+import { checkTracing } from '../examples/tracing.ts';
 
 const examples = join(import.meta.dirname, '../../examples');
 /** One file each, or a folder with a page of its own. */
@@ -47,6 +48,7 @@ const programChecks: Readonly<Record<string, (output: string) => void>> = {
   durable: checkDurable,
   'own-storage': checkOwnStorage,
   shop: checkShop,
+  tracing: checkTracing,
 };
 
 const serviceChecks: Readonly<Record<string, () => Promise<void>>> = {

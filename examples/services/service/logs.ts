@@ -11,6 +11,15 @@ export function createLog(level: string): Logger {
   });
 }
 
+/** The span of an order, in the names that log collectors look for. */
+export interface TraceIds {
+  readonly trace_id: string;
+  readonly span_id: string;
+}
+
+/** The span of an order that is under way, by its id; `undefined` without tracing. */
+export type TraceIdsOf = (orderId: string) => TraceIds | undefined;
+
 /**
  * Logs every order, by its id and its user, and the failures of the service. It never logs a payload:
  * fields are named one by one, and messages that may quote a payload are left out.
@@ -18,18 +27,27 @@ export function createLog(level: string): Logger {
 export function logOrders<Payload, Input, Results>(
   processor: OrderProcessor<Payload, Input, Results>,
   log: Logger,
+  traceIdsOf: TraceIdsOf = () => undefined,
 ): void {
+  const idsOf = (orderId: string, userId: string) => ({ orderId, userId, ...traceIdsOf(orderId) });
+  const factsOf = (error: OrderError) => ({
+    ...factsOfError(error),
+    ...(error.orderId !== undefined && traceIdsOf(error.orderId)),
+  });
   if (log.isLevelEnabled('debug')) {
     processor
-      .on('accepted', ({ id, userId }) => log.debug({ orderId: id, userId }, 'accepted'))
-      .on('started', ({ id, userId }) => log.debug({ orderId: id, userId }, 'started'))
+      .on('accepted', ({ id, userId }) => log.debug(idsOf(id, userId), 'accepted'))
+      .on('started', ({ id, userId }) => log.debug(idsOf(id, userId), 'started'))
       .on('stepped', ({ orderId, userId, step: { name, status, attempts, durationMs, code } }) => {
-        log.debug({ orderId, userId, step: name, status, attempts, durationMs, code }, 'stepped');
+        log.debug(
+          { ...idsOf(orderId, userId), step: name, status, attempts, durationMs, code },
+          'stepped',
+        );
       });
   }
   processor
     .on('completed', ({ orderId, userId, waitMs, durationMs }) => {
-      log.info({ orderId, userId, waitMs, durationMs }, 'completed');
+      log.info({ ...idsOf(orderId, userId), waitMs, durationMs }, 'completed');
     })
     .on('refused', (error) => log.info(factsOf(error), 'refused'))
     .on('canceled', (error) => log.info(factsOf(error), 'canceled'))
@@ -39,10 +57,10 @@ export function logOrders<Payload, Input, Results>(
       else log.info(factsOf(error), 'failed');
     })
     .on('retried', ({ orderId, userId, step, isCompensation, attempt, code }) => {
-      log.warn({ orderId, userId, step, isCompensation, attempt, code }, 'retried');
+      log.warn({ ...idsOf(orderId, userId), step, isCompensation, attempt, code }, 'retried');
     })
     .on('stalled', ({ orderId, userId, steps, runningMs }) => {
-      log.warn({ orderId, userId, steps, runningMs }, 'stalled');
+      log.warn({ ...idsOf(orderId, userId), steps, runningMs }, 'stalled');
     })
     .on('interrupted', (error) => log.error(factsOf(error), 'interrupted'))
     .on('restored', () => log.info('restored'))
@@ -52,7 +70,7 @@ export function logOrders<Payload, Input, Results>(
 /** An operator needs more than the code of these. */
 const toBeLookedAt = ['internal', 'storage_failed', 'compensation_failed'];
 
-function factsOf(error: OrderError): Record<string, unknown> {
+function factsOfError(error: OrderError): Record<string, unknown> {
   const { orderId, userId, code, waitMs, durationMs } = error;
   const facts = { orderId, userId, code, waitMs, durationMs };
   return toBeLookedAt.includes(code) ? { ...facts, error: failureOf(error) } : facts;

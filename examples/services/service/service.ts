@@ -33,7 +33,7 @@ export async function start(env: NodeJS.ProcessEnv): Promise<void> {
     process.exit(1);
   });
   try {
-    await listen(settings, log);
+    await listen(settings, log, env);
   } catch (error) {
     // What fails here is the storage or a port, so the message quotes no payload, and no password.
     log.fatal({ err: error }, 'could not start');
@@ -51,7 +51,7 @@ function settingsOf(env: NodeJS.ProcessEnv): Settings {
   }
 }
 
-async function listen(settings: Settings, log: Logger): Promise<void> {
+async function listen(settings: Settings, log: Logger, env: NodeJS.ProcessEnv): Promise<void> {
   const storage = await openStorage(settings);
   const processor = new OrderProcessor({
     storage,
@@ -64,7 +64,8 @@ async function listen(settings: Settings, log: Logger): Promise<void> {
     minBalance: settings.MIN_BALANCE,
     timeoutMs: settings.ORDER_TIMEOUT_MS,
   });
-  logOrders(processor, log);
+  const telemetry = await telemetryOf(processor, env);
+  logOrders(processor, log, telemetry?.traceIdsOf);
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const metrics = observe(processor, { registry });
@@ -112,6 +113,7 @@ async function listen(settings: Settings, log: Logger): Promise<void> {
     onClosed: async (summary) => {
       // Last, so that a probe is answered that the service ends.
       await probes.close();
+      await telemetry?.close();
       log.info(
         { ...summary, storageError: summary?.storageError && failureOf(summary.storageError) },
         'closed',
@@ -125,6 +127,16 @@ async function listen(settings: Settings, log: Logger): Promise<void> {
     // The processor goes on trying, and says so itself.
     () => {},
   );
+}
+
+/** Traces and metrics over OTLP, where the usual variables say where to. */
+async function telemetryOf<P, I, R>(processor: OrderProcessor<P, I, R>, env: NodeJS.ProcessEnv) {
+  const endpoints = ['', 'TRACES_', 'METRICS_'].map(
+    (of) => env[`OTEL_EXPORTER_OTLP_${of}ENDPOINT`],
+  );
+  if (env.OTEL_SDK_DISABLED === 'true' || !endpoints.some(Boolean)) return undefined;
+  const { startTelemetry } = await import('./telemetry.ts');
+  return startTelemetry(processor, env);
 }
 
 /** Probes have connections of their own: readers of events may have all others for hours. */

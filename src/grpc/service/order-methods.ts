@@ -7,7 +7,7 @@ import { receiptMessage, recordMessage } from '../messages/messages.ts';
 import { pageMessage } from '../messages/pages.ts';
 import { checkName, queryOf } from '../messages/requests.ts';
 import type { Calls } from './calls.ts';
-import { orderFor, submitOrders } from './submit-orders.ts';
+import { orderFor, orderIn, submitOrders } from './submit-orders.ts';
 
 type Name =
   | 'submitOrder'
@@ -27,13 +27,13 @@ export function orderMethods(
   return {
     submitOrder: (request, context) =>
       calls.answer(context, async (access, ids) => {
-        const order = ids.order(orderFor(access, request.order));
+        const order = orderIn(context, ids.order(orderFor(access, request.order)));
         const receipt = await processor.submit(order, { signal: context.signal });
         return { receipt: receiptMessage(ids.receipt(receipt)) };
       }),
     enqueueOrder: (request, context) =>
       calls.answer(context, async (access, ids) => {
-        const order = ids.order(orderFor(access, request.order));
+        const order = orderIn(context, ids.order(orderFor(access, request.order)));
         const record = await processor.enqueue(order, { signal: context.signal });
         return { record: recordMessage(ids.record(record)) };
       }),

@@ -11,6 +11,7 @@ import { isNews } from '../../server/failure-reports.ts';
 import { HttpError } from '../../server/http-error.ts';
 import { draining } from '../../server/listening/server-draining.ts';
 import { unreadable } from '../../server/listening/unreadable-body.ts';
+import { inTrace, traceContextOf } from '../../server/trace-headers.ts';
 import type { SubmitOrdersRequest } from '../gen/orderprocessor/v1/orders_pb.js';
 import { outcomeMessage } from '../messages/messages.ts';
 import { orderOf } from '../messages/requests.ts';
@@ -26,7 +27,7 @@ export async function* submitOrders(
   try {
     const access = await calls.access(context);
     const ids = new ClientIds(access);
-    const outcomes = processor.submitStream(ordersOf(processor, requests, access));
+    const outcomes = processor.submitStream(ordersOf(processor, requests, access, context));
     let index = 0;
     for await (const each of outcomes) {
       const outcome = withOwnError(each);
@@ -49,10 +50,16 @@ export function orderFor(access: Access, message: SubmitOrdersRequest['order']):
   return order;
 }
 
+/** The order as part of the trace that the metadata of the call names, `traceparent` and `tracestate`. */
+export function orderIn({ requestHeader }: HandlerContext, order: Order): Order {
+  return inTrace(order, traceContextOf(requestHeader));
+}
+
 async function* ordersOf(
   processor: OrderProcessor,
   requests: AsyncIterable<SubmitOrdersRequest>,
   access: Access,
+  context: HandlerContext,
 ): AsyncGenerator<Order> {
   const { signal } = draining(processor);
   const iterator = requests[Symbol.asyncIterator]();
@@ -60,13 +67,17 @@ async function* ordersOf(
     // A server that closes reads no more orders, and lets those that it has read end.
     const next = await unlessAborted(iterator.next(), signal);
     if (next === undefined || next.done === true) return;
-    yield orderOrError(access, next.value.order);
+    yield orderOrError(context, access, next.value.order);
   }
 }
 
-function orderOrError(access: Access, message: SubmitOrdersRequest['order']): Order {
+function orderOrError(
+  context: HandlerContext,
+  access: Access,
+  message: SubmitOrdersRequest['order'],
+): Order {
   try {
-    return new ClientIds(access).order(orderFor(access, message));
+    return orderIn(context, new ClientIds(access).order(orderFor(access, message)));
   } catch (error) {
     if (isOrderError(error) || error instanceof HttpError) return unreadable(error);
     return unreadable(new OrderError('internal', wentWrong, { cause: error }));

@@ -132,6 +132,10 @@ export const problem = unfulfilled
     title: z.string(),
     status: z.int(),
     detail: z.string().meta({ description: 'For people' }),
+    traceId: z
+      .string()
+      .optional()
+      .meta({ description: 'Of the trace in the header `traceparent` of the request' }),
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details' });
 

@@ -10,6 +10,7 @@ import { isNews } from '../../server/failure-reports.ts';
 import { badRequest } from '../../server/http-error.ts';
 import { aboutToCut } from '../../server/listening/server-draining.ts';
 import { withoutCause } from '../../server/order-access.ts';
+import { inTrace, traceContextOf } from '../../server/trace-headers.ts';
 import { json, problem, type Statuses } from '../answers.ts';
 import { type AnswerSettings, readAnswerOptions } from '../options.ts';
 import { idempotencyKey, waitMs } from '../request/request.ts';
@@ -39,7 +40,8 @@ const names = ['access', 'ordersPath', 'statuses', 'acceptTimeoutMs', 'maxWaitMs
  * Hands in an order for a route of the host's own, and answers as `POST /orders` does: 202 with the record and `Location`
  * once the order is accepted; with `Prefer: wait=N` (seconds) 200 with the receipt, or the order's error, if it has come to
  * that in time. The header `Idempotency-Key` is the order's id, unless it has one. Ids are those of the client, so it finds
- * the order at the app of {@link createOrderApp}, too. Whether the client may order this is the route's to check.
+ * the order at the app of {@link createOrderApp}, too. Whether the client may order this is the route's to check. The headers
+ * `traceparent` and `tracestate` are the order's `traceContext`, if they are valid.
  *
  * @typeParam Payload - the payload's type
  * @typeParam Input - the payload as it is handed in
@@ -66,7 +68,7 @@ export async function answerOrder<Payload = unknown, Input = Payload, Results = 
     const of = { request, access, ids };
     return await answerFor(processor as unknown as OrderProcessor, settings, of, named);
   } catch (error) {
-    const response = problem(ids.error(error), statuses);
+    const response = problem(ids.error(error), statuses, request);
     if (response.status === 500) onError(error, request);
     return response;
   }
@@ -123,7 +125,7 @@ async function acceptAndWait(
   if (outcome === undefined) return json(ids.record(withoutCause(accepted.now())), 202, headers);
   if (outcome.status === 'completed') return json(ids.receipt(outcome), 200, headers);
   const { error } = outcome;
-  const response = problem(ids.error(error), settings.statuses);
+  const response = problem(ids.error(error), settings.statuses, request);
   if (error.code === 'internal' && isNews(error)) settings.onError(error, request);
   for (const [name, value] of Object.entries(headers)) response.headers.set(name, value);
   return response;
@@ -138,7 +140,7 @@ function accept(
 ): Promise<Enqueued> {
   const { id: orderId, userId } = order;
   return acceptInTime(settings, request, { orderId, userId }, (signal) =>
-    processor.handIn(order, { signal }, settle),
+    processor.handIn(inTrace(order, traceContextOf(request.headers)), { signal }, settle),
   );
 }
 

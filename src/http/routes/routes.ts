@@ -114,7 +114,7 @@ export class Routes {
 
   #refuse(error: unknown, request: Request, ids = allIds): Response {
     const { statuses, onError } = this.#settings;
-    const response = problem(ids.error(error), statuses);
+    const response = problem(ids.error(error), statuses, request);
     if (response.status === 500) onError(error, request);
     return response;
   }
