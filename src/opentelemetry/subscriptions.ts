@@ -31,7 +31,6 @@ export function remove(processor: object): void {
 
 function subscribe(): () => void {
   const all = [
-    // Steps run in the context of the span of their order, and never in that of `send`: its call returns before.
     listen(
       'order-processor:submit',
       (operations, message) => operations.submitBegan(message),

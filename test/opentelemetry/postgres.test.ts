@@ -47,7 +47,7 @@ it('invariant 12: what one processor has accepted is linked to it where another 
   );
   const processed = traced.map((each) => each.named('process orders'));
   expect(processed.flat()).toHaveLength(40);
-  expect(processed[1].length).toBeGreaterThan(0);
+  expect(processed[1]?.length).toBeGreaterThan(0);
   for (const span of processed.flat()) {
     expect(linksOf(span)).toEqual([sent.get(span.attributes[id])]);
     expect(parentOf(span)).toBeUndefined();
