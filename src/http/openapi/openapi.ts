@@ -4,6 +4,7 @@ import * as schemas from './answer-schemas.ts';
 import * as inputs from './input-schemas.ts';
 import { operationsOf, tags } from './operations.ts';
 import { type Schema, schemaIdOf } from './parts.ts';
+import * as ofProcess from './process-schemas.ts';
 
 /** Schemas that have names, so that the document has each once. */
 const named = [
@@ -21,8 +22,8 @@ const named = [
   schemas.hold,
   schemas.releasedLane,
   schemas.holdPage,
-  schemas.health,
-  schemas.stats,
+  ofProcess.health,
+  ofProcess.stats,
   schemas.problem,
 ];
 

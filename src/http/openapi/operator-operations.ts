@@ -2,12 +2,13 @@ import * as z from 'zod';
 import * as schemas from './answer-schemas.ts';
 import * as inputs from './input-schemas.ts';
 import { content, failed, header, parametersOf, refused, reply, type Schema } from './parts.ts';
+import * as ofProcess from './process-schemas.ts';
 
 export const getStats = {
   operationId: 'getStats',
   summary: 'What the processor does and has done',
   description: 'For operators.',
-  responses: { 200: reply('The statistics', schemas.stats), ...failed },
+  responses: { 200: reply('The statistics', ofProcess.stats), ...failed },
 };
 
 export const getEvents = {
@@ -64,7 +65,7 @@ export const getLiveness = {
   operationId: 'getLiveness',
   summary: 'Whether the process answers',
   description: 'Another process would mend nothing else.',
-  responses: { 200: reply('Yes', schemas.health), ...refused },
+  responses: { 200: reply('Yes', ofProcess.health), ...refused },
 };
 
 function probe(operationId: string, summary: string, description: string): Schema {
@@ -73,8 +74,8 @@ function probe(operationId: string, summary: string, description: string): Schem
     summary,
     description,
     responses: {
-      200: reply('Yes', schemas.health),
-      503: reply('No', schemas.health),
+      200: reply('Yes', ofProcess.health),
+      503: reply('No', ofProcess.health),
       ...refused,
     },
   };
