@@ -68,6 +68,12 @@ describe('the package', () => {
     expect(size).toBeLessThanOrEqual(20_000);
   });
 
+  it('has an adapter of OpenTelemetry of at most 8 kB beside its API', async () => {
+    const size = await bundleSize('opentelemetry/index.ts', ['@opentelemetry/api']);
+    expect(size).toBeGreaterThan(1_000);
+    expect(size).toBeLessThanOrEqual(8_000);
+  });
+
   it('has a storage for many processors of at most 52 kB beside `pg`', async () => {
     const size = await bundleSize('postgres/index.ts', ['pg']);
     expect(size).toBeGreaterThan(1_000);
