@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkedOptions } from '../../src/postgres/open-options.ts';
@@ -84,5 +85,15 @@ describe('open', () => {
     expect(
       await query(`SELECT FROM pg_stat_activity WHERE application_name LIKE '% open'`),
     ).toEqual([]);
+  });
+
+  it('keeps its sessions where the database ends those that are idle', async () => {
+    await query(`ALTER DATABASE postgres SET idle_session_timeout = '200ms'`);
+    const connectionString = server.url;
+    const storage = await PostgresStorage.open({ connectionString, schema: 'idle', beatMs: 100 });
+    await query('ALTER DATABASE postgres RESET idle_session_timeout');
+    await sleep(1_000);
+    expect(await query('SELECT number FROM idle.processors')).toEqual([{ number: 1 }]);
+    await storage.close();
   });
 });

@@ -62,8 +62,11 @@ const settings: Readonly<Record<Role, Readonly<Record<string, string>>>> = {
   },
 };
 
-/** A server that has lost its client ends the session, and with it the processor's lock, soon. */
-const keepAlive = `SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
+/**
+ * A server that has lost its client ends the session, and with it the processor's lock, soon. It ends none for being
+ * idle, which a processor without orders is.
+ */
+const keepAlive = `SET idle_session_timeout = 0; SET tcp_keepalives_idle = 5; SET tcp_keepalives_interval = 2; SET tcp_keepalives_count = 3;
 SET tcp_user_timeout = 10000;
 DO $$ BEGIN SET client_connection_check_interval = 1000; EXCEPTION WHEN OTHERS THEN NULL; END $$`;
 

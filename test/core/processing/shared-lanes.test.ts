@@ -340,6 +340,22 @@ describe('where several processors share a storage', () => {
     }
   });
 
+  it('invariant 3: a request that a later version makes is answered with an error, and changes nothing', async () => {
+    const { step } = failing();
+    const { a, b, storages, database, end } = processors(step);
+    const outcome = b.submit(order('o-1')).catch(codeOf);
+    await clock.advance(1_000);
+    const { holds } = await a.holds();
+    const [held] = (await endOf(Promise.resolve(storages[0]?.holds({ limit: 1 })))) ?? [];
+    const request = JSON.stringify({ kind: 'later', orderId: 'o-1', held });
+    await endOf(Promise.resolve(storages[1]?.request({ id: 'r', userId: 'u', request })));
+    expect(database.requests.size).toBe(0);
+    expect((await a.holds()).holds).toEqual(holds);
+    expect(await endOf(a.cancel('o-1'))).toBe(true);
+    expect(await outcome).toBe('canceled');
+    await end();
+  });
+
   it('invariant 3: a cancellation that comes behind the retry of its order cancels what runs then', async () => {
     for (let cut = 0; cut < 8; cut += 1) {
       const { step, mayWork } = failing();

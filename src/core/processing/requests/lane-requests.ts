@@ -2,6 +2,7 @@ import type { Ownership } from '../../durability/ownership.ts';
 import type { Lifecycle } from '../../lifecycle/lifecycle.ts';
 import { OrderError } from '../../order/order-error.ts';
 import type { KnownOrders } from '../../queries/known-orders.ts';
+import { quote } from '../../runtime/thrown.ts';
 import type { UntilClosed } from '../../runtime/until-closed.ts';
 import { nextOrderId } from '../../runtime/uuid-v7.ts';
 import type { Hold, ReleasedLane, StoredHold } from '../../storage/holds/hold.ts';
@@ -171,6 +172,7 @@ export class LaneRequests {
     if (request.kind === 'release') {
       return lanes.release(userId, { ...once, action: request.action });
     }
+    if (request.kind !== 'cancel') throw unknownRequest(request);
     if (await lanes.cancelHeld(userId, once, { message: 'The order was canceled' })) return true;
     // An earlier owner may have canceled it, and not have answered.
     return isBegun && (await this.#sources.known.stored(request.orderId))?.status === 'canceled';
@@ -210,4 +212,10 @@ export class LaneRequests {
 
 function failed(message: string, cause: unknown, userId: string): OrderError {
   return new OrderError('storage_failed', message, { cause, userId });
+}
+
+/** A processor of a later version may ask for more than this one knows. */
+function unknownRequest({ kind }: { readonly kind: string }): OrderError {
+  const message = `The owner does not know the request ${quote(kind)}: update all processors`;
+  return new OrderError('internal', message);
 }

@@ -21,16 +21,13 @@ export class TakenIds {
   add(id: string): void {
     this.#until.delete(id);
     this.#until.set(id, performance.now() + apartMs);
-    if (this.#until.size <= mostIds) return;
-    for (const [first] of this.#until) {
-      this.#until.delete(first);
-      return;
-    }
+    const [first] = this.#until.keys();
+    if (this.#until.size > mostIds) this.#until.delete(first as string);
   }
 
   /** An id was waited for no longer. */
   delete(id: string): void {
-    if (this.#until.size > 0) this.#until.delete(id);
+    this.#until.delete(id);
   }
 
   /** Sets all orders of the users apart who have such an id: they stay in their order. `undefined` if none has. */
