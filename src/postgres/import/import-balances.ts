@@ -6,7 +6,7 @@ import type { Statement, Value } from '../sessions/session.ts';
 import { toKept } from '../values/kept-text.ts';
 import { partitionOf } from '../values/partition.ts';
 import { UnusableSource } from './import-source.ts';
-import { keepingState } from './import-state.ts';
+import { keepState } from './import-state.ts';
 import { PageColumns } from './page-columns.ts';
 
 const balances = new PageColumns<StoredBalance>([
@@ -46,7 +46,7 @@ const balancesStatement: Statement = {
     SELECT user_id, balance, applied_at, balance, applied_at FROM m),
   o AS (INSERT INTO openings (user_id, amount, balance, settlement, applied_at)
     SELECT user_id, balance - total, opening, $2::bigint, known_from FROM m WHERE known_from IS NOT NULL)
-  ${keepingState('$1')}`,
+  ${keepState}`,
 };
 
 /**
@@ -84,7 +84,7 @@ const holds = new PageColumns<PlacedHold>([
 const holdsStatement: Statement = {
   name: 'import_holds',
   text: `WITH h AS (INSERT INTO holds (${holds.names}) SELECT * FROM ${holds.rows(2)})
-  ${keepingState('$1')}`,
+  ${keepState}`,
 };
 
 /**

@@ -7,7 +7,7 @@ import { type AcceptedColumns, acceptedColumnsOf } from '../values/accepted-colu
 import { toKept } from '../values/kept-text.ts';
 import { statuses } from '../values/rows.ts';
 import { UnusableSource } from './import-source.ts';
-import { type ImportState, keepingState } from './import-state.ts';
+import { type ImportState, keepState } from './import-state.ts';
 import { PageColumns } from './page-columns.ts';
 
 /** An order that is taken over. */
@@ -108,7 +108,7 @@ const pageStatement: Statement = {
   p AS (${unsettledText(firsts.pending)}),
   s AS (${settledText(firsts.outcomes)}),
   c AS (INSERT INTO credits (${credits.names}) SELECT * FROM ${credits.rows(firsts.credits)})
-  ${keepingState('$1')}`,
+  ${keepState}`,
 };
 
 /** A page of orders as it is written. */

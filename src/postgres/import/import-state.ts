@@ -36,13 +36,8 @@ export async function keptImport(session: Session): Promise<KeptImport | undefin
   return row && { ...row, state: JSON.parse(row.state) as ImportState };
 }
 
-/** The end of a statement that writes a page: with it comes how far the import is, `value`. */
-export function keepingState(value: string): string {
-  return `UPDATE imports SET state = ${value}::text WHERE finished_at IS NULL`;
-}
-
-/** The same by itself. */
-export const keepState = { name: 'import_state', text: keepingState('$1') };
+/** The end of a statement that writes a page: with it comes how far the import is, $1. */
+export const keepState = 'UPDATE imports SET state = $1::text WHERE finished_at IS NULL';
 
 export function stateText(state: ImportState): string {
   return JSON.stringify(state);
