@@ -491,7 +491,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
       if (isCanceled !== false) return true;
       const stored = await this.#engine.known.stored(id);
       // It may have been tried again meanwhile.
-      return stored?.settledAt === undefined && this.cancelIf(id, mayCancel);
+      return stored?.status === 'pending' && this.cancelIf(id, mayCancel);
     }
     const canceled = this.#engine.cancel(job, { message: 'The order was canceled' });
     return this.#engine.clock.paced(canceled);

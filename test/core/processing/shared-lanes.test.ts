@@ -1,6 +1,6 @@
 /** Holds, releases, compensations and retries where several processors share a storage. */
 import { OrderProcessor, type Step } from 'order-processor';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { SharedDatabase } from '../../kit/shared-database.ts';
 import { SharedStorage } from '../../kit/shared-storage.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
@@ -353,6 +353,19 @@ describe('where several processors share a storage', () => {
     expect((await a.holds()).holds).toEqual(holds);
     expect(await endOf(a.cancel('o-1'))).toBe(true);
     expect(await outcome).toBe('canceled');
+    await end();
+  });
+
+  it('invariant 4: a cancellation ends where the order that holds its lane was deleted by hand', async () => {
+    const { step } = failing();
+    const { a, b, storages, database, end } = processors(step);
+    void a.enqueue(order('o-1'));
+    await clock.advance(1_000);
+    const [held] = (await endOf(Promise.resolve(storages[0]?.holds({ limit: 1 })))) ?? [];
+    if (held === undefined) throw new Error('Expected a hold');
+    await database.disk.hold({ ...held, heldAt: held.heldAt + 1 });
+    vi.spyOn(storages[1] as SharedStorage, 'find').mockResolvedValue(undefined);
+    expect(await endOf(Promise.race([b.cancel('o-1'), clock.sleep(500)]))).toBe(false);
     await end();
   });
 
