@@ -289,6 +289,26 @@ describe('where several processors share a storage', () => {
     await end();
   });
 
+  it('invariant 4: a skip whose settlement was recorded, and its answer lost, leaves no lane held', async () => {
+    const { step } = failing();
+    const { a, b, storages, end } = processors(step);
+    const outcome = b.submit(order('o-1')).catch(codeOf);
+    await clock.advance(1_000);
+    expect(a.stats().heldLanes).toBe(1);
+    const [own] = storages as [SharedStorage];
+    const { settle } = own;
+    own.settle = async (settlements) => {
+      own.settle = settle;
+      await settle.call(own, settlements);
+      throw new Error('The answer is lost');
+    };
+    const released = a.release('u', 'skip').catch(codeOf);
+    await clock.advance(60_000);
+    expect([await released, await outcome]).toEqual(['storage_failed', 'declined']);
+    expect([a.stats().heldLanes, (await b.holds()).holds]).toEqual([0, []]);
+    await end();
+  });
+
   it('invariant 4: a release whose owner never comes ends with the processor that asks', async () => {
     const { database, a, b, end } = processors();
     await endOf(a.hold('u'));

@@ -133,3 +133,15 @@ export function shown({ failure, ...hold }: StoredHold): Hold {
   const cause = failure?.cause;
   return cause === undefined ? hold : { ...hold, cause };
 }
+
+/** Resolves when the outcome is recorded: a storage that failed may record it much later than `outcome` resolves. */
+export function whenRecorded(job: Job): Promise<void> {
+  return new Promise((resolve) => {
+    job.follow({
+      notify: (_, isSettled) => {
+        if (isSettled) resolve();
+        return isSettled;
+      },
+    });
+  });
+}

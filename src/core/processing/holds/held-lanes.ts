@@ -15,6 +15,7 @@ import {
   retriedOf,
   shown,
   tryAgain,
+  whenRecorded,
 } from './failed-orders.ts';
 import { notOwned } from './hold-writes.ts';
 import { failureOf } from './kept-failure.ts';
@@ -78,9 +79,9 @@ export class HeldLanes extends LaneHolds {
     const failure = failureOf(job, hold, this.sources.clock);
     const decision = canceledBy(job, failure, cancellation);
     forgetFailure(job);
-    const settled = job.outcome();
+    const recorded = whenRecorded(job);
     this.#settle(job, { decision, startedAt: failure.startedAt });
-    this.afterTurns(job.userId, () => settled.then(() => this.#leftBy(job)));
+    this.afterTurns(job.userId, () => recorded.then(() => this.#leftBy(job)));
     return true;
   }
 
@@ -187,12 +188,18 @@ export class HeldLanes extends LaneHolds {
     return released;
   }
 
-  /** The order fails; rejects with `storage_failed` if the storage did not record that. */
+  /**
+   * The order fails; rejects with `storage_failed` if the storage did not record that. It may record it later, and end
+   * the hold with it: no processor could release a lane then that is held in memory alone.
+   */
   async #skip(job: Job, hold: StoredHold): Promise<void> {
     const settled = job.outcome();
+    const recorded = whenRecorded(job);
     this.#settle(job, failureOf(job, hold, this.sources.clock));
     const outcome = await settled;
-    if ('error' in outcome && outcome.error.code === 'storage_failed') throw outcome.error;
+    if (!('error' in outcome) || outcome.error.code !== 'storage_failed') return;
+    void recorded.then(() => this.afterTurns(job.userId, () => this.#leftBy(job, 'skip')));
+    throw outcome.error;
   }
 
   #settle(job: Job, { decision, startedAt }: Failure): void {
@@ -209,8 +216,8 @@ export class HeldLanes extends LaneHolds {
     this.sources.kept(job);
   }
 
-  /** The order that held a lane is canceled: the lane goes on, unless it is held by hand. */
-  async #leftBy({ id, userId }: Job): Promise<void> {
+  /** The order that held a lane is settled: the lane goes on, unless it is held by hand. */
+  async #leftBy({ id, userId }: Job, action?: ReleaseAction): Promise<void> {
     const hold = this.holds.get(userId);
     if (hold?.orderId !== id || this.isClosed) return;
     const left = withoutOrder(hold);
@@ -219,6 +226,6 @@ export class HeldLanes extends LaneHolds {
       await this.writes.keep(left);
       return;
     }
-    if (await this.writes.endHold(userId)) this.#released(hold, undefined);
+    if (await this.writes.endHold(userId)) this.#released(hold, action);
   }
 }
