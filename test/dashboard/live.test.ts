@@ -1,10 +1,11 @@
 /** The stream of a page: what comes, how often, for how many, and how it ends. */
+import { getEventListeners } from 'node:events';
 import { OrderProcessor } from 'order-processor';
 import { createDashboard } from 'order-processor/dashboard';
-import { expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { draining } from '../../src/server/listening/server-draining.ts';
 import { deferred, range } from '../kit/helpers.ts';
-import { callsOf, dashboardOf, LiveReader, problemIn } from './helpers.ts';
+import { callsOf, dashboardOf, everyone, LiveReader, problemIn } from './helpers.ts';
 
 const live = { topics: 'events' };
 
@@ -145,4 +146,66 @@ it('a page whose id is of an earlier process begins anew', async () => {
   for (const query of [{}, { topics: 'all' }, { topics: 'user' }, { topics: 'stats', step: 7 }]) {
     await problemIn(await get('live', query), 400, 'bad_request');
   }
+});
+
+it('a page that opens after a flood is not told of what was left out before', async () => {
+  const { processor, get } = dashboardOf();
+  const first = new LiveReader(await get('live', live));
+  await processor.submitMany(range(5_000).map((at) => ({ userId: `u-${at}`, amount: 1 })));
+  await first.until('events', ({ skipped }) => skipped > 0);
+  const second = new LiveReader(await get('live', live));
+  await processor.submit({ userId: 'ann', amount: 1 });
+  expect((await second.until('events')).data).toMatchObject({ skipped: 0 });
+  await Promise.all([first.cancel(), second.cancel()]);
+});
+
+it('invariant 6: a dashboard that has stopped leaves no listener at the server', async () => {
+  await using processor = new OrderProcessor();
+  for (let count = 0; count < 3; count += 1) createDashboard(processor).stop();
+  expect(getEventListeners(draining(processor).signal, 'abort')).toEqual([]);
+});
+
+describe('the rights of a page that stays open', () => {
+  /** A page a minute later, when its rights are asked again. */
+  async function minuteLater(authenticate: () => undefined) {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+    onTestFinished(() => void vi.useRealTimers());
+    let answer: () => typeof everyone | undefined = () => everyone;
+    const { get, errors } = dashboardOf({}, { authenticate: () => answer() });
+    const reader = new LiveReader(await get('live', { topics: 'stats' }));
+    await reader.until('stats');
+    answer = authenticate;
+    vi.advanceTimersByTime(60_000);
+    await reader.ended();
+    return { reader, errors };
+  }
+
+  it('end with its token, and the page says so', async () => {
+    const { reader } = await minuteLater(() => undefined);
+    expect(reader.seen.at(-1)).toMatchObject({ event: 'bye', data: { reason: 'unauthorized' } });
+  });
+
+  it('are not kept where `authenticate` throws: the page asks again', async () => {
+    const expired = new Error('jwt expired');
+    const { reader, errors } = await minuteLater(() => {
+      throw expired;
+    });
+    expect(reader.seen.at(-1)?.event).not.toBe('bye');
+    expect(errors).toEqual([expired]);
+  });
+
+  it('invariant 8: a `users` that throws ends the stream, and is no unhandled rejection', async () => {
+    let isDown = false;
+    const down = new Error('directory is down');
+    const users = (): boolean => {
+      if (isDown) throw down;
+      return true;
+    };
+    const { get, processor, errors } = dashboardOf({}, { authenticate: () => ({ users }) });
+    const reader = new LiveReader(await get('live', live));
+    isDown = true;
+    await processor.submit({ userId: 'ann', amount: 1 });
+    await reader.ended();
+    expect(errors).toEqual([down]);
+  });
 });

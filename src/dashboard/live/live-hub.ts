@@ -46,8 +46,10 @@ export class LiveHub implements LiveSource {
     const end = (): void => {
       for (const stream of this.#streams.keys()) stream.end('shutdown');
     };
-    draining(sources.processor).signal.addEventListener('abort', end);
-    sources.observer.stopped.addEventListener('abort', end);
+    const { stopped } = sources.observer;
+    // The signal of the server outlives a dashboard that is stopped.
+    draining(sources.processor).signal.addEventListener('abort', end, { signal: stopped });
+    stopped.addEventListener('abort', end);
   }
 
   /** @throws HttpError `bad_request`, `forbidden`, `too_many_readers` */
@@ -79,6 +81,12 @@ export class LiveHub implements LiveSource {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#views.clear();
+  }
+
+  failed(stream: LiveStream, error: unknown): void {
+    const request = this.#streams.get(stream);
+    stream.end();
+    if (request !== undefined) this.#sources.settings.onError(error, request);
   }
 
   /** A view as JSON, made once in a turn for all pages that see the same. */
@@ -134,8 +142,9 @@ export class LiveHub implements LiveSource {
       readWanted(request, stream.viewer);
     } catch (error) {
       const isRefused = error instanceof HttpError && error.status < 500;
+      // The page connects again, and gets the answer to that.
       if (isRefused) stream.end('unauthorized');
-      else this.#sources.settings.onError(error, request);
+      else this.failed(stream, error);
     }
   }
 

@@ -32,6 +32,8 @@ export interface LiveSource {
   lastPointAt(step: number): number;
   /** The stream has ended. */
   left(stream: LiveStream): void;
+  /** Code of the host has thrown: the stream is to end. */
+  failed(stream: LiveStream, error: unknown): void;
 }
 
 /** The stream of one page. It has at most one piece that is not read yet, so a slow reader costs no memory. */
@@ -53,13 +55,17 @@ export class LiveStream {
   #silentTurns = 0;
   #fullTurns = 0;
   #hasPoints = false;
+  /** How many events were left out when views of one user or order were made last. */
   #skipped: number;
+  /** How many of them the page has been told of. */
+  #skippedEvents: number;
 
   constructor(hub: LiveSource, viewer: Viewer, wanted: Wanted) {
     this.#hub = hub;
     this.#viewer = viewer;
     this.wanted = wanted;
     this.#skipped = hub.events.skipped;
+    this.#skippedEvents = hub.events.skipped;
     const earlier = positionOf(hub.epoch, wanted.lastEventId);
     const { step } = wanted;
     const now = { events: hub.events.seq, actions: 0, points: 0, step };
@@ -115,6 +121,8 @@ export class LiveStream {
       this.#silentTurns = text === '' ? this.#silentTurns + 1 : 0;
       if (text !== '') this.#send(text);
       else if (this.#silentTurns >= heartbeatTurns) this.#send(': \n\n');
+    } catch (error) {
+      this.#hub.failed(this, error);
     } finally {
       this.#isBusy = false;
     }
@@ -209,7 +217,8 @@ export class LiveStream {
 
   async #points(): Promise<string> {
     const { step } = this.wanted;
-    if (!this.#hasPoints) {
+    // A clock that was set back: the page has points of the future.
+    if (!this.#hasPoints || this.#position.points > Date.now()) {
       this.#hasPoints = true;
       const text = await this.#hub.view('overview', this.#viewer, this.wanted);
       const at = this.#hub.lastPointAt(step);
@@ -250,8 +259,6 @@ export class LiveStream {
     if (wanted.length === 0 && more === 0) return '';
     return this.#message('events', JSON.stringify({ events: wanted, skipped: skipped + more }));
   }
-
-  #skippedEvents = 0;
 
   #message(name: keyof LiveMessages, data: string): string {
     return `id: ${idOf(this.#hub.epoch, this.#position)}\nevent: ${name}\ndata: ${data}\n\n`;

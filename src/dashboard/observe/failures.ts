@@ -57,11 +57,12 @@ export class FailureCounts {
   }
 }
 
-/** Forgets the minutes that are more than an hour ago. */
+/** Forgets the minutes that are more than an hour ago, or in the future of a clock that was set back. */
 function advance(failures: Failures, minute: number): void {
-  const passed = Math.min(minutes, minute - failures.minute);
-  for (let back = 0; back < passed; back += 1) failures.counts[(minute - back) % minutes] = 0;
-  if (passed > 0) failures.minute = minute;
+  const last = Math.max(minute, failures.minute);
+  const passed = Math.min(minutes, Math.abs(minute - failures.minute));
+  for (let back = 0; back < passed; back += 1) failures.counts[(last - back) % minutes] = 0;
+  failures.minute = minute;
 }
 
 function lastOf({ last: { at, error } }: Failures): FailureView['last'] {

@@ -30,6 +30,8 @@ export class Series {
   readonly #values = new Float64Array(keptSeconds * width);
   /** How many seconds were added. */
   #count = 0;
+  /** The first one that is kept. */
+  #first = 0;
   #last: ProcessorStats | undefined;
 
   /** @param at - in Unix milliseconds */
@@ -41,6 +43,8 @@ export class Series {
     const seconds = Math.max(0.001, (stats.uptimeMs - last.uptimeMs) / 1_000);
     const sample = sampleOf(stats);
     const before = sampleOf(last);
+    // A clock that was set back: those seconds come again.
+    while (this.#count > this.#first && this.#at(this.#count - 1) > at) this.#count -= 1;
     const place = (this.#count % keptSeconds) * width;
     this.#values[place] = at;
     for (const [index, field] of fields.entries()) {
@@ -50,6 +54,7 @@ export class Series {
       this.#values[place + 1 + index] = value;
     }
     this.#count += 1;
+    this.#first = Math.max(this.#first, this.#count - keptSeconds);
   }
 
   /**
@@ -60,7 +65,7 @@ export class Series {
   points(step: number, after = 0): PointView[] {
     const points: PointView[] = [];
     const stepMs = step * 1_000;
-    let from = Math.max(0, this.#count - keptSeconds);
+    let from = this.#first;
     // Not all seconds are looked at for the last few points.
     while (from < this.#count && this.#at(from) < after) {
       from = Math.max(from + 1, this.#count - Math.ceil((Date.now() - after) / 900) - step - 2);
