@@ -27,7 +27,7 @@ export interface TracingMessage {
  * import { tracingChannel } from 'node:diagnostics_channel';
  * import { OrderProcessor, type SubmitMessage } from 'order-processor';
  *
- * const { start } = tracingChannel<unknown, SubmitMessage>('order-processor:submit');
+ * const { start } = tracingChannel('order-processor:submit');
  * // The order is part of the caller's trace, over restarts and at other processors too.
  * start.subscribe((message) => {
  *   const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
@@ -73,7 +73,7 @@ export interface SubmitMessage extends TracingMessage {
  * import { tracingChannel } from 'node:diagnostics_channel';
  * import { OrderProcessor, type OrderMessage } from 'order-processor';
  *
- * const { asyncEnd } = tracingChannel<unknown, OrderMessage>('order-processor:order');
+ * const { asyncEnd } = tracingChannel('order-processor:order');
  * asyncEnd.subscribe((message) => {
  *   const { order, status, waitMs } = message as OrderMessage;
  *   console.log(order.id, status, waitMs < 1_000); // prints: o-1 completed true
@@ -135,8 +135,11 @@ export interface OrderMessage extends TracingMessage {
  * import { OrderProcessor, type StepMessage } from 'order-processor';
  *
  * const current = new AsyncLocalStorage<string>();
- * const { start } = tracingChannel<string, StepMessage>('order-processor:step');
- * start.bindStore(current, ({ step, attempt }) => `${step}, attempt ${attempt}`);
+ * const { start } = tracingChannel('order-processor:step');
+ * start.bindStore(current, (message) => {
+ *   const { step, attempt } = message as StepMessage;
+ *   return `${step}, attempt ${attempt}`;
+ * });
  *
  * await using processor = new OrderProcessor({
  *   steps: [{ name: 'charge', run: () => console.log(current.getStore()) }],
@@ -187,7 +190,7 @@ export interface StepMessage extends TracingMessage {
  * import { OrderProcessor, type SettleMessage } from 'order-processor';
  * import { SqliteStorage } from 'order-processor/sqlite';
  *
- * const { asyncEnd } = tracingChannel<unknown, SettleMessage>('order-processor:settle');
+ * const { asyncEnd } = tracingChannel('order-processor:settle');
  * asyncEnd.subscribe((message) => {
  *   const { size, orderIds, error } = message as SettleMessage;
  *   console.log(size, orderIds, error); // prints: 1 [ 'o-1' ] undefined
@@ -224,9 +227,7 @@ export interface SettleMessage extends TracingMessage {
  *   name: Name,
  *   ended: (message: TracingMessages[Name]) => void,
  * ): void {
- *   tracingChannel<unknown, TracingMessages[Name]>(name).asyncEnd.subscribe((message) =>
- *     ended(message as TracingMessages[Name]),
- *   );
+ *   tracingChannel(name).asyncEnd.subscribe((message) => ended(message as TracingMessages[Name]));
  * }
  * listen('order-processor:submit', ({ method, status }) => console.log(method, status));
  *
