@@ -3,7 +3,7 @@ import { isOrderError, OrderError } from '../core/order/order-error.ts';
 import type { OrderOutcome } from '../core/order/outcome.ts';
 import type { TraceContext } from '../core/order/trace/trace-context.ts';
 import type { OrderProcessor } from '../core/order-processor.ts';
-import { type Access, checkMayOrder } from '../server/access.ts';
+import { type Access, checkMayOrder, checkMayWrite } from '../server/access.ts';
 import { ClientIds } from '../server/client-ids.ts';
 import { isNews } from '../server/failure-reports.ts';
 import { HttpError, unexpected } from '../server/http-error.ts';
@@ -37,6 +37,7 @@ export function batch(
   settings: BatchSettings,
 ): Response {
   checkIsLines(request);
+  checkMayWrite(access);
   // The request may come on a connection that was open before.
   const { signal } = draining(processor);
   if (signal.aborted) throw new OrderError('shut_down', 'The server is closing');

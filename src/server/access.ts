@@ -41,8 +41,10 @@ export interface Access {
    */
   readonly isOperator?: boolean | undefined;
   /**
-   * What the client may do in a dashboard: `'read'` sees and does nothing; `'operate'` cancels, retries, holds and releases,
-   * for the users that it may see. By default `'operate'` for operators, else `'read'`. HTTP and gRPC do not look at it.
+   * `'read'`: the client changes nothing, over HTTP, over gRPC and in a dashboard: it hands in, cancels and retries no
+   * orders, and holds and releases no lanes. `'operate'`: in a dashboard it cancels and retries orders of its users too;
+   * elsewhere that changes nothing. By default `'operate'` in a dashboard for operators, else `'read'` there; over HTTP and
+   * gRPC only a `'read'` that is named counts.
    */
   readonly role?: 'read' | 'operate' | undefined;
   /**
@@ -100,6 +102,7 @@ export function checkMayOrder(
   { userId, amount, postings = noPostings }: OrderFields,
 ): void {
   checkMayActFor(access, userId);
+  checkMayWrite(access);
   if (access.mayOrder === false) throw forbidden('You may not hand in orders here');
   if (postings.length > 0) checkMayCredit(access, postings);
   if (mayAddMoney(access)) return;
@@ -127,6 +130,21 @@ function checkMayCredit(access: Access, postings: readonly Posting[]): void {
 /** @throws HttpError `forbidden` */
 export function checkOperator(access: Access, message = 'This is for operators'): void {
   if (!isOperator(access)) throw forbidden(message);
+}
+
+/**
+ * For what only operators change: holds, releases and compensations.
+ *
+ * @throws HttpError `forbidden`
+ */
+export function checkMayOperate(access: Access, message?: string): void {
+  checkOperator(access, message);
+  checkMayWrite(access);
+}
+
+/** @throws HttpError `forbidden` for a client that only reads */
+export function checkMayWrite({ role }: Access): void {
+  if (role === 'read') throw forbidden('You may read, and change nothing');
 }
 
 export function unauthorized(): HttpError {
@@ -198,7 +216,7 @@ export function checkAuthenticate(authenticate: unknown): void {
 /** @throws TypeError for what an `authenticate` must not answer */
 export function checkAccess(access: Access): Access {
   const { users, mayCredit, role, client, ...rest } = Object(access) as Partial<Access>;
-  const { isOperator, mayOrder, mayAddMoney, seesResults } = rest;
+  const { isOperator, mayOrder, mayAddMoney, seesResults, ...unknown } = rest;
   checkUsers('access.users', users);
   if (mayCredit !== undefined) checkUsers('access.mayCredit', mayCredit);
   if (client !== undefined && typeof client !== 'string') {
@@ -213,8 +231,14 @@ export function checkAccess(access: Access): Access {
       throw wrong(TypeError, `access.${name}`, 'a boolean', value);
     }
   }
+  // A misspelled field would leave the client more than it should have.
+  for (const name of Object.keys(unknown)) {
+    throw new TypeError(`Expected the fields of an access to be among ${fields}, got \`${name}\``);
+  }
   return access;
 }
+
+const fields = 'users, mayOrder, mayAddMoney, mayCredit, seesResults, isOperator, role and client';
 
 function checkUsers(name: string, users: unknown): void {
   const isValid =

@@ -5,7 +5,9 @@ import {
   type Authenticate,
   checkAccess,
   checkMayActFor,
+  checkMayOperate,
   checkMayOrder,
+  checkMayWrite,
   checkOperator,
   everything,
   unauthorized,
@@ -77,6 +79,7 @@ export async function cancelOrder(
 ): Promise<OrderRecord> {
   const { id, userId } = await findOrder(processor, ids, wanted);
   checkMayActFor(access, userId);
+  checkMayWrite(access);
   const isCanceled = await processor.cancelIf(id, (of, holdsLane) => {
     if (of === userId && holdsLane) checkOperator(access, laneOfFailed);
     return of === userId;
@@ -120,7 +123,7 @@ export async function compensateOrder(
   ids: ClientIds,
   wanted: Wanted,
 ): Promise<OrderRecord> {
-  checkOperator(access);
+  checkMayOperate(access);
   const { id } = await findOrder(processor, ids, wanted);
   try {
     return await processor.compensate(id);

@@ -4,7 +4,7 @@ import { isOrderError, OrderError } from '../../core/order/order-error.ts';
 import type { OrderOutcome } from '../../core/order/outcome.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { wentWrong } from '../../core/runtime/thrown.ts';
-import { type Access, checkMayOrder } from '../../server/access.ts';
+import { type Access, checkMayOrder, checkMayWrite } from '../../server/access.ts';
 import { ClientIds } from '../../server/client-ids.ts';
 import { unlessAborted } from '../../server/events/unless-aborted.ts';
 import { isNews } from '../../server/failure-reports.ts';
@@ -26,6 +26,7 @@ export async function* submitOrders(
 ): AsyncGenerator<ReturnType<typeof outcomeMessage>> {
   try {
     const access = await calls.access(context);
+    checkMayWrite(access);
     const ids = new ClientIds(access);
     const outcomes = processor.submitStream(ordersOf(processor, requests, access, context));
     let index = 0;

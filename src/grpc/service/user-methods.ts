@@ -1,6 +1,6 @@
 import type { ServiceImpl } from '@connectrpc/connect';
 import type { OrderProcessor } from '../../core/order-processor.ts';
-import { checkMayActFor, checkOperator } from '../../server/access.ts';
+import { checkMayActFor, checkMayOperate, checkOperator } from '../../server/access.ts';
 import { balanceOf, movementsOf } from '../../server/history.ts';
 import { releaseLane } from '../../server/lanes.ts';
 import type { OrderService } from '../gen/orderprocessor/v1/orders_pb.js';
@@ -43,14 +43,14 @@ export function userMethods(
       }),
     holdLane: (request, context) =>
       calls.answer(context, async (access) => {
-        checkOperator(access);
+        checkMayOperate(access);
         checkName('user_id', request.userId);
         const hold = await processor.hold(request.userId, holdOptionsOf(request));
         return { hold: holdMessage(hold) };
       }),
     releaseLane: (request, context) =>
       calls.answer(context, async (access) => {
-        checkOperator(access);
+        checkMayOperate(access);
         const { userId } = request;
         checkName('user_id', userId);
         const released = await releaseLane(processor, userId, releaseOf(request));

@@ -1,5 +1,10 @@
 import type { OrderProcessor } from '../../core/order-processor.ts';
-import { checkMayActFor, checkOperator } from '../../server/access.ts';
+import {
+  checkMayActFor,
+  checkMayOperate,
+  checkMayWrite,
+  checkOperator,
+} from '../../server/access.ts';
 import { balanceOf, movementsOf } from '../../server/history.ts';
 import { releaseLane } from '../../server/lanes.ts';
 import { json } from '../answers.ts';
@@ -52,13 +57,14 @@ async function postHold(
   { bodyLimitBytes, readTimeoutMs }: AppSettings,
   of: RouteRequest,
 ): Promise<Response> {
+  checkMayWrite(of.access);
   const userId = userOf(of);
   const body = await readStrictly(of.request, bodyLimitBytes, readTimeoutMs);
   return json(await processor.hold(userId, check(holdInput, body, 'bad_request')));
 }
 
 async function deleteHold(processor: OrderProcessor, of: RouteRequest): Promise<Response> {
-  checkOperator(of.access);
+  checkMayOperate(of.access);
   const { action, orderId } = query(of.request, releaseQuery);
   return json(await releaseLane(processor, userOf(of), { action, orderId }));
 }
