@@ -36,13 +36,12 @@ export function problemOf(error: unknown, signInUrl: string | undefined): Proble
 /** @param signInUrl - for a person who is not authenticated */
 export function problem(error: unknown, signInUrl: string | undefined): Response {
   const body = problemOf(error, signInUrl);
-  const headers: Record<string, string> = {
-    ...secure,
-    'content-type': 'application/problem+json',
-  };
-  if (error instanceof HttpError) Object.assign(headers, error.headers);
+  const headers = new Headers({ ...secure, 'content-type': 'application/problem+json' });
+  if (error instanceof HttpError) {
+    for (const [name, value] of Object.entries(error.headers)) headers.set(name, value);
+  }
   // A browser would open a dialog of its own for it, in place of the page's.
-  if (/^basic/i.test(headers['www-authenticate'] ?? '')) delete headers['www-authenticate'];
+  if (/\bbasic\b/i.test(headers.get('www-authenticate') ?? '')) headers.delete('www-authenticate');
   return new Response(JSON.stringify(body), { status: body.status, headers });
 }
 

@@ -40,7 +40,10 @@ export interface InstrumentOptions {
    * provider apart. None by default.
    */
   readonly attributes?: Readonly<Record<string, string>> | undefined;
-  /** Whether spans have the user's id, as `user.id`; `false` by default. Metrics never have it. */
+  /**
+   * Whether spans have the user's id, as `user.id`, and in `messaging.message.id` of orders that clients with certain users
+   * have handed in over HTTP or gRPC; `false` by default. Metrics never have it.
+   */
   readonly userIds?: boolean | undefined;
   /** Whether spans have the amount, in minor units; `false` by default. */
   readonly amounts?: boolean | undefined;

@@ -116,7 +116,7 @@ describe.each(storages)('on %s', (_name, options) => {
   });
 
   it('a statement: the last movement first, whole over all pages, with running balances', async () => {
-    const { processor, read, get } = dashboardOf(await options());
+    const { processor, read, get, errors } = dashboardOf(await options());
     const count = 1_250;
     await processor.submitMany(
       range(count).map((at) => ({ id: `m-${at}`, userId: 'ann', amount: at % 2 === 0 ? 3 : -1 })),
@@ -143,7 +143,16 @@ describe.each(storages)('on %s', (_name, options) => {
     const exact = await read('balances', { id: 'bob', from: 0 });
     expect(exact).toMatchObject({ isExact: true, points: [{ at: 0 }, { balance: '7' }] });
     expect((await read('statement', { id: 'nobody' })).movements).toEqual([]);
-    await problemIn(await get('statement', { id: 'ann', cursor: 'x' }), 400, 'bad_request');
+    const late = Buffer.from('statement 9999999999999999 1 1').toString('base64url');
+    for (const cursor of ['x', late]) {
+      await problemIn(await get('statement', { id: 'ann', cursor }), 400, 'bad_request');
+    }
+    await problemIn(await get('lanes', { cursor: 'x' }), 400, 'bad_request');
+    const far = { id: 'ann', from: 8.64e15, to: 8.64e15 };
+    expect((await read('statement', far)).movements).toEqual([]);
+    expect((await read('balances', far)).points).toHaveLength(1);
+    await problemIn(await get('balances', { id: 'ann', to: 9e15 }), 400, 'bad_request');
+    expect(errors).toEqual([]);
   });
 
   it('orders: by status, user, code, label and time, page by page, and by exact id', async () => {

@@ -126,6 +126,12 @@ describe('roles', () => {
     const gone = new HttpError(403, 'left_company', 'Bye');
     const other = dashboardOf({}, { authenticate: () => Promise.reject(gone) });
     await problemIn(await other.get('session'), 403, 'left_company');
+    const headers = { 'WWW-Authenticate': 'Bearer, Basic realm="ops"' };
+    const basic = new HttpError(401, 'unauthorized', 'Who are you?', { headers });
+    const third = dashboardOf({}, { authenticate: () => Promise.reject(basic) });
+    const response = await third.get('session');
+    expect(response.headers.get('www-authenticate')).toBe(null);
+    await problemIn(response, 401, 'unauthorized');
   });
 
   it('payloads and results are shown to whom `showPayloads` says', async () => {

@@ -4,9 +4,11 @@ import { instrument } from 'order-processor/opentelemetry';
 import { expect, it } from 'vitest';
 import { useServers } from '../grpc/helpers.ts';
 import { appOf, order } from '../http/helpers.ts';
+import { useFolder } from '../sqlite/helpers.ts';
 import { parentOf, TracedProcess, traceOf, useContextManager } from './traced-process.ts';
 
 useContextManager();
+const folder = useFolder();
 const startGrpc = useServers();
 
 const traceId = '0af7651916cd43dd8448eb211c80319c';
@@ -53,6 +55,24 @@ it('problem details have the id of the trace, and none without a valid `tracepar
     expect(await (await post(wrong, headers as never)).json()).not.toHaveProperty('traceId');
   }
   await processor.shutdown();
+});
+
+it('spans of an order of a client with certain users do not have the user in the id, unless they may', async () => {
+  for (const [id, userIds] of [
+    ['o-1', false],
+    ['o-2', true],
+  ] as const) {
+    const process = new TracedProcess();
+    const access = { users: ['ann'], mayAddMoney: true };
+    const steps = [{ name: 'charge', run: () => {} }];
+    const storage = await folder.open();
+    const { processor, post } = appOf({ storage, steps }, { authenticate: () => access });
+    using _ = instrument(processor, { tracerProvider: process.provider, userIds });
+    expect((await post({ id, userId: 'ann', amount: 1 })).status).toBe(202);
+    await processor.shutdown();
+    const ids = process.spans.map(({ attributes }) => attributes['messaging.message.id']);
+    expect(ids).toEqual(Array(4).fill(userIds ? `~ann~${id}` : id));
+  }
 });
 
 it('gRPC hands in orders as part of the trace that the metadata names', async () => {

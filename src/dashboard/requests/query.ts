@@ -1,6 +1,8 @@
 import { badRequest } from '../../server/http-error.ts';
 
 const longestId = 256;
+/** The last time that there is, in Unix milliseconds. */
+export const mostTime = 8_640_000_000_000_000;
 const mostOnPage = 200;
 const defaultOnPage = 50;
 
@@ -45,7 +47,7 @@ export class Query {
 
   /** @throws HttpError `bad_request` */
   time(name: string): number | undefined {
-    return this.integer(name, 0, Number.MAX_SAFE_INTEGER);
+    return this.integer(name, 0, mostTime);
   }
 
   /** @throws HttpError `bad_request` */

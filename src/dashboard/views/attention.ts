@@ -2,6 +2,7 @@ import type { AttentionView, LanePage, StalledView } from '../api.ts';
 import type { Sources } from '../sources.ts';
 import { defined } from './amounts.ts';
 import { laneOf } from './order-summary.ts';
+import { refuseCursor } from './orders.ts';
 
 const mostLanes = 50;
 const mostStalled = 50;
@@ -24,13 +25,13 @@ export async function attentionView(sources: Sources): Promise<AttentionView> {
   }) as AttentionView;
 }
 
-/** @throws OrderError `storage_failed`, RangeError for a cursor that is none */
+/** @throws OrderError `storage_failed`, HttpError `bad_request` for a cursor that is none */
 export async function lanePage(
   { processor }: Sources,
   cursor: string | undefined,
   limit: number,
 ): Promise<LanePage> {
-  const page = await processor.holds({ cursor, limit });
+  const page = await processor.holds({ cursor, limit }).catch(refuseCursor);
   const next = page.cursor === undefined ? {} : { cursor: page.cursor };
   return { lanes: page.holds.map(laneOf), ...next };
 }

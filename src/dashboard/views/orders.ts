@@ -109,6 +109,6 @@ export const statuses: readonly OrderStatus[] = [
 ];
 
 /** All else was checked before. */
-function refuseCursor(error: unknown): never {
+export function refuseCursor(error: unknown): never {
   throw error instanceof RangeError ? badRequest(error.message) : error;
 }

@@ -2,6 +2,7 @@ import type { OrderProcessor } from '../../core/order-processor.ts';
 import type { Movement } from '../../core/storage/history/history-storage.ts';
 import { badRequest } from '../../server/http-error.ts';
 import type { MovementView, StatementPage } from '../api.ts';
+import { mostTime } from '../requests/query.ts';
 import { amount } from './amounts.ts';
 
 /** How many movements of one window of time are read at most. */
@@ -107,8 +108,10 @@ function cursorOf({ end, below, left }: Place): string {
 function readCursor(cursor: string): Place {
   const text = Buffer.from(cursor, 'base64url').toString();
   const fields = /^statement (\d{0,16}) (\d{0,16}) (-?\d{1,16})?$/.exec(text);
-  if (fields === null) throw badRequest('Expected `cursor` to be the cursor of a page');
-  const [, end = '', below = '', left = ''] = fields;
+  const [, end = '', below = '', left = ''] = fields ?? [];
+  if (fields === null || Number(end) > mostTime) {
+    throw badRequest('Expected `cursor` to be the cursor of a page');
+  }
   return {
     end: end === '' ? undefined : Number(end),
     below: below === '' ? Number.POSITIVE_INFINITY : Number(below),

@@ -55,7 +55,7 @@ class Steps {
     return defined({
       ...{ name, status, startedAt, endedAt, isObserved: true, attempts },
       durationMs: endedAt === undefined ? undefined : endedAt - (startedAt as number),
-      retries: this.#retriesOf(name, false),
+      retries: this.#retriesOf(name, false, startedAt),
       code: result?.code,
       progress: state === 'ended' ? undefined : said && progressOf(said),
       compensation:
@@ -80,7 +80,7 @@ class Steps {
       startedAt: isSkipped ? undefined : startedAt,
       endedAt: isSkipped ? undefined : endedAt,
       durationMs: isSkipped ? undefined : durationMs,
-      retries: this.#retriesOf(name, false),
+      retries: this.#retriesOf(name, false, startedAt),
       compensation:
         undo &&
         this.#compensation(name, undoneAt && undoneAt - undo.durationMs, undoneAt, undo, undo),
@@ -97,13 +97,15 @@ class Steps {
     const { status = 'running', durationMs, code, message, cause } = result ?? {};
     return defined({
       ...{ status, startedAt, endedAt, durationMs, attempts },
-      retries: this.#retriesOf(name, true),
+      retries: this.#retriesOf(name, true, startedAt),
       ...{ code, message, cause: this.#showCauses ? causeOf(cause) : undefined },
     }) as CompensationView;
   }
 
-  #retriesOf(step: string, isCompensation: boolean): StepView['retries'] {
-    return this.#observed.of(this.#record.id, step, isCompensation)?.retries ?? [];
+  /** None is before the beginning, which is of another clock. */
+  #retriesOf(step: string, isCompensation: boolean, startedAt = 0): StepView['retries'] {
+    const { retries = [] } = this.#observed.of(this.#record.id, step, isCompensation) ?? {};
+    return retries.map((retry) => ({ ...retry, at: Math.max(retry.at, startedAt) }));
   }
 }
 

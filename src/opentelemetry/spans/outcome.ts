@@ -7,9 +7,17 @@ import type { SpanSettings } from './span-settings.ts';
 /** Payloads of more characters are cut off. */
 const mostCharacters = 4_096;
 
+/** What the id of an order begins with that a client with certain users has handed in: `~u-1~`. */
+const userPrefix = /^~[^~]+~(?=.)/s;
+
+/** The id of an order as a span says it: without the user in it, as its client has it, unless the options allow that. */
+export function messageIdOf(orderId: string, { userIds }: SpanSettings): string {
+  return userIds ? orderId : orderId.replace(userPrefix, '');
+}
+
 /** What a span says of its order: what the options allow, and nothing else. */
 export function orderAttributes(order: AcceptedOrder, settings: SpanSettings): Attributes {
-  const attributes: Attributes = { [attribute.messageId]: order.id };
+  const attributes: Attributes = { [attribute.messageId]: messageIdOf(order.id, settings) };
   if (order.priority !== 'medium') attributes[ownAttribute.orderPriority] = order.priority;
   if (order.labels.length > 0) attributes[ownAttribute.orderLabels] = [...order.labels];
   if (settings.userIds) attributes[attribute.userId] = order.userId;

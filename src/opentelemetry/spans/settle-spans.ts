@@ -11,7 +11,7 @@ import type { SettleMessage } from '../../core/tracing/messages.ts';
 import { attribute } from '../conventions.ts';
 import { KeptOnMessage } from '../kept-on-message.ts';
 import type { Begun, OrderSpans } from './order-spans.ts';
-import { setError } from './outcome.ts';
+import { messageIdOf, setError } from './outcome.ts';
 import { operationAttributes, type SpanSettings } from './span-settings.ts';
 
 /** Tracers keep so many links of a span by default. */
@@ -59,8 +59,9 @@ export class SettleSpans {
     if (span === undefined) return;
     if (span.isRecording()) {
       const { size, orderIds, error } = message;
-      if (size === 1) span.setAttribute(attribute.messageId, orderIds[0] as string);
-      else span.setAttribute(attribute.messageCount, size);
+      if (size === 1) {
+        span.setAttribute(attribute.messageId, messageIdOf(orderIds[0] as string, this.#settings));
+      } else span.setAttribute(attribute.messageCount, size);
       if (error !== undefined) setError(span, codeOf(error), error, this.#settings);
     }
     span.end();

@@ -3,7 +3,7 @@ import type { StepMessage } from '../../core/tracing/messages.ts';
 import { attribute, otherError, ownAttribute, pauseEvent } from '../conventions.ts';
 import { KeptOnMessage } from '../kept-on-message.ts';
 import type { Begun, OrderSpans } from './order-spans.ts';
-import { setError } from './outcome.ts';
+import { messageIdOf, setError } from './outcome.ts';
 import type { SpanSettings } from './span-settings.ts';
 
 /**
@@ -29,7 +29,7 @@ export class StepSpans {
     const name = isCompensation ? `compensate ${step}` : step;
     const attributes: Attributes = {
       ...this.#settings.attributes,
-      [attribute.messageId]: order.id,
+      [attribute.messageId]: messageIdOf(order.id, this.#settings),
       [ownAttribute.stepName]: step,
       [ownAttribute.stepAttempt]: attempt,
     };
