@@ -34,14 +34,22 @@ export async function viewerOf(
   };
 }
 
-/** Whether a person sees the orders of a user. */
+/** Whether a person sees an order of a user by its id. */
 export function maySee({ access, sees }: Viewer, userId: string): boolean {
   return sees === 'all' || mayActFor(access, userId);
 }
 
-/** @throws HttpError `forbidden` */
-export function checkSees(viewer: Viewer, userId: string): void {
-  if (!maySee(viewer, userId)) throw forbidden('You may not see this user');
+/**
+ * Checks that a person sees a user's balance, statement and orders; those of all users without one. As over HTTP they
+ * are for who acts for the user, and not for each operator.
+ *
+ * @throws HttpError `forbidden`
+ */
+export function checkSees({ access }: Viewer, userId: string | undefined): void {
+  if (mayActFor(access, userId)) return;
+  throw forbidden(
+    userId === undefined ? 'Name a user that you may see' : 'You may not see this user',
+  );
 }
 
 /** @throws HttpError `forbidden` */

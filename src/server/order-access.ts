@@ -62,7 +62,7 @@ export async function findOrder(
 }
 
 /** To cancel it would release the lane. */
-const laneOfFailed =
+export const laneOfFailed =
   "The failed order holds its user's lane: ask an operator to release the lane with `retry` or `skip`";
 
 /**

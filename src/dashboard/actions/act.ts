@@ -1,10 +1,11 @@
 import type { OrderProcessor } from '../../core/order-processor.ts';
-import { checkMayActFor, checkMayOrder } from '../../server/access.ts';
-import { forbidden, HttpError, notFound } from '../../server/http-error.ts';
+import { checkMayActFor, checkMayOrder, checkOperator } from '../../server/access.ts';
+import { badRequest, forbidden, HttpError, notFound } from '../../server/http-error.ts';
+import { laneOfFailed } from '../../server/order-access.ts';
 import { problemOf } from '../answers.ts';
 import type { ActionFailure, ActionRequest, ActionResult } from '../api.ts';
 import type { Sources } from '../sources.ts';
-import { checkSees, checkSeesAll, maySee, type Viewer } from '../viewer.ts';
+import { maySee, type Viewer } from '../viewer.ts';
 import type { ActionList } from './action-list.ts';
 
 /** How many orders or users are dealt with at once. */
@@ -69,31 +70,31 @@ function doingOf(processor: OrderProcessor, viewer: Viewer, request: ActionReque
     case 'retry':
       return { ids: request.orderIds, deed: (id) => retry(processor, viewer, id) };
     case 'compensate':
+      checkOperator(viewer.access);
       return { ids: request.orderIds, deed: (id) => compensate(processor, viewer, id) };
     case 'hold': {
       const { reason } = request;
+      checkOperator(viewer.access);
       return {
         ids: request.userIds,
         deed: async (userId) => {
-          checkSees(viewer, userId);
           await processor.hold(userId, { reason });
           return undefined;
         },
       };
     }
     case 'release': {
+      checkOperator(viewer.access);
       const orders = new Map(request.lanes.map(({ userId, orderId }) => [userId, orderId]));
       return {
         ids: [...orders.keys()],
-        deed: async (userId) => {
-          checkSees(viewer, userId);
-          await processor.release(userId, request.then, { orderId: orders.get(userId) });
-          return undefined;
-        },
+        deed: (userId) => release(processor, userId, request.then, orders.get(userId)),
       };
     }
     default:
-      checkSeesAll(viewer);
+      checkOperator(viewer.access);
+      // It stops the orders of all users.
+      checkMayActFor(viewer.access, undefined);
       return {
         ids: [request.action],
         deed: async () => {
@@ -108,7 +109,11 @@ function doingOf(processor: OrderProcessor, viewer: Viewer, request: ActionReque
 async function cancel(processor: OrderProcessor, viewer: Viewer, id: string): Promise<undefined> {
   const { userId } = await orderOf(processor, viewer, id);
   checkMayActFor(viewer.access, userId);
-  if (await processor.cancelIf(id, (of) => of === userId)) return undefined;
+  const isCanceled = await processor.cancelIf(id, (of, holdsLane) => {
+    if (of === userId && holdsLane) checkOperator(viewer.access, laneOfFailed);
+    return of === userId;
+  });
+  if (isCanceled) return undefined;
   const status = (await processor.order(id))?.status;
   if (status === 'canceled') return undefined;
   const message = `An order that is ${status ?? 'forgotten'} can no longer be canceled`;
@@ -117,8 +122,7 @@ async function cancel(processor: OrderProcessor, viewer: Viewer, id: string): Pr
 
 async function retry(processor: OrderProcessor, viewer: Viewer, id: string): Promise<string> {
   const { userId, orderedAmount: amount, postings } = await orderOf(processor, viewer, id);
-  // Who operates is trusted as an operator is; for which users, and whether to order, `authenticate` says.
-  checkMayOrder({ ...viewer.access, isOperator: true }, { userId, amount, postings });
+  checkMayOrder(viewer.access, { userId, amount, postings });
   const again = await processor.retry(id, { signal: AbortSignal.timeout(mostMs) });
   return again.id;
 }
@@ -129,8 +133,30 @@ async function compensate(
   id: string,
 ): Promise<undefined> {
   await orderOf(processor, viewer, id);
-  await processor.compensate(id);
+  const { steps } = await processor.compensate(id);
+  for (const { name, compensation } of steps) {
+    if (compensation?.status !== 'error') continue;
+    const { code = 'internal', message = 'no message' } = compensation;
+    throw new HttpError(409, code, `The compensation of \`${name}\` failed again: ${message}`);
+  }
   return undefined;
+}
+
+async function release(
+  processor: OrderProcessor,
+  userId: string,
+  then: 'retry' | 'skip' | undefined,
+  orderId: string | undefined,
+): Promise<undefined> {
+  try {
+    await processor.release(userId, then, { orderId });
+    return undefined;
+  } catch (error) {
+    if (then !== undefined || !(error instanceof TypeError)) throw error;
+    throw badRequest(
+      "Expected `then` to be 'retry' or 'skip', since a failed order holds the lane",
+    );
+  }
 }
 
 async function orderOf(

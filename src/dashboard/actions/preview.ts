@@ -1,4 +1,5 @@
 import type { OrderRecord } from '../../core/order/outcome.ts';
+import { checkOperator } from '../../server/access.ts';
 import type { OrderFilter, PreviewRequest, PreviewView, Status } from '../api.ts';
 import type { Sources } from '../sources.ts';
 import { checkSees, checkSeesAll, type Viewer } from '../viewer.ts';
@@ -29,8 +30,8 @@ export async function preview(
     return previewLanes(sources, request.code);
   }
   const { userId } = request.filter;
-  if (userId === undefined) checkSeesAll(viewer);
-  else checkSees(viewer, userId);
+  checkSees(viewer, userId);
+  if (request.action === 'compensate') checkOperator(viewer.access);
   return previewOrders(sources, request.action, request.filter);
 }
 

@@ -42,7 +42,8 @@ export interface StatementPage {
 
 /** One change of a user's balance. */
 export interface MovementView {
-  readonly orderId: string;
+  /** Absent where another user's client handed the order in. */
+  readonly orderId?: string;
   readonly userId: string;
   readonly amount: Amount;
   /** The balance right after it. */

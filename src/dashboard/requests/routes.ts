@@ -103,8 +103,8 @@ export class Routes {
         const from = query.time('from') ?? Math.max(0, to - dayMs);
         return balancesView(processor, userId, Math.min(from, to), to);
       }),
-      statement: ofUser(['from', 'to', 'cursor', 'limit'], (userId, query) =>
-        statementPage(processor, userId, {
+      statement: ofUser(['from', 'to', 'cursor', 'limit'], (userId, query, viewer) =>
+        statementPage(processor, viewer, userId, {
           ...{ from: query.time('from') ?? 0, to: query.time('to') },
           ...{ cursor: query.text('cursor'), limit: query.limit },
         }),
@@ -120,8 +120,7 @@ export class Routes {
     const fields = ['status', 'userId', 'code', 'label', 'acceptedFrom', 'acceptedBefore'];
     const query = new Query(request, [...fields, 'cursor', 'limit']);
     const userId = query.optionalId('userId');
-    if (userId === undefined) checkSeesAll(viewer);
-    else checkSees(viewer, userId);
+    checkSees(viewer, userId);
     const filter = {
       ...{ status: query.oneOf('status', statuses), userId },
       ...{ code: query.text('code'), label: query.text('label') },

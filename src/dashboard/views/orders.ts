@@ -1,5 +1,6 @@
 import type { OrderRecord, OrderStatus } from '../../core/order/outcome.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
+import { mayActFor } from '../../server/access.ts';
 import { badRequest } from '../../server/http-error.ts';
 import type { OrderFilter, OrderListPage, SearchView } from '../api.ts';
 import type { Sources } from '../sources.ts';
@@ -90,7 +91,7 @@ async function userOf(
   viewer: Viewer,
   userId: string,
 ): Promise<SearchView['user']> {
-  if (!maySee(viewer, userId)) return undefined;
+  if (!mayActFor(viewer.access, userId)) return undefined;
   const balance = await processor.balance(userId);
   if (balance === undefined) {
     const isBusy = processor.waiting(userId, { limit: 1 }).length > 0;

@@ -1,9 +1,11 @@
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import type { Movement } from '../../core/storage/history/history-storage.ts';
+import { ClientIds } from '../../server/client-ids.ts';
 import { badRequest } from '../../server/http-error.ts';
 import type { MovementView, StatementPage } from '../api.ts';
 import { mostTime } from '../requests/query.ts';
-import { amount } from './amounts.ts';
+import type { Viewer } from '../viewer.ts';
+import { amount, defined } from './amounts.ts';
 
 /** How many movements of one window of time are read at most. */
 const mostRead = 1_000;
@@ -36,9 +38,12 @@ export interface StatementQuery {
  */
 export async function statementPage(
   processor: OrderProcessor,
+  viewer: Viewer,
   userId: string,
   { from, to, cursor, limit }: StatementQuery,
 ): Promise<StatementPage> {
+  const ids = new ClientIds(viewer.access);
+  const viewOf = (movement: Movement): MovementView => viewFor(ids, movement);
   let { end, below, left } = cursor === undefined ? beginning(to) : readCursor(cursor);
   const found: Movement[] = [];
   let span = hourMs;
@@ -59,7 +64,8 @@ export async function statementPage(
     }
     if (found.length === limit && window.some(({ sequence }) => sequence < below)) break;
     end = start;
-    if (start <= from) return lastPage(found, from === 0 && left !== undefined && left !== 0);
+    if (start <= from)
+      return lastPage(found.map(viewOf), from === 0 && left !== undefined && left !== 0);
     span *= 8;
   }
   return { movements: found.map(viewOf), cursor: cursorOf({ end, below, left }) };
@@ -86,13 +92,18 @@ async function read(
   return all;
 }
 
-function lastPage(movements: readonly Movement[], isForgotten: boolean): StatementPage {
-  return { movements: movements.map(viewOf), ...(isForgotten && { isForgotten }) };
+function lastPage(movements: readonly MovementView[], isForgotten: boolean): StatementPage {
+  return { movements, ...(isForgotten && { isForgotten }) };
 }
 
-export function viewOf({ orderId, userId, settledAt, sequence, ...rest }: Movement): MovementView {
-  const balance = amount(rest.balance);
-  return { orderId, userId, amount: amount(rest.amount), balance, settledAt, sequence };
+/** Which order of another user's client made a movement is not for the client of the user to see. */
+function viewFor(ids: ClientIds, movement: Movement): MovementView {
+  const { userId, settledAt, sequence } = movement;
+  const isShown = ids.movement(movement).orderId !== undefined;
+  return defined({
+    ...{ orderId: isShown ? movement.orderId : undefined, userId, settledAt, sequence },
+    ...{ amount: amount(movement.amount), balance: amount(movement.balance) },
+  }) as MovementView;
 }
 
 function beginning(to: number | undefined): Place {

@@ -5,12 +5,14 @@ import { say } from '../toasts.tsx';
 import { confirm } from './dialog.tsx';
 import type { Plan } from './plans.ts';
 
-/** Why this person may not act, for people; `undefined` if it may. */
-export function useReadOnlyReason(): string | undefined {
+/** Why this person may not act, or not in a way that is for operators; for people. `undefined` if it may. */
+export function useReadOnlyReason(isForOperators = false): string | undefined {
   const current = useStore(session);
   if (current.state !== 'ready') return 'The processor has not answered yet.';
-  const { role, readOnlyBecause } = current.view;
-  if (role === 'operate') return undefined;
+  const { role, readOnlyBecause, sees } = current.view;
+  if (role === 'operate') {
+    return isForOperators && sees !== 'all' ? 'This is for operators.' : undefined;
+  }
   return readOnlyBecause === 'no_authentication'
     ? 'Read only: this dashboard has no `authenticate`, so it cannot know who acts.'
     : 'Read only: your role is `read`. Ask for the role `operate` to act.';
@@ -23,7 +25,7 @@ interface ActionButtonProps {
 
 /** Opens the dialog of an action. Who may not act sees the button, and why it does nothing. */
 export function ActionButton({ plan, isPrimary = false }: ActionButtonProps) {
-  const reason = useReadOnlyReason();
+  const reason = useReadOnlyReason(plan.isForOperators);
   const isOff = reason !== undefined;
   return (
     <button

@@ -26,6 +26,8 @@ export interface Plan {
   /** On the button that does it. */
   readonly confirm: (count: number) => string;
   readonly isDanger?: boolean;
+  /** Whether who operates for certain users may not do it. */
+  readonly isForOperators?: boolean;
   readonly asks?: 'then' | 'reason';
   /** Which orders or users, if they are known. */
   readonly targets?: readonly string[];
@@ -40,7 +42,7 @@ const lanes = (count: number): string => countOf(count, 'lane');
 type OrderAction = 'cancel' | 'retry' | 'compensate';
 
 const orderActions: Readonly<
-  Record<OrderAction, Pick<Plan, 'name' | 'icon' | 'explanation'> & { readonly isDanger?: boolean }>
+  Record<OrderAction, Pick<Plan, 'name' | 'icon' | 'explanation' | 'isDanger' | 'isForOperators'>>
 > = {
   cancel: {
     name: 'Cancel',
@@ -59,6 +61,7 @@ const orderActions: Readonly<
     name: 'Compensate again',
     icon: 'retry',
     explanation: 'The compensations that failed are run once more. The outcome stays as it is.',
+    isForOperators: true,
   },
 };
 
@@ -94,6 +97,7 @@ export function planToHold(userId: string): Plan {
     explanation:
       'None of the user’s orders begins before the lane is released. New orders are accepted and wait. An order that runs goes on.',
     confirm: () => 'Hold the user',
+    isForOperators: true,
     asks: 'reason',
     targets: [userId],
     request: ({ reason }) => ({
@@ -114,6 +118,7 @@ export function planToRelease({ userId, orderId }: LaneView): Plan {
       ? 'A failed order holds the lane. Say what becomes of it; then the user’s other orders go on.'
       : 'The lane is held by hand. The user’s orders go on.',
     confirm: () => 'Release the lane',
+    isForOperators: true,
     ...(isOfOrder && { asks: 'then' }),
     targets: [userId],
     request: ({ then }) => ({

@@ -8,7 +8,16 @@ import { Amount, Id, Time } from '../../parts/values.tsx';
 
 const columns: readonly Column<MovementView>[] = [
   { name: 'Settled', cell: ({ settledAt }) => <Time at={settledAt} /> },
-  { name: 'Order', kind: 'id', cell: ({ orderId }) => <Id id={orderId} of="order" /> },
+  {
+    name: 'Order',
+    kind: 'id',
+    cell: ({ orderId }) =>
+      orderId === undefined ? (
+        <span class="muted">of another user</span>
+      ) : (
+        <Id id={orderId} of="order" />
+      ),
+  },
   { name: 'Change', kind: 'amount', cell: ({ amount }) => <Amount amount={amount} isChange /> },
   { name: 'Balance after', kind: 'amount', cell: ({ balance }) => <Amount amount={balance} /> },
 ];
