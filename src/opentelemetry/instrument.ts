@@ -64,11 +64,11 @@ export function instrument<Payload, Input, Results>(
     settings.spans ? spanSettingsOf(settings) : undefined,
     meter && new OperationMetrics(meter, settings),
   );
+  const observed = processor as unknown as Observed;
+  const metrics = meter && new ProcessorMetrics(meter, observed, settings.attributes);
   if (!add(processor, operations)) {
     throw new TypeError('Expected `processor` to be not yet instrumented: stop the other one');
   }
-  const observed = processor as unknown as Observed;
-  const metrics = meter && new ProcessorMetrics(meter, observed, settings.attributes);
   metrics?.start();
   let isStopped = false;
   const stop = (): void => {

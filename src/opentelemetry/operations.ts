@@ -20,7 +20,7 @@ interface AllSpans {
 
 /**
  * What becomes of the operations of one processor. What begins an operation returns the context in which the rest of it
- * runs, if that is another one.
+ * runs, if that is another one. A meter that throws leaves no span open.
  */
 export class Operations {
   readonly #spans: AllSpans | undefined;
@@ -43,8 +43,11 @@ export class Operations {
   }
 
   submitEnded(message: SubmitMessage): void {
-    this.#metrics?.handedIn(message);
-    this.#spans?.orders.accepted(message);
+    try {
+      this.#metrics?.handedIn(message);
+    } finally {
+      this.#spans?.orders.accepted(message);
+    }
   }
 
   orderBegan(message: OrderMessage): Context | undefined {
@@ -53,8 +56,11 @@ export class Operations {
   }
 
   orderEnded(message: OrderMessage): void {
-    this.#metrics?.processed(message);
-    this.#spans?.orders.ended(message);
+    try {
+      this.#metrics?.processed(message);
+    } finally {
+      this.#spans?.orders.ended(message);
+    }
   }
 
   stepBegan(message: StepMessage): Context | undefined {
@@ -71,7 +77,10 @@ export class Operations {
   }
 
   settleEnded(message: SettleMessage): void {
-    this.#metrics?.settled(message);
-    this.#spans?.settlements.ended(message);
+    try {
+      this.#metrics?.settled(message);
+    } finally {
+      this.#spans?.settlements.ended(message);
+    }
   }
 }

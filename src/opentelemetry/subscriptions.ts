@@ -1,8 +1,9 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import { type Context, diag } from '@opentelemetry/api';
+import type { Context } from '@opentelemetry/api';
 import type { TracingMessages } from '../core/tracing/messages.ts';
 import { ContextStore } from './context-store.ts';
 import type { Operations } from './operations.ts';
+import { report } from './report.ts';
 
 type Name = keyof TracingMessages;
 
@@ -87,13 +88,5 @@ function guarded<M extends TracingMessages[Name], Result>(
   } catch (error) {
     report(error);
     return undefined;
-  }
-}
-
-function report(error: unknown): void {
-  try {
-    diag.error('order-processor: the provider of OpenTelemetry has thrown', error);
-  } catch {
-    // The logger of the host throws as well: there is nothing left to say it with.
   }
 }

@@ -136,6 +136,20 @@ describe('roles', () => {
     await problemIn(response, 401, 'unauthorized');
   });
 
+  it('what fails unexpectedly in an action or a stream is reported to the host as well', async () => {
+    const { act, get, processor, errors } = dashboardOf({}, { authenticate: () => everyone });
+    const secret = new Error('password of the database');
+    const fails = (): Promise<never> => Promise.reject(secret);
+    Object.assign(processor, { hold: fails, balance: fails });
+    const { failures } = await act({ action: 'hold', userIds: ['ann'] });
+    expect(failures).toEqual([{ id: 'ann', code: 'internal', message: 'Something went wrong' }]);
+    expect(errors).toEqual([secret]);
+    const reader = new LiveReader(await get('live', { topics: 'user', userId: 'ann' }));
+    expect((await reader.until('trouble')).data).toMatchObject({ code: 'internal' });
+    await reader.cancel();
+    expect(errors).toEqual([secret, secret]);
+  });
+
   it('payloads and results are shown to whom `showPayloads` says', async () => {
     const { read, processor } = dashboardOf(
       { steps: [{ name: 'pay', run: () => ({ card: '4242' }) }] },

@@ -8,6 +8,7 @@ import { expect, it } from 'vitest';
 import { codeOf, range } from '../kit/helpers.ts';
 import { useFolder } from '../sqlite/helpers.ts';
 import { CollectedMetrics } from './collected-metrics.ts';
+import { TracedProcess } from './traced-process.ts';
 
 const folder = useFolder();
 
@@ -168,4 +169,25 @@ it('has nothing new once it is stopped, and stopping again does nothing', async 
   expect(all.get('order_processor_orders_completed_total')?.dataPoints ?? []).toEqual([]);
   const durations = all.get('order_processor_order_duration_seconds')?.dataPoints[0];
   expect(durations?.value).toMatchObject({ count: 1 });
+});
+
+it('invariant 11: a meter that throws changes nothing, and the spans are whole', async () => {
+  const throws = (): never => {
+    throw new Error('The meter is broken');
+  };
+  const nothing = { record: throws, add: throws };
+  const meter = new Proxy({}, { get: () => () => nothing });
+  const process = new TracedProcess();
+  const errors: OrderError[] = [];
+  const processor = new OrderProcessor({ storage: await folder.open(), steps: [flaky] });
+  processor.on('error', (error) => errors.push(error));
+  using _ = instrument(processor, {
+    tracerProvider: process.provider,
+    meterProvider: { getMeter: () => meter as never },
+  });
+  expect((await processor.submit(order('twice'))).balance).toBe(1);
+  await processor.shutdown();
+  expect(errors).toEqual([]);
+  expect(process.counted.ended).toHaveLength(5);
+  expect(process.counted.started).toHaveLength(5);
 });

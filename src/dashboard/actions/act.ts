@@ -22,16 +22,21 @@ interface Doing {
   readonly deed: Deed;
 }
 
-/** Does what a person asks for, and notes it. */
+/**
+ * Does what a person asks for, and notes it.
+ *
+ * @param onError - called with each error that the person sees as `internal` only
+ */
 export async function act(
   sources: Sources,
   actions: ActionList,
   viewer: Viewer,
   request: ActionRequest,
+  onError: (error: unknown) => void,
 ): Promise<ActionResult> {
   checkOperates(viewer);
   const { ids, deed } = doingOf(sources.processor, viewer, request);
-  const { failures, retriedAs } = await doAll(ids, deed);
+  const { failures, retriedAs } = await doAll(ids, deed, onError);
   const isForAll = request.action === 'pause' || request.action === 'resume';
   const { client } = viewer.access;
   const then = request.action === 'release' ? request.then : undefined;
@@ -172,6 +177,7 @@ async function orderOf(
 async function doAll(
   ids: readonly string[],
   deed: Deed,
+  onError: (error: unknown) => void,
 ): Promise<{ failures: ActionFailure[]; retriedAs: Record<string, string> }> {
   const failures: ActionFailure[] = [];
   const retriedAs = new Map<string, string>();
@@ -182,7 +188,7 @@ async function doAll(
         const made = await inTime(deed(id));
         if (made !== undefined) retriedAs.set(id, made);
       } catch (error) {
-        failures.push(failureOf(id, error));
+        failures.push(failureOf(id, error, onError));
       }
     }
   };
@@ -204,11 +210,12 @@ async function inTime<T>(deed: Promise<T>): Promise<T> {
   }
 }
 
-function failureOf(id: string, error: unknown): ActionFailure {
+function failureOf(id: string, error: unknown, onError: (error: unknown) => void): ActionFailure {
   // What is wrong with the request, as a release without `then` where a failed order holds the lane.
   if (error instanceof TypeError || error instanceof RangeError) {
     return { id, code: 'bad_request', message: error.message };
   }
-  const { code, detail: message } = problemOf(error, undefined);
+  const { status, code, detail: message } = problemOf(error, undefined);
+  if (status === 500) onError(error);
   return { id, code, message };
 }

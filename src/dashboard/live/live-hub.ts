@@ -83,10 +83,14 @@ export class LiveHub implements LiveSource {
     this.#views.clear();
   }
 
-  failed(stream: LiveStream, error: unknown): void {
+  report(stream: LiveStream, error: unknown): void {
     const request = this.#streams.get(stream);
-    stream.end();
     if (request !== undefined) this.#sources.settings.onError(error, request);
+  }
+
+  failed(stream: LiveStream, error: unknown): void {
+    this.report(stream, error);
+    stream.end();
   }
 
   /** A view as JSON, made once in a turn for all pages that see the same. */

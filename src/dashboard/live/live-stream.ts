@@ -32,6 +32,8 @@ export interface LiveSource {
   lastPointAt(step: number): number;
   /** The stream has ended. */
   left(stream: LiveStream): void;
+  /** A view could not be made for a reason that the page does not see. */
+  report(stream: LiveStream, error: unknown): void;
   /** Code of the host has thrown: the stream is to end. */
   failed(stream: LiveStream, error: unknown): void;
 }
@@ -203,10 +205,11 @@ export class LiveStream {
     try {
       text = await this.#hub.view(topic, this.#viewer, this.wanted);
     } catch (error) {
-      const { code, detail: message } = problemOf(error, undefined);
+      const { status, code, detail: message } = problemOf(error, undefined);
       const trouble = JSON.stringify({ topic, code, message });
       if (this.#sent.get(topic) === trouble) return '';
       this.#sent.set(topic, trouble);
+      if (status === 500) this.#hub.report(this, error);
       return this.#message('trouble', trouble);
     }
     const content = text.replace(/^\{"now":\d+/, '');

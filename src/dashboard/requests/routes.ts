@@ -44,7 +44,9 @@ export class Routes {
       preview: async (request, viewer) =>
         preview(sources, viewer, readPreview(await jsonBody(request))),
       act: async (request, viewer) => {
-        const result = await act(sources, actions, viewer, readAction(await jsonBody(request)));
+        const wanted = readAction(await jsonBody(request));
+        const onError = (error: unknown): void => sources.settings.onError(error, request);
+        const result = await act(sources, actions, viewer, wanted, onError);
         const { action, by, done, targets, sample } = result;
         const message = `${by ?? 'An operator'}: ${action}, ${done} of ${targets}`;
         hub.events.add('acted', { message, ...(sample.length === 1 && target(action, sample[0])) });

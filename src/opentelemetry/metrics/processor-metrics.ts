@@ -8,6 +8,7 @@ import type {
 import { type Collected, collected } from '../../metrics/collected.ts';
 import { type AllSeries, type Observed, Observer, type Series } from '../../metrics/observer.ts';
 import { defaultBuckets, recorded } from '../../metrics/recorded.ts';
+import { report } from '../report.ts';
 
 /** The metrics of `order-processor/prometheus` begin with it by default. */
 const prefix = 'order_processor_';
@@ -27,8 +28,13 @@ class HistogramSeries implements Series {
   }
 
   observe(value: number, first = '', second = ''): void {
-    // The clock may have been set back between two processes.
-    this.#histogram.record(value > 0 ? value : 0, this.#attributesOf(first, second));
+    try {
+      // The clock may have been set back between two processes.
+      this.#histogram.record(value > 0 ? value : 0, this.#attributesOf(first, second));
+    } catch (error) {
+      // In a listener of the processor it would be an `error` of the host.
+      report(error);
+    }
   }
 
   remove(): void {
