@@ -2,6 +2,7 @@
 import { gunzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { readAssets } from '../../src/dashboard/assets.ts';
+import { callsOf, dashboardOf, problemIn } from './helpers.ts';
 
 const assets = readAssets();
 const textOf = (path: string): string => Buffer.from(assets.get(path)?.body ?? []).toString();
@@ -29,5 +30,27 @@ it('a file whose content changes has another path, and is the same when it was c
     const digest = etag.slice(1, -1);
     expect(isImmutable).toBe(path !== '');
     if (isImmutable) expect(path).toContain(`.${digest}.`);
+  }
+});
+
+it('a browser is sent to the page under any prefix, and a program gets 404 for what is no route', async () => {
+  const { dashboard, request } = dashboardOf();
+  const headers = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+  for (const path of ['/ops', '/api/dashboard', '/api/orders/dashboard']) {
+    const { request } = callsOf(dashboard.fetch, 'http://ops.test/');
+    const sent = await request(path, { headers });
+    expect(sent.status, path).toBe(302);
+    const location = new URL(sent.headers.get('location') ?? '', `http://ops.test${path}`);
+    expect(location.pathname).toBe(`${path}/`);
+    const page = await request(`${path}/`, { headers });
+    expect(page.headers.get('content-type'), path).toBe('text/html; charset=utf-8');
+    // The page's own script and style are loaded as by a program.
+    for (const asset of assets.keys()) {
+      if (asset !== '') expect((await request(`${path}/${asset}`)).status).toBe(200);
+    }
+    expect((await request(`${path}/api/session`)).status).toBe(200);
+  }
+  for (const path of ['api/nothing', 'api/order/p1', 'api/order/', 'assets/none.js']) {
+    await problemIn(await request(path), 404, 'not_found');
   }
 });

@@ -33,15 +33,15 @@ const order = { id: 'o-2', userId: 'u-1', amount: -1 };
 it.each(readers)('a reader %s changes nothing over HTTP, and reads', async (_, access) => {
   const { processor, post, batch, get, remove } = await opened(() => access);
   for (const refused of [
-    post(order),
-    batch(JSON.stringify(order)),
-    post({}, {}, '/orders/failed/retry'),
-    post({}, {}, '/orders/failed/compensate'),
-    post({}, {}, '/users/u-1/hold'),
-    remove('/users/u-2/hold'),
-    remove('/orders/o-1'),
+    () => post(order),
+    () => batch(JSON.stringify(order)),
+    () => post({}, {}, '/orders/failed/retry'),
+    () => post({}, {}, '/orders/failed/compensate'),
+    () => post({}, {}, '/users/u-1/hold'),
+    () => remove('/users/u-2/hold'),
+    () => remove('/orders/o-1'),
   ]) {
-    await problemIn(await refused, 403, 'forbidden');
+    await problemIn(await refused(), 403, 'forbidden');
   }
   expect((await get('/orders/o-1')).status).toBe(200);
   expect((await get('/users/u-1/movements')).status).toBe(200);
@@ -59,16 +59,16 @@ it.each(readers)('a reader %s changes nothing over gRPC, and reads', async (_, a
     for await (const _ of client.submitOrders(orders()));
   };
   for (const refused of [
-    client.submitOrder({ order: message }),
-    client.enqueueOrder({ order: message }),
-    streamed(),
-    client.retryOrder({ id: 'failed' }),
-    client.compensateOrder({ id: 'failed' }),
-    client.holdLane({ userId: 'u-1' }),
-    client.releaseLane({ userId: 'u-2' }),
-    client.cancelOrder({ id: 'o-1' }),
+    () => client.submitOrder({ order: message }),
+    () => client.enqueueOrder({ order: message }),
+    streamed,
+    () => client.retryOrder({ id: 'failed' }),
+    () => client.compensateOrder({ id: 'failed' }),
+    () => client.holdLane({ userId: 'u-1' }),
+    () => client.releaseLane({ userId: 'u-2' }),
+    () => client.cancelOrder({ id: 'o-1' }),
   ]) {
-    const error = ConnectError.from(await refused.catch((thrown) => thrown));
+    const error = ConnectError.from(await refused().catch((thrown) => thrown));
     expect(error.findDetails(OrderErrorDetailSchema)[0]?.code).toBe('forbidden');
   }
   expect((await client.getOrder({ id: 'o-1' })).record?.id).toBe('o-1');

@@ -21,6 +21,12 @@ const headers = {
   'cross-origin-opener-policy': 'same-origin',
 };
 
+/** Whether a browser asks for a page by this request; a program and the page's own script do not. */
+export function wantsPage({ method, headers }: Request): boolean {
+  const isRead = method === 'GET' || method === 'HEAD';
+  return isRead && headers.get('accept')?.includes('text/html') === true;
+}
+
 /**
  * The page or one of its files, by the end of the path. A path without a slash at its end is redirected to the one with
  * it, since the page's links are relative.

@@ -19,7 +19,7 @@ import { overviewView, processorsView } from '../views/stats.ts';
 import { userView } from '../views/user.ts';
 import { jsonBody } from './json-body.ts';
 import { checkOrigin } from './origin.ts';
-import { pageAnswer } from './page.ts';
+import { pageAnswer, wantsPage } from './page.ts';
 import { Query } from './query.ts';
 
 type Handler = (request: Request, viewer: Viewer) => unknown;
@@ -58,8 +58,13 @@ export class Routes {
   async answer(request: Request): Promise<Response> {
     const { settings } = this.#sources;
     try {
-      const name = /\/api\/([a-z]{1,20})$/.exec(new URL(request.url).pathname)?.[1];
-      if (name === undefined) return pageAnswer(request);
+      const { pathname } = new URL(request.url);
+      const name = /\/api\/([a-z]{1,20})$/.exec(pathname)?.[1];
+      if (name === undefined || !this.#isRoute(name)) {
+        // The prefix is not known, and may end in `/api/dashboard`: what a browser opens is the page.
+        if (!wantsPage(request)) this.#checkIsPage(pathname);
+        return pageAnswer(request);
+      }
       const handler = this.#handlerOf(request, name);
       if (request.method === 'POST') checkOrigin(request, settings.origins);
       const viewer = await viewerOf(settings, request);
@@ -72,10 +77,22 @@ export class Routes {
     }
   }
 
+  /** @throws HttpError `not_found` for what a program takes for a route */
+  #checkIsPage(pathname: string): void {
+    const [, name = '', rest] =
+      /\/api\/([a-z]{1,20})(\/(?!(.*\/)?assets\/).*)?$/.exec(pathname) ?? [];
+    const isUnder = rest === undefined ? name !== '' : this.#isRoute(name);
+    if (isUnder) throw notFound('There is no such route');
+  }
+
+  #isRoute(name: string): boolean {
+    return Object.hasOwn(this.#gets, name) || Object.hasOwn(this.#posts, name);
+  }
+
   /** @throws HttpError `not_found`, `method_not_allowed` */
   #handlerOf({ method }: Request, name: string): Handler {
+    if (!this.#isRoute(name)) throw notFound('There is no such route');
     const isGet = Object.hasOwn(this.#gets, name);
-    if (!isGet && !Object.hasOwn(this.#posts, name)) throw notFound('There is no such route');
     if (isGet && method === 'GET') return this.#gets[name] as Handler;
     if (!isGet && method === 'POST') return this.#posts[name] as Handler;
     const headers = { allow: isGet ? 'GET' : 'POST' };
