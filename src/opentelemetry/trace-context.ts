@@ -1,9 +1,14 @@
-import { createTraceState, isSpanContextValid, type SpanContext } from '@opentelemetry/api';
+import { createTraceState, INVALID_TRACEID, type SpanContext } from '@opentelemetry/api';
 import type { TraceContext } from '../core/order/trace/trace-context.ts';
+
+/** Whether a tracer has made the span. The form of the ids is not checked: that costs as much as to make them. */
+export function isMade({ traceId }: SpanContext): boolean {
+  return traceId !== INVALID_TRACEID;
+}
 
 /** As an order keeps it: the format of W3C Trace Context. `undefined` for a span that no tracer has made. */
 export function traceContextOf(context: SpanContext): TraceContext | undefined {
-  if (!isSpanContextValid(context)) return undefined;
+  if (!isMade(context)) return undefined;
   const { traceId, spanId, traceFlags, traceState } = context;
   const traceparent = `00-${traceId}-${spanId}-${traceFlags < 16 ? '0' : ''}${traceFlags.toString(16)}`;
   const tracestate = traceState?.serialize() ?? '';

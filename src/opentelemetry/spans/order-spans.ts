@@ -11,7 +11,7 @@ import { codeOf } from '../../core/runtime/thrown.ts';
 import type { OrderMessage, SubmitMessage } from '../../core/tracing/messages.ts';
 import { attribute, ownAttribute } from '../conventions.ts';
 import { KeptOnMessage } from '../kept-on-message.ts';
-import { spanContextOf, traceContextOf } from '../trace-context.ts';
+import { isMade, spanContextOf, traceContextOf } from '../trace-context.ts';
 import { orderAttributes, setError } from './outcome.ts';
 import { operationAttributes, type SpanSettings } from './span-settings.ts';
 
@@ -87,7 +87,8 @@ export class OrderSpans {
         kind: SpanKind.CONSUMER,
         attributes: this.#process.attributes,
         links: linksTo(creation),
-        root: !isChild,
+        // A tracer copies the context of a root, also where there is no span to leave.
+        root: !isChild && trace.getSpan(active) !== undefined,
       },
       isChild ? trace.setSpanContext(active, creation) : active,
     );
@@ -115,7 +116,7 @@ export class OrderSpans {
   #creationOf({ submit, traceContext }: OrderMessage): SpanContext | undefined {
     const sent = this.#settings.propagation && submit ? this.#sent.get(submit) : undefined;
     const context = sent?.spanContext();
-    if (context !== undefined && trace.isSpanContextValid(context)) return context;
+    if (context !== undefined && isMade(context)) return context;
     return traceContext && spanContextOf(traceContext);
   }
 }

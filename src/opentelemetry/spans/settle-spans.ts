@@ -37,7 +37,9 @@ export class SettleSpans {
 
   began(message: SettleMessage): Context | undefined {
     const { processing } = message;
-    const orders = processing.flatMap((order) => this.#orders.of(order) ?? []);
+    const orders = processing
+      .map((order) => this.#orders.of(order))
+      .filter((order) => order !== undefined);
     if (orders.length === 0 && processing.length > 0) return undefined;
     const links: Link[] = orders
       .slice(0, mostLinks)

@@ -6,7 +6,7 @@ import type { OrderCause, StepResult, StepValues } from '../../order/step-result
 import { noResults, noSteps } from '../../order/step-result.ts';
 import { hasTimes, type TimeFields, timeFields } from '../../order/times/order-times.ts';
 import type { TraceContext } from '../../order/trace/trace-context.ts';
-import { memoryOf } from '../../runtime/size-of.ts';
+import { memoryOf, ofObject, ofProperty, ofString } from '../../runtime/size-of.ts';
 
 /** The fields of a settled order that take room in memory. */
 export interface RememberedFields {
@@ -135,6 +135,18 @@ function bytesOf(
   const areLong = id.length + userId.length > shortIds;
   const ofIds = areLong ? memoryOf(id, enough) + memoryOf(userId, enough) : 0;
   const ofResults = results === noResults ? 0 : memoryOf(results, enough);
-  const ofTrace = traceContext === undefined ? 0 : memoryOf(traceContext, enough);
+  const ofTrace = traceContext ? memoryOfTrace(traceContext) : 0;
   return memoryOf(payload, enough) + ofContent + ofIds + ofResults + ofTrace;
+}
+
+/** The same as `memoryOf`, which is too slow where every order is traced. A host's storage may give anything. */
+function memoryOfTrace({ traceparent, tracestate }: TraceContext): number {
+  return (
+    ofObject + memoryOfField('traceparent', traceparent) + memoryOfField('tracestate', tracestate)
+  );
+}
+
+function memoryOfField(name: string, text: unknown): number {
+  // All of it is ASCII.
+  return typeof text === 'string' ? ofProperty + name.length + ofString + text.length : 0;
 }
