@@ -1,6 +1,6 @@
 /** What operators alone do and see in a dashboard: the same as over HTTP. */
 import { describe, expect, it } from 'vitest';
-import { dashboardOf, problemIn } from './helpers.ts';
+import { bodyOf, dashboardOf, problemIn } from './helpers.ts';
 
 const steps = [
   { name: 'pay', compensate: () => Promise.reject(new Error('The bank is closed')), run: () => 1 },
@@ -93,9 +93,12 @@ it('an operator that acts for no user sees what is about all, and no balance or 
 });
 
 it('invariant 10: a compensation that fails again is a failure of the action', async () => {
-  const { act, processor } = dashboardOf({ steps });
+  const { act, post, processor } = dashboardOf({ steps });
   processor.on('error', () => {});
   await processor.submit({ id: 'o-1', userId: 'ann', amount: 100 }).catch(() => {});
+  // Before it is retried, that is said.
+  const found = await post('preview', { action: 'retry', filter: { code: 'declined' } });
+  expect(await bodyOf(found)).toMatchObject({ count: 1, uncompensated: 1 });
   const result = await act({ action: 'compensate', orderIds: ['o-1'] });
   expect(result).toMatchObject({ done: 0, failures: [{ id: 'o-1', code: 'internal' }] });
   expect(result.failures[0].message).toContain('The compensation of `pay` failed again');

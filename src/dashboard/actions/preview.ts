@@ -59,13 +59,22 @@ async function previewOrders(
   const byId = new Map(orders.slice(0, mostTargets).map((record) => [record.id, record]));
   hasMore ||= orders.length > mostTargets;
   const sample = [...byId.values()].slice(0, sampleSize).map(summaryOf);
-  return { count: byId.size, hasMore, orderIds: [...byId.keys()], sample };
+  const uncompensated = action === 'retry' ? [...byId.values()].filter(isUncompensated).length : 0;
+  return {
+    ...{ count: byId.size, hasMore, orderIds: [...byId.keys()], sample },
+    ...(uncompensated > 0 && { uncompensated }),
+  };
 }
 
 function isFor(action: 'cancel' | 'retry' | 'compensate', record: OrderRecord): boolean {
   if (action === 'cancel') return true;
   if (action === 'retry') return record.retriedAs === undefined;
-  return record.steps.some(({ compensation }) => compensation?.status === 'error');
+  return isUncompensated(record);
+}
+
+/** Whether a compensation of an order failed. */
+function isUncompensated({ steps }: OrderRecord): boolean {
+  return steps.some(({ compensation }) => compensation?.status === 'error');
 }
 
 async function previewLanes(

@@ -49,6 +49,8 @@ export interface PreviewView {
   readonly count: number;
   /** Whether there are more, or may be: one action takes `mostTargets`, and a search ends after a bounded time. */
   readonly hasMore: boolean;
+  /** With `retry`: of how many of them a compensation failed, so that what their steps did may still stand; absent for 0. */
+  readonly uncompensated?: number;
   /** To be sent with the action: all `count` of them. For `release`, `lanes`. */
   readonly orderIds?: readonly string[];
   readonly lanes?: ReleaseRequest['lanes'];

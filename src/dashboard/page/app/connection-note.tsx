@@ -36,13 +36,12 @@ function ConnectionBanner() {
   useStore(clock);
   if (current.state !== 'lost') return null;
   const { reason, message, nextAt } = current;
-  const seconds = Math.max(0, Math.ceil((nextAt - Date.now()) / 1_000));
   return (
     <div class="banner warn">
       <Icon name="attention" />
       <p>
         {reason === 'shutdown' ? 'The processor is shutting down.' : <bdi>{message}</bdi>} What you
-        see may be old. <span aria-hidden="true">{nextText(seconds)}</span>
+        see may be old. {nextAt !== undefined && <span aria-hidden="true">{nextText(nextAt)}</span>}
       </p>
       <button type="button" class="button" onClick={reconnect}>
         Try now
@@ -51,7 +50,8 @@ function ConnectionBanner() {
   );
 }
 
-function nextText(seconds: number): string {
+function nextText(nextAt: number): string {
+  const seconds = Math.max(0, Math.ceil((nextAt - Date.now()) / 1_000));
   return seconds === 0 ? 'Trying now…' : `Trying again in ${seconds} s.`;
 }
 

@@ -153,7 +153,7 @@ function BarWords({ bar: { step, isCompensation } }: { readonly bar: Bar }) {
         </span>
       )}
       {message !== undefined && <bdi>{message}</bdi>}
-      {cause !== undefined && (
+      {cause !== undefined && cause.message !== message && (
         <bdi>
           {cause.name}: {cause.message}
         </bdi>

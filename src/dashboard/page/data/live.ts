@@ -11,12 +11,12 @@ export type Connection =
   | { readonly state: 'live' }
   /** The page is in the background. */
   | { readonly state: 'resting' }
-  /** There will be another attempt. */
+  /** There will be another attempt, but where it would be refused again: then without `nextAt`. */
   | {
       readonly state: 'lost';
       readonly reason: 'unreachable' | 'shutdown' | 'refused';
       readonly message: string;
-      readonly nextAt: number;
+      readonly nextAt?: number;
     };
 
 export const connection = new Store<Connection>({ state: 'connecting' });
@@ -149,6 +149,10 @@ function lose(error: unknown): void {
   const code = error instanceof RequestError ? error.code : 'unreachable';
   const reason = code === 'shutdown' || code === 'unreachable' ? code : 'refused';
   const message = error instanceof RequestError ? error.message : 'The connection broke.';
+  if (error instanceof RequestError && error.isFinal) {
+    connection.set({ state: 'lost', reason, message });
+    return;
+  }
   const nextInMs = pauseMs * (0.8 + Math.random() * 0.4);
   pauseMs = Math.min(pauseMs * 2, longestPauseMs);
   connection.set({ state: 'lost', reason, message, nextAt: Date.now() + nextInMs });

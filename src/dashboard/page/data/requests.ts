@@ -7,11 +7,14 @@ export class RequestError extends Error {
   /** The server's stable code; `unreachable` if there was no answer. */
   readonly code: string;
   readonly signInUrl: string | undefined;
+  /** Whether the same request will be answered the same. */
+  readonly isFinal: boolean;
 
-  constructor(code: string, message: string, signInUrl?: string) {
+  constructor(code: string, message: string, signInUrl?: string, isFinal = false) {
     super(message);
     this.code = code;
     this.signInUrl = signInUrl;
+    this.isFinal = isFinal;
   }
 }
 
@@ -86,5 +89,6 @@ async function errorOf(response: Response): Promise<RequestError> {
   const problem = (await response.json().catch(() => ({}))) as Partial<Problem>;
   const code = problem.code ?? (response.status === 401 ? 'unauthorized' : 'unreachable');
   const detail = problem.detail ?? problem.title ?? `The server answered ${response.status}.`;
-  return new RequestError(code, detail, problem.signInUrl);
+  const isFinal = [400, 403, 404].includes(response.status);
+  return new RequestError(code, detail, problem.signInUrl, isFinal);
 }

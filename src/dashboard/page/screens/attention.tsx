@@ -73,7 +73,11 @@ function Tiles({ view }: { readonly view: AttentionView }) {
       <Tile
         name="Held lanes"
         value={formatCount(heldLanes)}
-        note={heldLanes > 0 ? `${countOf(heldOrders, 'order')} wait in them` : 'All users go on'}
+        note={
+          heldLanes > 0
+            ? `${countOf(heldOrders, 'order waits', 'orders wait')} in them`
+            : 'All users go on'
+        }
         tone={heldLanes > 0 ? 'bad' : undefined}
         href={linkTo('lanes')}
       />

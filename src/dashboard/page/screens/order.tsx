@@ -54,14 +54,14 @@ export function OrderScreen({ id }: { readonly id: string }) {
 
 function OrderActions({ order }: { readonly order: OrderView }) {
   const { id, status, steps, retriedAs, hold, isRetryable } = order;
-  const mayHelp = hold === undefined && isRetryable !== false;
   const isOpen = status === 'pending' || status === 'processing';
   const hasFailedCompensation = steps.some(({ compensation }) => compensation?.status === 'error');
+  const mayHelp = hold === undefined && isRetryable !== false && !hasFailedCompensation;
   return (
     <>
       {isOpen && <ActionButton plan={planForOrder('cancel', id)} />}
       {(status === 'failed' || status === 'canceled') && retriedAs === undefined && (
-        <ActionButton plan={planForOrder('retry', id)} isPrimary={mayHelp} />
+        <ActionButton plan={planForOrder('retry', id, hasFailedCompensation)} isPrimary={mayHelp} />
       )}
       {!isOpen && hasFailedCompensation && <ActionButton plan={planForOrder('compensate', id)} />}
     </>
@@ -106,7 +106,7 @@ function WhyPanel({ order: { status, message, cause, isRetryable }, code }: WhyP
         </strong>{' '}
         <bdi>{message}</bdi>
       </p>
-      {cause && (
+      {cause && cause.message !== message && (
         <p class="muted">
           <bdi>
             {cause.name}: {cause.message}

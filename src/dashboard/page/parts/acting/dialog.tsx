@@ -5,7 +5,7 @@ import { post } from '../../data/requests.ts';
 import { reloadAll } from '../../data/resource.ts';
 import { Store, useStore } from '../../data/store.ts';
 import { say } from '../toasts.tsx';
-import type { Given, Plan } from './plans.ts';
+import { type Given, type Plan, uncompensated } from './plans.ts';
 import { wordsOfAction, wordsOfFailures } from './results.ts';
 
 const planned = new Store<Plan | undefined>(undefined);
@@ -76,6 +76,7 @@ function Confirmation({ plan, close }: { readonly plan: Plan; readonly close: ()
       <p id="dialog-text" class="muted">
         {plan.explanation}
       </p>
+      <Warning text={plan.warning ?? warningOf(found)} />
       <Targets plan={plan} found={found} hasError={error !== undefined} />
       {plan.asks === 'then' && <ThenChoice then={then} onChange={setThen} />}
       {plan.asks === 'reason' && (
@@ -111,6 +112,21 @@ function Confirmation({ plan, close }: { readonly plan: Plan; readonly close: ()
       </div>
     </form>
   );
+}
+
+function Warning({ text }: { readonly text: string | undefined }) {
+  if (text === undefined) return null;
+  return (
+    <div class="banner warn" role="alert">
+      <p>{text}</p>
+    </div>
+  );
+}
+
+function warningOf(found: PreviewView | undefined): string | undefined {
+  const count = found?.uncompensated ?? 0;
+  if (count === 0) return undefined;
+  return `A compensation of ${countOf(count, 'order')} among them failed: ${uncompensated}`;
 }
 
 /** What a filter matches now, found once: what was shown is what is done. */

@@ -23,6 +23,8 @@ export interface Plan {
   readonly title: string;
   /** What it does. */
   readonly explanation: string;
+  /** What speaks against it. */
+  readonly warning?: string;
   /** On the button that does it. */
   readonly confirm: (count: number) => string;
   readonly isDanger?: boolean;
@@ -65,12 +67,19 @@ const orderActions: Readonly<
   },
 };
 
-export function planForOrder(action: OrderAction, id: string): Plan {
+/** Said before a retry that may do once more what still stands. */
+export const uncompensated =
+  'what the steps did may still stand, and a retry would do it once more. Choose “Compensate again” on its screen first.';
+
+/** @param isUncompensated - whether a compensation of the order failed */
+export function planForOrder(action: OrderAction, id: string, isUncompensated = false): Plan {
   const words = orderActions[action];
   const confirm = action === 'cancel' ? 'Cancel the order' : words.name;
+  const isWarned = action === 'retry' && isUncompensated;
   return {
     ...words,
-    title: `${words.name} this order?`,
+    title: action === 'compensate' ? 'Compensate this order again?' : `${words.name} this order?`,
+    ...(isWarned && { warning: `A compensation of the order failed: ${uncompensated}` }),
     confirm: () => confirm,
     targets: [id],
     request: () => ({ action, orderIds: [id] }),
@@ -115,7 +124,7 @@ export function planToRelease({ userId, orderId }: LaneView): Plan {
     icon: 'unlock',
     title: 'Release this lane?',
     explanation: isOfOrder
-      ? 'A failed order holds the lane. Say what becomes of it; then the user’s other orders go on.'
+      ? 'A failed order holds the lane. It is retried first, unless you choose to skip it; then the user’s other orders go on.'
       : 'The lane is held by hand. The user’s orders go on.',
     confirm: () => 'Release the lane',
     isForOperators: true,
@@ -136,7 +145,7 @@ export function planToReleaseAll(code?: string): Plan {
     icon: 'unlock',
     title: code === undefined ? 'Release all held lanes?' : `Release all held with ${code}?`,
     explanation:
-      'Say what becomes of the failed orders that hold lanes; then the other orders of their users go on.',
+      'The failed orders that hold lanes are retried first, unless you choose to skip them; then the other orders of their users go on.',
     confirm: (count) => `Release ${lanes(count)}`,
     asks: 'then',
     preview: { action: 'release', ...(code !== undefined && { code }) },

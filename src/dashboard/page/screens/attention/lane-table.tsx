@@ -44,7 +44,7 @@ export function WhyHeld({ lane }: { readonly lane: LaneView }) {
           <bdi>{message}</bdi>
         </div>
       )}
-      {cause !== undefined && (
+      {cause !== undefined && cause.message !== message && (
         <div class="muted small">
           <bdi>
             {cause.name}: {cause.message}
