@@ -204,6 +204,21 @@ describe.skipIf(!hasBrowser)('what a person does with the dashboard', () => {
     expect(await page.text()).not.toContain('vendor_unavailable');
   }, 60_000);
 
+  it('asks no more for what is refused for good, and for what is allowed again', async () => {
+    await using shop = await filled();
+    const page = await shop.open(annsOwn);
+    const asked: string[] = [];
+    page.page.on('request', (request) => void asked.push(request.url()));
+    await page.show('overview', 'you may see certain users');
+    await page.until('document.querySelector(".state.lost") !== null');
+    const before = asked.length;
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    expect(asked).toHaveLength(before);
+    expect(await page.text()).not.toContain('Trying again');
+    await page.show('user?id=ann', 'Statement');
+    await page.until('document.querySelector(".state.live") !== null');
+  }, 60_000);
+
   it('asks for a token, says that one is wrong, and goes on where it was when one has expired', async () => {
     let isExpired = false;
     const known = bearer(tokens);
