@@ -8,6 +8,7 @@ import {
   type Posting,
   type Step,
 } from 'order-processor';
+import { createDashboard } from 'order-processor/dashboard';
 import PQueue from 'p-queue';
 
 /** What the workloads submit; ours takes it as it is. */
@@ -114,6 +115,17 @@ export function oursTraced(): Submit {
     });
   }
   return ours();
+}
+
+/** The same with a dashboard of which one page is open. */
+export function oursWithDashboard(): Submit {
+  const processor = makeOurs();
+  const { fetch } = createDashboard(processor);
+  const live = new Request('http://localhost/api/live?topics=stats,attention,overview,events');
+  void fetch(live).then(async ({ body }) => {
+    for await (const piece of body ?? []) heard += piece.length;
+  });
+  return (order) => processor.submit(order);
 }
 
 /** What an order's step does. */

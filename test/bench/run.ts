@@ -45,6 +45,9 @@ const rows: Readonly<Record<keyof typeof workloads | 'size', readonly Row[]>> = 
       ratio('traced', 'ours'),
     ),
   ],
+  closedDashboard: [
+    least('the same with an open page of the dashboard', 'of without', 0.97, ratio('open', 'ours')),
+  ],
   closedForgetful: [
     least('the same with `retainSettled: 0`', 'of `bare`', 0.35, ratio('ours', 'bare')),
     least('', 'times the best peer', 2.5, toBestPeer),

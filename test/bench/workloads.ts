@@ -10,6 +10,7 @@ import {
   ours,
   oursObserved,
   oursTraced,
+  oursWithDashboard,
   oursWithSteps,
   peers,
   type Submit,
@@ -183,6 +184,10 @@ export const workloads = {
   closed: closedLoops(500_000, spread(10_000), { floor, ours: () => ours(), ...ofNoWork }),
   closedObserved: closedLoops(500_000, spread(10_000), { floor, ours: oursObserved, ...ofNoWork }),
   closedTraced: closedLoops(500_000, spread(10_000), { ours: () => ours(), traced: oursTraced }),
+  closedDashboard: closedLoops(500_000, spread(10_000), {
+    ours: () => ours(),
+    open: oursWithDashboard,
+  }),
   closedForgetful: closedLoops(500_000, spread(10_000), { bare, ours: () => ours(0), ...ofNoWork }),
   transfers: steady(500_000, spread(10_000), {
     plain: () => oneByOne(ours()),
