@@ -20,7 +20,7 @@ it.each(Object.entries(kinds))(
       fc.asyncProperty(plans, async (plan) => {
         expect(faultsOf(await play(plan, storageOf()))).toEqual([]);
       }),
-      { numRuns: isFull ? 2_500 : 15 },
+      { numRuns: isFull ? 1_000 : 15 },
     );
   },
   isFull ? 300_000 : 20_000,
