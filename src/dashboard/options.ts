@@ -36,13 +36,14 @@ export interface CurrencyOptions {
  * @example
  * ```ts
  * import { OrderProcessor } from 'order-processor';
- * import { createDashboard } from 'order-processor/dashboard';
+ * import { createDashboard, type DashboardAction } from 'order-processor/dashboard';
  * import { bearer } from 'order-processor/http';
  *
+ * const audit: DashboardAction[] = [];
  * await using processor = new OrderProcessor();
  * const dashboard = createDashboard(processor, {
  *   authenticate: bearer({ 'an-operators-long-random-token': { users: 'all', client: 'ops' } }),
- *   onAction: ({ action, by, targetIds }) => console.log(by, action, targetIds.join()),
+ *   onAction: (action) => void audit.push(action),
  * });
  * dashboard.stop();
  * ```

@@ -207,6 +207,7 @@ describe('the image', () => {
       'package.json',
       'service.ts',
       'settings.ts',
+      'telemetry.ts',
     ]);
   });
 
