@@ -41,6 +41,8 @@ const long = [
   'test/http/sockets.test.ts',
   'test/http/fuzz/sockets.test.ts',
   'test/http/fuzz/fuzz.test.ts',
+  'test/core/tracing/channels.test.ts',
+  'test/dashboard/live.test.ts',
   'test/dashboard/load.test.ts',
   'test/opentelemetry/postgres.test.ts',
   'test/opentelemetry/restart.test.ts',
