@@ -2,7 +2,11 @@ import { Code, ConnectError } from '@connectrpc/connect';
 import { isOrderError, isRemembered, OrderError } from '../core/order/order-error.ts';
 import { wentWrong } from '../core/runtime/thrown.ts';
 import type { HttpError } from '../server/http-error.ts';
-import { BadRequestSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
+import {
+  BadRequestSchema,
+  RequestInfoSchema,
+  RetryInfoSchema,
+} from './gen/google/rpc/error_details_pb.js';
 import { OrderErrorDetailSchema } from './gen/orderprocessor/v1/orders_pb.js';
 import { fittingDetail, fittingText } from './messages/fitting.ts';
 import { durationOf } from './messages/wire.ts';
@@ -63,6 +67,16 @@ export function endOfCall({ code, rawMessage }: ConnectError, thrown: unknown): 
   const { orderId, userId, labels, steps } = isOrderError(thrown) ? thrown : {};
   const own = code === Code.DeadlineExceeded ? 'timeout' : 'canceled';
   return ofOrder(new OrderError(own, rawMessage, { orderId, userId, labels, steps }));
+}
+
+/** The same error with the id of the trace of its call, by which a client and an operator find what belongs to it. */
+export function withTraceId(error: ConnectError, requestId: string | undefined): ConnectError {
+  if (requestId === undefined) return error;
+  // A copy: one of the host's own may be thrown again.
+  const { rawMessage, code, metadata, cause, details } = error;
+  const traced = new ConnectError(rawMessage, code, metadata, undefined, cause);
+  traced.details = [...details, { desc: RequestInfoSchema, value: { requestId } }];
+  return traced;
 }
 
 function ofOrder(error: OrderError): ConnectError {

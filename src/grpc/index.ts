@@ -10,7 +10,11 @@
 export { type Access, type Authenticate, bearer } from '../server/access.ts';
 export type { EventsOptions } from '../server/events/event-feed-options.ts';
 export type { ListenOptions, OrderServer } from '../server/listening/listen.ts';
-export { BadRequestSchema, RetryInfoSchema } from './gen/google/rpc/error_details_pb.js';
+export {
+  BadRequestSchema,
+  RequestInfoSchema,
+  RetryInfoSchema,
+} from './gen/google/rpc/error_details_pb.js';
 export { Health } from './gen/grpc/health/v1/health_pb.js';
 export * from './gen/orderprocessor/v1/orders_pb.js';
 export type { OrderServiceOptions } from './options.ts';

@@ -20,7 +20,8 @@ import { userMethods } from './service/user-methods.ts';
  * `shut_down` and `storage_failed` UNAVAILABLE (all three with `google.rpc.RetryInfo`), `timeout`
  * DEADLINE_EXCEEDED, `canceled` CANCELLED, `invalid_order` INVALID_ARGUMENT (with `google.rpc.BadRequest`),
  * `order_conflict` ALREADY_EXISTS, `internal` INTERNAL; `insufficient_funds`, `balance_overflow` and a rule's
- * codes are FAILED_PRECONDITION, and so is a step's own code, but ABORTED if a new order may succeed.
+ * codes are FAILED_PRECONDITION, and so is a step's own code, but ABORTED if a new order may succeed. Where the metadata
+ * of a call has a valid `traceparent`, its error has the id of the trace too, as `request_id` of a `google.rpc.RequestInfo`.
  *
  * @param processor - stays the caller's
  * @param options - each is checked

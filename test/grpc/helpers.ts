@@ -23,6 +23,7 @@ import {
   type OrderServer,
   OrderService,
   type OrderServiceOptions,
+  RequestInfoSchema,
   RetryInfoSchema,
   type ServeGrpcOptions,
   serveGrpc,
@@ -151,6 +152,7 @@ export function detailsOf({ metadata }: ServiceError) {
   return {
     order: one((any) => anyUnpack(any, OrderErrorDetailSchema)),
     retry: one((any) => anyUnpack(any, RetryInfoSchema)),
+    request: one((any) => anyUnpack(any, RequestInfoSchema)),
     badRequest: one((any) => anyUnpack(any, BadRequestSchema)),
   };
 }

@@ -1,9 +1,12 @@
 /** HTTP and gRPC continue the trace of a request. */
+import { fromBinary } from '@bufbuild/protobuf';
+import { Code, ConnectError } from '@connectrpc/connect';
 import { OrderProcessor } from 'order-processor';
+import { RequestInfoSchema } from 'order-processor/grpc';
 import { instrument } from 'order-processor/opentelemetry';
-import { expect, it } from 'vitest';
-import { useServers } from '../grpc/helpers.ts';
-import { appOf, order } from '../http/helpers.ts';
+import { describe, expect, it } from 'vitest';
+import { detailsOf, refusalOf, useServers } from '../grpc/helpers.ts';
+import { appOf, gates, order } from '../http/helpers.ts';
 import { useFolder } from '../sqlite/helpers.ts';
 import { parentOf, TracedProcess, traceOf, useContextManager } from './traced-process.ts';
 
@@ -85,4 +88,67 @@ it('gRPC hands in orders as part of the trace that the metadata names', async ()
   }
   await processor.onIdle();
   expect(sentIn(process)).toEqual([isIn, isIn]);
+});
+
+describe('errors of gRPC', () => {
+  const access = { users: ['u'], mayAddMoney: true };
+
+  it('have the id of the trace, and none without a valid `traceparent`', async () => {
+    const { grpc } = await startGrpc({ routes: { authenticate: () => access } });
+    const wrong: [string, object][] = [
+      ['submitOrder', { order: { userId: 'u', amount: '1', id: 'x'.repeat(300) } }],
+      ['enqueueOrder', {}],
+      ['getOrder', { id: 'none' }],
+      ['getBalance', { userId: 'another' }],
+      ['holdLane', { userId: 'u' }],
+    ];
+    for (const [method, request] of wrong) {
+      const refused = async (headers: Record<string, string>) =>
+        detailsOf(await refusalOf(grpc.call(method, request, {}, headers)));
+      const { order: detail, request: info } = await refused({ traceparent });
+      expect([method, detail?.code, info?.requestId]).toEqual([method, detail?.code, traceId]);
+      expect(detail?.code).toMatch(/^[a-z_]+$/);
+      for (const headers of [{}, { traceparent: 'x' }] as Record<string, string>[]) {
+        expect((await refused(headers)).request).toBeUndefined();
+      }
+    }
+  });
+
+  it('have it in streams, where the deadline ends the call, and of a host that throws its own', async () => {
+    const own = new ConnectError('Closed on Sundays', Code.Unavailable);
+    const authenticate = ({ headers }: Request) => {
+      if (headers.has('sunday')) throw own;
+      return access;
+    };
+    const { client, json, processor } = await startGrpc({
+      processor: { steps: [gates().step] },
+      routes: { authenticate },
+    });
+    const headers = { traceparent };
+    const idsOf = async (call: Promise<unknown>) => {
+      const error = await call.catch((thrown: unknown) => thrown);
+      const details = (error as ConnectError).findDetails(RequestInfoSchema);
+      return details.map(({ requestId }) => requestId);
+    };
+    const outcomes = client.watchOutcomes({}, { headers })[Symbol.asyncIterator]();
+    expect(await idsOf(outcomes.next())).toEqual([traceId]);
+    for (const sunday of ['one', 'another']) {
+      expect(await idsOf(client.getStats({}, { headers: { ...headers, sunday } }))).toEqual([
+        traceId,
+      ]);
+    }
+    expect(own.details).toEqual([]);
+    processor.pause();
+    const order = { userId: 'u', amount: '1' };
+    const late = await json('SubmitOrder', { order }, { ...headers, 'connect-timeout-ms': '20' });
+    const { code, details } = await late.json();
+    const [, { type, value }] = details;
+    const info = fromBinary(RequestInfoSchema, Buffer.from(value, 'base64'));
+    expect([code, type, info.requestId]).toEqual([
+      'deadline_exceeded',
+      'google.rpc.RequestInfo',
+      traceId,
+    ]);
+    processor.resume();
+  });
 });

@@ -3,7 +3,8 @@ import { type Access, everything } from '../../server/access.ts';
 import { ClientIds } from '../../server/client-ids.ts';
 import { isNews } from '../../server/failure-reports.ts';
 import { accessOf } from '../../server/order-access.ts';
-import { asConnectError, endOfCall } from '../grpc-errors.ts';
+import { traceIdOf } from '../../server/trace-headers.ts';
+import { asConnectError, endOfCall, withTraceId } from '../grpc-errors.ts';
 import type { ServiceSettings } from '../options.ts';
 
 const allIds = new ClientIds(everything);
@@ -30,7 +31,12 @@ export class Calls {
     }
   }
 
-  refuse(error: unknown, { signal }: HandlerContext, ids = allIds): Error {
+  refuse(error: unknown, context: HandlerContext, ids = allIds): Error {
+    const refusal = this.#refusalOf(error, context, ids);
+    return withTraceId(refusal, traceIdOf(context.requestHeader));
+  }
+
+  #refusalOf(error: unknown, { signal }: HandlerContext, ids: ClientIds): ConnectError {
     const shown = ids.error(error);
     // The deadline of a call cancels its order.
     if (signal.aborted && signal.reason instanceof ConnectError) {

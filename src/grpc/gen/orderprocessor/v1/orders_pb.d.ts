@@ -2682,9 +2682,10 @@ export enum Notice {
 export declare const NoticeSchema: GenEnum<Notice>;
 
 /**
- * Errors carry an OrderErrorDetail, beside google.rpc.RetryInfo where trying again later may help and
- * google.rpc.BadRequest where fields are wrong. Only what is wrong with a call before there is a message of this
- * contract (bytes that are none, or too many; a deadline that is none) has a status alone.
+ * Errors carry an OrderErrorDetail, beside google.rpc.RetryInfo where trying again later may help,
+ * google.rpc.BadRequest where fields are wrong, and google.rpc.RequestInfo with the id of the trace where the metadata of
+ * the call has a traceparent. Only what is wrong with a call before there is a message of this contract (bytes that are
+ * none, or too many; a deadline that is none) has a status alone.
  *
  * @generated from service orderprocessor.v1.OrderService
  */
