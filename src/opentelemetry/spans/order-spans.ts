@@ -31,10 +31,12 @@ export class OrderSpans {
 
   constructor(settings: SpanSettings) {
     this.#settings = settings;
-    const { destination } = settings;
+    const { destination, propagation } = settings;
+    // The conventions: the producer is the span whose context the message carries.
+    const kind = propagation ? SpanKind.PRODUCER : SpanKind.CLIENT;
     this.#send = {
       name: `send ${destination}`,
-      options: { kind: SpanKind.PRODUCER, attributes: operationAttributes(settings, 'send') },
+      options: { kind, attributes: operationAttributes(settings, 'send') },
     };
     this.#process = {
       name: `process ${destination}`,
@@ -51,7 +53,8 @@ export class OrderSpans {
     const { tracer, propagation } = this.#settings;
     const { traceContext: given, retried } = message;
     const { name, options } = this.#send;
-    const links = retried === undefined ? undefined : [{ context: spanContextOf(retried) }];
+    const linked = propagation ? retried : given;
+    const links = linked === undefined ? undefined : [{ context: spanContextOf(linked) }];
     // What comes again by `retry` has the context of the first order: that is no caller's.
     const callers = given === retried ? undefined : given;
     const span = tracer.startSpan(
@@ -67,8 +70,9 @@ export class OrderSpans {
     const span = this.#sent.get(message);
     if (span === undefined) return;
     if (span.isRecording()) {
-      const { order, method, status, error } = message;
+      const { order, method, status, processorName, error } = message;
       span.setAttribute(ownAttribute.method, method);
+      if (processorName !== undefined) span.setAttribute(attribute.clientId, processorName);
       if (status !== undefined) span.setAttribute(ownAttribute.submitStatus, status);
       if (order !== undefined) span.setAttributes(orderAttributes(order, this.#settings));
       if (error !== undefined) setError(span, codeOf(error), error, this.#settings);

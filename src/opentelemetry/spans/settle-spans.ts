@@ -60,10 +60,11 @@ export class SettleSpans {
     const span = this.#calls.get(message)?.span;
     if (span === undefined) return;
     if (span.isRecording()) {
-      const { size, orderIds, error } = message;
+      const { size, orderIds, processorName, error } = message;
       if (size === 1) {
         span.setAttribute(attribute.messageId, messageIdOf(orderIds[0] as string, this.#settings));
       } else span.setAttribute(attribute.messageCount, size);
+      if (processorName !== undefined) span.setAttribute(attribute.clientId, processorName);
       if (error !== undefined) setError(span, codeOf(error), error, this.#settings);
     }
     span.end();
