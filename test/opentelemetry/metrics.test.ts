@@ -1,5 +1,5 @@
 /** The metrics beside those of the conventions: what dashboards made for Prometheus need. */
-import type { MetricData } from '@opentelemetry/sdk-metrics';
+import { DataPointType, type MetricData } from '@opentelemetry/sdk-metrics';
 import { OrderError, OrderProcessor, refuse, type Step } from 'order-processor';
 import { instrument } from 'order-processor/opentelemetry';
 import { observe } from 'order-processor/prometheus';
@@ -115,6 +115,50 @@ it('says the unit that the name ends with, so that exporters do not add one', as
   }
 });
 
+/** The name that Prometheus gives a metric that comes over OTLP, by its default translation. */
+function translated({ descriptor, ...metric }: MetricData): string {
+  const { unit } = descriptor;
+  const plain = descriptor.name.replaceAll(/[^A-Za-z0-9_:]+/g, '_');
+  const words = plain.split('_').filter((word) => word !== '');
+  const isCounter = 'isMonotonic' in metric && metric.isMonotonic;
+  const units: Record<string, string> = { s: 'seconds', ms: 'milliseconds', By: 'bytes' };
+  // What stands in braces is no unit.
+  const unitWord = unit.startsWith('{') ? '' : (units[unit] ?? unit);
+  if (unitWord !== '' && !words.includes(unitWord)) words.push(unitWord);
+  if (unit === '1' && metric.dataPointType === DataPointType.GAUGE) words.push('ratio');
+  const named = isCounter ? [...words.filter((word) => word !== 'total'), 'total'] : words;
+  return named.join('_');
+}
+
+it('has the names of Prometheus also where a collector translates them, so that dashboards carry over', async () => {
+  await using metrics = new CollectedMetrics();
+  const registry = new Registry();
+  await using processor = new OrderProcessor({ storage: await folder.open(), steps: [flaky] });
+  observe(processor, { registry });
+  using _ = instrument(processor, { meterProvider: metrics.provider });
+  await Promise.all([
+    processor.submit(order('twice')),
+    codeOf(processor.submit(order('never'))),
+    codeOf(processor.submit(order('', ''))),
+  ]);
+  const all = [...(await metrics.read()).values()];
+  const own = all.filter(({ descriptor: { name } }) => name.startsWith('order_processor_'));
+  const scraped = new Set(registry.getMetricsAsArray().map(({ name }) => name));
+  expect(own.length).toBeGreaterThan(25);
+  for (const metric of own) {
+    const { name } = metric.descriptor;
+    expect(scraped).toContain(name);
+    expect(translated(metric)).toBe(name);
+  }
+  const conventional = all.filter((metric) => !own.includes(metric)).map(translated);
+  expect(conventional.sort()).toEqual([
+    'messaging_client_consumed_messages_total',
+    'messaging_client_operation_duration_seconds',
+    'messaging_client_sent_messages_total',
+    'messaging_process_duration_seconds',
+  ]);
+});
+
 it('tells processors apart by the attributes that they are given', async () => {
   await using metrics = new CollectedMetrics();
   await using eu = new OrderProcessor();
@@ -176,7 +220,11 @@ it('invariant 11: a meter that throws changes nothing, and the spans are whole',
     throw new Error('The meter is broken');
   };
   const nothing = { record: throws, add: throws };
-  const meter = new Proxy({}, { get: () => () => nothing });
+  const collecting: ((result: object) => void)[] = [];
+  const meter = new Proxy(
+    { addBatchObservableCallback: (callback: never) => collecting.push(callback) },
+    { get: (own, name) => Reflect.get(own, name) ?? (() => nothing) },
+  );
   const process = new TracedProcess();
   const errors: OrderError[] = [];
   const processor = new OrderProcessor({ storage: await folder.open(), steps: [flaky] });
@@ -185,8 +233,11 @@ it('invariant 11: a meter that throws changes nothing, and the spans are whole',
     tracerProvider: process.provider,
     meterProvider: { getMeter: () => meter as never },
   });
-  expect((await processor.submit(order('twice'))).balance).toBe(1);
+  const receipt = processor.submit(order('twice'));
+  for (const collect of collecting) expect(() => collect({ observe: throws })).toThrow('is broken');
+  expect((await receipt).balance).toBe(1);
   await processor.shutdown();
+  expect(collecting).toHaveLength(1);
   expect(errors).toEqual([]);
   expect(process.counted.ended).toHaveLength(5);
   expect(process.counted.started).toHaveLength(5);

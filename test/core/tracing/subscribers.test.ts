@@ -1,7 +1,15 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { tracingChannel } from 'node:diagnostics_channel';
-import { OrderProcessor, type Step, type TracingMessages } from 'order-processor';
+import {
+  OrderError,
+  OrderProcessor,
+  refuse,
+  type Step,
+  type TracingMessages,
+} from 'order-processor';
 import { describe, expect, it } from 'vitest';
 import { codeOf, range } from '../../kit/helpers.ts';
+import { KeptStorage } from '../../kit/kept-storage.ts';
 import { TraceWitness } from '../../kit/trace-witness.ts';
 
 const names: readonly (keyof TracingMessages)[] = [
@@ -29,29 +37,109 @@ async function uncaughtIn(work: () => Promise<void>): Promise<unknown[]> {
   return uncaught;
 }
 
-describe('subscribers of diagnostics channels', () => {
-  it('invariants 8 and 11: what they throw changes no order', async () => {
-    const fails = (): never => {
-      throw new Error('A subscriber');
-    };
-    for (const name of names) {
-      for (const event of events) tracingChannel(name)[event].subscribe(fails);
-    }
-    const uncaught = await uncaughtIn(async () => {
-      const processor = new OrderProcessor({ steps: [step] });
-      const balances: number[] = [];
-      for (const at of range(3)) {
-        const { balance } = await processor.submit({ id: `o-${at}`, userId: 'u', amount: 1 });
-        balances.push(balance);
-      }
-      expect(balances).toEqual([1, 2, 3]);
-      await processor.shutdown();
+/** All that can be seen of a few orders that go in every way: outcomes, calls, events, and what is written. */
+async function played(): Promise<unknown> {
+  const storage = new KeptStorage();
+  const calls: string[] = [];
+  const events: string[] = [];
+  let settles = 0;
+  storage.fate = (method) => {
+    if (method !== 'settle') return 'works';
+    settles += 1;
+    return settles === 3 ? 'throws' : 'works';
+  };
+  const charge: Step = {
+    name: 'charge',
+    retry: { attempts: 2, delayMs: 1, jitter: false },
+    async run({ id }, { attempt }) {
+      calls.push(`${id} charge ${attempt}`);
+      if (id === 'o-1' && attempt === 1) throw new OrderError('busy', 'Busy');
+    },
+    compensate: ({ id }) => void calls.push(`${id} refund`),
+  };
+  const ship: Step = {
+    name: 'ship',
+    after: 'charge',
+    run({ id }) {
+      calls.push(`${id} ship`);
+      if (id === 'o-2') throw new OrderError('lost', 'Lost', { retryable: false });
+      return id;
+    },
+  };
+  const processor = new OrderProcessor({
+    storage,
+    steps: [charge, ship],
+    rules: [({ amount }) => amount === 13 && refuse('unlucky', 'Unlucky')],
+  });
+  for (const event of ['accepted', 'started', 'stepped', 'retried', 'refused'] as const) {
+    processor.on(event, (payload: { id?: string; orderId?: string | undefined }) => {
+      events.push(`${event} ${payload.id ?? payload.orderId}`);
     });
-    for (const name of names) {
-      for (const event of events) tracingChannel(name)[event].unsubscribe(fails);
-    }
-    // Of each order: submit, order and step, each without an error.
-    expect(uncaught).toHaveLength(3 * 3 * 4);
+  }
+  for (const event of ['completed', 'failed', 'canceled'] as const) {
+    processor.on(event, ({ orderId }) => events.push(`${event} ${orderId}`));
+  }
+  processor.on('error', ({ code }) => events.push(`error ${code}`));
+  const outcomes: unknown[] = [];
+  for (const at of [0, 1, 3, 2]) {
+    const order = { id: `o-${at}`, userId: 'u', amount: at === 3 ? 13 : 1 };
+    outcomes.push(
+      await processor.submit(order).then(
+        ({ balance, steps }) => [balance, steps.map(({ status, attempts }) => [status, attempts])],
+        ({ code, outcome }) => [code, outcome],
+      ),
+    );
+  }
+  outcomes.push(await codeOf(processor.submit({ userId: '', amount: 1 })));
+  await processor.shutdown();
+  const stats = processor.stats();
+  const counts = [stats.accepted, stats.completed, stats.failed, stats.duplicates];
+  return { calls, events, outcomes, counts, log: storage.log, offences: storage.offences };
+}
+
+describe('subscribers of diagnostics channels', () => {
+  const fails = (): never => {
+    throw new Error('A subscriber');
+  };
+
+  it('invariants 8 and 11: what they throw, at any event of any channel, changes nothing', async () => {
+    const without = await played();
+    const thrown = new Map<string, number>();
+    const unsubscribe = names.flatMap((name) =>
+      events.map((event) => {
+        const subscriber = (): never => {
+          thrown.set(`${name} ${event}`, (thrown.get(`${name} ${event}`) ?? 0) + 1);
+          return fails();
+        };
+        const channel = tracingChannel(name)[event];
+        channel.subscribe(subscriber);
+        return () => channel.unsubscribe(subscriber);
+      }),
+    );
+    let seen: unknown;
+    const uncaught = await uncaughtIn(async () => {
+      seen = await played();
+    });
+    for (const each of unsubscribe) each();
+    expect(seen).toEqual(without);
+    // Node.js reports each, and nothing else is reported.
+    const all = names.flatMap((name) => events.map((event) => `${name} ${event}`));
+    expect([...thrown.keys()].sort()).toEqual(all.sort());
+    const count = [...thrown.values()].reduce((sum, each) => sum + each, 0);
+    expect(uncaught).toEqual(Array(count).fill(new Error('A subscriber')));
+  });
+
+  it('invariants 8 and 11: what they throw where they bind a context changes nothing', async () => {
+    const without = await played();
+    const store = new AsyncLocalStorage<unknown>();
+    for (const name of names) tracingChannel(name).start.bindStore(store, fails);
+    let seen: unknown;
+    const uncaught = await uncaughtIn(async () => {
+      seen = await played();
+    });
+    for (const name of names) tracingChannel(name).start.unbindStore(store);
+    expect(seen).toEqual(without);
+    expect(uncaught.length).toBeGreaterThan(10);
   });
 
   it('invariant 11: those that come in the middle get no operation that has begun', async () => {
