@@ -10,8 +10,15 @@ import { followStats } from './data/stats.ts';
 import './styles/tokens.css';
 import './styles/base.css';
 import './styles/shell.css';
-import './styles/parts.css';
-import './styles/screens.css';
+import './styles/screen.css';
+import './styles/button.css';
+import './styles/panel.css';
+import './styles/badge.css';
+import './styles/table.css';
+import './styles/form.css';
+import './styles/dialog.css';
+import './styles/chart.css';
+import './styles/waterfall.css';
 
 applySettings();
 followAddress();
