@@ -211,7 +211,7 @@ async function inTime<T>(deed: Promise<T>): Promise<T> {
 }
 
 function failureOf(id: string, error: unknown, onError: (error: unknown) => void): ActionFailure {
-  // What is wrong with the request, as a release without `then` where a failed order holds the lane.
+  // What is wrong with the request, as a release with `skip` where no failed order holds the lane.
   if (error instanceof TypeError || error instanceof RangeError) {
     return { id, code: 'bad_request', message: error.message };
   }

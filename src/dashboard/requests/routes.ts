@@ -89,9 +89,11 @@ export class Routes {
     return Object.hasOwn(this.#gets, name) || Object.hasOwn(this.#posts, name);
   }
 
-  /** @throws HttpError `not_found`, `method_not_allowed` */
+  /**
+   * @param name - that of a route
+   * @throws HttpError `method_not_allowed`
+   */
   #handlerOf({ method }: Request, name: string): Handler {
-    if (!this.#isRoute(name)) throw notFound('There is no such route');
     const isGet = Object.hasOwn(this.#gets, name);
     if (isGet && method === 'GET') return this.#gets[name] as Handler;
     if (!isGet && method === 'POST') return this.#posts[name] as Handler;

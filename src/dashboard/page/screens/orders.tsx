@@ -1,4 +1,4 @@
-import type { OrderFilter, OrderListPage, Status } from '../../api.ts';
+import type { OrderFilter, OrderListPage } from '../../api.ts';
 import { countOf } from '../data/format/words.ts';
 import { useResource } from '../data/resource.ts';
 import { goTo, linkTo, type Query } from '../data/router.ts';
@@ -10,6 +10,7 @@ import { Screen } from '../parts/panel.tsx';
 import { Pager } from '../parts/table.tsx';
 import { Time } from '../parts/values.tsx';
 import { FilterForm } from './orders/filter-form.tsx';
+import { filterOf } from './orders/filters.ts';
 import { OrderTable } from './orders/order-table.tsx';
 
 const rowsOnPage = 50;
@@ -43,33 +44,6 @@ export function OrdersScreen({ query }: { readonly query: Query }) {
       </div>
     </Screen>
   );
-}
-
-/** What the address says; it may have been written by hand. */
-function filterOf({
-  status,
-  userId,
-  code,
-  label,
-  acceptedFrom,
-  acceptedBefore,
-}: Query): OrderFilter {
-  const text = (value: Query[string]) => (value === '' ? undefined : (value as string | undefined));
-  const time = (value: Query[string]): number | undefined => {
-    const number = Number(value);
-    return value !== undefined && value !== '' && Number.isSafeInteger(number) ? number : undefined;
-  };
-  const fields = {
-    status: text(status) as Status | undefined,
-    userId: text(userId),
-    code: text(code),
-    label: text(label),
-    acceptedFrom: time(acceptedFrom),
-    acceptedBefore: time(acceptedBefore),
-  };
-  return Object.fromEntries(
-    Object.entries(fields).filter(([, value]) => value !== undefined),
-  ) as OrderFilter;
 }
 
 /** Actions on all that the filter matches. */
