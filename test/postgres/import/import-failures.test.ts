@@ -3,48 +3,22 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MemoryStorage, OrderProcessor } from 'order-processor';
-import { Client } from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { OrderStorage } from '../../../src/core/storage/order-storage.ts';
-import type { PostgresImportOptions } from '../../../src/postgres/import/import-options.ts';
 import { PostgresStorage } from '../../../src/postgres/postgres-storage.ts';
 import { commandOutput } from '../../../src/postgres/schema/command-output.ts';
 import { newOrder, settlementOf, start } from '../../../src/testing/orders.ts';
-import { PostgresServer } from '../../kit/postgres-server.ts';
 import { tamper } from '../../sqlite/helpers.ts';
-import { fillWithEverything, type Kept, keptIn, SourceFile } from './kit.ts';
+import { fillWithEverything, type Kept, keptIn } from './kit.ts';
+import { useTarget } from './target.ts';
 
 const times = [start + 1_010, start + 5_000];
 
-let server: PostgresServer;
-let admin: Client;
+const target = useTarget();
+const { importInto, open } = target;
 beforeAll(async () => {
-  server = await PostgresServer.start({ settings: { autovacuum: 'off' } });
-  admin = new Client({ connectionString: server.url });
-  await admin.connect();
-  await admin.query('CREATE ROLE processors LOGIN');
-}, 30_000);
-afterAll(async () => {
-  await admin.end();
-  await server[Symbol.asyncDispose]();
+  await target.admin.query('CREATE ROLE processors LOGIN');
 });
-
-let file: SourceFile;
-let schema: string;
-let count = 0;
-beforeEach(() => {
-  file = new SourceFile();
-  count += 1;
-  schema = `f${count}`;
-});
-afterEach(async () => {
-  file[Symbol.dispose]();
-  await admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-});
-
-const importInto = (source: OrderStorage, more: Partial<PostgresImportOptions> = {}) =>
-  PostgresStorage.importFrom(source, { connectionString: server.url, schema, ...more });
-const open = () => PostgresStorage.open({ connectionString: server.url, schema });
 
 /** Everything, and some pages of settled and unsettled orders more. */
 async function fillWithMany(storage: OrderStorage, users = 300): Promise<void> {
@@ -90,7 +64,7 @@ function withoutAttempts({ orders }: Kept): readonly object[] {
 }
 
 function importing(pages: number): { child: ChildProcess; ended: Promise<unknown> } {
-  const args = [server.url, schema, file.path, `${pages}`];
+  const args = [target.server.url, target.schema, target.file.path, `${pages}`];
   const child = fork(join(import.meta.dirname, 'import-process.ts'), args);
   const ended = new Promise((resolve, reject) => {
     child.once('message', resolve);
@@ -101,7 +75,7 @@ function importing(pages: number): { child: ChildProcess; ended: Promise<unknown
 
 describe('an import', () => {
   it('that is killed again and again goes on where it ended (invariant 9)', async () => {
-    const source = await file.open();
+    const source = await target.file.open();
     await fillWithMany(source);
     await source.close();
     for (const pages of [1, 2, 1, 3]) {
@@ -114,7 +88,7 @@ describe('an import', () => {
     await ended;
     const { ended: last } = importing(1_000);
     await expect(last).resolves.toMatchObject({ holds: 2 });
-    const again = await file.open();
+    const again = await target.file.open();
     await expectMoved(again, false);
     // Once more it reports the same, and does nothing.
     await expect(importInto(again)).resolves.toEqual(await last);
@@ -122,7 +96,7 @@ describe('an import', () => {
   }, 120_000);
 
   it('whose source or database fails goes on when it is called again', async () => {
-    const source = await file.open();
+    const source = await target.file.open();
     await fillWithMany(source);
     let calls = 0;
     const settled: OrderStorage['settled'] = (query) => {
@@ -135,7 +109,7 @@ describe('an import', () => {
     );
     const end = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE application_name = 'order-processor import'`;
-    const onProgress = () => admin.query(end);
+    const onProgress = () => target.admin.query(end);
     await expect(importInto(source, { onProgress })).rejects.toThrow('goes on from there');
     const stop = new AbortController();
     const aborted = importInto(source, { signal: stop.signal, onProgress: () => stop.abort() });
@@ -156,8 +130,8 @@ describe('an import', () => {
     const onProgress = () => Promise.reject(new Error('Stop'));
     await expect(importInto(source, { onProgress })).rejects.toThrow('Stop');
     await expect(open()).rejects.toThrow('import that is not finished');
-    const order = `SELECT ${schema}.enqueue('{"userId": "u", "amount": 1}')`;
-    await expect(admin.query(order)).rejects.toMatchObject({ code: 'OP005' });
+    const order = `SELECT ${target.schema}.enqueue('{"userId": "u", "amount": 1}')`;
+    await expect(target.admin.query(order)).rejects.toMatchObject({ code: 'OP005' });
     await expect(importInto(new MemoryStorage())).rejects.toThrow('from another storage');
     await source.apply([{ orderId: 'late', userId: 'u', amount: 1, minBalance: undefined }]);
     await expect(importInto(source)).rejects.toThrow('has changed since the import began');
@@ -165,7 +139,7 @@ describe('an import', () => {
   });
 
   it('runs once: another one waits for it, and then has nothing to do', async () => {
-    const source = await file.open();
+    const source = await target.file.open();
     await fillWithEverything(source);
     const other = but(source, {});
     const [one, two] = await Promise.all([
@@ -183,7 +157,7 @@ describe('an import is refused', () => {
     const processor = new OrderProcessor({ storage: source });
     await expect(importInto(source)).rejects.toThrow(/`source` to have no other processor/);
     await processor.shutdown();
-    const closed = await file.open();
+    const closed = await target.file.open();
     await closed.close();
     await expect(importInto(closed)).rejects.toThrow('Expected `source` to be open');
     const shared = await open();
@@ -209,9 +183,11 @@ describe('an import is refused', () => {
     await expect(PostgresStorage.importFrom(source, {})).rejects.toThrow('connectionString');
     const signal = AbortSignal.abort();
     await expect(importInto(source, { signal })).rejects.toThrow('aborted');
-    await admin.query(commandOutput(['sql', '--schema', schema]));
-    await admin.query(commandOutput(['grants', '--schema', schema, '--role', 'processors']));
-    const connectionString = server.url.replace('postgres@', 'processors@');
+    await target.admin.query(commandOutput(['sql', '--schema', target.schema]));
+    await target.admin.query(
+      commandOutput(['grants', '--schema', target.schema, '--role', 'processors']),
+    );
+    const connectionString = target.server.url.replace('postgres@', 'processors@');
     await expect(importInto(source, { connectionString })).rejects.toThrow('a role that owns');
     await importInto(source);
   });
@@ -221,22 +197,22 @@ describe('an import is refused', () => {
     await storage.apply([{ orderId: 'o', userId: 'u', amount: 0, minBalance: undefined }]);
     await storage.close();
     await expect(importInto(new MemoryStorage())).rejects.toThrow('no orders and no balances');
-    await admin.query(`DROP SCHEMA ${schema} CASCADE`);
+    await target.dropSchema();
     await (await open()).close();
     // A processor that was killed has left its row, without a lock; in an empty schema that is nothing.
-    await admin.query(
-      `INSERT INTO ${schema}.processors (number, token, name, pids)
+    await target.admin.query(
+      `INSERT INTO ${target.schema}.processors (number, token, name, pids)
        VALUES (9, gen_random_uuid(), 'killed', '{}')`,
     );
     await importInto(new MemoryStorage());
   });
 
   it('of what is damaged, before anything is written (invariant 10)', async () => {
-    const source = await file.open();
+    const source = await target.file.open();
     await fillWithEverything(source);
     await source.close();
-    tamper(file.path, `UPDATE balances SET balance = balance + 1 WHERE user_id = 'rich'`);
-    const damaged = await file.open();
+    tamper(target.file.path, `UPDATE balances SET balance = balance + 1 WHERE user_id = 'rich'`);
+    const damaged = await target.file.open();
     await expect(importInto(damaged)).rejects.toThrow(/nothing was taken over.*rich/s);
     await (await open()).close();
     await damaged.close();
@@ -252,7 +228,7 @@ describe('an import is refused', () => {
       await source.settle([settlementOf(order, { isAccepted: false })]);
       await expect(importInto(source)).rejects.toThrow(`"not JSON"`);
       await expect(importInto(source)).rejects.toThrow(said);
-      await admin.query(`DROP SCHEMA ${schema} CASCADE`);
+      await target.dropSchema();
     }
     const source = new MemoryStorage();
     await fillWithEverything(source);

@@ -1,26 +1,14 @@
 /** Whatever a file keeps, a database tells the same; and a large file takes a bounded time and memory. */
 import fc from 'fast-check';
 import { MemoryStorage } from 'order-processor';
-import { Client } from 'pg';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { NewOrder } from '../../../src/core/order/stored-order.ts';
 import type { OrderStorage, Settlement } from '../../../src/core/storage/order-storage.ts';
-import { PostgresStorage } from '../../../src/postgres/postgres-storage.ts';
 import { newOrder, settlementOf, start } from '../../../src/testing/orders.ts';
-import { PostgresServer } from '../../kit/postgres-server.ts';
 import { keptIn, SourceFile } from './kit.ts';
+import { useTarget } from './target.ts';
 
-let server: PostgresServer;
-let admin: Client;
-beforeAll(async () => {
-  server = await PostgresServer.start({ settings: { autovacuum: 'off' } });
-  admin = new Client({ connectionString: server.url });
-  await admin.connect();
-}, 30_000);
-afterAll(async () => {
-  await admin.end();
-  await server[Symbol.asyncDispose]();
-});
+const target = useTarget();
 
 const users = ['u', 'v', '\uf8ff', 'a\0b', '\u{1f373}'];
 const user = fc.constantFrom(...users);
@@ -111,15 +99,14 @@ it('a database tells what any file has told (model)', async () => {
       const source = await file.open();
       try {
         await play(source, actions);
-        const connectionString = server.url;
-        await PostgresStorage.importFrom(source, { connectionString, schema: 'model' });
-        const storage = await PostgresStorage.open({ connectionString, schema: 'model' });
+        await target.importInto(source);
+        const storage = await target.open();
         const moved = await keptIn(storage, times);
         await storage.close();
         expect(moved).toEqual(await keptIn(source, times));
       } finally {
         await source.close();
-        await admin.query('DROP SCHEMA IF EXISTS model CASCADE');
+        await target.dropSchema();
       }
     }),
     { numRuns: 15, endOnFailure: true },
@@ -146,8 +133,7 @@ it('a large memory is taken over in bounded time (invariant 6)', async () => {
   };
   const before = process.memoryUsage().arrayBuffers + process.memoryUsage().heapUsed;
   const startedAt = performance.now();
-  const connectionString = server.url;
-  const report = await PostgresStorage.importFrom(source, { connectionString, onProgress });
+  const report = await target.importInto(source, { onProgress });
   const ms = performance.now() - startedAt;
   expect(report).toMatchObject({ orders: count, movements: 2 * count, balances: 5_001 });
   expect(most - before).toBeLessThan(200 * 2 ** 20);

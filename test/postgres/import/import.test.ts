@@ -1,57 +1,26 @@
 /** A file or a memory is moved to a database, with all that it keeps. */
 import { type AcceptedOrder, MemoryStorage, OrderProcessor } from 'order-processor';
-import { Client } from 'pg';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { StoredBalance } from '../../../src/core/storage/history/history-storage.ts';
-import type { OrderStorage } from '../../../src/core/storage/order-storage.ts';
-import type { PostgresImportOptions } from '../../../src/postgres/import/import-options.ts';
-import { PostgresStorage } from '../../../src/postgres/postgres-storage.ts';
 import { newOrder, settlementOf, start } from '../../../src/testing/orders.ts';
-import { PostgresServer } from '../../kit/postgres-server.ts';
-import { fillWithEverything, keptIn, SourceFile } from './kit.ts';
+import { fillWithEverything, keptIn } from './kit.ts';
+import { useTarget } from './target.ts';
 
 const times = [0, start + 900, start + 1_010, start + 1_030, start + 5_000, Date.now() * 2];
 
-let server: PostgresServer;
-let admin: Client;
-beforeAll(async () => {
-  server = await PostgresServer.start({ settings: { autovacuum: 'off' } });
-  admin = new Client({ connectionString: server.url });
-  await admin.connect();
-}, 30_000);
-afterAll(async () => {
-  await admin.end();
-  await server[Symbol.asyncDispose]();
-});
-
-let file: SourceFile;
-let schema: string;
-let count = 0;
-beforeEach(() => {
-  file = new SourceFile();
-  count += 1;
-  schema = `i${count}`;
-});
-afterEach(async () => {
-  file[Symbol.dispose]();
-  await admin.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`);
-});
-
-const place = () => ({ connectionString: server.url, schema });
-const importInto = (source: OrderStorage, more: Partial<PostgresImportOptions> = {}) =>
-  PostgresStorage.importFrom(source, { ...place(), ...more });
-const open = () => PostgresStorage.open(place());
+const target = useTarget();
+const { importInto, open } = target;
 
 const byUser = (balances: readonly StoredBalance[]) =>
   balances.toSorted((one, other) => (one.userId < other.userId ? -1 : 1));
 
 describe('what a file keeps', () => {
   it('is told as before by the database: orders, feed, statements, past balances, holds', async () => {
-    const filled = await file.open();
+    const filled = await target.file.open();
     await fillWithEverything(filled);
     await filled.close();
     // So that each unsettled order has an attempt above 1.
-    const source = await file.open();
+    const source = await target.file.open();
     const before = await keptIn(source, times);
     const report = await importInto(source);
     const storage = await open();
@@ -73,7 +42,7 @@ describe('what a file keeps', () => {
   });
 
   it('is told as before where orders were pruned: what is forgotten stays forgotten', async () => {
-    const source = await file.open();
+    const source = await target.file.open();
     await fillWithEverything(source);
     await source.prune({ settledBefore: start + 1_010 });
     const before = await keptIn(source, times);
@@ -104,7 +73,7 @@ describe('what a file keeps', () => {
   });
 
   it('goes on at a processor: unsettled orders in order, known ids, cursors of the feed', async () => {
-    const source = await file.open();
+    const source = await target.file.open();
     const orders = Array.from({ length: 600 }, (_, at) =>
       newOrder(`o-${at}`, { userId: `u-${at % 3}`, amount: 1, acceptedAt: start + at }),
     );
@@ -117,7 +86,7 @@ describe('what a file keeps', () => {
       if (outcome.sequence === 200) break;
     }
     await opened.shutdown();
-    const again = await file.open();
+    const again = await target.file.open();
     await again.accept(orders.slice(300));
     await again.hold({ userId: 'u-2', reason: 'A dispute', heldAt: start });
     await importInto(again);
