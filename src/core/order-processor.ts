@@ -44,7 +44,7 @@ import { Deadline, drain, readShutdownOptions, type ShutdownOptions } from './sh
 import type { Hold, ReleasedLane } from './storage/holds/hold.ts';
 import type { Ledger } from './storage/ledger.ts';
 import { MemoryStorage } from './storage/memory/memory-storage.ts';
-import { openLedger } from './storage/open-ledger.ts';
+import { openLedger, unixNowOf } from './storage/open-ledger.ts';
 import { giveBack } from './storage/storages-in-use.ts';
 import { tracedProcessor } from './tracing/traced-processor.ts';
 
@@ -97,8 +97,8 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    */
   constructor(options: OrderProcessorOptions<Payload, Input, Results> = {}) {
     this.#settings = readOptions(options);
-    const clock = new Clock();
     const storage = this.#settings.storage ?? new MemoryStorage();
+    const clock = new Clock(unixNowOf(storage));
     this.#storage = openLedger(storage, clock);
     try {
       const traced = tracedProcessor(this, storage);

@@ -30,6 +30,10 @@ export class PostgresSharedOrders implements SharedOrders {
     return this.#members.name;
   }
 
+  get clockAheadMs(): number {
+    return this.#members.clock.aheadMs;
+  }
+
   join(listener: SharedStorageListener): void {
     this.#members.join(listener);
   }

@@ -99,13 +99,21 @@ export class SharedDatabase {
     return holds.find((hold) => hold.userId === userId);
   }
 
+  /** By how much its clock is ahead of the machine's, in milliseconds. */
+  aheadMs: number | undefined;
+
+  /** What time it is by its clock, in Unix milliseconds. */
+  now(): number {
+    return Date.now() + (this.aheadMs ?? 0);
+  }
+
   /** Orders are accepted: their owners hear of them. */
   accepted(ids: readonly string[]): void {
     const pages = new Map<number, StoredOrder[]>();
     for (const id of ids) {
       const order = this.find(id) as StoredOrder;
       this.#unsettled.set(id, order);
-      if ((order.notBefore ?? 0) > Date.now()) {
+      if ((order.notBefore ?? 0) > this.now()) {
         this.#scheduled.add(id);
         this.#waitFor(order);
         continue;
@@ -117,7 +125,7 @@ export class SharedDatabase {
   }
 
   #waitFor(order: StoredOrder): void {
-    const ms = (order.notBefore as number) - Date.now();
+    const ms = (order.notBefore as number) - this.now();
     if (ms <= 0) this.#due(order);
     else setTimeout(() => this.#waitFor(order), Math.min(ms, 1_000_000)).unref?.();
   }
@@ -254,7 +262,7 @@ export class SharedDatabase {
     const ownedBy = (member: SharedStorage | undefined): number =>
       this.owners.filter((owner) => owner?.storage === member).length;
     const due = [...this.#unsettled.values()].filter(
-      ({ notBefore = 0 }) => notBefore <= Date.now(),
+      ({ notBefore = 0 }) => notBefore <= this.now(),
     );
     const [oldest] = due.sort((a, b) => a.acceptedAt - b.acceptedAt);
     return {
@@ -268,7 +276,7 @@ export class SharedDatabase {
       ownedPartitions: ownedBy(storage),
       freePartitions: ownedBy(undefined),
       backlog: due.length,
-      oldestWaitMs: oldest === undefined ? 0 : Math.max(0, Date.now() - oldest.acceptedAt),
+      oldestWaitMs: oldest === undefined ? 0 : Math.max(0, this.now() - oldest.acceptedAt),
     };
   }
 

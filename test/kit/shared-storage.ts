@@ -51,6 +51,10 @@ export class SharedStorage implements OrderStorage, SharedOrders {
     database.members.add(this);
   }
 
+  get clockAheadMs(): number | undefined {
+    return this.database.aheadMs;
+  }
+
   get(userId: string): number | undefined {
     this.#checkOpen();
     return this.database.disk.get(userId);

@@ -128,7 +128,7 @@ export class Admission {
       const known = this.known.find(job);
       if (known.status !== 'unknown') return this.#join(job, known, entry);
       this.checkOpen(job);
-      if (job.times?.isExpired) throw expired(job, job.times);
+      if (job.times?.isExpired(this.clock)) throw expired(job, job.times);
       return this.#hasHostCode ? this.#check(job, entry) : this.#makeRoom(job, entry);
     } catch (error) {
       return this.#refuse(error, job, entry);
@@ -168,7 +168,7 @@ export class Admission {
     if (entry.signal?.aborted) throw canceled(job, entry.signal);
     const known = this.known.find(job);
     if (known.status !== 'unknown') this.#join(job, known, entry);
-    else if (job.times?.isExpired) throw expired(job, job.times);
+    else if (job.times?.isExpired(this.clock)) throw expired(job, job.times);
     return known.status === 'unknown';
   }
 

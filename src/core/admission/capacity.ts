@@ -103,7 +103,7 @@ export class Capacity {
    * @throws OrderError `queue_full` for a delayed order, if as many are in memory as may be
    */
   hasRoomFor(job: Job): boolean {
-    if (job.times?.isEarly) this.#checkDelayed(job);
+    if (job.times?.isEarly(this.#clock)) this.#checkDelayed(job);
     return this.#line.hasRoomFor(job.userId);
   }
 

@@ -219,7 +219,7 @@ export class Dispatcher {
   #cancellationOf({ signal, times, tries }: Job): Cancellation | undefined {
     // Its callback comes later, since many share the signal.
     if (signal !== undefined && hasAborted(signal)) return bySignal(signal);
-    return tries === undefined && times?.isExpired ? byExpiry(times) : undefined;
+    return tries === undefined && times?.isExpired(this.#clock) ? byExpiry(times) : undefined;
   }
 
   /** Shutdown leaves an order, which is in no lane, in the storage, or cancels it. */

@@ -15,8 +15,10 @@ const usesPerReading = 16;
  */
 export class Clock {
   readonly #origin = systemTime.now();
-  /** Unix milliseconds of the reading 0, as the machine's clock had it then. */
-  readonly #madeAt = Date.now();
+  /** Unix milliseconds of now, read anew: when orders may begin. */
+  readonly unixNow: () => number;
+  /** Unix milliseconds of the reading 0, as they were counted then. */
+  readonly #madeAt: number;
   #shift = 0;
   #ms = 0;
   #uses = 0;
@@ -30,6 +32,12 @@ export class Clock {
   #works: (() => void)[] = [];
   /** An immediate of ours is under way: the next immediate comes after the host's timers and sockets. */
   #isInImmediate = false;
+
+  /** @param unixNow - Unix milliseconds; by default those of the machine's clock */
+  constructor(unixNow = () => Date.now()) {
+    this.unixNow = unixNow;
+    this.#madeAt = unixNow();
+  }
 
   /** Milliseconds since the clock was made; at most a few uses old. */
   now(): number {
@@ -97,7 +105,7 @@ export class Clock {
     return value;
   }
 
-  /** By how many milliseconds the machine's clock has been set since this one was made. */
+  /** By how many milliseconds the clock that gives Unix time has been set since this one was made. */
   get shift(): number {
     return this.#shift;
   }
@@ -147,8 +155,8 @@ export class Clock {
     systemTime.setImmediate(() => {
       if (this.#turns === turn) this.#inTurn = false;
     });
-    // The machine's clock may have been set. Durations must not change by that; dates must.
-    const off = Date.now() - this.toUnix(this.#ms);
+    // The clock that gives Unix time may have been set. Durations must not change by that; dates must.
+    const off = this.unixNow() - this.toUnix(this.#ms);
     if (off > 100 || off < -100) this.#shift += off;
   }
 }

@@ -30,6 +30,16 @@ export function openLedger(storage: BalanceStorage, clock: Clock): Ledger {
   return ledger;
 }
 
+/**
+ * What the processor takes as Unix time: that of a storage which processors share, since their clocks may differ, and
+ * else that of the machine's clock.
+ */
+export function unixNowOf(storage: BalanceStorage): (() => number) | undefined {
+  const { shared } = storage as Partial<OrderStorage>;
+  if (shared?.clockAheadMs === undefined) return undefined;
+  return () => Date.now() + (shared.clockAheadMs as number);
+}
+
 /** @throws TypeError for a storage that has `accept` and `settle` and lacks another method of those that keep orders */
 function keepsOrders(storage: BalanceStorage): storage is OrderStorage {
   const { accept, settle } = storage as Partial<OrderStorage>;

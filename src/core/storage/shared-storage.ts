@@ -154,12 +154,20 @@ export interface SharedStorageListener {
  *    hears of anything. The storage answers `false` if it cannot be sure that no other processor owns a partition by now.
  *    Before that answer it has called `lost` for all of them, maybe in that call. A compensation of an order that is
  *    settled already goes on: no other processor would run it.
+ * 17. `clockAheadMs`, where there is one, says what time it is by the storage's clock. The processor goes by that time for
+ *    `acceptedAt`, `startedAt` and `settledAt`, and for what is due or has expired, so the clocks of processors may
+ *    differ. Without it the processor goes by the clock of its machine.
  *
  * @category For authors of storages
  */
 export interface SharedOrders extends OwnerRequests {
   /** What its processor is called; see {@link ClusterProcessor.name}. None by default. */
   readonly name?: string | undefined;
+  /**
+   * By how many milliseconds the storage's clock is ahead of `Date.now()`, as well as the storage knows it; below 0 if it is
+   * behind. Read very often, so it answers at once. It is there before the processor is made, or never.
+   */
+  readonly clockAheadMs?: number | undefined;
   /** Begins: gives the storage the processor's listener. */
   join(listener: SharedStorageListener): void;
   /** The unsettled orders of the owned partitions, in pages; a page may be empty. Goes on until `close`. */

@@ -1,3 +1,4 @@
+import type { ServerClock } from '../sessions/server-clock.ts';
 import type { Channels } from './channels.ts';
 import type { Life } from './life.ts';
 import { beatStatement, type PeerRow } from './statements.ts';
@@ -8,6 +9,7 @@ export interface BeatSettings {
   readonly beatMs: number;
   /** After so much silence, by the server's clock, the others end this processor's time. */
   readonly staleMs: number;
+  readonly clock: ServerClock;
 }
 
 /**
@@ -44,7 +46,7 @@ export class Heartbeat {
    */
   async beat(): Promise<readonly PeerRow[] | undefined> {
     const { number, token, beat } = this.#life;
-    const { channels, staleMs } = this.#settings;
+    const { channels, clock, staleMs } = this.#settings;
     const sent = performance.now();
     const sentAt = Date.now();
     const limitMs = staleMs / 2;
@@ -54,6 +56,7 @@ export class Heartbeat {
     try {
       const values = [number, token, staleMs, channels.lockKey];
       const peers = await beat.alone(() => beat.query<PeerRow>(beatStatement, values));
+      if (peers[0] !== undefined) clock.answered(sentAt, peers[0].serverAt);
       this.#answered = sent;
       this.#answeredAt = sentAt;
       this.#failure = undefined;

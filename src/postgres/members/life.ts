@@ -3,6 +3,7 @@ import type { ClientConfig } from 'pg';
 import { quoteName } from '../schema/names.ts';
 import { unfinishedImport } from '../schema/unfinished-import.ts';
 import { explained, withoutPassword } from '../sessions/connection-error.ts';
+import { type ServerClock, serverMs } from '../sessions/server-clock.ts';
 import { type Role, Session } from '../sessions/session.ts';
 import { plainArray } from '../values/literals.ts';
 import type { Channels } from './channels.ts';
@@ -21,6 +22,7 @@ export interface Place {
 export interface LifeOptions {
   readonly place: Place;
   readonly channels: Channels;
+  readonly clock: ServerClock;
   /** Whether the processor is to own partitions. */
   readonly shares: boolean;
   /** The numbers of lives before it: outcomes that are awaited since then are noted to them. */
@@ -33,6 +35,12 @@ export interface LifeListener {
   heard(channel: string, payload: string): void;
   /** The life is over; called once, unless it ended by `close`. */
   ended(error: Error): void;
+}
+
+/** What the server says to a life that begins. */
+interface Begun {
+  readonly number: number;
+  readonly serverAt: number;
 }
 
 /** For how long a note that was sent to itself is waited for. */
@@ -181,10 +189,12 @@ export class Life {
 
   async #begin(): Promise<void> {
     await this.#checkSession();
-    const { channels, shares } = this.#options;
-    const [{ number = 0 } = {}] = await this.settle.query<{ number: number }>(
-      `SELECT nextval('processor_sequence')::int AS number`,
+    const { channels, clock, shares } = this.#options;
+    const askedAt = Date.now();
+    const [{ number = 0, serverAt = askedAt } = {}] = await this.settle.query<Begun>(
+      `SELECT nextval('processor_sequence')::int AS number, ${serverMs}::float8 AS "serverAt"`,
     );
+    clock.answered(askedAt, serverAt);
     this.#number = number;
     // The lock comes before the row: so a row without it is a dead processor's.
     const [lock] = await this.settle.query<{ isHeld: boolean }>(

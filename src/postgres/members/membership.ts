@@ -12,6 +12,7 @@ import { OrderStream } from '../notes/order-stream.ts';
 import type { AnsweredCall } from '../notes/own-calls.ts';
 import { requestCancel, watchOrders } from '../notes/requests.ts';
 import { Requests } from '../requests/requests.ts';
+import { ServerClock } from '../sessions/server-clock.ts';
 import { Channels } from './channels.ts';
 import { evict } from './evict.ts';
 import { farewell } from './farewell.ts';
@@ -48,6 +49,7 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
   readonly #stream = new OrderStream(() => this.#hasShare);
   readonly #awaited: AwaitedOrders;
   readonly requests: Requests;
+  readonly clock = new ServerClock();
   /** Who follows what is settled. */
   readonly following: Following;
   readonly #takeUnreadable: TakeUnreadable;
@@ -56,7 +58,7 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
 
   constructor(options: MembershipOptions, takeUnreadable: TakeUnreadable) {
     this.#channels = new Channels(options.schema);
-    this.#options = { ...options, channels: this.#channels };
+    this.#options = { ...options, channels: this.#channels, clock: this.clock };
     this.following = new Following(this.#channels, options.beatMs, () => this.#listener?.applied());
     this.#takeUnreadable = takeUnreadable;
     this.#awaited = new AwaitedOrders(
@@ -138,11 +140,8 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
 
   async watch(ids: readonly string[]): Promise<readonly (StoredOrder | undefined)[]> {
     const orders = await watchOrders(this.life, ids);
-    this.awaits(
-      orders.filter(
-        (order) => order !== undefined && order.settledAt === undefined,
-      ) as StoredOrder[],
-    );
+    const unsettled = orders.filter((each) => each !== undefined && each.settledAt === undefined);
+    this.awaits(unsettled as StoredOrder[]);
     return orders;
   }
 
@@ -183,6 +182,7 @@ export class Membership implements Omit<SharedOrders, 'cluster' | keyof OwnerReq
     const life = await Life.begin(
       {
         place: this.#options,
+        clock: this.clock,
         channels: this.#channels,
         shares: this.#isSharing,
         former: this.#numbers,

@@ -1,4 +1,5 @@
 import { isImporting } from '../schema/unfinished-import.ts';
+import { serverMs } from '../sessions/server-clock.ts';
 import type { Statement } from '../sessions/session.ts';
 
 /** One time of a processor. */
@@ -20,6 +21,8 @@ export interface PeerRow extends Peer {
   readonly parts: string | null;
   /** Whether the processor that asks is still in the table. */
   readonly isHere: boolean;
+  /** The server's clock, in Unix milliseconds. */
+  readonly serverAt: number;
 }
 
 /** $1 number, $2 token, $3 name, $4 pids, $5 whether it is to own partitions. None joins before an import has finished. */
@@ -38,7 +41,7 @@ export const beatStatement: Statement = {
     p.beat_at < clock_timestamp() - $3::int * interval '1 ms' AS "isStale",
     pg_try_advisory_xact_lock_shared($4::int, p.number) AS "isGone",
     (SELECT array_agg(part)::text FROM partitions WHERE owner = p.number) AS parts,
-    EXISTS (SELECT FROM b) AS "isHere"
+    EXISTS (SELECT FROM b) AS "isHere", ${serverMs}::float8 AS "serverAt"
   FROM processors p ORDER BY p.number`,
 };
 

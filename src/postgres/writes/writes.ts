@@ -74,15 +74,16 @@ export class Writes {
       if (!isName(orderId)) throw wrong(TypeError, 'orderId', nameForm, orderId);
       if (!isName(userId)) throw wrong(TypeError, 'userId', nameForm, userId);
     }
-    const results = await this.#settle.settle(changes.map(asSettlement), false);
+    const now = this.#members.clock.now();
+    const settlements = changes.map((change) => asSettlement(change, now));
+    const results = await this.#settle.settle(settlements, false);
     return results.map((result, at) => appliedResult(result, changes[at]?.orderId ?? ''));
   }
 }
 
 /** A change outside a processor, as the settlement of an order that was not accepted. */
-function asSettlement(change: BalanceChange): Settlement {
+function asSettlement(change: BalanceChange, now: number): Settlement {
   const { orderId: id, userId, amount, minBalance, postings = noPostings } = change;
-  const now = Date.now();
   return {
     ...{ id, userId, amount, minBalance, postings, orderedAmount: amount },
     ...{ priority: 'medium', labels: noLabels, payload: undefined, content: undefined },

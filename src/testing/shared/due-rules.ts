@@ -7,8 +7,12 @@ import type { Member } from './member.ts';
 /** Long enough for an order to be read, and short enough for a suite, in milliseconds. */
 const soonMs = 300;
 
-/** Farther than the suite lasts. */
-const muchLater = (): number => Date.now() + 3_600_000;
+/** Farther than the suite lasts, in milliseconds. */
+const muchLaterMs = 3_600_000;
+
+/** So many milliseconds from now, by the storage's clock. */
+const after = ({ shared }: Member, ms: number): number =>
+  Date.now() + (shared.clockAheadMs ?? 0) + ms;
 
 type DeclareShared = (
   rule: number,
@@ -19,10 +23,10 @@ type DeclareShared = (
 /** Declares when orders with a `notBefore` come to processors that share a storage. */
 export function declareSharedDueRules(shared: DeclareShared): void {
   shared(14, 'an order comes when it is due, once, and holds back no other', async (one, other) => {
-    const notBefore = Date.now() + soonMs;
+    const notBefore = after(one, soonMs);
     const begun = performance.now();
     const later = newOrder('later', { userId: 'u-1', notBefore });
-    const never = newOrder('never', { userId: 'u-1', notBefore: muchLater() });
+    const never = newOrder('never', { userId: 'u-1', notBefore: after(one, muchLaterMs) });
     await other.storage.accept([later, never, newOrder('now', { userId: 'u-1' })]);
     await other.storage.accept([newOrder('past', { userId: 'u-1', notBefore: 1 })]);
     const ids = (): string[] => [...one.idsOf('u-1'), ...other.idsOf('u-1')];
@@ -39,7 +43,7 @@ export function declareSharedDueRules(shared: DeclareShared): void {
   });
 
   shared(14, 'due orders come by their times, then by sequence', async (one, other) => {
-    const start = Date.now() + soonMs;
+    const start = after(one, soonMs);
     const times = [4, 2, 3, 2, 1];
     const orders = times.map((at, place) =>
       newOrder(`o-${place}`, { userId: 'u-1', notBefore: start + at }),
@@ -51,7 +55,7 @@ export function declareSharedDueRules(shared: DeclareShared): void {
   });
 
   shared(14, 'an order that is to be canceled comes with the request', async (one, other) => {
-    const order = newOrder('later', { notBefore: muchLater() });
+    const order = newOrder('later', { notBefore: after(one, muchLaterMs) });
     await one.storage.accept([order]);
     await other.shared.cancel('later');
     const given = () => [...one.given, ...other.given];
@@ -63,7 +67,7 @@ export function declareSharedDueRules(shared: DeclareShared): void {
 
   shared(14, 'one that no owner has canceled comes to the next with it', async (one, other) => {
     const orders = range(12).map((at) =>
-      newOrder(`o-${at}`, { userId: `u-${at}`, notBefore: muchLater() }),
+      newOrder(`o-${at}`, { userId: `u-${at}`, notBefore: after(one, muchLaterMs) }),
     );
     await other.storage.accept(orders);
     for (const { id } of orders) await other.shared.cancel(id);
@@ -78,7 +82,7 @@ export function declareSharedDueRules(shared: DeclareShared): void {
     14,
     'orders that are not due come to a later owner, at their first attempt',
     async (one, other) => {
-      const notBefore = Date.now() + soonMs;
+      const notBefore = after(one, soonMs);
       const orders = range(12).map((at) => newOrder(`o-${at}`, { userId: `u-${at}`, notBefore }));
       await one.storage.accept(orders);
       await one.storage.close?.();
@@ -86,4 +90,11 @@ export function declareSharedDueRules(shared: DeclareShared): void {
       for (const { order } of other.given) assert.equal(order.attempt, 1);
     },
   );
+
+  shared(17, 'the clock of the storage is the same at each processor', async (one, other) => {
+    const { clockAheadMs } = one.shared;
+    if (clockAheadMs === undefined) return;
+    assert.ok(Number.isFinite(clockAheadMs), 'It is a number');
+    assert.ok(Math.abs(clockAheadMs - (other.shared.clockAheadMs as number)) < 1_000);
+  });
 }

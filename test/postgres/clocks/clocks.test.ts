@@ -2,7 +2,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Hold, ProcessorStats } from 'order-processor';
+import type { Hold, OrderRecord, ProcessorStats } from 'order-processor';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { PostgresStorageOptions } from '../../../src/postgres/index.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
@@ -135,4 +135,40 @@ it('lanes are held and released at either, and the oldest wait is that of the se
   await Promise.all(users.map((userId, at) => (at % 2 ? slow : fast).call('release', userId)));
   await Promise.all(orders.map(({ id }) => fast.call('outcome', id)));
   expect(fast.began.length + slow.began.length).toBe(users.length);
+}, 60_000);
+
+it('orders expire by the clock of the server, and records have its times', async () => {
+  const [fast, slow] = await fastAndSlow('expiring');
+  const begunAt = Date.now();
+  const orders = users.flatMap((userId) =>
+    ['fast', 'slow'].map((by) => ({ id: `${userId} ${by}`, userId, amount: 1 })),
+  );
+  const by = (id: string): Child => (id.endsWith('fast') ? fast : slow);
+  const expiresAt = begunAt + 60_000;
+  await Promise.all(orders.map((order) => by(order.id).call('submit', { ...order, expiresAt })));
+  for (const { id } of orders) {
+    const record = await slow.call<OrderRecord>('order', id);
+    for (const time of [record.acceptedAt, record.startedAt, record.settledAt]) {
+      expect(time).toBeGreaterThanOrEqual(begunAt - 200);
+      expect(time).toBeLessThanOrEqual(Date.now() + 200);
+    }
+  }
+  for (const child of [fast, slow]) {
+    const late = { id: 'late', userId: 'u-0', amount: 1, expiresAt: begunAt };
+    await expect(child.call('submit', late)).rejects.toThrow('expired');
+  }
+  // They wait in a lane that does not end before their time.
+  await Promise.all([fast, slow].map((child) => child.call('pause')));
+  const soon = { expiresAt: Date.now() + 1_500 };
+  const waiting = orders.map((order) => {
+    const late = by(order.id).call('submit', { ...order, ...soon, id: `${order.id} late` });
+    return late.then(
+      () => 'completed',
+      (error: Error) => error.message,
+    );
+  });
+  expect(new Set(await Promise.all(waiting))).toEqual(new Set(['expired']));
+  expect(Date.now()).toBeGreaterThanOrEqual(soon.expiresAt);
+  expect(Date.now()).toBeLessThan(soon.expiresAt + 10_000);
+  expect(fast.began.length + slow.began.length).toBe(orders.length);
 }, 60_000);

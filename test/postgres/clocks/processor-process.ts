@@ -6,7 +6,15 @@ import { PostgresStorage, type PostgresStorageOptions } from '../../../src/postg
 /** A call of one of the processor's methods. */
 export interface Call {
   readonly number: number;
-  readonly method: 'enqueue' | 'submit' | 'outcome' | 'hold' | 'release' | 'stats' | 'shutdown';
+  readonly method:
+    | 'enqueue'
+    | 'submit'
+    | 'outcome'
+    | 'hold'
+    | 'release'
+    | 'order'
+    | 'pause'
+    | 'stats';
   readonly given: readonly unknown[];
 }
 
@@ -22,7 +30,7 @@ process.on('disconnect', () => process.exit());
 process.on('message', async ({ number, method, given }: Call) => {
   try {
     const call = processor[method] as (...given: unknown[]) => unknown;
-    process.send?.({ number, value: await call.apply(processor, [...given]) });
+    process.send?.({ number, value: (await call.apply(processor, [...given])) ?? null });
   } catch (error) {
     process.send?.({ number, code: (error as { code?: string }).code ?? `${error}` });
   }

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Channels } from '../../../src/postgres/members/channels.ts';
 import { Heartbeat } from '../../../src/postgres/members/heartbeat.ts';
 import type { Life } from '../../../src/postgres/members/life.ts';
+import { ServerClock } from '../../../src/postgres/sessions/server-clock.ts';
 
 afterEach(() => vi.restoreAllMocks());
 
@@ -13,7 +14,8 @@ function begun() {
     beat: { alone: (act: () => unknown) => act(), query: async () => [] },
     end: ({ message }: Error) => void ends.push(message),
   } as unknown as Life;
-  const settings = { channels: new Channels('op'), beatMs: 1_000, staleMs: 5_000 };
+  const clock = new ServerClock();
+  const settings = { channels: new Channels('op'), clock, beatMs: 1_000, staleMs: 5_000 };
   const heartbeat = new Heartbeat(life, settings, () => {});
   return { heartbeat, ends };
 }

@@ -1,3 +1,5 @@
+import type { Clock } from '../../runtime/clock.ts';
+
 /** A hundred years of 365.25 days: no order may wait for longer. */
 const furthestMs = 3_155_760_000_000;
 
@@ -11,7 +13,7 @@ export function isTime(value: unknown): value is number | undefined {
   return (value as number) <= Date.now() + furthestMs;
 }
 
-/** When an order may begin, in Unix milliseconds. The machine's clock says what time it is. */
+/** When an order may begin, in Unix milliseconds. */
 export class OrderTimes {
   readonly notBefore: number | undefined;
   readonly expiresAt: number | undefined;
@@ -27,13 +29,13 @@ export class OrderTimes {
   }
 
   /** Whether the order must not enter its lane yet. */
-  get isEarly(): boolean {
-    return this.notBefore !== undefined && Date.now() < this.notBefore;
+  isEarly(clock: Clock): boolean {
+    return this.notBefore !== undefined && clock.unixNow() < this.notBefore;
   }
 
   /** Whether the order must not begin any more. */
-  get isExpired(): boolean {
-    return this.expiresAt !== undefined && Date.now() >= this.expiresAt;
+  isExpired(clock: Clock): boolean {
+    return this.expiresAt !== undefined && clock.unixNow() >= this.expiresAt;
   }
 }
 

@@ -70,7 +70,7 @@ export class DelayedOrders {
 
   /** Whether the time of an order has not come. */
   isEarly({ times }: Job): boolean {
-    return times?.isEarly === true;
+    return times?.isEarly(this.#sources.clock) === true;
   }
 
   /**

@@ -3,15 +3,15 @@ import type { OrderTimes } from '../../order/times/order-times.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { TimerList } from './timer-list.ts';
 
-/** How long a step of the machine's clock may go unnoticed, in milliseconds. */
+/** For how long it may go unnoticed that the clock has been set, in milliseconds. */
 export const longestWaitMs = 10_000;
 
-/** A list of timers for orders that have times, which are Unix milliseconds of the machine's clock. */
+/** A list of timers for orders that have times, which are Unix milliseconds. */
 export function orderTimers(clock: Clock, due: (job: Job) => void): TimerList<Job> {
   return new TimerList({
     ...{ clock, longestWaitMs, due },
     timedOf: ({ times }) => times as OrderTimes,
-    now: () => Date.now(),
+    now: clock.unixNow,
   });
 }
 

@@ -65,7 +65,7 @@ export class StoredDelays {
     this.#timers = new TimerList({
       ...{ clock: sources.clock, longestWaitMs },
       timedOf: (wake) => wake,
-      now: () => Date.now(),
+      now: sources.clock.unixNow,
       due: () => this.read(),
     });
   }
@@ -163,18 +163,18 @@ export class StoredDelays {
   }
 
   async #readDue(): Promise<void> {
-    const { room, storage } = this.#sources;
+    const { clock, room, storage } = this.#sources;
     for (;;) {
       const limit = Math.min(pageSize, room());
       this.#isFull = limit <= 0;
       if (this.#isFull || this.#isClosed) break;
-      const now = Date.now();
+      const now = clock.unixNow();
       const after = this.#readUpTo;
       const next = await this.whileAsked(async () => {
         const page = await storage.due({ after, upTo: now, limit });
         return (await this.#take(page)) ? page.next : now;
       });
-      if (this.#again === undefined && (next === undefined || next > Date.now())) {
+      if (this.#again === undefined && (next === undefined || next > clock.unixNow())) {
         if (next !== undefined) this.#wakeAt(next);
         // A call of the storage that failed may have kept or canceled an order all the same.
         else this.#countNone();

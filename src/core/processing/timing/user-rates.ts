@@ -188,7 +188,8 @@ export class UserRates {
 
   /** When orders of a user began in earlier processes within the interval, in Unix milliseconds, the oldest first. */
   async #startsBefore(userId: string, ledger: Ledger): Promise<number[]> {
-    const after = Date.now() - this.#sources.rate.intervalMs;
+    const { clock, rate } = this.#sources;
+    const after = clock.unixNow() - rate.intervalMs;
     const held = this.#sources.heldOrderBeganAt(userId);
     const starts = await startsIn(ledger, userId, after);
     const heldAt = await held;
