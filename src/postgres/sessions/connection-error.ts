@@ -9,6 +9,9 @@ interface Target {
   readonly user?: string | undefined;
 }
 
+const changed =
+  'something of the schema was changed by hand: compare it with what `order-processor-postgres sql` prints, and change it back';
+
 /** What to do, by PostgreSQL's codes. */
 const advice: Readonly<Record<string, string>> = {
   '25006': 'the database is read-only, as a standby is: connect to the primary',
@@ -16,6 +19,8 @@ const advice: Readonly<Record<string, string>> = {
   '28P01': 'see the user and the password',
   '3D000': 'make the database first',
   '42501': 'grant the role what `order-processor-postgres grants` prints',
+  // Columns, types, functions, tables, unique indexes.
+  ...{ '42703': changed, '42804': changed, '42883': changed, '42P01': changed, '42P10': changed },
   '53300': 'each processor has up to seven connections: raise `max_connections`, or run fewer',
 };
 

@@ -7,7 +7,7 @@ import {
   type QueryResultRow,
   types,
 } from 'pg';
-import { connectionError } from './connection-error.ts';
+import { connectionError, explained } from './connection-error.ts';
 
 /** A statement that a session prepares when it first uses it. */
 export interface Statement {
@@ -93,6 +93,7 @@ export class Session {
    * Sends a statement at once, behind those that were sent; each one outside of a transaction is one of its own.
    *
    * @returns its rows
+   * @throws (rejects) Error of the server that says what to do, where that is known
    */
   async query<Row extends QueryResultRow = QueryResultRow>(
     statement: Statement | string,
@@ -100,8 +101,12 @@ export class Session {
   ): Promise<Row[]> {
     const config =
       typeof statement === 'string' ? { text: statement, values } : { ...statement, values };
-    const { rows } = await this.send<Row>({ ...config, values: [...values] });
-    return rows;
+    try {
+      const { rows } = await this.send<Row>({ ...config, values: [...values] });
+      return rows;
+    } catch (error) {
+      throw explained(error as Error);
+    }
   }
 
   /** The same for a statement as `pg` takes it, with the result as `pg` gives it. */

@@ -126,6 +126,71 @@ it('read-only after a fail-over: `open` says so; a processor comes back when it 
   await processor.shutdown();
 });
 
+const renamed = (table: string, column: string): [string, string] => [
+  `ALTER TABLE ${table} RENAME COLUMN ${column} TO gone`,
+  `ALTER TABLE ${table} RENAME COLUMN gone TO ${column}`,
+];
+
+it.each<[what: string, change: string, undo: string]>([
+  ['lacks a column of orders', ...renamed('orders', 'payload')],
+  ['lacks a column of outcomes', ...renamed('outcomes', 'balance')],
+  ['lacks a column of balances', ...renamed('balances', 'balance')],
+  ['is missing', 'ALTER TABLE pending RENAME TO gone', 'ALTER TABLE gone RENAME TO pending'],
+  [
+    'lacks its key',
+    'ALTER TABLE balances DROP CONSTRAINT balances_pkey',
+    'ALTER TABLE balances ADD PRIMARY KEY (user_id)',
+  ],
+  [
+    'has another type',
+    'ALTER TABLE outcomes ALTER COLUMN code TYPE integer USING NULL',
+    'ALTER TABLE outcomes ALTER COLUMN code TYPE text',
+  ],
+])(
+  'a table changed by hand that %s: the error says so, nothing is lost, and all goes on when it is changed back (invariants 3, 10)',
+  async (what, change, undo) => {
+    const schema = `changed, ${what}`;
+    const processor = await start(schema);
+    const errors: unknown[] = [];
+    processor.on('error', ({ cause }) => errors.push((cause as Error).message));
+    expect(await submit(processor, 'o-1')).toBe(1);
+    await admin.query(`SET search_path = "${schema}"`);
+    await admin.query(change);
+    const failing = { id: 'failing', userId: 'v', amount: 1 };
+    const balance = submit(processor, 'o-2');
+    const failed = processor.submit({ ...failing, payload: what }).catch((error) => error);
+    await until('it is an error', () => errors.length > 0);
+    expect(errors[0]).toMatch(/ \(something of the schema was changed by hand: compare it with /);
+    await admin.query(undo);
+    expect(await balance).toBe(2);
+    await failed;
+    await until('it is settled', () => processor.stats().unsettled === 0);
+    expect(await submit(processor, 'o-3')).toBe(3);
+    await processor.shutdown();
+    const again = await open(schema);
+    expect(await again.check()).toEqual([]);
+    await again.close();
+  },
+);
+
+it('a table with a column more than ours goes on, or says what that column refuses', async () => {
+  const processor = await start('wider');
+  await admin.query(
+    'ALTER TABLE wider.orders ADD COLUMN note text, ADD COLUMN at timestamptz DEFAULT now()',
+  );
+  expect(await submit(processor, 'o-1')).toBe(1);
+  await admin.query('ALTER TABLE wider.orders ADD COLUMN shop integer NOT NULL DEFAULT 1');
+  expect(await submit(processor, 'o-2')).toBe(2);
+  await admin.query('ALTER TABLE wider.orders ALTER COLUMN shop DROP DEFAULT');
+  const refused = processor.submit({ userId: 'u', amount: 1 });
+  await expect(refused).rejects.toMatchObject({
+    code: 'storage_failed',
+    cause: { message: expect.stringContaining('null value in column "shop"') },
+  });
+  expect(await processor.balance('u')).toBe(2);
+  await processor.shutdown();
+});
+
 it('no answer any more: `close` resolves (invariant 4)', async () => {
   await using proxy = await SilentProxy.start(server.port);
   const connectionString = server.url.replace(/:\d+\//, `:${proxy.port}/`);
