@@ -72,6 +72,7 @@ const long = [
   'test/postgres/open.test.ts',
   'test/postgres/operation/cluster.test.ts',
   'test/postgres/operation/failures.test.ts',
+  'test/postgres/operation/full-disk.test.ts',
   'test/postgres/operation/report.test.ts',
   'test/postgres/operation/retention.test.ts',
   'test/postgres/operation/unreachable.test.ts',
