@@ -975,10 +975,12 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
     const rest = await drain(engine, () => this.#storage.close?.(), deadline);
     await refused;
     this.#state = 'closed';
-    engine.questions.close();
+    const hasGivenUp = engine.questions.close();
     engine.history.close();
     engine.dispatcher.close();
     giveBack(this.#settings.storage);
+    // Callers that waited for an answer of the storage get theirs before the shutdown ends.
+    if (hasGivenUp) await engine.clock.nextTurn();
     const summary: ShutdownSummary = {
       completed: engine.lifecycle.counts.completed - before.completed,
       failed: engine.lifecycle.counts.failed - before.failed - rest.unsettled.length,

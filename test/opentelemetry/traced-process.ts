@@ -22,9 +22,16 @@ export function useContextManager(): void {
 class CountedSpans implements SpanProcessor {
   readonly started: Span[] = [];
   readonly ended: ReadableSpan[] = [];
+  /** The span of each call of `end`: the SDK lets a second one of a span do nothing. */
+  readonly endCalls: Span[] = [];
 
   onStart(span: Span): void {
     this.started.push(span);
+    const end = span.end.bind(span);
+    span.end = (time) => {
+      this.endCalls.push(span);
+      end(time);
+    };
   }
 
   onEnd(span: ReadableSpan): void {

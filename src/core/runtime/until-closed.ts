@@ -8,6 +8,7 @@ const graceMs = 1_000;
 export class UntilClosed {
   readonly #open = new Set<() => void>();
   #isClosed = false;
+  #hasGivenUp = false;
 
   get isClosed(): boolean {
     return this.#isClosed;
@@ -16,7 +17,10 @@ export class UntilClosed {
   /** The answer; rejects if there is none and the processor has closed. */
   ask<T>(asked: PromiseLike<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const stop = this.whenClosed(() => reject(new Error('The storage did not answer')));
+      const stop = this.whenClosed(() => {
+        this.#hasGivenUp = true;
+        reject(new Error('The storage did not answer'));
+      });
       Promise.resolve(asked).then(resolve, reject).finally(stop);
     });
   }
@@ -34,10 +38,11 @@ export class UntilClosed {
     };
   }
 
-  /** The processor has closed. */
-  close(): void {
+  /** The processor has closed. Returns whether it has given up an answer. */
+  close(): boolean {
     this.#isClosed = true;
     for (const giveUp of this.#open) giveUp();
+    return this.#hasGivenUp;
   }
 }
 

@@ -1,4 +1,4 @@
-import { MemoryStorage, OrderError, OrderProcessor, type Step } from 'order-processor';
+import { MemoryStorage, OrderError, OrderProcessor, refuse, type Step } from 'order-processor';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { codeOf, range } from '../../kit/helpers.ts';
 import { KeptStorage } from '../../kit/kept-storage.ts';
@@ -148,6 +148,24 @@ describe('diagnostics channels', () => {
     expect(witness.verdict()).toEqual([]);
     const steps = witness.of('order-processor:step').map(({ message }) => message);
     expect(steps).toMatchObject([{ step: 'never', status: 'left', code: 'canceled' }]);
+  });
+
+  it('invariant 4: end calls that wait for a storage that is silent before `shutdown` resolves', async () => {
+    const storage = new KeptStorage();
+    const processor = new OrderProcessor({
+      storage,
+      rules: [({ amount }) => amount < 0 && refuse('no', 'No')],
+    });
+    const codes = [
+      processor.submit(order),
+      processor.submit({ ...order, id: 'o-2', amount: -1 }),
+      processor.enqueue({ ...order, id: 'o-3' }),
+    ].map(codeOf);
+    storage.cut();
+    await processor.shutdown({ timeoutMs: 1 });
+    expect(witness.verdict()).toEqual([]);
+    expect(witness.of('order-processor:submit')).toHaveLength(3);
+    expect(await Promise.all(codes)).toEqual(['shut_down', 'storage_failed', 'shut_down']);
   });
 
   it('invariant 11: end a call of a storage that never answers', async () => {
