@@ -75,8 +75,8 @@ export class OpenedPage {
 
   async until(expression: string): Promise<void> {
     for (let tries = 0; !(await this.page.evaluate(`Boolean(${expression})`)); tries += 1) {
-      if (tries > 200) throw new Error(`It never came to this in the page: ${expression}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      if (tries > 1_000) throw new Error(`It never came to this in the page: ${expression}`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
     }
   }
 
@@ -96,8 +96,8 @@ export class OpenedPage {
 
   /** Violations of the accessibility rules A and AA. */
   async violations(): Promise<string[]> {
-    await this.page.evaluate(axe);
-    const run = `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'] })
+    if (!(await this.page.evaluate('typeof axe === "object"'))) await this.page.evaluate(axe);
+    const run = `axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'], resultTypes: ['violations'] })
       .then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html, any }) => html.slice(0, 300) + ' ' + (any[0]?.message ?? '')).slice(0, 3).join('\\n')))`;
     return (await this.page.evaluate(run)) as string[];
   }
