@@ -179,12 +179,16 @@ export class GroupCall<Group, Answer> {
  * All of them, while the event loop mostly waits for the callee: a large transaction costs less per entry. If the loop
  * has more to do than the callee, as with callers from the network, all entries would come back at once, and callee and
  * loop would wait for each other in turn. Then it is half of the entries under way, and both work at once.
+ *
+ * A loop that waits for a core of the machine is active and has no more to do: smaller calls would cost all processes
+ * on the machine more. So the processor's time counts too.
  */
 export class CallSize {
   #last = 0;
   #isBusy = false;
   #lookedAt = 0;
   #utilization = performance.eventLoopUtilization();
+  #cpu = process.cpuUsage();
 
   /** @param now - in milliseconds, of a clock that does not go back */
   next(gathered: number, now: number): number {
@@ -195,9 +199,12 @@ export class CallSize {
   }
 
   #look(now: number): void {
-    const { utilization } = performance.eventLoopUtilization(this.#utilization);
-    this.#isBusy = utilization > 0.5;
+    const { active, idle } = performance.eventLoopUtilization(this.#utilization);
+    const { user, system } = process.cpuUsage(this.#cpu);
+    const usedMs = (user + system) / 1_000;
+    this.#isBusy = Math.min(active, usedMs) > (active + idle) / 2;
     this.#utilization = performance.eventLoopUtilization();
+    this.#cpu = process.cpuUsage();
     this.#lookedAt = now;
   }
 }

@@ -2,7 +2,7 @@ import type { StoredOrder } from '../../core/order/stored-order.ts';
 import type { TakeUnreadable } from '../../core/storage/reading/unreadable-orders.ts';
 import type { Life } from '../members/life.ts';
 import type { Session, Statement } from '../sessions/session.ts';
-import { rowsAt } from '../statements/orders/find.ts';
+import { settledRowsAt } from '../statements/orders/find.ts';
 import { integersOf, plainArray } from '../values/literals.ts';
 import { ordersOf } from '../values/rows.ts';
 
@@ -113,9 +113,8 @@ export class AwaitedOrders {
 
   async #read(session: Session, sequences: readonly number[]): Promise<void> {
     if (sequences.length === 0) return;
-    const rows = await rowsAt(session, sequences);
+    const rows = await settledRowsAt(session, sequences);
     for (const order of ordersOf(rows, this.#takeUnreadable)) {
-      if (order.settledAt === undefined) continue;
       this.#since.delete(order.sequence);
       this.#settled(order);
     }

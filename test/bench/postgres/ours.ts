@@ -42,14 +42,29 @@ export function throughServer(
 }
 
 /** Enqueues all while nothing is processed, then processes all. */
-export function drain(orders: readonly BenchOrder[], isTimedWhole = true): Promise<number> {
+export function drain(orders: readonly BenchOrder[]): Promise<number> {
   return onServer(async (server) => {
     const processor = await open(server, { capacity: orders.length + 1 });
     processor.pause();
-    let start = performance.now();
+    const start = performance.now();
     await closedLoop((order) => processor.enqueue(order), orders, 2_000);
-    if (!isTimedWhole) start = performance.now();
     processor.resume();
+    await processor.onIdle();
+    const rate = perSecond(orders.length, start);
+    await processor.shutdown();
+    return rate;
+  });
+}
+
+/** What one processor has left waiting another one processes, which has room for the usual number of orders. */
+export function backlog(orders: readonly BenchOrder[]): Promise<number> {
+  return onServer(async (server) => {
+    const first = await open(server, { capacity: orders.length + 1 });
+    first.pause();
+    await closedLoop((order) => first.enqueue(order), orders, 2_000);
+    await first.shutdown({ timeoutMs: 1 });
+    const start = performance.now();
+    const processor = await open(server);
     await processor.onIdle();
     const rate = perSecond(orders.length, start);
     await processor.shutdown();

@@ -3,7 +3,7 @@ import { onOrders, spread, type Workload } from '../workload.ts';
 import { bossDrain } from './boss.ts';
 import { frozen, joined, killed, nothing } from './faults.ts';
 import { fleetOf } from './fleet.ts';
-import { drain, idle, oneCaller, resolves, throughServer } from './ours.ts';
+import { backlog, drain, idle, oneCaller, resolves, throughServer } from './ours.ts';
 import { raw, rawDrain } from './raw.ts';
 
 /** The same orders, each of which credits one account beside. */
@@ -29,8 +29,8 @@ export const postgresWorkloads = {
   postgresDrain: onOrders(10_000, spread(10_000), drained),
   postgresDrainFew: onOrders(10_000, spread(150), drained),
   postgresBacklog: onOrders(1_000_000, spread(10_000), {
-    million: (orders) => drain(orders, false),
-    less: (orders) => drain(orders.slice(0, 100_000), false),
+    million: (orders) => backlog(orders),
+    less: (orders) => backlog(orders.slice(0, 100_000)),
   }),
   postgresOne: onOrders(2_000, spread(1_000), {
     acknowledged: (orders) => oneCaller(orders, 'acknowledged'),

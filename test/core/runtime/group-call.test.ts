@@ -1,38 +1,49 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { performance } from 'node:perf_hooks';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { CallSize, GroupCall } from '../../../src/core/runtime/group-call.ts';
 import { type Deferred, deferred } from '../../kit/helpers.ts';
 import { useVirtualClock } from '../../kit/virtual-clock.ts';
 
-/** Says it when the event loop has had nothing to do, or nothing but this, for a while. */
-async function sizeWhen(load: 'idle' | 'busy'): Promise<CallSize> {
+/** What 60 ms have been of the event loop and of the processor's cores, in milliseconds. */
+const loads = {
+  idle: { active: 0, cpu: 0 },
+  busy: { active: 60, cpu: 60 },
+  starved: { active: 60, cpu: 20 },
+} as const;
+
+function sizeWhen(load: keyof typeof loads): CallSize {
+  const { active, cpu } = loads[load];
+  const utilization = { active, idle: 60 - active, utilization: active / 60 };
+  vi.spyOn(performance, 'eventLoopUtilization').mockReturnValue(utilization);
+  vi.spyOn(process, 'cpuUsage').mockReturnValue({ user: cpu * 1_000, system: 0 });
   const size = new CallSize();
-  await sleep(1);
   size.next(0, 1_000);
-  if (load === 'idle') await sleep(60);
-  else for (const end = performance.now() + 60; performance.now() < end; );
-  size.next(0, 2_000);
   return size;
 }
 
 describe('how many entries go into a call', () => {
-  it('all, while the event loop waits for the storage', async () => {
-    const size = await sizeWhen('idle');
-    expect([200, 1, 700].map((gathered) => size.next(gathered, 2_000))).toEqual([200, 1, 700]);
+  afterEach(() => void vi.restoreAllMocks());
+
+  it('all, while the event loop waits for the storage', () => {
+    const size = sizeWhen('idle');
+    expect([200, 1, 700].map((gathered) => size.next(gathered, 1_000))).toEqual([200, 1, 700]);
   });
 
-  it('half of those that are under way, where the event loop has more to do', async () => {
-    const size = await sizeWhen('busy');
+  it('all, while the event loop waits for a core that other processes have', () => {
+    const size = sizeWhen('starved');
+    expect([200, 1, 700].map((gathered) => size.next(gathered, 1_000))).toEqual([200, 1, 700]);
+  });
+
+  it('half of those that are under way, where the event loop has more to do', () => {
+    const size = sizeWhen('busy');
     // One came first and alone, the others meanwhile; soon both halves take turns.
-    expect([1, 255, 128, 128].map((gathered) => size.next(gathered, 2_000))).toEqual([
+    expect([1, 255, 128, 128].map((gathered) => size.next(gathered, 1_000))).toEqual([
       1, 128, 128, 128,
     ]);
   });
 
-  it('invariant 6: at most 1 024', async () => {
-    for (const load of ['idle', 'busy'] as const) {
-      expect((await sizeWhen(load)).next(9_000, 2_000)).toBe(1_024);
-    }
+  it.each(['idle', 'busy'] as const)('invariant 6: at most 1 024 (%s)', (load) => {
+    expect(sizeWhen(load).next(9_000, 1_000)).toBe(1_024);
   });
 });
 

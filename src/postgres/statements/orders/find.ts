@@ -2,7 +2,13 @@ import type { StoredOrder } from '../../../core/order/stored-order.ts';
 import type { Session } from '../../sessions/session.ts';
 import { toKept } from '../../values/kept-text.ts';
 import { plainArray, textArray } from '../../values/literals.ts';
-import { besideOrder, type OrderRow, orderColumns, orderOf } from '../../values/rows.ts';
+import {
+  besideOrder,
+  type OrderRow,
+  orderColumns,
+  orderOf,
+  settledColumns,
+} from '../../values/rows.ts';
 
 const byId = {
   name: 'orders_by_id',
@@ -10,10 +16,11 @@ const byId = {
     CROSS JOIN LATERAL (SELECT * FROM orders WHERE id = wanted.id OFFSET 0) o ${besideOrder}`,
 };
 
-const bySequence = {
-  name: 'orders_by_sequence',
-  text: `SELECT ${orderColumns} FROM unnest($1::bigint[]) AS wanted (seq)
-    CROSS JOIN LATERAL (SELECT * FROM orders WHERE seq = wanted.seq OFFSET 0) o ${besideOrder}`,
+const settledBySequence = {
+  name: 'settled_by_sequence',
+  text: `SELECT ${settledColumns} FROM unnest($1::bigint[]) AS wanted (seq)
+    CROSS JOIN LATERAL (SELECT * FROM outcomes WHERE seq = wanted.seq OFFSET 0) s
+    CROSS JOIN LATERAL (SELECT * FROM orders WHERE seq = wanted.seq OFFSET 0) o`,
 };
 
 /** The rows of orders that have these ids, in any order; each id once. */
@@ -22,9 +29,9 @@ export function rowsWithIds(session: Session, ids: readonly string[]): Promise<O
   return session.query<OrderRow>(byId, [textArray(kept)]);
 }
 
-/** The rows of orders by their sequences, in any order; each once. */
-export function rowsAt(session: Session, sequences: readonly number[]): Promise<OrderRow[]> {
-  return session.query<OrderRow>(bySequence, [plainArray(sequences)]);
+/** The rows of the settled ones of orders with these sequences, in any order. */
+export function settledRowsAt(session: Session, sequences: readonly number[]): Promise<OrderRow[]> {
+  return session.query<OrderRow>(settledBySequence, [plainArray(sequences)]);
 }
 
 /**
