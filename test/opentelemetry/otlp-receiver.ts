@@ -1,4 +1,9 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { createGunzip } from 'node:zlib';
@@ -66,6 +71,7 @@ interface TraceRequest {
 
 interface MetricsRequest {
   readonly resourceMetrics: readonly {
+    readonly resource: { readonly attributes: readonly KeyValue[] };
     readonly scopeMetrics: readonly {
       readonly scope: Scope;
       readonly schemaUrl?: string;
@@ -81,6 +87,10 @@ export class OtlpReceiver {
   readonly metrics = new Map<string, ReceivedMetric>();
   readonly schemaUrls = new Set<string | undefined>();
   readonly services = new Set<string | undefined>();
+  /** What requests came with, by their paths; as the last one had it. */
+  readonly headers = new Map<string | undefined, IncomingHttpHeaders>();
+  /** The attributes of the resource whose metrics came last. */
+  resource: Readonly<Record<string, unknown>> = {};
   readonly #server: Server;
 
   static async start(): Promise<OtlpReceiver> {
@@ -116,6 +126,7 @@ export class OtlpReceiver {
   }
 
   async #take(request: IncomingMessage): Promise<boolean> {
+    this.headers.set(request.url, request.headers);
     const isZipped = request.headers['content-encoding'] === 'gzip';
     const body = JSON.parse(await text(isZipped ? request.pipe(createGunzip()) : request));
     if (request.url === '/v1/traces') this.#takeSpans(body as TraceRequest);
@@ -135,6 +146,7 @@ export class OtlpReceiver {
   }
 
   #takeMetrics({ resourceMetrics }: MetricsRequest): void {
+    for (const { resource } of resourceMetrics) this.resource = valuesOf(resource.attributes);
     for (const { scope, schemaUrl, metrics } of resourceMetrics.flatMap(
       ({ scopeMetrics }) => scopeMetrics,
     )) {

@@ -134,7 +134,9 @@ async function telemetryOf<P, I, R>(processor: OrderProcessor<P, I, R>, env: Nod
   const endpoints = ['', 'TRACES_', 'METRICS_'].map(
     (of) => env[`OTEL_EXPORTER_OTLP_${of}ENDPOINT`],
   );
-  if (env.OTEL_SDK_DISABLED === 'true' || !endpoints.some(Boolean)) return undefined;
+  const exporters = [env.OTEL_TRACES_EXPORTER, env.OTEL_METRICS_EXPORTER];
+  const isAsked = endpoints.some(Boolean) || exporters.includes('otlp');
+  if (env.OTEL_SDK_DISABLED === 'true' || !isAsked) return undefined;
   const { startTelemetry } = await import('./telemetry.ts');
   return startTelemetry(processor, env);
 }

@@ -43,25 +43,17 @@ export function startTelemetry<P, I, R>(
   const resource = defaultResource()
     .merge(resourceFromAttributes({ 'service.name': 'order-service' }))
     .merge(detectResources({ detectors: [envDetector] }));
+  const hasSpans = env.OTEL_TRACES_EXPORTER !== 'none';
+  const hasMetrics = env.OTEL_METRICS_EXPORTER !== 'none';
   const tracerProvider = new TracerProvider({
     resource,
     sampler: samplerOf(env),
-    spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })],
+    spanProcessors: hasSpans ? [new BatchSpanProcessor({ exporter: new OTLPTraceExporter() })] : [],
   });
-  const exportIntervalMillis = Number(env.OTEL_METRIC_EXPORT_INTERVAL || 60_000);
-  const meterProvider = new MeterProvider({
-    resource,
-    readers: [
-      new PeriodicExportingMetricReader({
-        exporter: new OTLPMetricExporter(),
-        exportIntervalMillis,
-        exportTimeoutMillis: Math.min(30_000, exportIntervalMillis),
-      }),
-    ],
-  });
+  const meterProvider = new MeterProvider({ resource, readers: hasMetrics ? [readerOf(env)] : [] });
   trace.setGlobalTracerProvider(tracerProvider);
   metrics.setGlobalMeterProvider(meterProvider);
-  const instrumentation = instrument(processor);
+  const instrumentation = instrument(processor, { spans: hasSpans, metrics: hasMetrics });
   return {
     traceIdsOf: traceIdsOf(processor),
     close: async () => {
@@ -70,6 +62,16 @@ export function startTelemetry<P, I, R>(
       instrumentation.stop();
     },
   };
+}
+
+/** By `OTEL_METRIC_EXPORT_INTERVAL`, in milliseconds. */
+function readerOf({ OTEL_METRIC_EXPORT_INTERVAL }: NodeJS.ProcessEnv) {
+  const exportIntervalMillis = Number(OTEL_METRIC_EXPORT_INTERVAL || 60_000);
+  return new PeriodicExportingMetricReader({
+    exporter: new OTLPMetricExporter(),
+    exportIntervalMillis,
+    exportTimeoutMillis: Math.min(30_000, exportIntervalMillis),
+  });
 }
 
 /** By `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG`; `parentbased_always_on` by default. */
@@ -94,17 +96,24 @@ function traceIdsOf(processor: object): TraceIdsOf {
   const known = new Map<string, TraceIds>();
   const submits = tracingChannel<unknown, SubmitMessage>('order-processor:submit');
   const orders = tracingChannel<unknown, OrderMessage>('order-processor:order');
+  /** What a call has added that hands an order in; none if an order with its id is under way. */
+  const added = new WeakMap<object, TraceIds>();
   // Events of its end come in the same turn.
   const forget = (id: string): void => void setImmediate(() => known.delete(id));
   submits.start.subscribe((message) => {
     const { processor: of, order, traceContext } = message as SubmitMessage;
     if (of !== processor || order === undefined || traceContext === undefined) return;
     const [, trace_id = '', span_id = ''] = traceContext.traceparent.split('-');
-    if (!known.has(order.id)) known.set(order.id, { trace_id, span_id });
+    if (known.has(order.id)) return;
+    const ids = { trace_id, span_id };
+    known.set(order.id, ids);
+    added.set(message as object, ids);
   });
   submits.asyncEnd.subscribe((message) => {
-    const { processor: of, order, status } = message as SubmitMessage;
-    if (of === processor && order !== undefined && status !== 'accepted') forget(order.id);
+    const { order, status } = message as SubmitMessage;
+    const ids = added.get(message as object);
+    if (order === undefined || ids === undefined || status === 'accepted') return;
+    if (known.get(order.id) === ids) forget(order.id);
   });
   orders.start.subscribe((message) => {
     const { processor: of, order } = message as OrderMessage;
