@@ -3,6 +3,7 @@ import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkedOptions } from '../../src/postgres/open-options.ts';
 import { PostgresStorage } from '../../src/postgres/postgres-storage.ts';
+import { requirePostgres } from '../../src/postgres/schema/opened.ts';
 import { PostgresServer } from '../kit/postgres-server.ts';
 
 let server: PostgresServer;
@@ -85,6 +86,16 @@ describe('open', () => {
     expect(
       await query(`SELECT FROM pg_stat_activity WHERE application_name LIKE '% open'`),
     ).toEqual([]);
+  });
+
+  it('refuses a server that is too old', async () => {
+    const row = { isOld: true, version: '13.23' };
+    const session = { query: async () => [row] as never[] };
+    await expect(requirePostgres(session)).rejects.toThrow('PostgreSQL 14 or newer, found 13.23');
+    const [found] = (await query(
+      `SELECT current_setting('server_version_num')::int AS number`,
+    )) as [{ readonly number: number }];
+    expect(found.number).toBeGreaterThan(140_000);
   });
 
   it('keeps its sessions where the database ends those that are idle', async () => {

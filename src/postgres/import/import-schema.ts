@@ -52,15 +52,31 @@ async function checkRole(session: Session, schema: string): Promise<void> {
 }
 
 async function lockImports(session: Session, schema: string): Promise<void> {
+  const key = `order-processor import ${schema}`;
   for (const startedAt = performance.now(); ; await sleep(lockWait.pauseMs)) {
     const [row] = await session.query<{ isHeld: boolean }>(
       `SELECT pg_try_advisory_lock(hashtextextended($1, 0)) AS "isHeld"`,
-      [`order-processor import ${schema}`],
+      [key],
     );
     if (row?.isHeld === true) return;
-    if (performance.now() - startedAt < lockWait.forMs) continue;
-    throw new Error(`Another import into the schema ${quoteName(schema)} goes on`);
+    if (performance.now() - startedAt >= lockWait.forMs)
+      throw await otherImport(session, schema, key);
   }
+}
+
+/** A program that is frozen keeps its session. Without that it writes nothing any more, also when it wakes. */
+async function otherImport(session: Session, schema: string, key: string): Promise<Error> {
+  const [row] = await session.query<{ pid: number }>(
+    `SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND (classid::bigint << 32) | objid::bigint = hashtextextended($1, 0)`,
+    [key],
+  );
+  const what = `Another import into the schema ${quoteName(schema)} goes on`;
+  if (row === undefined) return new Error(what);
+  return new Error(
+    `${what}; if its program hangs, end its session by \`SELECT pg_terminate_backend(${row.pid})\` and begin again`,
+  );
 }
 
 /**

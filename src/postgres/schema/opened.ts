@@ -5,6 +5,9 @@ import { checkVersion, migrate, schemaVersion } from './migrate.ts';
 import { quoteName } from './names.ts';
 import { isImporting, unfinishedImport } from './unfinished-import.ts';
 
+/** The oldest major version of PostgreSQL that has all that the storage uses. */
+const oldest = 14;
+
 /** What a schema says of itself. */
 export interface OpenedSchema {
   /** Identifies what it keeps. */
@@ -27,6 +30,7 @@ export async function openSchema(
   const named = { ...config, application_name: `${options.name} open` };
   const session = await Session.open(named, 'SELECT 1', () => {});
   try {
+    await requirePostgres(session);
     if (options.migrate) await migrate(session, schema, partitions ?? 64);
     else await requireVersion(session, schema);
     const name = quoteName(schema);
@@ -44,6 +48,15 @@ export async function openSchema(
   } finally {
     await session.end();
   }
+}
+
+/** @throws (rejects) Error if the server is too old for what the storage uses of it */
+export async function requirePostgres(session: Pick<Session, 'query'>): Promise<void> {
+  const [row] = await session.query<{ isOld: boolean; version: string }>(
+    `SELECT current_setting('server_version_num')::int < ${oldest * 10_000} AS "isOld",
+      current_setting('server_version') AS version`,
+  );
+  if (row?.isOld) throw new Error(`Expected PostgreSQL ${oldest} or newer, found ${row.version}`);
 }
 
 /** @throws (rejects) Error if the schema is of an earlier version */

@@ -149,6 +149,24 @@ describe('an import', () => {
     expect(two).toEqual(one);
     await source.close();
   });
+
+  it('whose program hangs can be ended, and another one goes on', async () => {
+    const source = await target.file.open();
+    await fillWithEverything(source);
+    const hanging = Promise.withResolvers<void>();
+    const hangs = importInto(but(source, {}), { onProgress: () => hanging.promise });
+    const isRejected = expect(hangs).rejects.toThrow();
+    await sleep(200);
+    const error = await importInto(source).catch((reason) => reason);
+    const [, pid] =
+      /end its session by `SELECT pg_terminate_backend\((\d+)\)`/.exec(error.message) ?? [];
+    await target.admin.query('SELECT pg_terminate_backend($1)', [pid]);
+    await importInto(source);
+    hanging.resolve();
+    await isRejected;
+    await expectMoved(source);
+    await source.close();
+  }, 30_000);
 });
 
 describe('an import is refused', () => {
