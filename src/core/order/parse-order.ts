@@ -12,7 +12,7 @@ import {
   timeForm,
   timesOf,
 } from './times/order-times.ts';
-import { readTraceContext, type TraceContext } from './trace/trace-context.ts';
+import { readTraceText, type TraceContext, traceTextOf } from './trace/trace-context.ts';
 
 /** The most characters (UTF-16 code units) that an `id` or a `userId` may have. */
 export const maxIdLength = 256;
@@ -38,8 +38,8 @@ export class ParsedOrder implements AcceptedOrder {
   declare times?: OrderTimes | undefined;
   /** The order that came again as this one; not even a field where there is none. */
   declare retryOf?: string | undefined;
-  /** The trace in which it was handed in; not even a field where there is none. */
-  declare traceContext?: TraceContext | undefined;
+  /** The trace in which it was handed in, as text; not even a field where there is none. */
+  declare traceText?: string | undefined;
 
   constructor(
     id: string,
@@ -72,8 +72,8 @@ export class ParsedOrder implements AcceptedOrder {
     const times = timesOf(order);
     if (times !== undefined || this.times !== undefined) this.times = times;
     if (order.retryOf !== undefined) this.retryOf = order.retryOf;
-    const { traceContext } = order;
-    if (traceContext !== this.traceContext) this.traceContext = traceContext;
+    const traceText = order.traceContext && traceTextOf(order.traceContext);
+    if (traceText !== this.traceText) this.traceText = traceText;
   }
 
   /** Gives a copy of this order the fields that only some orders have. */
@@ -82,7 +82,7 @@ export class ParsedOrder implements AcceptedOrder {
     if (this.ownPostings !== undefined) copy.ownPostings = this.ownPostings;
     if (this.times !== undefined) copy.times = this.times;
     if (this.retryOf !== undefined) copy.retryOf = this.retryOf;
-    if (this.traceContext !== undefined) copy.traceContext = this.traceContext;
+    if (this.traceText !== undefined) copy.traceText = this.traceText;
   }
 
   /** As records say it. */
@@ -133,7 +133,7 @@ export function parseOrder<T extends ParsedOrder>(
   let postings: unknown;
   let notBefore: unknown;
   let expiresAt: unknown;
-  let trace: TraceContext | undefined;
+  let traceText: string | undefined;
   try {
     fields = input as Record<keyof Order, unknown>;
     id = fields.id;
@@ -145,7 +145,7 @@ export function parseOrder<T extends ParsedOrder>(
     notBefore = fields.notBefore;
     expiresAt = fields.expiresAt;
     const { traceContext } = fields;
-    if (traceContext !== undefined) trace = readTraceContext(traceContext);
+    if (traceContext !== undefined) traceText = readTraceText(traceContext);
   } catch (cause) {
     throw new OrderError('invalid_order', 'Reading the order threw', { cause });
   }
@@ -171,7 +171,7 @@ export function parseOrder<T extends ParsedOrder>(
   const order = new Copy(id ?? nextOrderId(), userId, sum, rank, payload, noLabels);
   if (postings !== undefined) takePostings(order, postings);
   if (notBefore !== undefined || expiresAt !== undefined) setTimes(order, notBefore, expiresAt);
-  if (trace !== undefined) order.traceContext = trace;
+  if (traceText !== undefined) order.traceText = traceText;
   if (order.ownPostings === undefined || mayHavePostings) return order;
   const message = 'The storage does not say that it `appliesPostings`, so no order may have any';
   throw new OrderError('invalid_order', message, order.facts);

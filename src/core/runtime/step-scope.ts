@@ -93,8 +93,12 @@ export class StepScope extends AsyncResource {
   /** To be called in the async context of the order's caller. */
   static #run<T>(scope: StepScope, work: (value: T) => void, value: T): void {
     const outer = current.getStore();
-    scope.#outer = outer?.isOpen ? outer : undefined;
-    current.run(scope, work, value);
+    if (outer !== scope) {
+      scope.#outer = outer?.isOpen ? outer : undefined;
+      // Not `run`: leaving the scope as an async resource restores all, and to restore this one as well would copy it.
+      current.enterWith(scope);
+    }
+    work(value);
   }
 
   /** None of the order's functions runs or will run. */

@@ -2,7 +2,9 @@ import type { AcceptedOrder } from '../order/order.ts';
 import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome } from '../order/outcome.ts';
 import { noSteps, type StepResult } from '../order/step-result.ts';
-import { readTraceContext, type TraceContext } from '../order/trace/trace-context.ts';
+import { waitMsOf } from '../order/times/order-times.ts';
+import { type TraceContext, traceContextOf, traceTextOf } from '../order/trace/trace-context.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { orderChannel, submitChannel } from './channels.ts';
 import type { OrderMessage, SubmitMessage } from './messages.ts';
 import { Message, type TracedProcessor } from './operation.ts';
@@ -11,29 +13,43 @@ import { Message, type TracedProcessor } from './operation.ts';
 export interface TracedOrder {
   /** 0 before it is known. */
   readonly sequence: number;
-  readonly traceContext?: TraceContext | undefined;
+  readonly acceptedAt: number;
+  readonly earlierAttempts: number;
+  readonly times?: { readonly notBefore?: number | undefined } | undefined;
+  /** Its trace context, as text. */
+  traceText?: string | undefined;
+  /** The order as its steps see it. */
   toOrder(): AcceptedOrder;
+  unixOf(reading: number, clock: Clock): number;
 }
 
 class Submit extends Message implements SubmitMessage {
   readonly method: SubmitMessage['method'];
-  order: AcceptedOrder | undefined;
   traceContext: TraceContext | undefined;
-  retried: TraceContext | undefined = undefined;
+  readonly retried: TraceContext | undefined;
   status: SubmitMessage['status'] = undefined;
   sequence: number | undefined = undefined;
   declare error?: OrderError;
+  readonly #source: TracedOrder | undefined;
+  #order: AcceptedOrder | undefined = undefined;
 
   constructor(
     traced: TracedProcessor,
     method: SubmitMessage['method'],
-    order: TracedOrder | undefined,
+    source: TracedOrder | undefined,
   ) {
     super(traced);
     this.method = method;
-    this.order = order?.toOrder();
-    this.traceContext = order?.traceContext;
-    if (method === 'retry') this.retried = order?.traceContext;
+    this.#source = source;
+    const text = source?.traceText;
+    this.traceContext = text === undefined ? undefined : traceContextOf(text);
+    this.retried = method === 'retry' ? this.traceContext : undefined;
+  }
+
+  /** Made when it is read: most subscribers read it of few orders. */
+  get order(): AcceptedOrder | undefined {
+    this.#order ??= this.#source?.toOrder();
+    return this.#order;
   }
 
   begin<T>(work: () => T): T {
@@ -41,41 +57,65 @@ class Submit extends Message implements SubmitMessage {
   }
 
   end(): void {
+    // By now it has its labels.
+    this.#order = undefined;
     this.publishEnd(submitChannel);
   }
 }
 
-/** What is known of the processing of an order at its beginning. */
-type Beginning = Pick<OrderMessage, 'order' | 'attempt' | 'acceptedAt' | 'startedAt' | 'waitMs'>;
-
+/** Fields that take time are made when they are read: most subscribers read them of few orders. */
 class Processing extends Message implements OrderMessage {
-  readonly order: AcceptedOrder;
   readonly submit: SubmitMessage | undefined;
-  readonly traceContext: TraceContext | undefined;
   readonly attempt: number;
-  readonly acceptedAt: number;
-  readonly startedAt: number;
-  readonly waitMs: number;
   readonly sequence: number | undefined;
   status: OrderMessage['status'] = undefined;
   steps: readonly StepResult[] = noSteps;
   declare error?: OrderError;
+  readonly #source: TracedOrder;
+  readonly #clock: Clock;
+  readonly #startReading: number;
+  readonly #acceptReading: number;
+  #order: AcceptedOrder | undefined;
+  #traceContext: TraceContext | undefined = undefined;
 
   constructor(
     traced: TracedProcessor,
-    { traceContext, sequence }: TracedOrder,
-    { order, attempt, acceptedAt, startedAt, waitMs }: Beginning,
+    source: TracedOrder,
+    { order, startReading, clock }: Beginning,
     submit: SubmitMessage | undefined,
   ) {
     super(traced);
-    this.order = order;
     this.submit = submit;
-    this.traceContext = traceContext;
-    this.attempt = attempt;
-    this.acceptedAt = acceptedAt;
-    this.startedAt = startedAt;
-    this.waitMs = waitMs;
-    this.sequence = sequence === 0 ? undefined : sequence;
+    this.attempt = source.earlierAttempts + 1;
+    this.sequence = source.sequence === 0 ? undefined : source.sequence;
+    this.#source = source;
+    this.#clock = clock;
+    this.#startReading = startReading;
+    this.#acceptReading = source.acceptedAt;
+    this.#order = order;
+  }
+
+  get order(): AcceptedOrder {
+    this.#order ??= this.#source.toOrder();
+    return this.#order;
+  }
+
+  get traceContext(): TraceContext | undefined {
+    const text = this.#source.traceText;
+    if (text !== undefined) this.#traceContext ??= traceContextOf(text);
+    return this.#traceContext;
+  }
+
+  get acceptedAt(): number {
+    return this.#source.unixOf(this.#acceptReading, this.#clock);
+  }
+
+  get startedAt(): number {
+    return this.#source.unixOf(this.#startReading, this.#clock);
+  }
+
+  get waitMs(): number {
+    return waitMsOf(this.#source.times?.notBefore, this.acceptedAt, this.startedAt);
   }
 
   begin(work: () => void): void {
@@ -85,6 +125,15 @@ class Processing extends Message implements OrderMessage {
   end(): void {
     this.publishEnd(orderChannel);
   }
+}
+
+/** The processing of an order, at its beginning. */
+interface Beginning {
+  /** The order, if its steps have it already. */
+  readonly order: AcceptedOrder | undefined;
+  /** When it begins, on the processor's clock. */
+  readonly startReading: number;
+  readonly clock: Clock;
 }
 
 /** What is published of one order; only of an order for which a channel has subscribers. */
@@ -100,20 +149,20 @@ export class OrderTrace {
   /**
    * A call hands the order in.
    *
-   * @param work - admits it, with the trace context that it is to be kept with
+   * @param work - admits it; by then the order has the trace context that it is to be kept with
    */
   submit<T>(
     traced: TracedProcessor,
     method: SubmitMessage['method'],
     order: TracedOrder,
-    work: (context: TraceContext | undefined) => T,
+    work: () => T,
   ): T {
     const message = new Submit(traced, method, order);
     this.#submit = message;
     const given = message.traceContext;
     return message.begin(() => {
-      const context = message.traceContext;
-      return work(context === given ? given : readContext(context));
+      if (message.traceContext !== given) order.traceText = traceTextOf(message.traceContext);
+      return work();
     });
   }
 
@@ -122,7 +171,6 @@ export class OrderTrace {
     const message = this.#submit;
     if (message === undefined || message.status !== undefined) return;
     message.status = status;
-    message.order = order.toOrder();
     if (order.sequence !== 0) message.sequence = order.sequence;
     if (error !== undefined) message.error = error;
     message.end();
@@ -175,13 +223,4 @@ export function unreadable(
   message.status = 'refused';
   message.error = error;
   message.end();
-}
-
-/** What a subscriber has set may throw when it is read. */
-function readContext(value: unknown): TraceContext | undefined {
-  try {
-    return readTraceContext(value);
-  } catch {
-    return undefined;
-  }
 }

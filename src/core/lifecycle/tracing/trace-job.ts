@@ -1,4 +1,3 @@
-import { waitMsOf } from '../../order/times/order-times.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { SubmitMessage } from '../../tracing/messages.ts';
 import type { TracedProcessor } from '../../tracing/operation.ts';
@@ -13,10 +12,7 @@ export function traceSubmit<T>(
   admit: () => T,
 ): T {
   job.trace = new OrderTrace();
-  return job.trace.submit(traced, method, job, (context) => {
-    if (context !== job.traceContext) job.traceContext = context;
-    return admit();
-  });
+  return job.trace.submit(traced, method, job, admit);
 }
 
 /**
@@ -33,11 +29,7 @@ export function traceProcessing(
 ): void {
   const trace = job.trace ?? new OrderTrace();
   job.trace = trace;
-  const acceptedAt = job.unixOf(job.acceptedAt, clock);
-  const startedAt = job.unixOf(startReading, clock);
-  const waitMs = waitMsOf(job.times?.notBefore, acceptedAt, startedAt);
-  const order = job.run?.accepted ?? job.toOrder();
-  const facts = { order, attempt: job.earlierAttempts + 1, acceptedAt, startedAt, waitMs };
+  const facts = { order: job.run?.accepted, startReading, clock };
   const { scope } = job;
   if (scope === undefined) traced.outside(() => trace.begin(traced, job, facts, () => {}));
   else job.scope = scope.renew((enter) => trace.begin(traced, job, facts, enter));

@@ -33,18 +33,41 @@ const parentForm = /^(?!ff)[\da-f]{2}-(?!0{32})[\da-f]{32}-(?!0{16})[\da-f]{16}-
 const stateForm = /^[\x20-\x7e]{1,512}$/;
 
 /**
- * A checked copy. What is invalid is dropped, as the standard says: a trace never makes an order fail. Reading the
- * value may throw.
+ * A context as one text, in which it is kept: an object for each order would cost more. What is invalid is dropped, as the
+ * standard says: a trace never makes an order fail. Reading the value may throw.
+ *
+ * @returns at most 568 characters; `undefined` without a valid `traceparent`
  */
-export function readTraceContext(value: unknown): TraceContext | undefined {
+export function readTraceText(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const { traceparent, tracestate } = value as Record<keyof TraceContext, unknown>;
   if (typeof traceparent !== 'string' || !parentForm.test(traceparent)) return undefined;
   const isState = typeof tracestate === 'string' && stateForm.test(tracestate);
-  return Object.freeze(isState ? { traceparent, tracestate } : { traceparent });
+  return isState ? `${traceparent} ${tracestate}` : traceparent;
 }
 
-/** A context as one text, for storages; at most 568 characters. */
+/** The same of what a subscriber or a host's storage gives, which may throw when it is read. */
+export function traceTextOf(value: unknown): string | undefined {
+  try {
+    return readTraceText(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The context that was read as this text. */
+export function traceContextOf(text: string): TraceContext {
+  if (text.length === parentLength) return { traceparent: text };
+  return { traceparent: text.slice(0, parentLength), tracestate: text.slice(parentLength + 1) };
+}
+
+/** A checked copy. */
+export function readTraceContext(value: unknown): TraceContext | undefined {
+  const text = readTraceText(value);
+  return text === undefined ? undefined : traceContextOf(text);
+}
+
+/** The text of a context that was checked before, for storages. */
 export function traceText(context: TraceContext | undefined): string | null {
   if (context === undefined) return null;
   const { traceparent, tracestate } = context;
@@ -54,7 +77,6 @@ export function traceText(context: TraceContext | undefined): string | null {
 /** The field of an order that was kept with such a text; nothing for any other. */
 export function tracedBy(text: string | null | undefined): { traceContext?: TraceContext } {
   if (typeof text !== 'string') return {};
-  const [traceparent, tracestate] = [text.slice(0, parentLength), text.slice(parentLength + 1)];
-  const traceContext = readTraceContext({ traceparent, tracestate });
+  const traceContext = readTraceContext(traceContextOf(text));
   return traceContext === undefined ? {} : { traceContext };
 }

@@ -9,6 +9,7 @@ import { noneRemembered, noResults, noSteps } from '../../order/step-result.ts';
 import type { StoredOrder, Times } from '../../order/stored-order.ts';
 import { NumberRows } from './columns/number-rows.ts';
 import { SettledPostings } from './columns/settled-postings.ts';
+import { SettledTraces } from './columns/settled-traces.ts';
 import type { Extra, RememberedFields } from './settled-extra.ts';
 
 const priorities: readonly Priority[] = ['medium', 'high', 'low'];
@@ -40,6 +41,7 @@ export class SettledColumns {
   readonly extras: (Extra | undefined)[] = [];
   readonly #numbers: NumberRows;
   readonly #postings = new SettledPostings();
+  readonly #traces = new SettledTraces();
   /** The greatest time of a settlement so far. */
   #greatest = Number.NEGATIVE_INFINITY;
 
@@ -55,6 +57,7 @@ export class SettledColumns {
   /**
    * @param balance - of a completed order
    * @param postings - what `keep` has returned for the order's postings; 0 if none are kept
+   * @param trace - as text
    */
   write(
     slot: number,
@@ -64,7 +67,9 @@ export class SettledColumns {
     status: OrderOutcome['status'],
     extra: Extra | undefined,
     postings: number,
+    trace: string | undefined,
   ): void {
+    this.#traces.write(slot, trace);
     this.ids[slot] = order.id;
     this.userIds[slot] = order.userId;
     this.extras[slot] = extra;
@@ -97,6 +102,7 @@ export class SettledColumns {
   release(slot: number): void {
     this.ids[slot] = undefined;
     this.extras[slot] = undefined;
+    this.#traces.release(slot);
     this.#numbers.segmentOf(slot)[this.#numbers.indexOf(slot) + KIND] = this.#kindIn(slot);
   }
 
@@ -111,7 +117,7 @@ export class SettledColumns {
   bytesIn(slot: number): number {
     const first = this.#firstPostingIn(slot);
     const ofPostings = first === -1 ? 0 : this.#postings.bytesOf(first);
-    return (this.extras[slot]?.bytes ?? 0) + ofPostings;
+    return (this.extras[slot]?.bytes ?? 0) + ofPostings + this.#traces.bytesIn(slot);
   }
 
   postingsIn(slot: number): readonly AppliedPosting[] {
@@ -183,7 +189,7 @@ export class SettledColumns {
     return {
       ...extra?.times,
       ...extra?.links,
-      ...(extra?.trace && { traceContext: extra.trace }),
+      ...this.#traces.fieldIn(slot),
       id: this.ids[slot] as string,
       userId: this.userIds[slot] as string,
       amount,

@@ -6,7 +6,7 @@ import type { OrderCause, StepResult, StepValues } from '../../order/step-result
 import { noResults, noSteps } from '../../order/step-result.ts';
 import { hasTimes, type TimeFields, timeFields } from '../../order/times/order-times.ts';
 import type { TraceContext } from '../../order/trace/trace-context.ts';
-import { memoryOf, ofObject, ofProperty, ofString } from '../../runtime/size-of.ts';
+import { memoryOf } from '../../runtime/size-of.ts';
 
 /** The fields of a settled order that take room in memory. */
 export interface RememberedFields {
@@ -27,7 +27,7 @@ export interface RememberedFields {
   readonly orderedAmount: number;
 }
 
-/** The fields that only some settled orders have, but for postings. */
+/** The fields that only some settled orders have, but for postings and traces. */
 export interface Extra {
   readonly payload: unknown;
   readonly content: unknown;
@@ -44,8 +44,6 @@ export interface Extra {
   readonly times?: TimeFields | undefined;
   /** The orders that an order names. */
   readonly links?: RetryLinks | undefined;
-  /** The trace of an order that has one. */
-  readonly trace?: TraceContext | undefined;
   /** About how many bytes are kept for this order alone. */
   readonly bytes: number;
 }
@@ -63,7 +61,6 @@ export const noExtra: Extra = {
   cause: undefined,
   times: undefined,
   links: undefined,
-  trace: undefined,
   bytes: 0,
 };
 
@@ -90,7 +87,6 @@ export function extraOfReceipt(order: RememberedFields, most: number): Extra {
     labels,
     times: timesIn(order),
     links: linksIn(order),
-    trace: order.traceContext,
     bytes,
   };
 }
@@ -104,16 +100,15 @@ export function extraOfError(order: RememberedFields, error: OrderError, most: n
   const times = timesIn(order);
   const links = linksIn(order);
   const fields = { payload, content, steps, results, labels, code, message, retryable };
-  const trace = order.traceContext;
-  return { ...fields, orderedAmount: undefined, cause, times, links, trace, bytes };
+  return { ...fields, orderedAmount: undefined, cause, times, links, bytes };
 }
 
-/** Whether a completed order has nothing of its own that takes room, but for postings and the results of its steps. */
+/** Whether a completed order has nothing of its own that takes room, but for postings, a trace and the results of its steps. */
 export function isPlain(order: RememberedFields): boolean {
   const { id, userId, payload, content, labels, results, amount, orderedAmount } = order;
   if (payload !== undefined || content !== undefined || labels.length > 0) return false;
   if (results !== noResults || orderedAmount !== amount || hasTimes(order)) return false;
-  if (order.retryOf !== undefined || order.traceContext !== undefined) return false;
+  if (order.retryOf !== undefined) return false;
   return id.length + userId.length <= shortIds;
 }
 
@@ -126,7 +121,7 @@ function linksIn({ retryOf }: RememberedFields): RetryLinks | undefined {
 }
 
 function bytesOf(
-  { id, userId, payload, content, results, traceContext }: RememberedFields,
+  { id, userId, payload, content, results }: RememberedFields,
   most: number,
 ): number {
   // One byte more, so that a value that is too large is recognized.
@@ -135,18 +130,5 @@ function bytesOf(
   const areLong = id.length + userId.length > shortIds;
   const ofIds = areLong ? memoryOf(id, enough) + memoryOf(userId, enough) : 0;
   const ofResults = results === noResults ? 0 : memoryOf(results, enough);
-  const ofTrace = traceContext ? memoryOfTrace(traceContext) : 0;
-  return memoryOf(payload, enough) + ofContent + ofIds + ofResults + ofTrace;
-}
-
-/** The same as `memoryOf`, which is too slow where every order is traced. A host's storage may give anything. */
-function memoryOfTrace({ traceparent, tracestate }: TraceContext): number {
-  return (
-    ofObject + memoryOfField('traceparent', traceparent) + memoryOfField('tracestate', tracestate)
-  );
-}
-
-function memoryOfField(name: string, text: unknown): number {
-  // All of it is ASCII.
-  return typeof text === 'string' ? ofProperty + name.length + ofString + text.length : 0;
+  return memoryOf(payload, enough) + ofContent + ofIds + ofResults;
 }

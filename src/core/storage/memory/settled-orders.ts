@@ -4,10 +4,12 @@ import type { OrderError } from '../../order/order-error.ts';
 import type { OrderOutcome } from '../../order/outcome.ts';
 import type { StepResult } from '../../order/step-result.ts';
 import type { StoredOrder } from '../../order/stored-order.ts';
+import { traceText } from '../../order/trace/trace-context.ts';
 import { isWanted, nextOf } from '../lists/order-pages.ts';
 import type { StoredOrderPage, StoredOrderQuery } from '../lists/stored-order-page.ts';
 import { beginsSegment, segmentAt, segmentSize } from './columns/number-rows.ts';
 import { bytesOfPostings } from './columns/settled-postings.ts';
+import { bytesOfTrace } from './columns/settled-traces.ts';
 import { NewestFirst, type Ring } from './newest-first.ts';
 import { type Remembered, SettledColumns } from './settled-columns.ts';
 import { type Extra, extraOfError, extraOfReceipt, isPlain, noExtra } from './settled-extra.ts';
@@ -88,7 +90,8 @@ export class SettledOrders implements SettlementRing {
     const slot = this.#at;
     const extra = this.#extraOf(order, error);
     const ofPostings = bytesOfPostings(order.postings);
-    const bytes = (extra?.bytes ?? 0) + ofPostings;
+    const trace = traceText(order.traceContext) ?? undefined;
+    const bytes = (extra?.bytes ?? 0) + ofPostings + bytesOfTrace(trace);
     let isKept = true;
     if (this.#bytes + bytes > 0) {
       this.#releaseOldest(slot);
@@ -100,7 +103,8 @@ export class SettledOrders implements SettlementRing {
     if (order.retryOf !== undefined) this.retried(order.retryOf, order.id, sequence);
     this.#slots.add(slot, hashOf(order.id));
     const own = isKept ? extra : undefined;
-    this.#columns.write(slot, order, balance, sequence, status, own, postings);
+    const kept = isKept ? trace : undefined;
+    this.#columns.write(slot, order, balance, sequence, status, own, postings, kept);
     if (!isKept) {
       this.#columns.ids[slot] = undefined;
       this.#missing = this.last + 1;
