@@ -12,7 +12,7 @@ const userPrefix = /^~[^~]+~(?=.)/s;
 
 /** The id of an order as a span says it: without the user in it, as its client has it, unless the options allow that. */
 export function messageIdOf(orderId: string, { userIds }: SpanSettings): string {
-  return userIds ? orderId : orderId.replace(userPrefix, '');
+  return userIds || !orderId.startsWith('~') ? orderId : orderId.replace(userPrefix, '');
 }
 
 /** What a span says of its order: what the options allow, and nothing else. */
