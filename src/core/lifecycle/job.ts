@@ -5,7 +5,6 @@ import { appliedPostings, orderedPostings } from '../order/receipt.ts';
 import { repeatedOutcomeOf } from '../order/record.ts';
 import { noResults, noSteps, notUndone, type RememberedStep } from '../order/step-result.ts';
 import type { NewOrder, StoredOrder } from '../order/stored-order.ts';
-import { traceContextOf } from '../order/trace/trace-context.ts';
 import type { Lane, QueueEntry } from '../queue/lane.ts';
 import { rejectedWith } from '../runtime/caller-frames.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -148,8 +147,7 @@ export class Job extends ParsedOrder implements QueueEntry {
   toNewOrder(clock: Clock): NewOrder {
     const acceptedAt = this.unixOf(this.acceptedAt, clock);
     const order = { ...this.toOrder(), content: this.content, acceptedAt };
-    const { traceText } = this;
-    return traceText === undefined ? order : { ...order, traceContext: traceContextOf(traceText) };
+    return this.traceText === undefined ? order : { ...order, traceContext: this.traceContext };
   }
 
   /**

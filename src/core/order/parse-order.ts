@@ -12,7 +12,12 @@ import {
   timeForm,
   timesOf,
 } from './times/order-times.ts';
-import { readTraceText, type TraceContext, traceTextOf } from './trace/trace-context.ts';
+import {
+  readTraceText,
+  type TraceContext,
+  traceContextOf,
+  traceTextOf,
+} from './trace/trace-context.ts';
 
 /** The most characters (UTF-16 code units) that an `id` or a `userId` may have. */
 export const maxIdLength = 256;
@@ -63,6 +68,10 @@ export class ParsedOrder implements AcceptedOrder {
 
   get postings(): readonly Posting[] {
     return this.ownPostings ?? noPostings;
+  }
+
+  get traceContext(): TraceContext | undefined {
+    return this.traceText === undefined ? undefined : traceContextOf(this.traceText);
   }
 
   /** Takes what is no content from the order that the storage has. */

@@ -6,7 +6,7 @@ import { OrderError } from '../order/order-error.ts';
 import type { OrderCause, StepResult, StepValues } from '../order/step-result.ts';
 import type { StoredOrder } from '../order/stored-order.ts';
 import { timeFields } from '../order/times/order-times.ts';
-import { type TraceContext, traceContextOf } from '../order/trace/trace-context.ts';
+import type { TraceContext } from '../order/trace/trace-context.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { LedgerSettlement } from '../storage/ledger.ts';
 
@@ -89,7 +89,7 @@ export class OrderSettlement implements LedgerSettlement {
     this.#job = job;
     if (job.times !== undefined) Object.assign(this, timeFields(job.times));
     if (job.retryOf !== undefined) this.retryOf = job.retryOf;
-    if (job.traceText !== undefined) this.traceContext = traceContextOf(job.traceText);
+    if (job.traceText !== undefined) this.traceContext = job.traceContext;
   }
 
   get job(): Job {

@@ -3,7 +3,7 @@ import type { OrderError } from '../order/order-error.ts';
 import type { OrderOutcome } from '../order/outcome.ts';
 import { noSteps, type StepResult } from '../order/step-result.ts';
 import { waitMsOf } from '../order/times/order-times.ts';
-import { type TraceContext, traceContextOf, traceTextOf } from '../order/trace/trace-context.ts';
+import { type TraceContext, traceTextOf } from '../order/trace/trace-context.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { orderChannel, submitChannel } from './channels.ts';
 import type { OrderMessage, SubmitMessage } from './messages.ts';
@@ -18,6 +18,8 @@ export interface TracedOrder {
   readonly times?: { readonly notBefore?: number | undefined } | undefined;
   /** Its trace context, as text. */
   traceText?: string | undefined;
+  /** The same, made when it is read. */
+  readonly traceContext: TraceContext | undefined;
   /** The order as its steps see it. */
   toOrder(): AcceptedOrder;
   unixOf(reading: number, clock: Clock): number;
@@ -41,8 +43,7 @@ class Submit extends Message implements SubmitMessage {
     super(traced);
     this.method = method;
     this.#source = source;
-    const text = source?.traceText;
-    this.traceContext = text === undefined ? undefined : traceContextOf(text);
+    this.traceContext = source?.traceContext;
     this.retried = method === 'retry' ? this.traceContext : undefined;
   }
 
@@ -101,8 +102,7 @@ class Processing extends Message implements OrderMessage {
   }
 
   get traceContext(): TraceContext | undefined {
-    const text = this.#source.traceText;
-    if (text !== undefined) this.#traceContext ??= traceContextOf(text);
+    this.#traceContext ??= this.#source.traceContext;
     return this.#traceContext;
   }
 
