@@ -3,6 +3,7 @@ import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-ho
 import {
   InMemorySpanExporter,
   type ReadableSpan,
+  type Sampler,
   SimpleSpanProcessor,
   type Span,
   type SpanProcessor,
@@ -47,9 +48,15 @@ class CountedSpans implements SpanProcessor {
 export class TracedProcess {
   readonly #exporter = new InMemorySpanExporter();
   readonly counted = new CountedSpans();
-  readonly provider = new TracerProvider({
-    spanProcessors: [this.counted, new SimpleSpanProcessor({ exporter: this.#exporter })],
-  });
+  readonly provider: TracerProvider;
+
+  /** @param sampler - all spans by default */
+  constructor(sampler?: Sampler) {
+    this.provider = new TracerProvider({
+      spanProcessors: [this.counted, new SimpleSpanProcessor({ exporter: this.#exporter })],
+      ...(sampler && { sampler }),
+    });
+  }
 
   get tracer() {
     return this.provider.getTracer('test');
