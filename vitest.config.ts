@@ -83,6 +83,7 @@ const long = [
   'test/postgres/statements/reads.test.ts',
   'test/postgres/writes/attacks.test.ts',
   'test/postgres/writes/crossing.test.ts',
+  'test/postgres/writes/ended-sessions.test.ts',
   'test/postgres/writes/slow-commits.test.ts',
   'test/project/docs-pages.test.ts',
   'test/sqlite/file/file-lock.test.ts',
