@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isOrderError, OrderProcessor } from 'order-processor';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { PostgresStorage } from '../../../src/postgres/index.ts';
 import { isFull } from '../../kit/full.ts';
 import { PostgresServer } from '../../kit/postgres-server.ts';
@@ -8,12 +8,6 @@ import { until } from '../members/kit.ts';
 
 /** How long the server is away, in milliseconds: longer than any pause between attempts to reach it. */
 const awayMs = isFull ? 20_000 : 3_000;
-
-let server: PostgresServer;
-beforeAll(async () => {
-  server = await PostgresServer.start();
-}, 30_000);
-afterAll(() => server[Symbol.asyncDispose]());
 
 /** As callers do: at any processor, by the same id, until it is settled. */
 async function submit(processors: readonly OrderProcessor[], id: string): Promise<string> {
@@ -29,14 +23,15 @@ async function submit(processors: readonly OrderProcessor[], id: string): Promis
   }
 }
 
-it.each(['fast', 'immediate'] as const)(
+// At the same time, since most of it is to wait.
+it.concurrent.each(['fast', 'immediate'] as const)(
   'a server that ends (%s) and is away for long: nothing is lost, nothing comes twice, and all goes on by itself (invariants 3, 4, 9)',
   async (mode) => {
-    const schema = `away_${mode}`;
+    await using server = await PostgresServer.start();
     const ran: string[] = [];
     const processors = await Promise.all(
       [1, 2, 3].map(async () => {
-        const options = { connectionString: server.url, schema, beatMs: 200, staleMs: 2_000 };
+        const options = { connectionString: server.url, beatMs: 200, staleMs: 2_000 };
         const storage = await PostgresStorage.open(options);
         const steps = [{ name: 'work', run: ({ id }: { id: string }) => void ran.push(id) }];
         return new OrderProcessor({ storage, steps }).on('error', () => {});
@@ -78,7 +73,7 @@ it.each(['fast', 'immediate'] as const)(
     expect(balances).toEqual(balances.map(() => 13));
     expect(new Set(ran).size).toBe(260);
     await Promise.all(processors.map((each) => each.shutdown()));
-    const storage = await PostgresStorage.open({ connectionString: server.url, schema });
+    const storage = await PostgresStorage.open({ connectionString: server.url });
     expect(await storage.check()).toEqual([]);
     await storage.close();
   },
