@@ -56,6 +56,7 @@ const long = [
   'test/postgres/chaos/chaos.test.ts',
   'test/postgres/clocks/clocks.test.ts',
   'test/postgres/conformance.test.ts',
+  'test/postgres/every-process.test.ts',
   'test/postgres/hosts/host-transaction.test.ts',
   'test/postgres/hosts/on-settle.test.ts',
   'test/postgres/hosts/sql-enqueue.test.ts',
