@@ -56,10 +56,10 @@ describe('the package', () => {
   });
 
   // The aim is 15 kB, of which p-queue and eventemitter3 take 5; this only keeps it from growing unseen.
-  it('has a core of at most 80 kB with its dependencies, minified and gzipped', async () => {
+  it('has a core of at most 81 kB with its dependencies, minified and gzipped', async () => {
     const size = await bundleSize();
     expect(size).toBeGreaterThan(1_000);
-    expect(size).toBeLessThanOrEqual(80_000);
+    expect(size).toBeLessThanOrEqual(81_000);
   });
 
   it('has a dashboard of at most 21 kB beside its page', async () => {
@@ -74,10 +74,10 @@ describe('the package', () => {
     expect(size).toBeLessThanOrEqual(8_000);
   });
 
-  it('has a storage for many processors of at most 52 kB beside `pg`', async () => {
+  it('has a storage for many processors of at most 53 kB beside `pg`', async () => {
     const size = await bundleSize('postgres/index.ts', ['pg']);
     expect(size).toBeGreaterThan(1_000);
-    expect(size).toBeLessThanOrEqual(52_000);
+    expect(size).toBeLessThanOrEqual(53_000);
   });
 
   it('has a page of the dashboard of at most 120 kB, all of its files gzipped', () => {
