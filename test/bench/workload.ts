@@ -10,6 +10,8 @@ export interface Workload {
    * round has a new one.
    */
   readonly isSteady?: boolean;
+  /** How many rounds at least warm up, and do not count; 1 by default. Short rounds need more until all is compiled. */
+  readonly warmUps?: number;
   /** Makes the input and the contender's round. */
   prepare(contender: string): Run;
   /** Done once before all rounds: rejects if contenders are not worth comparing. */

@@ -26,8 +26,8 @@ export const postgresWorkloads = {
     four: (orders) => fleetOf(4, orders),
     fees: (orders) => fleetOf(4, withFees(orders)),
   }),
-  postgresDrain: onOrders(10_000, spread(10_000), drained),
-  postgresDrainFew: onOrders(10_000, spread(150), drained),
+  postgresDrain: { ...onOrders(10_000, spread(10_000), drained), warmUps: 4 },
+  postgresDrainFew: { ...onOrders(10_000, spread(150), drained), warmUps: 4 },
   postgresBacklog: onOrders(1_000_000, spread(10_000), {
     million: (orders) => backlog(orders),
     less: (orders) => backlog(orders.slice(0, 100_000)),
