@@ -8,6 +8,7 @@
 export type {
   EnqueueOptions,
   OutcomeOptions,
+  RetryOrderOptions,
   SubmitOptions,
 } from './core/admission/caller-options.ts';
 export type {

@@ -2,6 +2,8 @@ import {
   checkIterable,
   type EnqueueOptions,
   type OutcomeOptions,
+  type RetryOrderOptions,
+  readRetryOptions,
   type SubmitOptions,
   signalOf,
 } from './admission/caller-options.ts';
@@ -505,7 +507,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * by several processes too, one order comes of it.
    *
    * @param id - the old order's id
-   * @param options - a signal that ends the waiting for the acceptance of the new order
+   * @param options - a signal that ends the waiting for the acceptance of the new order, and its trace
    * @returns the record of the new order, as {@link enqueue} gives it; of an order that was retried before, the present
    *   record of what it came again as. For an order whose caller was notified while its steps end, it waits for that;
    *   inside a step that may be a `deadlock`. Rejects with a TypeError for what can't be an id and for a wrong option; with `not_failed` for
@@ -536,13 +538,10 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
    * console.log(id, (await processor.outcome(id))?.status); // prints: o-1~2 completed
    * ```
    */
-  async retry(
-    id: string,
-    options?: Pick<EnqueueOptions, 'signal'>,
-  ): Promise<OrderRecord<Payload, Results>> {
+  async retry(id: string, options?: RetryOrderOptions): Promise<OrderRecord<Payload, Results>> {
     if (!isName(id)) throw wrong(TypeError, 'id', nameForm, id);
-    const signal = signalOf('retry', options);
-    const record = retryOrder(this.#engine, id, this.#settings.overflow, signal);
+    const read = readRetryOptions(options);
+    const record = retryOrder(this.#engine, id, this.#settings.overflow, read);
     return (await this.#engine.clock.paced(record)) as OrderRecord<Payload, Results>;
   }
 

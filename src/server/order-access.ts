@@ -1,3 +1,4 @@
+import type { RetryOrderOptions } from '../core/admission/caller-options.ts';
 import type { OrderRecord } from '../core/order/outcome.ts';
 import type { OrderProcessor } from '../core/order-processor.ts';
 import {
@@ -95,7 +96,7 @@ export async function cancelOrder(
 /**
  * Hands in an order once more that failed or was canceled, for a client that might hand it in itself.
  *
- * @param signal - ends the waiting for the acceptance of the new order
+ * @param options - what ends the waiting for the acceptance of the new order, and the trace of the request
  * @returns the record of the new order
  * @throws HttpError `not_found`, `forbidden`
  */
@@ -104,11 +105,11 @@ export async function retryOrder(
   access: Access,
   ids: ClientIds,
   wanted: Wanted,
-  signal: AbortSignal,
+  options: RetryOrderOptions,
 ): Promise<OrderRecord> {
   const { id, userId, orderedAmount: amount, postings } = await findOrder(processor, ids, wanted);
   checkMayOrder(access, { userId, amount, postings });
-  return processor.retry(id, { signal });
+  return processor.retry(id, options);
 }
 
 /**

@@ -8,7 +8,14 @@ import { describe, expect, it } from 'vitest';
 import { detailsOf, refusalOf, useServers } from '../grpc/helpers.ts';
 import { appOf, gates, order } from '../http/helpers.ts';
 import { useFolder } from '../sqlite/helpers.ts';
-import { parentOf, TracedProcess, traceOf, useContextManager } from './traced-process.ts';
+import {
+  idOf,
+  linksOf,
+  parentOf,
+  TracedProcess,
+  traceOf,
+  useContextManager,
+} from './traced-process.ts';
 
 useContextManager();
 const folder = useFolder();
@@ -88,6 +95,38 @@ it('gRPC hands in orders as part of the trace that the metadata names', async ()
   }
   await processor.onIdle();
   expect(sentIn(process)).toEqual([isIn, isIn]);
+});
+
+it('`retry` over HTTP and gRPC is part of the trace of its request, with a link to the first order', async () => {
+  const process = new TracedProcess();
+  const fails = { name: 'fails', run: () => Promise.reject(new Error('Down')) };
+  const first = '00-11111111111111111111111111111111-2222222222222222-01';
+  const web = appOf({ steps: [fails] });
+  const rpc = await startGrpc({ processor: { steps: [fails] } });
+  using _ = instrument(web.processor, { tracerProvider: process.provider });
+  using __ = instrument(rpc.processor, { tracerProvider: process.provider });
+  for (const { processor } of [web, rpc]) {
+    const failing = { id: 'o-1', userId: 'u', amount: 1, traceContext: { traceparent: first } };
+    await processor.submit(failing).catch(() => {});
+  }
+  const response = await web.app.fetch(
+    new Request('http://localhost/orders/o-1/retry', { method: 'POST', headers: { traceparent } }),
+  );
+  expect(response.status).toBe(202);
+  await rpc.grpc.call('retryOrder', { id: 'o-1' }, {}, { traceparent });
+  await web.processor.shutdown();
+  await rpc.processor.onIdle();
+  const sent = process.named('send orders');
+  const isFirst = ({ attributes }: (typeof sent)[0]) =>
+    attributes['messaging.message.id'] === 'o-1';
+  const retries = sent.filter((span) => !isFirst(span));
+  expect(retries.map((span) => [traceOf(span), parentOf(span)])).toEqual([isIn, isIn]);
+  expect(retries.map(linksOf).sort()).toEqual(
+    sent
+      .filter(isFirst)
+      .map((span) => [idOf(span)])
+      .sort(),
+  );
 });
 
 describe('errors of gRPC', () => {

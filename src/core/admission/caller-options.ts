@@ -1,4 +1,5 @@
 import { OrderError } from '../order/order-error.ts';
+import { type TraceContext, traceContextOf, traceTextOf } from '../order/trace/trace-context.ts';
 import { isAbortSignal } from '../runtime/abort.ts';
 import { checkOptions, wrong } from '../runtime/checks.ts';
 import { messageOf, show } from '../runtime/thrown.ts';
@@ -53,6 +54,34 @@ export interface EnqueueOptions {
    * `PostgresStorage`. None by default.
    */
   readonly client?: TransactionClient | undefined;
+}
+
+/**
+ * What {@link OrderProcessor.retry} takes beside the id.
+ *
+ * @example
+ * ```ts
+ * import { OrderProcessor } from 'order-processor';
+ *
+ * await using processor = new OrderProcessor();
+ * const retried = processor.retry('o-1', { signal: AbortSignal.timeout(1_000) });
+ * await retried.catch(({ code }) => console.log(code)); // prints: not_failed
+ * ```
+ *
+ * @category Processor
+ */
+export interface RetryOrderOptions {
+  /** When it aborts before the new order is accepted, the waiting for that ends; see {@link EnqueueOptions.signal}. */
+  readonly signal?: AbortSignal | undefined;
+  /** The trace that the new order is a part of. By default that of the old order. */
+  readonly traceContext?: TraceContext | undefined;
+}
+
+/** @throws TypeError; a trace context that is not valid is none */
+export function readRetryOptions(options: RetryOrderOptions = {}): RetryOrderOptions {
+  const signal = signalOf('retry', options, ['signal', 'traceContext']);
+  const text = traceTextOf(options.traceContext);
+  return { signal, traceContext: text === undefined ? undefined : traceContextOf(text) };
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Follower } from '../lifecycle/entry.ts';
 import type { Job } from '../lifecycle/job.ts';
 import { bySignal, canceled, waitingEnded } from '../order/processor-errors.ts';
+import type { TraceContext } from '../order/trace/trace-context.ts';
 import type { Acceptance } from '../processing/acceptance.ts';
 import type { AwaitedUsers } from '../queries/awaited-users.ts';
 import { onAbort } from '../runtime/abort.ts';
@@ -21,6 +22,8 @@ export interface Entry {
   readonly isListed?: boolean | undefined;
   /** Where it is accepted, if not in the processor's own way. */
   readonly transaction?: HostTransaction | undefined;
+  /** The trace context of the order that comes again. */
+  readonly retried?: TraceContext | undefined;
 }
 
 /**

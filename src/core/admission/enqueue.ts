@@ -1,6 +1,7 @@
 import type { Follower } from '../lifecycle/entry.ts';
 import type { Job } from '../lifecycle/job.ts';
 import type { OrderOutcome, OrderRecord } from '../order/outcome.ts';
+import type { StoredOrder } from '../order/stored-order.ts';
 import type { Admission } from './admission.ts';
 import { badOptions, type EnqueueOptions, signalOf } from './caller-options.ts';
 import type { Entry } from './callers.ts';
@@ -36,7 +37,7 @@ class Caller implements Follower {
  * Has an order accepted.
  *
  * @param notify - called with the outcome when a caller of `submit` is notified, perhaps before this resolves
- * @param retryOf - the order that comes again as this one
+ * @param retried - the order that comes again as this one
  * @returns rejects if the order is refused
  */
 export async function enqueue(
@@ -45,10 +46,10 @@ export async function enqueue(
   overflow: Overflow,
   options?: EnqueueOptions,
   notify?: (outcome: OrderOutcome) => void,
-  retryOf?: string,
+  retried?: Pick<StoredOrder, 'id' | 'traceContext'>,
 ): Promise<Enqueued> {
   const { clock } = admission;
-  const method = retryOf === undefined ? 'enqueue' : 'retry';
+  const method = retried === undefined ? 'enqueue' : 'retry';
   let job: Job;
   let signal: AbortSignal | undefined;
   let client: unknown;
@@ -60,8 +61,8 @@ export async function enqueue(
     throw await clock.paced(refusalOf(admission, error, method).error);
   }
   const transaction = client === undefined ? undefined : admission.transaction(client);
-  const entry: Entry = { method, overflow, signal, transaction };
-  if (retryOf !== undefined) job.retryOf = retryOf;
+  const entry: Entry = { method, overflow, signal, transaction, retried: retried?.traceContext };
+  if (retried !== undefined) job.retryOf = retried.id;
   const caller = new Caller(notify);
   const { known } = admission;
   if ((known.isShared || job.times !== undefined) && notify === undefined) job.isUnawaited = true;

@@ -39,12 +39,13 @@ class Submit extends Message implements SubmitMessage {
     traced: TracedProcessor,
     method: SubmitMessage['method'],
     source: TracedOrder | undefined,
+    retried: TraceContext | undefined,
   ) {
     super(traced);
     this.method = method;
     this.#source = source;
     this.traceContext = source?.traceContext;
-    this.retried = method === 'retry' ? this.traceContext : undefined;
+    this.retried = retried;
   }
 
   /** Made when it is read: most subscribers read it of few orders. */
@@ -149,15 +150,17 @@ export class OrderTrace {
   /**
    * A call hands the order in.
    *
+   * @param retried - the trace context of the order that comes again
    * @param work - admits it; by then the order has the trace context that it is to be kept with
    */
   submit<T>(
     traced: TracedProcessor,
     method: SubmitMessage['method'],
     order: TracedOrder,
+    retried: TraceContext | undefined,
     work: () => T,
   ): T {
-    const message = new Submit(traced, method, order);
+    const message = new Submit(traced, method, order, retried);
     this.#submit = message;
     const given = message.traceContext;
     return message.begin(() => {
@@ -218,7 +221,7 @@ export function unreadable(
   method: SubmitMessage['method'],
   error: OrderError,
 ): void {
-  const message = new Submit(traced, method, undefined);
+  const message = new Submit(traced, method, undefined, undefined);
   message.begin(() => {});
   message.status = 'refused';
   message.error = error;

@@ -2,6 +2,7 @@ import type { ServiceImpl } from '@connectrpc/connect';
 import type { OrderProcessor } from '../../core/order-processor.ts';
 import { checkMayActFor } from '../../server/access.ts';
 import { cancelOrder, compensateOrder, findOrder, retryOrder } from '../../server/order-access.ts';
+import { inTrace, traceContextOf } from '../../server/trace-headers.ts';
 import type { OrderService } from '../gen/orderprocessor/v1/orders_pb.js';
 import { receiptMessage, recordMessage } from '../messages/messages.ts';
 import { pageMessage } from '../messages/pages.ts';
@@ -64,7 +65,8 @@ export function orderMethods(
     retryOrder: (wanted, context) =>
       calls.answer(context, async (access, ids) => {
         checkNames(wanted);
-        const record = await retryOrder(processor, access, ids, wanted, context.signal);
+        const options = inTrace({ signal: context.signal }, traceContextOf(context.requestHeader));
+        const record = await retryOrder(processor, access, ids, wanted, options);
         return { record: recordMessage(ids.record(record)) };
       }),
   };

@@ -9,6 +9,7 @@ import {
   retryOrder,
   withoutCause,
 } from '../../server/order-access.ts';
+import { inTrace, traceContextOf } from '../../server/trace-headers.ts';
 import { json } from '../answers.ts';
 import { listQuery, orderQuery } from '../openapi/input-schemas.ts';
 import type { AppSettings } from '../options.ts';
@@ -64,7 +65,13 @@ async function postRetry(
   const { userId } = query(request, orderQuery);
   const wanted = { id: param('id'), userId };
   const record = await acceptInTime(settings, request, { orderId: wanted.id, userId }, (signal) =>
-    retryOrder(processor, access, ids, wanted, signal),
+    retryOrder(
+      processor,
+      access,
+      ids,
+      wanted,
+      inTrace({ signal }, traceContextOf(request.headers)),
+    ),
   );
   return json(shown(record, ids), 202, { location: `../../${pathOf(record, ids)}` });
 }

@@ -56,7 +56,7 @@ export class OrderSpans {
     const linked = propagation ? retried : given;
     const links = linked === undefined ? undefined : [{ context: spanContextOf(linked) }];
     // What comes again by `retry` has the context of the first order: that is no caller's.
-    const callers = given === retried ? undefined : given;
+    const callers = given?.traceparent === retried?.traceparent ? undefined : given;
     const span = tracer.startSpan(
       name,
       links === undefined ? options : { ...options, links },

@@ -126,6 +126,11 @@ describe('the trace context of an order', () => {
         await processor.retry('o-1~2');
       }
       await processor.outcome('o-1~3');
+      // What a caller of `retry` gives counts, unless it is not valid.
+      await processor.retry('o-1~3', { traceContext: given });
+      await processor.outcome('o-1~4');
+      await processor.retry('o-1~4', { traceContext: { traceparent: 'x' } });
+      await processor.outcome('o-1~5');
       await processor.shutdown();
       const submits = witness.of('order-processor:submit').map(({ message }) => message);
       expect(
@@ -134,9 +139,11 @@ describe('the trace context of an order', () => {
         ['submit', undefined, given],
         ['retry', given, given],
         ['retry', given, { traceparent: other }],
+        ['retry', { traceparent: other }, given],
+        ['retry', given, given],
       ]);
       const orders = witness.of('order-processor:order').map(({ message }) => message.traceContext);
-      expect(orders).toEqual([given, given, { traceparent: other }]);
+      expect(orders).toEqual([given, given, { traceparent: other }, given, given]);
     },
   );
 

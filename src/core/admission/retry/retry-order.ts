@@ -4,6 +4,7 @@ import type { OrderRecord } from '../../order/outcome.ts';
 import { retryIdOf } from '../../order/retry/retry-id.ts';
 import type { StoredOrder } from '../../order/stored-order.ts';
 import { quote } from '../../runtime/thrown.ts';
+import type { RetryOrderOptions } from '../caller-options.ts';
 import type { Overflow } from '../capacity.ts';
 import { enqueue } from '../enqueue.ts';
 import { type FailedOrderSources, failedOrder } from './failed-order.ts';
@@ -19,7 +20,7 @@ export async function retryOrder(
   sources: FailedOrderSources,
   id: string,
   overflow: Overflow,
-  signal: AbortSignal | undefined,
+  { signal, traceContext }: RetryOrderOptions,
 ): Promise<OrderRecord> {
   const { admission } = sources;
   const stored = await failedOrder(sources, id, signal);
@@ -35,9 +36,11 @@ export async function retryOrder(
   const newId = retryIdOf(stored);
   await checkNotEarlier(sources, newId, stored);
   const { userId, orderedAmount: amount, postings, priority, content: payload } = stored;
-  const { traceContext } = stored;
-  const order: Order = { id: newId, userId, amount, postings, priority, payload, traceContext };
-  const { record } = await enqueue(admission, order, overflow, { signal }, undefined, id);
+  const order: Order = {
+    ...{ id: newId, userId, amount, postings, priority, payload },
+    traceContext: traceContext ?? stored.traceContext,
+  };
+  const { record } = await enqueue(admission, order, overflow, { signal }, undefined, stored);
   return record;
 }
 

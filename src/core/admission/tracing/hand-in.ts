@@ -9,7 +9,8 @@ import type { Entry } from '../callers.ts';
 /** Admits an order that its caller follows; see `Admission`. */
 export function handIn(admission: Admission, job: Job, entry: Entry): Promise<void> | undefined {
   if (!submitChannel.hasSubscribers) return admission.admit(job, entry);
-  return traceSubmit(job, admission.traced, entry.method, () => admission.admit(job, entry));
+  const { method, retried } = entry;
+  return traceSubmit(job, admission.traced, { method, retried }, () => admission.admit(job, entry));
 }
 
 /** The outcome of an order that cannot be parsed, or whose options are wrong. */

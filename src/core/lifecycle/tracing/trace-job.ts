@@ -8,11 +8,11 @@ import type { Job } from '../job.ts';
 export function traceSubmit<T>(
   job: Job,
   traced: TracedProcessor,
-  method: SubmitMessage['method'],
+  { method, retried }: Pick<SubmitMessage, 'method' | 'retried'>,
   admit: () => T,
 ): T {
   job.trace = new OrderTrace();
-  return job.trace.submit(traced, method, job, admit);
+  return job.trace.submit(traced, method, job, retried, admit);
 }
 
 /**
