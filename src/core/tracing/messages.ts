@@ -6,6 +6,7 @@ import type { TraceContext } from '../order/trace/trace-context.ts';
 /**
  * What all messages of the {@link TracingMessages | diagnostics channels} have. One object is the message of all events
  * of an operation, so it identifies the operation: what a subscriber keeps of it belongs in a `WeakMap`.
+ * Some fields are made when they are read, so read them by name: a spread of a message lacks them.
  *
  * @category Tracing
  */
