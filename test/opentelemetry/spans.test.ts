@@ -1,10 +1,9 @@
 /** What spans there are, of what kind, with what in them, below what. */
 import { context, propagation } from '@opentelemetry/api';
-import { OrderError, OrderProcessor, refuse, type Step } from 'order-processor';
-import { type InstrumentOptions, instrument } from 'order-processor/opentelemetry';
+import { OrderProcessor, type Step } from 'order-processor';
+import { instrument } from 'order-processor/opentelemetry';
 import { describe, expect, it } from 'vitest';
-import { codeOf, deferred, range } from '../kit/helpers.ts';
-import { useFolder } from '../sqlite/helpers.ts';
+import { range } from '../kit/helpers.ts';
 import {
   activeSpanId,
   idOf,
@@ -13,26 +12,10 @@ import {
   shapeOf,
   TracedProcess,
   traceOf,
-  useContextManager,
 } from './traced-process.ts';
+import { order, useTracedRuns } from './traced-runs.ts';
 
-useContextManager();
-const folder = useFolder();
-
-const order = (id: string, userId = 'ann', amount = 1) => ({ id, userId, amount });
-
-async function traced(
-  run: (processor: OrderProcessor, process: TracedProcess) => Promise<unknown>,
-  options: InstrumentOptions = {},
-  steps: Step[] = [],
-): Promise<TracedProcess> {
-  const process = new TracedProcess();
-  const processor = new OrderProcessor({ storage: await folder.open(), steps });
-  using _ = instrument(processor, { tracerProvider: process.provider, ...options });
-  await run(processor, process);
-  await processor.shutdown();
-  return process;
-}
+const traced = useTracedRuns();
 
 const common = {
   'messaging.system.name': 'order_processor',
@@ -189,161 +172,6 @@ describe('an order that completes', () => {
   });
 });
 
-describe('what fails', () => {
-  it('sets the status and `error.type` of the attempt and of the order, and says no message', async () => {
-    const declined: Step = {
-      name: 'charge',
-      run: () => {
-        throw new OrderError('card_declined', 'Card 4242 was declined', { retryable: false });
-      },
-    };
-    const process = await traced((processor) => codeOf(processor.submit(order('o-1'))), {}, [
-      declined,
-    ]);
-    for (const name of ['charge', 'process orders']) {
-      const span = process.one(name);
-      expect([span.attributes['error.type'], span.status]).toEqual(['card_declined', { code: 2 }]);
-    }
-    expect(process.one('process orders').attributes['order_processor.order.status']).toBe('failed');
-    expect(process.one('send orders').status).toEqual({ code: 0 });
-  });
-
-  it('has a span for each attempt, and an event of `process` for each pause', async () => {
-    const flaky: Step = {
-      name: 'flaky',
-      retry: { attempts: 3, delayMs: 2, jitter: false },
-      run: (_, { attempt }) => {
-        if (attempt < 3) throw new OrderError('busy', 'Busy');
-      },
-    };
-    const process = await traced((processor) => processor.submit(order('o-1')), {}, [flaky]);
-    const processed = process.one('process orders');
-    const attempts = process.named('flaky');
-    expect(
-      attempts.map(({ attributes, status }) => [
-        attributes['order_processor.step.attempt'],
-        attributes['error.type'],
-        status.code,
-      ]),
-    ).toEqual([
-      [1, 'busy', 2],
-      [2, 'busy', 2],
-      [3, undefined, 0],
-    ]);
-    expect(attempts.map(parentOf)).toEqual(Array(3).fill(idOf(processed)));
-    expect(processed.status.code).toBe(0);
-    expect(processed.events.map(({ name, attributes }) => ({ name, ...attributes }))).toEqual(
-      [1, 2].map((attempt) => ({
-        name: 'order_processor.step.pause',
-        'order_processor.step.name': 'flaky',
-        'order_processor.step.attempt': attempt,
-        'order_processor.step.pause_ms': expect.any(Number),
-        'error.type': 'busy',
-      })),
-    );
-  });
-
-  it('has a span for each compensation, below `process`', async () => {
-    const steps: Step[] = [
-      { name: 'reserve', run: () => {}, compensate: () => {} },
-      {
-        name: 'charge',
-        after: 'reserve',
-        run: () => {
-          throw new OrderError('declined', 'Declined', { retryable: false });
-        },
-      },
-    ];
-    const process = await traced((processor) => codeOf(processor.submit(order('o-1'))), {}, steps);
-    const undo = process.one('compensate reserve');
-    expect(parentOf(undo)).toBe(idOf(process.one('process orders')));
-    expect(undo.attributes['order_processor.step.is_compensation']).toBe(true);
-  });
-
-  it('ends `send` of an order that is refused with its code, and has no `process`', async () => {
-    const process = new TracedProcess();
-    const processor = new OrderProcessor({ rules: [() => refuse('shop_closed', 'Closed')] });
-    using _ = instrument(processor, { tracerProvider: process.provider });
-    expect(await codeOf(processor.submit(order('o-1')))).toBe('shop_closed');
-    expect(await codeOf(processor.submit({ userId: '', amount: 1 }))).toBe('invalid_order');
-    await processor.shutdown();
-    expect(
-      process
-        .named('send orders')
-        .map(({ attributes, status }) => [
-          attributes['error.type'],
-          attributes['order_processor.submit.status'],
-          status.code,
-        ]),
-    ).toEqual([
-      ['shop_closed', 'refused', 2],
-      ['invalid_order', 'refused', 2],
-    ]);
-    expect(process.spans).toHaveLength(2);
-  });
-});
-
-describe('what spans say of an order', () => {
-  const submitted = (options: InstrumentOptions) =>
-    traced(
-      (processor) =>
-        processor.submit({
-          id: 'o-1',
-          userId: 'ann@example.org',
-          amount: 4711,
-          payload: { to: 'Bob' },
-        }),
-      options,
-      [
-        {
-          name: 'note',
-          run: () => 'ann@example.org',
-        },
-      ],
-    );
-  const textOf = ({ spans }: TracedProcess): string =>
-    JSON.stringify(
-      spans.map(({ name, attributes, events, status }) => [name, attributes, events, status]),
-    );
-
-  it('no user, no amount and no payload by default', async () => {
-    expect(textOf(await submitted({}))).not.toMatch(/ann|4711|Bob/);
-  });
-
-  it('what the options allow', async () => {
-    const process = await submitted({ userIds: true, amounts: true, payloads: true });
-    for (const name of ['send orders', 'process orders']) {
-      expect(process.one(name).attributes).toMatchObject({
-        'user.id': 'ann@example.org',
-        'order_processor.order.amount': 4711,
-        'order_processor.order.payload': '{"to":"Bob"}',
-      });
-    }
-  });
-
-  it('the attributes and the destination that they are given', async () => {
-    const process = await submitted({ destination: 'shop', attributes: { region: 'eu' } });
-    expect(process.spans.map(({ attributes }) => attributes.region)).toEqual(Array(4).fill('eu'));
-    expect(process.one('send shop').attributes['messaging.destination.name']).toBe('shop');
-  });
-
-  it('the message of an error with `errorMessages`', async () => {
-    const process = await traced(
-      (processor) => codeOf(processor.submit(order('o-1'))),
-      { errorMessages: true },
-      [
-        {
-          name: 'charge',
-          run: () => {
-            throw new OrderError('declined', 'Declined by the bank', { retryable: false });
-          },
-        },
-      ],
-    );
-    expect(process.one('charge').status.message).toBe('Declined by the bank');
-  });
-});
-
 describe('several processors of one process', () => {
   it('each have their own spans', async () => {
     const [one, other] = [new TracedProcess(), new TracedProcess()];
@@ -355,70 +183,6 @@ describe('several processors of one process', () => {
     await Promise.all([first, second, third].map((each) => each.submit(order('o-1'))));
     expect(one.spans.map(({ name }) => name).sort()).toEqual(['process orders', 'send orders']);
     expect(other.spans.map(({ name }) => name).sort()).toEqual(['process second', 'send second']);
-  });
-});
-
-describe('invariant 11: changes nothing', () => {
-  const throws = (): never => {
-    throw new Error('The tracer is broken');
-  };
-  const broken: Record<string, object> = {
-    'a tracer that throws': { startSpan: throws, startActiveSpan: throws },
-    'a tracer whose spans throw': {
-      startSpan: () => new Proxy({}, { get: (_, name) => (name === 'then' ? undefined : throws) }),
-    },
-    'a tracer whose spans are nothing': { startSpan: () => undefined },
-  };
-
-  it.each(Object.entries(broken))('%s', async (_, tracer) => {
-    const seen: string[] = [];
-    const processor = new OrderProcessor({
-      storage: await folder.open(),
-      steps: [{ name: 'charge', run: ({ id }) => seen.push(id) }],
-    });
-    using __ = instrument(processor, { tracerProvider: { getTracer: () => tracer as never } });
-    const receipts = await Promise.all(range(3).map((at) => processor.submit(order(`o-${at}`))));
-    await processor.shutdown();
-    expect(receipts.map(({ balance }) => balance)).toEqual([1, 2, 3]);
-    expect(seen).toEqual(['o-0', 'o-1', 'o-2']);
-  });
-
-  it('no SDK', async () => {
-    const processor = new OrderProcessor();
-    using _ = instrument(processor);
-    expect((await processor.submit(order('o-1'))).balance).toBe(1);
-    await processor.shutdown();
-  });
-
-  it('what has begun before `instrument`, and what ends after `stop`', async () => {
-    const process = new TracedProcess();
-    const gates = new Map(['o-1', 'o-2'].map((id) => [id, deferred()]));
-    const begun = deferred();
-    const processor = new OrderProcessor({
-      steps: [
-        {
-          name: 'wait',
-          run: ({ id }) => {
-            begun.resolve();
-            return gates.get(id)?.promise;
-          },
-        },
-      ],
-    });
-    const before = processor.submit(order('o-1'));
-    await begun.promise;
-    const { stop } = instrument(processor, { tracerProvider: process.provider });
-    const during = processor.submit(order('o-2', 'bob'));
-    gates.get('o-1')?.resolve();
-    await before;
-    stop();
-    gates.get('o-2')?.resolve();
-    await Promise.all([during, processor.submit(order('o-3'))]);
-    await processor.shutdown();
-    // Of the second order alone, and its span and that of its step are not ended.
-    const names = ['send orders', 'process orders', 'wait'];
-    expect(process.counted.started.map(({ name }) => name)).toEqual(names);
-    expect(process.spans.map(({ name }) => name)).toEqual(['send orders']);
   });
 });
 
