@@ -77,9 +77,13 @@ export class StepScope extends AsyncResource {
    */
   renew(around: (enter: () => void) => void): StepScope {
     let renewed: StepScope = this;
-    this.runInAsyncScope(around, undefined, () => {
-      renewed = new StepScope(this.#owner as object, this.userId);
-      renewed.#order = this.#order;
+    this.runInAsyncScope(() => {
+      // Node.js 22 keeps contexts in async resources: once entered, this one is in its own.
+      if (current.getStore() === this) current.enterWith(this.#outer);
+      around(() => {
+        renewed = new StepScope(this.#owner as object, this.userId);
+        renewed.#order = this.#order;
+      });
     });
     if (renewed !== this) this.end();
     return renewed;

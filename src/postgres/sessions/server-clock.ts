@@ -23,7 +23,9 @@ export class ServerClock {
    * @param serverAt - by the server's
    */
   answered(askedAt: number, serverAt: number): void {
-    const [least, most] = [serverAt - Date.now(), serverAt - askedAt];
+    const least = serverAt - Date.now();
+    // Below `least` if the machine's clock was set back meanwhile: then what it says now counts.
+    const most = Math.max(least, serverAt - askedAt);
     if (this.#aheadMs >= least && this.#aheadMs <= most) return;
     this.#aheadMs = Math.round((least + most) / 2);
   }

@@ -49,3 +49,15 @@ it('follows where either clock is set', () => {
   ask(clock, 0, 1, 1);
   expect(clock.aheadMs).toBe(0);
 });
+
+it('goes by what the machine’s clock says after it was set between question and answer', () => {
+  const clock = new ServerClock();
+  const askedAt = machineAt;
+  const serverAt = machineAt + 5;
+  machineAt -= 3_600_000 - 10;
+  clock.answered(askedAt, serverAt);
+  expect(clock.now()).toBe(serverAt);
+  machineAt += 3_600_000;
+  ask(clock, 0, 1, 1);
+  expect(clock.aheadMs).toBe(0);
+});
