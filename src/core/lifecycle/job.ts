@@ -36,8 +36,8 @@ export class Job extends ParsedOrder implements QueueEntry {
   /** On the processor's clock. */
   acceptedAt = 0;
   /**
-   * The shift of the machine's clock when it was accepted: the order's times fit together even if the clock is set
-   * later.
+   * The shift of the clock that gives Unix time when it was accepted: the order's times fit together even if that clock
+   * is set later.
    */
   shift = 0;
   readonly state: OrderState = 'checking';
@@ -129,7 +129,7 @@ export class Job extends ParsedOrder implements QueueEntry {
   }
 
   /**
-   * An earlier process accepted it. Only the machine's clock says how long ago: 0 if the clock has been set back since.
+   * An earlier process accepted it. Only Unix time says how long ago: 0 if the clock that gives it was set back since.
    *
    * @param unixMs - when
    */

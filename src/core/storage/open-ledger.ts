@@ -1,4 +1,4 @@
-import { checkMethods } from '../runtime/checks.ts';
+import { checkMethods, wrong } from '../runtime/checks.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { BalanceLedger } from './balance-ledger.ts';
 import type { BalanceStorage } from './balance-storage.ts';
@@ -33,10 +33,16 @@ export function openLedger(storage: BalanceStorage, clock: Clock): Ledger {
 /**
  * What the processor takes as Unix time: that of a storage which processors share, since their clocks may differ, and
  * else that of the machine's clock.
+ *
+ * @throws TypeError if what the storage says of its clock is no number
  */
 export function unixNowOf(storage: BalanceStorage): (() => number) | undefined {
   const { shared } = storage as Partial<OrderStorage>;
-  if (shared?.clockAheadMs === undefined) return undefined;
+  const aheadMs = shared?.clockAheadMs;
+  if (shared === undefined || aheadMs === undefined) return undefined;
+  if (!Number.isFinite(aheadMs)) {
+    throw wrong(TypeError, 'storage.shared.clockAheadMs', 'a finite number', aheadMs);
+  }
   return () => Date.now() + (shared.clockAheadMs as number);
 }
 

@@ -28,6 +28,17 @@ function processors(aheadMs: number) {
 
 const order = (id: string, expiresAt?: number) => ({ id, userId: 'u', amount: 1, expiresAt });
 
+it.each([Number.NaN, Number.POSITIVE_INFINITY, '5'])(
+  'a clock that is %s ahead throws',
+  (aheadMs) => {
+    const database = new SharedDatabase(1);
+    database.aheadMs = aheadMs as number;
+    const storage = new SharedStorage(database);
+    const message = 'Expected `storage.shared.clockAheadMs` to be a finite number, got ';
+    expect(() => new OrderProcessor({ storage })).toThrow(message);
+  },
+);
+
 describe.each([
   ['behind', hourMs],
   ['ahead', -hourMs],

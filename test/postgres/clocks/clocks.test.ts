@@ -9,6 +9,8 @@ import { PostgresServer } from '../../kit/postgres-server.ts';
 import type { Call } from './processor-process.ts';
 
 const hourMs = 3_600_000;
+/** As well as a processor on a busy machine knows the clock of the server: half of a round trip, and what records miss. */
+const nearMs = 1_000;
 
 let server: PostgresServer;
 let children: Child[] = [];
@@ -149,8 +151,8 @@ it('orders expire by the clock of the server, and records have its times', async
   for (const { id } of orders) {
     const record = await slow.call<OrderRecord>('order', id);
     for (const time of [record.acceptedAt, record.startedAt, record.settledAt]) {
-      expect(time).toBeGreaterThanOrEqual(begunAt - 200);
-      expect(time).toBeLessThanOrEqual(Date.now() + 200);
+      expect(time).toBeGreaterThanOrEqual(begunAt - nearMs);
+      expect(time).toBeLessThanOrEqual(Date.now() + nearMs);
     }
   }
   for (const child of [fast, slow]) {
@@ -168,7 +170,7 @@ it('orders expire by the clock of the server, and records have its times', async
     );
   });
   expect(new Set(await Promise.all(waiting))).toEqual(new Set(['expired']));
-  expect(Date.now()).toBeGreaterThanOrEqual(soon.expiresAt);
+  expect(Date.now()).toBeGreaterThanOrEqual(soon.expiresAt - nearMs);
   expect(Date.now()).toBeLessThan(soon.expiresAt + 10_000);
   expect(fast.began.length + slow.began.length).toBe(orders.length);
 }, 60_000);
