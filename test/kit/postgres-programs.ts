@@ -103,17 +103,15 @@ const cache = join(import.meta.dirname, '../../node_modules/.cache/order-process
  */
 export async function makeCluster(bin: string, data: string, who: Identity): Promise<void> {
   const version = await said(join(bin, 'initdb'), ['--version'], who);
-  const template = join(
-    cache,
-    `${version.replaceAll(/[^\w.]+/g, '-')}-${who.uid ?? process.getuid?.()}`,
-  );
+  const how = ['-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync'];
+  const name = [version, ...how, who.uid ?? process.getuid?.()].join(' ');
+  const template = join(cache, name.replaceAll(/[^\w.]+/g, '-'));
   // Root's copy keeps the owner, and the server's user need not read the folders of the cache.
   const copy = (from: string, to: string) => said('cp', ['-a', from, to], {});
   if (existsSync(template)) {
     await copy(template, data);
     return;
   }
-  const how = ['-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync'];
   await said(join(bin, 'initdb'), ['-D', data, ...how], who);
   const made = `${template}.${process.pid}-${basename(dirname(data))}`;
   try {

@@ -78,7 +78,7 @@ it.each([0, 1])(
     isOpen = true;
     for (const each of users) {
       const userId = prefix + each;
-      // What one has done, both tell.
+      // Both give what one has done.
       for (const processor of [one, other]) {
         expect((await processor.outcome(id(each, 'enqueue')))?.status).toBe('completed');
         expect((await processor.order(id(each, 'many')))?.status).toBe('completed');
@@ -105,10 +105,10 @@ it.each([0, 1])(
         expect((await held).balance).toBe(6);
       }),
     );
-    const told = new Set<string>();
+    const reported = new Set<string>();
     for await (const { order } of one.outcomes()) {
-      if (order.id.startsWith(prefix)) told.add(order.id);
-      if (told.size === users.length * 8) break;
+      if (order.id.startsWith(prefix)) reported.add(order.id);
+      if (reported.size === users.length * 8) break;
     }
   },
   60_000,
