@@ -135,6 +135,9 @@ describe.each([
     ]);
     await expect(processor.retry('')).rejects.toBeInstanceOf(TypeError);
     await expect(processor.retry(7 as never)).rejects.toBeInstanceOf(TypeError);
+    for (const wrong of [7, null, { trace: 'x' }, { signal: 'x' }, AbortSignal.abort()]) {
+      await expect(processor.retry('o-1', wrong as never)).rejects.toBeInstanceOf(TypeError);
+    }
     expect(await errorOf(processor.retry('none'))).toMatchObject({
       code: 'not_failed',
       orderId: 'none',
