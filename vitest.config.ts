@@ -53,7 +53,6 @@ const long = [
   'test/examples/services/service/restart.test.ts',
   'test/examples/services/service/service.test.ts',
   'test/examples/services/service/telemetry.test.ts',
-  'test/postgres/chaos/chaos.test.ts',
   'test/postgres/clocks/clocks.test.ts',
   'test/postgres/conformance.test.ts',
   'test/postgres/every-process.test.ts',
