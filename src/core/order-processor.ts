@@ -41,7 +41,7 @@ import { type OrderPage, type OrderQuery, readQuery } from './queries/order-quer
 import { isThenable } from './runtime/awaitable.ts';
 import { rejectedWith } from './runtime/caller-frames.ts';
 import { checkInteger, wrong } from './runtime/checks.ts';
-import { Clock } from './runtime/clock.ts';
+import { Clock, keepClock } from './runtime/clock.ts';
 import { Deadline, drain, readShutdownOptions, type ShutdownOptions } from './shutdown.ts';
 import type { Hold, ReleasedLane } from './storage/holds/hold.ts';
 import type { Ledger } from './storage/ledger.ts';
@@ -101,6 +101,7 @@ export class OrderProcessor<Payload = unknown, Input = Payload, Results = StepVa
     this.#settings = readOptions(options);
     const storage = this.#settings.storage ?? new MemoryStorage();
     const clock = new Clock(unixNowOf(storage));
+    keepClock(this, clock);
     this.#storage = openLedger(storage, clock);
     try {
       const traced = tracedProcessor(this, storage);

@@ -4,6 +4,8 @@ import { expect, it, onTestFinished, vi } from 'vitest';
 import { FailureCounts } from '../../src/dashboard/observe/failures.ts';
 import { keptSeconds, Series } from '../../src/dashboard/observe/series.ts';
 import { range } from '../kit/helpers.ts';
+import { SharedDatabase } from '../kit/shared-database.ts';
+import { SharedStorage } from '../kit/shared-storage.ts';
 import { dashboardOf, LiveReader } from './helpers.ts';
 
 const hourMs = 3_600_000;
@@ -12,7 +14,7 @@ const startedAt = 1_800_000_000_000;
 it('points go on from the time that the clock has now, and those of the future are forgotten', async () => {
   await using processor = new OrderProcessor();
   const stats = processor.stats();
-  const series = new Series();
+  const series = new Series(() => Date.now());
   let seconds = 0;
   const add = (at: number): void => {
     seconds += 1;
@@ -55,4 +57,22 @@ it('an open page gets the overview anew', async () => {
   vi.setSystemTime(Date.now() - hourMs);
   await reader.until('overview');
   await reader.cancel();
+});
+
+it('a dashboard goes by the clock of a storage that processors share, as records do', async () => {
+  const database = new SharedDatabase(1);
+  database.aheadMs = hourMs;
+  const storage = new SharedStorage(database);
+  database.give(0, storage);
+  const { processor, read } = dashboardOf({ storage });
+  await processor.submit({ id: 'o-1', userId: 'ann', amount: 5 });
+  const order = await read('order', { id: 'o-1' });
+  const { series } = await read('overview', { step: 1 });
+  const others = await Promise.all([
+    ...['session', 'attention', 'processors'].map((path) => read(path)),
+    read('user', { id: 'ann' }),
+  ]);
+  for (const now of [order.now, series.to, ...others.map((view) => view.now)]) {
+    expect(Math.abs(now - order.settledAt)).toBeLessThan(hourMs / 2);
+  }
 });

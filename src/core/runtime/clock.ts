@@ -160,3 +160,15 @@ export class Clock {
     if (off > 100 || off < -100) this.#shift += off;
   }
 }
+
+const clocks = new WeakMap<object, Clock>();
+
+/** By this clock the records of a processor have their times. */
+export function keepClock(processor: object, clock: Clock): void {
+  clocks.set(processor, clock);
+}
+
+/** What time it is by the clock of a processor, in Unix milliseconds; of what has none, by the machine's. */
+export function unixTimeAt(processor: object): number {
+  return clocks.get(processor)?.unixNow() ?? Date.now();
+}

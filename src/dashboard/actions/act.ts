@@ -1,4 +1,5 @@
 import type { OrderProcessor } from '../../core/order-processor.ts';
+import { unixTimeAt } from '../../core/runtime/clock.ts';
 import { checkMayActFor, checkMayOrder, checkOperator } from '../../server/access.ts';
 import { badRequest, forbidden, HttpError, notFound } from '../../server/http-error.ts';
 import { laneOfFailed } from '../../server/order-access.ts';
@@ -41,7 +42,7 @@ export async function act(
   const { client } = viewer.access;
   const then = request.action === 'release' ? request.then : undefined;
   const reason = request.action === 'hold' ? request.reason : undefined;
-  const [targets, id, at] = [ids.length, crypto.randomUUID(), Date.now()];
+  const [targets, id, at] = [ids.length, crypto.randomUUID(), unixTimeAt(sources.processor)];
   const targetIds = isForAll ? [] : ids;
   const entry = {
     ...{ id, at, action: request.action, targets, done: targets - failures.length },

@@ -2,6 +2,7 @@ import type { ProcessorEvents } from '../../core/lifecycle/processor-events.ts';
 import type { OrderError } from '../../core/order/order-error.ts';
 import type { OrderRecord, Receipt } from '../../core/order/outcome.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
+import { unixTimeAt } from '../../core/runtime/clock.ts';
 import type { LiveEvent, LiveEventName } from '../api.ts';
 import { BoundedListener } from '../observe/bounded-listener.ts';
 import { amount, defined } from '../views/amounts.ts';
@@ -115,7 +116,7 @@ export class LiveEvents {
 
   add(name: LiveEventName, fields: Fields): void {
     this.#seq += 1;
-    const event = { at: Date.now(), name, ...defined(fields) } as LiveEvent;
+    const event = { at: unixTimeAt(this.#processor), name, ...defined(fields) } as LiveEvent;
     this.#events.push({ seq: this.#seq, event, skipped: this.#skipped });
     if (this.#events.length > mostEvents) this.#events.shift();
   }

@@ -1,3 +1,4 @@
+import { unixTimeAt } from '../../core/runtime/clock.ts';
 import { HttpError } from '../../server/http-error.ts';
 import { secure } from '../../server/listening/secure-headers.ts';
 import { draining } from '../../server/listening/server-draining.ts';
@@ -108,13 +109,17 @@ export class LiveHub implements LiveSource {
     return performance.now() < this.#restsUntil;
   }
 
+  get now(): number {
+    return unixTimeAt(this.#sources.processor);
+  }
+
   pointsAfter(step: number, after: number): readonly PointView[] {
     return this.#sources.observer.series.points(step, after);
   }
 
   lastPointAt(step: number): number {
     const hour = this.#sources.observer.series.points(step);
-    return hour.at(-1)?.at ?? Date.now();
+    return hour.at(-1)?.at ?? this.now;
   }
 
   get #isOver(): boolean {

@@ -24,6 +24,8 @@ export interface LiveSource {
   readonly epoch: string;
   readonly events: LiveEvents;
   readonly actions: ActionList;
+  /** What time it is by the clock of the processor, in Unix milliseconds. */
+  readonly now: number;
   /** A view as JSON. */
   view(topic: LiveTopic, viewer: Viewer, wanted: Wanted): Promise<string>;
   /** Whether views of one user or order are to wait: they have just taken time. */
@@ -73,7 +75,7 @@ export class LiveStream {
     const now = { events: hub.events.seq, actions: 0, points: 0, step };
     this.#position = earlier === undefined ? now : { ...earlier, step };
     if (earlier?.step !== step) this.#position = { ...this.#position, points: 0 };
-    this.#hasPoints = Date.now() - this.#position.points < oldestPointMs;
+    this.#hasPoints = hub.now - this.#position.points < oldestPointMs;
   }
 
   get body(): ReadableStream<Uint8Array> {
@@ -221,7 +223,7 @@ export class LiveStream {
   async #points(): Promise<string> {
     const { step } = this.wanted;
     // A clock that was set back: the page has points of the future.
-    if (!this.#hasPoints || this.#position.points > Date.now()) {
+    if (!this.#hasPoints || this.#position.points > this.#hub.now) {
       this.#hasPoints = true;
       const text = await this.#hub.view('overview', this.#viewer, this.wanted);
       const at = this.#hub.lastPointAt(step);

@@ -19,7 +19,7 @@ interface Failures {
 export class FailureCounts {
   readonly #codes = new Map<string, Failures>();
 
-  add(error: OrderError, at = Date.now()): void {
+  add(error: OrderError, at: number): void {
     const minute = Math.floor(at / minuteMs);
     const failures = this.#of(error, minute, at);
     advance(failures, minute);
@@ -28,7 +28,7 @@ export class FailureCounts {
   }
 
   /** The greatest count first. */
-  views(now = Date.now()): FailureView[] {
+  views(now: number): FailureView[] {
     const minute = Math.floor(now / minuteMs);
     const views: FailureView[] = [];
     for (const [code, failures] of this.#codes) {

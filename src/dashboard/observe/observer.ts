@@ -3,6 +3,7 @@ import type { EventName, ProcessorEvents } from '../../core/lifecycle/processor-
 import type { ProcessorStats } from '../../core/lifecycle/stats.ts';
 import type { OrderError } from '../../core/order/order-error.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
+import { unixTimeAt } from '../../core/runtime/clock.ts';
 import type { ErrorView, StorageView } from '../api.ts';
 import { BoundedListener } from './bounded-listener.ts';
 import { FailureCounts } from './failures.ts';
@@ -22,9 +23,9 @@ type Listeners = { [E in EventName]?: (payload: ProcessorEvents[E]) => void };
  * as an observer, and reads `stats()` once a second.
  */
 export class Observer {
-  readonly series = new Series();
+  readonly series: Series;
   readonly failures = new FailureCounts();
-  readonly steps = new ObservedSteps();
+  readonly steps: ObservedSteps;
   /** The last one last. */
   readonly #errors: ErrorView[] = [];
   #interruption: { readonly at: number; readonly error: OrderError } | undefined;
@@ -36,12 +37,15 @@ export class Observer {
 
   constructor(processor: OrderProcessor) {
     this.#processor = processor;
+    const now = (): number => unixTimeAt(processor);
+    this.series = new Series(now);
+    this.steps = new ObservedSteps(now);
     this.#listeners = {
-      failed: observing((error) => this.failures.add(error)),
+      failed: observing((error) => this.failures.add(error, now())),
       retried: observing((retried) => this.steps.retried(retried)),
       error: observing((error) => this.#failed(error)),
       interrupted: observing((error) => {
-        this.#interruption = { at: Date.now(), error };
+        this.#interruption = { at: now(), error };
       }),
       restored: observing(() => {
         this.#interruption = undefined;
@@ -53,10 +57,10 @@ export class Observer {
       stepped: (stepped: ProcessorEvents['stepped']) => this.steps.stepped(stepped),
     });
     this.#stepped.nextTurn();
-    this.series.add(processor.stats(), Date.now());
+    this.series.add(processor.stats(), now());
     this.#tick = setInterval(() => {
       this.#stepped.nextTurn();
-      this.series.add(processor.stats(), Date.now());
+      this.series.add(processor.stats(), now());
     }, 1_000).unref();
   }
 
@@ -92,7 +96,7 @@ export class Observer {
     const { code, orderId, userId } = error;
     if (this.#errors.length === mostErrors) this.#errors.shift();
     this.#errors.push({
-      ...{ at: Date.now(), code, message: textOf(error) },
+      ...{ at: unixTimeAt(this.#processor), code, message: textOf(error) },
       ...(orderId !== undefined && { orderId }),
       ...(userId !== undefined && { userId }),
     });

@@ -33,6 +33,12 @@ export class Series {
   /** The first one that is kept. */
   #first = 0;
   #last: ProcessorStats | undefined;
+  readonly #now: () => number;
+
+  /** @param now - what time it is, in Unix milliseconds */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   /** @param at - in Unix milliseconds */
   add(stats: ProcessorStats, at: number): void {
@@ -68,13 +74,13 @@ export class Series {
     let from = this.#first;
     // Not all seconds are looked at for the last few points.
     while (from < this.#count && this.#at(from) < after) {
-      from = Math.max(from + 1, this.#count - Math.ceil((Date.now() - after) / 900) - step - 2);
+      from = Math.max(from + 1, this.#count - Math.ceil((this.#now() - after) / 900) - step - 2);
     }
     for (let at = from; at < this.#count; ) {
       const end = (Math.floor(this.#at(at) / stepMs) + 1) * stepMs;
       let to = at;
       while (to < this.#count && this.#at(to) < end) to += 1;
-      const isComplete = to < this.#count || end <= Date.now();
+      const isComplete = to < this.#count || end <= this.#now();
       if (isComplete && end > after) points.push(this.#point(at, to, end));
       at = to;
     }

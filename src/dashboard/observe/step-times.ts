@@ -17,16 +17,22 @@ export interface StepTimes {
 export class ObservedSteps {
   /** By order, then by step. */
   readonly #orders = new Map<string, Map<string, StepTimes>>();
+  readonly #now: () => number;
+
+  /** @param now - what time it is, in Unix milliseconds */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
 
   stepped({ orderId, step: { name, compensation } }: SteppedOrder): void {
-    this.#times(orderId, name, compensation !== undefined).endedAt = Date.now();
+    this.#times(orderId, name, compensation !== undefined).endedAt = this.#now();
   }
 
   retried({ orderId, step, isCompensation, attempt, delayMs, code, message }: RetriedStep): void {
     const { retries } = this.#times(orderId, step, isCompensation);
     if (retries.length === mostRetries) retries.shift();
     const text = message.slice(0, longestMessage);
-    retries.push({ attempt, at: Date.now(), pauseMs: delayMs, code, message: text });
+    retries.push({ attempt, at: this.#now(), pauseMs: delayMs, code, message: text });
   }
 
   /** `undefined` if nothing was observed. */

@@ -1,3 +1,4 @@
+import { unixTimeAt } from '../../core/runtime/clock.ts';
 import { HttpError, notFound } from '../../server/http-error.ts';
 import { act } from '../actions/act.ts';
 import type { ActionList } from '../actions/action-list.ts';
@@ -120,7 +121,7 @@ export class Routes {
       actions: forAll([], () => ({ actions: this.#actions.all })),
       user: ofUser([], (userId, _query, viewer) => userView(sources, viewer, userId)),
       balances: ofUser(['from', 'to'], (userId, query) => {
-        const to = query.time('to') ?? Date.now();
+        const to = query.time('to') ?? unixTimeAt(processor);
         const from = query.time('from') ?? Math.max(0, to - dayMs);
         return balancesView(processor, userId, Math.min(from, to), to);
       }),

@@ -1,3 +1,4 @@
+import { unixTimeAt } from '../../core/runtime/clock.ts';
 import type { AttentionView, LanePage, StalledView } from '../api.ts';
 import type { Sources } from '../sources.ts';
 import { defined } from './amounts.ts';
@@ -16,9 +17,9 @@ export async function attentionView(sources: Sources): Promise<AttentionView> {
   const isAsked = stats.storage !== 'failing' && (heldLanes > 0 || cluster !== undefined);
   const lanes = isAsked ? (await lanePage(sources, undefined, mostLanes)).lanes : [];
   return defined({
-    ...{ now: Date.now(), storage: observer.storage(stats.storage), isPaused },
+    ...{ now: unixTimeAt(processor), storage: observer.storage(stats.storage), isPaused },
     ...{ heldLanes: Math.max(heldLanes, lanes.length), heldOrders, lanes },
-    failures: observer.failures.views(),
+    failures: observer.failures.views(unixTimeAt(processor)),
     ...{ stalledOrders, stalled: stalledOrders === 0 ? [] : stalledOf(sources) },
     errors: observer.errors,
     freePartitions: cluster?.freePartitions,

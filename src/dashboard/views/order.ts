@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import type { OrderRecord } from '../../core/order/outcome.ts';
+import { unixTimeAt } from '../../core/runtime/clock.ts';
 import { notFound } from '../../server/http-error.ts';
 import type { JsonView, OrderView } from '../api.ts';
 import type { Sources } from '../sources.ts';
@@ -23,7 +24,7 @@ export async function orderView(sources: Sources, viewer: Viewer, id: string): P
   const [running] = processor.running({ orderId: id });
   const { balance, cause } = record;
   return defined({
-    now: Date.now(),
+    now: unixTimeAt(processor),
     ...summaryOf(record),
     orderedAmount: amount(record.orderedAmount),
     balance: optionalAmount(balance),

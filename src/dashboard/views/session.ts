@@ -1,3 +1,4 @@
+import { unixTimeAt } from '../../core/runtime/clock.ts';
 import type { SessionView } from '../api.ts';
 import type { Sources } from '../sources.ts';
 import { version } from '../version.ts';
@@ -16,6 +17,6 @@ export function sessionView(
     ...{ title, version, role, readOnlyBecause, client, sees },
     userIds: sees === 'users' && Array.isArray(users) ? users : undefined,
     ...{ showPayloads, currency, isShared: processor.stats().cluster !== undefined },
-    ...{ mostTargets, now: Date.now() },
+    ...{ mostTargets, now: unixTimeAt(processor) },
   }) as SessionView;
 }

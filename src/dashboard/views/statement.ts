@@ -1,4 +1,5 @@
 import type { OrderProcessor } from '../../core/order-processor.ts';
+import { unixTimeAt } from '../../core/runtime/clock.ts';
 import type { Movement } from '../../core/storage/history/history-storage.ts';
 import { ClientIds } from '../../server/client-ids.ts';
 import { badRequest } from '../../server/http-error.ts';
@@ -48,7 +49,7 @@ export async function statementPage(
   const found: Movement[] = [];
   let span = hourMs;
   for (let calls = 0; calls < mostCalls && found.length < limit; calls += 1) {
-    const top = Math.max(end ?? Date.now() + 1, from + 1);
+    const top = Math.max(end ?? unixTimeAt(processor) + 1, from + 1);
     const start = Math.max(from, top - span);
     const isOneMs = top - start <= 1;
     const window = await read(processor, userId, { from: start, to: end }, isOneMs);

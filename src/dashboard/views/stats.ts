@@ -1,4 +1,5 @@
 import type { Percentiles, ProcessorStats } from '../../core/lifecycle/stats.ts';
+import { unixTimeAt } from '../../core/runtime/clock.ts';
 import type { OverviewView, PercentilesView, ProcessorsView, StatsView } from '../api.ts';
 import type { Sources } from '../sources.ts';
 import { defined } from './amounts.ts';
@@ -9,7 +10,7 @@ export function statsView({ processor, observer }: Sources): StatsView {
   const { unsettled, capacity, scheduled, activeWorkers, concurrency, stalled } = stats;
   const { heldLanes, heldOrders, oldestWaitMs, uptimeMs, storageSizes } = stats;
   return defined({
-    ...{ now: Date.now(), state, storage: observer.storage(stats.storage), isPaused },
+    ...{ now: unixTimeAt(processor), state, storage: observer.storage(stats.storage), isPaused },
     ...{ accepted, refused, completed, failed, canceled, waiting: stats.queueLength },
     ...{ unsettled, capacity, scheduled, activeWorkers, concurrency, stalled },
     ...{ heldLanes, heldOrders, oldestWaitMs, uptimeMs },
@@ -28,13 +29,13 @@ function percentilesOf({ p50, p95, p99, max }: Percentiles): PercentilesView {
 /** @param step - the distance of points in seconds */
 export function overviewView(sources: Sources, step: number): OverviewView {
   const points = sources.observer.series.points(step);
-  const to = points.at(-1)?.at ?? Date.now();
+  const to = points.at(-1)?.at ?? unixTimeAt(sources.processor);
   return { stats: statsView(sources), series: { to, stepMs: step * 1_000, points } };
 }
 
 export function processorsView({ processor }: Sources): ProcessorsView {
   const { cluster } = processor.stats();
-  const now = Date.now();
+  const now = unixTimeAt(processor);
   if (cluster === undefined) return { now };
   const { ageMs, isMember, partitions, ownedPartitions, freePartitions, backlog } = cluster;
   const processors = cluster.processors.map((each) => ({

@@ -1,5 +1,6 @@
 import type { OrderRecord } from '../../core/order/outcome.ts';
 import type { OrderProcessor } from '../../core/order-processor.ts';
+import { unixTimeAt } from '../../core/runtime/clock.ts';
 import type { LaneView, UserView } from '../api.ts';
 import type { Sources } from '../sources.ts';
 import type { Viewer } from '../viewer.ts';
@@ -25,7 +26,7 @@ export async function userView(
     listsOf(processor, userId),
   ]);
   return defined({
-    ...{ now: Date.now(), userId, balance: optionalAmount(balance), hold },
+    ...{ now: unixTimeAt(processor), userId, balance: optionalAmount(balance), hold },
     ...{ running: running.map(summaryOf), ...lists },
   }) as UserView;
 }
@@ -52,7 +53,7 @@ async function listsOf(
   processor: OrderProcessor,
   userId: string,
 ): Promise<Pick<UserView, 'waiting' | 'hasMoreWaiting' | 'scheduled' | 'settled'>> {
-  const now = Date.now();
+  const now = unixTimeAt(processor);
   const lane = processor.waiting(userId, { limit: mostWaiting + 1 });
   const isHere = lane.length > 0;
   const latest = await processor.orders({ userId, limit: mostLooked });
