@@ -98,8 +98,9 @@ const cases: readonly Case[] = [
   {
     ...{ what: 'the answer of a request', role: 'settle', lock: requestLock },
     work: ({ storage }) => storage.shared.answer(request, 'done'),
-    look: 'SELECT answer AS found FROM requests',
-    ...{ before: null, after: 'done' },
+    // Once its answer has come where it was asked, here, the request is deleted.
+    look: 'SELECT count(*)::int AS found FROM requests WHERE answer IS NULL',
+    ...{ before: 1, after: 0 },
   },
 ];
 
