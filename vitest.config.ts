@@ -28,7 +28,11 @@ const others = all.filter(
 
 /** What takes long, by its load or by its processes, is for `npm run full` alone, which CI runs as well. */
 const long = [
+  'test/core/processing/concurrent-outcomes.test.ts',
+  'test/core/processing/parallel.test.ts',
+  'test/core/processing/signals-in-memory.test.ts',
   'test/core/storage/conformance.test.ts',
+  'test/core/storage/memory/settled-orders.test.ts',
   'test/crash/crash.test.ts',
   'test/grpc/connections.test.ts',
   'test/grpc/contract.test.ts',
@@ -89,6 +93,7 @@ const long = [
   'test/sqlite/file/file-lock.test.ts',
   'test/sqlite/file/files.test.ts',
   'test/sqlite/million.test.ts',
+  'test/sqlite/retention/retain.test.ts',
   'test/dashboard/page-actions.test.ts',
   'test/dashboard/page-screens.test.ts',
   // That the suite finds broken storages, one after the other.

