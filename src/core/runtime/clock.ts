@@ -168,7 +168,11 @@ export function keepClock(processor: object, clock: Clock): void {
   clocks.set(processor, clock);
 }
 
-/** What time it is by the clock of a processor, in Unix milliseconds; of what has none, by the machine's. */
+/**
+ * What time it is by the clock of a processor, in Unix milliseconds, and not before what its records have; of what has no
+ * clock, by the machine's.
+ */
 export function unixTimeAt(processor: object): number {
-  return clocks.get(processor)?.unixNow() ?? Date.now();
+  const clock = clocks.get(processor);
+  return clock === undefined ? Date.now() : Math.max(clock.unixNow(), clock.toUnix(clock.last));
 }

@@ -121,7 +121,8 @@ export class Routes {
       actions: forAll([], () => ({ actions: this.#actions.all })),
       user: ofUser([], (userId, _query, viewer) => userView(sources, viewer, userId)),
       balances: ofUser(['from', 'to'], (userId, query) => {
-        const to = query.time('to') ?? unixTimeAt(processor);
+        // What has just been settled is in it.
+        const to = query.time('to') ?? unixTimeAt(processor) + 1;
         const from = query.time('from') ?? Math.max(0, to - dayMs);
         return balancesView(processor, userId, Math.min(from, to), to);
       }),
